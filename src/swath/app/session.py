@@ -1,0 +1,93 @@
+"""One command's work: data, store and TensorFlow brought up beside each other, then runs, then the end."""
+
+import os
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from swath.app.command_line import TRACKING_VARIABLE
+from swath.config.schema import DataConfig, RunConfig
+from swath.data import Dataset, check_available, load_dataset, rebuild_dataset
+from swath.launch import Launch, Observer, RunRequest, RunResult
+from swath.tracking.records import StoreAddress, StoreInfo
+from swath.tracking.secrets import real_uri
+from swath.tracking.tracker import Tracker
+
+if TYPE_CHECKING:
+    from swath.runner import Runner
+
+
+class Session:
+    """Everything that the runs of one command share.
+
+    Attributes:
+      store: the opened store.
+      results: of every run, in the order asked for.
+    """
+
+    def __init__(self, launch: Launch, configs: tuple[RunConfig, ...], observer: Observer) -> None:
+        """Bring everything up. Nothing is written before all data sets have been found.
+
+        Args:
+          launch: what the runs have in common.
+          configs: at least one; those that will be run, as far as they are known.
+          observer: told what happens.
+
+        Raises:
+          SwathError: a data set or the store cannot be used.
+        """
+        self.launch = launch
+        self.results: list[RunResult] = []
+        self.began = time.perf_counter()
+        data = list(dict.fromkeys(config.data for config in configs))
+        for entry in data:
+            check_available(entry.name, entry.dir)
+        self._tracker = Tracker()
+        self._observer = observer
+        try:
+            self.store, self._runner = self._bring_up(configs[0], data)
+        except BaseException:
+            self._tracker.close()
+            raise
+
+    def _bring_up(self, first: RunConfig, data: list[DataConfig]) -> "tuple[StoreInfo, Runner]":
+        # MLflow is being imported by the tracking process meanwhile, and the store is prepared there while
+        # TensorFlow is imported here and the digests of the images are checked in threads.
+        self._datasets = {entry: load_dataset(entry.name, entry.dir) for entry in data}
+        tracking = first.tracking
+        uri = real_uri(tracking.uri, os.environ.get(TRACKING_VARIABLE))
+        opened = self._tracker.open(StoreAddress(uri, tracking.experiment, tracking.artifacts))
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="swath-digest") as threads:
+            intact = {entry: threads.submit(self._datasets[entry].is_intact) for entry in data}
+            from swath.runner import Runner  # TensorFlow takes seconds
+
+            self._mend(intact)
+        runner = Runner(self.launch, self._tracker, self._datasets, self._observer)
+        return opened.result(), runner
+
+    def _mend(self, intact: dict[DataConfig, Future[bool]]) -> None:
+        for entry, answer in intact.items():
+            if not answer.result():
+                self._datasets[entry] = rebuild_dataset(entry.name, entry.dir)
+
+    def run(self, requests: list[RunRequest]) -> list[RunResult]:
+        """Train and track configurations; the results are not settled yet."""
+        for entry in dict.fromkeys(request.config.data for request in requests):
+            if entry not in self._datasets:  # another sweeper's choice
+                self._datasets[entry] = self._intact(entry)
+        results = self._runner.run(requests)
+        self.results += results
+        return results
+
+    def close(self) -> list[RunResult]:
+        """Wait until everything is stored; returns all results, settled."""
+        try:
+            self.results = [result.settled() for result in self.results]
+        finally:
+            self._tracker.close()
+        return self.results
+
+    @staticmethod
+    def _intact(entry: DataConfig) -> Dataset:
+        dataset = load_dataset(entry.name, entry.dir)
+        return dataset if dataset.is_intact() else rebuild_dataset(entry.name, entry.dir)

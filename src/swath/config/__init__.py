@@ -1,0 +1,1 @@
+"""Configuration: names, types, units, checks and identity of what a run computes."""

@@ -1,0 +1,159 @@
+"""The configuration of one run: its fields, their types, units and ranges."""
+
+import math
+import struct
+from dataclasses import dataclass
+from typing import Optional
+
+from omegaconf import MISSING
+
+from swath.config.datasets import DATASETS
+from swath.config.fields import documented, field_mistake, walk_values
+from swath.errors import ConfigError
+
+SCHEMA_VERSION = "1"
+"""Raised when a field's meaning changes; a field that is merely added keeps it."""
+
+PREPROCESSINGS = ("mean_image", "none", "standardize")
+LARGEST_SEED = 2**63 - 1
+TRACKING_SCHEMES = ("sqlite", "postgresql", "mysql", "mssql", "http", "https")
+
+
+def as_float32(value: float) -> float:
+    """The nearest float32 of `value`, as a Python float; infinite where float32 cannot hold it."""
+    try:
+        return float(struct.unpack("<f", struct.pack("<f", value))[0])
+    except OverflowError:
+        return math.copysign(math.inf, value)
+
+
+def _is_learning_rate(value: float) -> bool:
+    rounded = as_float32(value)
+    return math.isfinite(rounded) and rounded > 0
+
+
+def _is_tracking_uri(value: str | None) -> bool:
+    if value is None:
+        return True
+    scheme, separator, rest = value.partition("://")
+    return bool(separator and rest) and scheme.split("+")[0] in TRACKING_SCHEMES
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which images a run sees, and where they are looked for."""
+
+    name: str = documented(
+        "computed",
+        "data set",
+        f"one of {', '.join(DATASETS)}",
+        lambda value: value in DATASETS,
+    )
+    validation_size: int = documented(
+        "computed",
+        "training images held back for validation, the last ones of the set",
+        "a whole number of images from 0 to the training images less 1",
+        lambda value: value >= 0,
+    )
+    dir: Optional[str] = documented(  # noqa: UP045  OmegaConf reads this spelling in every version
+        "run",
+        "folder that holds the images; without it $SWATH_DATA_DIR, the user's cache, a download",
+        "a folder",
+        lambda value: value != "",
+    )
+
+
+@dataclass(frozen=True)
+class TrackingConfig:
+    """Where MLflow keeps what a run leaves behind."""
+
+    uri: Optional[str] = documented(  # noqa: UP045
+        "run",
+        "MLflow store; without it $MLFLOW_TRACKING_URI, else mlflow.db in the working folder",
+        f"an address that begins with {', '.join(s + '://' for s in TRACKING_SCHEMES)}",
+        _is_tracking_uri,
+    )
+    experiment: str = documented(
+        "run", "MLflow experiment", "a name that is not empty", lambda value: bool(value.strip())
+    )
+    artifacts: Optional[str] = documented(  # noqa: UP045
+        "run",
+        "where a new experiment keeps its artifacts; without it where the store says (mlruns/)",
+        "a folder or an address",
+        lambda value: value != "",
+    )
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """One run: everything that decides its numbers, and how it is carried out.
+
+    Raises:
+      ConfigError: a value is outside its range; all such values are named together.
+    """
+
+    batch_size: int = documented(
+        "computed",
+        "images drawn, with replacement, for each step",
+        "a whole number of images from 1 to the training images less data.validation_size",
+        lambda value: value >= 1,
+    )
+    learning_rate: float = documented(
+        "computed",
+        "factor of the gradient in each update",
+        "a number above 0 that float32 can hold",
+        _is_learning_rate,
+    )
+    max_steps: int = documented(
+        "computed", "updates of the weights", "a whole number of steps from 1 up", lambda value: value >= 1
+    )
+    seed: int = documented(
+        "computed",
+        "which sequence of batches is drawn",
+        f"a whole number from 0 to {LARGEST_SEED}",
+        lambda value: 0 <= value <= LARGEST_SEED,
+    )
+    evaluate_every_steps: int = documented(
+        "computed",
+        "steps between two evaluations on the validation images, 0 for one at the end",
+        "a whole number of steps from 0 up",
+        lambda value: value >= 0,
+    )
+    preprocessing: str = documented(
+        "computed",
+        "what is subtracted from, and divides, each pixel",
+        f"one of {', '.join(PREPROCESSINGS)}",
+        lambda value: value in PREPROCESSINGS,
+    )
+    data: DataConfig = MISSING
+    tracking: TrackingConfig = MISSING
+    log_every_steps: int = documented(
+        "run",
+        "steps between two lines on the screen of a single run",
+        "a whole number of steps from 1 up",
+        lambda value: value >= 1,
+    )
+    device: str = documented("run", "device that computes", "cpu", lambda value: value == "cpu")
+
+    def __post_init__(self) -> None:
+        mistakes = [field_mistake(*entry) for entry in walk_values(self)]
+        found = [mistake for mistake in mistakes if mistake is not None]
+        if found or (found := self._size_mistakes()):
+            raise ConfigError(found)
+
+    def _size_mistakes(self) -> list[str]:
+        """Mistakes between fields that are each in range: sizes that the data set does not have."""
+        declared = DATASETS[self.data.name].train_images
+        left = declared - self.data.validation_size
+        if left < 1:
+            return [
+                f"data.validation_size={self.data.validation_size}: expected at most {declared - 1} images, "
+                f"because {self.data.name} has {declared} training images"
+            ]
+        if self.batch_size > left:
+            of_these = f" less data.validation_size={self.data.validation_size}" if left < declared else ""
+            return [
+                f"batch_size={self.batch_size}: expected at most {left} images, "
+                f"because {self.data.name} has {declared} training images{of_these}"
+            ]
+        return []

@@ -1,0 +1,80 @@
+"""What is asked of swath by one command, and what comes back for each configuration."""
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swath.config.schema import RunConfig
+from swath.errors import SwathError
+from swath.tracking.records import Status
+from swath.tracking.tracker import TrackedRun
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What all runs of one command have in common.
+
+    Attributes:
+      sweep: the named sweep; `ad-hoc` for a grid typed at the shell, `single` for one run.
+      sweep_id: unique per command.
+      swept: the fields that vary, by dotted name.
+    """
+
+    sweep: str
+    sweep_id: str
+    swept: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """One configuration to run.
+
+    Attributes:
+      config: what is run.
+      overrides: what was typed to get it, `learning_rate=1e-06`.
+    """
+
+    config: RunConfig
+    overrides: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """How one configuration ended.
+
+    Attributes:
+      config: what was run.
+      status: MLflow's.
+      metrics: single values, by MLflow's names.
+      error: the reason where it failed, in one line.
+      tracked: the run in the store.
+      run_id: its id, once it has been settled.
+    """
+
+    config: RunConfig
+    status: Status
+    metrics: dict[str, float]
+    error: str | None
+    tracked: TrackedRun
+    run_id: str | None = None
+
+    def settled(self) -> "RunResult":
+        """This result after everything has been stored: with the run's id, or failed where it could not be."""
+        try:
+            run_id, track_s = self.tracked.settle()
+        except SwathError as error:
+            reason = f"tracking failed: {error}"
+            return replace(self, status="FAILED", error="; ".join(filter(None, [self.error, reason])))
+        return replace(self, run_id=run_id, metrics={**self.metrics, "runtime/track_s": track_s})
+
+
+class Observer(Protocol):
+    """Somebody who watches: the screen."""
+
+    def steps_done(self, config: RunConfig, first_step: int, accuracies: NDArray[np.float64]) -> None:
+        """Some steps of a run are done; `accuracies` [steps] are their training accuracies."""
+
+    def run_ended(self, result: RunResult) -> None:
+        """A run has ended, one way or another; it may not be settled yet."""

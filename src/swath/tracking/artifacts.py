@@ -1,0 +1,55 @@
+"""The files that stay with a run."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swath.tracking.pictures import draw_weights
+from swath.tracking.records import RunArtifacts, RunEnd, RunStart
+
+
+def write_artifacts(folder: Path, start: RunStart, end: RunEnd, environment: str) -> None:
+    """Write a run's files into `folder`; what was learned only where the run finished.
+
+    `weights.npz`, `predictions.npz`, `weights.png`, `confusion.json`; `config.yaml`, `overrides.yaml`,
+    `environment.txt`.
+    """
+    (folder / "config.yaml").write_text(start.config_yaml, encoding="utf-8")
+    (folder / "overrides.yaml").write_text(start.overrides_yaml, encoding="utf-8")
+    (folder / "environment.txt").write_text(environment, encoding="utf-8")
+    learned = end.artifacts
+    if learned is None:
+        return
+    statistics = {"shift": learned.shift}
+    if learned.scale is not None:
+        statistics["scale"] = learned.scale
+    np.savez(folder / "weights.npz", weights=learned.weights, biases=learned.biases, **statistics)
+    np.savez_compressed(
+        folder / "predictions.npz", validation=learned.validation_predictions, test=learned.test_predictions
+    )
+    draw_weights(learned.weights, learned.class_names).save(folder / "weights.png")
+    (folder / "confusion.json").write_text(
+        json.dumps(_confusion(learned), indent=1) + "\n", encoding="utf-8"
+    )
+
+
+def confusion_counts(
+    labels: NDArray[np.uint8], predictions: NDArray[np.uint8], classes: int
+) -> NDArray[np.int64]:
+    """How many images of class i (row) were taken for class j (column): int64 [classes, classes]."""
+    counts = np.zeros((classes, classes), np.int64)
+    np.add.at(counts, (labels, predictions), 1)
+    return counts
+
+
+def _confusion(learned: RunArtifacts) -> dict[str, object]:
+    counts = confusion_counts(learned.test_labels, learned.test_predictions, len(learned.class_names))
+    return {
+        "images": "test",
+        "classes": list(learned.class_names),
+        "rows": "true class",
+        "columns": "predicted class",
+        "counts": counts.tolist(),
+    }

@@ -1,0 +1,120 @@
+"""What travels from the training process to the tracking process. Arrays and plain values only."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Status = Literal["FINISHED", "FAILED", "KILLED"]
+
+
+@dataclass(frozen=True)
+class StoreAddress:
+    """Where runs are kept.
+
+    Attributes:
+      uri: MLflow's tracking URI; None for what MLflow itself would choose in the working folder.
+      experiment: name; made where it does not exist.
+      artifacts: where a new experiment keeps its artifacts; None for the store's own choice.
+    """
+
+    uri: str | None
+    experiment: str
+    artifacts: str | None
+
+
+@dataclass(frozen=True)
+class StoreInfo:
+    """The opened store, as far as a screen shows it: the address carries no password."""
+
+    uri: str
+    experiment_id: str
+
+
+@dataclass(frozen=True)
+class DatasetNote:
+    """The data set of a run, as MLflow's dataset input."""
+
+    name: str
+    digest: str
+    source: str
+    images: dict[str, int]
+
+
+@dataclass(frozen=True)
+class RunStart:
+    """Everything that is known of a run when it begins.
+
+    Attributes:
+      name: readable, `batch_size=100 learning_rate=1e-06 max_steps=1000`.
+      params: the fields that decide the numbers, as text.
+      tags: text.
+      dataset: its images.
+      config_yaml: text of the artifact of that name.
+      overrides_yaml: text of the artifact of that name.
+    """
+
+    name: str
+    params: dict[str, str]
+    tags: dict[str, str]
+    dataset: DatasetNote
+    config_yaml: str
+    overrides_yaml: str
+
+
+@dataclass(frozen=True)
+class StepBlock:
+    """Consecutive values of per-step metrics.
+
+    Attributes:
+      first_step: the step of the first value.
+      values: per metric name, float64 [steps]
+    """
+
+    first_step: int
+    values: dict[str, NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class RunArtifacts:
+    """What a finished run has learned.
+
+    Attributes:
+      weights: float32 [3072, 10]
+      biases: float32 [10]
+      shift: float32 [3072], statistics of the preprocessing
+      scale: float32 [3072] or None
+      validation_predictions: uint8 [validation images]
+      test_predictions: uint8 [test images]
+      test_labels: uint8 [test images]
+      class_names: in the order of the labels
+    """
+
+    weights: NDArray[np.float32]
+    biases: NDArray[np.float32]
+    shift: NDArray[np.float32]
+    scale: NDArray[np.float32] | None
+    validation_predictions: NDArray[np.uint8]
+    test_predictions: NDArray[np.uint8]
+    test_labels: NDArray[np.uint8]
+    class_names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RunEnd:
+    """How a run ended.
+
+    Attributes:
+      status: MLflow's.
+      metrics: single values.
+      last_step: the step these values belong to.
+      error: the reason of a failure, in one line.
+      artifacts: where the run finished.
+    """
+
+    status: Status
+    metrics: dict[str, float]
+    last_step: int
+    error: str | None = None
+    artifacts: RunArtifacts | None = None

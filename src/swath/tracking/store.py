@@ -1,0 +1,173 @@
+"""Runs in an MLflow store: begun, filled block by block, ended in every case."""
+
+import json
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import mlflow
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+
+from swath.errors import SwathError
+from swath.tracking.artifacts import write_artifacts
+from swath.tracking.environment import environment_facts, installed_packages
+from swath.tracking.records import RunEnd, RunStart, Status, StepBlock, StoreAddress, StoreInfo
+from swath.tracking.secrets import hide_password
+
+LARGEST_BATCH = 1_000
+"""Metrics that MLflow takes in one call."""
+
+
+@dataclass
+class _OpenRun:
+    run_id: str
+    start: RunStart
+    tracked_s: float = 0.0
+    logged_s: dict[str, float] = field(default_factory=dict)
+
+
+class RunStore:
+    """The runs of one process in one experiment.
+
+    Runs are named by numbers that the caller chooses, so that the caller need not wait for MLflow's ids.
+
+    Attributes:
+      uri: address of the opened store, with its password if it has one.
+    """
+
+    def __init__(self) -> None:
+        self._open: dict[int, _OpenRun] = {}
+        self._experiment_id = ""
+        self._client: MlflowClient | None = None
+        self.uri = ""
+        self._common_tags: dict[str, str] = {}
+        self._environment_text = ""
+
+    def open(self, address: StoreAddress) -> StoreInfo:
+        """Open the store, and make it and the experiment where they do not exist.
+
+        Raises:
+          SwathError: the experiment cannot be used as asked.
+          MlflowException: the store cannot be used.
+        """
+        self.uri = address.uri or mlflow.get_tracking_uri()
+        self._client = MlflowClient(tracking_uri=self.uri)
+        self._experiment_id = self._experiment(address)
+        self._common_tags = environment_facts()
+        self._environment_text = installed_packages()
+        return StoreInfo(hide_password(self.uri, self.uri), self._experiment_id)
+
+    def begin(self, key: int, start: RunStart) -> str:
+        """Make a run in the state RUNNING, with its params, tags and data set; returns its id."""
+        started = time.perf_counter()
+        client = self._started_client()
+        run = client.create_run(
+            self._experiment_id, run_name=start.name, tags={**self._common_tags, **start.tags}
+        )
+        entry = self._open[key] = _OpenRun(run.info.run_id, start)
+        client.log_batch(entry.run_id, params=[Param(name, value) for name, value in start.params.items()])
+        note = start.dataset
+        dataset = Dataset(
+            name=note.name,
+            digest=note.digest[:32],
+            source_type="swath",
+            source=json.dumps({"source": note.source}),
+            profile=json.dumps({**note.images, "sha256": note.digest}),
+        )
+        client.log_inputs(
+            entry.run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])]
+        )
+        entry.tracked_s += time.perf_counter() - started
+        return entry.run_id
+
+    def log_steps(self, key: int, block: StepBlock) -> None:
+        """Store consecutive values of per-step metrics."""
+        started = time.perf_counter()
+        entry = self._open[key]
+        now_ms = _now_ms()
+        metrics = [
+            Metric(name, float(value), now_ms, block.first_step + offset)
+            for name, values in block.values.items()
+            for offset, value in enumerate(values)
+        ]
+        for first in range(0, len(metrics), LARGEST_BATCH):
+            self._started_client().log_batch(entry.run_id, metrics[first : first + LARGEST_BATCH])
+        entry.tracked_s += time.perf_counter() - started
+
+    def end(self, key: int, end: RunEnd) -> float:
+        """Store what is left of a run and end it; returns the seconds that tracking it has taken."""
+        started = time.perf_counter()
+        entry = self._open[key]
+        client = self._started_client()
+        with tempfile.TemporaryDirectory(prefix="swath-") as folder:
+            write_artifacts(Path(folder), entry.start, end, self._environment_text)
+            client.log_artifacts(entry.run_id, folder)
+        tracked_s = entry.tracked_s + time.perf_counter() - started
+        now_ms = _now_ms()
+        values = {**end.metrics, "runtime/track_s": tracked_s}
+        client.log_batch(
+            entry.run_id,
+            metrics=[Metric(name, value, now_ms, end.last_step) for name, value in values.items()],
+            tags=[] if end.error is None else [RunTag("swath.error", end.error)],
+        )
+        client.set_terminated(entry.run_id, end.status)
+        del self._open[key]
+        return tracked_s
+
+    def close(self, status: Status = "KILLED") -> int:
+        """End every run that is still open; returns how many there were."""
+        open_runs = list(self._open.values())
+        self._open.clear()
+        for entry in open_runs:
+            self._started_client().set_terminated(entry.run_id, status)
+        return len(open_runs)
+
+    def _started_client(self) -> MlflowClient:
+        if self._client is None:
+            raise RuntimeError("the store has not been opened")
+        return self._client
+
+    def _experiment(self, address: StoreAddress) -> str:
+        client = self._started_client()
+        found = client.get_experiment_by_name(address.experiment)
+        if found is None:
+            try:
+                made: str = client.create_experiment(
+                    address.experiment,
+                    artifact_location=address.artifacts,
+                    # The page opens on model training instead of on traces of language models.
+                    tags={"mlflow.experimentKind": "custom_model_development"},
+                )
+                return made
+            except MlflowException:
+                # Another process has made it in the meantime, or the store cannot be written.
+                found = client.get_experiment_by_name(address.experiment)
+                if found is None:
+                    raise
+        if found.lifecycle_stage != "active":
+            raise SwathError(
+                f"the experiment {address.experiment!r} has been deleted in this store; restore it with: "
+                f"mlflow experiments restore --experiment-id {found.experiment_id}, or choose another: "
+                "tracking.experiment=NAME"
+            )
+        if address.artifacts is not None and _resolved(address.artifacts) != _resolved(found.artifact_location):
+            raise SwathError(
+                f"the experiment {address.experiment!r} keeps its artifacts in {found.artifact_location}, "
+                f"not in {address.artifacts}; leave tracking.artifacts out, or choose another: "
+                "tracking.experiment=NAME"
+            )
+        experiment_id: str = found.experiment_id
+        return experiment_id
+
+
+def _resolved(location: str) -> str:
+    if "://" in location and not location.startswith("file://"):
+        return location.rstrip("/")
+    return str(Path(location.removeprefix("file://")).resolve())
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

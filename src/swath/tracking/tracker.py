@@ -1,0 +1,71 @@
+"""The training process's view of tracking: runs that are begun, filled and ended without waiting."""
+
+from concurrent.futures import Future
+from typing import Any
+
+from swath.tracking.channel import Worker
+from swath.tracking.records import RunEnd, RunStart, StepBlock, StoreAddress, StoreInfo
+
+
+class TrackedRun:
+    """One run in the store. Its calls return at once; what became of them is said by `settle`."""
+
+    def __init__(self, worker: Worker, key: int, start: RunStart) -> None:
+        self._worker = worker
+        self._key = key
+        self._run_id: Future[str] = worker.call("begin", key, start)
+        self._calls: list[Future[Any]] = [self._run_id]
+        self.ended = False
+
+    def log_steps(self, block: StepBlock) -> None:
+        """Store consecutive values of per-step metrics."""
+        self._calls.append(self._worker.call("log_steps", self._key, block))
+        self.check()
+
+    def end(self, end: RunEnd) -> None:
+        """Store what is left, and end the run."""
+        self.ended = True
+        self._calls.append(self._worker.call("end", self._key, end))
+
+    def check(self) -> None:
+        """Raise what has gone wrong so far; forget what has gone well."""
+        while len(self._calls) > 1 and self._calls[0].done():
+            self._calls.pop(0).result()
+
+    def settle(self) -> tuple[str, float]:
+        """Wait until everything is stored.
+
+        Returns:
+          The run's id, and the seconds that tracking it took.
+
+        Raises:
+          RemoteError, WorkerDied: the first thing that went wrong.
+        """
+        for call in self._calls:
+            last = call.result()
+        return self._run_id.result(), float(last)
+
+
+class Tracker:
+    """Runs in one store, kept by a process of its own.
+
+    The process starts at once, so that MLflow is imported beside whatever comes next; the store is opened,
+    and made where there is none, when `open` is called.
+    """
+
+    def __init__(self) -> None:
+        self._worker = Worker("swath.tracking.worker")
+        self._runs = 0
+
+    def open(self, address: StoreAddress) -> Future[StoreInfo]:
+        """Open the store; the future raises `RemoteError` where it cannot be used."""
+        return self._worker.call("open", address)
+
+    def begin(self, start: RunStart) -> TrackedRun:
+        """Begin a run."""
+        self._runs += 1
+        return TrackedRun(self._worker, self._runs, start)
+
+    def close(self) -> None:
+        """Wait until everything is stored; runs that were not ended are closed as KILLED."""
+        self._worker.close()

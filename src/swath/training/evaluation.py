@@ -1,0 +1,70 @@
+"""Accuracy, loss and predictions of every lane over all images of a split."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from swath.compute import tf
+from numpy.typing import NDArray
+
+from swath.model import CLASSES, Parameters, Tensor, apply, correct_counts, inputs_of, padded, sum_over_batch
+from swath.training.resident import ResidentData, Split
+
+BLOCK_IMAGES = 1_000
+
+Evaluate = Callable[[Parameters, Split], "Scores"]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What an evaluation found, per lane.
+
+    Attributes:
+      accuracies: float64 [lanes], in 0..1
+      losses: float64 [lanes], mean cross-entropy
+      predictions: uint8 [images, lanes], predicted class
+    """
+
+    accuracies: NDArray[np.float64]
+    losses: NDArray[np.float64]
+    predictions: NDArray[np.uint8]
+
+
+def compile_evaluation(data: ResidentData, lanes: int) -> Evaluate:
+    """A compiled evaluation for `lanes` lanes with the preprocessing of `data`."""
+
+    def evaluate_block(parameters: Parameters, images: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
+        result = apply(parameters, inputs_of(images, data.shift, data.scale), labels, lanes)
+        return (
+            correct_counts(result.predictions, labels),
+            sum_over_batch(result.losses),
+            tf.cast(result.predictions, tf.uint8),
+        )
+
+    pixels = data.train.images.shape[1]
+    columns = padded(CLASSES * lanes)
+    compiled: Any = tf.function(
+        evaluate_block,
+        autograph=False,
+        input_signature=[
+            Parameters(tf.TensorSpec([pixels, columns]), tf.TensorSpec([columns])),
+            tf.TensorSpec([None, pixels], tf.uint8),
+            tf.TensorSpec([None], tf.int32),
+        ],
+    )
+
+    def evaluate(parameters: Parameters, split: Split) -> Scores:
+        correct = np.zeros(lanes, np.int64)
+        # Blocks are summed in float64, in their order: ten thousand float32 losses would lose digits.
+        losses = np.zeros(lanes, np.float64)
+        predictions = np.zeros((len(split), lanes), np.uint8)
+        for first in range(0, len(split), BLOCK_IMAGES):
+            block = slice(first, first + BLOCK_IMAGES)
+            counted, summed, predicted = compiled(parameters, split.images[block], split.labels[block])
+            correct += counted.numpy()
+            losses += summed.numpy()
+            predictions[block] = predicted.numpy()
+        return Scores(correct / len(split), losses / len(split), predictions)
+
+    return evaluate

@@ -1,0 +1,100 @@
+"""Laws of reading a batch file, whatever its bytes are."""
+
+import pickle
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from swath.data.batches import check_class_names, parse_batch
+from swath.errors import DataError
+
+IMAGES = (np.arange(2 * 3072) % 256).astype(np.uint8).reshape(2, 3072)
+# As Python 2 wrote it: byte strings (U and T), one dictionary, names of numpy 1.
+BATCH = (
+    b"\x80\x02}q\x00(U\x0bbatch_labelq\x01U\x05one..q\x02U\x06labelsq\x03]q\x04(K\x02K\x00eU\x04dataq\x05"
+    b"cnumpy.core.multiarray\n_reconstruct\nq\x06cnumpy\nndarray\nq\x07K\x00\x85q\x08U\x01bq\x09\x87q\x0aR"
+    b"(K\x01K\x02M\x00\x0c\x86cnumpy\ndtype\nq\x0bU\x02u1K\x00K\x01\x87R(K\x03U\x01|NNNJ\xff\xff\xff\xff"
+    b"J\xff\xff\xff\xffK\x00tb\x89T\x00\x18\x00\x00" + IMAGES.tobytes() + b"tbu."
+)
+HEAD = BATCH.index(IMAGES.tobytes())
+METADATA = b"\x80\x02}q\x00U\x0blabel_namesq\x01]q\x02(U\x03catU\x03dogU\x04frogeK\x01K\x02s."
+
+
+def positions(length):
+    """Where a byte is changed: any position, and often one outside of the pixels, where opcodes are."""
+    opcodes = st.one_of(st.integers(0, min(HEAD, length) - 1), st.integers(max(0, length - 4), length - 1))
+    return st.one_of(opcodes, st.integers(0, length - 1))
+
+
+@st.composite
+def damaged(draw, payload):
+    """A payload that is cut short, or has some bytes changed, taken out or put in, or all of it."""
+    content = bytearray(payload)
+    for _ in range(draw(st.integers(0, 4))):
+        position = draw(positions(len(content)))
+        how = draw(st.sampled_from(["change", "take out", "put in", "repeat"]))
+        if how == "change":
+            content[position] = draw(st.integers(0, 255))
+        elif how == "take out":
+            del content[position : position + draw(st.integers(1, 9))]
+        elif how == "put in":
+            content[position:position] = draw(st.binary(min_size=1, max_size=9))
+        else:
+            content[position:position] = content[position : position + draw(st.integers(1, 60))]
+        if not content:
+            return b""
+    return bytes(content[: draw(st.one_of(st.just(len(content)), st.integers(0, len(content))))])
+
+
+def is_refused_or_well_formed(payload):
+    try:
+        images, labels = parse_batch(payload, "data_batch_1", rows=2, class_count=3)
+    except DataError as error:
+        return str(error).startswith("data_batch_1 ") and "\n" not in str(error)
+    return (
+        (images.shape, images.dtype, labels.shape, labels.dtype) == ((2, 3072), np.uint8, (2,), np.uint8)
+        and images.flags.c_contiguous
+        and labels.max() < 3
+    )
+
+
+def test_the_batch_that_is_damaged_here_is_a_good_one():
+    images, labels = parse_batch(BATCH, "data_batch_1", rows=2, class_count=3)
+
+    assert np.array_equal(images, IMAGES) and labels.tolist() == [2, 0]
+
+
+@settings(max_examples=1_500, deadline=None)
+@given(payload=damaged(BATCH))
+def test_a_damaged_batch_is_refused_or_well_formed(payload):
+    assert is_refused_or_well_formed(payload)
+
+
+@settings(max_examples=300, deadline=None)
+@given(payload=damaged(pickle.dumps({"labels": [2, 0], "data": IMAGES}, protocol=4)))
+def test_a_damaged_batch_of_python_3_is_refused_or_well_formed(payload):
+    assert is_refused_or_well_formed(payload)
+
+
+@settings(max_examples=300, deadline=None)
+@given(payload=st.binary(max_size=300))
+def test_any_bytes_are_refused_or_well_formed(payload):
+    assert is_refused_or_well_formed(payload)
+
+
+@settings(max_examples=300, deadline=None)
+@given(content=st.recursive(st.none() | st.integers(0, 300) | st.binary() | st.text(), st.lists))
+def test_any_values_in_place_of_labels_and_images_are_refused(content):
+    payload = pickle.dumps({"labels": content, "data": content}, protocol=4)
+
+    assert is_refused_or_well_formed(payload)
+
+
+@settings(max_examples=500, deadline=None)
+@given(payload=damaged(METADATA))
+def test_damaged_class_names_are_refused_or_the_declared_ones(payload):
+    try:
+        check_class_names(payload, "batches.meta", ("cat", "dog", "frog"))
+    except DataError as error:
+        assert str(error).startswith("batches.meta ") and "\n" not in str(error)
