@@ -77,7 +77,9 @@ class LaneRun:
         steps = segment.span.end
         for name in ("validation/loss", "test/loss"):
             if not np.isfinite(metrics.get(name, 0.0)):
-                self._end("FAILED", steps, metrics, f"diverged after step {steps - 1}: {name} is {metrics[name]}")
+                self._end(
+                    "FAILED", steps, metrics, f"diverged after step {steps - 1}: {name} is {metrics[name]}"
+                )
                 return
         weights, biases = lane_parameters(segment.parameters, self._lane)
         no_images: NDArray[np.uint8] = np.zeros(0, np.uint8)

@@ -61,7 +61,7 @@ class RunResult:
     run_id: str | None = None
 
     def settled(self) -> "RunResult":
-        """This result after everything has been stored: with the run's id, or failed where it could not be."""
+        """This result once everything is stored: with the run's id, or failed where it could not be."""
         try:
             run_id, track_s = self.tracked.settle()
         except SwathError as error:

@@ -1,4 +1,4 @@
-"""Which configurations train together as lanes of one program, and where their steps are cut into segments."""
+"""Lane groups, which configurations train in one program, and spans, where their steps are cut."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 _BLOCK = 256
-"""Images summed at a time: 256 squares of up to 255 stay below 2**24, up to which float32 holds every integer,
-so a block's sum is exact in whatever order a matrix product adds."""
+"""Images summed at a time: 256 squares of up to 255 stay below 2**24, and float32 holds every integer up to
+there, so a block's sum is exact in whatever order a matrix product adds."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,7 @@ def pixel_statistics(images: NDArray[np.uint8], preprocessing: str) -> PixelStat
     raise ValueError(f"unknown preprocessing {preprocessing!r}")
 
 
-def _exact_sums(
-    images: NDArray[np.uint8], squares: bool
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _exact_sums(images: NDArray[np.uint8], squares: bool) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Sum of the pixels and, where asked for, of their squares: int64 [3072] each."""
     total = np.zeros(images.shape[1], np.int64)
     total_of_squares = np.zeros(images.shape[1], np.int64)

@@ -59,9 +59,7 @@ class Runner:
         """
         results: dict[int, RunResult] = {}
         for group in plan_groups([request.config for request in requests]):
-            lanes = [
-                self._begin(requests[lane.job], position) for position, lane in enumerate(group.lanes)
-            ]
+            lanes = [self._begin(requests[lane.job], position) for position, lane in enumerate(group.lanes)]
             step = 0
             try:
                 for segment in self._train(group):
@@ -121,7 +119,9 @@ class Runner:
             assert test.scores is not None
             for run in finishing:
                 share_s = validation.duration_s / len(alive) + test.duration_s / len(finishing)
-                run.finish(segment, validation.scores, test.scores, share_s, data, self._datasets[config.data])
+                run.finish(
+                    segment, validation.scores, test.scores, share_s, data, self._datasets[config.data]
+                )
 
     def _evaluate(self, group: LaneGroup, segment: Segment, split: Split) -> _Evaluated:
         if len(split) == 0:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 HYDRA_FULL_ERROR = "HYDRA_FULL_ERROR"
 INTERRUPTED = 130
+NO_TERMINAL_WIDTH = 200
 
 
 def main() -> None:
@@ -85,7 +86,8 @@ def _run_configs(words: "Words", checked: "CheckedCommand", hidden: tuple[str, .
     from swath.app.session import Session
     from swath.launch import Launch
 
-    console = Console(soft_wrap=False)
+    # A pipe or a log file has no width of its own; nothing in it should be cut off.
+    console = Console() if sys.stdout.isatty() else Console(width=NO_TERMINAL_WIDTH)
     named = words.config_name if checked.config_name != "config" else "ad-hoc"
     launch = Launch(named if checked.multirun else "single", uuid.uuid4().hex[:12], checked.swept)
     jobs = len(checked.configs) if checked.jobs_known else None

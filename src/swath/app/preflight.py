@@ -137,12 +137,11 @@ def _flat(composed: DictConfig) -> dict[str, Any]:
     Raises:
       ConfigError: a value is missing, or has another type.
     """
-    task = {key: value for key, value in composed.items_ex(resolve=False) if key != "hydra"}
-    node = schema_node()
+    task = [str(key) for key in composed if key != "hydra"]
     mistakes, values = [], {}
     try:
-        resolved = OmegaConf.to_container(OmegaConf.masked_copy(composed, list(task)), resolve=True)
-        node = OmegaConf.merge(node, resolved)
+        resolved = OmegaConf.to_container(OmegaConf.masked_copy(composed, task), resolve=True)
+        node = OmegaConf.merge(schema_node(), resolved)
     except OmegaConfBaseException as error:
         raise ConfigError([_one_line(error)]) from error
     for name, doc in FIELDS.items():
@@ -163,7 +162,7 @@ def _parent(node: Any, name: str) -> tuple[Any, str]:
 
 def _build(values: dict[str, Any]) -> RunConfig:
     nested: dict[str, dict[str, Any]] = {"data": {}, "tracking": {}}
-    flat = {}
+    flat: dict[str, Any] = {}
     for name, value in values.items():
         group, _, leaf = name.rpartition(".")
         (nested[group] if group else flat)[leaf] = value

@@ -51,7 +51,7 @@ def documented(
 
 
 def walk_schema(schema: type, prefix: str = "") -> Iterator[tuple[str, dataclasses.Field[Any], FieldDoc]]:
-    """Every leaf of a schema as (dotted name, dataclass field, its `FieldDoc`), in the order of the source."""
+    """Every leaf of a schema as (dotted name, dataclass field, its `FieldDoc`), in source order."""
     for field in dataclasses.fields(schema):
         if _METADATA_KEY in field.metadata:
             yield prefix + field.name, field, field.metadata[_METADATA_KEY]
@@ -61,7 +61,7 @@ def walk_schema(schema: type, prefix: str = "") -> Iterator[tuple[str, dataclass
 
 
 def walk_values(config: object) -> Iterator[tuple[str, Any, FieldDoc]]:
-    """Every leaf of a configuration as (dotted name, value, its `FieldDoc`), in the order of the source."""
+    """Every leaf of a configuration as (dotted name, value, its `FieldDoc`), in source order."""
     for name, _, doc in walk_schema(type(config)):
         value: Any = config
         for part in name.split("."):
@@ -70,7 +70,7 @@ def walk_values(config: object) -> Iterator[tuple[str, Any, FieldDoc]]:
 
 
 def computed_values(config: object) -> dict[str, Any]:
-    """The fields that decide the numbers of a run, by dotted name: `{"batch_size": 100, "data.name": ...}`."""
+    """The fields that decide a run's numbers, by dotted name: `{"batch_size": 100, "data.name": ...}`."""
     return {name: value for name, value, doc in walk_values(config) if doc.role == "computed"}
 
 

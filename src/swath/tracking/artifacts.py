@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,17 +23,15 @@ def write_artifacts(folder: Path, start: RunStart, end: RunEnd, environment: str
     learned = end.artifacts
     if learned is None:
         return
-    statistics = {"shift": learned.shift}
+    arrays: dict[str, Any] = {"weights": learned.weights, "biases": learned.biases, "shift": learned.shift}
     if learned.scale is not None:
-        statistics["scale"] = learned.scale
-    np.savez(folder / "weights.npz", weights=learned.weights, biases=learned.biases, **statistics)
+        arrays["scale"] = learned.scale
+    np.savez(folder / "weights.npz", **arrays)
     np.savez_compressed(
         folder / "predictions.npz", validation=learned.validation_predictions, test=learned.test_predictions
     )
     draw_weights(learned.weights, learned.class_names).save(folder / "weights.png")
-    (folder / "confusion.json").write_text(
-        json.dumps(_confusion(learned), indent=1) + "\n", encoding="utf-8"
-    )
+    (folder / "confusion.json").write_text(json.dumps(_confusion(learned), indent=1) + "\n", encoding="utf-8")
 
 
 def confusion_counts(

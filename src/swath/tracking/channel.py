@@ -1,5 +1,6 @@
 """A child process that carries out calls in order, and the parent's end of it."""
 
+import contextlib
 import pickle
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from typing import Any
 from swath.errors import SwathError
 
 
-class WorkerDied(SwathError):
+class WorkerDiedError(SwathError):
     """The child process has ended although nobody told it to."""
 
 
@@ -50,7 +51,7 @@ class Worker:
         """Have the child call `function(*arguments)`. Blocks only while the pipe is full.
 
         Returns:
-          A future of what the function returns; it raises `RemoteError` or `WorkerDied`.
+          A future of what the function returns; it raises `RemoteError` or `WorkerDiedError`.
         """
         future: Future[Any] = Future()
         with self._lock:
@@ -60,17 +61,15 @@ class Worker:
                 self._pipe.send((self._calls, function, arguments))
             except OSError:
                 self._pending.pop(self._calls, None)
-                future.set_exception(WorkerDied("the tracking process has died"))
+                future.set_exception(WorkerDiedError("the tracking process has died"))
         return future
 
     def close(self) -> None:
         """Let the child finish what it was told, then end."""
         with self._lock:
             if not self._pipe.closed:
-                try:
+                with contextlib.suppress(OSError):
                     self._pipe.send(None)
-                except OSError:
-                    pass
         self._reader.join()
         self._process.wait()
         self._pipe.close()
@@ -87,10 +86,12 @@ class Worker:
             else:
                 future.set_exception(RemoteError(error))
         for number in list(self._pending):
-            self._pending.pop(number).set_exception(WorkerDied("the tracking process has died"))
+            self._pending.pop(number).set_exception(WorkerDiedError("the tracking process has died"))
 
 
-def serve(descriptor: int, functions: dict[str, Callable[..., Any]], describe: Callable[[Exception], str]) -> None:
+def serve(
+    descriptor: int, functions: dict[str, Callable[..., Any]], describe: Callable[[Exception], str]
+) -> None:
     """The child's side: carry out calls until the parent says so or is gone.
 
     Args:
@@ -108,7 +109,7 @@ def serve(descriptor: int, functions: dict[str, Callable[..., Any]], describe: C
             return
         number, function, arguments = message
         try:
-            reply = (number, functions[function](*arguments), None)
+            reply: tuple[int, Any, str | None] = (number, functions[function](*arguments), None)
         except Exception as error:  # every failure belongs to the caller, not to this loop
             reply = (number, None, describe(error))
         try:

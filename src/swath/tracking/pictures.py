@@ -25,9 +25,7 @@ def draw_weights(weights: NDArray[np.float32], class_names: tuple[str, ...]) -> 
     """
     height, width = IMAGE_SHAPE[1] * _SCALE, IMAGE_SHAPE[2] * _SCALE
     rows = -(-len(class_names) // _ROW)
-    sheet = Image.new(
-        "RGB", (_GAP + _ROW * (width + _GAP), _GAP + rows * (height + _LABEL + _GAP)), "white"
-    )
+    sheet = Image.new("RGB", (_GAP + _ROW * (width + _GAP), _GAP + rows * (height + _LABEL + _GAP)), "white")
     pen = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(size=12)
     for index, (name, picture) in enumerate(zip(class_names, _pictures(weights), strict=True)):
@@ -41,4 +39,6 @@ def draw_weights(weights: NDArray[np.float32], class_names: tuple[str, ...]) -> 
 def _pictures(weights: NDArray[np.float32]) -> list[Image.Image]:
     largest = float(np.percentile(np.abs(weights), 99.5)) or 1.0
     levels = np.clip(127.5 + 127.5 * weights.T / largest, 0, 255).astype(np.uint8)
-    return [Image.fromarray(np.ascontiguousarray(row.reshape(IMAGE_SHAPE).transpose(1, 2, 0))) for row in levels]
+    return [
+        Image.fromarray(np.ascontiguousarray(row.reshape(IMAGE_SHAPE).transpose(1, 2, 0))) for row in levels
+    ]

@@ -40,6 +40,10 @@ def real_uri(uri: str | None, environment_uri: str | None) -> str | None:
       uri: from a configuration; None where it names none.
       environment_uri: what MLFLOW_TRACKING_URI holds, where the address is kept whole.
     """
-    if uri is not None and environment_uri is not None and hide_password(environment_uri, environment_uri) == uri:
+    if (
+        uri is not None
+        and environment_uri is not None
+        and hide_password(environment_uri, environment_uri) == uri
+    ):
         return environment_uri
     return uri

@@ -153,7 +153,9 @@ class RunStore:
                 f"mlflow experiments restore --experiment-id {found.experiment_id}, or choose another: "
                 "tracking.experiment=NAME"
             )
-        if address.artifacts is not None and _resolved(address.artifacts) != _resolved(found.artifact_location):
+        if address.artifacts is not None and _resolved(address.artifacts) != _resolved(
+            found.artifact_location
+        ):
             raise SwathError(
                 f"the experiment {address.experiment!r} keeps its artifacts in {found.artifact_location}, "
                 f"not in {address.artifacts}; leave tracking.artifacts out, or choose another: "

@@ -39,7 +39,7 @@ class TrackedRun:
           The run's id, and the seconds that tracking it took.
 
         Raises:
-          RemoteError, WorkerDied: the first thing that went wrong.
+          RemoteError, WorkerDiedError: the first thing that went wrong.
         """
         for call in self._calls:
             last = call.result()

@@ -17,8 +17,8 @@ def main(descriptor: int) -> None:
       descriptor: file descriptor of this end of the pipe.
     """
     # Ctrl-C goes to the whole terminal group. The training process decides what becomes of the runs.
-    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(name, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
@@ -41,6 +41,8 @@ def main(descriptor: int) -> None:
         serve(descriptor, functions, describe)
     finally:
         store.close("KILLED")
+    # Everything is stored; taking MLflow's modules down one by one would make the parent wait for nothing.
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from swath.compute import tf
 from numpy.typing import NDArray
 
+from swath.compute import tf
 from swath.model import CLASSES, Parameters, Tensor, apply, correct_counts, inputs_of, padded, sum_over_batch
 from swath.training.resident import ResidentData, Split
 

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from swath.compute import tf
-
 from swath.model import (
     CLASSES,
     Parameters,

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-from swath.compute import tf
 from numpy.typing import NDArray
 
+from swath.compute import tf
 from swath.data import Dataset
 from swath.model import Tensor
 from swath.preprocessing import PixelStatistics, pixel_statistics

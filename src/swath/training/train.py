@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from swath.compute import tf
 from numpy.typing import NDArray
 
+from swath.compute import tf
 from swath.model import CLASSES, Parameters, initial_parameters
 from swath.plan import LaneGroup, Span
 from swath.training.program import Program
@@ -61,9 +61,7 @@ def train(
             parameters, learning_rates, seed, tf.constant(span.first), tf.constant(span.end - span.first)
         )
         correct, losses = metrics.correct.numpy(), metrics.losses.numpy()
-        yield Segment(
-            span, correct / batch_size, losses.astype(np.float64), parameters, clock() - started
-        )
+        yield Segment(span, correct / batch_size, losses.astype(np.float64), parameters, clock() - started)
 
 
 def lane_parameters(parameters: Parameters, lane: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -1,0 +1,58 @@
+# Two commands do all the set-up: `make sweep` and `make test`.
+.DEFAULT_GOAL := help
+.PHONY: help sweep test check benchmark lock wheel clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+# The first of these that is there and is 3.11 to 3.13; PYTHON=... chooses another.
+CANDIDATES := $(PYTHON) python3.13 python3.12 python3.11 python3 python
+
+# Every platform at once, pinned and hashed, and no index's address in it.
+LOCK = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header \
+       --no-annotate --no-emit-index-url --no-emit-find-links --quiet --upgrade
+
+help: ## Show these lines
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1|\2/' | awk -F'|' '{ printf "  %-16s %s\n", $$1, $$2 }'
+
+sweep: $(VENV)/.installed ## Train a grid of 12 configurations on bundled data, tracked in mlflow.db
+	@$(BIN)/swath -cn quickstart
+
+test: $(VENV)/.installed-dev ## Run all tests
+	@$(BIN)/pytest $(PYTEST_ARGUMENTS)
+
+check: $(VENV)/.installed-dev ## Formatting, lint, types, import direction
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+benchmark: $(VENV)/.installed-dev ## Measure swath against the tutorial's own way (minutes; needs CIFAR-10)
+	@$(BIN)/python -m benchmarks
+
+lock: $(VENV)/.installed-dev ## Resolve requirements.lock and requirements-dev.lock anew
+	@$(LOCK) --extra build --output-file requirements.lock
+	@$(LOCK) --extra build --extra dev --constraint requirements.lock --output-file requirements-dev.lock
+
+wheel: $(VENV)/.installed-dev ## Build the wheel into dist/
+	@$(BIN)/python -m build --wheel --no-isolation --outdir dist .
+
+clean: ## Remove the environment and everything built; runs and stores stay
+	@rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(VENV)/.python:
+	@for candidate in $(CANDIDATES); do \
+	  if "$$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then \
+	    "$$candidate" -m venv $(VENV) && touch $@ && exit 0; \
+	    echo "swath: $$candidate cannot make a virtual environment; on Debian: apt-get install python3-venv" >&2; exit 2; \
+	  fi; \
+	done; \
+	echo "swath: no Python 3.11, 3.12 or 3.13 found; install one, or name it: make sweep PYTHON=/path/to/python3.12" >&2; exit 2
+
+$(VENV)/.installed: requirements.lock pyproject.toml | $(VENV)/.python
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
