@@ -4,8 +4,8 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
-# The first of these that is there and is 3.11 to 3.13; PYTHON=... chooses another.
-CANDIDATES := $(PYTHON) python3.13 python3.12 python3.11 python3 python
+# The first of these that is 3.11 to 3.13; PYTHON=... names the only one to try.
+CANDIDATES := $(or $(PYTHON),python3.13 python3.12 python3.11 python3 python)
 
 # Every platform at once, pinned and hashed, and no index's address in it.
 LOCK = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header \

@@ -1,0 +1,56 @@
+"""The article's run and the learning-rate sweep, as a person would type them, on real CIFAR-10."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SWATH = Path(sys.executable).parent / "swath"
+
+
+def swath(folder: Path, cifar10_dir: Path, *words: str) -> str:
+    environment = {**os.environ, "SWATH_DATA_DIR": str(cifar10_dir)}
+    done = subprocess.run(
+        [str(SWATH), *words], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def article_lines(tmp_path_factory: pytest.TempPathFactory, cifar10_dir: Path) -> list[str]:
+    return swath(tmp_path_factory.mktemp("article"), cifar10_dir).splitlines()
+
+
+@pytest.fixture(scope="module")
+def learning_rate_table(tmp_path_factory: pytest.TempPathFactory, cifar10_dir: Path) -> str:
+    return swath(tmp_path_factory.mktemp("learning_rate"), cifar10_dir, "-cn", "learning_rate")
+
+
+def test_swath_alone_prints_the_tutorials_lines(article_lines: list[str]) -> None:
+    steps = [line for line in article_lines if re.fullmatch(r"Step {1,5}\d+: training accuracy [\d.]+", line)]
+    assert [int(line[4:].split(":")[0]) for line in steps] == list(range(0, 1000, 100))
+    assert re.fullmatch(r"Test accuracy 0\.\d{1,4}", article_lines[10])
+    assert re.fullmatch(r"Total time: +\d+\.\d\ds", article_lines[11])
+
+
+def test_swath_alone_reaches_the_articles_accuracy(article_lines: list[str]) -> None:
+    assert 0.22 <= float(article_lines[10].split()[-1]) <= 0.32
+
+
+def test_swath_alone_says_which_run_it_was_and_how_to_see_it(article_lines: list[str]) -> None:
+    assert re.fullmatch(r"Run [0-9a-f]{32}", article_lines[12])
+    assert article_lines[13].endswith("mlflow ui")
+    assert article_lines[12].split()[1] in article_lines[14]
+
+
+def test_learning_rate_sweep_finds_its_best_between_1e_7_and_5e_6(learning_rate_table: str) -> None:
+    best = next(line.split() for line in learning_rate_table.splitlines() if line.split()[:1] == ["1"])
+    assert 1e-7 <= float(best[1]) <= 5e-6
+
+
+def test_learning_rate_sweep_ranks_by_the_images_it_held_back(learning_rate_table: str) -> None:
+    assert "Ranked by validation/accuracy." in learning_rate_table

@@ -1,0 +1,69 @@
+"""What the documents show is there: links lead somewhere, commands can be typed."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from swath.app.command_line import read_words
+from swath.app.preflight import check_command
+from swath.app.search_path import primary_configs, register
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def shown_commands() -> list[str]:
+    blocks = re.findall(r"```sh\n(.*?)```", README, flags=re.DOTALL)
+    lines = [line.split("  #")[0].strip() for block in blocks for line in block.splitlines()]
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def anchors(text: str) -> set[str]:
+    headings = re.findall(r"^#+ (.*)$", text, flags=re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_relative_link_leads_to_a_file(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    dead = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if target.startswith(("http://", "https://")):
+            continue
+        path, _, anchor = target.partition("#")
+        file = (document.parent / path).resolve() if path else document
+        if not file.exists() or (anchor and anchor not in anchors(file.read_text(encoding="utf-8"))):
+            dead.append(target)
+    assert dead == []
+
+
+@pytest.mark.parametrize("command", [c for c in shown_commands() if c.startswith("swath")])
+def test_every_swath_command_in_the_readme_is_accepted(command: str) -> None:
+    words = read_words(shlex.split(command)[1:])
+    register(words.user_folders)
+    assert words.config_name in primary_configs(words.user_folders)
+    if words.runs_something:
+        check_command(words.config_name, list(words.overrides), words.flags.multirun, words.user_folders)
+
+
+@pytest.mark.parametrize("command", [c for c in shown_commands() if c.startswith("make ")])
+def test_every_make_command_in_the_readme_is_a_target(command: str) -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert re.search(rf"^{re.escape(command.split()[1])}:", makefile, flags=re.MULTILINE)
+
+
+def test_the_readme_shows_no_other_kind_of_command() -> None:
+    known = ("swath", "make ", "mlflow ui", "pip install", "git clone", "cd ")
+    assert [command for command in shown_commands() if not command.startswith(known)] == []
+
+
+def test_lock_files_carry_hashes_and_no_address() -> None:
+    for name in ("requirements.lock", "requirements-dev.lock"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        assert "://" not in text
+        pins = re.findall(r"^[a-z0-9].*$", text, flags=re.MULTILINE | re.IGNORECASE)
+        assert all("==" in pin and pin.endswith("\\") for pin in pins)
+        assert text.count("--hash=sha256:") >= len(pins)
