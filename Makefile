@@ -49,6 +49,7 @@ $(VENV)/.python:
 	echo "swath: no Python 3.11, 3.12 or 3.13 found; install one, or name it: make sweep PYTHON=/path/to/python3.12" >&2; exit 2
 
 $(VENV)/.installed: requirements.lock pyproject.toml | $(VENV)/.python
+	@echo "Installing into $(VENV), once; TensorFlow and MLflow are large, so this takes some minutes ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@

@@ -34,6 +34,8 @@ class LaneRun:
         self._began = clock()
         self._train_s = 0.0
         self._evaluate_s = 0.0
+        # Validation has a curve where it is evaluated along the way; its last point belongs to the curve.
+        self._curves = ("validation/accuracy", "validation/loss") if self._config.evaluate_every_steps else ()
         self.result: RunResult | None = None
 
     @property
@@ -52,7 +54,7 @@ class LaneRun:
         self._observer.steps_done(self._config, segment.span.first, accuracies[:kept])
         if diverged.size:
             step = segment.span.first + kept - 1
-            self._end("FAILED", step, {}, f"diverged at step {step}: loss is {losses[kept - 1]}")
+            self._end("FAILED", {}, f"diverged at step {step}: loss is {losses[kept - 1]}")
 
     def add_validation(self, step: int, scores: Scores, duration_s: float) -> None:
         """Track an evaluation along the way, after `step` updates."""
@@ -73,13 +75,14 @@ class LaneRun:
         self._evaluate_s += duration_s
         metrics = _named("test", test, self._lane)
         if validation is not None:
-            metrics |= _named("validation", validation, self._lane)
-        steps = segment.span.end
+            last = _named("validation", validation, self._lane)
+            metrics |= last
+            if self._curves:
+                self._track(segment.span.end, {name: np.array([value]) for name, value in last.items()})
         for name in ("validation/loss", "test/loss"):
             if not np.isfinite(metrics.get(name, 0.0)):
-                self._end(
-                    "FAILED", steps, metrics, f"diverged after step {steps - 1}: {name} is {metrics[name]}"
-                )
+                last_step = segment.span.end - 1
+                self._end("FAILED", metrics, f"diverged after step {last_step}: {name} is {metrics[name]}")
                 return
         weights, biases = lane_parameters(segment.parameters, self._lane)
         no_images: NDArray[np.uint8] = np.zeros(0, np.uint8)
@@ -93,16 +96,15 @@ class LaneRun:
             test_labels=dataset.test_labels,
             class_names=dataset.class_names,
         )
-        self._end("FINISHED", steps, metrics, None, artifacts)
+        self._end("FINISHED", metrics, None, artifacts)
 
-    def abort(self, status: Status, reason: str, step: int) -> None:
+    def abort(self, status: Status, reason: str) -> None:
         """End a run that cannot go on, where it stands."""
-        self._end(status, step, {}, reason)
+        self._end(status, {}, reason)
 
     def _end(
         self,
         status: Status,
-        step: int,
         metrics: dict[str, float],
         error: str | None,
         artifacts: RunArtifacts | None = None,
@@ -113,7 +115,8 @@ class LaneRun:
             "runtime/evaluate_s": self._evaluate_s,
             "runtime/total_s": self._clock() - self._began,
         }
-        self._tracked.end(RunEnd(status, metrics, step, error, artifacts))
+        once = {name: value for name, value in metrics.items() if name not in self._curves}
+        self._tracked.end(RunEnd(status, once, error, artifacts))
         self.result = RunResult(self._config, status, metrics, error, self._tracked)
         self._observer.run_ended(self.result)
 

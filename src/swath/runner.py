@@ -12,6 +12,7 @@ from swath.lane_run import LaneRun
 from swath.launch import Launch, Observer, RunRequest, RunResult
 from swath.plan import LaneGroup, plan_groups, plan_spans
 from swath.run_start import run_start
+from swath.tracking.records import Status
 from swath.tracking.tracker import Tracker
 from swath.training.evaluation import Evaluate, Scores, compile_evaluation
 from swath.training.program import Program, compile_program
@@ -60,18 +61,16 @@ class Runner:
         results: dict[int, RunResult] = {}
         for group in plan_groups([request.config for request in requests]):
             lanes = [self._begin(requests[lane.job], position) for position, lane in enumerate(group.lanes)]
-            step = 0
             try:
                 for segment in self._train(group):
-                    step = segment.span.end
                     self._feed(group, lanes, segment)
                     if all(lane.ended for lane in lanes):
                         break
             except Exception as error:
                 _log.exception("training failed")
-                self._abort(lanes, "FAILED", f"{type(error).__name__}: {error}".splitlines()[0], step)
+                self._abort(lanes, "FAILED", f"{type(error).__name__}: {error}".splitlines()[0])
             except BaseException:
-                self._abort(lanes, "KILLED", "interrupted", step)
+                self._abort(lanes, "KILLED", "interrupted")
                 raise
             for lane, run in zip(group.lanes, lanes, strict=True):
                 assert run.result is not None
@@ -83,10 +82,10 @@ class Runner:
         tracked = self._tracker.begin(run_start(request, self._launch, dataset))
         return LaneRun(request, position, tracked, self._observer)
 
-    def _abort(self, lanes: Sequence[LaneRun], status: str, reason: str, step: int) -> None:
+    def _abort(self, lanes: Sequence[LaneRun], status: Status, reason: str) -> None:
         for lane in lanes:
             if not lane.ended:
-                lane.abort("KILLED" if status == "KILLED" else "FAILED", reason, step)
+                lane.abort(status, reason)
 
     def _train(self, group: LaneGroup) -> Iterator[Segment]:
         config = group.shared

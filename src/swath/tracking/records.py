@@ -107,14 +107,12 @@ class RunEnd:
 
     Attributes:
       status: MLflow's.
-      metrics: single values.
-      last_step: the step these values belong to.
+      metrics: values that the run has once.
       error: the reason of a failure, in one line.
       artifacts: where the run finished.
     """
 
     status: Status
     metrics: dict[str, float]
-    last_step: int
     error: str | None = None
     artifacts: RunArtifacts | None = None

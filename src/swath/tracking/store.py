@@ -20,6 +20,10 @@ from swath.tracking.secrets import hide_password
 LARGEST_BATCH = 1_000
 """Metrics that MLflow takes in one call."""
 
+SINGLE_VALUE_STEP = 0
+"""MLflow's page draws bars, one per run, for a metric whose only value stands at step 0; at any other step it
+draws a curve with one point."""
+
 
 @dataclass
 class _OpenRun:
@@ -110,7 +114,7 @@ class RunStore:
         values = {**end.metrics, "runtime/track_s": tracked_s}
         client.log_batch(
             entry.run_id,
-            metrics=[Metric(name, value, now_ms, end.last_step) for name, value in values.items()],
+            metrics=[Metric(name, value, now_ms, SINGLE_VALUE_STEP) for name, value in values.items()],
             tags=[] if end.error is None else [RunTag("swath.error", end.error)],
         )
         client.set_terminated(entry.run_id, end.status)
