@@ -23,8 +23,18 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (wheel,) = folder.glob("*.whl")
     venv.create(folder / "environment")
     binaries = folder / "environment" / "bin"
-    install = [str(UV), "pip", "install", "--quiet", "--compile-bytecode", "--python", str(binaries / "python")]
-    done = subprocess.run([*install, "--constraint", str(ROOT / "requirements.lock"), str(wheel)], check=False)
+    install = [
+        str(UV),
+        "pip",
+        "install",
+        "--quiet",
+        "--compile-bytecode",
+        "--python",
+        str(binaries / "python"),
+    ]
+    done = subprocess.run(
+        [*install, "--constraint", str(ROOT / "requirements.lock"), str(wheel)], check=False
+    )
     assert done.returncode == 0
     return binaries
 
@@ -33,7 +43,12 @@ def run(installed: Path, folder: Path, *words: str) -> subprocess.CompletedProce
     environment = {**os.environ, "SWATH_CACHE_DIR": str(folder / "cache")}
     environment.pop("PYTHONPATH", None)
     return subprocess.run(
-        [str(installed / "swath"), *words], cwd=folder, env=environment, capture_output=True, text=True, check=False
+        [str(installed / "swath"), *words],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 

@@ -7,6 +7,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pooch
 from tqdm import tqdm
@@ -43,22 +44,24 @@ class _Progress:
     def __init__(self, title: str) -> None:
         self.last_bytes_at = time.monotonic()
         self.abandoned = False
+        self._title = title
+        self._bar: Any = None  # made when an answer has come: no bar where no byte comes
+
+    @property
+    def total(self) -> int | None:
+        return None if self._bar is None else self._bar.total
+
+    @total.setter
+    def total(self, total: int | None) -> None:
+        self.close()
         self._bar = tqdm(
-            desc=title,
+            desc=self._title,
+            total=total or None,
             unit="B",
             unit_scale=True,
             file=sys.stderr,
             mininterval=0.1 if sys.stderr.isatty() else 10.0,  # a log file gets a line now and then
-            delay=0.01,  # no bar where no byte comes
         )
-
-    @property
-    def total(self) -> int | None:
-        return self._bar.total  # type: ignore[no-any-return]
-
-    @total.setter
-    def total(self, total: int | None) -> None:
-        self._bar.reset(total=total or None)
 
     def update(self, size: int) -> None:
         if self.abandoned:
@@ -70,7 +73,8 @@ class _Progress:
         self._bar.reset()
 
     def close(self) -> None:
-        self._bar.close()
+        if self._bar is not None:
+            self._bar.close()
 
 
 def fetch(url: str, sha256: str, path: Path, patience: Patience | None = None) -> Path:
