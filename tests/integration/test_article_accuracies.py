@@ -1,0 +1,33 @@
+"""What the classifier reaches on real CIFAR-10."""
+
+from pathlib import Path
+
+import pytest
+from support.small import run_config
+
+from swath.data import load_dataset
+from swath.plan import Lane, LaneGroup, plan_spans
+from swath.training.evaluation import compile_evaluation
+from swath.training.program import compile_program
+from swath.training.resident import ResidentData, make_resident
+from swath.training.train import train
+
+
+@pytest.fixture(scope="module")
+def resident(cifar10_dir: Path) -> ResidentData:
+    return make_resident(load_dataset("cifar10", str(cifar10_dir)), 0, "mean_image")
+
+
+def accuracy_of(resident: ResidentData, learning_rate: float) -> float:
+    config = run_config(batch_size=100, learning_rate=learning_rate, max_steps=1000)
+    group = LaneGroup((Lane(0, config),))
+    *_, last = train(group, plan_spans(group), compile_program(resident, 100, 1), 3072)
+    return float(compile_evaluation(resident, 1)(last.parameters, resident.test).accuracies[0])
+
+
+def test_the_articles_point_reaches_a_quarter_of_the_test_images(resident: ResidentData) -> None:
+    assert 0.22 <= accuracy_of(resident, 0.005) <= 0.32
+
+
+def test_a_learning_rate_of_1e_6_reaches_more_than_0_38(resident: ResidentData) -> None:
+    assert accuracy_of(resident, 1e-6) >= 0.38

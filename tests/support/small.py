@@ -1,0 +1,47 @@
+"""Small data sets and configurations for tests that train."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swath.config.schema import DataConfig, RunConfig, TrackingConfig
+from swath.data import Dataset
+
+CLASSES = tuple("abcdefghij")
+
+
+def small_dataset(train: int = 300, test: int = 60, seed: int = 0) -> Dataset:
+    """Random images, each class a little brighter in rows of its own, so that there is something to learn."""
+    generator = np.random.default_rng(seed)
+
+    def part(count: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        labels = generator.integers(0, 10, count, dtype=np.uint8)
+        images = generator.integers(0, 200, (count, 3072), dtype=np.uint8)
+        for row, label in enumerate(labels.tolist()):
+            images[row, 300 * label : 300 * label + 300] += 40
+        return images, labels
+
+    train_images, train_labels = part(train)
+    test_images, test_labels = part(test)
+    return Dataset(
+        "cifar10", train_images, train_labels, test_images, test_labels, CLASSES, "digest", "made by a test"
+    )
+
+
+def run_config(**changes: Any) -> RunConfig:
+    """A configuration of ten images and ten steps, with fields changed."""
+    config = RunConfig(
+        batch_size=10,
+        learning_rate=1e-6,
+        max_steps=10,
+        seed=0,
+        evaluate_every_steps=0,
+        preprocessing="mean_image",
+        data=DataConfig("cifar10", 0, None),
+        tracking=TrackingConfig(None, "swath", None),
+        log_every_steps=100,
+        device="cpu",
+    )
+    return replace(config, **changes)

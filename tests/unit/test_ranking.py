@@ -1,0 +1,42 @@
+"""The one ranking."""
+
+import math
+
+from swath.ranking import objective, rank
+
+
+def test_validation_accuracy_decides_where_there_is_one() -> None:
+    runs = [
+        {"validation/accuracy": 0.3, "test/accuracy": 0.9},
+        {"validation/accuracy": 0.4, "test/accuracy": 0.1},
+    ]
+    assert rank(runs).metric == "validation/accuracy"
+    assert rank(runs).order == (1, 0)
+
+
+def test_test_accuracy_decides_where_nothing_else_is_there() -> None:
+    assert rank([{"test/accuracy": 0.1}, {"test/accuracy": 0.2}]).metric == "test/accuracy"
+    assert rank([{"test/accuracy": 0.1}, {"test/accuracy": 0.2}]).order == (1, 0)
+
+
+def test_equal_accuracies_are_told_apart_by_the_loss_on_the_same_images() -> None:
+    runs = [
+        {"validation/accuracy": 0.3, "validation/loss": 2.0, "test/loss": 1.0},
+        {"validation/accuracy": 0.3, "validation/loss": 1.0, "test/loss": 2.0},
+    ]
+    assert rank(runs).order == (1, 0)
+
+
+def test_equal_runs_stay_in_the_order_asked_for() -> None:
+    assert rank([{"test/accuracy": 0.3, "test/loss": 1.0}] * 3).order == (0, 1, 2)
+
+
+def test_runs_without_the_metric_or_with_nan_come_last() -> None:
+    runs = [{}, {"validation/accuracy": math.nan}, {"validation/accuracy": 0.1}]
+    assert rank(runs).order == (2, 0, 1)
+
+
+def test_objective_is_what_the_ranking_looks_at() -> None:
+    assert objective({"validation/accuracy": 0.3, "test/accuracy": 0.4}) == 0.3
+    assert objective({"test/accuracy": 0.4}) == 0.4
+    assert math.isnan(objective({}))
