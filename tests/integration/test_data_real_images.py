@@ -1,21 +1,11 @@
 """The real images, in the official layout."""
 
-import os
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from swath.data import load_dataset
-
-
-@pytest.fixture(scope="module")
-def cifar10_dir():
-    given = os.environ.get("SWATH_TEST_CIFAR10")
-    if not given or not (Path(given) / "cifar-10-batches-py").is_dir():
-        pytest.skip("set SWATH_TEST_CIFAR10 to a folder that holds cifar-10-batches-py")
-    return Path(given)
 
 
 @pytest.fixture(scope="module")

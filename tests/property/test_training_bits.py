@@ -104,9 +104,7 @@ def test_the_number_of_cores_changes_no_bit(digest_here: str, cores: int) -> Non
     platform.machine() not in ("x86_64", "AMD64"), reason="lanes have been compared on x86-64 processors only"
 )
 @settings(max_examples=15, deadline=None)
-@given(
-    batch_size=batch_sizes, lanes=st.sampled_from([2, 3, 5, 8, 13, 16, 24]), position=st.integers(0, 23)
-)
+@given(batch_size=batch_sizes, lanes=st.sampled_from([2, 3, 5, 8, 13, 16, 24]), position=st.integers(0, 23))
 def test_a_lane_has_the_bits_it_has_alone(batch_size: int, lanes: int, position: int) -> None:
     position %= lanes
     rates = [float(rate) for rate in np.geomspace(1e-8, 1e-5, lanes)]

@@ -83,7 +83,9 @@ def test_computed_values_leave_out_how_a_run_is_carried_out() -> None:
 
 def test_stored_config_names_no_folder_and_no_store() -> None:
     config = replace(
-        run_config(), data=DataConfig("cifar10", 0, "FOLDER"), tracking=TrackingConfig("sqlite:///STORE", "x", None)
+        run_config(),
+        data=DataConfig("cifar10", 0, "FOLDER"),
+        tracking=TrackingConfig("sqlite:///STORE", "x", None),
     )
     text = stored_config(config)
     assert "FOLDER" not in text

@@ -28,7 +28,9 @@ def test_columns_are_padded_to_whole_tiles() -> None:
 def test_inputs_are_pixels_less_the_shift_times_the_scale() -> None:
     pixels = tf.constant([[10, 20]], tf.uint8)
     assert inputs_of(pixels, tf.constant([1.0, 2.0]), None).numpy().tolist() == [[9.0, 18.0]]
-    assert inputs_of(pixels, tf.constant([1.0, 2.0]), tf.constant([2.0, 0.5])).numpy().tolist() == [[18.0, 9.0]]
+    assert inputs_of(pixels, tf.constant([1.0, 2.0]), tf.constant([2.0, 0.5])).numpy().tolist() == [
+        [18.0, 9.0]
+    ]
 
 
 def test_zero_weights_predict_the_first_class_with_a_loss_of_log_ten() -> None:

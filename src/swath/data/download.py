@@ -54,6 +54,8 @@ class _Progress:
     @total.setter
     def total(self, total: int | None) -> None:
         self.close()
+        if self.abandoned:
+            raise OSError("given up")
         self._bar = tqdm(
             desc=self._title,
             total=total or None,

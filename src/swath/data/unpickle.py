@@ -135,8 +135,8 @@ def unpickle(payload: bytes) -> object:
     Raises:
       ValueError: the bytes are no pickle, are cut short, or name anything that is not admitted.
     """
-    check_opcodes(payload)
     try:
+        check_opcodes(payload)
         return RestrictedUnpickler(io.BytesIO(payload), encoding="bytes").load()
     except Exception as error:  # a broken pickle can end in an exception of any class
         raise ValueError(str(error) or type(error).__name__) from error

@@ -79,14 +79,14 @@ def batches_dir(tmp_path_factory, images_and_labels):
 def archive(tmp_path_factory, batches_dir):
     """cifar-10-python.tar.gz with the same batches."""
     path = tmp_path_factory.mktemp("archive") / "cifar-10-python.tar.gz"
-    with tarfile.open(path, "w:gz", compresslevel=1) as tar:
+    with tarfile.open(path, "w:gz", compresslevel=0) as tar:
         tar.add(batches_dir / "cifar-10-batches-py", arcname="cifar-10-batches-py")
     return path
 
 
 @pytest.fixture
 def own_batches(tmp_path, batches_dir):
-    """A folder with the same batches as links, of which a test may replace any."""
+    """A folder with the same batches as links: unlink a file before you write another."""
     folder = tmp_path / "own" / "cifar-10-batches-py"
     folder.mkdir(parents=True)
     for file in (batches_dir / "cifar-10-batches-py").iterdir():
@@ -116,7 +116,7 @@ def built_once(tmp_path_factory, batches_dir):
 
 @pytest.fixture
 def warm_cache(cache, built_once):
-    """The cache folder of this test, in which the entry of `batches_dir` already is (a link: do not write to it)."""
+    """The cache folder of this test, with the entry of `batches_dir` in it (a link: do not write to it)."""
     cache.mkdir()
     for entry in built_once.glob("*.arrays"):
         (cache / entry.name).hardlink_to(entry)

@@ -53,7 +53,7 @@ def test_a_batch_with_one_mistake_is_refused_by_name(batch, pickle_as_python_2, 
 
 
 def test_a_file_that_is_no_pickle_is_refused_in_one_line():
-    with pytest.raises(DataError, match="^data_batch_1 is not a file of images") as error:
+    with pytest.raises(DataError, match=r"^data_batch_1 is not a file of images") as error:
         parse(b"<!DOCTYPE html>\n<html>\n</html>\n")
 
     assert "\n" not in str(error.value)

@@ -13,7 +13,9 @@ from swath.data import load, load_dataset, rebuild_dataset
 
 PREPARE = """
 import resource, sys
-from swath.data import load_dataset
+from swath.data import load, load_dataset
+read_batches = load.read_batches
+load.read_batches = lambda *arguments: (print("reads"), read_batches(*arguments))[1]
 if len(sys.argv) > 2:
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
 dataset = load_dataset("cifar10", sys.argv[1])
@@ -193,6 +195,15 @@ def test_a_cache_folder_that_cannot_be_made_is_done_without(tmp_path, batches_di
     assert dataset.is_intact() and "working without a cache" in caplog.text
 
 
+def test_images_without_a_cache_are_read_only_too(tmp_path, batches_dir, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("SWATH_CACHE_DIR", str(tmp_path / "file" / "cache"))
+
+    dataset = load_dataset("cifar10", str(batches_dir))
+
+    assert not any(array.flags.writeable for array in (dataset.train_images, dataset.test_labels))
+
+
 def test_a_disk_that_fills_up_is_done_without(cache, batches_dir):
     command = [sys.executable, "-c", PREPARE, str(batches_dir), "1000000"]
 
@@ -209,9 +220,9 @@ def test_two_processes_that_start_together_build_one_entry(cache, batches_dir):
     command = [sys.executable, "-c", PREPARE, str(batches_dir)]
     processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
 
-    said = {process.communicate()[0] for process in processes}
+    said = [line for process in processes for line in process.communicate()[0].splitlines()]
 
-    assert len(said) == 1 and said.pop().endswith("True\n") and len(entries(cache)) == 1
+    assert (said.count("reads"), len(set(said)), len(entries(cache))) == (1, 2, 1)
 
 
 def test_an_entry_built_while_waiting_for_the_lock_is_used(warm_cache, batches_dir, no_reading, monkeypatch):

@@ -1,5 +1,6 @@
 """Downloads from a real server on this machine, well-behaved or not."""
 
+import contextlib
 import hashlib
 import http.server
 import socket
@@ -24,12 +25,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.server.requests += 1
-        try:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self.server.behaviour(self)
-        except (BrokenPipeError, ConnectionResetError):
-            pass
 
-    def start(self, length=len(CONTENT), status=200):
+    def start(self, length=51_200, status=200):
         self.send_response(status)
         self.send_header("Content-Length", str(length))
         self.end_headers()

@@ -46,7 +46,7 @@ def test_data_dir_goes_before_swath_data_dir(warm_cache, batches_dir, monkeypatc
 
 @pytest.mark.parametrize("call", [load_dataset, check_available])
 def test_a_data_dir_without_data_is_refused_with_the_files_expected(call, tmp_path):
-    with pytest.raises(DataError, match="data.dir.*none of its files.*data_batch_1.*test_batch") as error:
+    with pytest.raises(DataError, match=r"data\.dir.*none of its files.*data_batch_1.*test_batch") as error:
         call("cifar10", str(tmp_path))
 
     assert str(tmp_path) in str(error.value) and "\n" not in str(error.value)
@@ -104,7 +104,7 @@ def test_a_batch_that_is_cut_short_is_named(own_batches):
     (own_batches / "data_batch_2").unlink()
     (own_batches / "data_batch_2").write_bytes(content[:1_000_000])
 
-    with pytest.raises(DataError, match="^data_batch_2 has 1,000,000 bytes, expected 30,720,000 to"):
+    with pytest.raises(DataError, match=r"^data_batch_2 has 1,000,000 bytes, expected 30,720,000 to"):
         load_dataset("cifar10", str(own_batches))
 
 
@@ -113,7 +113,7 @@ def test_a_batch_that_lacks_its_last_bytes_is_named(own_batches):
     (own_batches / "test_batch").unlink()
     (own_batches / "test_batch").write_bytes(content[:-7])
 
-    with pytest.raises(DataError, match="^test_batch is not a file of images"):
+    with pytest.raises(DataError, match=r"^test_batch is not a file of images"):
         load_dataset("cifar10", str(own_batches))
 
 

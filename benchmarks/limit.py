@@ -1,0 +1,54 @@
+"""The lower limit of a training step: its two matrix products and its gather, in the same kind of loop.
+
+Nothing else of a step is in here: no mean image, no bias, no softmax, no loss, no accuracy, no learning rate.
+The weights stay 0, and 0 times anything takes as long as any other product.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from swath.compute import tf
+from swath.model import CLASSES, Tensor, padded
+from swath.training.program import STEPS_IN_FLIGHT, batch_indices
+from swath.training.resident import ResidentData
+
+Draw = Callable[[Tensor], Tensor]
+"""step -> int32 [batch], the images of that step."""
+
+
+def drawn_indices(data: ResidentData, batch_size: int) -> Draw:
+    """Indices that are drawn in the step, as swath draws them."""
+    return lambda step: batch_indices(tf.constant(0, tf.int64), step, batch_size, len(data.train))
+
+
+def prepared_indices(data: ResidentData, batch_size: int, steps: int) -> Draw:
+    """Indices that were drawn before the first step; a step reads its row."""
+    table = tf.random.stateless_uniform([steps, batch_size], [0, 0], 0, len(data.train), tf.int32)
+    return lambda step: table[step]
+
+
+def compile_limit(data: ResidentData, batch_size: int, draw: Draw) -> Callable[[Tensor], Any]:
+    """A compiled loop, called with a number of steps, whose step is:
+
+    indices = draw(step); inputs = float32(gather(uint8 images, indices)), [batch, 3072];
+    logits = inputs @ weights, [batch, 16]; weights = inputsᵀ @ logits, [3072, 16].
+
+    16 columns, as one lane of swath has: 10 classes, padded.
+    """
+    columns = padded(CLASSES)
+
+    def run_steps(steps: Tensor) -> Tensor:
+        def body(done: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+            inputs = tf.cast(tf.gather(data.train.images, draw(done)), tf.float32)
+            return done + 1, tf.matmul(inputs, tf.matmul(inputs, weights), transpose_a=True)
+
+        start = (tf.constant(0), tf.zeros([data.train.images.shape[1], columns]))
+        _, weights = tf.while_loop(
+            lambda done, _: done < steps, body, start, parallel_iterations=STEPS_IN_FLIGHT
+        )
+        return weights
+
+    compiled: Callable[[Tensor], Any] = tf.function(
+        run_steps, autograph=False, input_signature=[tf.TensorSpec([], tf.int32)]
+    )
+    return compiled

@@ -1,0 +1,98 @@
+"""Runs in a real SQLite store, as MLflow reads them back."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mlflow.tracking import MlflowClient
+
+from swath.errors import SwathError
+from swath.tracking.records import DatasetNote, RunEnd, RunStart, StepBlock, StoreAddress
+from swath.tracking.store import RunStore
+
+START = RunStart(
+    name="batch_size=1",
+    params={"batch_size": "1"},
+    tags={"swath.kind": "run"},
+    dataset=DatasetNote("digits", "ab" * 32, "made by a test", {"train_images": 3}),
+    config_yaml="batch_size: 1\n",
+    overrides_yaml="[]\n",
+)
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> StoreAddress:
+    return StoreAddress(f"sqlite:///{tmp_path / 'x.db'}", "here", str(tmp_path / "artifacts"))
+
+
+@pytest.fixture
+def store(address: StoreAddress) -> RunStore:
+    store = RunStore()
+    store.open(address)
+    return store
+
+
+def client(address: StoreAddress) -> MlflowClient:
+    return MlflowClient(tracking_uri=address.uri)
+
+
+def test_infinite_and_undefined_values_are_stored(store: RunStore, address: StoreAddress) -> None:
+    run_id = store.begin(1, START)
+    store.log_steps(1, StepBlock(5, {"train/loss": np.array([1.5, math.nan, math.inf])}))
+    history = client(address).get_metric_history(run_id, "train/loss")
+    assert [metric.step for metric in history] == [5, 6, 7]
+    assert history[0].value == 1.5
+    assert math.isnan(history[1].value)
+    assert history[2].value > 1e308
+
+
+def test_more_values_than_mlflow_takes_at_once_are_all_stored(store: RunStore, address: StoreAddress) -> None:
+    run_id = store.begin(1, START)
+    store.log_steps(1, StepBlock(0, {"a": np.arange(1500.0), "b": np.arange(1500.0)}))
+    for name in ("a", "b"):
+        values = [metric.value for metric in client(address).get_metric_history(run_id, name)]
+        assert values == list(range(1500))
+
+
+def test_a_failed_run_says_why(store: RunStore, address: StoreAddress) -> None:
+    run_id = store.begin(1, START)
+    store.end(1, RunEnd("FAILED", {"runtime/train_s": 1.0}, "diverged at step 17: loss is nan"))
+    run = client(address).get_run(run_id)
+    assert run.info.status == "FAILED"
+    assert run.data.tags["swath.error"] == "diverged at step 17: loss is nan"
+    assert run.data.metrics["runtime/train_s"] == 1.0
+
+
+def test_closing_ends_open_runs_as_killed_and_leaves_the_others(
+    store: RunStore, address: StoreAddress
+) -> None:
+    open_id, ended_id = store.begin(1, START), store.begin(2, START)
+    store.end(2, RunEnd("FINISHED", {}))
+    assert store.close() == 1
+    assert client(address).get_run(open_id).info.status == "KILLED"
+    assert client(address).get_run(ended_id).info.status == "FINISHED"
+
+
+def test_a_second_process_uses_the_experiment_of_the_first(store: RunStore, address: StoreAddress) -> None:
+    second = RunStore()
+    assert second.open(address).experiment_id == store.open(address).experiment_id
+
+
+def test_the_experiment_opens_on_model_training(store: RunStore, address: StoreAddress) -> None:
+    experiment = client(address).get_experiment_by_name("here")
+    assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
+
+
+def test_a_deleted_experiment_is_named_with_the_way_to_restore_it(
+    store: RunStore, address: StoreAddress
+) -> None:
+    experiment = client(address).get_experiment_by_name("here")
+    client(address).delete_experiment(experiment.experiment_id)
+    with pytest.raises(SwathError, match=r"'here' has been deleted .*mlflow experiments restore"):
+        RunStore().open(address)
+
+
+def test_an_experiment_keeps_its_artifacts_where_they_are(store: RunStore, address: StoreAddress) -> None:
+    with pytest.raises(SwathError, match=r"keeps its artifacts in .*tracking\.experiment=NAME"):
+        RunStore().open(StoreAddress(address.uri, "here", "elsewhere"))

@@ -1,0 +1,47 @@
+"""No password is shown."""
+
+import pytest
+
+from swath.tracking.secrets import hide_password, hide_passwords, password_in, real_uri
+
+ADDRESSES = [
+    ("postgresql://user:MARKER@host/db", "MARKER"),
+    ("http://user:MARKER@127.0.0.1:5000", "MARKER"),
+    ("postgresql://user:a%40b%2Fc@host/db", "a%40b%2Fc"),
+    ("postgresql://user:p@ss@host:5432/db", "p@ss"),
+    ("postgresql://:MARKER@host/db", "MARKER"),
+    ("mysql+pymysql://user:pässwört@host/db", "pässwört"),
+]
+
+
+@pytest.mark.parametrize(("uri", "password"), ADDRESSES)
+def test_the_password_of_an_address_is_found(uri: str, password: str) -> None:
+    assert password_in(uri) == password
+
+
+@pytest.mark.parametrize("uri", [None, "", "sqlite:///mlflow.db", "http://host:5000", "http://user@host"])
+def test_an_address_without_a_password_has_none(uri: str | None) -> None:
+    assert password_in(uri) is None
+
+
+@pytest.mark.parametrize(("uri", "password"), ADDRESSES)
+def test_a_message_that_quotes_the_address_shows_no_password(uri: str, password: str) -> None:
+    assert password not in hide_password(f"cannot reach {uri}: refused {uri}", uri)
+    assert password not in hide_passwords(f"tracking.uri={uri}: expected another")
+
+
+def test_a_password_is_hidden_as_it_decodes_too() -> None:
+    uri = "postgresql://user:a%40b@host/db"
+    assert hide_password("login with a@b failed", uri) == "login with *** failed"
+
+
+def test_text_without_an_address_stays_as_it_is() -> None:
+    assert (
+        hide_passwords("learning_rate=-1: expected more @ once") == "learning_rate=-1: expected more @ once"
+    )
+
+
+def test_the_address_kept_in_the_environment_is_the_one_meant() -> None:
+    assert real_uri("http://u:***@h", "http://u:MARKER@h") == "http://u:MARKER@h"
+    assert real_uri("http://u:***@other", "http://u:MARKER@h") == "http://u:***@other"
+    assert real_uri(None, "http://u:MARKER@h") is None
