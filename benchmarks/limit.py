@@ -28,7 +28,7 @@ def prepared_indices(data: ResidentData, batch_size: int, steps: int) -> Draw:
 
 
 def compile_limit(data: ResidentData, batch_size: int, draw: Draw) -> Callable[[Tensor], Any]:
-    """A compiled loop, called with a number of steps, whose step is:
+    """A compiled loop, called with a number of steps.
 
     indices = draw(step); inputs = float32(gather(uint8 images, indices)), [batch, 3072];
     logits = inputs @ weights, [batch, 16]; weights = inputsᵀ @ logits, [3072, 16].

@@ -32,9 +32,7 @@ def step_times_ms(repeats: int) -> dict[str, list[float]]:
     sides: dict[str, Callable[[], object]] = {
         STEP: _training(data),
         LIMIT: _limit(compile_limit(data, BATCH_SIZE, drawn_indices(data, BATCH_SIZE))),
-        LIMIT_PREPARED: _limit(
-            compile_limit(data, BATCH_SIZE, prepared_indices(data, BATCH_SIZE, STEPS))
-        ),
+        LIMIT_PREPARED: _limit(compile_limit(data, BATCH_SIZE, prepared_indices(data, BATCH_SIZE, STEPS))),
     }
     for run in sides.values():  # the first call compiles
         run()

@@ -25,7 +25,7 @@ def chosen_images(batch_size: int, steps: int = STEPS, seed: int = 0) -> list[ND
 def numpy_oracle(
     learning_rate: float, batches: list[NDArray[np.int32]]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
-    """Softmax regression written from its formulas, in float64; and which steps have a tie between classes."""
+    """Softmax regression written from its formulas, in float64; and which steps have a tie of classes."""
     dataset = small_dataset()
     inputs = dataset.train_images - dataset.train_images.mean(axis=0, dtype=np.float64)
     weights, biases = np.zeros((3072, 10)), np.zeros(10)
@@ -78,7 +78,7 @@ def test_losses_are_those_of_the_formulas_in_float64(batch_size: int) -> None:
     )
     for rate, lane in zip(rates, lanes, strict=True):
         accuracies, losses, ties = numpy_oracle(float(np.float32(rate)), chosen_images(batch_size))
-        # The loss of a single image that is known for sure is 1e-4 and less, the difference of numbers near 1.
+        # The loss of a single image that is sure is 1e-4 and less: the difference of numbers near 1.
         np.testing.assert_allclose(lane.losses, losses, rtol=1e-5, atol=1e-6 if batch_size == 1 else 0)
         assert ties.sum() < STEPS / 5
         np.testing.assert_array_equal(lane.accuracies[~ties], accuracies[~ties])

@@ -30,7 +30,7 @@ def test_calls_are_carried_out_in_their_order(worker: Worker) -> None:
 
 
 def test_an_exception_of_the_child_comes_back_as_its_one_line(worker: Worker) -> None:
-    with pytest.raises(RemoteError, match="^told: no room$"):
+    with pytest.raises(RemoteError, match=r"^told: no room$"):
         worker.call("fail", "no room").result(timeout=20)
 
 
