@@ -9,7 +9,7 @@ from typing import NoReturn
 from hydra._internal.utils import get_args_parser
 
 from swath.errors import ConfigError
-from swath.tracking.secrets import hide_password, password_in
+from swath.tracking.secrets import hide_password, passwords_in
 
 TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"
 
@@ -36,8 +36,13 @@ class Words:
         flags = self.flags
         return not (flags.help or flags.hydra_help or flags.cfg or flags.shell_completion or flags.info)
 
-    def for_hydra(self, more_overrides: tuple[str, ...] = ()) -> list[str]:
-        """The words to hand to Hydra: without `--config-dir`, which the search path has taken care of."""
+    def for_hydra(self, shown_uri: tuple[str, ...] = ()) -> list[str]:
+        """The words to hand to Hydra: without `--config-dir`, which the search path has taken care of.
+
+        Args:
+          shown_uri: what `keep_password` returned; stands in for whatever was typed with the password,
+            because Hydra keeps the overrides in its files.
+        """
         flags = self.flags
         words = ["--config-name", self.config_name]
         for name in ("multirun", "run", "resolve", "shell_completion", "hydra_help"):
@@ -46,7 +51,8 @@ class Words:
         for name in ("cfg", "package", "info"):
             if getattr(flags, name):
                 words += ["--" + name, getattr(flags, name)]
-        return [*words, *self.overrides, *more_overrides]
+        kept = [text for text in self.overrides if not (shown_uri and _sets(text, "tracking.uri"))]
+        return [*words, *kept, *shown_uri]
 
 
 def read_words(arguments: list[str]) -> Words:
@@ -74,6 +80,10 @@ class _OneLineParser(ArgumentParser):
         raise ConfigError([f"{message}; swath --help lists what can be typed"])
 
 
+def _sets(override: str, field: str) -> bool:
+    return override.lstrip("+").partition("=")[0].strip() == field
+
+
 def keep_password(uri: str | None) -> tuple[str, ...]:
     """Keep an address that holds a password where nothing writes it down: in the process environment.
 
@@ -81,7 +91,7 @@ def keep_password(uri: str | None) -> tuple[str, ...]:
       Overrides that put an address without the password in its place, for Hydra's files and for every run;
       none where there is no password.
     """
-    if uri is None or password_in(uri) is None:
+    if uri is None or not passwords_in(uri):
         return ()
     os.environ[TRACKING_VARIABLE] = uri
     quoted = hide_password(uri, uri).replace("\\", "\\\\").replace("'", "\\'")

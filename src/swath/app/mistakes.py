@@ -4,8 +4,9 @@ import difflib
 from collections.abc import Iterator
 from typing import Any
 
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, Transformer
+from hydra.core.override_parser.types import Glob, Override, Transformer
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -21,16 +22,17 @@ _NODES = ("data", "tracking")
 
 
 def parse_overrides(texts: list[str]) -> list[Override]:
-    """Read overrides as Hydra does.
+    """Read overrides as Hydra does; where Hydra is ready, `data=glob(*)` finds its configs.
 
     Raises:
       ConfigError: some cannot be read; all of those are named.
     """
-    parser = OverridesParser.create()
+    hydra = GlobalHydra.instance()
+    parser = OverridesParser.create(hydra.config_loader() if hydra.is_initialized() else None)
     parsed, mistakes = [], []
     for text in texts:
         try:
-            parsed.append(parser.parse_override(text))
+            parsed += parser.parse_overrides([text])
         except HydraException:
             mistakes.append(f"{text}: cannot be read; expected FIELD=VALUE, for example batch_size=100")
     if mistakes:
@@ -50,12 +52,17 @@ def override_mistakes(override: Override, group_options: dict[str, list[str]]) -
         return
     if override.is_delete():
         yield f"{override.input_line}: a field cannot be left out; every one has a default"
-    elif key in GROUPS and not isinstance(override.value(), dict):
+    elif key in _NODES and (key not in GROUPS or isinstance(override.value(), dict)):
+        field = next(name for name in FIELDS if name.startswith(f"{key}."))
+        yield f"{override.input_line}: set the fields of {key} one by one, for example {field}=..."
+    elif key in GROUPS:
         yield from _group_mistakes(override, group_options[key])
-    elif key not in FIELDS and key not in _NODES:
-        yield f"{override.input_line}: there is no field {key}{_suggestion(key)}"
+    elif key not in FIELDS:
+        yield f"{override.input_line}: there is no field {key or 'without a name'}{_suggestion(key)}"
     elif override.is_add():
         yield f"{override.input_line}: the field is there already; leave the + out"
+    elif key in FIELDS and isinstance(override.value(), Glob):
+        yield f"{override.input_line}: expected {FIELDS[key].expected}"
     elif key in FIELDS:
         if override.is_sweep_override() and key.startswith("tracking."):
             yield f"{override.input_line}: one value expected, because a sweep is tracked in one place"
@@ -103,7 +110,10 @@ def _unquoted(value: Any) -> Any:
 
 
 def _group_mistakes(override: Override, options: list[str]) -> Iterator[str]:
-    for value in literal_values(override):
+    values = literal_values(override)
+    if not values:
+        yield f"{override.input_line}: expected one of {', '.join(options)}"
+    for value in values:
         if value not in options:
             yield (
                 f"{override.key_or_group}={value}: expected one of {', '.join(options)}"

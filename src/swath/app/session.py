@@ -17,12 +17,24 @@ if TYPE_CHECKING:
     from swath.runner import Runner
 
 
+class _Recorder:
+    """Keeps every result, those before an interruption too, and tells the screen."""
+
+    def __init__(self, screen: Observer) -> None:
+        self.results: list[RunResult] = []
+        self.steps_done = screen.steps_done
+        self._screen = screen
+
+    def run_ended(self, result: RunResult) -> None:
+        self.results.append(result)
+        self._screen.run_ended(result)
+
+
 class Session:
     """Everything that the runs of one command share.
 
     Attributes:
       store: the opened store.
-      results: of every run, in the order asked for.
     """
 
     def __init__(self, launch: Launch, configs: tuple[RunConfig, ...], observer: Observer) -> None:
@@ -37,13 +49,12 @@ class Session:
           SwathError: a data set or the store cannot be used.
         """
         self.launch = launch
-        self.results: list[RunResult] = []
         self.began = time.perf_counter()
         data = list(dict.fromkeys(config.data for config in configs))
         for entry in data:
             check_available(entry.name, entry.dir)
         self._tracker = Tracker()
-        self._observer = observer
+        self._recorder = _Recorder(observer)
         try:
             self.store, self._runner = self._bring_up(configs[0], data)
         except BaseException:
@@ -62,7 +73,7 @@ class Session:
             from swath.runner import Runner  # TensorFlow takes seconds
 
             self._mend(intact)
-        runner = Runner(self.launch, self._tracker, self._datasets, self._observer)
+        runner = Runner(self.launch, self._tracker, self._datasets, self._recorder)
         return opened.result(), runner
 
     def _mend(self, intact: dict[DataConfig, Future[bool]]) -> None:
@@ -75,17 +86,14 @@ class Session:
         for entry in dict.fromkeys(request.config.data for request in requests):
             if entry not in self._datasets:  # another sweeper's choice
                 self._datasets[entry] = self._intact(entry)
-        results = self._runner.run(requests)
-        self.results += results
-        return results
+        return self._runner.run(requests)
 
     def close(self) -> list[RunResult]:
-        """Wait until everything is stored; returns all results, settled."""
+        """Wait until everything is stored; returns all results, settled, in the order in which they ended."""
         try:
-            self.results = [result.settled() for result in self.results]
+            return [result.settled() for result in self._recorder.results]
         finally:
             self._tracker.close()
-        return self.results
 
     @staticmethod
     def _intact(entry: DataConfig) -> Dataset:

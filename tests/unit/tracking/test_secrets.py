@@ -2,7 +2,7 @@
 
 import pytest
 
-from swath.tracking.secrets import hide_password, hide_passwords, password_in, real_uri
+from swath.tracking.secrets import hide_password, hide_passwords, passwords_in, real_uri
 
 ADDRESSES = [
     ("postgresql://user:MARKER@host/db", "MARKER"),
@@ -10,18 +10,19 @@ ADDRESSES = [
     ("postgresql://user:a%40b%2Fc@host/db", "a%40b%2Fc"),
     ("postgresql://user:p@ss@host:5432/db", "p@ss"),
     ("postgresql://:MARKER@host/db", "MARKER"),
+    ("postgresql://host/db?user=me&password=MARKER&sslmode=require", "MARKER"),
     ("mysql+pymysql://user:pässwört@host/db", "pässwört"),
 ]
 
 
 @pytest.mark.parametrize(("uri", "password"), ADDRESSES)
 def test_the_password_of_an_address_is_found(uri: str, password: str) -> None:
-    assert password_in(uri) == password
+    assert passwords_in(uri) == [password]
 
 
 @pytest.mark.parametrize("uri", [None, "", "sqlite:///mlflow.db", "http://host:5000", "http://user@host"])
 def test_an_address_without_a_password_has_none(uri: str | None) -> None:
-    assert password_in(uri) is None
+    assert passwords_in(uri) == []
 
 
 @pytest.mark.parametrize(("uri", "password"), ADDRESSES)

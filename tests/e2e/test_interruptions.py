@@ -1,0 +1,74 @@
+"""A run is ended in every case: by Ctrl-C, by a killed training process."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from mlflow.entities import Run
+from mlflow.tracking import MlflowClient
+from support.command import SWATH
+
+LONG = ["data=digits", "max_steps=10000000", "learning_rate=1e-6", "hydra.sweep.dir=multirun"]
+
+
+def all_runs(folder: Path) -> list[Run]:
+    client = MlflowClient(tracking_uri=f"sqlite:///{folder}/mlflow.db")
+    experiment = client.get_experiment_by_name("swath")
+    return [] if experiment is None else list(client.search_runs([experiment.experiment_id]))
+
+
+def wait_for(what: Callable[[], bool], timeout_s: float = 90) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+@pytest.fixture
+def training(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
+    """A sweep in the middle of its first configuration."""
+    process = subprocess.Popen(
+        [str(SWATH), "-m", "seed=0,1", *LONG],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    database = tmp_path / "mlflow.db"
+    wait_for(lambda: database.exists() and database.stat().st_size > 0)
+    time.sleep(5)  # while the schema is made, readers see a half-made one
+    wait_for(lambda: any("train/loss" in run.data.metrics for run in all_runs(tmp_path)))
+    yield process
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def test_ctrl_c_ends_the_run_as_killed(training: "subprocess.Popen[str]", tmp_path: Path) -> None:
+    os.killpg(training.pid, signal.SIGINT)  # as a terminal does it: to the whole group
+    output, errors = training.communicate(timeout=60)
+    assert training.returncode == 130
+    assert "Traceback" not in errors
+    assert "KILLED seed=0: interrupted" in output
+    (run,) = all_runs(tmp_path)
+    assert run.info.status == "KILLED"
+    assert run.data.tags["swath.error"] == "interrupted"
+    assert run.data.metrics["runtime/total_s"] > 0
+
+
+def test_run_of_a_killed_training_process_is_ended(training: "subprocess.Popen[str]", tmp_path: Path) -> None:
+    os.kill(training.pid, signal.SIGKILL)
+    training.wait(timeout=10)
+    wait_for(lambda: all(run.info.status == "KILLED" for run in all_runs(tmp_path)), timeout_s=30)
+    assert len(all_runs(tmp_path)) == 1
+
+
+def test_terminated_process_ends_its_run(training: "subprocess.Popen[str]", tmp_path: Path) -> None:
+    training.terminate()  # as a scheduler does it
+    training.wait(timeout=60)
+    assert training.returncode != 0
+    wait_for(lambda: all(run.info.status == "KILLED" for run in all_runs(tmp_path)), timeout_s=30)

@@ -1,0 +1,213 @@
+"""What a command leaves in a real SQLite store, read back as MLflow's own client reads it."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mlflow.entities import Run
+from mlflow.tracking import MlflowClient
+from support.command import swath
+
+from swath.app.mistakes import FIELDS
+
+COMPUTED = {name for name, doc in FIELDS.items() if doc.role == "computed"}
+ARTIFACTS = [
+    "config.yaml",
+    "confusion.json",
+    "environment.txt",
+    "overrides.yaml",
+    "predictions.npz",
+    "weights.npz",
+    "weights.png",
+]
+SHARED = ["data=digits", "batch_size=50", "max_steps=30", "data.validation_size=300"]
+
+
+@dataclass(frozen=True)
+class Done:
+    """A folder in which a command was run, and what it printed."""
+
+    folder: Path
+    output: str
+
+    @property
+    def client(self) -> MlflowClient:
+        return MlflowClient(tracking_uri=f"sqlite:///{self.folder}/mlflow.db")
+
+    @property
+    def runs(self) -> list[Run]:
+        experiment = self.client.get_experiment_by_name("swath")
+        assert experiment is not None
+        return list(self.client.search_runs([experiment.experiment_id], order_by=["start_time"]))
+
+    def history(self, run: Run, metric: str) -> list[tuple[int, float]]:
+        values = self.client.get_metric_history(run.info.run_id, metric)
+        return sorted((value.step, value.value) for value in values)
+
+    def artifact(self, run: Run, name: str) -> Path:
+        (path,) = (self.folder / "mlruns").glob(f"*/{run.info.run_id}/artifacts/{name}")
+        return path
+
+
+@pytest.fixture(scope="module")
+def single(tmp_path_factory: pytest.TempPathFactory) -> Done:
+    folder = tmp_path_factory.mktemp("single")
+    done = swath(folder, *SHARED, "learning_rate=1e-6", "evaluate_every_steps=10")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return Done(folder, done.stdout)
+
+
+@pytest.fixture(scope="module")
+def grid(tmp_path_factory: pytest.TempPathFactory) -> Done:
+    """Three configurations; the middle one diverges at once."""
+    folder = tmp_path_factory.mktemp("grid")
+    done = swath(folder, "-m", *SHARED, "learning_rate=1e-7,1e36,1e-6")
+    assert done.returncode == 1, done.stderr
+    return Done(folder, done.stdout)
+
+
+def test_every_step_is_stored_once(single: Done) -> None:
+    (run,) = single.runs
+    for metric in ("train/accuracy", "train/loss"):
+        assert [step for step, _ in single.history(run, metric)] == list(range(30))
+
+
+def test_validation_has_a_curve_where_it_is_evaluated_along_the_way(single: Done) -> None:
+    (run,) = single.runs
+    for metric in ("validation/accuracy", "validation/loss"):
+        assert [step for step, _ in single.history(run, metric)] == [10, 20, 30]
+
+
+def test_single_values_are_stored_once(single: Done) -> None:
+    (run,) = single.runs
+    names = {"test/accuracy", "test/loss"} | {
+        f"runtime/{part}_s" for part in ("train", "evaluate", "track", "total")
+    }
+    for metric in names:
+        assert len(single.history(run, metric)) == 1
+    assert set(run.data.metrics) == names | {
+        "train/accuracy",
+        "train/loss",
+        "validation/accuracy",
+        "validation/loss",
+    }
+
+
+def test_params_are_exactly_the_fields_that_decide_the_numbers(single: Done) -> None:
+    (run,) = single.runs
+    assert set(run.data.params) == COMPUTED
+    assert run.data.params["learning_rate"] == "1e-06"
+    assert {"batch_size", "learning_rate", "max_steps", "seed"} < set(run.data.params)
+
+
+def test_tags_say_where_a_run_comes_from(single: Done) -> None:
+    (run,) = single.runs
+    tags = run.data.tags
+    assert tags["mlflow.runName"] == "batch_size=50 learning_rate=1e-06 max_steps=30"
+    assert tags["swath.kind"] == "run"
+    assert tags["swath.sweep"] == "single"
+    assert json.loads(tags["swath.overrides"]) == [*SHARED, "learning_rate=1e-6", "evaluate_every_steps=10"]
+    expected = (
+        "sweep_id fingerprint data_digest config_schema host pid pid_start commit dirty tensorflow numpy"
+    )
+    expected += " mlflow version cpu cpu_instruction_sets intra_op_threads inter_op_threads onednn device"
+    assert {f"swath.{name}" for name in expected.split()} <= set(tags)
+
+
+def test_data_set_is_an_input_with_its_digest(single: Done) -> None:
+    (run,) = single.runs
+    (given,) = run.inputs.dataset_inputs
+    assert given.dataset.name == "digits"
+    assert run.data.tags["swath.data_digest"].startswith(given.dataset.digest)
+
+
+def test_artifacts_are_all_there(single: Done) -> None:
+    (run,) = single.runs
+    assert sorted(entry.path for entry in single.client.list_artifacts(run.info.run_id)) == ARTIFACTS
+
+
+def test_stored_weights_predict_what_was_stored_as_predicted(single: Done) -> None:
+    from swath.data import load_dataset
+
+    (run,) = single.runs
+    stored = np.load(single.artifact(run, "weights.npz"))
+    assert stored["weights"].shape == (3072, 10)
+    assert stored["weights"].dtype == stored["biases"].dtype == np.float32
+    images = load_dataset("digits").test_images.astype(np.float32)
+    logits = (images - stored["shift"]) @ stored["weights"] + stored["biases"]
+    predicted = np.load(single.artifact(run, "predictions.npz"))
+    assert predicted["validation"].shape == (300,)
+    assert predicted["test"].dtype == np.uint8
+    assert (logits.argmax(axis=1) == predicted["test"]).mean() > 0.99  # another order of summation
+
+
+def test_confusion_counts_the_test_images(single: Done) -> None:
+    (run,) = single.runs
+    confusion = json.loads(single.artifact(run, "confusion.json").read_text(encoding="utf-8"))
+    counts = np.array(confusion["counts"])
+    predicted = np.load(single.artifact(run, "predictions.npz"))["test"]
+    assert counts.sum() == len(predicted)
+    assert np.trace(counts) / counts.sum() == pytest.approx(run.data.metrics["test/accuracy"])
+    assert len(confusion["classes"]) == 10
+
+
+def test_environment_names_packages_and_nothing_of_the_machine(single: Done) -> None:
+    (run,) = single.runs
+    lines = single.artifact(run, "environment.txt").read_text(encoding="utf-8").splitlines()
+    assert any(line.startswith("tensorflow==") for line in lines)
+    assert [line for line in lines if "/" in line or "@" in line] == []
+
+
+def test_run_is_had_again_from_its_stored_config_with_the_same_bits(single: Done, tmp_path: Path) -> None:
+    (run,) = single.runs
+    done = swath(tmp_path, "--config-dir", str(single.artifact(run, "config.yaml").parent), "-cn", "config")
+    assert done.returncode == 0, done.stderr
+    again = Done(tmp_path, done.stdout)
+    (repeated,) = again.runs
+    assert repeated.data.tags["swath.fingerprint"] == run.data.tags["swath.fingerprint"]
+    for name in ("weights.npz", "predictions.npz", "config.yaml"):
+        assert again.artifact(repeated, name).read_bytes() == single.artifact(run, name).read_bytes()
+    for metric in ("train/accuracy", "train/loss", "validation/loss", "test/accuracy", "test/loss"):
+        assert again.history(repeated, metric) == single.history(run, metric)
+
+
+def test_diverged_configuration_fails_alone(grid: Done) -> None:
+    assert [run.info.status for run in grid.runs] == ["FINISHED", "FAILED", "FINISHED"]
+    failed = grid.runs[1]
+    assert failed.data.tags["swath.error"].startswith("diverged at step 1: loss is ")
+    assert [step for step, _ in grid.history(failed, "train/loss")] == [0, 1]
+    assert "FAILED learning_rate=1e+36: diverged at step 1" in grid.output
+    assert "2 of 3 configurations finished" in grid.output
+
+
+def test_grid_is_flat_and_shares_a_sweep_id(grid: Done) -> None:
+    for run in grid.runs:
+        assert "mlflow.parentRunId" not in run.data.tags
+        assert run.data.tags["swath.sweep"] == "ad-hoc"
+        assert run.data.tags["swath.swept"] == "learning_rate"
+    assert len({run.data.tags["swath.sweep_id"] for run in grid.runs}) == 1
+    assert grid.runs[0].data.tags["swath.sweep_id"] in grid.output
+
+
+def test_table_is_what_the_store_holds(grid: Done) -> None:
+    finished = [run for run in grid.runs if run.info.status == "FINISHED"]
+    best = max(finished, key=lambda run: run.data.metrics["validation/accuracy"])
+    (row,) = [line.split() for line in grid.output.splitlines() if line.strip().startswith("1 ")]
+    assert row[1] == best.data.params["learning_rate"]
+    assert row[2] == f"{best.data.metrics['validation/accuracy']:.4f}"
+    assert row[-1] == best.info.run_id
+
+
+def test_tracking_goes_where_it_is_told_to_go(tmp_path: Path) -> None:
+    stores = ["tracking.uri=sqlite:///here.db", "tracking.artifacts=kept", "tracking.experiment=mine"]
+    done = swath(tmp_path, "data=digits", "max_steps=2", *stores)
+    assert done.returncode == 0, done.stderr
+    client = MlflowClient(tracking_uri=f"sqlite:///{tmp_path}/here.db")
+    experiment = client.get_experiment_by_name("mine")
+    assert experiment is not None
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert (tmp_path / "kept" / run.info.run_id / "artifacts" / "weights.npz").exists()
+    assert not (tmp_path / "mlflow.db").exists()

@@ -1,0 +1,90 @@
+"""The fast way of checking a sweep's jobs gives what Hydra gives: the same configs in the same order."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hydra import compose, initialize
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from omegaconf.errors import OmegaConfBaseException
+
+from swath.app.preflight import check_command
+from swath.app.search_path import register
+from swath.config.node import to_run_config
+from swath.config.schema import RunConfig
+from swath.errors import ConfigError
+
+VALUES: dict[str, list[str]] = {
+    "batch_size": ["50", "100", "1497", "0x10", "${max_steps}", "range(10,40,15)"],
+    "learning_rate": ["1e-6", "0.005", "3", "'1e-5'", "choice(1e-7,1e-6)"],
+    "max_steps": ["1", "20", "${seed}"],
+    "seed": ["7", "2", "9223372036854775807"],
+    "evaluate_every_steps": ["0", "10"],
+    "preprocessing": ["none", "standardize", "mean_image"],
+    "data": ["digits", "cifar10", "glob(*)"],
+    "data.validation_size": ["0", "300", "300.0", "${max_steps}"],
+    "data.dir": ["null", "/some/where", "'a, b'", "'${data.name}'"],
+    "log_every_steps": ["10", "${batch_size}"],
+    "tracking.experiment": ["swath", "'a b=c'", "sweep-${seed}"],
+}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def swath_on_the_search_path() -> Iterator[None]:
+    register()
+    yield
+
+
+@st.composite
+def commands(draw: st.DrawFn) -> list[str]:
+    keys = draw(st.lists(st.sampled_from(sorted(VALUES)), unique=True, max_size=4))
+    overrides = []
+    for key in keys:
+        most = 1 if key.startswith("tracking") or len(overrides) > 2 else 2
+        several = st.lists(st.sampled_from(VALUES[key]), min_size=1, max_size=most, unique=True)
+        values = draw(several)
+        if any("(" in value for value in values):  # a function stands alone
+            values = [next(value for value in values if "(" in value)]
+        overrides.append(f"{key}={','.join(values)}")
+    return overrides
+
+
+def composed_in_full(config_name: str, overrides: list[str]) -> list[RunConfig]:
+    """Every job as Hydra's basic sweeper splits it and its launcher composes it."""
+    with initialize(version_base="1.3", config_path=None):
+        single = [text for text in overrides if "," not in text and "(" not in text]
+        base: Any = compose(config_name, single, return_hydra_config=True)
+        params = [f"{key}={value}" for key, value in (base.hydra.sweeper.params or {}).items()]
+        parser = OverridesParser.create(GlobalHydra.instance().config_loader())
+        (jobs,) = BasicSweeper.split_arguments(parser.parse_overrides([*params, *overrides]), None)
+        return [to_run_config(compose(config_name, list(job))) for job in jobs]
+
+
+def assert_same(config_name: str, overrides: list[str]) -> None:
+    try:
+        expected = composed_in_full(config_name, overrides)
+    except (HydraException, OmegaConfBaseException, ConfigError):
+        with pytest.raises(ConfigError):
+            check_command(config_name, overrides, True, ())
+        return
+    assert list(check_command(config_name, overrides, True, ()).configs) == expected
+
+
+@settings(max_examples=60, deadline=None)
+@given(commands())
+def test_jobs_are_those_that_hydra_composes(overrides: list[str]) -> None:
+    assert_same("config", overrides)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [[], ["max_steps=20"], ["seed=2", "batch_size=${seed}"], ["data=cifar10", "data.validation_size=10,20"]],
+    ids=" ".join,
+)
+def test_jobs_of_a_named_sweep_are_those_that_hydra_composes(overrides: list[str]) -> None:
+    assert_same("quickstart", overrides)

@@ -1,0 +1,91 @@
+"""Words of a command, what `--help` tells, and where a password goes."""
+
+import os
+import shlex
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from swath.app.command_line import TRACKING_VARIABLE, keep_password, read_words
+from swath.app.help import help_text
+from swath.app.mistakes import FIELDS
+from swath.app.search_path import config_folder, primary_configs
+from swath.config.schema import DataConfig, RunConfig, TrackingConfig
+from swath.errors import ConfigError
+
+SWEEPS = sorted(path.stem for path in config_folder("sweeps").glob("*.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("typed", "handed_on"),
+    [
+        ("", "--config-name config"),
+        ("-m seed=0,1", "--config-name config --multirun seed=0,1"),
+        ("-cn grid.yaml seed=1", "--config-name grid seed=1"),
+        ("--cfg job -cn grid", "--config-name grid --cfg job"),
+        ("--cfg job --package data", "--config-name config --cfg job --package data"),
+    ],
+)
+def test_words_are_handed_on_to_hydra(typed: str, handed_on: str) -> None:
+    assert read_words(shlex.split(typed)).for_hydra() == shlex.split(handed_on)
+
+
+@pytest.mark.parametrize(
+    "typed", ["--cfg job", "--help", "--hydra-help", "--info config", "-sc install=bash"]
+)
+def test_command_that_shows_something_runs_nothing(typed: str) -> None:
+    assert not read_words(shlex.split(typed)).runs_something
+
+
+def test_folder_of_the_users_offers_its_configs(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").touch()
+    words = read_words(["--config-dir", str(tmp_path), "-cn", "mine"])
+    assert "mine" in primary_configs(words.user_folders)
+
+
+@pytest.mark.parametrize("flag", ["--config-path", "--experimental-rerun"])
+def test_flags_that_would_bypass_the_checks_are_refused(flag: str) -> None:
+    with pytest.raises(ConfigError, match="are not used"):
+        read_words([flag, "x"])
+
+
+def test_help_lists_every_field_with_its_range() -> None:
+    text = help_text()
+    names = {field.name for field in fields(RunConfig)} - {"data", "tracking"}
+    names |= {f"data.{field.name}" for field in fields(DataConfig)}
+    names |= {f"tracking.{field.name}" for field in fields(TrackingConfig)}
+    assert names == set(FIELDS)
+    for name, doc in FIELDS.items():
+        assert f"  {name} " in text
+        assert doc.doc in text
+        assert doc.expected in text
+
+
+@pytest.mark.parametrize("sweep", SWEEPS)
+def test_help_lists_every_named_sweep_with_its_question(sweep: str) -> None:
+    listed = help_text().split("Named sweeps")[1]
+    (line,) = [line for line in listed.splitlines() if line.split()[:1] == [sweep]]
+    assert line.endswith("?")
+
+
+def test_address_without_a_password_goes_on_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(TRACKING_VARIABLE, raising=False)
+    assert keep_password("http://user@host:5000") == ()
+    assert TRACKING_VARIABLE not in os.environ
+
+
+def test_address_with_a_password_goes_into_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(TRACKING_VARIABLE, "")
+    assert keep_password("http://it's:MARKER@host") == (r"tracking.uri='http://it\'s:***@host'",)
+    assert os.environ[TRACKING_VARIABLE] == "http://it's:MARKER@host"
+
+
+def test_what_was_typed_with_a_password_is_not_handed_on() -> None:
+    words = read_words(["+tracking.uri=http://me:1@host", "seed=1"])
+    assert words.for_hydra(("tracking.uri=shown",)) == [
+        "--config-name",
+        "config",
+        "seed=1",
+        "tracking.uri=shown",
+    ]

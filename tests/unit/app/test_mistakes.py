@@ -1,0 +1,126 @@
+"""What is said about each kind of mistake in a command: the field, the value, what was expected."""
+
+import shlex
+
+import pytest
+
+from swath.app.command_line import read_words
+from swath.app.preflight import CheckedCommand, check_command
+from swath.app.search_path import register
+from swath.errors import ConfigError
+
+BATCH_SIZE = "a whole number of images from 1 to the training images less data.validation_size"
+LEARNING_RATE = "a number above 0 that float32 can hold"
+SEED = "a whole number from 0 to 9223372036854775807"
+
+ONE_MISTAKE = {
+    "max_stepz=10": "max_stepz=10: there is no field max_stepz; did you mean max_steps?",
+    "tracking.urI=3": "tracking.urI=3: there is no field tracking.urI; did you mean tracking.uri?",
+    "+foo=3": "+foo=3: there is no field foo; swath --help lists the fields",
+    "=3": "=3: there is no field without a name; swath --help lists the fields",
+    "batch_size=0": f"batch_size=0: expected {BATCH_SIZE}",
+    "batch_size=null": f"batch_size=None: expected {BATCH_SIZE}",
+    "batch_size=50001": (
+        "batch_size=50001: expected at most 50000 images, because cifar10 has 50000 training images"
+    ),
+    "batch_size=46000 data.validation_size=5000": (
+        "batch_size=46000: expected at most 45000 images, because cifar10 has 50000 training images less "
+        "data.validation_size=5000"
+    ),
+    "data.validation_size=50000": (
+        "data.validation_size=50000: expected at most 49999 images, because cifar10 has 50000 training images"
+    ),
+    "learning_rate=nan": f"learning_rate=nan: expected {LEARNING_RATE}",
+    "learning_rate=0": f"learning_rate=0: expected {LEARNING_RATE}",
+    "learning_rate=1e-60": f"learning_rate=1e-60: expected {LEARNING_RATE}",
+    "learning_rate=1e60": f"learning_rate=1e+60: expected {LEARNING_RATE}",
+    "learning_rate=fast": f"learning_rate=fast: expected {LEARNING_RATE}",
+    "max_steps=1.5": "max_steps=1.5: expected a whole number of steps from 1 up",
+    "max_steps=0": "max_steps=0: expected a whole number of steps from 1 up",
+    "seed=-1": f"seed=-1: expected {SEED}",
+    "seed=9223372036854775808": f"seed=9223372036854775808: expected {SEED}",
+    "preprocessing=mean": "preprocessing=mean: expected one of mean_image, none, standardize",
+    "device=gpu": "device=gpu: expected cpu",
+    "data=cifra10": "data=cifra10: expected one of cifar10, digits; did you mean cifar10?",
+    "-m data=glob(x*)": "data=glob(x*): expected one of cifar10, digits",
+    "data={name:digits}": "data={name:digits}: set the fields of data one by one, for example data.name=...",
+    "tracking={uri:x}": (
+        "tracking={uri:x}: set the fields of tracking one by one, for example tracking.uri=..."
+    ),
+    "~seed": "~seed: a field cannot be left out; every one has a default",
+    "+seed=3": "+seed=3: the field is there already; leave the + out",
+    "seed": "seed: cannot be read; expected FIELD=VALUE, for example batch_size=100",
+    "batch_size=50,100": "batch_size=50,100: one value expected; several make a sweep: add -m",
+    "-m tracking.uri=a,b": ("tracking.uri=a,b: one value expected, because a sweep is tracked in one place"),
+    "-m batch_size=interval(1,9)": (
+        "batch_size=interval(1,9): an interval is for a sweeper that chooses values; expected values, for "
+        "example batch_size=50,100"
+    ),
+    "-m batch_size=range(0,3)": f"batch_size=0: expected {BATCH_SIZE}",
+    "-m data=digits,cifar10 batch_size=20000": (
+        "batch_size=20000: expected at most 1497 images, because digits has 1497 training images"
+    ),
+    "batch_size=${nope}": "Interpolation key 'nope' not found; full_key: batch_size",
+    "batch_size=${seed}": f"batch_size=0: expected {BATCH_SIZE}",
+    "-cn learning_rate batch_size=many": f"batch_size=many: expected {BATCH_SIZE}",
+    "--config-dir nowhere": "--config-dir nowhere: there is no such folder",
+    "--multirum": "unrecognized arguments: --multirum; swath --help lists what can be typed",
+}
+
+
+def check(command: str) -> CheckedCommand:
+    words = read_words(shlex.split(command))
+    register(words.user_folders)
+    return check_command(words.config_name, list(words.overrides), words.flags.multirun, words.user_folders)
+
+
+@pytest.mark.parametrize(("command", "line"), ONE_MISTAKE.items(), ids=ONE_MISTAKE.keys())
+def test_mistake_is_said_in_one_line(command: str, line: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        check(command)
+    assert caught.value.mistakes == [line]
+
+
+def test_mistakes_of_one_command_come_together_in_the_order_typed() -> None:
+    with pytest.raises(ConfigError) as caught:
+        check("-m batch_size=50,0 learning_rate=-1,1e-6 max_stepz=5 seed=0,1")
+    assert [line.split(":")[0] for line in caught.value.mistakes] == [
+        "batch_size=0",
+        "learning_rate=-1",
+        "max_stepz=5",
+    ]
+
+
+def test_same_mistake_of_many_jobs_is_said_once() -> None:
+    with pytest.raises(ConfigError) as caught:
+        check("-m batch_size=49000,49001 seed=range(50) data.validation_size=2000")
+    assert len(caught.value.mistakes) == 2
+
+
+def test_endless_mistakes_are_cut_off() -> None:
+    with pytest.raises(ConfigError) as caught:
+        check("-m batch_size=range(60000,60100)")
+    assert len(caught.value.mistakes) == 21
+    assert caught.value.mistakes[-1] == "... and more mistakes of this kind"
+
+
+def test_last_job_of_a_sweep_is_checked_too() -> None:
+    with pytest.raises(ConfigError, match=r"^batch_size=49999: "):
+        check("-m seed=range(0,40) data.validation_size=0,10 batch_size=100,49999")
+
+
+def test_grid_has_every_combination_in_the_order_of_hydra() -> None:
+    checked = check("-m batch_size=50,100 learning_rate=1e-7,1e-6 max_steps=20")
+    assert [(config.batch_size, config.learning_rate) for config in checked.configs] == [
+        (50, 1e-7),
+        (50, 1e-6),
+        (100, 1e-7),
+        (100, 1e-6),
+    ]
+    assert checked.swept == ("batch_size", "learning_rate")
+
+
+def test_override_behind_a_named_sweep_replaces_its_values() -> None:
+    checked = check("-cn quickstart max_steps=20,30,40 seed=1")
+    assert len(checked.configs) == 18
+    assert {config.seed for config in checked.configs} == {1}

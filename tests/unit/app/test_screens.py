@@ -1,0 +1,139 @@
+"""The lines that a person reads: while configurations are trained, and when the command has ended."""
+
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+from support.small import run_config
+
+from swath.app.screen import SingleRunScreen, SweepScreen
+from swath.app.summary import print_single, print_sweep
+from swath.launch import Launch, RunResult
+from swath.tracking.records import StoreInfo
+
+LAUNCH = Launch("learning_rate", "0123456789ab", ("learning_rate",))
+STORE = StoreInfo("sqlite:///mlflow.db", "7")
+
+
+def result(rate: float, status: str = "FINISHED", error: str | None = None, **metrics: float) -> RunResult:
+    values = {name.replace("_", "/", 1): value for name, value in metrics.items()}
+    anything: Any = None
+    run_id = f"{int(rate * 1e9):032x}"
+    return RunResult(
+        run_config(learning_rate=rate),
+        status,  # type: ignore[arg-type]
+        {"runtime/total_s": 1.234, **values},
+        error,
+        anything,
+        run_id,
+    )
+
+
+def swept_screen(results: list[RunResult], width: int = 200, store: StoreInfo = STORE) -> list[str]:
+    output = io.StringIO()
+    print_sweep(results, LAUNCH, store, Console(file=output, width=width), 12.34)
+    return [line.rstrip() for line in output.getvalue().splitlines()]
+
+
+def test_single_run_prints_the_training_accuracy_every_so_many_steps() -> None:
+    output = io.StringIO()
+    screen = SingleRunScreen(output)
+    config = run_config(log_every_steps=100)
+    screen.steps_done(config, 0, np.linspace(0, 1, 250, endpoint=False))
+    screen.steps_done(config, 250, np.full(51, 0.28))
+    assert output.getvalue().splitlines() == [
+        "Step     0: training accuracy 0",
+        "Step   100: training accuracy 0.4",
+        "Step   200: training accuracy 0.8",
+        "Step   300: training accuracy 0.28",
+    ]
+
+
+def test_single_run_ends_with_the_test_accuracy_and_the_total_time() -> None:
+    output = io.StringIO()
+    SingleRunScreen(output).run_ended(result(0.005, test_accuracy=0.2803, runtime_total_s=4.5249))
+    assert output.getvalue().splitlines() == ["Test accuracy 0.2803", "Total time:  4.52s"]
+
+
+def test_single_run_says_its_id_and_how_to_see_it() -> None:
+    output = io.StringIO()
+    print_single(result(1e-6), STORE, Console(file=output, width=200))
+    lines = output.getvalue().splitlines()
+    assert lines[0] == f"Run {1000:032x}"
+    assert lines[1].startswith("See it: ")
+    assert lines[1].endswith("mlflow ui")
+    assert lines[2] == f"  then open http://127.0.0.1:5000/#/experiments/7/runs/{1000:032x}"
+
+
+def test_sweep_counts_its_configurations_and_names_the_best_so_far() -> None:
+    output = io.StringIO()
+    screen = SweepScreen(12, ("learning_rate",), Console(file=output, width=200))
+    screen.run_ended(result(1e-6, validation_accuracy=0.4))
+    screen.run_ended(result(1e-5, validation_accuracy=0.3))
+    screen.run_ended(result(1.0, "FAILED", "diverged at step 3: loss is nan"))
+    assert output.getvalue().splitlines() == [
+        "[ 1/12] learning_rate=1e-06: validation accuracy 0.4000, 1.23 s (best so far 0.4000)",
+        "[ 2/12] learning_rate=1e-05: validation accuracy 0.3000, 1.23 s (best so far 0.4000)",
+        "[ 3/12] learning_rate=1.0: FAILED, diverged at step 3: loss is nan",
+    ]
+
+
+def test_table_is_ranked_by_validation_accuracy() -> None:
+    lines = swept_screen(
+        [
+            result(1e-7, validation_accuracy=0.2, test_accuracy=0.9),
+            result(1e-6, validation_accuracy=0.4, test_accuracy=0.1),
+        ]
+    )
+    rows = [line.split() for line in lines if line.lstrip()[:1] in ("1", "2")]
+    assert [row[:4] for row in rows[:2]] == [
+        ["1", "1e-06", "0.4000", "0.1000"],
+        ["2", "1e-07", "0.2000", "0.9000"],
+    ]
+    assert "Ranked by validation/accuracy." in lines
+
+
+def test_table_ranked_by_the_test_set_says_so_and_what_to_do() -> None:
+    (note,) = [line for line in swept_screen([result(1e-7, test_accuracy=0.9)]) if line.startswith("Ranked")]
+    assert note.startswith("Ranked by test/accuracy, because no images were held back for validation.")
+    assert note.endswith("add data.validation_size=5000")
+
+
+def test_every_failure_has_a_line_with_its_reason() -> None:
+    lines = swept_screen(
+        [
+            result(1.0, "FAILED", "diverged at step 17: loss is nan"),
+            result(1e-7, test_accuracy=0.9),
+            result(2.0, "KILLED", "interrupted"),
+        ]
+    )
+    assert f"FAILED learning_rate=1.0: diverged at step 17: loss is nan (run {10**9:032x})" in lines
+    assert f"KILLED learning_rate=2.0: interrupted (run {2 * 10**9:032x})" in lines
+    assert "1 of 3 configurations finished in 12.3 s; sweep learning_rate, id 0123456789ab" in lines
+
+
+def test_sweep_ends_with_the_address_of_exactly_its_runs() -> None:
+    assert swept_screen([result(1e-7, test_accuracy=0.9)])[-1] == (
+        "  then open http://127.0.0.1:5000/#/experiments/7/runs?searchFilter="
+        "tags.%60swath.sweep_id%60%20%3D%20%270123456789ab%27&compareRunsMode=CHART"
+        "&workflowType=machine_learning"
+    )
+
+
+def test_tracking_server_is_its_own_address() -> None:
+    lines = swept_screen([result(1e-7, test_accuracy=0.9)], store=StoreInfo("http://host:5000/", "7"))
+    assert lines[-1].startswith("See it: http://host:5000/#/experiments/7/runs?")
+
+
+def test_another_store_is_named_for_mlflow_ui() -> None:
+    lines = swept_screen([result(1e-7, test_accuracy=0.9)], store=StoreInfo("sqlite:////else/x.db", "7"))
+    assert lines[-2].endswith("mlflow ui --backend-store-uri sqlite:////else/x.db")
+
+
+@pytest.mark.parametrize(("width", "digits"), [(200, 32), (60, 8)])
+def test_narrow_table_shows_the_first_digits_of_the_run_ids(width: int, digits: int) -> None:
+    lines = swept_screen([result(1e-7, test_accuracy=0.9)], width)
+    (row,) = [line.split() for line in lines if "1e-07" in line]
+    assert len(row[-1]) == digits
