@@ -18,7 +18,7 @@ from swath.training.resident import ResidentData, make_resident
 
 BATCH_SIZE = 100
 LEARNING_RATE = 1e-6
-STEPS = 1000
+STEPS = 500
 """Steps per measurement: long enough that the call of the program is no part of the figure."""
 
 STEP = "one training step"

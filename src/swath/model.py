@@ -88,9 +88,8 @@ def apply(parameters: Parameters, inputs: Tensor, labels: Tensor, lanes: int) ->
     """
     logits = tf.matmul(inputs, parameters.weights) + parameters.biases  # [batch, columns]
     per_lane = tf.reshape(logits[:, : CLASSES * lanes], [-1, CLASSES])  # [batch * lanes, 10]
-    labels_per_lane = tf.repeat(labels, lanes)  # [batch * lanes]
-    # TensorFlow's fused operation works row by row; softmax and logarithm written out would not.
-    rows = tf.shape(per_lane)[0]
+    labels_per_lane = tf.repeat(labels, lanes) if lanes > 1 else labels  # [batch * lanes]
+    rows = _rows(per_lane)
     missing = -rows % ROW_TILE
     losses, errors = tf.raw_ops.SparseSoftmaxCrossEntropyWithLogits(
         features=tf.pad(per_lane, [[0, missing], [0, 0]]), labels=tf.pad(labels_per_lane, [[0, missing]])
@@ -115,7 +114,7 @@ def sum_over_batch(values: Tensor) -> Tensor:
     ones instead of one keep it a matrix-matrix product.
     """
     columns = values.shape[1]
-    ones = tf.ones([2, tf.shape(values)[0]])
+    ones = tf.ones([2, _rows(values)])
     return tf.matmul(ones, _pad_columns(values))[0, :columns]
 
 
@@ -133,12 +132,17 @@ def updated(
       learning_rates: float32 [columns], each lane's rate in all of its columns
       batch_size: number of images in the batch
     """
-    mean_errors = _pad_columns(errors / float(batch_size))  # [batch, columns]
-    gradient = tf.matmul(inputs, mean_errors, transpose_a=True)  # [3072, columns]
+    # Rates scale the errors, [batch, columns], not the gradient, which is thirty times as large.
+    steps = _pad_columns(errors) * (learning_rates / float(batch_size))  # [batch, columns]
     return Parameters(
-        parameters.weights - learning_rates * gradient,
-        parameters.biases - learning_rates * sum_over_batch(mean_errors),
+        parameters.weights - tf.matmul(inputs, steps, transpose_a=True),
+        parameters.biases - sum_over_batch(steps),
     )
+
+
+def _rows(matrix: Tensor) -> Any:
+    """The number of rows: a plain number where it is known while the program is built, which saves steps."""
+    return tf.shape(matrix)[0] if matrix.shape[0] is None else matrix.shape[0]
 
 
 def _pad_columns(matrix: Tensor) -> Tensor:

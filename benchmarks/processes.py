@@ -1,0 +1,109 @@
+"""Whole processes: swath's run of the tutorial's configuration, and the tutorial's own way."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+TUTORIAL = "the tutorial's way"
+WITH_STORE = "swath, in a folder with a store"
+EMPTY = "swath, in an empty folder"
+
+SAMPLES_PER_S = 20
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One process, from its start to its end.
+
+    Attributes:
+      wall_s: seconds.
+      peak_bytes: the most resident memory that it held, sampled.
+      family_peak_bytes: the same, with all its children; memory that they share is counted twice.
+      output: what it printed.
+    """
+
+    wall_s: float
+    peak_bytes: int
+    family_peak_bytes: int
+    output: str
+
+
+def measure(words: Sequence[str], folder: Path) -> Measured:
+    """Run a command in `folder` and measure it.
+
+    Raises:
+      subprocess.CalledProcessError: it failed.
+    """
+    started = time.perf_counter()
+    process = psutil.Popen(
+        list(words),
+        cwd=folder,
+        env=_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    peak = _Peak(process)
+    peak.start()
+    output, _ = process.communicate()
+    wall_s = time.perf_counter() - started
+    peak.join()
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, words, output)
+    return Measured(wall_s, peak.bytes, peak.family_bytes, output)
+
+
+def process_times(data: Path, repeats: int) -> dict[str, list[Measured]]:
+    """Each side `repeats` times, the sides taking turns.
+
+    Args:
+      data: the folder that holds `cifar-10-batches-py/`.
+      repeats: how often.
+    """
+    swath = [str(Path(sys.executable).parent / "swath"), f"data.dir={data}"]
+    tutorial = [sys.executable, str(Path(__file__).parent / "tutorial.py"), str(data / "cifar-10-batches-py")]
+    measured: dict[str, list[Measured]] = {TUTORIAL: [], WITH_STORE: [], EMPTY: []}
+    with tempfile.TemporaryDirectory(prefix="swath-benchmark-") as with_store:
+        measure(swath, Path(with_store))  # makes the store, and the cache of the images
+        for _ in range(repeats):
+            measured[TUTORIAL].append(measure(tutorial, Path(with_store)))
+            measured[WITH_STORE].append(measure(swath, Path(with_store)))
+            with tempfile.TemporaryDirectory(prefix="swath-benchmark-") as empty:
+                measured[EMPTY].append(measure(swath, Path(empty)))
+    return measured
+
+
+class _Peak(threading.Thread):
+    def __init__(self, process: psutil.Process) -> None:
+        super().__init__(daemon=True)
+        self._process = process
+        self.bytes = 0
+        self.family_bytes = 0
+
+    def run(self) -> None:
+        while True:
+            try:
+                own = self._process.memory_info().rss
+                children = sum(child.memory_info().rss for child in self._process.children(recursive=True))
+                self.bytes = max(self.bytes, own)
+                self.family_bytes = max(self.family_bytes, own + children)
+                if self._process.status() == psutil.STATUS_ZOMBIE:
+                    return
+            except psutil.NoSuchProcess:
+                if not self._process.is_running():
+                    return
+            time.sleep(1 / SAMPLES_PER_S)
+
+
+def _environment() -> dict[str, str]:
+    """The user's environment, less what would set one of the sides up differently."""
+    chosen = {"MLFLOW_TRACKING_URI", "SWATH_DATA_DIR", "TF_ENABLE_ONEDNN_OPTS", "PYTHONDONTWRITEBYTECODE"}
+    return {name: value for name, value in os.environ.items() if name not in chosen}
