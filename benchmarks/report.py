@@ -9,49 +9,50 @@ import archspec.cpu
 import psutil
 
 from benchmarks.processes import EMPTY, TUTORIAL, WITH_STORE, Measured
-from benchmarks.steps import LIMIT, LIMIT_PREPARED, STEP
+from benchmarks.steps import BATCH_SIZE, LIMIT, LIMIT_PREPARED, STEP, STEPS
 
 PAGE = """\
 # Benchmarks
 
-Written by `make benchmark`. Both sides of every comparison are measured in one command, taking turns; the figures are
-medians. Machines differ and are noisy, so the ratios matter, not the seconds.
+Written by `make benchmark`. Both sides of every comparison are measured in one command, taking turns; the
+figures are medians. Machines differ and are noisy, so the ratios matter, not the seconds.
 
 {machine}
 
 ## The article's run, as a whole process
 
-batch_size 100, learning_rate 0.005, 1,000 steps, all 50,000 CIFAR-10 images, evaluated on the 10,000 test images;
-{process_repeats} repeats. The tutorial's way is a TensorFlow 1 graph that is fed one NumPy batch per step
-([benchmarks/tutorial.py](../benchmarks/tutorial.py)); it reads the pickles and tracks nothing. swath finds its cache of
-the images, stores 2,000 metric values and seven artifacts in MLflow, and in the empty folder makes the store first.
+batch_size 100, learning_rate 0.005, 1,000 steps, all 50,000 CIFAR-10 images, evaluated on the 10,000 test
+images; {process_repeats} repeats. The tutorial's way is a TensorFlow 1 graph that is fed one NumPy batch
+per step ([benchmarks/tutorial.py](../benchmarks/tutorial.py)); it reads the pickles and tracks nothing.
+swath finds its cache of the images, stores 2,000 metric values and seven artifacts in MLflow, and in the
+empty folder makes the store first.
 
 | | median (s) | all (s) | of the tutorial's | target |
 |---|---:|---|---:|---:|
-| {TUTORIAL} | {tutorial_s:.2f} | {tutorial_all} | 1 | |
-| {WITH_STORE} | {with_store_s:.2f} | {with_store_all} | {with_store_ratio:.2f} | 0.60 |
-| {EMPTY} | {empty_s:.2f} | {empty_all} | {empty_ratio:.2f} | 0.75 |
+| {tutorial} | {tutorial_s:.2f} | {tutorial_all} | 1 | |
+| {with_store} | {with_store_s:.2f} | {with_store_all} | {with_store_ratio:.2f} | 0.60 |
+| {empty} | {empty_s:.2f} | {empty_all} | {empty_ratio:.2f} | 0.75 |
 
 Peak resident memory:
 
 | | the process | with its children | target |
 |---|---:|---:|---:|
-| {TUTORIAL} | {tutorial_gb:.2f} GB | {tutorial_family_gb:.2f} GB | |
+| {tutorial} | {tutorial_gb:.2f} GB | {tutorial_family_gb:.2f} GB | |
 | swath | {swath_gb:.2f} GB | {swath_family_gb:.2f} GB | 1.5 GB |
 
 swath's child is the tracking process; memory that the two share, such as Python itself, is counted twice.
 
 ## One training step
 
-Batches of {BATCH_SIZE} images, one lane, {STEPS} steps per measurement, {step_repeats} repeats. The limit is a loop of
-the same kind with the step's two matrix products and its gather in it, and nothing else: no mean image, bias, softmax,
-loss, accuracy or metrics.
+Batches of {batch_size} images, one lane, {steps} steps per measurement, {step_repeats} repeats. The limit
+is a loop of the same kind with the step's two matrix products and its gather in it, and nothing else: no
+mean image, bias, softmax, loss, accuracy or metrics.
 
 | | median (ms) | step / this | target |
 |---|---:|---:|---:|
-| {STEP} | {step_ms:.3f} | 1 | |
-| {LIMIT_PREPARED} | {prepared_ms:.3f} | {prepared_ratio:.2f} | 1.25 |
-| {LIMIT} | {limit_ms:.3f} | {limit_ratio:.2f} | |
+| {step} | {step_ms:.3f} | 1 | |
+| {limit_prepared} | {prepared_ms:.3f} | {prepared_ratio:.2f} | 1.25 |
+| {limit} | {limit_ms:.3f} | {limit_ratio:.2f} | |
 """
 
 
@@ -67,7 +68,14 @@ def report(steps: Mapping[str, Sequence[float]], processes: Mapping[str, Sequenc
     swath = [*processes[WITH_STORE], *processes[EMPTY]]
     tutorial = processes[TUTORIAL]
     return PAGE.format(
-        **{name: value for name, value in globals().items() if name.isupper()},
+        tutorial=TUTORIAL,
+        with_store=WITH_STORE,
+        empty=EMPTY,
+        step=STEP,
+        limit=LIMIT,
+        limit_prepared=LIMIT_PREPARED,
+        batch_size=BATCH_SIZE,
+        steps=STEPS,
         machine=_machine(),
         process_repeats=len(tutorial),
         step_repeats=len(steps[STEP]),
