@@ -1,33 +1,27 @@
 """The article's run and the learning-rate sweep, as a person would type them, on real CIFAR-10."""
 
-import os
+import hashlib
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from support.command import swath
 
-SWATH = Path(sys.executable).parent / "swath"
 
-
-def swath(folder: Path, cifar10_dir: Path, *words: str) -> str:
-    environment = {**os.environ, "SWATH_DATA_DIR": str(cifar10_dir)}
-    done = subprocess.run(
-        [str(SWATH), *words], cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
+def output_of(folder: Path, cifar10_dir: Path, *words: str, **environment: str) -> str:
+    done = swath(folder, *words, SWATH_DATA_DIR=str(cifar10_dir), **environment)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 @pytest.fixture(scope="module")
 def article_lines(tmp_path_factory: pytest.TempPathFactory, cifar10_dir: Path) -> list[str]:
-    return swath(tmp_path_factory.mktemp("article"), cifar10_dir).splitlines()
+    return output_of(tmp_path_factory.mktemp("article"), cifar10_dir).splitlines()
 
 
 @pytest.fixture(scope="module")
 def learning_rate_table(tmp_path_factory: pytest.TempPathFactory, cifar10_dir: Path) -> str:
-    return swath(tmp_path_factory.mktemp("learning_rate"), cifar10_dir, "-cn", "learning_rate")
+    return output_of(tmp_path_factory.mktemp("learning_rate"), cifar10_dir, "-cn", "learning_rate")
 
 
 def test_swath_alone_prints_the_tutorials_lines(article_lines: list[str]) -> None:
@@ -54,3 +48,17 @@ def test_learning_rate_sweep_finds_its_best_between_1e_7_and_5e_6(learning_rate_
 
 def test_learning_rate_sweep_ranks_by_the_images_it_held_back(learning_rate_table: str) -> None:
     assert "Ranked by validation/accuracy." in learning_rate_table
+
+
+def test_cache_with_a_changed_byte_is_found_and_made_anew(tmp_path: Path, cifar10_dir: Path) -> None:
+    cache = {"SWATH_CACHE_DIR": str(tmp_path / "cache")}
+    output_of(tmp_path, cifar10_dir, "max_steps=1", **cache)
+    (entry,) = (path for path in (tmp_path / "cache").rglob("*") if path.stat().st_size > 180_000_000)
+    whole = hashlib.sha256(entry.read_bytes()).hexdigest()
+    with entry.open("r+b") as file:
+        file.seek(100_000_000)
+        (byte,) = file.read(1)
+        file.seek(100_000_000)
+        file.write(bytes([byte ^ 1]))
+    output_of(tmp_path, cifar10_dir, "max_steps=1", **cache)
+    assert hashlib.sha256(entry.read_bytes()).hexdigest() == whole
