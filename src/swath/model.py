@@ -39,6 +39,33 @@ class Parameters(NamedTuple):
     biases: Tensor
 
 
+class BatchShape(NamedTuple):
+    """Sizes of a batch and of its lanes, and what is padded because of them.
+
+    Tensors, worked out once, before a loop. One compiled program serves every number of images and lanes, so
+    nothing in it can have been rewritten for one of them.
+
+    Attributes:
+      images: int32, images in the batch.
+      lanes: int32
+      columns: int32, 10 * lanes
+      label_padding: int32 [1, 2], brings a vector of images * lanes up to whole `ROW_TILE`s.
+      row_padding: int32 [2, 2], the same for the rows of a matrix.
+      column_padding: int32 [2, 2], brings the columns of a matrix up to whole `COLUMN_TILE`s.
+      lane_padding: int32 [2, 2], the same for a matrix with one column per lane.
+      ones: float32 [2, images]
+    """
+
+    images: Tensor
+    lanes: Tensor
+    columns: Tensor
+    label_padding: Tensor
+    row_padding: Tensor
+    column_padding: Tensor
+    lane_padding: Tensor
+    ones: Tensor
+
+
 class BatchResult(NamedTuple):
     """What a batch of images says about each lane.
 
@@ -59,6 +86,27 @@ def padded(columns: int) -> int:
     return -(-columns // COLUMN_TILE) * COLUMN_TILE
 
 
+def batch_shape(images: Tensor, lanes: Tensor) -> BatchShape:
+    """Sizes and paddings for batches of `images` images and `lanes` lanes, both int32."""
+    columns = CLASSES * lanes
+    label_padding = tf.stack([[0, -(images * lanes) % ROW_TILE]])
+    return BatchShape(
+        images,
+        lanes,
+        columns,
+        label_padding,
+        row_padding=tf.concat([label_padding, [[0, 0]]], 0),
+        column_padding=tf.stack([[0, 0], [0, -columns % COLUMN_TILE]]),
+        lane_padding=tf.stack([[0, 0], [0, -lanes % COLUMN_TILE]]),
+        ones=tf.ones([2, images]),
+    )
+
+
+def per_column(learning_rates: Tensor, shape: BatchShape) -> Tensor:
+    """Each lane's value in each of its columns, 0 past the last lane: float32 [lanes] -> [padded columns]."""
+    return tf.pad(tf.repeat(learning_rates, CLASSES), shape.column_padding[1:])
+
+
 def initial_parameters(lanes: int, pixels: int) -> Parameters:
     """Zero weights and biases for `lanes` lanes."""
     columns = padded(CLASSES * lanes)
@@ -77,28 +125,28 @@ def inputs_of(pixels: Tensor, shift: Tensor, scale: Tensor | None) -> Tensor:
     return centred if scale is None else centred * scale
 
 
-def apply(parameters: Parameters, inputs: Tensor, labels: Tensor, lanes: int) -> BatchResult:
+def apply(parameters: Parameters, inputs: Tensor, labels: Tensor, shape: BatchShape) -> BatchResult:
     """Logits `inputs @ weights + biases`, and from them predictions, losses and errors of every lane.
 
     Args:
-      parameters: of `lanes` lanes
+      parameters: of all lanes
       inputs: float32 [batch, 3072]
       labels: int32 [batch], class index in 0..9
-      lanes: how many lanes the parameters hold
+      shape: of this batch
     """
-    logits = tf.matmul(inputs, parameters.weights) + parameters.biases  # [batch, columns]
-    per_lane = tf.reshape(logits[:, : CLASSES * lanes], [-1, CLASSES])  # [batch * lanes, 10]
-    labels_per_lane = tf.repeat(labels, lanes) if lanes > 1 else labels  # [batch * lanes]
-    rows = _rows(per_lane)
-    missing = -rows % ROW_TILE
+    logits = tf.matmul(inputs, parameters.weights) + parameters.biases  # [batch, padded columns]
+    per_lane = tf.reshape(logits[:, : shape.columns], [-1, CLASSES])  # [batch * lanes, 10]
+    labels_per_lane = tf.repeat(labels, shape.lanes)  # [batch * lanes]
+    # TensorFlow's fused operation works row by row; softmax and logarithm written out would not.
     losses, errors = tf.raw_ops.SparseSoftmaxCrossEntropyWithLogits(
-        features=tf.pad(per_lane, [[0, missing], [0, 0]]), labels=tf.pad(labels_per_lane, [[0, missing]])
+        features=tf.pad(per_lane, shape.row_padding), labels=tf.pad(labels_per_lane, shape.label_padding)
     )
+    rows = shape.images * shape.lanes
     predictions = tf.argmax(per_lane, axis=1, output_type=tf.int32)
     return BatchResult(
-        tf.reshape(predictions, [-1, lanes]),
-        tf.reshape(losses[:rows], [-1, lanes]),
-        tf.reshape(errors[:rows], [-1, CLASSES * lanes]),
+        tf.reshape(predictions, [-1, shape.lanes]),
+        tf.reshape(losses[:rows], [-1, shape.lanes]),
+        tf.reshape(errors[:rows], [-1, shape.columns]),
     )
 
 
@@ -107,19 +155,23 @@ def correct_counts(predictions: Tensor, labels: Tensor) -> Tensor:
     return tf.reduce_sum(tf.cast(tf.equal(predictions, labels[:, tf.newaxis]), tf.int32), axis=0)
 
 
-def sum_over_batch(values: Tensor) -> Tensor:
-    """Column sums of `values`, [batch, n] -> [n], as a matrix product with rows of ones.
+def sum_over_batch(values: Tensor, padding: Tensor, shape: BatchShape) -> Tensor:
+    """Column sums of `values`, float32 [batch, n] -> [n], as a matrix product with rows of ones.
 
     TensorFlow's reductions order their additions by the shape; the product, padded, does not. Two rows of
     ones instead of one keep it a matrix-matrix product.
+
+    Args:
+      values: float32 [batch, n]
+      padding: int32 [2, 2], brings n up to whole `COLUMN_TILE`s.
+      shape: of this batch
     """
-    columns = values.shape[1]
-    ones = tf.ones([2, _rows(values)])
-    return tf.matmul(ones, _pad_columns(values))[0, :columns]
+    columns = tf.shape(values)[1]
+    return tf.matmul(shape.ones, tf.pad(values, padding))[0, :columns]
 
 
 def updated(
-    parameters: Parameters, inputs: Tensor, errors: Tensor, learning_rates: Tensor, batch_size: int
+    parameters: Parameters, inputs: Tensor, errors: Tensor, rates_per_image: Tensor, shape: BatchShape
 ) -> Parameters:
     """Parameters after one step of gradient descent on the mean loss of a batch.
 
@@ -129,23 +181,12 @@ def updated(
       parameters: of all lanes
       inputs: float32 [batch, 3072]
       errors: float32 [batch, 10 * lanes]
-      learning_rates: float32 [columns], each lane's rate in all of its columns
-      batch_size: number of images in the batch
+      rates_per_image: float32 [padded columns], learning_rate / batch of each column's lane
+      shape: of this batch
     """
     # Rates scale the errors, [batch, columns], not the gradient, which is thirty times as large.
-    steps = _pad_columns(errors) * (learning_rates / float(batch_size))  # [batch, columns]
+    steps = tf.pad(errors, shape.column_padding) * rates_per_image
     return Parameters(
         parameters.weights - tf.matmul(inputs, steps, transpose_a=True),
-        parameters.biases - sum_over_batch(steps),
+        parameters.biases - tf.matmul(shape.ones, steps)[0],
     )
-
-
-def _rows(matrix: Tensor) -> Any:
-    """The number of rows: a plain number where it is known while the program is built, which saves steps."""
-    return tf.shape(matrix)[0] if matrix.shape[0] is None else matrix.shape[0]
-
-
-def _pad_columns(matrix: Tensor) -> Tensor:
-    columns = matrix.shape[1]
-    missing = padded(columns) - columns
-    return tf.pad(matrix, [[0, 0], [0, missing]]) if missing else matrix

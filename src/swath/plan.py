@@ -1,17 +1,23 @@
 """Lane groups, which configurations train in one program, and spans, where their steps are cut."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from swath.config.schema import RunConfig
 
 SEGMENT_STEPS = 250
 """Steps between two flushes of metrics: long enough that Python costs nothing, short enough to be seen."""
 
+FEWEST_LANES_TO_SPLIT = 6
+"""A group of this many lanes is worth cutting in two for a core that would have nothing to do."""
+
+Usable = Callable[[RunConfig, int], int]
+"""(configuration, wanted) -> the most lanes, from 1 to wanted, that may train side by side with it."""
+
 
 @dataclass(frozen=True)
-class Lane:
-    """One configuration's place in a lane group.
+class PlannedRun:
+    """One configuration's place in a plan.
 
     Attributes:
       job: index of the configuration in the order in which it was asked for.
@@ -23,8 +29,29 @@ class Lane:
 
 
 @dataclass(frozen=True)
+class Lane:
+    """Runs that are one training: they differ in max_steps at most, so the shorter are prefixes.
+
+    Attributes:
+      runs: at least one, in the order asked for.
+    """
+
+    runs: tuple[PlannedRun, ...]
+
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate of all its runs."""
+        return self.runs[0].config.learning_rate
+
+    @property
+    def max_steps(self) -> int:
+        """Steps of its longest run."""
+        return max(run.config.max_steps for run in self.runs)
+
+
+@dataclass(frozen=True)
 class LaneGroup:
-    """Configurations that share a program: the same data, preprocessing, batches and seed.
+    """Lanes that share a program: the same data, preprocessing, batches and seed.
 
     Attributes:
       lanes: at least one; learning_rate and max_steps may differ.
@@ -33,14 +60,19 @@ class LaneGroup:
     lanes: tuple[Lane, ...]
 
     @property
+    def runs(self) -> tuple[PlannedRun, ...]:
+        """All runs of all lanes."""
+        return tuple(run for lane in self.lanes for run in lane.runs)
+
+    @property
     def shared(self) -> RunConfig:
         """A configuration whose batch_size, seed, data, preprocessing and evaluations hold for all lanes."""
-        return self.lanes[0].config
+        return self.lanes[0].runs[0].config
 
     @property
     def max_steps(self) -> int:
         """Steps of the longest lane."""
-        return max(lane.config.max_steps for lane in self.lanes)
+        return max(lane.max_steps for lane in self.lanes)
 
 
 @dataclass(frozen=True)
@@ -51,43 +83,70 @@ class Span:
     end: int
 
 
-def plan_groups(configs: Sequence[RunConfig], max_lanes: int = 1) -> list[LaneGroup]:
-    """Lane groups that hold every configuration exactly once, each at most `max_lanes` wide.
+def one_at_a_time(config: RunConfig, wanted: int) -> int:
+    """The `Usable` of groups with one lane each."""
+    return 1
 
-    Groups stand in the order of their first configuration, lanes in the order asked for.
+
+def plan_groups(
+    configs: Sequence[RunConfig], usable: Usable = one_at_a_time, workers: int = 1
+) -> list[LaneGroup]:
+    """Lane groups that hold every configuration exactly once.
+
+    Args:
+      configs: in the order asked for.
+      usable: limits the width of a group.
+      workers: how many groups are trained at a time; a wide group is cut up where some would idle.
+
+    Returns:
+      Groups in the order of their first configuration, lanes likewise.
     """
-    together: dict[tuple[object, ...], list[Lane]] = {}
-    for job, config in enumerate(configs):
-        together.setdefault(_program_key(config), []).append(Lane(job, config))
-    groups = [
-        LaneGroup(tuple(lanes[first : first + max_lanes]))
-        for lanes in together.values()
-        for first in range(0, len(lanes), max_lanes)
-    ]
-    return sorted(groups, key=lambda group: group.lanes[0].job)
+    together: dict[RunConfig, list[Lane]] = {}
+    for lane in _lanes(configs):
+        together.setdefault(_program_key(lane.runs[0].config), []).append(lane)
+    parts = -(-workers // max(len(together), 1))
+    groups = [group for lanes in together.values() for group in _cut(lanes, usable, parts)]
+    return sorted(groups, key=lambda group: group.lanes[0].runs[0].job)
 
 
 def plan_spans(group: LaneGroup, segment_steps: int = SEGMENT_STEPS) -> Iterator[Span]:
     """Spans that cover every step of the group's longest lane once, in order.
 
-    A span ends after `segment_steps` steps, where a lane ends, and where an evaluation is due.
+    A span ends after `segment_steps` steps, where a run ends, and where an evaluation is due.
     """
     every = group.shared.evaluate_every_steps
-    lane_ends = {lane.config.max_steps for lane in group.lanes}
+    run_ends = {run.config.max_steps for run in group.runs}
     first = 0
     while first < group.max_steps:
-        end = min([first + segment_steps, *(stop for stop in lane_ends if stop > first)])
+        end = min([first + segment_steps, *(stop for stop in run_ends if stop > first)])
         if every:
             end = min(end, (first // every + 1) * every)
         yield Span(first, end)
         first = end
 
 
-def _program_key(config: RunConfig) -> tuple[object, ...]:
-    return (
-        config.data,
-        config.preprocessing,
-        config.batch_size,
-        config.seed,
-        config.evaluate_every_steps,
-    )
+def _lanes(configs: Sequence[RunConfig]) -> list[Lane]:
+    lanes: dict[RunConfig, list[PlannedRun]] = {}
+    for job, config in enumerate(configs):
+        lanes.setdefault(replace(config, max_steps=1), []).append(PlannedRun(job, config))
+    return [Lane(tuple(runs)) for runs in lanes.values()]
+
+
+def _program_key(config: RunConfig) -> RunConfig:
+    """The configuration without what may differ between lanes, or has nothing to do with training."""
+    return replace(config, learning_rate=1.0, max_steps=1, log_every_steps=1)
+
+
+def _cut(lanes: Sequence[Lane], usable: Usable, parts: int) -> Iterator[LaneGroup]:
+    """Groups of nearly equal width, none wider than may be."""
+    if parts > 1 and len(lanes) >= FEWEST_LANES_TO_SPLIT:
+        limit = -(-len(lanes) // parts)
+    else:
+        limit = len(lanes)
+    rest = list(lanes)
+    while rest:
+        most = usable(rest[0].runs[0].config, min(limit, len(rest)))
+        pieces = -(-len(rest) // most)
+        width = usable(rest[0].runs[0].config, -(-len(rest) // pieces))
+        yield LaneGroup(tuple(rest[:width]))
+        rest = rest[width:]

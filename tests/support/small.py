@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from swath.config.schema import DataConfig, RunConfig, TrackingConfig
+from swath.config.schema import DataConfig, FuseConfig, RunConfig, TrackingConfig
 from swath.data import Dataset
 
 CLASSES = tuple("abcdefghij")
@@ -41,6 +41,7 @@ def run_config(**changes: Any) -> RunConfig:
         preprocessing="mean_image",
         data=DataConfig("cifar10", 0, None),
         tracking=TrackingConfig(None, "swath", None),
+        fuse=FuseConfig(24),
         log_every_steps=100,
         device="cpu",
     )

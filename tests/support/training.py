@@ -3,18 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from support.small import small_dataset
 from swath.config.schema import RunConfig
-from swath.plan import Lane, LaneGroup, plan_spans
-from swath.training.evaluation import compile_evaluation
-from swath.training.program import compile_program
+from swath.plan import plan_groups, plan_spans
+from swath.training.evaluation import Evaluate, compile_evaluation
+from swath.training.program import Program, compile_program
 from swath.training.resident import ResidentData, make_resident
-from swath.training.train import lane_parameters, train
+from swath.training.train import GroupTraining, Segment, lane_parameters
 
 
 @dataclass(frozen=True)
@@ -43,39 +42,54 @@ def resident(preprocessing: str = "mean_image", train_images: int = 300) -> Resi
 
 
 @cache
-def _program(preprocessing: str, batch_size: int, lanes: int) -> Any:
-    return compile_program(resident(preprocessing), batch_size, lanes)
+def _program(preprocessing: str) -> Program:
+    return compile_program(resident(preprocessing))
 
 
 @cache
-def _evaluation(preprocessing: str, lanes: int) -> Any:
-    return compile_evaluation(resident(preprocessing), lanes)
+def _evaluation(preprocessing: str) -> Evaluate:
+    return compile_evaluation(resident(preprocessing))
 
 
-def train_lanes(configs: Sequence[RunConfig], segment_steps: int = 250) -> list[Trained]:
-    """Train configurations side by side on the small data set."""
-    group = LaneGroup(tuple(Lane(job, config) for job, config in enumerate(configs)))
+def train_lanes(
+    configs: Sequence[RunConfig], segment_steps: int = 250, repack: bool = False
+) -> list[Trained]:
+    """Train configurations side by side on the small data set, in one group.
+
+    Args:
+      configs: may differ in learning_rate and max_steps.
+      segment_steps: most steps of a segment.
+      repack: whether lanes leave the program when they have ended.
+    """
+    (group,) = plan_groups(configs, lambda config, wanted: wanted)
     shared = group.shared
-    program = _program(shared.preprocessing, shared.batch_size, len(configs))
-    segments = list(train(group, plan_spans(group, segment_steps), program, 3072))
-    accuracies = np.concatenate([segment.accuracies for segment in segments])
-    losses = np.concatenate([segment.losses for segment in segments])
-    results = []
-    for lane, config in enumerate(configs):
-        (last,) = [segment for segment in segments if segment.span.end == config.max_steps]
-        evaluate = _evaluation(shared.preprocessing, len(configs))
-        scores = evaluate(last.parameters, resident(shared.preprocessing).test)
-        results.append(
-            Trained(
-                *lane_parameters(last.parameters, lane),
-                accuracies[: config.max_steps, lane],
-                losses[: config.max_steps, lane],
-                scores.predictions[:, lane],
-                float(scores.accuracies[lane]),
-                float(scores.losses[lane]),
-            )
-        )
-    return results
+    training = GroupTraining(group, _program(shared.preprocessing), 3072)
+    parts: dict[int, list[Segment]] = {lane: [] for lane in range(len(group.lanes))}
+    results: dict[int, Trained] = {}
+    for span in plan_spans(group, segment_steps):
+        segment = training.advance(span)
+        for index in segment.lanes:
+            parts[index].append(segment)
+            for run in group.lanes[index].runs:
+                if run.config.max_steps == span.end:
+                    results[run.job] = _trained(parts[index], index, shared.preprocessing)
+        if repack and span.end < group.max_steps:
+            training.keep([lane for lane in training.lanes if group.lanes[lane].max_steps > span.end])
+    return [results[job] for job in range(len(configs))]
+
+
+def _trained(segments: Sequence[Segment], lane: int, preprocessing: str) -> Trained:
+    last = segments[-1]
+    column = last.lanes.index(lane)
+    scores = _evaluation(preprocessing)(last.parameters, len(last.lanes), resident(preprocessing).test)
+    return Trained(
+        *lane_parameters(last, lane),
+        np.concatenate([part.accuracies[:, part.lanes.index(lane)] for part in segments]),
+        np.concatenate([part.losses[:, part.lanes.index(lane)] for part in segments]),
+        scores.predictions[:, column],
+        float(scores.accuracies[column]),
+        float(scores.losses[column]),
+    )
 
 
 def train_alone(config: RunConfig, segment_steps: int = 250) -> Trained:

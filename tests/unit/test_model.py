@@ -7,6 +7,7 @@ from swath.compute import RUNTIME, tf
 from swath.model import (
     Parameters,
     apply,
+    batch_shape,
     correct_counts,
     initial_parameters,
     inputs_of,
@@ -34,13 +35,13 @@ def test_inputs_are_pixels_less_the_shift_times_the_scale() -> None:
 
 
 def test_zero_weights_predict_the_first_class_with_a_loss_of_log_ten() -> None:
-    result = apply(initial_parameters(2, 4), tf.ones([3, 4]), tf.constant([0, 1, 9]), 2)
+    result = apply(initial_parameters(2, 4), tf.ones([3, 4]), tf.constant([0, 1, 9]), batch_shape(3, 2))
     assert result.predictions.numpy().tolist() == [[0, 0]] * 3
     np.testing.assert_allclose(result.losses.numpy(), np.log(10), rtol=1e-6)
 
 
 def test_errors_are_the_softmax_less_the_label() -> None:
-    result = apply(initial_parameters(1, 4), tf.ones([1, 4]), tf.constant([3]), 1)
+    result = apply(initial_parameters(1, 4), tf.ones([1, 4]), tf.constant([3]), batch_shape(1, 1))
     expected = np.full(10, 0.1)
     expected[3] -= 1
     np.testing.assert_allclose(result.errors.numpy()[0], expected, rtol=1e-6)
@@ -48,9 +49,9 @@ def test_errors_are_the_softmax_less_the_label() -> None:
 
 def test_an_update_follows_each_lanes_own_learning_rate() -> None:
     inputs, errors = tf.constant([[2.0], [4.0]]), tf.ones([2, 20])
-    rates = tf.constant([0.5] * 10 + [1.0] * 10 + [0.0] * 12)
+    rates = tf.constant([0.5] * 10 + [1.0] * 10 + [0.0] * 12) / 2.0
     start = Parameters(tf.zeros([1, 32]), tf.zeros([32]))
-    moved = updated(start, inputs, errors, rates, batch_size=2)
+    moved = updated(start, inputs, errors, rates, batch_shape(2, 2))
     # Gradients: weights (2 + 4) / 2 = 3, biases (1 + 1) / 2 = 1.
     assert moved.weights.numpy()[0].tolist() == [-1.5] * 10 + [-3.0] * 10 + [0.0] * 12
     assert moved.biases.numpy().tolist() == [-0.5] * 10 + [-1.0] * 10 + [0.0] * 12
@@ -59,7 +60,9 @@ def test_an_update_follows_each_lanes_own_learning_rate() -> None:
 @pytest.mark.parametrize("columns", [1, 7, 16, 33])
 def test_sums_over_a_batch_are_column_sums(columns: int) -> None:
     values = np.arange(5 * columns, dtype=np.float32).reshape(5, columns)
-    assert sum_over_batch(tf.constant(values)).numpy().tolist() == values.sum(axis=0).tolist()
+    padding = [[0, 0], [0, -columns % 16]]
+    summed = sum_over_batch(tf.constant(values), padding, batch_shape(5, 1))
+    assert summed.numpy().tolist() == values.sum(axis=0).tolist()
 
 
 def test_correct_predictions_are_counted_per_lane() -> None:

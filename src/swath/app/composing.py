@@ -9,8 +9,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from swath.app.mistakes import FIELDS
-from swath.config.node import schema_node
-from swath.config.schema import DataConfig, RunConfig, TrackingConfig
+from swath.config.node import from_plain, schema_node
+from swath.config.schema import RunConfig
 from swath.errors import ConfigError
 
 
@@ -82,12 +82,14 @@ def build_config(values: dict[str, Any]) -> RunConfig:
     Raises:
       ConfigError: values are out of range.
     """
-    nested: dict[str, dict[str, Any]] = {"data": {}, "tracking": {}}
-    flat: dict[str, Any] = {}
+    nested: dict[str, Any] = {}
     for name, value in values.items():
-        group, _, leaf = name.rpartition(".")
-        (nested[group] if group else flat)[leaf] = value
-    return RunConfig(**flat, data=DataConfig(**nested["data"]), tracking=TrackingConfig(**nested["tracking"]))
+        *groups, leaf = name.split(".")
+        node = nested
+        for group in groups:
+            node = node.setdefault(group, {})
+        node[leaf] = value
+    return from_plain(nested)
 
 
 def one_line(error: Exception) -> str:

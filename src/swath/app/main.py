@@ -2,7 +2,6 @@
 
 import difflib
 import logging
-import math
 import os
 import sys
 import uuid
@@ -94,6 +93,7 @@ def _run_configs(words: "Words", checked: "CheckedCommand", hidden: tuple[str, .
 
     from swath.app.screen import SingleRunScreen, SweepScreen
     from swath.app.session import Session
+    from swath.app.task import fusible_task
     from swath.launch import Launch
 
     # A pipe or a log file has no width of its own; nothing in it should be cut off.
@@ -105,9 +105,10 @@ def _run_configs(words: "Words", checked: "CheckedCommand", hidden: tuple[str, .
     session = Session(launch, checked.configs, screen)
     status = 0
     try:
-        _hand_to_hydra(words, hidden, lambda config: _job(session, config))
+        _hand_to_hydra(words, hidden, fusible_task(session))
     except KeyboardInterrupt:
         status = INTERRUPTED
+        session.stop()
     finally:
         failed = _end(session, checked.multirun, console)
     return status or int(failed)
@@ -126,22 +127,6 @@ def _end(session: "Session", multirun: bool, console: Any) -> bool:
     elif results:
         print_single(results[0], session.store, console)
     return any(result.status != "FINISHED" for result in results)
-
-
-def _job(session: "Session", config: Any) -> float:
-    """What Hydra calls for each job; returns what a sweeper would maximise, nan for a run that failed.
-
-    A failure is not raised: the jobs behind it go on, whatever sweeper chose them.
-    """
-    from hydra.core.hydra_config import HydraConfig
-
-    from swath.config.node import to_run_config
-    from swath.launch import RunRequest
-    from swath.ranking import objective
-
-    overrides = tuple(HydraConfig.get().overrides.task)
-    (result,) = session.run([RunRequest(to_run_config(config), overrides)])
-    return objective(result.metrics) if result.status == "FINISHED" else math.nan
 
 
 def _hand_to_hydra(words: "Words", more_overrides: tuple[str, ...], task: Any) -> int:

@@ -18,7 +18,7 @@ from swath.errors import ConfigError
 
 FIELDS: dict[str, FieldDoc] = {name: doc for name, _, doc in walk_schema(RunConfig)}
 GROUPS = ("data",)
-_NODES = ("data", "tracking")
+_NODES = tuple({name.split(".")[0]: None for name in FIELDS if "." in name})
 
 
 def parse_overrides(texts: list[str]) -> list[Override]:

@@ -18,7 +18,10 @@ from swath.config.schema import RunConfig
 from swath.errors import ConfigError
 
 MOST_MISTAKES = 20
-_BASIC_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
+_GRID_SWEEPERS = (
+    "hydra._internal.core_plugins.basic_sweeper.BasicSweeper",
+    "hydra_plugins.swath_fused.sweeper.FusedSweeper",
+)
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ def check_command(
                 if override.is_sweep_override()
             )
             return _checked(False, config_name, [config_of(base)], True)
-        if base.hydra.sweeper.get("_target_") != _BASIC_SWEEPER:
+        if base.hydra.sweeper.get("_target_") not in _GRID_SWEEPERS:
             return _checked(True, config_name, [config_of(base)], False)
         params = parse_overrides([f"{k}={v}" for k, v in (base.hydra.sweeper.get("params") or {}).items()])
         _raise_if(m for override in params for m in override_mistakes(override, options))

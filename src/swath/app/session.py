@@ -1,9 +1,13 @@
 """One command's work: data, store and TensorFlow brought up beside each other, then runs, then the end."""
 
 import os
+import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from swath.app.command_line import TRACKING_VARIABLE
 from swath.config.schema import DataConfig, RunConfig
@@ -22,12 +26,17 @@ class _Recorder:
 
     def __init__(self, screen: Observer) -> None:
         self.results: list[RunResult] = []
-        self.steps_done = screen.steps_done
         self._screen = screen
+        self._lock = threading.Lock()  # groups are trained in several threads
+
+    def steps_done(self, config: RunConfig, first_step: int, accuracies: NDArray[np.float64]) -> None:
+        with self._lock:
+            self._screen.steps_done(config, first_step, accuracies)
 
     def run_ended(self, result: RunResult) -> None:
-        self.results.append(result)
-        self._screen.run_ended(result)
+        with self._lock:
+            self.results.append(result)
+            self._screen.run_ended(result)
 
 
 class Session:
@@ -73,7 +82,7 @@ class Session:
             from swath.runner import Runner  # TensorFlow takes seconds
 
             self._mend(intact)
-        runner = Runner(self.launch, self._tracker, self._datasets, self._recorder)
+        runner = Runner(self.launch, self._tracker, self._datasets, self._recorder, first.fuse.max_lanes)
         return opened.result(), runner
 
     def _mend(self, intact: dict[DataConfig, Future[bool]]) -> None:
@@ -81,12 +90,16 @@ class Session:
             if not answer.result():
                 self._datasets[entry] = rebuild_dataset(entry.name, entry.dir)
 
-    def run(self, requests: list[RunRequest]) -> list[RunResult]:
-        """Train and track configurations; the results are not settled yet."""
+    def start(self, requests: list[RunRequest]) -> "list[Future[RunResult]]":
+        """Begin to train and track configurations; the results are not settled yet."""
         for entry in dict.fromkeys(request.config.data for request in requests):
             if entry not in self._datasets:  # another sweeper's choice
                 self._datasets[entry] = self._intact(entry)
-        return self._runner.run(requests)
+        return self._runner.start(requests)
+
+    def stop(self) -> None:
+        """End what is being trained after its present segment, as KILLED; waits for that."""
+        self._runner.stop()
 
     def close(self) -> list[RunResult]:
         """Wait until everything is stored; returns all results, settled, in the order in which they ended."""

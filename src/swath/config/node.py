@@ -32,6 +32,30 @@ def to_run_config(values: dict[str, Any] | DictConfig) -> RunConfig:
       ConfigError: a value is outside its range.
       omegaconf.errors.OmegaConfBaseException: a field is missing or unknown, or a value has another type.
     """
-    config = OmegaConf.to_object(OmegaConf.merge(schema_node(), values))
-    assert isinstance(config, RunConfig)
-    return config
+    return from_composed(OmegaConf.merge(schema_node(), values))
+
+
+def from_composed(config: DictConfig) -> RunConfig:
+    """The checked configuration in a config whose nodes already have the schema's types.
+
+    Raises:
+      ConfigError: a value is outside its range.
+      omegaconf.errors.OmegaConfBaseException: a field is missing.
+    """
+    plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    assert isinstance(plain, dict)
+    return from_plain({str(name): value for name, value in plain.items()})
+
+
+def from_plain(values: dict[str, Any]) -> RunConfig:
+    """The checked configuration of nested plain values of the schema's types.
+
+    Raises:
+      ConfigError: a value is outside its range.
+    """
+    nested = {
+        field.name: field.type(**values[field.name])
+        for field in dataclasses.fields(RunConfig)
+        if isinstance(field.type, type) and dataclasses.is_dataclass(field.type)
+    }
+    return RunConfig(**{**values, **nested})

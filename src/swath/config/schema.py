@@ -85,6 +85,18 @@ class TrackingConfig:
 
 
 @dataclass(frozen=True)
+class FuseConfig:
+    """How configurations are trained side by side."""
+
+    max_lanes: int = documented(
+        "run",
+        "most configurations trained side by side in one program",
+        "a whole number of lanes from 1 up",
+        lambda value: value >= 1,
+    )
+
+
+@dataclass(frozen=True)
 class RunConfig:
     """One run: everything that decides its numbers, and how it is carried out.
 
@@ -127,6 +139,7 @@ class RunConfig:
     )
     data: DataConfig = MISSING
     tracking: TrackingConfig = MISSING
+    fuse: FuseConfig = MISSING
     log_every_steps: int = documented(
         "run",
         "steps between two lines on the screen of a single run",

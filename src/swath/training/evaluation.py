@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swath.compute import tf
-from swath.model import CLASSES, Parameters, Tensor, apply, correct_counts, inputs_of, padded, sum_over_batch
+from swath.model import Parameters, Tensor, apply, batch_shape, correct_counts, inputs_of, sum_over_batch
 from swath.training.resident import ResidentData, Split
 
 BLOCK_IMAGES = 1_000
 
-Evaluate = Callable[[Parameters, Split], "Scores"]
+Evaluate = Callable[[Parameters, int, Split], "Scores"]
+"""(parameters, number of lanes, split) -> scores."""
 
 
 @dataclass(frozen=True)
@@ -31,37 +32,40 @@ class Scores:
     predictions: NDArray[np.uint8]
 
 
-def compile_evaluation(data: ResidentData, lanes: int) -> Evaluate:
-    """A compiled evaluation for `lanes` lanes with the preprocessing of `data`."""
+def compile_evaluation(data: ResidentData) -> Evaluate:
+    """A compiled evaluation for any number of lanes, with the preprocessing of `data`."""
 
-    def evaluate_block(parameters: Parameters, images: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
-        result = apply(parameters, inputs_of(images, data.shift, data.scale), labels, lanes)
+    def evaluate_block(
+        parameters: Parameters, lanes: Tensor, images: Tensor, labels: Tensor
+    ) -> tuple[Tensor, ...]:
+        shape = batch_shape(tf.shape(images)[0], lanes)
+        result = apply(parameters, inputs_of(images, data.shift, data.scale), labels, shape)
         return (
             correct_counts(result.predictions, labels),
-            sum_over_batch(result.losses),
+            sum_over_batch(result.losses, shape.lane_padding, shape),
             tf.cast(result.predictions, tf.uint8),
         )
 
     pixels = data.train.images.shape[1]
-    columns = padded(CLASSES * lanes)
     compiled: Any = tf.function(
         evaluate_block,
         autograph=False,
         input_signature=[
-            Parameters(tf.TensorSpec([pixels, columns]), tf.TensorSpec([columns])),
+            Parameters(tf.TensorSpec([pixels, None]), tf.TensorSpec([None])),
+            tf.TensorSpec([], tf.int32),
             tf.TensorSpec([None, pixels], tf.uint8),
             tf.TensorSpec([None], tf.int32),
         ],
     )
 
-    def evaluate(parameters: Parameters, split: Split) -> Scores:
+    def evaluate(parameters: Parameters, lanes: int, split: Split) -> Scores:
         correct = np.zeros(lanes, np.int64)
         # Blocks are summed in float64, in their order: ten thousand float32 losses would lose digits.
         losses = np.zeros(lanes, np.float64)
         predictions = np.zeros((len(split), lanes), np.uint8)
         for first in range(0, len(split), BLOCK_IMAGES):
             block = slice(first, first + BLOCK_IMAGES)
-            counted, summed, predicted = compiled(parameters, split.images[block], split.labels[block])
+            counted, summed, predicted = compiled(parameters, lanes, split.images[block], split.labels[block])
             correct += counted.numpy()
             losses += summed.numpy()
             predictions[block] = predicted.numpy()

@@ -5,13 +5,13 @@ from typing import Any, NamedTuple
 
 from swath.compute import tf
 from swath.model import (
-    CLASSES,
     Parameters,
     Tensor,
     apply,
+    batch_shape,
     correct_counts,
     inputs_of,
-    padded,
+    per_column,
     sum_over_batch,
     updated,
 )
@@ -35,10 +35,10 @@ class StepMetrics(NamedTuple):
 
 
 Program = Callable[..., tuple[Parameters, StepMetrics]]
-"""(parameters, learning_rates [lanes], seed, first_step, steps) -> (parameters, metrics of these steps)."""
+"""(parameters, learning_rates [lanes], batch_size, seed, first_step, steps) -> (parameters, metrics)."""
 
 
-def batch_indices(seed: Tensor, step: Tensor, batch_size: int, images: Tensor) -> Tensor:
+def batch_indices(seed: Tensor, step: Tensor, batch_size: Tensor, images: Tensor) -> Tensor:
     """The images of one step: int32 [batch], drawn uniformly with replacement from 0..images-1.
 
     A counter-based generator (Philox; Salmon et al. 2011) keyed by (seed, step): a step's batch depends on
@@ -48,63 +48,59 @@ def batch_indices(seed: Tensor, step: Tensor, batch_size: int, images: Tensor) -
     return tf.random.stateless_uniform([batch_size], key, 0, images, tf.int32, alg="philox")
 
 
-def compile_program(data: ResidentData, batch_size: int, lanes: int) -> Program:
-    """A compiled loop over steps for one batch size and one number of lanes.
+def compile_program(data: ResidentData) -> Program:
+    """A compiled loop over steps, for any batch size and any number of lanes.
 
     Args:
       data: what is trained on; held by the program.
-      batch_size: images per step.
-      lanes: how many configurations train side by side.
     """
 
     def run_steps(
-        parameters: Parameters, learning_rates: Tensor, seed: Tensor, first_step: Tensor, steps: Tensor
+        parameters: Parameters,
+        learning_rates: Tensor,
+        batch_size: Tensor,
+        seed: Tensor,
+        first_step: Tensor,
+        steps: Tensor,
     ) -> tuple[Parameters, StepMetrics]:
-        column_rates = _per_column(learning_rates, lanes)
+        shape = batch_shape(batch_size, tf.shape(learning_rates)[0])
+        images = tf.cast(batch_size, tf.float32)
+        rates_per_image = per_column(learning_rates, shape) / images
 
         def body(done: Tensor, parameters: Parameters, correct: Any, losses: Any) -> Any:
             chosen = batch_indices(seed, first_step + done, batch_size, len(data.train))
             inputs = inputs_of(tf.gather(data.train.images, chosen), data.shift, data.scale)
             labels = tf.gather(data.train.labels, chosen)
-            result = apply(parameters, inputs, labels, lanes)
+            result = apply(parameters, inputs, labels, shape)
             return (
                 done + 1,
-                updated(parameters, inputs, result.errors, column_rates, batch_size),
+                updated(parameters, inputs, result.errors, rates_per_image, shape),
                 correct.write(done, correct_counts(result.predictions, labels)),
-                losses.write(done, sum_over_batch(result.losses) / float(batch_size)),
+                losses.write(done, sum_over_batch(result.losses, shape.lane_padding, shape) / images),
             )
 
         start = (
             tf.constant(0),
             parameters,
-            tf.TensorArray(tf.int32, steps, element_shape=[lanes]),
-            tf.TensorArray(tf.float32, steps, element_shape=[lanes]),
+            tf.TensorArray(tf.int32, steps, element_shape=[None]),
+            tf.TensorArray(tf.float32, steps, element_shape=[None]),
         )
         _, parameters, correct, losses = tf.while_loop(
             lambda done, *_: done < steps, body, start, parallel_iterations=STEPS_IN_FLIGHT
         )
         return parameters, StepMetrics(correct.stack(), losses.stack())
 
-    columns = padded(CLASSES * lanes)
     # No jit_compile: XLA orders sums by shape, so the number of lanes would change the bits.
     compiled: Program = tf.function(
         run_steps,
         autograph=False,
         input_signature=[
-            Parameters(
-                tf.TensorSpec([data.train.images.shape[1], columns]),
-                tf.TensorSpec([columns]),
-            ),
-            tf.TensorSpec([lanes]),
+            Parameters(tf.TensorSpec([data.train.images.shape[1], None]), tf.TensorSpec([None])),
+            tf.TensorSpec([None]),
+            tf.TensorSpec([], tf.int32),
             tf.TensorSpec([], tf.int64),
             tf.TensorSpec([], tf.int32),
             tf.TensorSpec([], tf.int32),
         ],
     )
     return compiled
-
-
-def _per_column(learning_rates: Tensor, lanes: int) -> Tensor:
-    """Each lane's learning rate in each of its columns, 0 in the columns past the last lane."""
-    columns = padded(CLASSES * lanes)
-    return tf.pad(tf.repeat(learning_rates, CLASSES), [[0, columns - CLASSES * lanes]])

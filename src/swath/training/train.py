@@ -1,70 +1,103 @@
 """Training of one lane group, segment by segment."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from swath.compute import tf
-from swath.model import CLASSES, Parameters, initial_parameters
+from swath.model import CLASSES, Parameters, initial_parameters, padded
 from swath.plan import LaneGroup, Span
 from swath.training.program import Program
 
 
 @dataclass(frozen=True)
 class Segment:
-    """Some steps of a lane group, and where they have led.
+    """Some steps of the lanes of a group, and where they have led.
 
     Attributes:
       span: the steps.
+      lanes: which lanes of the group these are, in the order of the columns below.
       accuracies: float64 [steps, lanes], training accuracy of each step's batch before its update, in 0..1.
       losses: float64 [steps, lanes], mean cross-entropy of that batch (a float32, exactly).
-      parameters: of all lanes, after the last of these steps.
+      parameters: of these lanes, after the last of these steps.
       duration_s: wall time of these steps.
     """
 
     span: Span
+    lanes: tuple[int, ...]
     accuracies: NDArray[np.float64]
     losses: NDArray[np.float64]
     parameters: Parameters
     duration_s: float
 
 
-def train(
-    group: LaneGroup,
-    spans: Iterator[Span],
-    program: Program,
-    pixels: int,
-    clock: Callable[[], float] = time.perf_counter,
-) -> Iterator[Segment]:
-    """Train all lanes of `group` from zero weights through `spans`.
+class GroupTraining:
+    """The lanes of a group on their way from zero weights; lanes that have ended may leave.
 
-    Args:
-      group: who is trained.
-      spans: as `plan_spans` gives them; how the steps are cut does not change a bit.
-      program: compiled for the group's batch size and number of lanes.
-      pixels: values in an image.
-      clock: seconds, from any start.
-
-    Yields:
-      One segment per span, as soon as it is done.
+    Attributes:
+      lanes: the lanes that are still trained, as indices into the group's.
     """
-    batch_size = group.shared.batch_size
-    learning_rates = tf.constant([lane.config.learning_rate for lane in group.lanes], tf.float32)
-    seed = tf.constant(group.shared.seed, tf.int64)
-    parameters = initial_parameters(len(group.lanes), pixels)
-    for span in spans:
-        started = clock()
-        parameters, metrics = program(
-            parameters, learning_rates, seed, tf.constant(span.first), tf.constant(span.end - span.first)
+
+    def __init__(
+        self,
+        group: LaneGroup,
+        program: Program,
+        pixels: int,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        """Prepare to train.
+
+        Args:
+          group: who is trained.
+          program: compiled for the group's data.
+          pixels: values in an image.
+          clock: seconds, from any start.
+        """
+        self._group = group
+        self._program = program
+        self._clock = clock
+        self._parameters = initial_parameters(len(group.lanes), pixels)
+        self.lanes = tuple(range(len(group.lanes)))
+
+    def advance(self, span: Span) -> Segment:
+        """Train the steps of a span; how steps are cut into spans does not change a bit."""
+        shared = self._group.shared
+        started = self._clock()
+        self._parameters, metrics = self._program(
+            self._parameters,
+            tf.constant([self._group.lanes[lane].learning_rate for lane in self.lanes], tf.float32),
+            tf.constant(shared.batch_size),
+            tf.constant(shared.seed, tf.int64),
+            tf.constant(span.first),
+            tf.constant(span.end - span.first),
         )
         correct, losses = metrics.correct.numpy(), metrics.losses.numpy()
-        yield Segment(span, correct / batch_size, losses.astype(np.float64), parameters, clock() - started)
+        return Segment(
+            span,
+            self.lanes,
+            correct / shared.batch_size,
+            losses.astype(np.float64),
+            self._parameters,
+            self._clock() - started,
+        )
+
+    def keep(self, lanes: Sequence[int]) -> None:
+        """Go on with some of the lanes only, moved together."""
+        columns = [self.lanes.index(lane) * CLASSES + offset for lane in lanes for offset in range(CLASSES)]
+        missing = padded(len(columns)) - len(columns)
+        weights, biases = self._parameters
+        self._parameters = Parameters(
+            tf.pad(tf.gather(weights, columns, axis=1), [[0, 0], [0, missing]]),
+            tf.pad(tf.gather(biases, columns), [[0, missing]]),
+        )
+        self.lanes = tuple(lanes)
 
 
-def lane_parameters(parameters: Parameters, lane: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """One lane's weights, float32 [3072, 10], and biases, float32 [10]."""
-    columns = slice(CLASSES * lane, CLASSES * (lane + 1))
-    return parameters.weights[:, columns].numpy(), parameters.biases[columns].numpy()
+def lane_parameters(segment: Segment, lane: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """One lane's weights, float32 [3072, 10], and biases, float32 [10], after a segment."""
+    first = CLASSES * segment.lanes.index(lane)
+    columns = slice(first, first + CLASSES)
+    return segment.parameters.weights[:, columns].numpy(), segment.parameters.biases[columns].numpy()

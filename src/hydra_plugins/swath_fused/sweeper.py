@@ -1,0 +1,34 @@
+"""`hydra/sweeper=fused`: Hydra's basic sweeper, which leaves it to the fused launcher to compose the jobs.
+
+The basic sweeper composes every job once only to find out whether it is legal, 40 ms each. A launcher that
+composes all jobs before it starts the first finds that out as well.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.config_store import ConfigStore
+
+
+@dataclass
+class FusedSweeperConf:
+    """Config of the sweeper: the basic sweeper's."""
+
+    _target_: str = "hydra_plugins.swath_fused.sweeper.FusedSweeper"
+    max_batch_size: Any = None
+    params: Any = field(default_factory=dict)
+
+
+ConfigStore.instance().store(
+    group="hydra/sweeper", name="fused", node=FusedSweeperConf, provider="swath_fused"
+)
+
+
+class FusedSweeper(BasicSweeper):
+    """A grid over all given values, in the order of Hydra's basic sweeper."""
+
+    def validate_batch_is_legal(self, batch: Any) -> None:
+        """Compose every job, unless the launcher does so before it starts the first."""
+        if not getattr(self.launcher, "composes_every_job_first", False):
+            super().validate_batch_is_legal(batch)

@@ -1,0 +1,140 @@
+"""One lane group's life: trained segment by segment, evaluated where it is due, its runs fed and ended."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from swath.config.datasets import PIXELS
+from swath.data import Dataset
+from swath.lane_run import LaneRun
+from swath.plan import LaneGroup, Usable, plan_spans
+from swath.tracking.records import Status
+from swath.training.evaluation import Evaluate, Scores
+from swath.training.program import Program
+from swath.training.resident import ResidentData, Split
+from swath.training.train import GroupTraining, Segment
+
+_log = logging.getLogger("swath")
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """What groups with the same data and preprocessing share.
+
+    Attributes:
+      dataset: the images as they were loaded.
+      data: the images as TensorFlow holds them.
+      program: the loop over steps.
+      evaluate: the evaluation.
+    """
+
+    dataset: Dataset
+    data: ResidentData
+    program: Program
+    evaluate: Evaluate
+
+
+@dataclass(frozen=True)
+class _Evaluated:
+    scores: Scores | None
+    duration_s: float
+
+
+class GroupRun:
+    """A lane group that is being trained, and the runs in it.
+
+    Args:
+      group: who is trained.
+      runs: one for each run of the group.
+      compiled: for the group's data.
+      usable: which widths keep the bits.
+      stop: set to end the group after its present segment.
+    """
+
+    def __init__(
+        self,
+        group: LaneGroup,
+        runs: Sequence[LaneRun],
+        compiled: Compiled,
+        usable: Usable,
+        stop: threading.Event,
+    ) -> None:
+        self._group = group
+        self._runs = runs
+        self._compiled = compiled
+        self._usable = usable
+        self._stop = stop
+
+    def train(self) -> None:
+        """Train until every run has ended. A fault ends the runs of this group as FAILED; it is not raised."""
+        try:
+            training = GroupTraining(self._group, self._compiled.program, PIXELS)
+            for span in plan_spans(self._group):
+                if self._stop.is_set():
+                    self._abort("KILLED", "interrupted")
+                    return
+                self._feed(training.advance(span))
+                if not self._alive():
+                    return
+                self._let_go(training)
+        except Exception as error:
+            _log.exception("training failed")
+            self._abort("FAILED", f"{type(error).__name__}: {error}".splitlines()[0])
+
+    def _alive(self) -> list[LaneRun]:
+        return [run for run in self._runs if not run.ended.done()]
+
+    def _abort(self, status: Status, reason: str) -> None:
+        for run in self._alive():
+            run.abort(status, reason)
+
+    def _let_go(self, training: GroupTraining) -> None:
+        """Let lanes whose runs have all ended leave the program, where the narrower one keeps the bits."""
+        needed = sorted({run.lane for run in self._alive()})
+        if len(needed) < len(training.lanes) and self._usable(self._group.shared, len(needed)) == len(needed):
+            training.keep(needed)
+
+    def _feed(self, segment: Segment) -> None:
+        alive = self._alive()
+        lanes_alive = len({run.lane for run in alive})
+        for run in alive:
+            self._guarded(run, lambda run: run.add_steps(segment, lanes_alive))
+        config, end = self._group.shared, segment.span.end
+        alive = self._alive()
+        finishing = [run for run in alive if run.config.max_steps == end]
+        going_on = [run for run in alive if run.config.max_steps > end]
+        due = bool(config.evaluate_every_steps) and end % config.evaluate_every_steps == 0
+        if not finishing and not (due and going_on):
+            return
+        validation = self._evaluate(segment, self._compiled.data.validation)
+        scores, share_s = validation.scores, validation.duration_s / len(alive)
+        if due and scores is not None:
+            for run in going_on:
+                self._guarded(run, lambda run: run.add_validation(segment, scores, share_s))
+        if finishing:
+            test = self._evaluate(segment, self._compiled.data.test)
+            test_scores, shares_s = test.scores, share_s + test.duration_s / len(finishing)
+            assert test_scores is not None
+            data, dataset = self._compiled.data, self._compiled.dataset
+            for run in finishing:
+                self._guarded(
+                    run, lambda run: run.finish(segment, scores, test_scores, shares_s, data, dataset)
+                )
+
+    def _guarded(self, run: LaneRun, feed: Callable[[LaneRun], None]) -> None:
+        """Feed one run; what goes wrong with its tracking ends that run alone."""
+        try:
+            feed(run)
+        except Exception as error:
+            _log.exception("a run failed")
+            if not run.ended.done():
+                run.abort("FAILED", f"{type(error).__name__}: {error}".splitlines()[0])
+
+    def _evaluate(self, segment: Segment, split: Split) -> _Evaluated:
+        if len(split) == 0:
+            return _Evaluated(None, 0.0)
+        started = time.perf_counter()
+        scores = self._compiled.evaluate(segment.parameters, len(segment.lanes), split)
+        return _Evaluated(scores, time.perf_counter() - started)
