@@ -46,12 +46,14 @@ def step_times_ms(repeats: int) -> dict[str, list[float]]:
 
 
 def _training(data: ResidentData) -> Callable[[], object]:
-    program = compile_program(data, BATCH_SIZE, lanes=1)
+    program = compile_program(data)
     start = initial_parameters(1, data.train.images.shape[1])
     rates, seed = tf.constant([LEARNING_RATE]), tf.constant(0, tf.int64)
 
     def run() -> object:
-        parameters, metrics = program(start, rates, seed, tf.constant(0), tf.constant(STEPS))
+        parameters, metrics = program(
+            start, rates, tf.constant(BATCH_SIZE), seed, tf.constant(0), tf.constant(STEPS)
+        )
         return parameters.weights.numpy(), metrics.correct.numpy(), metrics.losses.numpy()
 
     return run

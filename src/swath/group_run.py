@@ -68,7 +68,7 @@ class GroupRun:
         self._stop = stop
 
     def train(self) -> None:
-        """Train until every run has ended. A fault ends the runs of this group as FAILED; it is not raised."""
+        """Train until every run has ended. A fault is not raised: it ends the runs here as FAILED."""
         try:
             training = GroupTraining(self._group, self._compiled.program, PIXELS)
             for span in plan_spans(self._group):

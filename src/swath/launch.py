@@ -60,6 +60,11 @@ class RunResult:
     tracked: TrackedRun
     run_id: str | None = None
 
+    @property
+    def computing_s(self) -> float:
+        """Its share of the time that training and evaluating its lane group took, in seconds."""
+        return self.metrics["runtime/train_s"] + self.metrics["runtime/evaluate_s"]
+
     def settled(self) -> "RunResult":
         """This result once everything is stored: with the run's id, or failed where it could not be."""
         try:

@@ -139,10 +139,8 @@ def _program_key(config: RunConfig) -> RunConfig:
 
 def _cut(lanes: Sequence[Lane], usable: Usable, parts: int) -> Iterator[LaneGroup]:
     """Groups of nearly equal width, none wider than may be."""
-    if parts > 1 and len(lanes) >= FEWEST_LANES_TO_SPLIT:
-        limit = -(-len(lanes) // parts)
-    else:
-        limit = len(lanes)
+    splits = len(lanes) >= FEWEST_LANES_TO_SPLIT
+    limit = -(-len(lanes) // parts) if splits else len(lanes)
     rest = list(lanes)
     while rest:
         most = usable(rest[0].runs[0].config, min(limit, len(rest)))

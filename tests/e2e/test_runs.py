@@ -83,9 +83,8 @@ def test_validation_has_a_curve_where_it_is_evaluated_along_the_way(single: Done
 
 def test_single_values_are_stored_once(single: Done) -> None:
     (run,) = single.runs
-    names = {"test/accuracy", "test/loss"} | {
-        f"runtime/{part}_s" for part in ("train", "evaluate", "track", "total")
-    }
+    runtimes = {f"runtime/{part}_s" for part in ("train", "group", "evaluate", "track", "total")}
+    names = {"test/accuracy", "test/loss", "runtime/lanes", *runtimes}
     for metric in names:
         assert len(single.history(run, metric)) == 1
     assert set(run.data.metrics) == names | {

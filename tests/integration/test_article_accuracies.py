@@ -6,11 +6,11 @@ import pytest
 from support.small import run_config
 
 from swath.data import load_dataset
-from swath.plan import Lane, LaneGroup, plan_spans
+from swath.plan import Span, plan_groups
 from swath.training.evaluation import compile_evaluation
 from swath.training.program import compile_program
 from swath.training.resident import ResidentData, make_resident
-from swath.training.train import train
+from swath.training.train import GroupTraining
 
 
 @pytest.fixture(scope="module")
@@ -20,9 +20,9 @@ def resident(cifar10_dir: Path) -> ResidentData:
 
 def accuracy_of(resident: ResidentData, learning_rate: float) -> float:
     config = run_config(batch_size=100, learning_rate=learning_rate, max_steps=1000)
-    group = LaneGroup((Lane(0, config),))
-    *_, last = train(group, plan_spans(group), compile_program(resident, 100, 1), 3072)
-    return float(compile_evaluation(resident, 1)(last.parameters, resident.test).accuracies[0])
+    (group,) = plan_groups([config])
+    last = GroupTraining(group, compile_program(resident), 3072).advance(Span(0, 1000))
+    return float(compile_evaluation(resident)(last.parameters, 1, resident.test).accuracies[0])
 
 
 def test_the_articles_point_reaches_a_quarter_of_the_test_images(resident: ResidentData) -> None:

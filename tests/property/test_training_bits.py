@@ -111,3 +111,15 @@ def test_a_lane_has_the_bits_it_has_alone(batch_size: int, lanes: int, position:
     rates[(position + 1) % lanes] = 1e36  # a neighbour that diverges: infinities and NaN in the next columns
     configs = [run_config(batch_size=batch_size, learning_rate=rate, max_steps=6) for rate in rates]
     assert train_lanes(configs)[position].bits() == train_alone(configs[position]).bits()
+
+
+@FEW
+@given(batch_size=batch_sizes, steps=st.lists(st.integers(1, 12), min_size=2, max_size=6))
+def test_lanes_that_leave_change_no_bit_of_those_that_stay(batch_size: int, steps: list[int]) -> None:
+    rates = np.geomspace(1e-8, 1e-5, len(steps)).tolist()
+    configs = [
+        run_config(batch_size=batch_size, learning_rate=rate, max_steps=count)
+        for rate, count in zip(rates, steps, strict=True)
+    ]
+    together = train_lanes(configs, repack=True)
+    assert [lane.bits() for lane in together] == [train_alone(config).bits() for config in configs]

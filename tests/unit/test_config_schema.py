@@ -109,6 +109,7 @@ VALUES = {
     "preprocessing": "mean_image",
     "data": {"name": "cifar10", "validation_size": 0, "dir": None},
     "tracking": {"uri": None, "experiment": "swath", "artifacts": None},
+    "fuse": {"max_lanes": 24},
     "log_every_steps": 100,
     "device": "cpu",
 }

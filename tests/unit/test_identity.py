@@ -8,7 +8,7 @@ from support.small import run_config
 
 from swath.config.fields import computed_values, documented
 from swath.config.fingerprint import fingerprint
-from swath.config.schema import DataConfig, RunConfig, TrackingConfig
+from swath.config.schema import DataConfig, FuseConfig, RunConfig, TrackingConfig
 from swath.config.stored import readable_name, stored_config
 
 
@@ -50,6 +50,7 @@ def test_every_field_that_decides_the_numbers_counts(change: dict[str, Any]) -> 
         {"data": DataConfig("cifar10", 0, "elsewhere")},
         {"tracking": TrackingConfig("sqlite:///x.db", "other", "there")},
         {"log_every_steps": 7},
+        {"fuse": FuseConfig(1)},
     ],
 )
 def test_how_a_run_is_carried_out_does_not_count(change: dict[str, Any]) -> None:

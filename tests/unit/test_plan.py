@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from support.small import run_config
 
 from swath.config.schema import RunConfig
-from swath.plan import Lane, LaneGroup, plan_groups, plan_spans
+from swath.plan import Usable, plan_groups, plan_spans
 
 run_configs = st.builds(
     run_config,
@@ -22,27 +22,62 @@ def shared(config: RunConfig) -> tuple[object, ...]:
     return (config.batch_size, config.seed, config.data, config.preprocessing, config.evaluate_every_steps)
 
 
-@given(configs=st.lists(run_configs, max_size=20), max_lanes=st.integers(1, 6))
-def test_every_configuration_is_in_one_group(configs: list[RunConfig], max_lanes: int) -> None:
-    lanes = [lane for group in plan_groups(configs, max_lanes) for lane in group.lanes]
-    assert sorted(lane.job for lane in lanes) == list(range(len(configs)))
-    assert all(lane.config == configs[lane.job] for lane in lanes)
+def at_most(max_lanes: int) -> Usable:
+    return lambda config, wanted: min(wanted, max_lanes)
 
 
-@given(configs=st.lists(run_configs, max_size=20), max_lanes=st.integers(1, 6))
-def test_no_group_is_wider_than_allowed_or_mixes_programs(configs: list[RunConfig], max_lanes: int) -> None:
-    for group in plan_groups(configs, max_lanes):
+many_configs = st.lists(run_configs, max_size=20)
+limits = st.integers(1, 6)
+workers = st.integers(1, 4)
+
+
+@given(configs=many_configs, max_lanes=limits, workers=workers)
+def test_every_configuration_is_in_one_group(configs: list[RunConfig], max_lanes: int, workers: int) -> None:
+    runs = [run for group in plan_groups(configs, at_most(max_lanes), workers) for run in group.runs]
+    assert sorted(run.job for run in runs) == list(range(len(configs)))
+    assert all(run.config == configs[run.job] for run in runs)
+
+
+@given(configs=many_configs, max_lanes=limits, workers=workers)
+def test_no_group_is_wider_than_allowed_or_mixes_programs(
+    configs: list[RunConfig], max_lanes: int, workers: int
+) -> None:
+    for group in plan_groups(configs, at_most(max_lanes), workers):
         assert 1 <= len(group.lanes) <= max_lanes
-        assert len({shared(lane.config) for lane in group.lanes}) == 1
+        assert len({shared(run.config) for run in group.runs}) == 1
 
 
-@given(configs=st.lists(run_configs, max_size=20), max_lanes=st.integers(1, 6))
+@given(configs=many_configs, forbidden=st.sets(st.integers(2, 20)))
+def test_only_usable_widths_are_planned(configs: list[RunConfig], forbidden: set[int]) -> None:
+    def usable(config: RunConfig, wanted: int) -> int:
+        return next(width for width in range(wanted, 0, -1) if width not in forbidden)
+
+    assert not forbidden & {len(group.lanes) for group in plan_groups(configs, usable)}
+
+
+@given(configs=many_configs, max_lanes=limits)
 def test_groups_and_lanes_stand_in_the_order_asked_for(configs: list[RunConfig], max_lanes: int) -> None:
-    planned = plan_groups(configs, max_lanes)
-    firsts = [group.lanes[0].job for group in planned]
+    planned = plan_groups(configs, at_most(max_lanes))
+    firsts = [group.lanes[0].runs[0].job for group in planned]
     assert firsts == sorted(firsts)
     for group in planned:
-        assert [lane.job for lane in group.lanes] == sorted(lane.job for lane in group.lanes)
+        jobs = [lane.runs[0].job for lane in group.lanes]
+        assert jobs == sorted(jobs)
+
+
+def test_configurations_that_differ_in_steps_or_not_at_all_are_one_lane() -> None:
+    configs = [run_config(max_steps=10), run_config(max_steps=30), run_config(max_steps=10)]
+    (group,) = plan_groups(configs, at_most(8))
+    (lane,) = group.lanes
+    assert [run.job for run in lane.runs] == [0, 1, 2]
+    assert group.max_steps == 30
+
+
+def test_a_wide_group_is_cut_up_where_a_core_would_idle() -> None:
+    configs = [run_config(learning_rate=rate * 1e-7) for rate in range(1, 13)]
+    assert [len(group.lanes) for group in plan_groups(configs, at_most(24), workers=2)] == [6, 6]
+    assert [len(group.lanes) for group in plan_groups(configs[:4], at_most(24), workers=2)] == [4]
+    assert [len(group.lanes) for group in plan_groups(configs, at_most(5), workers=1)] == [4, 4, 4]
 
 
 @given(lanes=groups, segment_steps=st.integers(1, 100), every=st.integers(0, 50))
@@ -52,7 +87,7 @@ def test_spans_cover_every_step_once_and_stop_where_they_must(
     configs = [
         run_config(learning_rate=rate, max_steps=steps, evaluate_every_steps=every) for rate, steps in lanes
     ]
-    group = LaneGroup(tuple(Lane(job, config) for job, config in enumerate(configs)))
+    (group,) = plan_groups(configs, at_most(9))
     spans = list(plan_spans(group, segment_steps))
     ends = [span.end for span in spans]
     assert [span.first for span in spans] == [0, *ends[:-1]]

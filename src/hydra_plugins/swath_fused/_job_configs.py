@@ -42,11 +42,10 @@ class JobConfigs:
         """
         parsed = [self._parsed(text) for text in overrides]
         leaves = [override for override in parsed if self._sets_a_leaf(override)]
+        others = [override for override in parsed if override not in leaves]
         names = tuple(override.key_or_group for override in leaves)
-        others = tuple(
-            text for text, override in zip(overrides, parsed, strict=True) if override not in leaves
-        )
-        base = self._bases.pop((names, others), None)  # back in when it is whole
+        key = names, tuple(str(override.input_line) for override in others)
+        base = self._bases.pop(key, None)  # back in when it is whole
         try:
             if base is not None:
                 _set(base, leaves, parsed)
@@ -54,8 +53,13 @@ class JobConfigs:
             base = None  # composing says what is wrong, in Hydra's words
         if base is None:
             base = self._loader.load_sweep_config(self._master, list(overrides))
-        if len(set(names)) == len(names) and all(_is_leaf(base, name) for name in names):
-            self._bases[names, others] = base
+        # Leaves are set after groups have been chosen, and never touch Hydra's part. Anything else might set,
+        # or delete, what a leaf sets, and then the order counts.
+        apart = all(
+            override.is_hydra_override() or self._is_group(override.key_or_group) for override in others
+        )
+        if apart and len(set(names)) == len(names) and all(_is_leaf(base, name) for name in names):
+            self._bases[key] = base
         with open_dict(base), read_write(base):
             base.hydra.job.id = number
             base.hydra.job.num = number

@@ -72,6 +72,6 @@ class SweepScreen:
         accuracy = result.metrics[metric]
         self._best = accuracy if self._best is None else max(self._best, accuracy)
         return (
-            f"{metric.replace('/', ' ')} {accuracy:.4f}, {result.metrics['runtime/total_s']:.2f} s "
+            f"{metric.replace('/', ' ')} {accuracy:.4f}, {result.computing_s:.2f} s "
             f"(best so far {self._best:.4f})"
         )

@@ -80,7 +80,7 @@ def _table(ranked: Sequence[RunResult], swept: Sequence[str], id_digits: int) ->
             str(place),
             *(str(values[field]) for field in swept),
             *("" if accuracy is None else f"{accuracy:.4f}" for accuracy in accuracies),
-            f"{result.metrics['runtime/total_s']:.2f}",
+            f"{result.computing_s:.2f}",
             (result.run_id or "")[:id_digits],
             style="bold" if place == 1 else None,
         )

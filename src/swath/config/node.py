@@ -32,7 +32,9 @@ def to_run_config(values: dict[str, Any] | DictConfig) -> RunConfig:
       ConfigError: a value is outside its range.
       omegaconf.errors.OmegaConfBaseException: a field is missing or unknown, or a value has another type.
     """
-    return from_composed(OmegaConf.merge(schema_node(), values))
+    merged = OmegaConf.merge(schema_node(), values)
+    assert isinstance(merged, DictConfig)
+    return from_composed(merged)
 
 
 def from_composed(config: DictConfig) -> RunConfig:

@@ -16,6 +16,7 @@ from swath.tracking.artifacts import write_artifacts
 from swath.tracking.environment import environment_facts, installed_packages
 from swath.tracking.records import RunEnd, RunStart, Status, StepBlock, StoreAddress, StoreInfo
 from swath.tracking.secrets import hide_password
+from swath.tracking.sql_steps import SqlSteps, sql_steps
 
 LARGEST_BATCH = 1_000
 """Metrics that MLflow takes in one call."""
@@ -46,6 +47,7 @@ class RunStore:
         self._open: dict[int, _OpenRun] = {}
         self._experiment_id = ""
         self._client: MlflowClient | None = None
+        self._sql_steps: SqlSteps | None = None
         self.uri = ""
         self._common_tags: dict[str, str] = {}
         self._environment_text = ""
@@ -59,6 +61,7 @@ class RunStore:
         """
         self.uri = address.uri or mlflow.get_tracking_uri()
         self._client = MlflowClient(tracking_uri=self.uri)
+        self._sql_steps = sql_steps(self._client)
         self._experiment_id = self._experiment(address)
         self._common_tags = environment_facts()
         self._environment_text = installed_packages()
@@ -91,6 +94,13 @@ class RunStore:
         """Store consecutive values of per-step metrics."""
         started = time.perf_counter()
         entry = self._open[key]
+        if self._sql_steps is not None:
+            self._sql_steps.write(entry.run_id, block)
+        else:
+            self._log_in_batches(entry.run_id, block)
+        entry.tracked_s += time.perf_counter() - started
+
+    def _log_in_batches(self, run_id: str, block: StepBlock) -> None:
         now_ms = _now_ms()
         metrics = [
             Metric(name, float(value), now_ms, block.first_step + offset)
@@ -98,8 +108,7 @@ class RunStore:
             for offset, value in enumerate(values)
         ]
         for first in range(0, len(metrics), LARGEST_BATCH):
-            self._started_client().log_batch(entry.run_id, metrics[first : first + LARGEST_BATCH])
-        entry.tracked_s += time.perf_counter() - started
+            self._started_client().log_batch(run_id, metrics[first : first + LARGEST_BATCH])
 
     def end(self, key: int, end: RunEnd) -> float:
         """Store what is left of a run and end it; returns the seconds that tracking it has taken."""

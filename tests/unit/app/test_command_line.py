@@ -11,7 +11,7 @@ from swath.app.command_line import TRACKING_VARIABLE, keep_password, read_words
 from swath.app.help import help_text
 from swath.app.mistakes import FIELDS
 from swath.app.search_path import config_folder, primary_configs
-from swath.config.schema import DataConfig, RunConfig, TrackingConfig
+from swath.config.schema import DataConfig, FuseConfig, RunConfig, TrackingConfig
 from swath.errors import ConfigError
 
 SWEEPS = sorted(path.stem for path in config_folder("sweeps").glob("*.yaml"))
@@ -52,9 +52,9 @@ def test_flags_that_would_bypass_the_checks_are_refused(flag: str) -> None:
 
 def test_help_lists_every_field_with_its_range() -> None:
     text = help_text()
-    names = {field.name for field in fields(RunConfig)} - {"data", "tracking"}
-    names |= {f"data.{field.name}" for field in fields(DataConfig)}
-    names |= {f"tracking.{field.name}" for field in fields(TrackingConfig)}
+    nested = {"data": DataConfig, "tracking": TrackingConfig, "fuse": FuseConfig}
+    names = {field.name for field in fields(RunConfig)} - set(nested)
+    names |= {f"{group}.{field.name}" for group, schema in nested.items() for field in fields(schema)}
     assert names == set(FIELDS)
     for name, doc in FIELDS.items():
         assert f"  {name} " in text

@@ -1,0 +1,41 @@
+"""For which numbers of lanes a configuration keeps the bits that it has alone, by batch size.
+
+`python -m benchmarks.widths` prints a Markdown table for this machine (minutes; needs CIFAR-10).
+"""
+
+from collections.abc import Sequence
+
+from swath.data import load_dataset
+from swath.training.evaluation import compile_evaluation
+from swath.training.probe import STEPS, keeps_bits
+from swath.training.program import compile_program
+from swath.training.resident import make_resident
+
+BATCH_SIZES = (1, 2, 3, 7, 13, 16, 31, 50, 97, 100, 150, 200, 331, 500, 997, 1000)
+WIDTHS = range(2, 65)
+
+
+def ranges(numbers: Sequence[int]) -> str:
+    """`2-24, 26` for the numbers 2 to 24 and 26."""
+    parts: list[list[int]] = []
+    for number in numbers:
+        if parts and number == parts[-1][1] + 1:
+            parts[-1][1] = number
+        else:
+            parts.append([number, number])
+    return ", ".join(f"{low}-{high}" if low < high else str(low) for low, high in parts) or "none"
+
+
+def main() -> None:
+    """Probe every batch size and width, and print the table."""
+    data = make_resident(load_dataset("cifar10"), 0, "mean_image")
+    program, evaluate = compile_program(data), compile_evaluation(data)
+    print(f"| batch size | widths from {WIDTHS[0]} to {WIDTHS[-1]} that keep every bit of {STEPS} steps |")
+    print("|---:|---|")
+    for batch_size in BATCH_SIZES:
+        kept = [width for width in WIDTHS if keeps_bits(program, evaluate, data, batch_size, width)]
+        print(f"| {batch_size} | {ranges(kept)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""The probe tells programs that keep a lane's bits from programs that do not."""
+
+from typing import Any
+
+import pytest
+from support.training import resident
+
+import swath.model
+from swath.compute import tf
+from swath.training.evaluation import compile_evaluation
+from swath.training.probe import keeps_bits
+from swath.training.program import compile_program
+
+
+def probed(batch_size: int, lanes: int) -> bool:
+    data = resident()
+    return keeps_bits(compile_program(data), compile_evaluation(data), data, batch_size, lanes)
+
+
+@pytest.mark.parametrize(("batch_size", "lanes"), [(1, 2), (7, 3), (100, 8), (150, 24)])
+def test_narrow_groups_keep_their_bits_here(batch_size: int, lanes: int) -> None:
+    assert probed(batch_size, lanes)
+
+
+def test_product_that_depends_on_the_width_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    class WidthDependent:
+        """TensorFlow with a product that scales by a hair more the wider it is."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(tf, name)
+
+        def matmul(self, a: Any, b: Any, **options: Any) -> Any:
+            return tf.matmul(a, b, **options) * (1 + 1e-6 * tf.cast(tf.shape(b)[1], tf.float32))
+
+    monkeypatch.setattr(swath.model, "tf", WidthDependent())
+    assert not probed(10, 3)

@@ -1,0 +1,101 @@
+"""What is written straight into the tables is what `log_batch` would have written."""
+
+import math
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from mlflow.entities import Metric
+from mlflow.tracking import MlflowClient
+
+import swath.tracking.sql_steps
+from swath.errors import SwathError
+from swath.tracking.records import StepBlock
+from swath.tracking.sql_steps import sql_steps
+
+BLOCKS = [
+    StepBlock(0, {"train/accuracy": np.array([0.1, 0.5]), "train/loss": np.array([2.5, math.nan])}),
+    StepBlock(2, {"train/accuracy": np.array([0.25]), "train/loss": np.array([math.inf])}),
+    StepBlock(3, {"train/loss": np.array([-math.inf, 1e-300, 0.1])}),
+]
+
+
+def client_of(folder: Path) -> MlflowClient:
+    return MlflowClient(tracking_uri=f"sqlite:///{folder}/mlflow.db")
+
+
+def rows(folder: Path) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of every table but for ids and times, which differ from run to run."""
+    with sqlite3.connect(folder / "mlflow.db") as database:
+        tables = [name for (name,) in database.execute("select name from sqlite_master where type='table'")]
+        found = {}
+        for table in tables:
+            columns = [column for _, column, *_ in database.execute(f"pragma table_info({table})")]
+            kept = [c for c in columns if "time" not in c and c not in ("run_uuid", "artifact_uri", "name")]
+            found[table] = (
+                sorted(database.execute(f"select {', '.join(kept)} from {table}"), key=repr) if kept else []
+            )
+    return found
+
+
+def test_every_row_of_every_table_is_what_log_batch_writes(tmp_path: Path) -> None:
+    written, logged = tmp_path / "written", tmp_path / "logged"
+    for folder in (written, logged):
+        folder.mkdir()
+        client = client_of(folder)
+        run_id = client.create_run("0", run_name="a run").info.run_id
+        direct = sql_steps(client)
+        assert direct is not None
+        for block in BLOCKS:
+            if folder is written:
+                direct.write(run_id, block)
+                continue
+            metrics = [
+                Metric(name, value, 1, block.first_step + offset)
+                for name, values in block.values.items()
+                for offset, value in enumerate(values.tolist())
+            ]
+            client.log_batch(run_id, metrics)
+    compared = rows(written)
+    assert len(compared["metrics"]) == 9
+    # The experiment's artifact location names the folder.
+    assert {k: v for k, v in compared.items() if k != "experiments"} == {
+        k: v for k, v in rows(logged).items() if k != "experiments"
+    }
+
+
+def test_mlflow_reads_back_what_was_written(tmp_path: Path) -> None:
+    client = client_of(tmp_path)
+    run_id = client.create_run("0", run_name="a run").info.run_id
+    direct = sql_steps(client)
+    assert direct is not None
+    for block in BLOCKS:
+        direct.write(run_id, block)
+    history = client.get_metric_history(run_id, "train/loss")
+    assert [metric.step for metric in history] == list(range(6))
+    assert math.isnan(history[1].value)
+    assert client.get_run(run_id).data.metrics == {"train/accuracy": 0.25, "train/loss": 0.1}
+
+
+def test_nothing_is_written_to_a_run_that_was_deleted(tmp_path: Path) -> None:
+    client = client_of(tmp_path)
+    run_id = client.create_run("0", run_name="a run").info.run_id
+    client.delete_run(run_id)
+    direct = sql_steps(client)
+    assert direct is not None
+    with pytest.raises(SwathError, match="has been deleted"):
+        direct.write(run_id, BLOCKS[0])
+    assert rows(tmp_path)["metrics"] == []
+
+
+def test_untested_version_of_mlflow_is_left_to_log_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(swath.tracking.sql_steps.mlflow, "__version__", "3.99.0")
+    assert sql_steps(client_of(tmp_path)) is None
+
+
+def test_server_is_left_to_log_batch() -> None:
+    assert sql_steps(MlflowClient(tracking_uri="http://127.0.0.1:9")) is None
