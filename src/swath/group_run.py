@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from swath.config.datasets import PIXELS
 from swath.data import Dataset
 from swath.lane_run import LaneRun
-from swath.plan import LaneGroup, Usable, plan_spans
+from swath.plan import LaneGroup, Usable, plan_spans, segment_steps_of
 from swath.tracking.records import Status
 from swath.training.evaluation import Evaluate, Scores
 from swath.training.program import Program
@@ -71,7 +71,7 @@ class GroupRun:
         """Train until every run has ended. A fault is not raised: it ends the runs here as FAILED."""
         try:
             training = GroupTraining(self._group, self._compiled.program, PIXELS)
-            for span in plan_spans(self._group):
+            for span in plan_spans(self._group, segment_steps_of(self._group)):
                 if self._stop.is_set():
                     self._abort("KILLED", "interrupted")
                     return

@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 from swath.config.schema import RunConfig
 
 SEGMENT_STEPS = 250
-"""Steps between two flushes of metrics: long enough that Python costs nothing, short enough to be seen."""
+SEGMENT_WORK = 400_000
+"""Most steps, and most steps x images x lanes, between two flushes of metrics: long enough that Python costs
+nothing, short enough to be seen and to be stopped, a second or so."""
 
 FEWEST_LANES_TO_SPLIT = 6
 """A group of this many lanes is worth cutting in two for a core that would have nothing to do."""
@@ -109,7 +111,13 @@ def plan_groups(
     return sorted(groups, key=lambda group: group.lanes[0].runs[0].job)
 
 
-def plan_spans(group: LaneGroup, segment_steps: int = SEGMENT_STEPS) -> Iterator[Span]:
+def segment_steps_of(group: LaneGroup) -> int:
+    """Steps that the group trains in about a second."""
+    work = group.shared.batch_size * len(group.lanes)
+    return max(1, min(SEGMENT_STEPS, SEGMENT_WORK // work))
+
+
+def plan_spans(group: LaneGroup, segment_steps: int) -> Iterator[Span]:
     """Spans that cover every step of the group's longest lane once, in order.
 
     A span ends after `segment_steps` steps, where a run ends, and where an evaluation is due.

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import platform
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.small import run_config
-from support.training import train_alone, train_lanes
+from support.training import probed, train_alone, train_lanes
 
 FEW = settings(max_examples=12, deadline=None)
 batch_sizes = st.sampled_from([1, 2, 7, 13, 50, 101, 150])
@@ -100,16 +99,21 @@ def test_the_number_of_cores_changes_no_bit(digest_here: str, cores: int) -> Non
     assert digest_elsewhere(",".join(map(str, there[:cores]))) == digest_here
 
 
-@pytest.mark.skipif(
-    platform.machine() not in ("x86_64", "AMD64"), reason="lanes have been compared on x86-64 processors only"
-)
 @settings(max_examples=15, deadline=None)
-@given(batch_size=batch_sizes, lanes=st.sampled_from([2, 3, 5, 8, 13, 16, 24]), position=st.integers(0, 23))
-def test_a_lane_has_the_bits_it_has_alone(batch_size: int, lanes: int, position: int) -> None:
+@given(
+    batch_size=st.sampled_from([1, 2, 7, 13, 50, 101, 150, 997]),
+    lanes=st.sampled_from([2, 3, 5, 8, 13, 16, 24, 40]),
+    position=st.integers(0, 39),
+)
+def test_lane_has_the_bits_it_has_alone_wherever_the_probe_says_so(
+    batch_size: int, lanes: int, position: int
+) -> None:
+    if not probed(batch_size, lanes):
+        return  # such groups are never made
     position %= lanes
     rates = [float(rate) for rate in np.geomspace(1e-8, 1e-5, lanes)]
     rates[(position + 1) % lanes] = 1e36  # a neighbour that diverges: infinities and NaN in the next columns
-    configs = [run_config(batch_size=batch_size, learning_rate=rate, max_steps=6) for rate in rates]
+    configs = [run_config(batch_size=batch_size, learning_rate=rate, max_steps=12) for rate in rates]
     assert train_lanes(configs)[position].bits() == train_alone(configs[position]).bits()
 
 
@@ -121,5 +125,7 @@ def test_lanes_that_leave_change_no_bit_of_those_that_stay(batch_size: int, step
         run_config(batch_size=batch_size, learning_rate=rate, max_steps=count)
         for rate, count in zip(rates, steps, strict=True)
     ]
+    if not all(probed(batch_size, lanes) for lanes in range(2, len(steps) + 1)):
+        return  # lanes would not be moved together
     together = train_lanes(configs, repack=True)
     assert [lane.bits() for lane in together] == [train_alone(config).bits() for config in configs]

@@ -11,6 +11,7 @@ from support.small import small_dataset
 from swath.config.schema import RunConfig
 from swath.plan import plan_groups, plan_spans
 from swath.training.evaluation import Evaluate, compile_evaluation
+from swath.training.probe import keeps_bits
 from swath.training.program import Program, compile_program
 from swath.training.resident import ResidentData, make_resident
 from swath.training.train import GroupTraining, Segment, lane_parameters
@@ -49,6 +50,12 @@ def _program(preprocessing: str) -> Program:
 @cache
 def _evaluation(preprocessing: str) -> Evaluate:
     return compile_evaluation(resident(preprocessing))
+
+
+@cache
+def probed(batch_size: int, lanes: int) -> bool:
+    """Whether this many lanes keep their bits on this machine."""
+    return keeps_bits(_program("mean_image"), _evaluation("mean_image"), resident(), batch_size, lanes)
 
 
 def train_lanes(

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from support.small import run_config
 
 from swath.config.schema import RunConfig
-from swath.plan import Usable, plan_groups, plan_spans
+from swath.plan import SEGMENT_STEPS, Usable, plan_groups, plan_spans, segment_steps_of
 
 run_configs = st.builds(
     run_config,
@@ -95,3 +95,12 @@ def test_spans_cover_every_step_once_and_stop_where_they_must(
     assert all(0 < span.end - span.first <= segment_steps for span in spans)
     assert {config.max_steps for config in configs} <= set(ends)
     assert not every or set(range(every, group.max_steps, every)) <= set(ends)
+
+
+def test_wide_groups_of_large_batches_have_short_segments() -> None:
+    (narrow,) = plan_groups([run_config(batch_size=100)])
+    (wide,) = plan_groups(
+        [run_config(batch_size=1000, learning_rate=n * 1e-7) for n in range(1, 21)], at_most(24)
+    )
+    assert segment_steps_of(narrow) == SEGMENT_STEPS
+    assert segment_steps_of(wide) == 20

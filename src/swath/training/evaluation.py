@@ -12,6 +12,7 @@ from swath.model import Parameters, Tensor, apply, batch_shape, correct_counts, 
 from swath.training.resident import ResidentData, Split
 
 BLOCK_IMAGES = 1_000
+"""Images evaluated at a time."""
 
 Evaluate = Callable[[Parameters, int, Split], "Scores"]
 """(parameters, number of lanes, split) -> scores."""
@@ -38,12 +39,18 @@ def compile_evaluation(data: ResidentData) -> Evaluate:
     def evaluate_block(
         parameters: Parameters, lanes: Tensor, images: Tensor, labels: Tensor
     ) -> tuple[Tensor, ...]:
-        shape = batch_shape(tf.shape(images)[0], lanes)
-        result = apply(parameters, inputs_of(images, data.shift, data.scale), labels, shape)
+        # Every block has the same shape, the last of a split too, so that its bits are those of one program.
+        count = tf.shape(images)[0]
+        missing = BLOCK_IMAGES - count
+        shape = batch_shape(tf.constant(BLOCK_IMAGES), lanes)
+        padded_images, padded_labels = tf.pad(images, [[0, missing], [0, 0]]), tf.pad(labels, [[0, missing]])
+        result = apply(parameters, inputs_of(padded_images, data.shift, data.scale), padded_labels, shape)
+        predictions = result.predictions[:count]
+        losses = tf.pad(result.losses[:count], [[0, missing], [0, 0]])
         return (
-            correct_counts(result.predictions, labels),
-            sum_over_batch(result.losses, shape.lane_padding, shape),
-            tf.cast(result.predictions, tf.uint8),
+            correct_counts(predictions, labels),
+            sum_over_batch(losses, shape.lane_padding, shape),
+            tf.cast(predictions, tf.uint8),
         )
 
     pixels = data.train.images.shape[1]
