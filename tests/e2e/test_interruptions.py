@@ -12,7 +12,8 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 from support.command import SWATH
 
-LONG = ["data=digits", "max_steps=10000000", "learning_rate=1e-6", "hydra.sweep.dir=multirun"]
+LONG = ["data=digits", "batch_size=1000", "max_steps=10000000", "learning_rate=1e-6"]
+"""Days of training, at a pace that leaves the store time for those who read it."""
 
 
 def all_runs(folder: Path) -> list[Run]:
@@ -40,12 +41,15 @@ def training(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
         start_new_session=True,
     )
     database = tmp_path / "mlflow.db"
-    wait_for(lambda: database.exists() and database.stat().st_size > 0)
-    time.sleep(5)  # while the schema is made, readers see a half-made one
-    wait_for(lambda: any("train/loss" in run.data.metrics for run in all_runs(tmp_path)))
-    yield process
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
+    try:
+        wait_for(lambda: database.exists() and database.stat().st_size > 0)
+        time.sleep(5)  # while the schema is made, readers see a half-made one
+        wait_for(lambda: any("train/loss" in run.data.metrics for run in all_runs(tmp_path)))
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def test_ctrl_c_ends_the_run_as_killed(training: "subprocess.Popen[str]", tmp_path: Path) -> None:

@@ -108,9 +108,11 @@ def _run_configs(words: "Words", checked: "CheckedCommand", hidden: tuple[str, .
         _hand_to_hydra(words, hidden, fusible_task(session))
     except KeyboardInterrupt:
         status = INTERRUPTED
-        session.stop()
     finally:
-        failed = _end(session, checked.multirun, console)
+        try:
+            session.stop()
+        finally:  # Ctrl-C again: whatever is there is shown, and the tracking process closes what is open
+            failed = _end(session, checked.multirun, console)
     return status or int(failed)
 
 

@@ -21,13 +21,12 @@ if TYPE_CHECKING:
     from swath.runner import Runner
 
 
-class _Recorder:
-    """Keeps every result, those before an interruption too, and tells the screen."""
+class _OneAtATime:
+    """An observer that is called from several threads, for a screen that is not made for that."""
 
     def __init__(self, screen: Observer) -> None:
-        self.results: list[RunResult] = []
         self._screen = screen
-        self._lock = threading.Lock()  # groups are trained in several threads
+        self._lock = threading.Lock()
 
     def steps_done(self, config: RunConfig, first_step: int, accuracies: NDArray[np.float64]) -> None:
         with self._lock:
@@ -35,7 +34,6 @@ class _Recorder:
 
     def run_ended(self, result: RunResult) -> None:
         with self._lock:
-            self.results.append(result)
             self._screen.run_ended(result)
 
 
@@ -63,7 +61,8 @@ class Session:
         for entry in data:
             check_available(entry.name, entry.dir)
         self._tracker = Tracker()
-        self._recorder = _Recorder(observer)
+        self._observer = _OneAtATime(observer)
+        self._asked_for: list[Future[RunResult]] = []
         try:
             self.store, self._runner = self._bring_up(configs[0], data)
         except BaseException:
@@ -82,7 +81,7 @@ class Session:
             from swath.runner import Runner  # TensorFlow takes seconds
 
             self._mend(intact)
-        runner = Runner(self.launch, self._tracker, self._datasets, self._recorder, first.fuse.max_lanes)
+        runner = Runner(self.launch, self._tracker, self._datasets, self._observer, first.fuse.max_lanes)
         return opened.result(), runner
 
     def _mend(self, intact: dict[DataConfig, Future[bool]]) -> None:
@@ -95,16 +94,19 @@ class Session:
         for entry in dict.fromkeys(request.config.data for request in requests):
             if entry not in self._datasets:  # another sweeper's choice
                 self._datasets[entry] = self._intact(entry)
-        return self._runner.start(requests)
+        futures = self._runner.start(requests)
+        self._asked_for += futures
+        return futures
 
     def stop(self) -> None:
-        """End what is being trained after its present segment, as KILLED; waits for that."""
+        """End what is still being trained after its present segment, as KILLED; waits for that."""
         self._runner.stop()
 
     def close(self) -> list[RunResult]:
-        """Wait until everything is stored; returns all results, settled, in the order in which they ended."""
+        """Wait until everything is stored; returns the results there are, settled, in the order asked for."""
+        ended = [future for future in self._asked_for if future.done() and not future.cancelled()]
         try:
-            return [result.settled() for result in self._recorder.results]
+            return [future.result().settled() for future in ended if future.exception() is None]
         finally:
             self._tracker.close()
 
