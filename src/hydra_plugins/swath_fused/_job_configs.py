@@ -48,6 +48,7 @@ class JobConfigs:
         base = self._bases.pop(key, None)  # back in when it is whole
         try:
             if base is not None:
+                _forget_job(base)
                 _set(base, leaves, parsed)
         except OmegaConfBaseException:
             base = None  # composing says what is wrong, in Hydra's words
@@ -87,6 +88,12 @@ def _is_leaf(config: DictConfig, name: str) -> bool:
     except OmegaConfBaseException:
         return False
     return not OmegaConf.is_config(value)
+
+
+def _forget_job(config: DictConfig) -> None:
+    """Undo what Hydra's `run_job` does to the config of a job: freezes its own part, and names its folder."""
+    OmegaConf.set_readonly(config.hydra, None)
+    config.hydra.runtime.output_dir = "???"
 
 
 def _set(config: DictConfig, leaves: Sequence[Override], overrides: Sequence[Override]) -> None:

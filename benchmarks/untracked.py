@@ -1,0 +1,49 @@
+"""swath without its store: `python -m benchmarks.untracked -cn grid` trains what `swath -cn grid` trains.
+
+Everything is composed, trained, evaluated and ranked; what would be tracked is dropped, and no tracking process is
+started. swath itself has no such mode.
+"""
+
+from concurrent.futures import Future
+
+import swath.app.session
+from swath.app.main import main
+from swath.tracking.records import RunEnd, RunStart, StepBlock, StoreAddress, StoreInfo
+
+
+class NoRun:
+    """Stands in for a `TrackedRun`."""
+
+    ended = False
+
+    def log_steps(self, block: StepBlock) -> None:
+        """Drop a block."""
+
+    def end(self, end: RunEnd) -> None:
+        """Drop the rest."""
+
+    def settle(self) -> tuple[str, float]:
+        """Nothing was stored."""
+        return "", 0.0
+
+
+class NoTracker:
+    """Stands in for a `Tracker`."""
+
+    def open(self, address: StoreAddress) -> Future[StoreInfo]:
+        """There is no store."""
+        opened: Future[StoreInfo] = Future()
+        opened.set_result(StoreInfo("sqlite:///mlflow.db", "0"))
+        return opened
+
+    def begin(self, start: RunStart) -> NoRun:
+        """There is no run."""
+        return NoRun()
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+if __name__ == "__main__":
+    swath.app.session.Tracker = NoTracker  # type: ignore[misc, assignment]
+    main()
