@@ -16,6 +16,8 @@ TUTORIAL = "the tutorial's way"
 WITH_STORE = "swath, in a folder with a store"
 EMPTY = "swath, in an empty folder"
 
+CONTENDERS = Path(__file__).parent / "contenders"
+
 SAMPLES_PER_S = 20
 
 
@@ -69,7 +71,7 @@ def process_times(data: Path, repeats: int) -> dict[str, list[Measured]]:
       repeats: how often.
     """
     swath = [str(Path(sys.executable).parent / "swath"), f"data.dir={data}"]
-    tutorial = [sys.executable, str(Path(__file__).parent / "tutorial.py"), str(data / "cifar-10-batches-py")]
+    tutorial = [sys.executable, str(CONTENDERS / "tutorial.py"), str(data / "cifar-10-batches-py")]
     measured: dict[str, list[Measured]] = {TUTORIAL: [], WITH_STORE: [], EMPTY: []}
     with tempfile.TemporaryDirectory(prefix="swath-benchmark-") as with_store:
         measure(swath, Path(with_store))  # makes the store, and the cache of the images

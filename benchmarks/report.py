@@ -23,9 +23,9 @@ figures are medians. Machines differ and are noisy, so the ratios matter, not th
 
 batch_size 100, learning_rate 0.005, 1,000 steps, all 50,000 CIFAR-10 images, evaluated on the 10,000 test
 images; {process_repeats} repeats. The tutorial's way is a TensorFlow 1 graph that is fed one NumPy batch
-per step ([benchmarks/tutorial.py](../benchmarks/tutorial.py)); it reads the pickles and tracks nothing.
-swath finds its cache of the images, stores 2,000 metric values and seven artifacts in MLflow, and in the
-empty folder makes the store first.
+per step ([contenders/tutorial.py](../benchmarks/contenders/tutorial.py)); it reads the pickles and tracks
+nothing. swath finds its cache of the images, stores 2,000 metric values and seven artifacts in MLflow, and
+in the empty folder makes the store first.
 
 | | median (s) | all (s) | of the tutorial's | target |
 |---|---:|---|---:|---:|

@@ -1,7 +1,7 @@
 """swath without its store: `python -m benchmarks.untracked -cn grid` trains what `swath -cn grid` trains.
 
-Everything is composed, trained, evaluated and ranked; what would be tracked is dropped, and no tracking process is
-started. swath itself has no such mode.
+Everything is composed, trained, evaluated and ranked; what would be tracked is dropped, and no tracking
+process is started. swath itself has no such mode.
 """
 
 from concurrent.futures import Future

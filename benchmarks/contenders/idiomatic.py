@@ -1,7 +1,7 @@
 """A grid as TensorFlow 2, Hydra and MLflow invite one to write it: one process, one job after the other.
 
-Each step is a `tf.function` that is fed a NumPy batch. Its accuracy and loss go to MLflow one by one, or, with
-`log_at_end=true`, all together when the run ends. Knows nothing of swath; TensorFlow's default settings.
+Each step is a `tf.function` that is fed a NumPy batch. Its accuracy and loss go to MLflow one by one, or,
+with `log_at_end=true`, all together when the run ends. Knows nothing of swath; TensorFlow's default settings.
 
     python idiomatic.py -m data=FOLDER batch_size=50,100 learning_rate=1e-6,1e-5 max_steps=500
 """

@@ -30,9 +30,7 @@ def read_images(folder: str) -> Images:
     mean = images[:kept].mean(axis=0)
     images -= mean
     test_images -= mean
-    return Images(
-        (images[:kept], labels[:kept]), (images[kept:], labels[kept:]), (test_images, test_labels)
-    )
+    return Images((images[:kept], labels[:kept]), (images[kept:], labels[kept:]), (test_images, test_labels))
 
 
 def _read(path: Path) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

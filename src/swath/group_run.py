@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from swath.config.datasets import PIXELS
 from swath.data import Dataset
+from swath.events import GroupEnded, Observer, SegmentDone
 from swath.lane_run import LaneRun
 from swath.plan import LaneGroup, Usable, plan_spans, segment_steps_of
 from swath.tracking.records import Status
@@ -51,6 +52,7 @@ class GroupRun:
       compiled: for the group's data.
       usable: which widths keep the bits.
       stop: set to end the group after its present segment.
+      observer: told how far it is.
     """
 
     def __init__(
@@ -60,12 +62,14 @@ class GroupRun:
         compiled: Compiled,
         usable: Usable,
         stop: threading.Event,
+        observer: Observer,
     ) -> None:
         self._group = group
         self._runs = runs
         self._compiled = compiled
         self._usable = usable
         self._stop = stop
+        self._observer = observer
 
     def train(self) -> None:
         """Train until every run has ended. A fault is not raised: it ends the runs here as FAILED."""
@@ -82,6 +86,8 @@ class GroupRun:
         except Exception as error:
             _log.exception("training failed")
             self._abort("FAILED", f"{type(error).__name__}: {error}".splitlines()[0])
+        finally:
+            self._observer(GroupEnded(self._group))
 
     def _alive(self) -> list[LaneRun]:
         return [run for run in self._runs if not run.ended.done()]
@@ -101,6 +107,7 @@ class GroupRun:
         lanes_alive = len({run.lane for run in alive})
         for run in alive:
             self._guarded(run, lambda run: run.add_steps(segment, lanes_alive))
+        self._observer(SegmentDone(self._group, segment.span, len(segment.lanes)))
         config, end = self._group.shared, segment.span.end
         alive = self._alive()
         finishing = [run for run in alive if run.config.max_steps == end]

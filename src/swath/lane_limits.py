@@ -1,6 +1,8 @@
-"""How many lanes may train side by side: what keeps the bits on this machine, and what was asked for."""
+"""How many lanes may train side by side: what keeps the bits on this machine, what fits, what was asked."""
 
 import hashlib
+import importlib.metadata
+import importlib.util
 import json
 import logging
 import os
@@ -11,18 +13,23 @@ from pathlib import Path
 import archspec.cpu
 from filelock import FileLock
 
-import swath.model
-import swath.training.evaluation
-import swath.training.probe
-import swath.training.program
-from swath.compute import RUNTIME
 from swath.config.schema import RunConfig
 from swath.data.cache import cache_folder
+from swath.estimate import lanes_that_fit
 
 _log = logging.getLogger("swath")
 
 NARROWER = (24, 16, 12, 8, 6, 4, 3, 2)
 """Widths that are tried where the wanted one does not keep the bits."""
+
+_PROBED = (
+    "swath.compute",
+    "swath.model",
+    "swath.training.program",
+    "swath.training.evaluation",
+    "swath.training.probe",
+)
+"""Modules whose source decides what a probe finds."""
 
 Probe = Callable[[RunConfig, int], bool]
 """(configuration, lanes) -> whether every lane has the bits that it has alone."""
@@ -32,34 +39,54 @@ class LaneLimits:
     """The `Usable` of a plan: probes a width once, and remembers the answer in the user's cache folder.
 
     Args:
-      probe: finds out.
       max_lanes: what was asked for at most.
+      memory_bytes: what a group's tensors may take.
+      probe: finds out; without it a width that was never probed is taken for usable, and nothing is kept.
+      tell: told, once per batch size, where configurations cannot be trained side by side.
+
+    Attributes:
+      unprobed: widths that were taken for usable.
     """
 
-    def __init__(self, probe: Probe, max_lanes: int) -> None:
-        self._probe = probe
+    def __init__(
+        self,
+        max_lanes: int,
+        memory_bytes: int,
+        probe: Probe | None = None,
+        tell: Callable[[str], None] = _log.warning,
+    ) -> None:
         self._max_lanes = max_lanes
+        self._memory_bytes = memory_bytes
+        self._probe = probe
+        self._tell = tell
+        self._told: set[int] = set()
         self._path = cache_folder() / f"lanes-{_machine_key()}.json"
         self._known: dict[str, bool] = _read(self._path)
+        self.unprobed: set[str] = set()
 
     def __call__(self, config: RunConfig, wanted: int) -> int:
         """The most lanes, from 1 to `wanted`, that may train side by side with `config`."""
-        most = min(wanted, self._max_lanes)
+        most = min(wanted, self._max_lanes, lanes_that_fit(config.batch_size, self._memory_bytes))
         for width in (most, *(width for width in NARROWER if width < most)):
             if width == 1 or self._holds(config, width):
                 return width
-        _log.warning(
-            "on this machine no number of lanes keeps the bits at batch_size=%d; these configurations are "
-            "trained alone",
-            config.batch_size,
-        )
+        if config.batch_size not in self._told:
+            self._told.add(config.batch_size)
+            self._tell(
+                f"On this machine no number of lanes keeps the bits at batch_size={config.batch_size}; these "
+                "configurations are trained one by one."
+            )
         return 1
 
     def _holds(self, config: RunConfig, width: int) -> bool:
         key = f"batch_size={config.batch_size} lanes={width}"
-        if key not in self._known:
-            self._known[key] = self._probe(config, width)
-            self._remember(key)
+        if key in self._known:
+            return self._known[key]
+        if self._probe is None:
+            self.unprobed.add(key)
+            return True
+        self._known[key] = self._probe(config, width)
+        self._remember(key)
         return self._known[key]
 
     def _remember(self, key: str) -> None:
@@ -84,16 +111,19 @@ def _read(path: Path) -> dict[str, bool]:
 
 
 def _machine_key() -> str:
-    """What the answers hold for: TensorFlow, its kernels, the processor, and the program itself."""
+    """What the answers hold for: TensorFlow, its kernels, the processor, and the program itself.
+
+    Found out without loading TensorFlow, so that a plan can be shown at once.
+    """
     processor = archspec.cpu.host()
-    modules = (swath.model, swath.training.program, swath.training.evaluation, swath.training.probe)
-    sources = [Path(str(module.__file__)).read_bytes() for module in modules]
+    specs = [importlib.util.find_spec(name) for name in _PROBED]
+    sources = [Path(spec.origin).read_bytes() for spec in specs if spec is not None and spec.origin]
     facts = [
-        RUNTIME.tensorflow,
-        f"onednn={RUNTIME.onednn} threads={RUNTIME.intra_op_threads}",
+        importlib.metadata.version("tensorflow"),
+        f"onednn={os.environ.get('TF_ENABLE_ONEDNN_OPTS', '1')}",
+        os.environ.get("ONEDNN_MAX_CPU_ISA", ""),
         archspec.cpu.brand_string() or processor.name,
         *sorted(processor.features),
-        os.environ.get("ONEDNN_MAX_CPU_ISA", ""),
         *(hashlib.sha256(source).hexdigest() for source in sources),
     ]
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]

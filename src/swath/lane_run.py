@@ -1,5 +1,6 @@
 """One run's life: fed with a lane's segments, ended by its last step, a divergence or a fault."""
 
+import math
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -7,10 +8,12 @@ from concurrent.futures import Future
 import numpy as np
 from numpy.typing import NDArray
 
+from swath.bits import Bits
 from swath.data import Dataset
-from swath.launch import Observer, RunRequest, RunResult
+from swath.events import Observer, RunEnded, StepsDone
+from swath.launch import TRAIN_ACCURACY_STEPS, RunRequest, RunResult
 from swath.tracking.records import RunArtifacts, RunEnd, Status, StepBlock
-from swath.tracking.tracker import TrackedRun
+from swath.tracking.tracker import Tracked
 from swath.training.evaluation import Scores
 from swath.training.resident import ResidentData
 from swath.training.train import Segment, lane_parameters
@@ -29,7 +32,7 @@ class LaneRun:
         request: RunRequest,
         lane: int,
         lanes: int,
-        tracked: TrackedRun,
+        tracked: Tracked,
         observer: Observer,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
@@ -54,6 +57,9 @@ class LaneRun:
         self._train_s = 0.0
         self._group_s = 0.0
         self._evaluate_s = 0.0
+        self._last_accuracies: NDArray[np.float64] = np.zeros(0)
+        self._unstored: StepBlock | None = None
+        self._bits = Bits()
         # Validation has a curve where it is evaluated along the way; its last point belongs to the curve.
         self._curves = ("validation/accuracy", "validation/loss") if self.config.evaluate_every_steps else ()
 
@@ -71,16 +77,34 @@ class LaneRun:
         losses = segment.losses[:, column]
         diverged = np.flatnonzero(~np.isfinite(losses))
         kept = int(diverged[0]) + 1 if diverged.size else len(losses)
-        self._track(segment.span.first, {"train/accuracy": accuracies[:kept], "train/loss": losses[:kept]})
-        self._observer.steps_done(self.config, segment.span.first, accuracies[:kept])
+        self._tracked.check()
+        self._bits.add_steps(accuracies[:kept], losses[:kept])
+        self._track_steps(segment.span.first, accuracies[:kept], losses[:kept])
+        self._last_accuracies = np.append(self._last_accuracies, accuracies[:kept])[-TRAIN_ACCURACY_STEPS:]
+        self._observer(StepsDone(self.config, segment.span.first, accuracies[:kept]))
         if diverged.size:
             step = segment.span.first + kept - 1
             self._end("FAILED", {}, f"diverged at step {step}: loss is {losses[kept - 1]}")
+
+    def _track_steps(
+        self, first_step: int, accuracies: NDArray[np.float64], losses: NDArray[np.float64]
+    ) -> None:
+        """Track the steps that are due; keep the last of the others, in case none follows."""
+        every = self.config.tracking.every_steps
+        values = {"train/accuracy": accuracies, "train/loss": losses}
+        last_step = first_step + len(losses) - 1
+        last = {name: series[-1:] for name, series in values.items()}
+        self._unstored = StepBlock(last_step, last) if last_step % every else None
+        due = -first_step % every
+        if due < len(losses):
+            chosen = {name: series[due::every] for name, series in values.items()}
+            self._tracked.log_steps(StepBlock(first_step + due, chosen, every))
 
     def add_validation(self, segment: Segment, scores: Scores, duration_s: float) -> None:
         """Track an evaluation along the way, at the end of a segment."""
         self._evaluate_s += duration_s
         found = _named("validation", scores, segment.lanes.index(self._lane))
+        self._bits.add("validation", *found.values())
         self._track(segment.span.end, {name: np.array([value]) for name, value in found.items()})
 
     def finish(
@@ -101,6 +125,7 @@ class LaneRun:
             metrics |= last
             if self._curves:
                 self._track(segment.span.end, {name: np.array([value]) for name, value in last.items()})
+        self._bits.add("end", *metrics.values())
         for name in ("validation/loss", "test/loss"):
             if not np.isfinite(metrics.get(name, 0.0)):
                 last_step = segment.span.end - 1
@@ -118,11 +143,13 @@ class LaneRun:
             test_labels=dataset.test_labels,
             class_names=dataset.class_names,
         )
+        predictions = (artifacts.validation_predictions, artifacts.test_predictions)
+        self._bits.add("learned", weights, biases, *predictions)
         self._end("FINISHED", metrics, None, artifacts)
 
     def abort(self, status: Status, reason: str) -> None:
         """End a run that cannot go on, where it stands."""
-        self._end(status, {}, reason)
+        self._end(status, {}, reason, cut_short=True)
 
     def _end(
         self,
@@ -130,6 +157,7 @@ class LaneRun:
         metrics: dict[str, float],
         error: str | None,
         artifacts: RunArtifacts | None = None,
+        cut_short: bool = False,
     ) -> None:
         metrics = {
             **metrics,
@@ -139,10 +167,14 @@ class LaneRun:
             "runtime/evaluate_s": self._evaluate_s,
             "runtime/total_s": self._clock() - self._began,
         }
+        if self._unstored is not None:
+            self._tracked.log_steps(self._unstored)
         once = {name: value for name, value in metrics.items() if name not in self._curves}
         self._tracked.end(RunEnd(status, once, error, artifacts))
-        result = RunResult(self.config, status, metrics, error, self._tracked)
-        self._observer.run_ended(result)
+        train_accuracy = float(self._last_accuracies.mean()) if self._last_accuracies.size else math.nan
+        bits = "" if cut_short else self._bits.hexdigest()
+        result = RunResult(self.config, status, metrics, error, self._tracked, train_accuracy, bits)
+        self._observer(RunEnded(result))
         self.ended.set_result(result)
 
     def _track(self, first_step: int, values: dict[str, NDArray[np.float64]]) -> None:

@@ -1,15 +1,12 @@
 """What is asked of swath by one command, and what comes back for each configuration."""
 
+import math
 from dataclasses import dataclass, replace
-from typing import Protocol
-
-import numpy as np
-from numpy.typing import NDArray
 
 from swath.config.schema import RunConfig
 from swath.errors import SwathError
 from swath.tracking.records import Status
-from swath.tracking.tracker import TrackedRun
+from swath.tracking.tracker import Tracked
 
 
 @dataclass(frozen=True)
@@ -40,6 +37,10 @@ class RunRequest:
     overrides: tuple[str, ...] = ()
 
 
+TRAIN_ACCURACY_STEPS = 100
+"""Steps over which a table averages the training accuracy: that of one batch says little."""
+
+
 @dataclass(frozen=True)
 class RunResult:
     """How one configuration ended.
@@ -50,6 +51,9 @@ class RunResult:
       metrics: single values, by MLflow's names.
       error: the reason where it failed, in one line.
       tracked: the run in the store.
+      train_accuracy: mean training accuracy of the batches of its last `TRAIN_ACCURACY_STEPS` steps; nan
+        where there was none.
+      bits: digest of everything that it has computed; empty where it did not come to an end of its own.
       run_id: its id, once it has been settled.
     """
 
@@ -57,7 +61,9 @@ class RunResult:
     status: Status
     metrics: dict[str, float]
     error: str | None
-    tracked: TrackedRun
+    tracked: Tracked
+    train_accuracy: float = math.nan
+    bits: str = ""
     run_id: str | None = None
 
     @property
@@ -73,13 +79,3 @@ class RunResult:
             reason = f"tracking failed: {error}"
             return replace(self, status="FAILED", error="; ".join(filter(None, [self.error, reason])))
         return replace(self, run_id=run_id, metrics={**self.metrics, "runtime/track_s": track_s})
-
-
-class Observer(Protocol):
-    """Somebody who watches: the screen."""
-
-    def steps_done(self, config: RunConfig, first_step: int, accuracies: NDArray[np.float64]) -> None:
-        """Some steps of a run are done; `accuracies` [steps] are their training accuracies."""
-
-    def run_ended(self, result: RunResult) -> None:
-        """A run has ended, one way or another; it may not be settled yet."""

@@ -13,6 +13,9 @@ nothing, short enough to be seen and to be stopped, a second or so."""
 FEWEST_LANES_TO_SPLIT = 6
 """A group of this many lanes is worth cutting in two for a core that would have nothing to do."""
 
+LANES_DIFFER_IN = ("learning_rate", "max_steps")
+"""Fields that decide the numbers and may differ within a lane group."""
+
 Usable = Callable[[RunConfig, int], int]
 """(configuration, wanted) -> the most lanes, from 1 to wanted, that may train side by side with it."""
 

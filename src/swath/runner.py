@@ -1,20 +1,23 @@
 """From configurations to tracked runs: the one entry for every caller."""
 
-import os
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 
+import psutil
+
 from swath.config.schema import DataConfig, RunConfig
 from swath.data import Dataset
+from swath.estimate import memory_for_groups, workers
+from swath.events import Note, Observer, Planned
 from swath.group_run import Compiled, GroupRun
 from swath.lane_limits import LaneLimits
 from swath.lane_run import LaneRun
-from swath.launch import Launch, Observer, RunRequest, RunResult
-from swath.plan import LaneGroup, plan_groups
+from swath.launch import Launch, RunRequest, RunResult
+from swath.plan import Lane, LaneGroup, PlannedRun, plan_groups
 from swath.run_start import run_start
-from swath.tracking.tracker import Tracker
+from swath.tracking.tracker import Tracker, UntrackedRun
 from swath.training.evaluation import compile_evaluation
 from swath.training.probe import keeps_bits
 from swath.training.program import compile_program
@@ -44,15 +47,16 @@ class Runner:
         self._tracker = tracker
         self._datasets = datasets
         self._observer = observer
-        self._usable = LaneLimits(self._keeps_bits, max_lanes)
+        self._usable = LaneLimits(
+            max_lanes,
+            memory_for_groups(psutil.virtual_memory().available),
+            self._keeps_bits,
+            lambda text: observer(Note(text)),
+        )
         self._compiled: dict[tuple[DataConfig, str], Compiled] = {}
         self._compiling = threading.Lock()
         self._stop = threading.Event()
-        # A group computes on one core (swath.compute), so groups are trained side by side, one per core.
-        self._workers = (
-            len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        )
-        self._threads = ThreadPoolExecutor(self._workers, thread_name_prefix="swath-group")
+        self._threads = ThreadPoolExecutor(workers(), thread_name_prefix="swath-group")
 
     def start(self, requests: Sequence[RunRequest]) -> "list[Future[RunResult]]":
         """Begin to train and track configurations, as many side by side as can be.
@@ -64,9 +68,18 @@ class Runner:
           configuration was never begun.
         """
         results: list[Future[RunResult]] = [Future() for _ in requests]
-        for group in plan_groups([request.config for request in requests], self._usable, self._workers):
+        groups = plan_groups([request.config for request in requests], self._usable, workers())
+        self._observer(Planned(groups))
+        for group in groups:
             self._threads.submit(self._run_group, group, requests, results)
         return results
+
+    def bits_alone(self, config: RunConfig) -> str:
+        """The bits of a configuration that is trained alone and not tracked; as `RunResult.bits`."""
+        run = LaneRun(RunRequest(config), 0, 1, UntrackedRun(), lambda event: None)
+        group = LaneGroup((Lane((PlannedRun(0, config),)),))
+        GroupRun(group, [run], self._compile(config), self._usable, self._stop, lambda event: None).train()
+        return run.ended.result().bits
 
     def stop(self) -> None:
         """End every group after its present segment, its runs as KILLED; waits for that."""
@@ -89,7 +102,7 @@ class Runner:
             ]
             for planned, run in zip(group.runs, runs, strict=True):
                 run.ended.add_done_callback(partial(_hand_on, results[planned.job]))
-            GroupRun(group, runs, compiled, self._usable, self._stop).train()
+            GroupRun(group, runs, compiled, self._usable, self._stop, self._observer).train()
         except BaseException as error:
             for planned in group.runs:
                 if not results[planned.job].done():
@@ -100,6 +113,8 @@ class Runner:
         return LaneRun(request, lane, lanes, tracked, self._observer)
 
     def _keeps_bits(self, config: RunConfig, lanes: int) -> bool:
+        text = f"finding out, once: do {lanes} lanes keep their bits here at batch_size={config.batch_size}?"
+        self._observer(Note(text, passing=True))
         compiled = self._compile(config)
         return keeps_bits(compiled.program, compiled.evaluate, compiled.data, config.batch_size, lanes)
 

@@ -7,11 +7,29 @@ from pathlib import Path
 
 SWATH = Path(sys.executable).parent / "swath"
 
+PATCHED = """
+import sys
+{patch}
+from swath.app.main import main
+sys.argv[0] = "swath"
+main()
+"""
 
-def swath(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run `swath` with some words in `folder`, to its end."""
+
+def swath(
+    folder: Path, *words: str, patch: str | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run `swath` with some words in `folder`, to its end.
+
+    Args:
+      folder: where.
+      words: what is typed behind `swath`.
+      patch: Python that breaks something in the process before it starts.
+      environment: variables added to the environment.
+    """
+    start = [str(SWATH)] if patch is None else [sys.executable, "-c", PATCHED.format(patch=patch)]
     return subprocess.run(
-        [str(SWATH), *words],
+        [*start, *words],
         cwd=folder,
         env={**os.environ, **environment},
         capture_output=True,

@@ -40,9 +40,10 @@ def run_config(**changes: Any) -> RunConfig:
         evaluate_every_steps=0,
         preprocessing="mean_image",
         data=DataConfig("cifar10", 0, None),
-        tracking=TrackingConfig(None, "swath", None),
-        fuse=FuseConfig(24),
+        tracking=TrackingConfig(None, "swath", 1, None),
+        fuse=FuseConfig(24, 0),
         log_every_steps=100,
+        dry_run=False,
         device="cpu",
     )
     return replace(config, **changes)

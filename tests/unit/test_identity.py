@@ -48,9 +48,9 @@ def test_every_field_that_decides_the_numbers_counts(change: dict[str, Any]) -> 
     "change",
     [
         {"data": DataConfig("cifar10", 0, "elsewhere")},
-        {"tracking": TrackingConfig("sqlite:///x.db", "other", "there")},
+        {"tracking": TrackingConfig("sqlite:///x.db", "other", 1, "there")},
         {"log_every_steps": 7},
-        {"fuse": FuseConfig(1)},
+        {"fuse": FuseConfig(1, 3)},
     ],
 )
 def test_how_a_run_is_carried_out_does_not_count(change: dict[str, Any]) -> None:
@@ -86,7 +86,7 @@ def test_stored_config_names_no_folder_and_no_store() -> None:
     config = replace(
         run_config(),
         data=DataConfig("cifar10", 0, "FOLDER"),
-        tracking=TrackingConfig("sqlite:///STORE", "x", None),
+        tracking=TrackingConfig("sqlite:///STORE", "x", 1, None),
     )
     text = stored_config(config)
     assert "FOLDER" not in text

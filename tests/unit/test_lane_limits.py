@@ -6,6 +6,7 @@ import pytest
 from support.small import run_config
 
 from swath.config.schema import RunConfig
+from swath.estimate import group_bytes
 from swath.lane_limits import LaneLimits
 
 
@@ -27,45 +28,71 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+PLENTY = 10**12
+
+
+def limits(probe: Probe, max_lanes: int = 24, memory_bytes: int = PLENTY) -> LaneLimits:
+    return LaneLimits(max_lanes, memory_bytes, probe)
+
+
 def test_wanted_width_is_used_where_it_keeps_the_bits() -> None:
-    assert LaneLimits(Probe(7), 24)(run_config(), 7) == 7
+    assert limits(Probe(7), 24)(run_config(), 7) == 7
 
 
 def test_narrower_width_is_used_where_the_wanted_one_does_not_keep_them() -> None:
     probe = Probe(4, 2)
-    assert LaneLimits(probe, 24)(run_config(), 10) == 4
+    assert limits(probe, 24)(run_config(), 10) == 4
     assert probe.asked == [10, 8, 6, 4]
 
 
 def test_no_width_is_above_what_was_asked_for() -> None:
-    assert LaneLimits(Probe(*range(100)), 5)(run_config(), 30) == 5
+    assert limits(Probe(*range(100)), 5)(run_config(), 30) == 5
 
 
-def test_configurations_are_trained_alone_where_nothing_holds(caplog: pytest.LogCaptureFixture) -> None:
-    assert LaneLimits(Probe(), 24)(run_config(), 30) == 1
+def test_configurations_are_trained_alone_where_nothing_holds_and_that_is_said_once() -> None:
+    told: list[str] = []
+    alone = LaneLimits(24, PLENTY, Probe(), told.append)
+    assert [alone(run_config(), 30) for _ in range(3)] == [1, 1, 1]
+    (line,) = told
+    assert line.startswith("On this machine no number of lanes keeps the bits at batch_size=10;")
+
+
+def test_no_group_takes_more_memory_than_there_is() -> None:
+    probe = Probe(*range(100_000))
+    memory_bytes = 2 * 10**9
+    widest = limits(probe, 100_000, memory_bytes)(run_config(batch_size=100), 50_000)
+    assert group_bytes(100, widest) <= memory_bytes < group_bytes(100, widest + 1)
+    assert limits(probe, 24, memory_bytes=1)(run_config(), 10) == 1
+
+
+def test_without_a_probe_nothing_is_found_out_or_kept(empty_cache: Path) -> None:
+    planning = LaneLimits(24, PLENTY)
+    assert planning(run_config(), 7) == 7
+    assert planning.unprobed == {"batch_size=10 lanes=7"}
+    assert list(empty_cache.iterdir()) == []
 
 
 def test_one_lane_needs_no_probe() -> None:
     probe = Probe()
-    assert LaneLimits(probe, 24)(run_config(), 1) == 1
+    assert limits(probe, 24)(run_config(), 1) == 1
     assert probe.asked == []
 
 
 def test_answers_are_remembered_for_the_next_process() -> None:
     first, second = Probe(6), Probe(6)
-    LaneLimits(first, 24)(run_config(), 7)
-    assert LaneLimits(second, 24)(run_config(), 7) == 6
+    limits(first, 24)(run_config(), 7)
+    assert limits(second, 24)(run_config(), 7) == 6
     assert first.asked == [7, 6]
     assert second.asked == []
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"batch_size=10 lanes=7": "yes"}'])
 def test_damaged_memory_is_found_out_anew(damage: str, empty_cache: Path) -> None:
-    LaneLimits(Probe(7), 24)(run_config(), 7)
+    limits(Probe(7), 24)(run_config(), 7)
     (file,) = empty_cache.glob("lanes-*.json")
     file.write_text(damage, encoding="utf-8")
     probe = Probe(7)
-    assert LaneLimits(probe, 24)(run_config(), 7) == 7
+    assert limits(probe, 24)(run_config(), 7) == 7
     assert probe.asked == [7]
 
 
@@ -74,4 +101,4 @@ def test_cache_that_cannot_be_written_is_no_reason_to_fail(
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("SWATH_CACHE_DIR", str(tmp_path / "file" / "below"))
-    assert LaneLimits(Probe(7), 24)(run_config(), 7) == 7
+    assert limits(Probe(7), 24)(run_config(), 7) == 7

@@ -63,7 +63,7 @@ def read_words(arguments: list[str]) -> Words:
     """
     parser = get_args_parser()
     parser.__class__ = _OneLineParser
-    flags = parser.parse_args(arguments)
+    flags = parser.parse_intermixed_args(arguments)  # overrides in front of flags, and behind them
     if flags.config_path is not None or flags.experimental_rerun is not None:
         raise ConfigError(["--config-path and --experimental-rerun are not used; --config-dir adds a folder"])
     folders: tuple[Path, ...] = ()

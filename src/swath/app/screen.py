@@ -1,77 +1,100 @@
-"""What a person sees while configurations are trained."""
+"""What a person sees while a single configuration is trained, or a sweep without a terminal."""
 
 import sys
-from typing import TextIO
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Protocol, TextIO
 
-import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 
-from swath.config.fields import computed_values
-from swath.config.schema import RunConfig
-from swath.launch import RunResult
-from swath.ranking import rank
+from swath.app.progress import Progress
+from swath.events import Event, GroupEnded, Note, RunEnded, SegmentDone, Starting, StepsDone
+
+LINE_EVERY_S = 10.0
+"""Time between two lines on the progress of a sweep where no terminal shows it."""
 
 
-class SingleRunScreen:
+MOST_FAILURES = 20
+"""Failures that are shown when they happen; all of them are counted, and listed at the end."""
+
+
+class Screen(AbstractContextManager["Screen"], Protocol):
+    """An observer that has the screen until it is left."""
+
+    def __call__(self, event: Event) -> None:
+        """Show what has happened."""
+
+
+class SingleRunScreen(AbstractContextManager["SingleRunScreen"]):
     """The lines of the tutorial: the training accuracy now and then, the test accuracy, the total time."""
 
     def __init__(self, output: TextIO = sys.stdout) -> None:
         self._output = output
+        self._wait = Console(file=output).status("Loading TensorFlow and MLflow ...")
 
-    def steps_done(self, config: RunConfig, first_step: int, accuracies: NDArray[np.float64]) -> None:
-        """Print the steps that are due."""
-        every = config.log_every_steps
-        for step in range(-(-first_step // every) * every, first_step + len(accuracies), every):
-            self._print(f"Step {step:5d}: training accuracy {accuracies[step - first_step]:g}")
+    def __exit__(self, *_: object) -> None:
+        self._wait.stop()
 
-    def run_ended(self, result: RunResult) -> None:
-        """Print what the run has reached."""
-        for split in ("validation", "test"):
-            if f"{split}/accuracy" in result.metrics:
-                self._print(f"{split.capitalize()} accuracy {result.metrics[f'{split}/accuracy']:g}")
-        self._print(f"Total time: {result.metrics['runtime/total_s']:5.2f}s")
+    def __call__(self, event: Event) -> None:
+        """Print the steps that are due, and what the run has reached."""
+        match event:
+            case Starting() if self._output.isatty():
+                self._wait.start()
+            case StepsDone(config, first_step, accuracies):
+                self._wait.stop()
+                every = config.log_every_steps
+                for step in range(-(-first_step // every) * every, first_step + len(accuracies), every):
+                    self._print(f"Step {step:5d}: training accuracy {accuracies[step - first_step]:g}")
+            case RunEnded(result):
+                for split in ("validation", "test"):
+                    if f"{split}/accuracy" in result.metrics:
+                        self._print(f"{split.capitalize()} accuracy {result.metrics[f'{split}/accuracy']:g}")
+                self._print(f"Total time: {result.metrics['runtime/total_s']:5.2f}s")
+            case Note(text, passing) if not passing:
+                self._print(text)
 
     def _print(self, line: str) -> None:
         print(line, file=self._output, flush=True)
 
 
-class SweepScreen:
-    """One line for each configuration that is done; the steps go by unseen."""
+class PlainSweepScreen(AbstractContextManager["PlainSweepScreen"]):
+    """Plain lines: every failure when it happens, the progress now and then."""
 
-    def __init__(self, jobs: int | None, swept: tuple[str, ...], console: Console) -> None:
-        """Prepare the screen.
+    def __init__(
+        self, progress: Progress, output: TextIO = sys.stdout, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
+        self._progress = progress
+        self._output = output
+        self._clock = clock
+        self._last_line = clock()
 
-        Args:
-          jobs: how many configurations there will be, if that is known.
-          swept: the fields that vary.
-          console: where to print.
-        """
-        self._jobs = jobs
-        self._swept = swept
-        self._console = console
-        self._done = 0
-        self._best: float | None = None
+    def __exit__(self, *_: object) -> None:
+        pass
 
-    def steps_done(self, config: RunConfig, first_step: int, accuracies: NDArray[np.float64]) -> None:
-        """Nothing: a sweep shows its table."""
+    def __call__(self, event: Event) -> None:
+        """Print what is due."""
+        self._progress.see(event)
+        match event:
+            case Starting():
+                of = f" of {self._progress.jobs} configurations" if self._progress.jobs else ""
+                self._print(f"Sweep{of}; loading TensorFlow and MLflow ...")
+            case Note(text, passing) if not passing or self._due():
+                self._print(text)
+            case RunEnded(result) if result.error is not None and self._progress.failed <= MOST_FAILURES:
+                self._print(failure_line(self._progress, event))
+            case SegmentDone() | GroupEnded() if self._due():
+                self._print(self._progress.summary())
 
-    def run_ended(self, result: RunResult) -> None:
-        """Print how the configuration ended, and the best so far."""
-        self._done += 1
-        width = len(str(self._jobs or ""))
-        count = f"{self._done:{width}d}/{self._jobs}" if self._jobs else str(self._done)
-        values = computed_values(result.config)
-        name = " ".join(f"{field}={values[field]}" for field in self._swept) or "the same again"
-        self._console.print(f"[{count}] {name}: {self._outcome(result)}", highlight=False, markup=False)
+    def _due(self) -> bool:
+        return self._clock() - self._last_line >= LINE_EVERY_S
 
-    def _outcome(self, result: RunResult) -> str:
-        if result.error is not None:
-            return f"{result.status}, {result.error}"
-        metric = rank([result.metrics]).metric
-        accuracy = result.metrics[metric]
-        self._best = accuracy if self._best is None else max(self._best, accuracy)
-        return (
-            f"{metric.replace('/', ' ')} {accuracy:.4f}, {result.computing_s:.2f} s "
-            f"(best so far {self._best:.4f})"
-        )
+    def _print(self, line: str) -> None:
+        self._last_line = self._clock()
+        print(line, file=self._output, flush=True)
+
+
+def failure_line(progress: Progress, ended: RunEnded) -> str:
+    """A configuration that did not finish, and why."""
+    result = ended.result
+    return f"{result.status} {progress.configuration(result)}: {result.error}"

@@ -1,18 +1,17 @@
 """One command's work: data, store and TensorFlow brought up beside each other, then runs, then the end."""
 
 import os
+import random
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
 from swath.app.command_line import TRACKING_VARIABLE
 from swath.config.schema import DataConfig, RunConfig
 from swath.data import Dataset, check_available, load_dataset, rebuild_dataset
-from swath.launch import Launch, Observer, RunRequest, RunResult
+from swath.events import Event, Observer, Starting
+from swath.launch import Launch, RunRequest, RunResult
 from swath.tracking.records import StoreAddress, StoreInfo
 from swath.tracking.secrets import real_uri
 from swath.tracking.tracker import Tracker
@@ -28,13 +27,9 @@ class _OneAtATime:
         self._screen = screen
         self._lock = threading.Lock()
 
-    def steps_done(self, config: RunConfig, first_step: int, accuracies: NDArray[np.float64]) -> None:
+    def __call__(self, event: Event) -> None:
         with self._lock:
-            self._screen.steps_done(config, first_step, accuracies)
-
-    def run_ended(self, result: RunResult) -> None:
-        with self._lock:
-            self._screen.run_ended(result)
+            self._screen(event)
 
 
 class Session:
@@ -61,7 +56,7 @@ class Session:
         for entry in data:
             check_available(entry.name, entry.dir)
         self._tracker = Tracker()
-        self._observer = _OneAtATime(observer)
+        self._observer: Observer = _OneAtATime(observer)
         self._asked_for: list[Future[RunResult]] = []
         try:
             self.store, self._runner = self._bring_up(configs[0], data)
@@ -73,6 +68,7 @@ class Session:
         # MLflow is being imported by the tracking process meanwhile, and the store is prepared there while
         # TensorFlow is imported here and the digests of the images are checked in threads.
         self._datasets = {entry: load_dataset(entry.name, entry.dir) for entry in data}
+        self._observer(Starting())  # after a download, which has a bar of its own
         tracking = first.tracking
         uri = real_uri(tracking.uri, os.environ.get(TRACKING_VARIABLE))
         opened = self._tracker.open(StoreAddress(uri, tracking.experiment, tracking.artifacts))
@@ -98,17 +94,34 @@ class Session:
         self._asked_for += futures
         return futures
 
+    def check(self, count: int) -> "list[tuple[RunResult, bool]]":
+        """Train configurations that have ended once more, each alone, and compare all that they compute.
+
+        Args:
+          count: how many, drawn at random; fewer where fewer have come to an end of their own.
+
+        Returns:
+          Each of them, and whether its bits are the same.
+        """
+        results = [future.result() for future in self._ended()]
+        whole = [result for result in results if result.bits]
+        drawn = random.sample(whole, min(count, len(whole)))
+        return [(result, self._runner.bits_alone(result.config) == result.bits) for result in drawn]
+
     def stop(self) -> None:
         """End what is still being trained after its present segment, as KILLED; waits for that."""
         self._runner.stop()
 
     def close(self) -> list[RunResult]:
         """Wait until everything is stored; returns the results there are, settled, in the order asked for."""
-        ended = [future for future in self._asked_for if future.done() and not future.cancelled()]
         try:
-            return [future.result().settled() for future in ended if future.exception() is None]
+            return [future.result().settled() for future in self._ended()]
         finally:
             self._tracker.close()
+
+    def _ended(self) -> "list[Future[RunResult]]":
+        ended = [future for future in self._asked_for if future.done() and not future.cancelled()]
+        return [future for future in ended if future.exception() is None]
 
     @staticmethod
     def _intact(entry: DataConfig) -> Dataset:

@@ -11,11 +11,14 @@ from rich.table import Table
 
 from swath.config.datasets import DATASETS
 from swath.config.fields import computed_values
-from swath.launch import Launch, RunResult
+from swath.launch import TRAIN_ACCURACY_STEPS, Launch, RunResult
 from swath.ranking import Ranking, rank
 from swath.tracking.records import StoreInfo
 
 UI_ADDRESS = "http://127.0.0.1:5000"
+MOST_ROWS = 100
+"""Configurations that a table shows, and failures below it."""
+
 FULL_ID = 32
 SHORT_ID = 8
 """Hexadecimal digits of a run id."""
@@ -28,16 +31,21 @@ def print_sweep(
     finished = [result for result in results if result.status == "FINISHED"]
     if finished:
         ranking = rank([result.metrics for result in finished])
-        _print_table(console, [finished[index] for index in ranking.order], launch.swept)
+        _print_table(console, [finished[index] for index in ranking.order[:MOST_ROWS]], launch.swept)
+        if len(finished) > MOST_ROWS:
+            _print(console, f"The best {MOST_ROWS} of {len(finished)}; the MLflow UI shows all.")
         _print_ranking_note(ranking, finished, console)
-    for result in results:
-        if result.status != "FINISHED":
-            name = _configuration(result, launch.swept)
-            _print(console, f"{result.status} {name}: {result.error} (run {result.run_id})")
+    others = [result for result in results if result.status != "FINISHED"]
+    for result in others[:MOST_ROWS]:
+        name = _configuration(result, launch.swept)
+        _print(console, f"{result.status} {name}: {result.error} (run {result.run_id})")
+    if len(others) > MOST_ROWS:
+        _print(console, f"... and {len(others) - MOST_ROWS} more that did not finish.")
+    steps = sum(result.config.max_steps for result in finished)
     _print(
         console,
-        f"{len(finished)} of {len(results)} configurations finished in {wall_s:.1f} s; sweep "
-        f"{launch.sweep}, id {launch.sweep_id}",
+        f"{len(finished)} of {len(results)} configurations finished in {wall_s:.1f} s, {steps / wall_s:,.0f} "
+        f"steps/s all in all; sweep {launch.sweep}, id {launch.sweep_id}",
     )
     _print_next(store, console, _sweep_address(store, launch))
 
@@ -50,6 +58,16 @@ def print_single(result: RunResult, store: StoreInfo, console: Console) -> None:
         return
     _print(console, f"Run {result.run_id}")
     _print_next(store, console, f"#/experiments/{store.experiment_id}/runs/{result.run_id}")
+
+
+def print_check(compared: Sequence[tuple[RunResult, bool]], launch: Launch, console: Console) -> None:
+    """Print whether configurations that were trained once more, alone, have the same bits."""
+    for result, same in compared:
+        if not same:
+            name = _configuration(result, launch.swept)
+            _print(console, f"fuse.check: {name} has other bits alone (run {result.run_id})")
+    identical = sum(same for _, same in compared)
+    _print(console, f"fuse.check: {identical} of {len(compared)} identical, bit for bit, when trained alone")
 
 
 def _print(console: Console, line: str) -> None:
@@ -70,16 +88,17 @@ def _table(ranked: Sequence[RunResult], swept: Sequence[str], id_digits: int) ->
         if any(f"{split}/accuracy" in result.metrics for result in ranked)
     ]
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in ("rank", *swept, *(f"{split} accuracy" for split in splits), "time (s)"):
+    accuracies = [f"{split} accuracy" for split in ("train", *splits)]
+    for heading in ("rank", *swept, *accuracies, "time (s)"):
         table.add_column(heading.replace(" accuracy", "\naccuracy"), justify="right", no_wrap=True)
     table.add_column("run", no_wrap=True)
     for place, result in enumerate(ranked, start=1):
         values = computed_values(result.config)
-        accuracies = [result.metrics.get(f"{split}/accuracy") for split in splits]
+        reached = [result.train_accuracy, *(result.metrics.get(f"{split}/accuracy") for split in splits)]
         table.add_row(
             str(place),
             *(str(values[field]) for field in swept),
-            *("" if accuracy is None else f"{accuracy:.4f}" for accuracy in accuracies),
+            *("" if accuracy is None else f"{accuracy:.4f}" for accuracy in reached),
             f"{result.computing_s:.2f}",
             (result.run_id or "")[:id_digits],
             style="bold" if place == 1 else None,
@@ -97,6 +116,7 @@ def _print_ranking_note(ranking: Ranking, results: Sequence[RunResult], console:
         )
     else:
         _print(console, f"Ranked by {ranking.metric}.")
+    _print(console, f"Train accuracy: mean of the batches of the last {TRAIN_ACCURACY_STEPS} steps.")
 
 
 def _configuration(result: RunResult, swept: Sequence[str]) -> str:

@@ -8,6 +8,9 @@ IMAGE_SHAPE = (3, 32, 32)
 PIXELS = 3072
 """Values in one flattened image."""
 
+CLASSES = 10
+"""Labels of every data set."""
+
 
 @dataclass(frozen=True)
 class DatasetSpec:

@@ -76,6 +76,12 @@ class TrackingConfig:
     experiment: str = documented(
         "run", "MLflow experiment", "a name that is not empty", lambda value: bool(value.strip())
     )
+    every_steps: int = documented(
+        "run",
+        "steps between two whose accuracy and loss are stored; the first and the last always are",
+        "a whole number of steps from 1 up",
+        lambda value: value >= 1,
+    )
     artifacts: Optional[str] = documented(  # noqa: UP045
         "run",
         "where a new experiment keeps its artifacts; without it where the store says (mlruns/)",
@@ -93,6 +99,12 @@ class FuseConfig:
         "most configurations trained side by side in one program",
         "a whole number of lanes from 1 up",
         lambda value: value >= 1,
+    )
+    check: int = documented(
+        "run",
+        "configurations, drawn at random, that are trained once more, alone, and compared bit for bit",
+        "a whole number of configurations from 0 up",
+        lambda value: value >= 0,
     )
 
 
@@ -145,6 +157,12 @@ class RunConfig:
         "steps between two lines on the screen of a single run",
         "a whole number of steps from 1 up",
         lambda value: value >= 1,
+    )
+    dry_run: bool = documented(
+        "run",
+        "show what would be trained, how long it would take and what it would store; do nothing",
+        "true or false",
+        lambda value: True,
     )
     device: str = documented("run", "device that computes", "cpu", lambda value: value == "cpu")
 

@@ -65,15 +65,17 @@ class RunStart:
 
 @dataclass(frozen=True)
 class StepBlock:
-    """Consecutive values of per-step metrics.
+    """Values of per-step metrics, at steps that are equally far apart.
 
     Attributes:
       first_step: the step of the first value.
-      values: per metric name, float64 [steps]
+      values: per metric name, float64 [n]
+      every: steps from one value to the next.
     """
 
     first_step: int
     values: dict[str, NDArray[np.float64]]
+    every: int = 1
 
 
 @dataclass(frozen=True)

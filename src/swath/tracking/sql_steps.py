@@ -49,7 +49,7 @@ class SqlSteps:
                 "run_uuid": run_id,
                 "key": name,
                 "timestamp": now_ms,
-                "step": block.first_step + offset,
+                "step": block.first_step + offset * block.every,
                 **stored,
             }
             for name, values in block.values.items()

@@ -91,7 +91,7 @@ class RunStore:
         return entry.run_id
 
     def log_steps(self, key: int, block: StepBlock) -> None:
-        """Store consecutive values of per-step metrics."""
+        """Store values of per-step metrics."""
         started = time.perf_counter()
         entry = self._open[key]
         if self._sql_steps is not None:
@@ -103,7 +103,7 @@ class RunStore:
     def _log_in_batches(self, run_id: str, block: StepBlock) -> None:
         now_ms = _now_ms()
         metrics = [
-            Metric(name, float(value), now_ms, block.first_step + offset)
+            Metric(name, float(value), now_ms, block.first_step + offset * block.every)
             for name, values in block.values.items()
             for offset, value in enumerate(values)
         ]

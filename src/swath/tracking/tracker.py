@@ -18,9 +18,8 @@ class TrackedRun:
         self.ended = False
 
     def log_steps(self, block: StepBlock) -> None:
-        """Store consecutive values of per-step metrics."""
+        """Store values of per-step metrics."""
         self._calls.append(self._worker.call("log_steps", self._key, block))
-        self.check()
 
     def end(self, end: RunEnd) -> None:
         """Store what is left, and end the run."""
@@ -44,6 +43,26 @@ class TrackedRun:
         for call in self._calls:
             last = call.result()
         return self._run_id.result(), float(last)
+
+
+class UntrackedRun:
+    """A run that leaves nothing in the store."""
+
+    def log_steps(self, block: StepBlock) -> None:
+        """Drop it."""
+
+    def end(self, end: RunEnd) -> None:
+        """Drop it."""
+
+    def check(self) -> None:
+        """Nothing can go wrong."""
+
+    def settle(self) -> tuple[str, float]:
+        """No id, no time."""
+        return "", 0.0
+
+
+Tracked = TrackedRun | UntrackedRun
 
 
 class Tracker:

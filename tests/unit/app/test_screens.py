@@ -8,8 +8,9 @@ import pytest
 from rich.console import Console
 from support.small import run_config
 
-from swath.app.screen import SingleRunScreen, SweepScreen
-from swath.app.summary import print_single, print_sweep
+from swath.app.screen import SingleRunScreen
+from swath.app.summary import print_check, print_single, print_sweep
+from swath.events import RunEnded, StepsDone
 from swath.launch import Launch, RunResult
 from swath.tracking.records import StoreInfo
 
@@ -27,6 +28,8 @@ def result(rate: float, status: str = "FINISHED", error: str | None = None, **me
         {"runtime/train_s": 1.2, "runtime/evaluate_s": 0.034, "runtime/total_s": 5.0, **values},
         error,
         anything,
+        0.25,
+        "the bits",
         run_id,
     )
 
@@ -41,8 +44,8 @@ def test_single_run_prints_the_training_accuracy_every_so_many_steps() -> None:
     output = io.StringIO()
     screen = SingleRunScreen(output)
     config = run_config(log_every_steps=100)
-    screen.steps_done(config, 0, np.linspace(0, 1, 250, endpoint=False))
-    screen.steps_done(config, 250, np.full(51, 0.28))
+    screen(StepsDone(config, 0, np.linspace(0, 1, 250, endpoint=False)))
+    screen(StepsDone(config, 250, np.full(51, 0.28)))
     assert output.getvalue().splitlines() == [
         "Step     0: training accuracy 0",
         "Step   100: training accuracy 0.4",
@@ -53,7 +56,7 @@ def test_single_run_prints_the_training_accuracy_every_so_many_steps() -> None:
 
 def test_single_run_ends_with_the_test_accuracy_and_the_total_time() -> None:
     output = io.StringIO()
-    SingleRunScreen(output).run_ended(result(0.005, test_accuracy=0.2803, runtime_total_s=4.5249))
+    SingleRunScreen(output)(RunEnded(result(0.005, test_accuracy=0.2803, runtime_total_s=4.5249)))
     assert output.getvalue().splitlines() == ["Test accuracy 0.2803", "Total time:  4.52s"]
 
 
@@ -67,19 +70,6 @@ def test_single_run_says_its_id_and_how_to_see_it() -> None:
     assert lines[2] == f"  then open http://127.0.0.1:5000/#/experiments/7/runs/{1000:032x}"
 
 
-def test_sweep_counts_its_configurations_and_names_the_best_so_far() -> None:
-    output = io.StringIO()
-    screen = SweepScreen(12, ("learning_rate",), Console(file=output, width=200))
-    screen.run_ended(result(1e-6, validation_accuracy=0.4))
-    screen.run_ended(result(1e-5, validation_accuracy=0.3))
-    screen.run_ended(result(1.0, "FAILED", "diverged at step 3: loss is nan"))
-    assert output.getvalue().splitlines() == [
-        "[ 1/12] learning_rate=1e-06: validation accuracy 0.4000, 1.23 s (best so far 0.4000)",
-        "[ 2/12] learning_rate=1e-05: validation accuracy 0.3000, 1.23 s (best so far 0.4000)",
-        "[ 3/12] learning_rate=1.0: FAILED, diverged at step 3: loss is nan",
-    ]
-
-
 def test_table_is_ranked_by_validation_accuracy() -> None:
     lines = swept_screen(
         [
@@ -88,9 +78,9 @@ def test_table_is_ranked_by_validation_accuracy() -> None:
         ]
     )
     rows = [line.split() for line in lines if line.lstrip()[:1] in ("1", "2")]
-    assert [row[:4] for row in rows[:2]] == [
-        ["1", "1e-06", "0.4000", "0.1000"],
-        ["2", "1e-07", "0.2000", "0.9000"],
+    assert [row[:5] for row in rows[:2]] == [
+        ["1", "1e-06", "0.2500", "0.4000", "0.1000"],
+        ["2", "1e-07", "0.2500", "0.2000", "0.9000"],
     ]
     assert "Ranked by validation/accuracy." in lines
 
@@ -111,7 +101,29 @@ def test_every_failure_has_a_line_with_its_reason() -> None:
     )
     assert f"FAILED learning_rate=1.0: diverged at step 17: loss is nan (run {10**9:032x})" in lines
     assert f"KILLED learning_rate=2.0: interrupted (run {2 * 10**9:032x})" in lines
-    assert "1 of 3 configurations finished in 12.3 s; sweep learning_rate, id 0123456789ab" in lines
+    assert (
+        "1 of 3 configurations finished in 12.3 s, 1 steps/s all in all; sweep learning_rate, id 0123456789ab"
+        in lines
+    )
+
+
+def test_check_says_which_configurations_have_other_bits_alone() -> None:
+    output = io.StringIO()
+    compared = [(result(1e-7), True), (result(1e-6), False)]
+    print_check(compared, LAUNCH, Console(file=output, width=200))
+    assert output.getvalue().splitlines() == [
+        f"fuse.check: learning_rate=1e-06 has other bits alone (run {1000:032x})",
+        "fuse.check: 1 of 2 identical, bit for bit, when trained alone",
+    ]
+
+
+def test_long_tables_are_cut_and_say_so() -> None:
+    finished = [result(rate * 1e-7, validation_accuracy=rate / 1000) for rate in range(1, 151)]
+    failed = [result(rate * 1e-2, "FAILED", "diverged") for rate in range(1, 131)]
+    lines = swept_screen(finished + failed)
+    assert sum("FAILED" in line for line in lines) == 100
+    assert "The best 100 of 150; the MLflow UI shows all." in lines
+    assert "... and 30 more that did not finish." in lines
 
 
 def test_sweep_ends_with_the_address_of_exactly_its_runs() -> None:

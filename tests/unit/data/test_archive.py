@@ -75,7 +75,9 @@ def test_an_archive_that_unpacks_without_end_is_refused(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"<html>", gzip.compress(b"no tar"), gzip.compress(b"x" * 9_999)[:-9]]
+    "content",
+    [b"", b"<html>", gzip.compress(b"no tar"), gzip.compress(b"x" * 9_999)[:-9]],
+    ids=["empty", "a page", "no tar", "cut short"],
 )
 def test_a_file_that_is_no_archive_is_refused_in_one_line(tmp_path, content):
     (tmp_path / "a.tar.gz").write_bytes(content)

@@ -1,0 +1,94 @@
+"""`dry_run=true`: what a command would train, in which groups, how long that takes and what it stores."""
+
+import os
+
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+from swath.app.carry_out import output_console
+from swath.app.command_line import TRACKING_VARIABLE
+from swath.app.preflight import CheckedCommand
+from swath.app.progress import duration
+from swath.config.fields import computed_values
+from swath.estimate import memory_for_groups, store_bytes, sweep_s, training_s, workers
+from swath.lane_limits import LaneLimits
+from swath.plan import LaneGroup, plan_groups
+from swath.tracking.secrets import hide_passwords
+
+MOST_ROWS = 100
+"""Configurations that are listed."""
+
+SHOWN_WHERE_NOTHING_IS_SWEPT = ("batch_size", "learning_rate", "max_steps")
+
+
+def print_plan(checked: CheckedCommand) -> None:
+    """Print the plan. TensorFlow and MLflow are not loaded, nothing is trained, nothing is written."""
+    console = output_console()
+    memory_bytes = memory_for_groups(psutil.virtual_memory().available)
+    limits = LaneLimits(checked.configs[0].fuse.max_lanes, memory_bytes)
+    groups = plan_groups(checked.configs, limits, workers())
+    _print(console, _heading(checked, groups))
+    console.print(_configurations(checked, groups))
+    if len(checked.configs) > MOST_ROWS:
+        _print(console, f"... and {len(checked.configs) - MOST_ROWS} more configurations")
+    _print(console, "")
+    console.print(_groups(groups))
+    if limits.unprobed:
+        _print(
+            console,
+            f"{_count(len(limits.unprobed), 'width')} still to be probed on this machine; groups get "
+            "narrower where one does not keep the bits.",
+        )
+    _print(
+        console,
+        f"Estimated from a 2-core AMD EPYC: {duration(sweep_s(groups, workers()))} on {workers()} cores, "
+        f"{store_bytes(checked.configs) / 1e6:,.1f} MB in the store ({_store(checked)}).",
+    )
+    _print(console, "A dry run: nothing was trained, nothing was written.")
+
+
+def _heading(checked: CheckedCommand, groups: list[LaneGroup]) -> str:
+    if not checked.jobs_known:
+        return "The sweeper chooses the configurations while it goes; they have this much in common:"
+    lanes = sum(len(group.lanes) for group in groups)
+    return (
+        f"{_count(len(checked.configs), 'configuration')}, trained as {_count(lanes, 'lane')} in "
+        f"{_count(len(groups), 'lane group')}"
+    )
+
+
+def _configurations(checked: CheckedCommand, groups: list[LaneGroup]) -> Table:
+    fields = checked.swept or SHOWN_WHERE_NOTHING_IS_SWEPT
+    group_of = {run.job: number for number, group in enumerate(groups, start=1) for run in group.runs}
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for heading in ("job", *fields, "group"):
+        table.add_column(heading, justify="right")
+    for job, config in enumerate(checked.configs[:MOST_ROWS]):
+        values = computed_values(config)
+        table.add_row(str(job), *(str(values[name]) for name in fields), str(group_of[job]))
+    return table
+
+
+def _groups(groups: list[LaneGroup]) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for heading in ("group", "batch_size", "seed", "lanes", "runs", "steps", "training, alone"):
+        table.add_column(heading, justify="right")
+    for number, group in enumerate(groups[:MOST_ROWS], start=1):
+        counts = (group.shared.batch_size, group.shared.seed, len(group.lanes), len(group.runs))
+        cells = (number, *counts, group.max_steps, f"{training_s(group):.1f} s")
+        table.add_row(*(str(cell) for cell in cells))
+    return table
+
+
+def _store(checked: CheckedCommand) -> str:
+    uri = checked.configs[0].tracking.uri or os.environ.get(TRACKING_VARIABLE) or "sqlite:///mlflow.db"
+    return hide_passwords(uri)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _print(console: Console, line: str) -> None:
+    console.print(line, highlight=False, markup=False, soft_wrap=True)

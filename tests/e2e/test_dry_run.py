@@ -1,0 +1,56 @@
+"""`dry_run=true` says what would be done, and does nothing."""
+
+from pathlib import Path
+
+import pytest
+from support.command import swath
+
+NO_TENSORFLOW = "sys.modules['tensorflow'] = sys.modules['mlflow'] = None"
+"""Importing them fails."""
+
+
+def dry_run(folder: Path, *words: str) -> list[str]:
+    done = swath(folder, "dry_run=true", *words, patch=NO_TENSORFLOW)
+    assert done.returncode == 0, done.stderr
+    assert list(folder.iterdir()) == []
+    return done.stdout.splitlines()
+
+
+def test_named_sweep(tmp_path: Path) -> None:
+    lines = dry_run(tmp_path, "-cn", "grid")
+    assert lines[0] == "72 configurations, trained as 36 lanes in 6 lane groups"
+    assert lines[1].split() == ["job", "batch_size", "learning_rate", "max_steps", "group"]
+    assert lines[73].split() == ["71", "200", "0.005", "1500", "6"]
+    assert lines[76].split()[:6] == ["1", "16", "0", "6", "12", "1500"]
+    # 72 x 1,000 steps x 2 values x 230 bytes, and 210 kB a run
+    assert lines[-2].endswith("48.2 MB in the store (sqlite:///mlflow.db).")
+    assert lines[-1] == "A dry run: nothing was trained, nothing was written."
+
+
+def test_thinned_steps_make_a_smaller_store(tmp_path: Path) -> None:
+    lines = dry_run(tmp_path, "-cn", "grid", "tracking.every_steps=100")
+    assert lines[-2].endswith("15.5 MB in the store (sqlite:///mlflow.db).")
+
+
+def test_grid_typed_at_the_shell(tmp_path: Path) -> None:
+    lines = dry_run(tmp_path, "-m", "seed=0,1", "learning_rate=1e-6,1e-5", "fuse.max_lanes=1")
+    assert lines[0] == "4 configurations, trained as 4 lanes in 4 lane groups"
+
+
+def test_single_run(tmp_path: Path) -> None:
+    lines = dry_run(tmp_path, "max_steps=10", "tracking.uri=postgresql://me:secret@host/db")
+    assert lines[0] == "1 configuration, trained as 1 lane in 1 lane group"
+    assert lines[2].split() == ["0", "100", "0.005", "10", "1"]
+    assert "secret" not in "".join(lines)
+
+
+def test_hydra_s_own_sweeper(tmp_path: Path) -> None:
+    lines = dry_run(tmp_path, "-m", "seed=0,1", "hydra/sweeper=basic")
+    assert lines[0] == "2 configurations, trained as 2 lanes in 2 lane groups"
+
+
+@pytest.mark.parametrize("words", [["max_steps=0"], ["-m", "learning_rate=1,x"]])
+def test_mistakes_are_found_as_ever(tmp_path: Path, words: list[str]) -> None:
+    done = swath(tmp_path, "dry_run=true", *words)
+    assert done.returncode == 2
+    assert list(tmp_path.iterdir()) == []

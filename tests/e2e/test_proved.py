@@ -1,0 +1,71 @@
+"""The promise of equal bits is proved on the user's machine, and where it does not hold, swath says so."""
+
+import sqlite3
+from pathlib import Path
+
+from support.command import swath
+
+GRID = ["-m", "data=digits", "batch_size=10", "max_steps=20", "learning_rate=1e-7,1e-6,1e36"]
+
+WIDTH_DEPENDENT = """
+import swath.model
+from swath.compute import tf
+class WidthDependent:
+    def __getattr__(self, name):
+        return getattr(tf, name)
+    def matmul(self, a, b, **options):
+        return tf.matmul(a, b, **options) * (1 + 1e-6 * tf.cast(tf.shape(b)[1] // 16, tf.float32))
+swath.model.tf = WidthDependent()
+"""
+
+PROBE_THAT_SEES_NOTHING = "import swath.runner; swath.runner.keeps_bits = lambda *anything: True"
+
+
+def lanes_used(folder: Path) -> set[float]:
+    with sqlite3.connect(folder / "mlflow.db") as database:
+        found = database.execute("select value from latest_metrics where key = 'runtime/lanes'")
+        return {value for (value,) in found}
+
+
+def test_check_trains_configurations_again_alone(tmp_path: Path) -> None:
+    done = swath(tmp_path, *GRID, "fuse.check=2")
+    assert done.stdout.splitlines()[-1] == "fuse.check: 2 of 2 identical, bit for bit, when trained alone"
+
+
+def test_check_of_more_than_there_are_takes_all(tmp_path: Path) -> None:
+    done = swath(tmp_path, *GRID, "learning_rate=1e-7,1e-6", "fuse.check=9", "hydra/launcher=basic")
+    assert done.stdout.splitlines()[-1] == "fuse.check: 2 of 2 identical, bit for bit, when trained alone"
+    assert done.returncode == 0
+
+
+def test_width_dependent_arithmetic_falls_back_to_one_lane(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    done = swath(
+        tmp_path / "run",
+        *GRID,
+        "fuse.check=3",
+        patch=WIDTH_DEPENDENT,
+        SWATH_CACHE_DIR=str(tmp_path / "cache"),
+    )
+    note = (
+        "On this machine no number of lanes keeps the bits at batch_size=10; these configurations are trained"
+    )
+    assert done.stdout.count(note) == 1
+    assert lanes_used(tmp_path / "run") == {1}
+    assert done.stdout.splitlines()[-1] == "fuse.check: 3 of 3 identical, bit for bit, when trained alone"
+
+
+def test_check_finds_lanes_that_differ_from_what_they_are_alone(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    done = swath(
+        tmp_path / "run",
+        *GRID,
+        "learning_rate=1e-7,1e-6",
+        "fuse.check=2",
+        patch=WIDTH_DEPENDENT + PROBE_THAT_SEES_NOTHING,
+        SWATH_CACHE_DIR=str(tmp_path / "cache"),
+    )
+    lines = done.stdout.splitlines()
+    assert lines[-1] == "fuse.check: 0 of 2 identical, bit for bit, when trained alone"
+    assert sum(line.startswith("fuse.check: learning_rate=1e-0") for line in lines) == 2
+    assert done.returncode == 1

@@ -1,0 +1,130 @@
+"""Configurations that are trained side by side fail one by one."""
+
+from concurrent.futures import Future
+from typing import Any
+
+import numpy as np
+import pytest
+from support.small import run_config, small_dataset
+
+from swath.config.schema import RunConfig, TrackingConfig
+from swath.errors import SwathError
+from swath.events import Event, GroupEnded, Planned, RunEnded, SegmentDone, StepsDone
+from swath.launch import Launch, RunRequest, RunResult
+from swath.runner import Runner
+from swath.tracking.records import RunStart, StepBlock
+from swath.tracking.tracker import UntrackedRun
+
+CONFIGS = [run_config(learning_rate=rate, max_steps=40) for rate in (1e-7, 1e-6, 1e-5, 1e36)]
+
+
+class RecordingRun(UntrackedRun):
+    """Keeps the blocks of steps; one that `breaks` finds after the first that it could not be stored."""
+
+    def __init__(self, breaks: bool) -> None:
+        self.blocks: list[StepBlock] = []
+        self._breaks = breaks
+
+    def log_steps(self, block: StepBlock) -> None:
+        self.blocks.append(block)
+
+    def check(self) -> None:
+        if self._breaks and self.blocks:
+            raise SwathError("MLflow: the disk is full")
+
+
+class RecordingTracker:
+    """Stands in for a Tracker."""
+
+    def __init__(self, breaking: str = "") -> None:
+        self.runs: dict[str, RecordingRun] = {}
+        self._breaking = breaking
+
+    def begin(self, start: RunStart) -> RecordingRun:
+        rate = start.params["learning_rate"]
+        self.runs[rate] = RecordingRun(rate == self._breaking)
+        return self.runs[rate]
+
+
+def run_all(
+    configs: list[RunConfig], tracker: RecordingTracker, events: list[Event] | None = None
+) -> list[RunResult]:
+    anything: Any = tracker
+    seen = [] if events is None else events
+    runner = Runner(
+        Launch("a sweep", "id", ("learning_rate",)),
+        anything,
+        {configs[0].data: small_dataset()},
+        seen.append,
+        24,
+    )
+    futures: list[Future[RunResult]] = runner.start([RunRequest(config) for config in configs])
+    results = [future.result() for future in futures]
+    alone = [runner.bits_alone(result.config) for result in results]
+    runner.stop()
+    assert all(result.bits in ("", bits) for result, bits in zip(results, alone, strict=True))
+    return results
+
+
+@pytest.fixture(autouse=True)
+def short_segments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("swath.plan.SEGMENT_STEPS", 10)
+
+
+def test_lane_whose_tracking_fails_ends_alone() -> None:
+    results = run_all(CONFIGS, RecordingTracker("1e-06"))
+    assert [result.status for result in results] == ["FINISHED", "FAILED", "FINISHED", "FAILED"]
+    assert results[1].error == "SwathError: MLflow: the disk is full"
+    assert results[1].bits == ""
+    assert results[3].error is not None
+    assert results[3].error.startswith("diverged at step ")
+    assert results[0].bits and results[2].bits and results[3].bits
+
+
+def test_all_configurations_may_fail() -> None:
+    configs = [run_config(learning_rate=rate, max_steps=40) for rate in (1e36, 2e36, 3e36)]
+    assert {result.status for result in run_all(configs, RecordingTracker())} == {"FAILED"}
+
+
+def test_whoever_watches_is_told_everything() -> None:
+    events: list[Event] = []
+    run_all(CONFIGS, RecordingTracker(), events)
+    (planned,) = [event for event in events if isinstance(event, Planned)]
+    assert sum(isinstance(event, RunEnded) for event in events) == len(CONFIGS)
+    assert sum(isinstance(event, GroupEnded) for event in events) == len(planned.groups)
+    steps = sum(len(event.accuracies) for event in events if isinstance(event, StepsDone))
+    assert 3 * 40 < steps < 4 * 40
+    for group in planned.groups:
+        spans = [event.span for event in events if isinstance(event, SegmentDone) and event.group is group]
+        assert spans[-1].end == group.max_steps
+
+
+@pytest.mark.parametrize("every_steps", [1, 7, 39, 1000])
+def test_steps_are_thinned_but_for_the_first_and_the_last(every_steps: int) -> None:
+    tracking = TrackingConfig(None, "swath", every_steps, None)
+    configs = [
+        run_config(learning_rate=rate, max_steps=40, tracking=tracking, evaluate_every_steps=15)
+        for rate in (1e-6, 1e36)
+    ]
+    tracker = RecordingTracker()
+    finished, diverged = run_all(configs, tracker)
+    assert diverged.error is not None
+    last = int(diverged.error.split("step ")[1].split(":")[0])
+    for rate, last_step in (("1e-06", 39), ("1e+36", last)):
+        stored = [
+            block.first_step + block.every * offset
+            for block in tracker.runs[rate].blocks
+            for offset in range(len(block.values.get("train/loss", ())))
+        ]
+        assert stored == sorted({*range(0, last_step + 1, every_steps), last_step})
+    assert finished.status == "FINISHED"
+
+
+def test_thinned_values_are_those_of_their_steps() -> None:
+    values = {}
+    for every_steps in (1, 7):
+        tracker = RecordingTracker()
+        run_all([run_config(max_steps=40, tracking=TrackingConfig(None, "x", every_steps, None))], tracker)
+        blocks = tracker.runs["1e-06"].blocks
+        values[every_steps] = np.concatenate([block.values["train/loss"] for block in blocks])
+    assert values[7].tolist() == values[1][[*range(0, 40, 7), 39]].tolist()

@@ -1,0 +1,164 @@
+"""What a person sees of a sweep while it is trained, in a terminal and without one."""
+
+import io
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+from support.small import run_config
+
+from swath.app.live import LiveSweepScreen
+from swath.app.progress import Progress, duration
+from swath.app.screen import MOST_FAILURES, PlainSweepScreen
+from swath.events import Event, GroupEnded, Note, Planned, RunEnded, SegmentDone, Starting, StepsDone
+from swath.launch import RunResult
+from swath.plan import LaneGroup, Span, plan_groups
+
+RATES = (1e-7, 1e-6, 1e36)
+NOTHING: Any = None
+
+
+def group() -> LaneGroup:
+    configs = [run_config(learning_rate=rate, max_steps=100) for rate in RATES]
+    (planned,) = plan_groups(configs, lambda config, wanted: wanted)
+    return planned
+
+
+def ended(rate: float, accuracy: float | None) -> RunEnded:
+    error = None if accuracy is not None else "diverged at step 3: loss is nan"
+    metrics = {"validation/accuracy": accuracy} if accuracy is not None else {}
+    status: Any = "FINISHED" if accuracy is not None else "FAILED"
+    return RunEnded(RunResult(run_config(learning_rate=rate), status, metrics, error, NOTHING))
+
+
+def story(planned: LaneGroup, clock: "Clock") -> Iterator[Event]:
+    """A sweep of three configurations, one of which diverges; its first half takes twelve seconds."""
+    yield Starting()
+    yield Planned([planned])
+    clock.now += 12
+    for rate in RATES:
+        yield StepsDone(run_config(learning_rate=rate), 0, np.zeros(50))
+    yield ended(1e36, None)
+    yield SegmentDone(planned, Span(0, 50), 3)
+    clock.now += 12
+    yield ended(1e-7, 0.2)
+    yield ended(1e-6, 0.4)
+    yield SegmentDone(planned, Span(50, 100), 3)
+    yield GroupEnded(planned)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def progress() -> Progress:
+    return Progress(3, ("learning_rate",), Clock())
+
+
+def clock_of(progress: Progress) -> Clock:
+    assert isinstance(progress.clock, Clock)
+    return progress.clock
+
+
+def test_progress_says_how_much_is_done_how_fast_and_how_long_it_will_take(progress: Progress) -> None:
+    seen = []
+    for event in story(group(), clock_of(progress)):
+        progress.see(event)
+        seen.append((round(progress.part_done, 6), progress.summary()))
+    assert seen[1] == (0.0, "0/3 configurations · 0/1 groups")
+    assert seen[6] == (
+        0.5,
+        "1/3 configurations · 1 not finished · 0/1 groups · 12 steps/s · 12 s left",
+    )
+    assert seen[-1] == (
+        1.0,
+        "3/3 configurations · 1 not finished · 1/1 groups · 6 steps/s · best 0.4000",
+    )
+
+
+def test_group_that_ends_early_is_wholly_done(progress: Progress) -> None:
+    planned = group()
+    progress.see(Planned([planned]))
+    progress.see(SegmentDone(planned, Span(0, 10), 3))
+    progress.see(GroupEnded(planned))
+    assert progress.part_done == 1
+    assert progress.running == {}
+
+
+def test_groups_are_named_by_what_is_swept_and_shared() -> None:
+    assert Progress(3, ("batch_size", "learning_rate", "seed")).group_name(group()) == "batch_size=10 seed=0"
+    assert Progress(3, ("learning_rate",)).group_name(group()) == "lanes"
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(8.4, "8 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")])
+def test_durations_are_said_as_people_say_them(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
+
+
+def test_without_a_terminal_there_are_plain_lines_now_and_then(progress: Progress) -> None:
+    output = io.StringIO()
+    with PlainSweepScreen(progress, output, clock_of(progress)) as screen:
+        for event in story(group(), clock_of(progress)):
+            screen(event)
+        screen(Note("a passing note", passing=True))
+        screen(Note("a note"))
+    assert output.getvalue().splitlines() == [
+        "Sweep of 3 configurations; loading TensorFlow and MLflow ...",
+        "FAILED learning_rate=1e+36: diverged at step 3: loss is nan",
+        "3/3 configurations · 1 not finished · 0/1 groups · 6 steps/s · best 0.4000",
+        "a note",
+    ]
+
+
+@pytest.mark.parametrize("screen_of", ["plain", "live"])
+def test_a_flood_of_failures_does_not_flood_the_screen(screen_of: str) -> None:
+    output = io.StringIO()
+    counts = Progress(1000, ("learning_rate",))
+    console = Console(file=output, force_terminal=True, width=100)
+    makers: dict[str, Callable[[], Any]] = {
+        "plain": lambda: PlainSweepScreen(counts, output),
+        "live": lambda: LiveSweepScreen("a sweep", counts, console),
+    }
+    with makers[screen_of]() as screen:
+        for number in range(1000):
+            screen(ended(number + 1, None))
+    assert output.getvalue().count("FAILED") == MOST_FAILURES
+
+
+def test_a_terminal_shows_a_bar_for_the_sweep_and_one_for_each_running_group(progress: Progress) -> None:
+    output = io.StringIO()
+    console = Console(file=output, force_terminal=True, width=120, color_system=None)
+    clock = clock_of(progress)
+    pictures = []
+    with LiveSweepScreen("learning_rate", progress, console) as screen:
+        for event in story(group(), clock):
+            screen(event)
+            output.truncate(0)
+            screen._bars.refresh()
+            pictures.append(output.getvalue())
+    assert "learning_rate" in pictures[0]
+    assert "loading TensorFlow and MLflow" in pictures[0]
+    assert "1/3 configurations · 1 not finished · 0/1 groups · 12 steps/s · 12 s left" in pictures[6]
+    assert "3 lanes, step 50 of 100" in pictures[6]
+    assert "lanes, step" not in pictures[-1]
+
+
+def test_logs_go_on_above_the_bars(progress: Progress) -> None:
+    import logging
+
+    output = io.StringIO()
+    console = Console(file=output, force_terminal=True, width=120, color_system=None)
+    with LiveSweepScreen("a sweep", progress, console) as screen:
+        screen(Starting())
+        handler = logging.StreamHandler()  # takes sys.stderr as it is now, as Hydra's configuration does
+        record = logging.LogRecord("x", logging.WARNING, "", 0, "something odd", None, None)
+        handler.handle(record)
+    lines = [line.rsplit("\r", 1)[-1] for line in output.getvalue().splitlines()]
+    assert any(line.replace("\x1b[2K", "").rstrip() == "something odd" for line in lines)
