@@ -24,6 +24,7 @@ SWEEPS = sorted(path.stem for path in config_folder("sweeps").glob("*.yaml"))
         ("-m seed=0,1", "--config-name config --multirun seed=0,1"),
         ("-cn grid.yaml seed=1", "--config-name grid seed=1"),
         ("--cfg job -cn grid", "--config-name grid --cfg job"),
+        ("seed=1 -cn grid max_steps=2 -m", "--config-name grid --multirun seed=1 max_steps=2"),
         ("--cfg job --package data", "--config-name config --cfg job --package data"),
     ],
 )
