@@ -1,6 +1,6 @@
 """The fused launcher does what Hydra expects of a launcher, with and without a task function that fuses."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,12 @@ def task_functions_fuse(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     calls: list[int] = []
 
     def fuse(
-        self: SweepTaskFunction, configs: Sequence[DictConfig], overrides: Sequence[Sequence[str]]
+        self: SweepTaskFunction, configs: Iterable[DictConfig], overrides: Sequence[Sequence[str]]
     ) -> list[Callable[[], Any]]:
-        calls.append(len(configs))
-        assert len(configs) == len(overrides)
-        return [lambda config=config: self(config) for config in configs]
+        jobs = list(configs)
+        calls.append(len(jobs))
+        assert len(jobs) == len(overrides)
+        return [lambda config=config: self(config) for config in jobs]
 
     monkeypatch.setattr(SweepTaskFunction, "fuse", fuse, raising=False)
     return calls

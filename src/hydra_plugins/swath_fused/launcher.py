@@ -4,7 +4,7 @@ Hydra imports this module at the start of every program on the machine, so it im
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,11 @@ from hydra.core.utils import JobReturn, configure_log, run_job, setup_globals
 from omegaconf import DictConfig, OmegaConf
 
 from hydra_plugins.swath_fused._job_configs import JobConfigs
+from hydra_plugins.swath_fused._job_returns import PackedJobReturn, pack
 
 log = logging.getLogger(__name__)
 
-Fuse = Callable[[Sequence[DictConfig], Sequence[Sequence[str]]], Sequence[Callable[[], Any]]]
+Fuse = Callable[[Iterable[DictConfig], Sequence[Sequence[str]]], Sequence[Callable[[], Any]]]
 """What a task function may carry as its attribute `fuse`: (configs, overrides) of all jobs -> for each job a
 function that waits for it and returns what the task function would have returned, or raises. `fuse` itself
 returns at once; what it has begun goes on while Hydra writes the jobs' files."""
@@ -58,25 +59,27 @@ class FusedLauncher(BasicLauncher):
         setup_globals()
         configs = JobConfigs(self.hydra_context.config_loader, self.config)
         jobs = list(enumerate(job_overrides, start=initial_job_idx))
-        task_configs = [_without_hydra(configs.config(overrides, number)) for number, overrides in jobs]
         fuse: Fuse | None = getattr(self.task_function, "fuse", None)
+        # One at a time: the configs of ten thousand jobs would take half a gigabyte.
+        task_configs = (_without_hydra(configs.config(overrides, number)) for number, overrides in jobs)
         if fuse is None:
+            for _ in task_configs:  # every job is composed before the first is run
+                pass
             return super().launch(job_overrides, initial_job_idx)
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
-        Path(str(self.config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
-        log.info(f"Launching {len(job_overrides)} jobs in one call")
         waits = fuse(task_configs, job_overrides)
-        runs = []
+        log.info(f"Launched {len(job_overrides)} jobs in one call")
+        Path(str(self.config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
+        runs: list[PackedJobReturn] = []
         for (number, overrides), wait in zip(jobs, waits, strict=True):
-            runs.append(
-                run_job(
-                    hydra_context=self.hydra_context,
-                    task_function=_Waiting(wait),
-                    config=configs.config(overrides, number),
-                    job_dir_key="hydra.sweep.dir",
-                    job_subdir_key="hydra.sweep.subdir",
-                )
+            job = run_job(
+                hydra_context=self.hydra_context,
+                task_function=_Waiting(wait),
+                config=configs.config(overrides, number),
+                job_dir_key="hydra.sweep.dir",
+                job_subdir_key="hydra.sweep.subdir",
             )
+            runs.append(pack(job))
             configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         return runs
 

@@ -1,7 +1,7 @@
 """What Hydra calls for each job, and, through its fused launcher, for all jobs at once."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -30,7 +30,7 @@ def fusible_task(session: "Session") -> Callable[[DictConfig], float]:
         (future,) = session.start([RunRequest(from_composed(config), overrides)])
         return _objective(future)
 
-    def fuse(configs: Sequence[DictConfig], overrides: Sequence[Sequence[str]]) -> list[Callable[[], float]]:
+    def fuse(configs: Iterable[DictConfig], overrides: Sequence[Sequence[str]]) -> list[Callable[[], float]]:
         requests = [
             RunRequest(from_composed(config), tuple(filter_overrides(typed)))
             for config, typed in zip(configs, overrides, strict=True)

@@ -1,9 +1,8 @@
 """Runs in an MLflow store: begun, filled block by block, ended in every case."""
 
 import json
-import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import mlflow
@@ -12,7 +11,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from swath.errors import SwathError
-from swath.tracking.artifacts import write_artifacts
+from swath.tracking.artifacts import artifact_folder, write_artifacts
 from swath.tracking.environment import environment_facts, installed_packages
 from swath.tracking.records import RunEnd, RunStart, Status, StepBlock, StoreAddress, StoreInfo
 from swath.tracking.secrets import hide_password
@@ -29,9 +28,9 @@ draws a curve with one point."""
 @dataclass
 class _OpenRun:
     run_id: str
+    artifact_uri: str
     start: RunStart
     tracked_s: float = 0.0
-    logged_s: dict[str, float] = field(default_factory=dict)
 
 
 class RunStore:
@@ -74,7 +73,7 @@ class RunStore:
         run = client.create_run(
             self._experiment_id, run_name=start.name, tags={**self._common_tags, **start.tags}
         )
-        entry = self._open[key] = _OpenRun(run.info.run_id, start)
+        entry = self._open[key] = _OpenRun(run.info.run_id, run.info.artifact_uri, start)
         client.log_batch(entry.run_id, params=[Param(name, value) for name, value in start.params.items()])
         note = start.dataset
         dataset = Dataset(
@@ -115,9 +114,8 @@ class RunStore:
         started = time.perf_counter()
         entry = self._open[key]
         client = self._started_client()
-        with tempfile.TemporaryDirectory(prefix="swath-") as folder:
-            write_artifacts(Path(folder), entry.start, end, self._environment_text)
-            client.log_artifacts(entry.run_id, folder)
+        with artifact_folder(client, entry.run_id, entry.artifact_uri) as folder:
+            write_artifacts(folder, entry.start, end, self._environment_text)
         tracked_s = entry.tracked_s + time.perf_counter() - started
         now_ms = _now_ms()
         values = {**end.metrics, "runtime/track_s": tracked_s}
