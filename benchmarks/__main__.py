@@ -1,44 +1,109 @@
-"""`python -m benchmarks`: measure everything, print it, and write docs/benchmarks.md.
+"""`python -m benchmarks [PART ...]`: measure, and write docs/benchmarks.md with its pictures.
 
-CIFAR-10 is taken from $SWATH_DATA_DIR, a folder that holds `cifar-10-batches-py/`.
+CIFAR-10 is taken from $SWATH_DATA_DIR, a folder that holds `cifar-10-batches-py/`. What was measured is kept
+in docs/benchmarks.json; a part that is not named keeps its figures.
 """
 
 import json
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+from benchmarks.grid import count_times, grid_times
+from benchmarks.pictures import draw_all
 from benchmarks.processes import process_times
-from benchmarks.report import report
+from benchmarks.report import machine, report
 
 ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
+KEPT = DOCS / "benchmarks.json"
+
 STEP_REPEATS = 25
+LANE_REPEATS = 5
 PROCESS_REPEATS = 7
+GRID_REPEATS = 3
+COUNTS = (1, 4, 24, 100, 500, 2000)
+
+say = partial(print, flush=True)
 
 
-def main() -> int:
-    """Measure, print, write; returns the exit status."""
+def steps(data: Path) -> Any:
+    """One training step and its limit."""
+    return _in_a_process("benchmarks.steps", "steps", str(STEP_REPEATS))
+
+
+def lanes(data: Path) -> Any:
+    """A step by the number of lanes."""
+    return _in_a_process("benchmarks.steps", "lanes", str(LANE_REPEATS))
+
+
+def processes(data: Path) -> Any:
+    """The article's run."""
+    measured = process_times(data, PROCESS_REPEATS)
+    return {side: [asdict(run) | {"output": ""} for run in runs] for side, runs in measured.items()}
+
+
+def grid(data: Path) -> Any:
+    """Contenders over the sweep `grid`."""
+    seconds, peak = grid_times(data, GRID_REPEATS, say)
+    return {"seconds": seconds, "peak": peak}
+
+
+def counts(data: Path) -> Any:
+    """Whole processes by the number of configurations."""
+    return count_times(data, COUNTS, say)
+
+
+def where(data: Path) -> Any:
+    """Where the time of `grid` goes; the second run, the first one probes."""
+    with tempfile.TemporaryDirectory(prefix="swath-benchmark-") as folder:
+        for name in ("probing.json", "remembered.json"):
+            words = [str(Path(folder) / name), "-cn", "grid", f"data.dir={data}"]
+            cache = {"SWATH_CACHE_DIR": str(Path(folder) / "cache")}
+            _run([sys.executable, "-m", "benchmarks.where", *words], cwd=ROOT, env={**os.environ, **cache})
+        files = {name: Path(folder) / f"{name}.json" for name in ("probing", "remembered")}
+        return {name: json.loads(path.read_text(encoding="utf-8")) for name, path in files.items()}
+
+
+PARTS: dict[str, Callable[[Path], Any]] = {
+    function.__name__: function for function in (steps, lanes, processes, grid, counts, where)
+}
+
+
+def main(names: list[str]) -> int:
+    """Measure the named parts, or all of them; returns the exit status."""
     data = os.environ.get("SWATH_DATA_DIR")
     if data is None or not (Path(data) / "cifar-10-batches-py").is_dir():
         print("set SWATH_DATA_DIR to the folder that holds cifar-10-batches-py", file=sys.stderr)
         return 2
-    print(f"Timing {STEP_REPEATS} repeats of a training step and its limit ...", flush=True)
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.steps", str(STEP_REPEATS)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    steps: dict[str, list[float]] = json.loads(done.stdout)
-    print(f"Timing {PROCESS_REPEATS} repeats of whole processes, half a minute each ...", flush=True)
-    processes = process_times(Path(data), PROCESS_REPEATS)
-    text = report(steps, processes)
-    (ROOT / "docs" / "benchmarks.md").write_text(text, encoding="utf-8")
-    print(text)
+    if unknown := set(names) - set(PARTS):
+        print(f"{', '.join(sorted(unknown))}: expected some of {', '.join(PARTS)}", file=sys.stderr)
+        return 2
+    found = json.loads(KEPT.read_text(encoding="utf-8")) if KEPT.exists() else {}
+    for name in names or PARTS:
+        say(f"Measuring {name}: {PARTS[name].__doc__}")
+        found[name] = PARTS[name](Path(data))
+        found["machine"] = machine()
+        KEPT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    (DOCS / "benchmarks.md").write_text(report(found), encoding="utf-8")
+    draw_all(found, DOCS)
     return 0
 
 
+def _in_a_process(module: str, *words: str) -> Any:
+    return json.loads(_run([sys.executable, "-m", module, *words], cwd=ROOT, env=os.environ))
+
+
+def _run(words: list[str], cwd: Path, env: Any) -> str:
+    done = subprocess.run(words, cwd=cwd, env=env, stdout=subprocess.PIPE, text=True, check=True)
+    return done.stdout
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

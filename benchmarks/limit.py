@@ -27,15 +27,15 @@ def prepared_indices(data: ResidentData, batch_size: int, steps: int) -> Draw:
     return lambda step: table[step]
 
 
-def compile_limit(data: ResidentData, batch_size: int, draw: Draw) -> Callable[[Tensor], Any]:
+def compile_limit(data: ResidentData, draw: Draw, lanes: int = 1) -> Callable[[Tensor], Any]:
     """A compiled loop, called with a number of steps.
 
     indices = draw(step); inputs = float32(gather(uint8 images, indices)), [batch, 3072];
-    logits = inputs @ weights, [batch, 16]; weights = inputsᵀ @ logits, [3072, 16].
+    logits = inputs @ weights, [batch, columns]; weights = inputsᵀ @ logits, [3072, columns].
 
-    16 columns, as one lane of swath has: 10 classes, padded.
+    As many columns as swath has for so many lanes: 10 classes each, padded.
     """
-    columns = padded(CLASSES)
+    columns = padded(CLASSES * lanes)
 
     def run_steps(steps: Tensor) -> Tensor:
         def body(done: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:

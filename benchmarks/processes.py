@@ -6,9 +6,10 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import psutil
 
@@ -38,8 +39,10 @@ class Measured:
     output: str
 
 
-def measure(words: Sequence[str], folder: Path) -> Measured:
-    """Run a command in `folder` and measure it.
+def measure(
+    words: Sequence[str], folder: Path, variables: Mapping[str, str] = MappingProxyType({})
+) -> Measured:
+    """Run a command in `folder`, with environment variables added, and measure it.
 
     Raises:
       subprocess.CalledProcessError: it failed.
@@ -48,7 +51,7 @@ def measure(words: Sequence[str], folder: Path) -> Measured:
     process = psutil.Popen(
         list(words),
         cwd=folder,
-        env=_environment(),
+        env={**_environment(), **variables},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

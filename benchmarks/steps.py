@@ -1,4 +1,4 @@
-"""The time of one training step, beside that of its lower limit.
+"""The time of one training step, beside that of its lower limit, and of lanes side by side.
 
 `python -m benchmarks.steps REPEATS` prints the times as JSON. A process of its own, because swath sets
 TensorFlow up for all that runs in the process and in its children.
@@ -13,7 +13,7 @@ from benchmarks.limit import compile_limit, drawn_indices, prepared_indices
 from swath.compute import tf
 from swath.data import load_dataset
 from swath.model import initial_parameters
-from swath.training.program import compile_program
+from swath.training.program import Program, compile_program
 from swath.training.resident import ResidentData, make_resident
 
 BATCH_SIZE = 100
@@ -24,16 +24,50 @@ STEPS = 500
 STEP = "one training step"
 LIMIT = "its two products, gather and drawing of indices"
 LIMIT_PREPARED = "its two products and gather"
+WIDE = 32
+WIDE_STEP = f"one training step of {WIDE} lanes"
+WIDE_LIMIT = f"the two products and gather of {WIDE} lanes"
+WIDE_STEPS = 100
+
+LANES = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64)
+BATCH_SIZES = (16, 100, 500)
+LANES_WORK = 200_000
+"""Images x lanes in a measurement of lanes."""
+
+Sides = dict[str, Callable[[], object]]
 
 
 def step_times_ms(repeats: int) -> dict[str, list[float]]:
     """Milliseconds of one step of each side, `repeats` times, the sides taking turns."""
     data = make_resident(load_dataset("cifar10"), 0, "mean_image")
-    sides: dict[str, Callable[[], object]] = {
-        STEP: _training(data),
-        LIMIT: _limit(compile_limit(data, BATCH_SIZE, drawn_indices(data, BATCH_SIZE))),
-        LIMIT_PREPARED: _limit(compile_limit(data, BATCH_SIZE, prepared_indices(data, BATCH_SIZE, STEPS))),
+    program = compile_program(data)
+    prepared = prepared_indices(data, BATCH_SIZE, STEPS)
+    steps = {STEP: STEPS, LIMIT: STEPS, LIMIT_PREPARED: STEPS, WIDE_STEP: WIDE_STEPS, WIDE_LIMIT: WIDE_STEPS}
+    sides: Sides = {
+        STEP: _training(data, program, BATCH_SIZE, 1, STEPS),
+        LIMIT: _limit(compile_limit(data, drawn_indices(data, BATCH_SIZE)), STEPS),
+        LIMIT_PREPARED: _limit(compile_limit(data, prepared), STEPS),
+        WIDE_STEP: _training(data, program, BATCH_SIZE, WIDE, WIDE_STEPS),
+        WIDE_LIMIT: _limit(compile_limit(data, prepared, WIDE), WIDE_STEPS),
     }
+    return _take_turns(sides, steps, repeats)
+
+
+def lane_times_ms(repeats: int) -> dict[str, list[float]]:
+    """Milliseconds of one step, by `batch size, lanes`, `repeats` times, all of them taking turns."""
+    data = make_resident(load_dataset("cifar10"), 0, "mean_image")
+    program = compile_program(data)
+    sides: Sides = {}
+    steps: dict[str, int] = {}
+    for batch_size in BATCH_SIZES:
+        for lanes in LANES:
+            name = f"{batch_size}, {lanes}"
+            steps[name] = max(10, LANES_WORK // (batch_size * lanes))
+            sides[name] = _training(data, program, batch_size, lanes, steps[name])
+    return _take_turns(sides, steps, repeats)
+
+
+def _take_turns(sides: Sides, steps: dict[str, int], repeats: int) -> dict[str, list[float]]:
     for run in sides.values():  # the first call compiles
         run()
     times: dict[str, list[float]] = {name: [] for name in sides}
@@ -41,31 +75,33 @@ def step_times_ms(repeats: int) -> dict[str, list[float]]:
         for name, run in sides.items():
             started = time.perf_counter()
             run()
-            times[name].append((time.perf_counter() - started) * 1000 / STEPS)
+            times[name].append((time.perf_counter() - started) * 1000 / steps[name])
     return times
 
 
-def _training(data: ResidentData) -> Callable[[], object]:
-    program = compile_program(data)
-    start = initial_parameters(1, data.train.images.shape[1])
-    rates, seed = tf.constant([LEARNING_RATE]), tf.constant(0, tf.int64)
+def _training(
+    data: ResidentData, program: Program, batch_size: int, lanes: int, steps: int
+) -> Callable[[], object]:
+    start = initial_parameters(lanes, data.train.images.shape[1])
+    rates, seed = tf.constant([LEARNING_RATE] * lanes), tf.constant(0, tf.int64)
 
     def run() -> object:
         parameters, metrics = program(
-            start, rates, tf.constant(BATCH_SIZE), seed, tf.constant(0), tf.constant(STEPS)
+            start, rates, tf.constant(batch_size), seed, tf.constant(0), tf.constant(steps)
         )
         return parameters.weights.numpy(), metrics.correct.numpy(), metrics.losses.numpy()
 
     return run
 
 
-def _limit(compiled: Callable[..., object]) -> Callable[[], object]:
+def _limit(compiled: Callable[..., object], steps: int) -> Callable[[], object]:
     def run() -> object:
-        weights: object = compiled(tf.constant(STEPS))
+        weights: object = compiled(tf.constant(steps))
         return weights.numpy()  # type: ignore[attr-defined]  # waits for the last step
 
     return run
 
 
 if __name__ == "__main__":
-    print(json.dumps(step_times_ms(int(sys.argv[1]))))
+    measure = {"steps": step_times_ms, "lanes": lane_times_ms}[sys.argv[1]]
+    print(json.dumps(measure(int(sys.argv[2]))))

@@ -3,7 +3,9 @@
 Written after the description of Wolfgang Beyer's "Simple Image Classification Models for the CIFAR-10 dataset
 using TensorFlow". It knows nothing of swath and runs under TensorFlow's default settings.
 
-    python benchmarks/tutorial.py FOLDER     the folder with data_batch_1 to 5 and test_batch
+    python tutorial.py FOLDER [BATCH_SIZE LEARNING_RATE MAX_STEPS]
+
+FOLDER holds data_batch_1 to 5 and test_batch.
 """
 
 import pickle
@@ -16,9 +18,6 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 from numpy.typing import NDArray
 
-BATCH_SIZE = 100
-LEARNING_RATE = 0.005
-MAX_STEPS = 1000
 PRINT_EVERY_STEPS = 100
 PIXELS = 3072
 CLASSES = 10
@@ -46,7 +45,7 @@ def read_images(folder: Path) -> tuple[FloatImages, Labels, FloatImages, Labels]
     return train_images, train_labels, test_images, test_labels
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, batch_size: int = 100, learning_rate: float = 0.005, max_steps: int = 1000) -> None:
     """Train, and print what the tutorial prints."""
     began = time.time()
     train_images, train_labels, test_images, test_labels = read_images(folder)
@@ -57,13 +56,13 @@ def main(folder: Path) -> None:
     biases = tf.Variable(tf.zeros([CLASSES]))
     logits = tf.matmul(images, weights) + biases
     loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(logits=logits, labels=labels))
-    train_step = tf.train.GradientDescentOptimizer(LEARNING_RATE).minimize(loss)
+    train_step = tf.train.GradientDescentOptimizer(learning_rate).minimize(loss)
     accuracy = tf.reduce_mean(tf.cast(tf.equal(tf.argmax(logits, 1), labels), tf.float32))
 
     with tf.Session() as session:
         session.run(tf.global_variables_initializer())
-        for step in range(MAX_STEPS):
-            chosen = np.random.choice(len(train_images), BATCH_SIZE)
+        for step in range(max_steps):
+            chosen = np.random.choice(len(train_images), batch_size)
             batch = {images: train_images[chosen], labels: train_labels[chosen]}
             if step % PRINT_EVERY_STEPS == 0:
                 print(f"Step {step:5d}: training accuracy {session.run(accuracy, batch):g}")
@@ -75,4 +74,8 @@ def main(folder: Path) -> None:
 
 if __name__ == "__main__":
     tf.disable_eager_execution()
-    main(Path(sys.argv[1]))
+    words = sys.argv[1:]
+    if len(words) == 1:
+        main(Path(words[0]))
+    else:
+        main(Path(words[0]), int(words[1]), float(words[2]), int(words[3]))

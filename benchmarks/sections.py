@@ -1,0 +1,224 @@
+"""The sections of docs/benchmarks.md, each from the figures of one part."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from benchmarks.grid import (
+    BASIC,
+    FUSED,
+    FUSED_24,
+    KERAS,
+    LOG_BATCH,
+    LOG_METRIC,
+    SAMPLE_STEPS,
+    TUTORIAL,
+    TUTORIAL_24,
+    UNTRACKED,
+)
+from benchmarks.processes import EMPTY, WITH_STORE
+from benchmarks.processes import TUTORIAL as TUTORIAL_ONCE
+from benchmarks.steps import (
+    BATCH_SIZE,
+    BATCH_SIZES,
+    LANES,
+    LIMIT,
+    LIMIT_PREPARED,
+    STEP,
+    STEPS,
+    WIDE,
+    WIDE_LIMIT,
+    WIDE_STEP,
+)
+from benchmarks.where import PARTS
+
+Found = Mapping[str, Any]
+
+GRID = """\
+## A grid of 72 configurations
+
+The sweep `grid`: six batch sizes, six learning rates, 500 and 1,500 steps, CIFAR-10 with 5,000 images held
+back; 72,000 steps, 144,000 per-step values. Whole processes, from the shell back to the shell. 2 to 4 and 6
+keep every step's accuracy and loss and the weights in MLflow's SQLite store; 1 and 5 track nothing.
+1 to 3 were trained for three configurations (batches of 16, 100 and 150) and scaled up: 1 by the number of
+processes, 2 and 3 by the number of steps, from runs of {sample_steps} steps less runs of one; what they need
+for starting, for Hydra and for evaluations is counted for three runs only, which favours them. The scripts:
+[contenders/](../benchmarks/contenders).
+
+![Seconds of each contender](contenders.png)
+"""
+
+WHERE = """\
+## Where the time of `grid` goes
+
+Seconds of wall time of each part, summed over the threads and processes it runs in. Parts run beside each
+other, two groups train at a time, and whoever waits for a core is still counted, so the sum is more than the
+whole. The first column is the first sweep on a machine, which probes the widths.
+"""
+
+SCALING = """\
+## Lanes, batch sizes, configurations
+
+![Time per configuration](scaling.png)
+
+Milliseconds of one step by the number of lanes in one program, on one core, beside what they would take one
+by one; steady state, compiled before.
+"""
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """A Markdown table; the first column to the left, the others to the right."""
+    lines = ["| " + " | ".join(headings) + " |", "|---|" + "---:|" * (len(headings) - 1)]
+    lines += ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def spread(values: Sequence[float]) -> str:
+    """The least and the largest."""
+    return f"{min(values):.1f} to {max(values):.1f}"
+
+
+def grid_section(grid: Found) -> str:
+    """Contenders over the sweep `grid`."""
+    seconds, peak = grid["seconds"], grid["peak"]
+    median = {side: statistics.median(values) for side, values in seconds.items()}
+    targets = {TUTORIAL: "40", LOG_METRIC: "25", LOG_BATCH: "8"}
+    rows = [
+        (
+            side,
+            f"{median[side]:.1f}",
+            spread(seconds[side]),
+            f"{median[side] / median[FUSED]:.2f}",
+            targets.get(side, ""),
+        )
+        for side in (TUTORIAL, LOG_METRIC, LOG_BATCH, KERAS, BASIC, UNTRACKED, FUSED)
+    ]
+    small = median[TUTORIAL_24] / median[FUSED_24]
+    return "\n".join(
+        [
+            GRID.format(sample_steps=SAMPLE_STEPS),
+            table(("", "median (s)", "spread (s)", "of swath's", "target, at least"), rows),
+            "",
+            f"{len(seconds[FUSED])} repeats. The tracked sweep takes {median[FUSED] / median[UNTRACKED]:.2f} "
+            "times as long as the untracked one (target 1.5).",
+            f"Most resident memory of swath: {peak['process'] / 1e9:.2f} GB the process, "
+            f"{peak['family'] / 1e9:.2f} GB with the tracking process (target 2).",
+            "",
+            "24 configurations of 1,000 steps in an empty folder, the store made first: "
+            f"{median[FUSED_24]:.1f} s; the tutorial's script takes {small:.1f} times as long (target 20).",
+            "",
+        ]
+    )
+
+
+def where_section(where: Found) -> str:
+    """Where its time goes."""
+    rows = [
+        (text, *(f"{where[run].get(part, 0.0):.1f}" for run in ("probing", "remembered")))
+        for part, text in PARTS.items()
+    ]
+    share = where["probing"].get("probing", 0.0) / where["probing"]["whole"]
+    probing = f"Probing took {share:.1%} of the first sweep (target: at most 5 %)."
+    return "
+".join([WHERE, table(("", "probing first (s)", "later (s)"), rows), "", probing, ""])
+
+
+def lanes_section(lanes: Found) -> str:
+    """A step by the number of lanes."""
+    rows = []
+    for count in LANES:
+        row: list[str] = [str(count)]
+        for size in BATCH_SIZES:
+            together = statistics.median(lanes[f"{size}, {count}"])
+            alone = statistics.median(lanes[f"{size}, 1"]) * count
+            row += [f"{together:.2f}", f"{alone / together:.1f}"]
+        rows.append(row)
+    headings = ["lanes"]
+    for size in BATCH_SIZES:
+        headings += [f"batch {size} (ms)", "one by one"]
+    return "\n".join([SCALING, table(headings, rows), ""])
+
+
+def counts_section(counts: Found) -> str:
+    """Whole processes by the number of configurations."""
+    rows = [
+        (
+            f"{int(count):,}",
+            f"{entry['seconds']:.1f}",
+            f"{entry['seconds'] / int(count):.3f}",
+            f"{entry['process_bytes'] / 1e9:.2f}",
+            f"{entry['family_bytes'] / 1e9:.2f}",
+            f"{entry['stored_bytes'] / int(count) / 1e3:,.0f}",
+        )
+        for count, entry in counts.items()
+    ]
+    headings = ("configurations", "s", "s each", "process (GB)", "with tracking (GB)", "stored, each (kB)")
+    note = "Whole processes in empty folders: batches of 100, 100 steps, 100 learning rates a seed; once each."
+    return "\n".join([note, "", table(headings, rows), ""])
+
+
+def steps_section(steps: Found) -> str:
+    """One step and its limit."""
+    ms = {name: statistics.median(times) for name, times in steps.items()}
+    rows = [
+        (STEP, f"{ms[STEP]:.3f}", "1", ""),
+        (LIMIT_PREPARED, f"{ms[LIMIT_PREPARED]:.3f}", f"{ms[STEP] / ms[LIMIT_PREPARED]:.2f}", "1.25"),
+        (LIMIT, f"{ms[LIMIT]:.3f}", f"{ms[STEP] / ms[LIMIT]:.2f}", ""),
+        (WIDE_STEP, f"{ms[WIDE_STEP]:.3f}", "1", ""),
+        (WIDE_LIMIT, f"{ms[WIDE_LIMIT]:.3f}", f"{ms[WIDE_STEP] / ms[WIDE_LIMIT]:.2f}", "1.15"),
+    ]
+    text = f"""\
+## One training step
+
+Batches of {BATCH_SIZE} images, {STEPS} steps a measurement (of {WIDE} lanes, fewer), {len(steps[STEP])} repeats.
+The limit is a loop of the same kind with the step's two matrix products and its gather in it, and nothing
+else: no mean image, bias, softmax, loss, accuracy or metrics.
+"""
+    return "\n".join([text, table(("", "median (ms)", "step / this", "target"), rows), ""])
+
+
+def processes_section(processes: Found) -> str:
+    """The article's run."""
+    wall = {side: [run["wall_s"] for run in runs] for side, runs in processes.items()}
+    median = {side: statistics.median(values) for side, values in wall.items()}
+    targets = {WITH_STORE: "0.60", EMPTY: "0.75"}
+    rows = [
+        (
+            side,
+            f"{median[side]:.2f}",
+            spread(wall[side]),
+            f"{median[side] / median[TUTORIAL_ONCE]:.2f}",
+            targets.get(side, ""),
+        )
+        for side in (TUTORIAL_ONCE, WITH_STORE, EMPTY)
+    ]
+    swath = [*processes[WITH_STORE], *processes[EMPTY]]
+    memory = [
+        (name, _largest(runs, "peak_bytes"), _largest(runs, "family_peak_bytes"), target)
+        for name, runs, target in ((TUTORIAL_ONCE, processes[TUTORIAL_ONCE], ""), ("swath", swath, "1.5 GB"))
+    ]
+    text = f"""\
+## The article's run, as a whole process
+
+batch_size 100, learning_rate 0.005, 1,000 steps, all 50,000 CIFAR-10 images, evaluated on the 10,000 test
+images; {len(wall[EMPTY])} repeats. The tutorial's way is a TensorFlow 1 graph that is fed one NumPy batch per
+step ([contenders/tutorial.py](../benchmarks/contenders/tutorial.py)); it reads the pickles and tracks
+nothing. swath finds its cache of the images, stores 2,000 metric values and seven artifacts in MLflow, and in the
+empty folder makes the store first.
+"""
+    peak = "Peak resident memory; swath's child is the tracking process, and what the two share, such as\n"
+    return "\n".join(
+        [
+            text,
+            table(("", "median (s)", "spread (s)", "of the tutorial's", "target"), rows),
+            "",
+            peak + "Python itself, is counted twice:",
+            "",
+            table(("", "the process", "with its children", "target"), memory),
+            "",
+        ]
+    )
+
+
+def _largest(runs: Sequence[Mapping[str, float]], key: str) -> str:
+    return f"{max(run[key] for run in runs) / 1e9:.2f} GB"

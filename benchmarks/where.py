@@ -1,0 +1,129 @@
+"""Where the time of a command goes: `python -m benchmarks.where FILE -cn grid` runs it and writes FILE.
+
+Seconds of wall time of each part, summed over the threads and processes it runs in. Parts run beside each
+other, two groups train at a time, and whoever waits for a core is still counted; so the sum is more than the
+whole.
+"""
+
+import functools
+import json
+import sys
+import threading
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+PARTS = {
+    "checking": "Python, Hydra; every job composed and checked",
+    "starting": "TensorFlow and MLflow loaded, the store opened, the images read and checked",
+    "handing over": "the images handed to TensorFlow, the program traced",
+    "probing": "probing widths (0 where they are remembered)",
+    "composing": "the launcher composing every job's config",
+    "training": "training, and the first call's compilation",
+    "evaluating": "evaluating on validation and test images",
+    "sending": "blocks and artifacts sent to the tracking process",
+    "Hydra's files": "Hydra's folder, files and logs of every job",
+    "tracking": "the tracking process: runs begun, filled, ended",
+    "waiting": "waiting for the tracking process at the end",
+    "whole": "the whole process",
+}
+
+
+class Clock:
+    """Adds up the time spent in functions, by part."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = defaultdict(float)
+        self._lock = threading.Lock()
+
+    def add(self, part: str, seconds: float) -> None:
+        """Add to a part."""
+        with self._lock:
+            self.seconds[part] += seconds
+
+    def wrap(self, owner: Any, name: str, part: str, less: str | None = None) -> None:
+        """Time a function; what it adds is taken from another part, in which it is called."""
+        function = getattr(owner, name)
+
+        @functools.wraps(function)
+        def timed(*arguments: Any, **named: Any) -> Any:
+            started = time.perf_counter()
+            try:
+                return function(*arguments, **named)
+            finally:
+                spent = time.perf_counter() - started
+                self.add(part, spent)
+                if less is not None:
+                    self.add(less, -spent)
+
+        setattr(owner, name, timed)
+
+
+def main() -> None:
+    """Run the command that follows FILE."""
+    result, sys.argv[1:] = Path(sys.argv[1]).resolve(), sys.argv[2:]
+    clock = Clock()
+    import swath.app.main as command
+    import swath.app.preflight
+    import swath.app.session
+
+    began = psutil.Process().create_time()
+    clock.wrap(swath.app.session.Session, "__init__", "starting")
+    bring_up = swath.app.session.Session._bring_up
+
+    def then_time_the_rest(session: Any, *arguments: Any) -> Any:
+        brought = bring_up(session, *arguments)
+        _wrap_training(clock)  # TensorFlow has been loaded by now
+        return brought
+
+    swath.app.session.Session._bring_up = then_time_the_rest  # type: ignore[method-assign]
+    clock.wrap(swath.app.session.Session, "close", "waiting")
+    check = swath.app.preflight.check_command
+
+    def timed_check(*arguments: Any) -> Any:
+        checked = check(*arguments)
+        clock.add("checking", time.time() - began)
+        return checked
+
+    swath.app.preflight.check_command = timed_check
+
+    def leave(status: int) -> None:
+        clock.add("whole", time.time() - began)
+        result.write_text(json.dumps(clock.seconds), encoding="utf-8")
+        sys.exit(status)
+
+    command._leave = leave
+    command.main()
+
+
+def _wrap_training(clock: Clock) -> None:
+    import hydra_plugins.swath_fused.launcher as launcher
+    import swath.group_run
+    import swath.runner
+    import swath.tracking.channel
+    import swath.tracking.tracker
+
+    clock.wrap(swath.runner, "make_resident", "handing over")
+    clock.wrap(swath.runner, "compile_program", "handing over")
+    clock.wrap(swath.runner, "keeps_bits", "probing")
+    clock.wrap(swath.group_run.GroupTraining, "advance", "training")
+    clock.wrap(swath.group_run.GroupRun, "_evaluate", "evaluating")
+    clock.wrap(swath.tracking.channel.Worker, "call", "sending")
+    clock.wrap(launcher.JobConfigs, "config", "composing")
+    clock.wrap(launcher, "run_job", "Hydra's files")
+    clock.wrap(launcher._Waiting, "__call__", "waiting for jobs", less="Hydra's files")
+    settle = swath.tracking.tracker.TrackedRun.settle
+
+    def settled(run: Any) -> Any:
+        run_id, seconds = settle(run)
+        clock.add("tracking", seconds)
+        return run_id, seconds
+
+    swath.tracking.tracker.TrackedRun.settle = settled  # type: ignore[method-assign]
+
+
+if __name__ == "__main__":
+    main()
