@@ -170,8 +170,8 @@ def steps_section(steps: Found) -> str:
     text = f"""\
 ## One training step
 
-Batches of {BATCH_SIZE} images, {STEPS} steps a measurement (of {WIDE} lanes, fewer), {len(steps[STEP])} repeats.
-The limit is a loop of the same kind with the step's two matrix products and its gather in it, and nothing
+Batches of {BATCH_SIZE} images, {STEPS} steps a measurement (fewer of {WIDE} lanes); {len(steps[STEP])}
+repeats. The limit is a loop of the same kind with the step's two matrix products and its gather in it, and nothing
 else: no mean image, bias, softmax, loss, accuracy or metrics.
 """
     return "\n".join([text, table(("", "median (ms)", "step / this", "target"), rows), ""])
@@ -203,8 +203,8 @@ def processes_section(processes: Found) -> str:
 batch_size 100, learning_rate 0.005, 1,000 steps, all 50,000 CIFAR-10 images, evaluated on the 10,000 test
 images; {len(wall[EMPTY])} repeats. The tutorial's way is a TensorFlow 1 graph that is fed one NumPy batch per
 step ([contenders/tutorial.py](../benchmarks/contenders/tutorial.py)); it reads the pickles and tracks
-nothing. swath finds its cache of the images, stores 2,000 metric values and seven artifacts in MLflow, and in the
-empty folder makes the store first.
+nothing. swath finds its cache of the images, stores 2,000 metric values and seven artifacts in MLflow, and
+in the empty folder makes the store first.
 """
     peak = "Peak resident memory; swath's child is the tracking process, and what the two share, such as\n"
     return "\n".join(
