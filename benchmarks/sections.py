@@ -119,8 +119,7 @@ def where_section(where: Found) -> str:
     ]
     share = where["probing"].get("probing", 0.0) / where["probing"]["whole"]
     probing = f"Probing took {share:.1%} of the first sweep (target: at most 5 %)."
-    return "
-".join([WHERE, table(("", "probing first (s)", "later (s)"), rows), "", probing, ""])
+    return "\n".join([WHERE, table(("", "probing first (s)", "later (s)"), rows), "", probing, ""])
 
 
 def lanes_section(lanes: Found) -> str:
@@ -153,7 +152,7 @@ def counts_section(counts: Found) -> str:
         for count, entry in counts.items()
     ]
     headings = ("configurations", "s", "s each", "process (GB)", "with tracking (GB)", "stored, each (kB)")
-    note = "Whole processes in empty folders: batches of 100, 100 steps, 100 learning rates a seed; once each."
+    note = "Whole processes in empty folders: batches of 100, 100 steps, 100 learning rates a seed; once."
     return "\n".join([note, "", table(headings, rows), ""])
 
 
@@ -171,7 +170,7 @@ def steps_section(steps: Found) -> str:
 ## One training step
 
 Batches of {BATCH_SIZE} images, {STEPS} steps a measurement (fewer of {WIDE} lanes); {len(steps[STEP])}
-repeats. The limit is a loop of the same kind with the step's two matrix products and its gather in it, and nothing
+repeats. The limit is a loop of the same kind with the two matrix products and its gather in it, and nothing
 else: no mean image, bias, softmax, loss, accuracy or metrics.
 """
     return "\n".join([text, table(("", "median (ms)", "step / this", "target"), rows), ""])
