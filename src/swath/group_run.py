@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from swath.config.datasets import PIXELS
 from swath.data import Dataset
+from swath.errors import SwathError
 from swath.events import GroupEnded, Observer, SegmentDone
 from swath.lane_run import LaneRun
 from swath.plan import LaneGroup, Usable, plan_spans, segment_steps_of
@@ -135,9 +136,13 @@ class GroupRun:
         try:
             feed(run)
         except Exception as error:
-            _log.exception("a run failed")
+            if isinstance(error, SwathError):
+                reason = str(error)
+            else:
+                _log.exception("a run failed")
+                reason = f"{type(error).__name__}: {error}".splitlines()[0]
             if not run.ended.done():
-                run.abort("FAILED", f"{type(error).__name__}: {error}".splitlines()[0])
+                run.abort("FAILED", reason)
 
     def _evaluate(self, segment: Segment, split: Split) -> _Evaluated:
         if len(split) == 0:

@@ -76,6 +76,7 @@ class RunResult:
         try:
             run_id, track_s = self.tracked.settle()
         except SwathError as error:
-            reason = f"tracking failed: {error}"
-            return replace(self, status="FAILED", error="; ".join(filter(None, [self.error, reason])))
+            known, reason = self.error or "", str(error)
+            both = known if reason in known else "; ".join(filter(None, [known, reason]))
+            return replace(self, status="FAILED", error=both)
         return replace(self, run_id=run_id, metrics={**self.metrics, "runtime/track_s": track_s})

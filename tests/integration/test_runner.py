@@ -74,7 +74,7 @@ def short_segments(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_lane_whose_tracking_fails_ends_alone() -> None:
     results = run_all(CONFIGS, RecordingTracker("1e-06"))
     assert [result.status for result in results] == ["FINISHED", "FAILED", "FINISHED", "FAILED"]
-    assert results[1].error == "SwathError: MLflow: the disk is full"
+    assert results[1].error == "MLflow: the disk is full"
     assert results[1].bits == ""
     assert results[3].error is not None
     assert results[3].error.startswith("diverged at step ")

@@ -8,7 +8,6 @@ from rich.progress import Progress as Bars
 from rich.table import Column
 
 from swath.app.progress import GroupProgress, Progress
-from swath.app.screen import MOST_FAILURES, failure_line
 from swath.events import Event, GroupEnded, Note, Planned, RunEnded, SegmentDone, Starting, StepsDone
 
 REFRESHES_PER_S = 4
@@ -65,8 +64,7 @@ class LiveSweepScreen(AbstractContextManager["LiveSweepScreen"]):
                     self._bars.remove_task(self._groups.pop(id(group)))
                 self._update()
             case RunEnded(result):
-                if result.error is not None and self._progress.failed <= MOST_FAILURES:
-                    line = failure_line(self._progress, event)
+                if line := self._progress.failure_line(result):
                     self._console.print(line, highlight=False, markup=False, soft_wrap=True)
                 self._update()
 

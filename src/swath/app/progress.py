@@ -1,6 +1,7 @@
 """How far along a sweep is: counted from its events, without a word on how that is shown."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -11,6 +12,12 @@ from swath.events import Event, GroupEnded, Planned, RunEnded, SegmentDone, Step
 from swath.launch import RunResult
 from swath.plan import LANES_DIFFER_IN, LaneGroup
 from swath.ranking import rank
+
+MOST_FAILURES = 20
+"""Failures that are shown when they happen; all of them are counted, and told at the end."""
+
+SAME_REASONS = 3
+"""Failures for one reason that are shown."""
 
 
 @dataclass
@@ -43,6 +50,7 @@ class Progress:
       running: those that have begun, by the identity of the group.
       ended: configurations that are over.
       failed: those of them that did not finish.
+      reasons: how many have not finished for each reason.
       best: the accuracy of the best, by the metric that ranks it.
     """
 
@@ -54,6 +62,7 @@ class Progress:
     running: dict[int, GroupProgress] = field(default_factory=dict)
     ended: int = 0
     failed: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
     best: tuple[str, float, str] | None = None
     _planned_s: float = 0.0
     _ended_s: float = 0.0
@@ -102,6 +111,16 @@ class Progress:
         """Steps of all configurations in a second, so far."""
         return self._steps / self.elapsed_s if self._steps else 0.0
 
+    def failure_line(self, result: RunResult) -> str | None:
+        """A configuration that has just ended without finishing, and why; None where that is known by now."""
+        if result.error is None or self.failed > MOST_FAILURES:
+            return None
+        times = self.reasons[result.error]
+        if times > SAME_REASONS:
+            return None
+        more = "; others for the same reason are not shown" if times == SAME_REASONS else ""
+        return f"{result.status} {self.configuration(result)}: {result.error}{more}"
+
     def configuration(self, result: RunResult) -> str:
         """A configuration by what is swept: `learning_rate=1e-06 max_steps=500`."""
         return _named(result.config, self.swept) or "the same again"
@@ -128,6 +147,7 @@ class Progress:
         self.ended += 1
         if result.status != "FINISHED":
             self.failed += 1
+            self.reasons[result.error or ""] += 1
             return
         metric = rank([result.metrics]).metric
         accuracy = result.metrics[metric]

@@ -15,10 +15,6 @@ LINE_EVERY_S = 10.0
 """Time between two lines on the progress of a sweep where no terminal shows it."""
 
 
-MOST_FAILURES = 20
-"""Failures that are shown when they happen; all of them are counted, and listed at the end."""
-
-
 class Screen(AbstractContextManager["Screen"], Protocol):
     """An observer that has the screen until it is left."""
 
@@ -81,8 +77,9 @@ class PlainSweepScreen(AbstractContextManager["PlainSweepScreen"]):
                 self._print(f"Sweep{of}; loading TensorFlow and MLflow ...")
             case Note(text, passing) if not passing or self._due():
                 self._print(text)
-            case RunEnded(result) if result.error is not None and self._progress.failed <= MOST_FAILURES:
-                self._print(failure_line(self._progress, event))
+            case RunEnded(result):
+                if line := self._progress.failure_line(result):
+                    self._print(line)
             case SegmentDone() | GroupEnded() if self._due():
                 self._print(self._progress.summary())
 
@@ -92,9 +89,3 @@ class PlainSweepScreen(AbstractContextManager["PlainSweepScreen"]):
     def _print(self, line: str) -> None:
         self._last_line = self._clock()
         print(line, file=self._output, flush=True)
-
-
-def failure_line(progress: Progress, ended: RunEnded) -> str:
-    """A configuration that did not finish, and why."""
-    result = ended.result
-    return f"{result.status} {progress.configuration(result)}: {result.error}"

@@ -19,6 +19,9 @@ UI_ADDRESS = "http://127.0.0.1:5000"
 MOST_ROWS = 100
 """Configurations that a table shows, and failures below it."""
 
+MOST_ALIKE = 5
+"""Failures for one reason that are named one by one."""
+
 FULL_ID = 32
 SHORT_ID = 8
 """Hexadecimal digits of a run id."""
@@ -35,12 +38,7 @@ def print_sweep(
         if len(finished) > MOST_ROWS:
             _print(console, f"The best {MOST_ROWS} of {len(finished)}; the MLflow UI shows all.")
         _print_ranking_note(ranking, finished, console)
-    others = [result for result in results if result.status != "FINISHED"]
-    for result in others[:MOST_ROWS]:
-        name = _configuration(result, launch.swept)
-        _print(console, f"{result.status} {name}: {result.error} (run {result.run_id})")
-    if len(others) > MOST_ROWS:
-        _print(console, f"... and {len(others) - MOST_ROWS} more that did not finish.")
+    _print_failures([result for result in results if result.status != "FINISHED"], launch, console)
     steps = sum(result.config.max_steps for result in finished)
     _print(
         console,
@@ -58,6 +56,25 @@ def print_single(result: RunResult, store: StoreInfo, console: Console) -> None:
         return
     _print(console, f"Run {result.run_id}")
     _print_next(store, console, f"#/experiments/{store.experiment_id}/runs/{result.run_id}")
+
+
+def _print_failures(others: Sequence[RunResult], launch: Launch, console: Console) -> None:
+    """A line for each; one line for many with the same reason."""
+    reasons: dict[tuple[str, str | None], list[RunResult]] = {}
+    for result in others:
+        reasons.setdefault((result.status, result.error), []).append(result)
+    lines = []
+    for (status, error), alike in reasons.items():
+        if len(alike) > MOST_ALIKE:
+            lines.append(f"{status} {len(alike)} configurations: {error}")
+            continue
+        for result in alike:
+            run = "" if result.run_id is None else f" (run {result.run_id})"
+            lines.append(f"{status} {_configuration(result, launch.swept)}: {error}{run}")
+    for line in lines[:MOST_ROWS]:
+        _print(console, line)
+    if len(lines) > MOST_ROWS:
+        _print(console, f"... and {len(lines) - MOST_ROWS} lines of this kind")
 
 
 def print_check(compared: Sequence[tuple[RunResult, bool]], launch: Launch, console: Console) -> None:

@@ -1,5 +1,6 @@
 """Runs in an MLflow store: begun, filled block by block, ended in every case."""
 
+import contextlib
 import json
 import time
 from dataclasses import dataclass
@@ -59,7 +60,16 @@ class RunStore:
           MlflowException: the store cannot be used.
         """
         self.uri = address.uri or mlflow.get_tracking_uri()
-        self._client = MlflowClient(tracking_uri=self.uri)
+        try:
+            self._client = MlflowClient(tracking_uri=self.uri)
+        except Exception as error:
+            if "unable to open database file" not in str(error):
+                raise
+            raise SwathError(
+                f"the store {hide_password(self.uri, self.uri)} cannot be opened or made in {Path.cwd()}; "
+                "run swath in a folder that can be written, or name a store: "
+                "tracking.uri=sqlite:////PATH/mlflow.db"
+            ) from error
         self._sql_steps = sql_steps(self._client)
         self._experiment_id = self._experiment(address)
         self._common_tags = environment_facts()
@@ -110,9 +120,20 @@ class RunStore:
             self._started_client().log_batch(run_id, metrics[first : first + LARGEST_BATCH])
 
     def end(self, key: int, end: RunEnd) -> float:
-        """Store what is left of a run and end it; returns the seconds that tracking it has taken."""
+        """Store what is left of a run and end it; returns the seconds that tracking it has taken.
+
+        Where it cannot be stored, the run is ended as FAILED, if that much can be stored.
+        """
+        entry = self._open.pop(key)
+        try:
+            return self._end(entry, end)
+        except Exception:
+            with contextlib.suppress(Exception):
+                self._started_client().set_terminated(entry.run_id, "FAILED")
+            raise
+
+    def _end(self, entry: _OpenRun, end: RunEnd) -> float:
         started = time.perf_counter()
-        entry = self._open[key]
         client = self._started_client()
         with artifact_folder(client, entry.run_id, entry.artifact_uri) as folder:
             write_artifacts(folder, entry.start, end, self._environment_text)
@@ -125,7 +146,6 @@ class RunStore:
             tags=[] if end.error is None else [RunTag("swath.error", end.error)],
         )
         client.set_terminated(entry.run_id, end.status)
-        del self._open[key]
         return tracked_s
 
     def close(self, status: Status = "KILLED") -> int:
@@ -133,7 +153,8 @@ class RunStore:
         open_runs = list(self._open.values())
         self._open.clear()
         for entry in open_runs:
-            self._started_client().set_terminated(entry.run_id, status)
+            with contextlib.suppress(Exception):  # the others shall be ended all the same
+                self._started_client().set_terminated(entry.run_id, status)
         return len(open_runs)
 
     def _started_client(self) -> MlflowClient:

@@ -29,7 +29,8 @@ class TrackedRun:
     def check(self) -> None:
         """Raise what has gone wrong so far; forget what has gone well."""
         while len(self._calls) > 1 and self._calls[0].done():
-            self._calls.pop(0).result()
+            self._calls[0].result()  # what has gone wrong stays, for `settle`
+            self._calls.pop(0)
 
     def settle(self) -> tuple[str, float]:
         """Wait until everything is stored.

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import signal
 import sys
 
@@ -27,13 +28,15 @@ def main(descriptor: int) -> None:
     from swath.tracking.store import RunStore  # MLflow takes a second: only here, in the process it is for
 
     for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+        # It logs an error of its database with its traceback, then raises it; the parent says it in a line.
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     store = RunStore()
 
     def describe(error: Exception) -> str:
         text = str(error) if isinstance(error, SwathError) else f"MLflow: {error}"
         # The first line says what; SQLAlchemy appends the statement and a link on the next ones.
         line = next((part.strip() for part in text.splitlines() if part.strip()), type(error).__name__)
+        line = re.sub(r"\((sqlite3|psycopg2?|pymysql)\.\w+\) ", "", line)
         return hide_password(line, store.uri)
 
     functions = {name: getattr(store, name) for name in ("open", "begin", "log_steps", "end", "close")}

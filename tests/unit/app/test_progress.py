@@ -10,8 +10,8 @@ from rich.console import Console
 from support.small import run_config
 
 from swath.app.live import LiveSweepScreen
-from swath.app.progress import Progress, duration
-from swath.app.screen import MOST_FAILURES, PlainSweepScreen
+from swath.app.progress import MOST_FAILURES, SAME_REASONS, Progress, duration
+from swath.app.screen import PlainSweepScreen
 from swath.events import Event, GroupEnded, Note, Planned, RunEnded, SegmentDone, Starting, StepsDone
 from swath.launch import RunResult
 from swath.plan import LaneGroup, Span, plan_groups
@@ -26,8 +26,10 @@ def group() -> LaneGroup:
     return planned
 
 
-def ended(rate: float, accuracy: float | None) -> RunEnded:
-    error = None if accuracy is not None else "diverged at step 3: loss is nan"
+def ended(
+    rate: float, accuracy: float | None, error: str | None = "diverged at step 3: loss is nan"
+) -> RunEnded:
+    error = None if accuracy is not None else error
     metrics = {"validation/accuracy": accuracy} if accuracy is not None else {}
     status: Any = "FINISHED" if accuracy is not None else "FAILED"
     return RunEnded(RunResult(run_config(learning_rate=rate), status, metrics, error, NOTHING))
@@ -128,8 +130,20 @@ def test_a_flood_of_failures_does_not_flood_the_screen(screen_of: str) -> None:
     }
     with makers[screen_of]() as screen:
         for number in range(1000):
-            screen(ended(number + 1, None))
+            screen(ended(number + 1, None, f"diverged at step {number}"))
     assert output.getvalue().count("FAILED") == MOST_FAILURES
+
+
+def test_failures_for_one_reason_are_shown_a_few_times(progress: Progress) -> None:
+    output = io.StringIO()
+    with PlainSweepScreen(progress, output) as screen:
+        for number in range(10):
+            screen(ended(number + 1, None, "MLflow: disk full"))
+    lines = output.getvalue().splitlines()
+    assert len(lines) == SAME_REASONS
+    assert lines[-1] == (
+        "FAILED learning_rate=3: MLflow: disk full; others for the same reason are not shown"
+    )
 
 
 def test_a_terminal_shows_a_bar_for_the_sweep_and_one_for_each_running_group(progress: Progress) -> None:

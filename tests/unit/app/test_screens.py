@@ -119,11 +119,16 @@ def test_check_says_which_configurations_have_other_bits_alone() -> None:
 
 def test_long_tables_are_cut_and_say_so() -> None:
     finished = [result(rate * 1e-7, validation_accuracy=rate / 1000) for rate in range(1, 151)]
-    failed = [result(rate * 1e-2, "FAILED", "diverged") for rate in range(1, 131)]
+    failed = [result(rate * 1e-2, "FAILED", f"diverged at step {rate}") for rate in range(1, 131)]
     lines = swept_screen(finished + failed)
     assert sum("FAILED" in line for line in lines) == 100
     assert "The best 100 of 150; the MLflow UI shows all." in lines
-    assert "... and 30 more that did not finish." in lines
+    assert "... and 30 lines of this kind" in lines
+
+
+def test_many_failures_for_one_reason_are_one_line() -> None:
+    lines = swept_screen([result(rate * 1e-7, "FAILED", "MLflow: disk full") for rate in range(1, 73)])
+    assert lines[0] == "FAILED 72 configurations: MLflow: disk full"
 
 
 def test_sweep_ends_with_the_address_of_exactly_its_runs() -> None:

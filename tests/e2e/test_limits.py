@@ -1,0 +1,108 @@
+"""What a sweep does at its limits: a full disk, a folder that cannot be written, nothing that finishes."""
+
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mlflow.tracking import MlflowClient
+from support.command import SWATH, swath
+
+SWEEP = ["-m", "data=digits", "batch_size=10", "learning_rate=1e-7,1e-6,1e-5", "seed=range(6)"]
+
+
+def statuses(folder: Path) -> dict[str, int]:
+    with sqlite3.connect(folder / "mlflow.db") as database:
+        return dict(database.execute("select status, count(*) from runs group by status"))
+
+
+def test_full_disk_leaves_what_was_there_readable(tmp_path: Path) -> None:
+    assert swath(tmp_path, "data=digits", "max_steps=30").returncode == 0
+    (before,) = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db").search_runs(["1"])
+    full_kb = (tmp_path / "mlflow.db").stat().st_size // 1024 + 500
+    # A limit on the size of a file stands in for the end of the disk: the same failing writes.
+    command = f"ulimit -f {full_kb}; exec {SWATH} " + " ".join(
+        f"'{word}'" for word in [*SWEEP, "max_steps=2000"]
+    )
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr == ""
+    lines = done.stdout.splitlines()
+    assert "FAILED 18 configurations: MLflow: disk I/O error" in lines
+    assert any(line.startswith("0 of 18 configurations finished") for line in lines)
+    found = statuses(tmp_path)
+    assert found.pop("FINISHED") == 1
+    assert set(found) <= {"FAILED", "KILLED"}
+    client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    assert client.get_run(before.info.run_id).to_dictionary() == before.to_dictionary()
+    assert len(client.get_metric_history(before.info.run_id, "train/loss")) == 30
+
+
+@pytest.mark.skipif(not Path("/sys").is_dir(), reason="/sys is the folder that nobody can write here")
+def test_folder_that_cannot_be_written_is_one_clear_line() -> None:
+    done = swath(Path("/sys"), "data=digits", "max_steps=5")
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(
+        "swath: the store sqlite:////sys/mlflow.db cannot be opened or made in /sys; run swath"
+    )
+
+
+@pytest.mark.parametrize("most", ["0", "-1", "1.5", "many"])
+def test_max_lanes_is_a_whole_number_from_1_up(tmp_path: Path, most: str) -> None:
+    done = swath(tmp_path, *SWEEP, f"fuse.max_lanes={most}")
+    assert done.returncode == 2
+    assert done.stderr == f"swath: fuse.max_lanes={most}: expected a whole number of lanes from 1 up\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_sweep_of_one_configuration(tmp_path: Path) -> None:
+    done = swath(tmp_path, "-m", "data=digits", "max_steps=20")
+    assert done.returncode == 0
+    assert any(line.startswith("1 of 1 configurations finished") for line in done.stdout.splitlines())
+    assert statuses(tmp_path) == {"FINISHED": 1}
+
+
+def test_sweep_in_which_everything_fails(tmp_path: Path) -> None:
+    done = swath(tmp_path, "-m", "data=digits", "max_steps=20", "learning_rate=1e36,2e36,3e36")
+    assert done.returncode == 1
+    lines = done.stdout.splitlines()
+    assert sum(line.startswith("FAILED learning_rate=") and "(run " in line for line in lines) == 3
+    assert any(line.startswith("0 of 3 configurations finished") for line in lines)
+    assert statuses(tmp_path) == {"FAILED": 3}
+
+
+def test_configurations_that_share_no_program_make_more_groups(tmp_path: Path) -> None:
+    words = ["-m", "data=digits,digits", "seed=0,1", "batch_size=7,8", "preprocessing=none,standardize"]
+    done = swath(tmp_path, *words, "max_steps=5", "evaluate_every_steps=0,2")
+    assert done.returncode == 0, done.stderr
+    assert statuses(tmp_path) == {"FINISHED": 32}
+
+
+MANY = """
+import hydra._internal.config_loader_impl as loading, hydra.core.utils as utils
+composed = []
+original = loading.ConfigLoaderImpl._load_configuration_impl
+def counted(self, *arguments, **named):
+    composed.append(1)
+    return original(self, *arguments, **named)
+loading.ConfigLoaderImpl._load_configuration_impl = counted
+import atexit, os
+leave = os._exit
+os._exit = lambda status: (print("composed", len(composed), flush=True), leave(status))
+"""
+
+
+def test_very_many_configurations_are_composed_a_few_times(tmp_path: Path) -> None:
+    words = ["-m", "data=digits", "max_steps=1", "batch_size=5", "seed=range(2)"]
+    rates = ",".join(f"{1e-7 * (1 + number / 100):.4g}" for number in range(100))
+    done = swath(tmp_path, *words, f"learning_rate={rates}", patch=MANY)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert any(line.startswith("200 of 200 configurations finished") for line in lines)
+    assert int(lines[-1].removeprefix("composed ")) < 10
+    assert len(list((tmp_path / "multirun").glob("*/*/*/.hydra/overrides.yaml"))) == 200
+    assert sys.getsizeof(done.stdout) < 20_000  # the table is cut
