@@ -65,8 +65,9 @@ def where(data: Path) -> Any:
     with tempfile.TemporaryDirectory(prefix="swath-benchmark-") as folder:
         for name in ("probing.json", "remembered.json"):
             words = [str(Path(folder) / name), "-cn", "grid", f"data.dir={data}"]
-            cache = {"SWATH_CACHE_DIR": str(Path(folder) / "cache")}
-            _run([sys.executable, "-m", "benchmarks.where", *words], cwd=ROOT, env={**os.environ, **cache})
+            added = {"SWATH_CACHE_DIR": str(Path(folder) / "cache"), "PYTHONPATH": str(ROOT)}
+            command = [sys.executable, "-m", "benchmarks.where", *words]
+            _run(command, cwd=Path(folder), env={**os.environ, **added})
         files = {name: Path(folder) / f"{name}.json" for name in ("probing", "remembered")}
         return {name: json.loads(path.read_text(encoding="utf-8")) for name, path in files.items()}
 

@@ -8,23 +8,8 @@ from concurrent.futures import Future
 
 import swath.app.session
 from swath.app.main import main
-from swath.tracking.records import RunEnd, RunStart, StepBlock, StoreAddress, StoreInfo
-
-
-class NoRun:
-    """Stands in for a `TrackedRun`."""
-
-    ended = False
-
-    def log_steps(self, block: StepBlock) -> None:
-        """Drop a block."""
-
-    def end(self, end: RunEnd) -> None:
-        """Drop the rest."""
-
-    def settle(self) -> tuple[str, float]:
-        """Nothing was stored."""
-        return "", 0.0
+from swath.tracking.records import RunStart, StoreAddress, StoreInfo
+from swath.tracking.tracker import UntrackedRun
 
 
 class NoTracker:
@@ -36,9 +21,9 @@ class NoTracker:
         opened.set_result(StoreInfo("sqlite:///mlflow.db", "0"))
         return opened
 
-    def begin(self, start: RunStart) -> NoRun:
-        """There is no run."""
-        return NoRun()
+    def begin(self, start: RunStart) -> UntrackedRun:
+        """A run that leaves nothing."""
+        return UntrackedRun()
 
     def close(self) -> None:
         """There is nothing to close."""

@@ -1,0 +1,82 @@
+"""Where per-step values go: a tracking server gets what a store in the folder gets."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from mlflow.tracking import MlflowClient
+from support.command import swath
+
+WORDS = ["-m", "data=digits", "batch_size=10", "max_steps=30", "learning_rate=1e-7,1e-6"]
+
+
+def histories(client: MlflowClient) -> dict[str, list[tuple[int, float]]]:
+    """Every run's losses, by its name."""
+    experiment = client.get_experiment_by_name("swath")
+    assert experiment is not None
+    found = {}
+    for run in client.search_runs([experiment.experiment_id]):
+        values = client.get_metric_history(run.info.run_id, "train/loss")
+        found[run.info.run_name] = sorted((value.step, value.value) for value in values)
+        assert run.info.status == "FINISHED"
+        assert "weights.npz" in {entry.path for entry in client.list_artifacts(run.info.run_id)}
+    return found
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    """A real tracking server with a store and artifacts of its own."""
+    folder = tmp_path / "server"
+    folder.mkdir()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [
+        str(Path(sys.executable).parent / "mlflow"),
+        "server",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    ]
+    process = subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + 120
+        while True:
+            try:
+                with urllib.request.urlopen(f"{address}/health", timeout=5):
+                    break
+            except (urllib.error.URLError, OSError):
+                assert process.poll() is None and time.monotonic() < deadline
+                time.sleep(0.5)
+        yield address
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(timeout=30)
+
+
+def test_tracking_server_gets_what_a_local_store_gets(server: str, tmp_path: Path) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    local = swath(here, *WORDS)
+    assert local.returncode == 0, local.stderr
+    (tmp_path / "there").mkdir()
+    remote = swath(tmp_path / "there", *WORDS, f"tracking.uri={server}")
+    assert remote.returncode == 0, remote.stderr
+    assert not (tmp_path / "there" / "mlflow.db").exists()
+    stored = histories(MlflowClient(f"sqlite:///{here}/mlflow.db"))
+    assert [len(values) for values in stored.values()] == [30, 30]
+    assert histories(MlflowClient(server)) == stored
+    assert re.search(rf"See it: {server}/#/experiments/\d+/runs\?searchFilter=", remote.stdout)
