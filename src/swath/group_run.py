@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from swath.config.datasets import PIXELS
 from swath.data import Dataset
 from swath.errors import SwathError
+from swath.estimate import step_s
 from swath.events import GroupEnded, Observer, SegmentDone
 from swath.lane_run import LaneRun
 from swath.plan import LaneGroup, Usable, plan_spans, segment_steps_of
@@ -19,6 +20,9 @@ from swath.training.resident import ResidentData, Split
 from swath.training.train import GroupTraining, Segment
 
 _log = logging.getLogger("swath")
+
+LEAVING_PAYS_S = 1.0
+"""Training time that lanes must save by leaving: the narrower width may have to be probed first."""
 
 
 @dataclass(frozen=True)
@@ -98,9 +102,14 @@ class GroupRun:
             run.abort(status, reason)
 
     def _let_go(self, training: GroupTraining) -> None:
-        """Let lanes whose runs have all ended leave the program, where the narrower one keeps the bits."""
-        needed = sorted({run.lane for run in self._alive()})
-        if len(needed) < len(training.lanes) and self._usable(self._group.shared, len(needed)) == len(needed):
+        """Let lanes whose runs have all ended leave the program, where that pays and keeps the bits."""
+        alive = self._alive()
+        needed = sorted({run.lane for run in alive})
+        shared, steps = self._group.shared, max(run.config.max_steps for run in alive) - training.steps_done
+        before, after = (step_s(shared.batch_size, lanes) for lanes in (len(training.lanes), len(needed)))
+        if (before - after) * steps < LEAVING_PAYS_S:
+            return
+        if self._usable(shared, len(needed)) == len(needed):
             training.keep(needed)
 
     def _feed(self, segment: Segment) -> None:

@@ -93,6 +93,11 @@ def one_at_a_time(config: RunConfig, wanted: int) -> int:
     return 1
 
 
+def alone(config: RunConfig, job: int = 0) -> LaneGroup:
+    """A configuration as a group of its own."""
+    return LaneGroup((Lane((PlannedRun(job, config),)),))
+
+
 def plan_groups(
     configs: Sequence[RunConfig], usable: Usable = one_at_a_time, workers: int = 1
 ) -> list[LaneGroup]:

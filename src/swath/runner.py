@@ -15,7 +15,7 @@ from swath.group_run import Compiled, GroupRun
 from swath.lane_limits import LaneLimits
 from swath.lane_run import LaneRun
 from swath.launch import Launch, RunRequest, RunResult
-from swath.plan import Lane, LaneGroup, PlannedRun, plan_groups
+from swath.plan import LaneGroup, alone, plan_groups
 from swath.run_start import run_start
 from swath.tracking.tracker import Tracker, UntrackedRun
 from swath.training.evaluation import compile_evaluation
@@ -77,8 +77,9 @@ class Runner:
     def bits_alone(self, config: RunConfig) -> str:
         """The bits of a configuration that is trained alone and not tracked; as `RunResult.bits`."""
         run = LaneRun(RunRequest(config), 0, 1, UntrackedRun(), lambda event: None)
-        group = LaneGroup((Lane((PlannedRun(0, config),)),))
-        GroupRun(group, [run], self._compile(config), self._usable, self._stop, lambda event: None).train()
+        GroupRun(
+            alone(config), [run], self._compile(config), self._usable, self._stop, lambda event: None
+        ).train()
         return run.ended.result().bits
 
     def stop(self) -> None:

@@ -49,6 +49,12 @@ def test_hydra_s_own_sweeper(tmp_path: Path) -> None:
     assert lines[0] == "2 configurations, trained as 2 lanes in 2 lane groups"
 
 
+def test_launcher_that_does_not_fuse(tmp_path: Path) -> None:
+    lines = dry_run(tmp_path, "-m", "learning_rate=1e-6,1e-5", "max_steps=5,9", "hydra/launcher=basic")
+    assert lines[0] == "4 configurations, trained as 4 lanes in 4 lane groups"
+    assert [line.split()[-1] for line in lines[2:6]] == ["1", "2", "3", "4"]
+
+
 @pytest.mark.parametrize("words", [["max_steps=0"], ["-m", "learning_rate=1,x"]])
 def test_mistakes_are_found_as_ever(tmp_path: Path, words: list[str]) -> None:
     done = swath(tmp_path, "dry_run=true", *words)

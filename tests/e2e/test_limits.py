@@ -82,6 +82,12 @@ def test_configurations_that_share_no_program_make_more_groups(tmp_path: Path) -
     assert statuses(tmp_path) == {"FINISHED": 32}
 
 
+def test_reader_that_goes_away_does_not_end_the_training(tmp_path: Path) -> None:
+    command = f"{SWATH} -m data=digits max_steps=20 learning_rate=1e36,1e-7,1e-6 | head -n 1"
+    subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, timeout=300, check=False)
+    assert statuses(tmp_path) == {"FINISHED": 2, "FAILED": 1}
+
+
 MANY = """
 import hydra._internal.config_loader_impl as loading, hydra.core.utils as utils
 composed = []

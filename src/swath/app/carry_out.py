@@ -41,6 +41,7 @@ def carry_out(words: Words, checked: CheckedCommand, hidden: tuple[str, ...]) ->
     launch = Launch(named if checked.multirun else "single", uuid.uuid4().hex[:12], checked.swept)
     compared: Sequence[tuple[RunResult, bool]] = ()
     status = 0
+    failure: Exception | None = None
     with _screen(checked, launch, console) as screen:
         session = Session(launch, checked.configs, screen)
         try:
@@ -51,6 +52,8 @@ def carry_out(words: Words, checked: CheckedCommand, hidden: tuple[str, ...]) ->
         except KeyboardInterrupt:
             status = INTERRUPTED
             screen(Note("Interrupted: what is trained now ends after its segment; Ctrl-C again ends at once"))
+        except Exception as error:  # told after what was reached
+            failure = error
         finally:
             try:
                 session.stop()
@@ -64,6 +67,8 @@ def carry_out(words: Words, checked: CheckedCommand, hidden: tuple[str, ...]) ->
         print_single(results[0], session.store, console)
     if compared:
         print_check(compared, launch, console)
+    if failure is not None:
+        raise failure
     failed = any(result.status != "FINISHED" for result in results)
     return status or int(failed or not all(same for _, same in compared))
 

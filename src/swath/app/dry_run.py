@@ -13,7 +13,7 @@ from swath.app.progress import duration
 from swath.config.fields import computed_values
 from swath.estimate import memory_for_groups, store_bytes, sweep_s, training_s, workers
 from swath.lane_limits import LaneLimits
-from swath.plan import LaneGroup, plan_groups
+from swath.plan import LaneGroup, alone, plan_groups
 from swath.tracking.secrets import hide_passwords
 
 MOST_ROWS = 100
@@ -27,7 +27,11 @@ def print_plan(checked: CheckedCommand) -> None:
     console = output_console()
     memory_bytes = memory_for_groups(psutil.virtual_memory().available)
     limits = LaneLimits(checked.configs[0].fuse.max_lanes, memory_bytes)
-    groups = plan_groups(checked.configs, limits, workers())
+    if checked.fused:
+        groups, at_a_time = plan_groups(checked.configs, limits, workers()), workers()
+    else:  # any other launcher brings one job after the other
+        groups = [alone(config, job) for job, config in enumerate(checked.configs)]
+        at_a_time = 1
     _print(console, _heading(checked, groups))
     console.print(_configurations(checked, groups))
     if len(checked.configs) > MOST_ROWS:
@@ -42,8 +46,8 @@ def print_plan(checked: CheckedCommand) -> None:
         )
     _print(
         console,
-        f"Estimated from a 2-core AMD EPYC: {duration(sweep_s(groups, workers()))} on {workers()} cores, "
-        f"{store_bytes(checked.configs) / 1e6:,.1f} MB in the store ({_store(checked)}).",
+        f"Estimated from a 2-core AMD EPYC: {duration(sweep_s(groups, at_a_time))} on "
+        f"{_count(workers(), 'core')}, {store_bytes(checked.configs) / 1e6:,.1f} MB in the store ({_store(checked)}).",
     )
     _print(console, "A dry run: nothing was trained, nothing was written.")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
+from omegaconf import DictConfig
 
 from swath.app.composing import compose_config, config_of, hydra_ready
 from swath.app.jobs import JobComposer
@@ -22,6 +23,7 @@ _GRID_SWEEPERS = (
     "hydra._internal.core_plugins.basic_sweeper.BasicSweeper",
     "hydra_plugins.swath_fused.sweeper.FusedSweeper",
 )
+_FUSED_LAUNCHER = "hydra_plugins.swath_fused.launcher.FusedLauncher"
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class CheckedCommand:
       configs: what will be run, in order; only the first of them where another sweeper will choose.
       jobs_known: whether `configs` is complete.
       swept: computed fields that vary, by dotted name.
+      fused: whether they are trained side by side.
     """
 
     multirun: bool
@@ -41,6 +44,7 @@ class CheckedCommand:
     configs: tuple[RunConfig, ...]
     jobs_known: bool
     swept: tuple[str, ...]
+    fused: bool
 
 
 def check_command(
@@ -70,20 +74,24 @@ def check_command(
                 for override in overrides
                 if override.is_sweep_override()
             )
-            return _checked(False, config_name, [config_of(base)], True)
+            return _checked(base, config_name, [config_of(base)], True)
         if base.hydra.sweeper.get("_target_") not in _GRID_SWEEPERS:
-            return _checked(True, config_name, [config_of(base)], False)
+            return _checked(base, config_name, [config_of(base)], False, multirun=True)
         params = parse_overrides([f"{k}={v}" for k, v in (base.hydra.sweeper.get("params") or {}).items()])
         _raise_if(m for override in params for m in override_mistakes(override, options))
         task = [override for override in overrides if not override.is_hydra_override()]
         hydra_lines = [_line(override) for override in single if override.is_hydra_override()]
-        return _checked(True, config_name, _jobs(config_name, params + task, hydra_lines), True)
+        jobs = _jobs(config_name, params + task, hydra_lines)
+        return _checked(base, config_name, jobs, True, multirun=True)
 
 
-def _checked(multirun: bool, name: str, configs: list[RunConfig], known: bool) -> CheckedCommand:
+def _checked(
+    base: DictConfig, name: str, configs: list[RunConfig], known: bool, multirun: bool = False
+) -> CheckedCommand:
     values = [computed_values(config) for config in configs]
     swept = tuple(field for field in values[0] if len({entry[field] for entry in values}) > 1)
-    return CheckedCommand(multirun, name, tuple(configs), known, swept)
+    fused = base.hydra.launcher.get("_target_") == _FUSED_LAUNCHER
+    return CheckedCommand(multirun, name, tuple(configs), known, swept, fused)
 
 
 def _jobs(config_name: str, overrides: list[Override], hydra_lines: list[str]) -> list[RunConfig]:

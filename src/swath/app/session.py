@@ -21,15 +21,22 @@ if TYPE_CHECKING:
 
 
 class _OneAtATime:
-    """An observer that is called from several threads, for a screen that is not made for that."""
+    """An observer that is called from several threads, for a screen that is not made for that.
+
+    A screen that has gone, such as a pipe that nobody reads any more, does not end the training.
+    """
 
     def __init__(self, screen: Observer) -> None:
-        self._screen = screen
+        self._screen: Observer | None = screen
         self._lock = threading.Lock()
 
     def __call__(self, event: Event) -> None:
         with self._lock:
-            self._screen(event)
+            if self._screen is not None:
+                try:
+                    self._screen(event)
+                except OSError:
+                    self._screen = None
 
 
 class Session:

@@ -127,9 +127,10 @@ class RunStore:
         entry = self._open.pop(key)
         try:
             return self._end(entry, end)
-        except Exception:
+        except Exception as error:
             with contextlib.suppress(Exception):
                 self._started_client().set_terminated(entry.run_id, "FAILED")
+                self._started_client().set_tag(entry.run_id, "swath.error", f"not stored: {error}"[:500])
             raise
 
     def _end(self, entry: _OpenRun, end: RunEnd) -> float:

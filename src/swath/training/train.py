@@ -39,6 +39,7 @@ class GroupTraining:
 
     Attributes:
       lanes: the lanes that are still trained, as indices into the group's.
+      steps_done: how many steps they have behind them.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class GroupTraining:
         self._clock = clock
         self._parameters = initial_parameters(len(group.lanes), pixels)
         self.lanes = tuple(range(len(group.lanes)))
+        self.steps_done = 0
 
     def advance(self, span: Span) -> Segment:
         """Train the steps of a span; how steps are cut into spans does not change a bit."""
@@ -75,6 +77,7 @@ class GroupTraining:
             tf.constant(span.end - span.first),
         )
         correct, losses = metrics.correct.numpy(), metrics.losses.numpy()
+        self.steps_done = span.end
         return Segment(
             span,
             self.lanes,
