@@ -10,7 +10,7 @@ import psutil
 from swath.config.schema import DataConfig, RunConfig
 from swath.data import Dataset
 from swath.estimate import memory_for_groups, workers
-from swath.events import Note, Observer, Planned
+from swath.events import Event, Note, Observer, Planned
 from swath.group_run import Compiled, GroupRun
 from swath.lane_limits import LaneLimits
 from swath.lane_run import LaneRun
@@ -127,6 +127,10 @@ class Runner:
                 data = make_resident(dataset, config.data.validation_size, config.preprocessing)
                 self._compiled[key] = Compiled(dataset, data, compile_program(data), compile_evaluation(data))
             return self._compiled[key]
+
+
+def _nobody(event: Event) -> None:
+    """Watches, and tells nobody."""
 
 
 def _hand_on(to: "Future[RunResult]", done: "Future[RunResult]") -> None:

@@ -47,7 +47,8 @@ def print_plan(checked: CheckedCommand) -> None:
     _print(
         console,
         f"Estimated from a 2-core AMD EPYC: {duration(sweep_s(groups, at_a_time))} on "
-        f"{_count(workers(), 'core')}, {store_bytes(checked.configs) / 1e6:,.1f} MB in the store ({_store(checked)}).",
+        f"{_count(workers(), 'core')}, {store_bytes(checked.configs) / 1e6:,.1f} MB in the store "
+        f"({_store(checked)}).",
     )
     _print(console, "A dry run: nothing was trained, nothing was written.")
 
