@@ -43,6 +43,11 @@ def lanes(data: Path) -> Any:
     return _in_a_process("benchmarks.steps", "lanes", str(LANE_REPEATS))
 
 
+def compiling(data: Path) -> Any:
+    """The first calls of a program."""
+    return _in_a_process("benchmarks.steps", "compiling", str(LANE_REPEATS))
+
+
 def processes(data: Path) -> Any:
     """The article's run."""
     measured = process_times(data, PROCESS_REPEATS)
@@ -73,7 +78,7 @@ def where(data: Path) -> Any:
 
 
 PARTS: dict[str, Callable[[Path], Any]] = {
-    function.__name__: function for function in (steps, lanes, processes, grid, counts, where)
+    function.__name__: function for function in (steps, lanes, compiling, processes, grid, counts, where)
 }
 
 

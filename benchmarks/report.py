@@ -26,6 +26,7 @@ def report(found: Found) -> str:
         "grid": sections.grid_section,
         "where": sections.where_section,
         "lanes": sections.lanes_section,
+        "compiling": sections.compiling_section,
         "counts": sections.counts_section,
         "steps": sections.steps_section,
         "processes": sections.processes_section,

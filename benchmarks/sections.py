@@ -138,6 +138,13 @@ def lanes_section(lanes: Found) -> str:
     return "\n".join([SCALING, table(headings, rows), ""])
 
 
+def compiling_section(compiling: Found) -> str:
+    """What tracing and compiling cost."""
+    rows = [(name, f"{statistics.median(times):.0f}") for name, times in compiling.items()]
+    note = "Compiling, apart from the steady state above: a call for one step of 100 images, in milliseconds."
+    return "\n".join([note, "", table(("", "ms"), rows), ""])
+
+
 def counts_section(counts: Found) -> str:
     """Whole processes by the number of configurations."""
     rows = [

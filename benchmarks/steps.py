@@ -31,6 +31,10 @@ WIDE_STEPS = 100
 
 LANES = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64)
 BATCH_SIZES = (16, 100, 500)
+FIRST_CALL = "the first call of a program, 6 lanes"
+OTHER_WIDTH = "the second call, of another width: 24 lanes"
+SAME_AGAIN = "the third call, 24 lanes"
+
 LANES_WORK = 200_000
 """Images x lanes in a measurement of lanes."""
 
@@ -65,6 +69,20 @@ def lane_times_ms(repeats: int) -> dict[str, list[float]]:
             steps[name] = max(10, LANES_WORK // (batch_size * lanes))
             sides[name] = _training(data, program, batch_size, lanes, steps[name])
     return _take_turns(sides, steps, repeats)
+
+
+def first_call_times_ms(repeats: int) -> dict[str, list[float]]:
+    """Milliseconds of the first calls of a program for one step: what tracing and compiling cost."""
+    data = make_resident(load_dataset("cifar10"), 0, "mean_image")
+    times: dict[str, list[float]] = {name: [] for name in (FIRST_CALL, OTHER_WIDTH, SAME_AGAIN)}
+    for _ in range(repeats):
+        program = compile_program(data)  # traced anew
+        for name, lanes in ((FIRST_CALL, 6), (OTHER_WIDTH, 24), (SAME_AGAIN, 24)):
+            run = _training(data, program, BATCH_SIZE, lanes, 1)
+            started = time.perf_counter()
+            run()
+            times[name].append((time.perf_counter() - started) * 1000)
+    return times
 
 
 def _take_turns(sides: Sides, steps: dict[str, int], repeats: int) -> dict[str, list[float]]:
@@ -103,5 +121,6 @@ def _limit(compiled: Callable[..., object], steps: int) -> Callable[[], object]:
 
 
 if __name__ == "__main__":
-    measure = {"steps": step_times_ms, "lanes": lane_times_ms}[sys.argv[1]]
+    parts = {"steps": step_times_ms, "lanes": lane_times_ms, "compiling": first_call_times_ms}
+    measure = parts[sys.argv[1]]
     print(json.dumps(measure(int(sys.argv[2]))))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from swath.config.datasets import PIXELS
+from swath.config.stored import readable_name
 from swath.data import Dataset
 from swath.errors import SwathError
 from swath.estimate import step_s
@@ -126,7 +127,7 @@ class GroupRun:
         if not finishing and not (due and going_on):
             return
         validation = self._evaluate(segment, self._compiled.data.validation)
-        scores, share_s = validation.scores, validation.duration_s / len(alive)
+        scores, share_s = validation.scores, validation.duration_s / len(alive if due else finishing)
         if due and scores is not None:
             for run in going_on:
                 self._guarded(run, lambda run: run.add_validation(segment, scores, share_s))
@@ -148,7 +149,7 @@ class GroupRun:
             if isinstance(error, SwathError):
                 reason = str(error)
             else:
-                _log.exception("a run failed")
+                _log.exception("a run failed: %s", readable_name(run.config))
                 reason = f"{type(error).__name__}: {error}".splitlines()[0]
             if not run.ended.done():
                 run.abort("FAILED", reason)

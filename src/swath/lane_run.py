@@ -174,8 +174,8 @@ class LaneRun:
         train_accuracy = float(self._last_accuracies.mean()) if self._last_accuracies.size else math.nan
         bits = "" if cut_short else self._bits.hexdigest()
         result = RunResult(self.config, status, metrics, error, self._tracked, train_accuracy, bits)
-        self._observer(RunEnded(result))
         self.ended.set_result(result)
+        self._observer(RunEnded(result))
 
     def _track(self, first_step: int, values: dict[str, NDArray[np.float64]]) -> None:
         self._tracked.log_steps(StepBlock(first_step, values))

@@ -78,5 +78,9 @@ class RunResult:
         except SwathError as error:
             known, reason = self.error or "", str(error)
             both = known if reason in known else "; ".join(filter(None, [known, reason]))
-            return replace(self, status="FAILED", error=both)
+            return replace(self, status="FAILED", error=both, run_id=self.tracked.run_id)
         return replace(self, run_id=run_id, metrics={**self.metrics, "runtime/track_s": track_s})
+
+    def as_it_is(self) -> "RunResult":
+        """This result without waiting for the store."""
+        return self.settled() if self.tracked.stored else replace(self, run_id=self.tracked.run_id)

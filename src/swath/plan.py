@@ -98,6 +98,15 @@ def alone(config: RunConfig, job: int = 0) -> LaneGroup:
     return LaneGroup((Lane((PlannedRun(job, config),)),))
 
 
+def renumbered(group: LaneGroup, first: int) -> LaneGroup:
+    """The group with its jobs counted from `first` instead of 0."""
+    return LaneGroup(
+        tuple(
+            Lane(tuple(PlannedRun(run.job + first, run.config) for run in lane.runs)) for lane in group.lanes
+        )
+    )
+
+
 def plan_groups(
     configs: Sequence[RunConfig], usable: Usable = one_at_a_time, workers: int = 1
 ) -> list[LaneGroup]:
@@ -144,7 +153,8 @@ def plan_spans(group: LaneGroup, segment_steps: int) -> Iterator[Span]:
 def _lanes(configs: Sequence[RunConfig]) -> list[Lane]:
     lanes: dict[RunConfig, list[PlannedRun]] = {}
     for job, config in enumerate(configs):
-        lanes.setdefault(replace(config, max_steps=1), []).append(PlannedRun(job, config))
+        same = replace(_program_key(config), learning_rate=config.learning_rate)
+        lanes.setdefault(same, []).append(PlannedRun(job, config))
     return [Lane(tuple(runs)) for runs in lanes.values()]
 
 

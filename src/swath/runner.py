@@ -1,5 +1,6 @@
 """From configurations to tracked runs: the one entry for every caller."""
 
+import logging
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -8,9 +9,11 @@ from functools import partial
 import psutil
 
 from swath.config.schema import DataConfig, RunConfig
+from swath.config.stored import readable_name
 from swath.data import Dataset
+from swath.errors import SwathError
 from swath.estimate import memory_for_groups, workers
-from swath.events import Event, Note, Observer, Planned
+from swath.events import Event, GroupEnded, Note, Observer, Planned, RunEnded
 from swath.group_run import Compiled, GroupRun
 from swath.lane_limits import LaneLimits
 from swath.lane_run import LaneRun
@@ -22,6 +25,8 @@ from swath.training.evaluation import compile_evaluation
 from swath.training.probe import keeps_bits
 from swath.training.program import compile_program
 from swath.training.resident import make_resident
+
+_log = logging.getLogger("swath")
 
 
 class Runner:
@@ -58,29 +63,33 @@ class Runner:
         self._stop = threading.Event()
         self._threads = ThreadPoolExecutor(workers(), thread_name_prefix="swath-group")
 
-    def start(self, requests: Sequence[RunRequest]) -> "list[Future[RunResult]]":
+    def start(self, requests: Sequence[RunRequest], results: "Sequence[Future[RunResult]]") -> None:
         """Begin to train and track configurations, as many side by side as can be.
 
         A configuration that fails leaves the others alone.
 
-        Returns:
-          A future per request, in their order, of its result; not yet settled. Cancelled where the
-          configuration was never begun.
+        Args:
+          requests: what is run.
+          results: for each of them a future of its result, which will not be settled yet; cancelled where the
+            configuration is never begun.
         """
-        results: list[Future[RunResult]] = [Future() for _ in requests]
         groups = plan_groups([request.config for request in requests], self._usable, workers())
         self._observer(Planned(groups))
         for group in groups:
             self._threads.submit(self._run_group, group, requests, results)
-        return results
 
     def bits_alone(self, config: RunConfig) -> str:
-        """The bits of a configuration that is trained alone and not tracked; as `RunResult.bits`."""
-        run = LaneRun(RunRequest(config), 0, 1, UntrackedRun(), lambda event: None)
-        GroupRun(
-            alone(config), [run], self._compile(config), self._usable, self._stop, lambda event: None
-        ).train()
-        return run.ended.result().bits
+        """The bits of a configuration that is trained alone and not tracked; as `RunResult.bits`.
+
+        Raises:
+          SwathError: it came to no end of its own.
+        """
+        run = LaneRun(RunRequest(config), 0, 1, UntrackedRun(), _nobody)
+        GroupRun(alone(config), [run], self._compile(config), self._usable, self._stop, _nobody).train()
+        result = run.ended.result()
+        if not result.bits:
+            raise SwathError(f"{readable_name(config)} could not be trained again: {result.error}")
+        return result.bits
 
     def stop(self) -> None:
         """End every group after its present segment, its runs as KILLED; waits for that."""
@@ -94,20 +103,26 @@ class Runner:
             for planned in group.runs:
                 results[planned.job].cancel()
             return
+        runs: list[LaneRun] = []
         try:
             compiled = self._compile(group.shared)
-            runs = [
-                self._begin(requests[planned.job], index, len(group.lanes), compiled.dataset)
-                for index, lane in enumerate(group.lanes)
-                for planned in lane.runs
-            ]
-            for planned, run in zip(group.runs, runs, strict=True):
-                run.ended.add_done_callback(partial(_hand_on, results[planned.job]))
-            GroupRun(group, runs, compiled, self._usable, self._stop, self._observer).train()
-        except BaseException as error:
-            for planned in group.runs:
-                if not results[planned.job].done():
-                    results[planned.job].set_exception(error)
+            for index, lane in enumerate(group.lanes):
+                for planned in lane.runs:
+                    run = self._begin(requests[planned.job], index, len(group.lanes), compiled.dataset)
+                    run.ended.add_done_callback(partial(_hand_on, results[planned.job]))
+                    runs.append(run)
+        except Exception as error:
+            _log.exception("a lane group could not be begun")
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            for run in runs:
+                run.abort("FAILED", reason)
+            for planned in group.runs[len(runs) :]:
+                result = RunResult(planned.config, "FAILED", {}, reason, UntrackedRun())
+                results[planned.job].set_result(result)
+                self._observer(RunEnded(result))
+            self._observer(GroupEnded(group))
+            return
+        GroupRun(group, runs, compiled, self._usable, self._stop, self._observer).train()
 
     def _begin(self, request: RunRequest, lane: int, lanes: int, dataset: Dataset) -> LaneRun:
         tracked = self._tracker.begin(run_start(request, self._launch, dataset))

@@ -2,11 +2,13 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
@@ -80,6 +82,52 @@ def test_run_of_a_killed_training_process_is_ended(training: "subprocess.Popen[s
     os.kill(training.pid, signal.SIGKILL)
     training.wait(timeout=10)
     wait_for(lambda: all(run.info.status == "KILLED" for run in all_runs(tmp_path)), timeout_s=30)
+
+
+def test_training_ends_when_the_tracking_process_is_killed(
+    training: "subprocess.Popen[str]", tmp_path: Path
+) -> None:
+    (worker,) = psutil.Process(training.pid).children()
+    worker.kill()
+    output, errors = training.communicate(timeout=60)
+    assert training.returncode == 1
+    assert "Traceback" not in errors
+    assert "the tracking process has died" in output
+
+
+def test_what_has_finished_is_shown_even_when_everything_ends_at_once(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [str(SWATH), "-m", *LONG, "max_steps=3,10000000"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        wait_for(lambda: (tmp_path / "multirun").exists(), timeout_s=120)
+        wait_for(lambda: bool(list((tmp_path / "mlruns").glob("*/*/artifacts/weights.npz"))), timeout_s=120)
+        time.sleep(2)
+        for _ in range(2):
+            os.killpg(process.pid, signal.SIGINT)
+            time.sleep(0.2)
+        output, _ = process.communicate(timeout=60)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == 130
+    assert "1 of 2 configurations finished" in output
+
+
+def test_values_go_on_being_stored_while_a_run_is_trained(
+    training: "subprocess.Popen[str]", tmp_path: Path
+) -> None:
+    def last_step() -> int:
+        with sqlite3.connect(f"file:{tmp_path}/mlflow.db?mode=ro", uri=True, timeout=30) as database:
+            return int(database.execute("select max(step) from latest_metrics").fetchone()[0])
+
+    before = last_step()
+    wait_for(lambda: last_step() > before, timeout_s=10)
 
 
 def test_terminated_process_ends_its_run(training: "subprocess.Popen[str]", tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from mlflow.tracking import MlflowClient
 
 from swath.errors import SwathError
 from swath.tracking.records import DatasetNote, RunEnd, RunStart, StepBlock, StoreAddress
+from swath.tracking.sql_steps import SqlSteps
 from swath.tracking.store import RunStore
 
 START = RunStart(
@@ -62,6 +63,42 @@ def test_a_failed_run_says_why(store: RunStore, address: StoreAddress) -> None:
     assert run.info.status == "FAILED"
     assert run.data.tags["swath.error"] == "diverged at step 17: loss is nan"
     assert run.data.metrics["runtime/train_s"] == 1.0
+
+
+def test_run_of_which_something_is_missing_is_not_finished(
+    store: RunStore, address: StoreAddress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = store.begin(1, START)
+    with monkeypatch.context() as broken:
+        broken.setattr(SqlSteps, "write", lambda *anything: 1 / 0)
+        broken.setattr(store, "_sql_steps", SqlSteps(None))  # type: ignore[arg-type]
+        with pytest.raises(ZeroDivisionError):
+            store.log_steps(1, StepBlock(0, {"train/loss": np.array([1.5])}))
+    store.end(1, RunEnd("FINISHED", {"test/accuracy": 0.5}))
+    run = client(address).get_run(run_id)
+    assert run.info.status == "FAILED"
+    assert run.data.tags["swath.error"] == "MLflow: division by zero"
+
+
+def test_run_whose_end_cannot_be_stored_is_failed_without_the_password(
+    address: StoreAddress, store: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = store.begin(1, START)
+
+    def refuse(*anything: object) -> None:
+        raise OSError("500 Server Error for url: https://me:secret@host/artifacts\nmore lines")
+
+    monkeypatch.setattr("swath.tracking.store.write_artifacts", refuse)
+    with pytest.raises(OSError, match="500"):
+        store.end(1, RunEnd("FINISHED", {}))
+    run = client(address).get_run(run_id)
+    assert run.info.status == "FAILED"
+    assert run.data.tags["swath.error"] == "MLflow: 500 Server Error for url: https://me:***@host/artifacts"
+
+
+def test_calls_for_a_run_that_could_not_be_begun_say_so(store: RunStore) -> None:
+    with pytest.raises(SwathError, match="could not be begun"):
+        store.end(7, RunEnd("FINISHED", {}))
 
 
 def test_closing_ends_open_runs_as_killed_and_leaves_the_others(

@@ -58,7 +58,8 @@ def run_all(
         seen.append,
         24,
     )
-    futures: list[Future[RunResult]] = runner.start([RunRequest(config) for config in configs])
+    futures: list[Future[RunResult]] = [Future() for _ in configs]
+    runner.start([RunRequest(config) for config in configs], futures)
     results = [future.result() for future in futures]
     alone = [runner.bits_alone(result.config) for result in results]
     runner.stop()
@@ -79,6 +80,28 @@ def test_lane_whose_tracking_fails_ends_alone() -> None:
     assert results[3].error is not None
     assert results[3].error.startswith("diverged at step ")
     assert results[0].bits and results[2].bits and results[3].bits
+
+
+def test_run_that_cannot_be_begun_fails_with_its_group() -> None:
+    class FullDisk(RecordingTracker):
+        def begin(self, start: RunStart) -> RecordingRun:
+            if start.params["learning_rate"] == "1e-06":
+                raise OSError("no space left")
+            return super().begin(start)
+
+    events: list[Event] = []
+    configs = [run_config(learning_rate=1e-7), run_config(learning_rate=1e-6), run_config(seed=1)]
+    anything: Any = FullDisk()
+    launch = Launch("a sweep", "id", ())
+    runner = Runner(launch, anything, {configs[0].data: small_dataset()}, events.append, 24)
+    futures: list[Future[RunResult]] = [Future() for _ in configs]
+    runner.start([RunRequest(config) for config in configs], futures)
+    results = [future.result(timeout=60) for future in futures]
+    runner.stop()
+    assert [result.status for result in results] == ["FAILED", "FAILED", "FINISHED"]
+    assert {result.error for result in results[:2]} == {"OSError: no space left"}
+    assert sum(isinstance(event, RunEnded) for event in events) == 3
+    assert sum(isinstance(event, GroupEnded) for event in events) == 2
 
 
 def test_all_configurations_may_fail() -> None:

@@ -22,6 +22,8 @@ from swath.launch import Launch, RunResult
 INTERRUPTED = 130
 """Exit status after Ctrl-C."""
 
+INTERRUPTED_NOTE = "Interrupted: what is trained now ends after its segment; Ctrl-C again ends at once"
+
 NO_TERMINAL_WIDTH = 200
 
 
@@ -47,22 +49,24 @@ def carry_out(words: Words, checked: CheckedCommand, hidden: tuple[str, ...]) ->
         try:
             hand_to_hydra(words, hidden, fusible_task(session))
             if count := checked.configs[0].fuse.check:
-                screen(Note(f"training up to {count} configurations once more, alone", passing=True))
+                session.tell(Note(f"training up to {count} configurations once more, alone", passing=True))
                 compared = session.check(count)
         except KeyboardInterrupt:
             status = INTERRUPTED
-            screen(Note("Interrupted: what is trained now ends after its segment; Ctrl-C again ends at once"))
+            session.tell(Note(INTERRUPTED_NOTE))
         except Exception as error:  # told after what was reached
             failure = error
-        finally:
-            try:
-                session.stop()
-                screen(Note("storing what is left ...", passing=True))
-            finally:  # Ctrl-C again: whatever is there is shown, and the tracking process closes what is open
-                results = session.close()
-                wall_s = time.perf_counter() - session.began
+        try:
+            session.stop()
+            session.tell(Note("storing what is left ...", passing=True))
+            results = session.close()
+        except KeyboardInterrupt:
+            status = INTERRUPTED
+            results = session.abandon()
+    wall_s = time.perf_counter() - session.began
     if checked.multirun and results:
-        print_sweep(results, launch, session.store, console, wall_s)
+        asked_for = max(session.asked_for, len(checked.configs))
+        print_sweep(results, asked_for, launch, session.store, console, wall_s)
     elif results:
         print_single(results[0], session.store, console)
     if compared:

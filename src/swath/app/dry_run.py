@@ -13,7 +13,7 @@ from swath.app.progress import duration
 from swath.config.fields import computed_values
 from swath.estimate import memory_for_groups, store_bytes, sweep_s, training_s, workers
 from swath.lane_limits import LaneLimits
-from swath.plan import LaneGroup, alone, plan_groups
+from swath.plan import LaneGroup, alone, plan_groups, renumbered
 from swath.tracking.secrets import hide_passwords
 
 MOST_ROWS = 100
@@ -28,7 +28,7 @@ def print_plan(checked: CheckedCommand) -> None:
     memory_bytes = memory_for_groups(psutil.virtual_memory().available)
     limits = LaneLimits(checked.configs[0].fuse.max_lanes, memory_bytes)
     if checked.fused:
-        groups, at_a_time = plan_groups(checked.configs, limits, workers()), workers()
+        groups, at_a_time = _plan(checked, limits), workers()
     else:  # any other launcher brings one job after the other
         groups = [alone(config, job) for job, config in enumerate(checked.configs)]
         at_a_time = 1
@@ -51,6 +51,15 @@ def print_plan(checked: CheckedCommand) -> None:
         f"({_store(checked)}).",
     )
     _print(console, "A dry run: nothing was trained, nothing was written.")
+
+
+def _plan(checked: CheckedCommand, limits: LaneLimits) -> list[LaneGroup]:
+    """The groups of each lot that the sweeper hands to its launcher, with the numbers that the jobs have."""
+    groups = []
+    for first in range(0, len(checked.configs), checked.at_a_time):
+        lot = checked.configs[first : first + checked.at_a_time]
+        groups += [renumbered(group, first) for group in plan_groups(lot, limits, workers())]
+    return groups
 
 
 def _heading(checked: CheckedCommand, groups: list[LaneGroup]) -> str:

@@ -1,5 +1,6 @@
 """The command `swath`."""
 
+import contextlib
 import difflib
 import logging
 import os
@@ -36,8 +37,9 @@ def _leave(status: int) -> None:
     if "tensorflow" not in sys.modules:
         sys.exit(status)
     logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):  # whoever read it may have gone
+            stream.flush()
     os._exit(status)
 
 

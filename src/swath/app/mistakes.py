@@ -64,11 +64,16 @@ def override_mistakes(override: Override, group_options: dict[str, list[str]]) -
     elif key in FIELDS and isinstance(override.value(), Glob):
         yield f"{override.input_line}: expected {FIELDS[key].expected}"
     elif key in FIELDS:
-        if override.is_sweep_override() and key.startswith("tracking."):
-            yield f"{override.input_line}: one value expected, because a sweep is tracked in one place"
+        if override.is_sweep_override() and is_of_the_whole_sweep(key):
+            yield f"{override.input_line}: one value expected for the whole sweep"
             return
         for value in literal_values(override):
             yield from value_mistakes(key, value)
+
+
+def is_of_the_whole_sweep(field: str) -> bool:
+    """Whether a field says how a sweep as a whole is carried out, and so cannot differ within it."""
+    return field.startswith(("tracking.", "fuse.")) or field in ("dry_run", "device")
 
 
 def value_mistakes(key: str, value: object) -> Iterator[str]:

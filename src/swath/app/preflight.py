@@ -12,9 +12,9 @@ from omegaconf import DictConfig
 
 from swath.app.composing import compose_config, config_of, hydra_ready
 from swath.app.jobs import JobComposer
-from swath.app.mistakes import GROUPS, override_mistakes, parse_overrides
+from swath.app.mistakes import GROUPS, is_of_the_whole_sweep, override_mistakes, parse_overrides
 from swath.app.search_path import config_folder
-from swath.config.fields import computed_values
+from swath.config.fields import varying, walk_values
 from swath.config.schema import RunConfig
 from swath.errors import ConfigError
 
@@ -37,6 +37,7 @@ class CheckedCommand:
       jobs_known: whether `configs` is complete.
       swept: computed fields that vary, by dotted name.
       fused: whether they are trained side by side.
+      at_a_time: how many of them the sweeper hands to its launcher in one go.
     """
 
     multirun: bool
@@ -45,6 +46,7 @@ class CheckedCommand:
     jobs_known: bool
     swept: tuple[str, ...]
     fused: bool
+    at_a_time: int
 
 
 def check_command(
@@ -88,10 +90,19 @@ def check_command(
 def _checked(
     base: DictConfig, name: str, configs: list[RunConfig], known: bool, multirun: bool = False
 ) -> CheckedCommand:
-    values = [computed_values(config) for config in configs]
-    swept = tuple(field for field in values[0] if len({entry[field] for entry in values}) > 1)
+    _raise_if(_divided(configs))
     fused = base.hydra.launcher.get("_target_") == _FUSED_LAUNCHER
-    return CheckedCommand(multirun, name, tuple(configs), known, swept, fused)
+    at_a_time = base.hydra.sweeper.get("max_batch_size") or len(configs)
+    return CheckedCommand(multirun, name, tuple(configs), known, varying(configs), fused, at_a_time)
+
+
+def _divided(configs: list[RunConfig]) -> Iterator[str]:
+    """Fields that hold for a sweep as a whole and that an interpolation has made differ."""
+    first, *others = [{name: value for name, value, _ in walk_values(config)} for config in configs]
+    for name in (name for name in first if is_of_the_whole_sweep(name)):
+        values = {str(entry[name]) for entry in (first, *others)}
+        if len(values) > 1:
+            yield f"{name}: one value expected for the whole sweep; found {', '.join(sorted(values))}"
 
 
 def _jobs(config_name: str, overrides: list[Override], hydra_lines: list[str]) -> list[RunConfig]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from swath.config.fields import computed_values
 from swath.config.schema import RunConfig
+from swath.config.stored import readable_name
 from swath.estimate import step_s, training_s
 from swath.events import Event, GroupEnded, Planned, RunEnded, SegmentDone, StepsDone
 from swath.launch import RunResult
@@ -80,7 +81,8 @@ class Progress:
             case SegmentDone(group, span, lanes):
                 entry = self.running.setdefault(id(group), GroupProgress(group))
                 entry.steps, entry.lanes = span.end, lanes
-                entry.estimated_s += step_s(group.shared.batch_size, lanes) * (span.end - span.first)
+                spent_s = step_s(group.shared.batch_size, lanes) * (span.end - span.first)
+                entry.estimated_s = min(entry.estimated_s + spent_s, training_s(group))
             case StepsDone(_, _, accuracies):
                 self._steps += len(accuracies)
             case GroupEnded(group):
@@ -123,7 +125,7 @@ class Progress:
 
     def configuration(self, result: RunResult) -> str:
         """A configuration by what is swept: `learning_rate=1e-06 max_steps=500`."""
-        return _named(result.config, self.swept) or "the same again"
+        return _named(result.config, self.swept) or readable_name(result.config)
 
     def group_name(self, group: LaneGroup) -> str:
         """A group by what is swept and its lanes share: `batch_size=100`."""
@@ -141,7 +143,7 @@ class Progress:
             parts.append(f"best {self.best[1]:.4f}")
         if self.left_s is not None and self.ended != self.jobs:
             parts.append(f"{duration(self.left_s)} left")
-        return " · ".join(parts)
+        return ", ".join(parts)
 
     def _count(self, result: RunResult) -> None:
         self.ended += 1

@@ -25,9 +25,9 @@ class Screen(AbstractContextManager["Screen"], Protocol):
 class SingleRunScreen(AbstractContextManager["SingleRunScreen"]):
     """The lines of the tutorial: the training accuracy now and then, the test accuracy, the total time."""
 
-    def __init__(self, output: TextIO = sys.stdout) -> None:
-        self._output = output
-        self._wait = Console(file=output).status("Loading TensorFlow and MLflow ...")
+    def __init__(self, output: TextIO | None = None) -> None:
+        self._output = output or sys.stdout
+        self._wait = Console(file=self._output).status("Loading TensorFlow and MLflow ...")
 
     def __exit__(self, *_: object) -> None:
         self._wait.stop()
@@ -43,11 +43,14 @@ class SingleRunScreen(AbstractContextManager["SingleRunScreen"]):
                 for step in range(-(-first_step // every) * every, first_step + len(accuracies), every):
                     self._print(f"Step {step:5d}: training accuracy {accuracies[step - first_step]:g}")
             case RunEnded(result):
+                self._wait.stop()
                 for split in ("validation", "test"):
                     if f"{split}/accuracy" in result.metrics:
                         self._print(f"{split.capitalize()} accuracy {result.metrics[f'{split}/accuracy']:g}")
-                self._print(f"Total time: {result.metrics['runtime/total_s']:5.2f}s")
+                if "runtime/total_s" in result.metrics:
+                    self._print(f"Total time: {result.metrics['runtime/total_s']:5.2f}s")
             case Note(text, passing) if not passing:
+                self._wait.stop()
                 self._print(text)
 
     def _print(self, line: str) -> None:
@@ -58,10 +61,13 @@ class PlainSweepScreen(AbstractContextManager["PlainSweepScreen"]):
     """Plain lines: every failure when it happens, the progress now and then."""
 
     def __init__(
-        self, progress: Progress, output: TextIO = sys.stdout, clock: Callable[[], float] = time.perf_counter
+        self,
+        progress: Progress,
+        output: TextIO | None = None,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._progress = progress
-        self._output = output
+        self._output = output or sys.stdout
         self._clock = clock
         self._last_line = clock()
 

@@ -1,5 +1,6 @@
 """One command's work: data, store and TensorFlow brought up beside each other, then runs, then the end."""
 
+import logging
 import os
 import random
 import threading
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from swath.runner import Runner
 
 
+_log = logging.getLogger("swath")
+
+
 class _OneAtATime:
     """An observer that is called from several threads, for a screen that is not made for that.
 
@@ -35,8 +39,9 @@ class _OneAtATime:
             if self._screen is not None:
                 try:
                     self._screen(event)
-                except OSError:
+                except Exception:
                     self._screen = None
+                    _log.debug("the screen has gone", exc_info=True)
 
 
 class Session:
@@ -97,8 +102,9 @@ class Session:
         for entry in dict.fromkeys(request.config.data for request in requests):
             if entry not in self._datasets:  # another sweeper's choice
                 self._datasets[entry] = self._intact(entry)
-        futures = self._runner.start(requests)
+        futures: list[Future[RunResult]] = [Future() for _ in requests]
         self._asked_for += futures
+        self._runner.start(requests, futures)
         return futures
 
     def check(self, count: int) -> "list[tuple[RunResult, bool]]":
@@ -110,7 +116,7 @@ class Session:
         Returns:
           Each of them, and whether its bits are the same.
         """
-        results = [future.result() for future in self._ended()]
+        results = [future.result().settled() for future in self._ended()]
         whole = [result for result in results if result.bits]
         drawn = random.sample(whole, min(count, len(whole)))
         return [(result, self._runner.bits_alone(result.config) == result.bits) for result in drawn]
@@ -125,6 +131,19 @@ class Session:
             return [future.result().settled() for future in self._ended()]
         finally:
             self._tracker.close()
+
+    def abandon(self) -> list[RunResult]:
+        """The results there are, without waiting; what is not stored when this process ends is not stored."""
+        return [future.result().as_it_is() for future in self._ended()]
+
+    @property
+    def asked_for(self) -> int:
+        """How many configurations were asked for, begun or not."""
+        return len(self._asked_for)
+
+    def tell(self, event: Event) -> None:
+        """Have the screen show an event."""
+        self._observer(event)
 
     def _ended(self) -> "list[Future[RunResult]]":
         ended = [future for future in self._asked_for if future.done() and not future.cancelled()]

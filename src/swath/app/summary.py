@@ -3,6 +3,7 @@
 import shutil
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -10,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from swath.config.datasets import DATASETS
-from swath.config.fields import computed_values
+from swath.config.fields import computed_values, varying
 from swath.launch import TRAIN_ACCURACY_STEPS, Launch, RunResult
 from swath.ranking import Ranking, rank
 from swath.tracking.records import StoreInfo
@@ -28,9 +29,24 @@ SHORT_ID = 8
 
 
 def print_sweep(
-    results: Sequence[RunResult], launch: Launch, store: StoreInfo, console: Console, wall_s: float
+    results: Sequence[RunResult],
+    asked_for: int,
+    launch: Launch,
+    store: StoreInfo,
+    console: Console,
+    wall_s: float,
 ) -> None:
-    """Print the ranked table of a sweep, its failures, and how to see it."""
+    """Print the ranked table of a sweep, its failures, and how to see it.
+
+    Args:
+      results: of the configurations that were begun, in the order asked for.
+      asked_for: how many there were to be.
+      launch: the sweep.
+      store: where they are.
+      console: where to print.
+      wall_s: seconds that all of it has taken.
+    """
+    launch = replace(launch, swept=launch.swept or varying([result.config for result in results]))
     finished = [result for result in results if result.status == "FINISHED"]
     if finished:
         ranking = rank([result.metrics for result in finished])
@@ -39,11 +55,13 @@ def print_sweep(
             _print(console, f"The best {MOST_ROWS} of {len(finished)}; the MLflow UI shows all.")
         _print_ranking_note(ranking, finished, console)
     _print_failures([result for result in results if result.status != "FINISHED"], launch, console)
+    left = asked_for - len(results)
+    not_begun = f"; {left} were not begun" if left else ""
     steps = sum(result.config.max_steps for result in finished)
     _print(
         console,
-        f"{len(finished)} of {len(results)} configurations finished in {wall_s:.1f} s, {steps / wall_s:,.0f} "
-        f"steps/s all in all; sweep {launch.sweep}, id {launch.sweep_id}",
+        f"{len(finished)} of {asked_for} configurations finished in {wall_s:.1f} s, {steps / wall_s:,.0f} "
+        f"steps/s all in all{not_begun}; sweep {launch.sweep}, id {launch.sweep_id}",
     )
     _print_next(store, console, _sweep_address(store, launch))
 
@@ -69,7 +87,7 @@ def _print_failures(others: Sequence[RunResult], launch: Launch, console: Consol
             lines.append(f"{status} {len(alike)} configurations: {error}")
             continue
         for result in alike:
-            run = "" if result.run_id is None else f" (run {result.run_id})"
+            run = "" if not result.run_id else f" (run {result.run_id})"
             lines.append(f"{status} {_configuration(result, launch.swept)}: {error}{run}")
     for line in lines[:MOST_ROWS]:
         _print(console, line)

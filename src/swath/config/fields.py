@@ -1,7 +1,7 @@
 """What a field of the configuration says about itself: its role, unit, range and first value."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -72,6 +72,12 @@ def walk_values(config: object) -> Iterator[tuple[str, Any, FieldDoc]]:
 def computed_values(config: object) -> dict[str, Any]:
     """The fields that decide a run's numbers, by dotted name: `{"batch_size": 100, "data.name": ...}`."""
     return {name: value for name, value, doc in walk_values(config) if doc.role == "computed"}
+
+
+def varying(configs: Sequence[object]) -> tuple[str, ...]:
+    """The fields that decide the numbers and are not the same in all of `configs`, by dotted name."""
+    values = [computed_values(config) for config in configs]
+    return tuple(field for field in values[0] if len({entry[field] for entry in values}) > 1)
 
 
 def field_mistake(name: str, value: object, doc: FieldDoc) -> str | None:

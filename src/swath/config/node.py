@@ -23,7 +23,7 @@ def schema_node(schema: type = RunConfig) -> DictConfig:
 
 
 def to_run_config(values: dict[str, Any] | DictConfig) -> RunConfig:
-    """The checked configuration that `values` describe: the one place where a DictConfig is left behind.
+    """The checked configuration that `values` describe.
 
     Args:
       values: nested, with exactly the schema's fields.

@@ -2,6 +2,7 @@
 
 import contextlib
 import pickle
+import signal
 import subprocess
 import sys
 import threading
@@ -11,6 +12,8 @@ from multiprocessing.connection import Connection, Pipe
 from typing import Any
 
 from swath.errors import SwathError
+
+DIED = "the tracking process has died"
 
 
 class WorkerDiedError(SwathError):
@@ -34,14 +37,20 @@ class Worker:
     def __init__(self, module: str) -> None:
         """Start `python -m module FD`, which calls `serve(FD, ...)`; FD is the child's end of the pipe."""
         self._pipe, child_end = Pipe()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", module, str(child_end.fileno())],
-            pass_fds=[child_end.fileno()],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-        )
+        # Ctrl-C reaches the child too; it waits until the child has said what it makes of it.
+        unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", module, str(child_end.fileno())],
+                pass_fds=[child_end.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+            )
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
         child_end.close()
         self._lock = threading.Lock()
+        self._dead = False
         self._pending: dict[int, Future[Any]] = {}
         self._calls = 0
         self._reader = threading.Thread(target=self._read_replies, name="swath-worker-replies", daemon=True)
@@ -55,13 +64,17 @@ class Worker:
         """
         future: Future[Any] = Future()
         with self._lock:
+            if self._dead:
+                future.set_exception(WorkerDiedError(DIED))
+                return future
             self._calls += 1
             self._pending[self._calls] = future
             try:
                 self._pipe.send((self._calls, function, arguments))
             except OSError:
-                self._pending.pop(self._calls, None)
-                future.set_exception(WorkerDiedError("the tracking process has died"))
+                # The reader meets the end of the pipe as well; it waits for the lock.
+                del self._pending[self._calls]
+                future.set_exception(WorkerDiedError(DIED))
         return future
 
     def close(self) -> None:
@@ -85,8 +98,11 @@ class Worker:
                 future.set_result(result)
             else:
                 future.set_exception(RemoteError(error))
-        for number in list(self._pending):
-            self._pending.pop(number).set_exception(WorkerDiedError("the tracking process has died"))
+        with self._lock:
+            self._dead = True
+            left, self._pending = self._pending, {}
+        for future in left.values():
+            future.set_exception(WorkerDiedError(DIED))
 
 
 def serve(

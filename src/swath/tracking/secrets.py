@@ -3,8 +3,11 @@
 import re
 from urllib.parse import unquote, urlsplit
 
+from swath.errors import SwathError
+
 HIDDEN = "***"
 _USERINFO = re.compile(r"(?P<head>[A-Za-z][\w+.-]*://[^\s:/@]*:)(?P<password>[^\s]+)@")
+_DRIVER = re.compile(r"\((sqlite3|psycopg2?|pymysql)\.\w+\) ")
 _QUERY = re.compile(r"(?P<head>[?&]\w*password=)(?P<password>[^&\s'\"]+)", re.IGNORECASE)
 
 
@@ -48,3 +51,11 @@ def real_uri(uri: str | None, environment_uri: str | None) -> str | None:
     ):
         return environment_uri
     return uri
+
+
+def one_line(error: Exception, uri: str | None) -> str:
+    """An error of the store's as one line without passwords; 'MLflow: ...' where it is not swath's own."""
+    text = str(error) if isinstance(error, SwathError) else f"MLflow: {error}"
+    # The first line says what; SQLAlchemy appends the statement and a link on the next ones.
+    line = next((part.strip() for part in text.splitlines() if part.strip()), type(error).__name__)
+    return hide_passwords(hide_password(_DRIVER.sub("", line), uri))

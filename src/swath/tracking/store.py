@@ -3,19 +3,20 @@
 import contextlib
 import json
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import mlflow
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
-from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from swath.errors import SwathError
 from swath.tracking.artifacts import artifact_folder, write_artifacts
 from swath.tracking.environment import environment_facts, installed_packages
+from swath.tracking.experiment import experiment_id
 from swath.tracking.records import RunEnd, RunStart, Status, StepBlock, StoreAddress, StoreInfo
-from swath.tracking.secrets import hide_password
+from swath.tracking.secrets import hide_password, one_line
 from swath.tracking.sql_steps import SqlSteps, sql_steps
 
 LARGEST_BATCH = 1_000
@@ -32,6 +33,7 @@ class _OpenRun:
     artifact_uri: str
     start: RunStart
     tracked_s: float = 0.0
+    failure: str | None = None
 
 
 class RunStore:
@@ -71,7 +73,7 @@ class RunStore:
                 "tracking.uri=sqlite:////PATH/mlflow.db"
             ) from error
         self._sql_steps = sql_steps(self._client)
-        self._experiment_id = self._experiment(address)
+        self._experiment_id = experiment_id(self._client, address)
         self._common_tags = environment_facts()
         self._environment_text = installed_packages()
         return StoreInfo(hide_password(self.uri, self.uri), self._experiment_id)
@@ -84,29 +86,40 @@ class RunStore:
             self._experiment_id, run_name=start.name, tags={**self._common_tags, **start.tags}
         )
         entry = self._open[key] = _OpenRun(run.info.run_id, run.info.artifact_uri, start)
-        client.log_batch(entry.run_id, params=[Param(name, value) for name, value in start.params.items()])
-        note = start.dataset
-        dataset = Dataset(
-            name=note.name,
-            digest=note.digest[:32],
-            source_type="swath",
-            source=json.dumps({"source": note.source}),
-            profile=json.dumps({**note.images, "sha256": note.digest}),
-        )
-        client.log_inputs(
-            entry.run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])]
-        )
+        with self._remembering(entry):
+            params = [Param(name, value) for name, value in start.params.items()]
+            client.log_batch(entry.run_id, params=params)
+            note = start.dataset
+            dataset = Dataset(
+                name=note.name,
+                digest=note.digest[:32],
+                source_type="swath",
+                source=json.dumps({"source": note.source}),
+                profile=json.dumps({**note.images, "sha256": note.digest}),
+            )
+            tags = [InputTag("mlflow.data.context", "training")]
+            client.log_inputs(entry.run_id, [DatasetInput(dataset, tags)])
         entry.tracked_s += time.perf_counter() - started
         return entry.run_id
+
+    @contextlib.contextmanager
+    def _remembering(self, entry: _OpenRun) -> Iterator[None]:
+        """A run of which something could not be stored must not end as FINISHED."""
+        try:
+            yield
+        except Exception as error:
+            entry.failure = entry.failure or one_line(error, self.uri)
+            raise
 
     def log_steps(self, key: int, block: StepBlock) -> None:
         """Store values of per-step metrics."""
         started = time.perf_counter()
-        entry = self._open[key]
-        if self._sql_steps is not None:
-            self._sql_steps.write(entry.run_id, block)
-        else:
-            self._log_in_batches(entry.run_id, block)
+        entry = self._entry(key)
+        with self._remembering(entry):
+            if self._sql_steps is not None:
+                self._sql_steps.write(entry.run_id, block)
+            else:
+                self._log_in_batches(entry.run_id, block)
         entry.tracked_s += time.perf_counter() - started
 
     def _log_in_batches(self, run_id: str, block: StepBlock) -> None:
@@ -124,14 +137,20 @@ class RunStore:
 
         Where it cannot be stored, the run is ended as FAILED, if that much can be stored.
         """
-        entry = self._open.pop(key)
+        entry = self._entry(key)
+        del self._open[key]
         try:
             return self._end(entry, end)
         except Exception as error:
             with contextlib.suppress(Exception):
+                self._started_client().set_tag(entry.run_id, "swath.error", one_line(error, self.uri))
                 self._started_client().set_terminated(entry.run_id, "FAILED")
-                self._started_client().set_tag(entry.run_id, "swath.error", f"not stored: {error}"[:500])
             raise
+
+    def _entry(self, key: int) -> _OpenRun:
+        if key not in self._open:
+            raise SwathError("the run could not be begun")
+        return self._open[key]
 
     def _end(self, entry: _OpenRun, end: RunEnd) -> float:
         started = time.perf_counter()
@@ -141,12 +160,13 @@ class RunStore:
         tracked_s = entry.tracked_s + time.perf_counter() - started
         now_ms = _now_ms()
         values = {**end.metrics, "runtime/track_s": tracked_s}
+        reason = "; ".join(filter(None, [end.error, entry.failure])) or None
         client.log_batch(
             entry.run_id,
             metrics=[Metric(name, value, now_ms, SINGLE_VALUE_STEP) for name, value in values.items()],
-            tags=[] if end.error is None else [RunTag("swath.error", end.error)],
+            tags=[] if reason is None else [RunTag("swath.error", reason)],
         )
-        client.set_terminated(entry.run_id, end.status)
+        client.set_terminated(entry.run_id, end.status if entry.failure is None else "FAILED")
         return tracked_s
 
     def close(self, status: Status = "KILLED") -> int:
@@ -162,46 +182,6 @@ class RunStore:
         if self._client is None:
             raise RuntimeError("the store has not been opened")
         return self._client
-
-    def _experiment(self, address: StoreAddress) -> str:
-        client = self._started_client()
-        found = client.get_experiment_by_name(address.experiment)
-        if found is None:
-            try:
-                made: str = client.create_experiment(
-                    address.experiment,
-                    artifact_location=address.artifacts,
-                    # The page opens on model training instead of on traces of language models.
-                    tags={"mlflow.experimentKind": "custom_model_development"},
-                )
-                return made
-            except MlflowException:
-                # Another process has made it in the meantime, or the store cannot be written.
-                found = client.get_experiment_by_name(address.experiment)
-                if found is None:
-                    raise
-        if found.lifecycle_stage != "active":
-            raise SwathError(
-                f"the experiment {address.experiment!r} has been deleted in this store; restore it with: "
-                f"mlflow experiments restore --experiment-id {found.experiment_id}, or choose another: "
-                "tracking.experiment=NAME"
-            )
-        if address.artifacts is not None and _resolved(address.artifacts) != _resolved(
-            found.artifact_location
-        ):
-            raise SwathError(
-                f"the experiment {address.experiment!r} keeps its artifacts in {found.artifact_location}, "
-                f"not in {address.artifacts}; leave tracking.artifacts out, or choose another: "
-                "tracking.experiment=NAME"
-            )
-        experiment_id: str = found.experiment_id
-        return experiment_id
-
-
-def _resolved(location: str) -> str:
-    if "://" in location and not location.startswith("file://"):
-        return location.rstrip("/")
-    return str(Path(location.removeprefix("file://")).resolve())
 
 
 def _now_ms() -> int:

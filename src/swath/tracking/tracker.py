@@ -15,7 +15,6 @@ class TrackedRun:
         self._key = key
         self._run_id: Future[str] = worker.call("begin", key, start)
         self._calls: list[Future[Any]] = [self._run_id]
-        self.ended = False
 
     def log_steps(self, block: StepBlock) -> None:
         """Store values of per-step metrics."""
@@ -23,7 +22,6 @@ class TrackedRun:
 
     def end(self, end: RunEnd) -> None:
         """Store what is left, and end the run."""
-        self.ended = True
         self._calls.append(self._worker.call("end", self._key, end))
 
     def check(self) -> None:
@@ -31,6 +29,17 @@ class TrackedRun:
         while len(self._calls) > 1 and self._calls[0].done():
             self._calls[0].result()  # what has gone wrong stays, for `settle`
             self._calls.pop(0)
+
+    @property
+    def run_id(self) -> str | None:
+        """The run's id, as soon as it is known; None where the run could not be begun."""
+        known = self._run_id.done() and self._run_id.exception() is None
+        return self._run_id.result() if known else None
+
+    @property
+    def stored(self) -> bool:
+        """Whether everything that was asked for has been stored, or has failed; `settle` need not wait."""
+        return all(call.done() for call in self._calls)
 
     def settle(self) -> tuple[str, float]:
         """Wait until everything is stored.
@@ -48,6 +57,9 @@ class TrackedRun:
 
 class UntrackedRun:
     """A run that leaves nothing in the store."""
+
+    run_id: str | None = None
+    stored = True
 
     def log_steps(self, block: StepBlock) -> None:
         """Drop it."""

@@ -2,13 +2,11 @@
 
 import logging
 import os
-import re
 import signal
 import sys
 
-from swath.errors import SwathError
 from swath.tracking.channel import serve
-from swath.tracking.secrets import hide_password
+from swath.tracking.secrets import one_line
 
 
 def main(descriptor: int) -> None:
@@ -20,6 +18,7 @@ def main(descriptor: int) -> None:
     # Ctrl-C goes to the whole terminal group. The training process decides what becomes of the runs.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
@@ -32,16 +31,9 @@ def main(descriptor: int) -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     store = RunStore()
 
-    def describe(error: Exception) -> str:
-        text = str(error) if isinstance(error, SwathError) else f"MLflow: {error}"
-        # The first line says what; SQLAlchemy appends the statement and a link on the next ones.
-        line = next((part.strip() for part in text.splitlines() if part.strip()), type(error).__name__)
-        line = re.sub(r"\((sqlite3|psycopg2?|pymysql)\.\w+\) ", "", line)
-        return hide_password(line, store.uri)
-
     functions = {name: getattr(store, name) for name in ("open", "begin", "log_steps", "end", "close")}
     try:
-        serve(descriptor, functions, describe)
+        serve(descriptor, functions, lambda error: one_line(error, store.uri))
     finally:
         store.close("KILLED")
     # Everything is stored; taking MLflow's modules down one by one would make the parent wait for nothing.

@@ -51,7 +51,12 @@ ONE_MISTAKE = {
     "+seed=3": "+seed=3: the field is there already; leave the + out",
     "seed": "seed: cannot be read; expected FIELD=VALUE, for example batch_size=100",
     "batch_size=50,100": "batch_size=50,100: one value expected; several make a sweep: add -m",
-    "-m tracking.uri=a,b": ("tracking.uri=a,b: one value expected, because a sweep is tracked in one place"),
+    "-m tracking.uri=a,b": ("tracking.uri=a,b: one value expected for the whole sweep"),
+    "-m fuse.max_lanes=1,24": ("fuse.max_lanes=1,24: one value expected for the whole sweep"),
+    "-m dry_run=false,true": ("dry_run=false,true: one value expected for the whole sweep"),
+    "-m data=digits,cifar10 tracking.experiment=${data.name}": (
+        "tracking.experiment: one value expected for the whole sweep; found cifar10, digits"
+    ),
     "-m batch_size=interval(1,9)": (
         "batch_size=interval(1,9): an interval is for a sweeper that chooses values; expected values, for "
         "example batch_size=50,100"

@@ -74,14 +74,14 @@ def test_progress_says_how_much_is_done_how_fast_and_how_long_it_will_take(progr
     for event in story(group(), clock_of(progress)):
         progress.see(event)
         seen.append((round(progress.part_done, 6), progress.summary()))
-    assert seen[1] == (0.0, "0/3 configurations · 0/1 groups")
+    assert seen[1] == (0.0, "0/3 configurations, 0/1 groups")
     assert seen[6] == (
         0.5,
-        "1/3 configurations · 1 not finished · 0/1 groups · 12 steps/s · 12 s left",
+        "1/3 configurations, 1 not finished, 0/1 groups, 12 steps/s, 12 s left",
     )
     assert seen[-1] == (
         1.0,
-        "3/3 configurations · 1 not finished · 1/1 groups · 6 steps/s · best 0.4000",
+        "3/3 configurations, 1 not finished, 1/1 groups, 6 steps/s, best 0.4000",
     )
 
 
@@ -114,7 +114,7 @@ def test_without_a_terminal_there_are_plain_lines_now_and_then(progress: Progres
     assert output.getvalue().splitlines() == [
         "Sweep of 3 configurations; loading TensorFlow and MLflow ...",
         "FAILED learning_rate=1e+36: diverged at step 3: loss is nan",
-        "3/3 configurations · 1 not finished · 0/1 groups · 6 steps/s · best 0.4000",
+        "3/3 configurations, 1 not finished, 0/1 groups, 6 steps/s, best 0.4000",
         "a note",
     ]
 
@@ -159,7 +159,7 @@ def test_a_terminal_shows_a_bar_for_the_sweep_and_one_for_each_running_group(pro
             pictures.append(output.getvalue())
     assert "learning_rate" in pictures[0]
     assert "loading TensorFlow and MLflow" in pictures[0]
-    assert "1/3 configurations · 1 not finished · 0/1 groups · 12 steps/s · 12 s left" in pictures[6]
+    assert "1/3 configurations, 1 not finished, 0/1 groups, 12 steps/s, 12 s left" in pictures[6]
     assert "3 lanes, step 50 of 100" in pictures[6]
     assert "lanes, step" not in pictures[-1]
 

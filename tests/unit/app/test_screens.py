@@ -36,7 +36,7 @@ def result(rate: float, status: str = "FINISHED", error: str | None = None, **me
 
 def swept_screen(results: list[RunResult], width: int = 200, store: StoreInfo = STORE) -> list[str]:
     output = io.StringIO()
-    print_sweep(results, LAUNCH, store, Console(file=output, width=width), 12.34)
+    print_sweep(results, len(results), LAUNCH, store, Console(file=output, width=width), 12.34)
     return [line.rstrip() for line in output.getvalue().splitlines()]
 
 
@@ -105,6 +105,24 @@ def test_every_failure_has_a_line_with_its_reason() -> None:
         "1 of 3 configurations finished in 12.3 s, 1 steps/s all in all; sweep learning_rate, id 0123456789ab"
         in lines
     )
+
+
+def test_configurations_that_were_not_begun_are_counted() -> None:
+    output = io.StringIO()
+    console = Console(file=output, width=200)
+    print_sweep([result(1e-7, test_accuracy=0.9)], 72, LAUNCH, STORE, console, 12.34)
+    assert (
+        "1 of 72 configurations finished in 12.3 s, 1 steps/s all in all; 71 were not begun;"
+        in output.getvalue()
+    )
+
+
+def test_sweeper_that_chose_the_fields_is_shown_with_what_varies() -> None:
+    output = io.StringIO()
+    results = [result(1e-7, test_accuracy=0.9), result(1e-6, test_accuracy=0.8)]
+    launch = Launch("ad-hoc", "0123456789ab", ())
+    print_sweep(results, 2, launch, STORE, Console(file=output, width=200), 1.0)
+    assert "learning_rate" in output.getvalue().splitlines()[1]
 
 
 def test_check_says_which_configurations_have_other_bits_alone() -> None:
