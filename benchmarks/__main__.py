@@ -28,6 +28,7 @@ STEP_REPEATS = 25
 LANE_REPEATS = 5
 PROCESS_REPEATS = 7
 GRID_REPEATS = 3
+JOBS = 1_000
 COUNTS = (1, 4, 24, 100, 500, 2000)
 
 say = partial(print, flush=True)
@@ -46,6 +47,11 @@ def lanes(data: Path) -> Any:
 def compiling(data: Path) -> Any:
     """The first calls of a program."""
     return _in_a_process("benchmarks.steps", "compiling", str(LANE_REPEATS))
+
+
+def jobs(data: Path) -> Any:
+    """What a job costs besides its training."""
+    return _in_a_process("benchmarks.jobs", str(JOBS))
 
 
 def processes(data: Path) -> Any:
@@ -78,7 +84,8 @@ def where(data: Path) -> Any:
 
 
 PARTS: dict[str, Callable[[Path], Any]] = {
-    function.__name__: function for function in (steps, lanes, compiling, processes, grid, counts, where)
+    function.__name__: function
+    for function in (steps, lanes, compiling, jobs, processes, grid, counts, where)
 }
 
 

@@ -28,6 +28,7 @@ def report(found: Found) -> str:
         "lanes": sections.lanes_section,
         "compiling": sections.compiling_section,
         "counts": sections.counts_section,
+        "jobs": sections.jobs_section,
         "steps": sections.steps_section,
         "processes": sections.processes_section,
     }

@@ -16,6 +16,7 @@ from benchmarks.grid import (
     TUTORIAL_24,
     UNTRACKED,
 )
+from benchmarks.jobs import COMPOSE, FILES
 from benchmarks.processes import EMPTY, WITH_STORE
 from benchmarks.processes import TUTORIAL as TUTORIAL_ONCE
 from benchmarks.steps import (
@@ -161,6 +162,14 @@ def counts_section(counts: Found) -> str:
     headings = ("configurations", "s", "s each", "process (GB)", "with tracking (GB)", "stored, each (kB)")
     note = "Whole processes in empty folders: batches of 100, 100 steps, 100 learning rates a seed; once."
     return "\n".join([note, "", table(headings, rows), ""])
+
+
+def jobs_section(jobs: Found) -> str:
+    """What a job costs besides its training."""
+    targets = {COMPOSE: "5", FILES: "20"}
+    rows = [(name, f"{ms:.1f}", targets.get(name, "")) for name, ms in jobs.items()]
+    note = "What a job costs besides its training: 1,000 jobs whose task does nothing, on one core."
+    return "\n".join(["## Jobs", "", note, "", table(("", "ms a job", "target"), rows), ""])
 
 
 def steps_section(steps: Found) -> str:
