@@ -26,7 +26,7 @@ check: $(VENV)/.installed-dev ## Formatting, lint, types, import direction
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 
-benchmark: $(VENV)/.installed-dev ## Measure swath against the tutorial's own way (minutes; needs CIFAR-10)
+benchmark: $(VENV)/.installed-dev ## Measure swath against other ways (three quarters of an hour; needs CIFAR-10)
 	@$(BIN)/python -m benchmarks
 
 lock: $(VENV)/.installed-dev ## Resolve requirements.lock and requirements-dev.lock anew

@@ -13,7 +13,7 @@ from benchmarks.grid import BASIC, FUSED, KERAS, LOG_BATCH, LOG_METRIC, TUTORIAL
 from benchmarks.steps import BATCH_SIZES, LANES
 
 SHORT = {
-    TUTORIAL: "the tutorial's script,\none process each",
+    TUTORIAL: "the tutorial's script,\none process each, untracked",
     LOG_METRIC: "TensorFlow 2 + Hydra +\nmlflow.log_metric",
     KERAS: "Keras fit +\nMLflow callback",
     LOG_BATCH: "TensorFlow 2 + Hydra +\nlog_batch at the end",
@@ -22,6 +22,7 @@ SHORT = {
 }
 MARKERS = ("o", "s", "^")
 LINES = ("-", "--", ":")
+SOME_LANES = (1, 8, 24)
 DPI = 110
 
 
@@ -45,39 +46,66 @@ def _contenders(seconds: Mapping[str, list[float]], path: Path) -> None:
     labels = [f"{_time(medians[name])}" + (f"   {medians[name] / ours:.0f} x" if name != "swath" else "")
               for name in ordered]  # fmt: skip
     axes.bar_label(bars, labels, padding=5)
-    axes.set_xscale("log")
-    axes.set_xlim(right=max(medians.values()) * 4)
-    axes.set_xlabel("seconds, logarithmic")
-    axes.set_title("72 configurations, 72,000 steps, every one of them tracked", loc="left")
+    axes.set_xlim(right=max(medians.values()) * 1.25)
+    axes.set_xlabel("seconds")
+    axes.set_title("72 configurations, 72,000 steps on two cores", loc="left")
     figure.savefig(path, dpi=DPI, bbox_inches="tight")
     plt.close(figure)
 
 
 def _scaling(found: Mapping[str, Any], path: Path) -> None:
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8))
-    for size, marker, line in zip(BATCH_SIZES, MARKERS, LINES, strict=True):
-        medians = [statistics.median(found["lanes"][f"{size}, {lanes}"]) for lanes in LANES]
-        per_lane = [median / lanes for median, lanes in zip(medians, LANES, strict=True)]
-        left.plot(LANES, per_lane, marker=marker, linestyle=line, color="black", label=f"batches of {size}")
-    _logarithmic(left, LANES)
-    left.set_xlabel("lanes in one program, on one core")
-    left.set_ylabel("ms per step and configuration")
-    left.legend(frameon=False)
-    counts = [int(count) for count in found["counts"]]
-    per_configuration = [entry["seconds"] / int(count) for count, entry in found["counts"].items()]
-    right.plot(counts, per_configuration, marker="o", color="black")
-    _logarithmic(right, counts)
-    right.set_xlabel("configurations in one command, 100 steps each")
-    right.set_ylabel("s per configuration, whole process")
+    figure, ((by_lanes, by_batch), (by_count, stored)) = plt.subplots(2, 2, figsize=(10, 7.5))
+    _against_lanes(by_lanes, found["lanes"])
+    _against_batch_size(by_batch, found["lanes"])
+    counts = {int(count): entry for count, entry in found["counts"].items()}
+    each = [entry["seconds"] / count for count, entry in counts.items()]
+    by_count.plot(list(counts), each, marker="o", color="black")
+    by_count.set_ylabel("s per configuration, whole process")
+    bytes_each = [entry["stored_bytes"] / count / 1000 for count, entry in counts.items()]
+    stored.plot(list(counts), bytes_each, marker="o", color="black")
+    stored.set_ylabel("kB in the store per configuration")
+    for axes in (by_count, stored):
+        _logarithmic(axes, list(counts))
+        axes.set_xlabel("configurations in one command, 100 steps each")
+    stored.set_yticks([250, 500, 1000], ["250", "500", "1,000"])
     figure.tight_layout()
     figure.savefig(path, dpi=DPI)
     plt.close(figure)
+
+
+def _per_lane(found: Mapping[str, list[float]], batch_size: int, lanes: int) -> float:
+    return statistics.median(found[f"{batch_size}, {lanes}"]) / lanes
+
+
+def _against_lanes(axes: Axes, found: Mapping[str, list[float]]) -> None:
+    for size, marker, line in zip(BATCH_SIZES, MARKERS, LINES, strict=True):
+        times = [_per_lane(found, size, lanes) for lanes in LANES]
+        axes.plot(LANES, times, marker=marker, linestyle=line, color="black")
+        axes.annotate(f"batches of {size}", (LANES[0], times[0]), (4, 7), textcoords="offset points")
+    _logarithmic(axes, LANES)
+    axes.set_ylim(top=axes.get_ylim()[1] * 1.5)
+    axes.set_xlabel("lanes in one program, on one core")
+    axes.set_ylabel("ms per step and configuration")
+
+
+def _against_batch_size(axes: Axes, found: Mapping[str, list[float]]) -> None:
+    for lanes, marker, line in zip(SOME_LANES, MARKERS, LINES, strict=True):
+        times = [1000 * _per_lane(found, size, lanes) / size for size in BATCH_SIZES]
+        label = "1 lane" if lanes == 1 else f"{lanes} lanes"
+        axes.plot(BATCH_SIZES, times, marker=marker, linestyle=line, color="black")
+        above = -22 if lanes == SOME_LANES[-1] else 6
+        axes.annotate(label, (BATCH_SIZES[0], times[0]), (0, above), textcoords="offset points")
+    _logarithmic(axes, BATCH_SIZES)
+    axes.set_yticks([2, 5, 10], ["2", "5", "10"])
+    axes.set_xlabel("batch size")
+    axes.set_ylabel("µs per image and configuration")
 
 
 def _logarithmic(axes: Axes, ticks: Any) -> None:
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xticks(list(ticks), [f"{tick:,}" for tick in ticks])
+    axes.yaxis.set_major_formatter("{x:g}")
     axes.minorticks_off()
 
 

@@ -196,7 +196,7 @@ def test_table_is_what_the_store_holds(grid: Done) -> None:
     best = max(finished, key=lambda run: run.data.metrics["validation/accuracy"])
     (row,) = [line.split() for line in grid.output.splitlines() if line.strip().startswith("1 ")]
     assert row[1] == best.data.params["learning_rate"]
-    assert row[2] == f"{best.data.metrics['validation/accuracy']:.4f}"
+    assert row[3] == f"{best.data.metrics['validation/accuracy']:.4f}"
     assert row[-1] == best.info.run_id
 
 

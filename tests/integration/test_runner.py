@@ -90,7 +90,7 @@ def test_run_that_cannot_be_begun_fails_with_its_group() -> None:
             return super().begin(start)
 
     events: list[Event] = []
-    configs = [run_config(learning_rate=1e-7), run_config(learning_rate=1e-6), run_config(seed=1)]
+    configs = [run_config(learning_rate=1e-7), run_config(), run_config(learning_rate=1e-5, seed=1)]
     anything: Any = FullDisk()
     launch = Launch("a sweep", "id", ())
     runner = Runner(launch, anything, {configs[0].data: small_dataset()}, events.append, 24)
