@@ -47,7 +47,7 @@ def test_folder_that_cannot_be_written_is_one_clear_line() -> None:
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert line.startswith(
-        "swath: the store sqlite:////sys/mlflow.db cannot be opened or made in /sys; run swath"
+        "swath: the store sqlite:////sys/mlflow.db cannot be opened or made in /sys (Permission denied); run"
     )
 
 

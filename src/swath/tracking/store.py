@@ -5,7 +5,6 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import mlflow
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
@@ -13,6 +12,7 @@ from mlflow.tracking import MlflowClient
 
 from swath.errors import SwathError
 from swath.tracking.artifacts import artifact_folder, write_artifacts
+from swath.tracking.database_file import check_writable
 from swath.tracking.environment import environment_facts, installed_packages
 from swath.tracking.experiment import experiment_id
 from swath.tracking.records import RunEnd, RunStart, Status, StepBlock, StoreAddress, StoreInfo
@@ -62,16 +62,8 @@ class RunStore:
           MlflowException: the store cannot be used.
         """
         self.uri = address.uri or mlflow.get_tracking_uri()
-        try:
-            self._client = MlflowClient(tracking_uri=self.uri)
-        except Exception as error:
-            if "unable to open database file" not in str(error):
-                raise
-            raise SwathError(
-                f"the store {hide_password(self.uri, self.uri)} cannot be opened or made in {Path.cwd()}; "
-                "run swath in a folder that can be written, or name a store: "
-                "tracking.uri=sqlite:////PATH/mlflow.db"
-            ) from error
+        check_writable(self.uri)
+        self._client = MlflowClient(tracking_uri=self.uri)
         self._sql_steps = sql_steps(self._client)
         self._experiment_id = experiment_id(self._client, address)
         self._common_tags = environment_facts()
