@@ -16,6 +16,7 @@ from benchmarks.grid import (
     TUTORIAL_24,
     UNTRACKED,
 )
+from benchmarks.jobs import BASIC as BASIC_JOB
 from benchmarks.jobs import COMPOSE, FILES
 from benchmarks.processes import EMPTY, WITH_STORE
 from benchmarks.processes import TUTORIAL as TUTORIAL_ONCE
@@ -167,9 +168,16 @@ def counts_section(counts: Found) -> str:
 def jobs_section(jobs: Found) -> str:
     """What a job costs besides its training."""
     targets = {COMPOSE: "5", FILES: "20"}
-    rows = [(name, f"{ms:.1f}", targets.get(name, "")) for name, ms in jobs.items()]
-    note = "What a job costs besides its training: 1,000 jobs whose task does nothing, on one core."
-    return "\n".join(["## Jobs", "", note, "", table(("", "ms a job", "target"), rows), ""])
+    rows = [
+        (name, f"{ms:.1f}", f"{ms / jobs[BASIC_JOB]:.2f}", targets.get(name, "")) for name, ms in jobs.items()
+    ]
+    note = """\
+What a job costs besides its training: 1,000 jobs whose task does nothing, on one core. The targets were set on
+a machine on which Hydra's own way takes 100 ms a job. The folder and files of a job are made by Hydra's
+`run_job` while jobs are trained; most of that time it copies its config and writes it as YAML."""
+    return "\n".join(
+        ["## Jobs", "", note, "", table(("", "ms a job", "of Hydra's", "target (ms)"), rows), ""]
+    )
 
 
 def steps_section(steps: Found) -> str:

@@ -80,7 +80,7 @@ class FusedLauncher(BasicLauncher):
                 job_subdir_key="hydra.sweep.subdir",
             )
             runs.append(pack(job))
-            configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
+        configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         return runs
 
 
