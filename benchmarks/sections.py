@@ -172,8 +172,8 @@ def jobs_section(jobs: Found) -> str:
         (name, f"{ms:.1f}", f"{ms / jobs[BASIC_JOB]:.2f}", targets.get(name, "")) for name, ms in jobs.items()
     ]
     note = """\
-What a job costs besides its training: 1,000 jobs whose task does nothing, on one core. The targets were set on
-a machine on which Hydra's own way takes 100 ms a job. The folder and files of a job are made by Hydra's
+What a job costs besides its training: 1,000 jobs whose task does nothing, on one core. The targets were set
+on a machine on which Hydra's own way takes 100 ms a job. The folder and files of a job are made by Hydra's
 `run_job` while jobs are trained; most of that time it copies its config and writes it as YAML."""
     return "\n".join(
         ["## Jobs", "", note, "", table(("", "ms a job", "of Hydra's", "target (ms)"), rows), ""]
