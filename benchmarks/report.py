@@ -1,16 +1,15 @@
 """The measurements as a page: medians, ratios of medians, and how they were taken."""
 
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
 import archspec.cpu
 import psutil
 
-from benchmarks import sections
-
-Found = Mapping[str, Any]
+from benchmarks import process_sections, step_sections
+from benchmarks.table import Found
 
 HEAD = """\
 # Benchmarks
@@ -23,14 +22,14 @@ are medians. Machines differ and are noisy, so the ratios matter, not the second
 def report(found: Found) -> str:
     """The page docs/benchmarks.md, with a section for each part that has been measured."""
     writers: dict[str, Callable[[Any], str]] = {
-        "grid": sections.grid_section,
-        "where": sections.where_section,
-        "lanes": sections.lanes_section,
-        "compiling": sections.compiling_section,
-        "counts": sections.counts_section,
-        "jobs": sections.jobs_section,
-        "steps": sections.steps_section,
-        "processes": sections.processes_section,
+        "grid": process_sections.grid_section,
+        "where": process_sections.where_section,
+        "lanes": step_sections.lanes_section,
+        "compiling": step_sections.compiling_section,
+        "counts": step_sections.counts_section,
+        "jobs": step_sections.jobs_section,
+        "steps": step_sections.steps_section,
+        "processes": process_sections.processes_section,
     }
     written = [write(found[name]) for name, write in writers.items() if name in found]
     parts = [HEAD, found["machine"], *written]

@@ -1,8 +1,7 @@
-"""The sections of docs/benchmarks.md, each from the figures of one part."""
+"""Sections of docs/benchmarks.md about whole processes, each from the figures of one part."""
 
 import statistics
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from benchmarks.grid import (
     BASIC,
@@ -16,25 +15,10 @@ from benchmarks.grid import (
     TUTORIAL_24,
     UNTRACKED,
 )
-from benchmarks.jobs import BASIC as BASIC_JOB
-from benchmarks.jobs import COMPOSE, FILES
 from benchmarks.processes import EMPTY, WITH_STORE
 from benchmarks.processes import TUTORIAL as TUTORIAL_ONCE
-from benchmarks.steps import (
-    BATCH_SIZE,
-    BATCH_SIZES,
-    LANES,
-    LIMIT,
-    LIMIT_PREPARED,
-    STEP,
-    STEPS,
-    WIDE,
-    WIDE_LIMIT,
-    WIDE_STEP,
-)
+from benchmarks.table import Found, spread, table
 from benchmarks.where import PARTS
-
-Found = Mapping[str, Any]
 
 GRID = """\
 ## A grid of 72 configurations
@@ -57,27 +41,6 @@ Seconds of wall time of each part, summed over the threads and processes it runs
 other, two groups train at a time, and whoever waits for a core is still counted, so the sum is more than the
 whole. The first column is the first sweep on a machine, which probes the widths.
 """
-
-SCALING = """\
-## Lanes, batch sizes, configurations
-
-![Time per configuration](scaling.png)
-
-Milliseconds of one step by the number of lanes in one program, on one core, beside what they would take one
-by one; steady state, compiled before.
-"""
-
-
-def table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A Markdown table; the first column to the left, the others to the right."""
-    lines = ["| " + " | ".join(headings) + " |", "|---|" + "---:|" * (len(headings) - 1)]
-    lines += ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]
-    return "\n".join(lines)
-
-
-def spread(values: Sequence[float]) -> str:
-    """The least and the largest."""
-    return f"{min(values):.1f} to {max(values):.1f}"
 
 
 def grid_section(grid: Found) -> str:
@@ -122,82 +85,6 @@ def where_section(where: Found) -> str:
     share = where["probing"].get("probing", 0.0) / where["probing"]["whole"]
     probing = f"Probing took {share:.1%} of the first sweep (target: at most 5 %)."
     return "\n".join([WHERE, table(("", "probing first (s)", "later (s)"), rows), "", probing, ""])
-
-
-def lanes_section(lanes: Found) -> str:
-    """A step by the number of lanes."""
-    rows = []
-    for count in LANES:
-        row: list[str] = [str(count)]
-        for size in BATCH_SIZES:
-            together = statistics.median(lanes[f"{size}, {count}"])
-            alone = statistics.median(lanes[f"{size}, 1"]) * count
-            row += [f"{together:.2f}", f"{alone / together:.1f}"]
-        rows.append(row)
-    headings = ["lanes"]
-    for size in BATCH_SIZES:
-        headings += [f"batch {size} (ms)", "one by one"]
-    return "\n".join([SCALING, table(headings, rows), ""])
-
-
-def compiling_section(compiling: Found) -> str:
-    """What tracing and compiling cost."""
-    rows = [(name, f"{statistics.median(times):.0f}") for name, times in compiling.items()]
-    note = "Compiling, apart from the steady state above: a call for one step of 100 images, in milliseconds."
-    return "\n".join([note, "", table(("", "ms"), rows), ""])
-
-
-def counts_section(counts: Found) -> str:
-    """Whole processes by the number of configurations."""
-    rows = [
-        (
-            f"{int(count):,}",
-            f"{entry['seconds']:.1f}",
-            f"{entry['seconds'] / int(count):.3f}",
-            f"{entry['process_bytes'] / 1e9:.2f}",
-            f"{entry['family_bytes'] / 1e9:.2f}",
-            f"{entry['stored_bytes'] / int(count) / 1e3:,.0f}",
-        )
-        for count, entry in counts.items()
-    ]
-    headings = ("configurations", "s", "s each", "process (GB)", "with tracking (GB)", "stored, each (kB)")
-    note = "Whole processes in empty folders: batches of 100, 100 steps, 100 learning rates a seed; once."
-    return "\n".join([note, "", table(headings, rows), ""])
-
-
-def jobs_section(jobs: Found) -> str:
-    """What a job costs besides its training."""
-    targets = {COMPOSE: "5", FILES: "20"}
-    rows = [
-        (name, f"{ms:.1f}", f"{ms / jobs[BASIC_JOB]:.2f}", targets.get(name, "")) for name, ms in jobs.items()
-    ]
-    note = """\
-What a job costs besides its training: 1,000 jobs whose task does nothing, on one core. The targets were set
-on a machine on which Hydra's own way takes 100 ms a job. The folder and files of a job are made by Hydra's
-`run_job` while jobs are trained; most of that time it copies its config and writes it as YAML."""
-    return "\n".join(
-        ["## Jobs", "", note, "", table(("", "ms a job", "of Hydra's", "target (ms)"), rows), ""]
-    )
-
-
-def steps_section(steps: Found) -> str:
-    """One step and its limit."""
-    ms = {name: statistics.median(times) for name, times in steps.items()}
-    rows = [
-        (STEP, f"{ms[STEP]:.3f}", "1", ""),
-        (LIMIT_PREPARED, f"{ms[LIMIT_PREPARED]:.3f}", f"{ms[STEP] / ms[LIMIT_PREPARED]:.2f}", "1.25"),
-        (LIMIT, f"{ms[LIMIT]:.3f}", f"{ms[STEP] / ms[LIMIT]:.2f}", ""),
-        (WIDE_STEP, f"{ms[WIDE_STEP]:.3f}", "1", ""),
-        (WIDE_LIMIT, f"{ms[WIDE_LIMIT]:.3f}", f"{ms[WIDE_STEP] / ms[WIDE_LIMIT]:.2f}", "1.15"),
-    ]
-    text = f"""\
-## One training step
-
-Batches of {BATCH_SIZE} images, {STEPS} steps a measurement (fewer of {WIDE} lanes); {len(steps[STEP])}
-repeats. The limit is a loop of the same kind with the two matrix products and its gather in it, and nothing
-else: no mean image, bias, softmax, loss, accuracy or metrics.
-"""
-    return "\n".join([text, table(("", "median (ms)", "step / this", "target"), rows), ""])
 
 
 def processes_section(processes: Found) -> str:
