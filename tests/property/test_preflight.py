@@ -9,12 +9,14 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from omegaconf.errors import OmegaConfBaseException
 
+from swath.app.mistakes import FIELDS, is_of_the_whole_sweep
 from swath.app.preflight import check_command
 from swath.app.search_path import register
+from swath.config.fields import walk_values
 from swath.config.node import to_run_config
 from swath.config.schema import RunConfig
 from swath.errors import ConfigError
@@ -54,6 +56,9 @@ def commands(draw: st.DrawFn) -> list[str]:
     return overrides
 
 
+OF_THE_WHOLE_SWEEP = [name for name in FIELDS if is_of_the_whole_sweep(name)]
+
+
 def composed_in_full(config_name: str, overrides: list[str]) -> list[RunConfig]:
     """Every job as Hydra's basic sweeper splits it and its launcher composes it."""
     with initialize(version_base="1.3", config_path=None):
@@ -72,11 +77,20 @@ def assert_same(config_name: str, overrides: list[str]) -> None:
         with pytest.raises(ConfigError):
             check_command(config_name, overrides, True, ())
         return
+    if any(len({value_of(config, field) for config in expected}) > 1 for field in OF_THE_WHOLE_SWEEP):
+        with pytest.raises(ConfigError, match="one value expected for the whole sweep"):
+            check_command(config_name, overrides, True, ())
+        return
     assert list(check_command(config_name, overrides, True, ()).configs) == expected
+
+
+def value_of(config: RunConfig, field: str) -> object:
+    return next(value for name, value, _ in walk_values(config) if name == field)
 
 
 @settings(max_examples=60, deadline=None)
 @given(commands())
+@example(["tracking.experiment=sweep-${seed}", "data=digits,cifar10", "seed=1,2"])
 def test_jobs_are_those_that_hydra_composes(overrides: list[str]) -> None:
     assert_same("config", overrides)
 
