@@ -1,5 +1,6 @@
 """A run is ended in every case: by Ctrl-C, by a killed training process."""
 
+import contextlib
 import os
 import signal
 import sqlite3
@@ -31,6 +32,17 @@ def wait_for(what: Callable[[], bool], timeout_s: float = 90) -> None:
         time.sleep(0.2)
 
 
+def has_runs(database: Path) -> bool:
+    """Whether a store has got as far as its first run; MLflow's own client would begin to make it as well."""
+    if not database.exists():
+        return False
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        try:
+            return bool(connection.execute("select count(*) from runs").fetchone()[0])
+        except sqlite3.OperationalError:
+            return False
+
+
 @pytest.fixture
 def training(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
     """A sweep in the middle of its first configuration."""
@@ -42,10 +54,8 @@ def training(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
         text=True,
         start_new_session=True,
     )
-    database = tmp_path / "mlflow.db"
     try:
-        wait_for(lambda: database.exists() and database.stat().st_size > 0)
-        time.sleep(5)  # while the schema is made, readers see a half-made one
+        wait_for(lambda: has_runs(tmp_path / "mlflow.db"))
         wait_for(lambda: any("train/loss" in run.data.metrics for run in all_runs(tmp_path)))
         yield process
     finally:

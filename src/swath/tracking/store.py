@@ -134,9 +134,13 @@ class RunStore:
         try:
             return self._end(entry, end)
         except Exception as error:
+            client = self._started_client()
+            with contextlib.suppress(
+                Exception
+            ):  # on a full disk there may be room for one and not for the other
+                client.set_tag(entry.run_id, "swath.error", one_line(error, self.uri))
             with contextlib.suppress(Exception):
-                self._started_client().set_tag(entry.run_id, "swath.error", one_line(error, self.uri))
-                self._started_client().set_terminated(entry.run_id, "FAILED")
+                client.set_terminated(entry.run_id, "FAILED")
             raise
 
     def _entry(self, key: int) -> _OpenRun:
