@@ -1,0 +1,52 @@
+"""What is read back from a store. Arrays and plain values only."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """A run as the store has it.
+
+    Attributes:
+      run_id: MLflow's.
+      experiment_id: MLflow's.
+      name: as it was given.
+      status: `FINISHED`, `FAILED`, `KILLED`, `RUNNING` or `SCHEDULED`.
+      start_ms: milliseconds since 1970.
+      end_ms: the same; None while it runs.
+      artifact_uri: where its files are.
+      params: by name.
+      metrics: the last value of each, by name.
+      tags: by name.
+    """
+
+    run_id: str
+    experiment_id: str
+    name: str
+    status: str
+    start_ms: int
+    end_ms: int | None
+    artifact_uri: str
+    params: dict[str, str] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A per-step metric of a run.
+
+    Attributes:
+      run_id: of the run.
+      metric: its name.
+      steps: int64 [n], ascending.
+      values: float64 [n]
+    """
+
+    run_id: str
+    metric: str
+    steps: NDArray[np.int64]
+    values: NDArray[np.float64]

@@ -1,0 +1,150 @@
+"""A store that MLflow wrote, read back directly and through MLflow's client: the same."""
+
+import math
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mlflow.entities import Metric, RunTag
+from mlflow.tracking import MlflowClient
+
+from swath.comparing.sweeps import all_of, all_sweeps, find_sweep
+from swath.errors import SwathError
+from swath.reading.client import ClientReader
+from swath.reading.sql import SqlReader
+from swath.reading.store import open_reader
+
+VALUES = [0.5, math.nan, math.inf, -math.inf, 0.1 + 0.2]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Two sweeps of the same name, one that is running, runs that are not swath's, and a deleted one."""
+    folder = tmp_path_factory.mktemp("store")
+    client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
+    experiment = client.create_experiment("swath", str(folder / "mlruns"))
+
+    def add(sweep: str, sweep_id: str, rate: str, status: str | None, kind: str = "run") -> str:
+        tags = {"swath.sweep": sweep, "swath.sweep_id": sweep_id, "swath.kind": kind}
+        run_id: str = client.create_run(experiment, run_name=f"rate\n{rate}", tags=tags).info.run_id
+        steps = [Metric("train/loss", value, 5, step) for step, value in enumerate(VALUES)]
+        accuracy = Metric("validation/accuracy", 1 - float(rate), 5, 0)
+        client.log_batch(run_id, [*steps, accuracy], [], [RunTag("note", 'it\'s "one"')])
+        client.log_param(run_id, "learning_rate", rate)
+        if status is not None:
+            client.set_terminated(run_id, status)
+        return run_id
+
+    for rate in ("0.5", "0.25"):
+        add("rates", "aaaaaaaaaaaa", rate, "FINISHED")
+    add("rates", "aaaaaaaaaaaa", "0.75", "FAILED")
+    add("rates", "bbbbbbbbbbbb", "0.5", "FINISHED")
+    add("rates", "bbbbbbbbbbbb", "0.1", None)
+    add("o'\"brien", "cccccccccccc", "0.5", "FAILED")
+    client.delete_run(add("rates", "bbbbbbbbbbbb", "0.01", "FINISHED"))
+    client.create_run(experiment, run_name="somebody else's")
+    yield folder
+    client._tracking_client.store._dispose_engine()
+
+
+def sql(store: Path) -> SqlReader:
+    return SqlReader(f"sqlite:///{store}/mlflow.db")
+
+
+def test_both_readers_read_the_same(store: Path) -> None:
+    direct, client = sql(store), ClientReader(f"sqlite:///{store}/mlflow.db")
+    for tags in (
+        {"swath.sweep_id": None},
+        {"swath.sweep": "rates", "swath.kind": "run"},
+        {"swath.sweep": "o'\"brien"},
+    ):
+        runs = direct.runs(tags)
+        assert runs
+        assert [str(run) for run in runs] == [
+            str(run) for run in client.runs(tags)
+        ]  # nan is not equal to nan
+    ids = [run.run_id for run in direct.runs({"swath.kind": "run"})]
+    curves = direct.curves(ids, ["train/loss", "validation/accuracy"])
+    assert len(curves) == 2 * len(ids)
+    for ours, theirs in zip(curves, client.curves(ids, ["train/loss", "validation/accuracy"]), strict=True):
+        assert (ours.run_id, ours.metric) == (theirs.run_id, theirs.metric)
+        np.testing.assert_array_equal(ours.steps, theirs.steps)
+        np.testing.assert_array_equal(ours.values, theirs.values)
+    np.testing.assert_array_equal(curves[0].values, VALUES)
+    assert str(direct.run(ids[0])) == str(client.run(ids[0]))
+    assert direct.run("0" * 32) is None
+    assert client.run("0" * 32) is None
+
+
+def test_reading_changes_nothing(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy = Path(shutil.copytree(store, tmp_path / "copy"))
+    before = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}
+    monkeypatch.chdir(tmp_path)
+    reader = open_reader(f"sqlite:///{copy}/mlflow.db")
+    all_sweeps(reader)
+    assert {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()} == before
+    assert [path.name for path in tmp_path.iterdir()] == ["copy"]
+
+
+def test_sweeps_of_a_store(store: Path) -> None:
+    first, second, third = all_sweeps(sql(store))
+    assert (first.name, first.sweep_id, first.counts) == (
+        "rates",
+        "aaaaaaaaaaaa",
+        {"FINISHED": 2, "FAILED": 1},
+    )
+    assert first.best is not None
+    assert first.best.params["learning_rate"] == "0.25"
+    assert first.swept == ("learning_rate",)
+    assert (second.status, second.counts) == ("RUNNING", {"FINISHED": 1, "RUNNING": 1})
+    assert (third.name, third.best, third.finished) == ("o'\"brien", None, ())
+
+
+def test_sweeps_are_found_by_name_and_by_id(store: Path) -> None:
+    reader = sql(store)
+    assert find_sweep(reader, "rates").sweep_id == "bbbbbbbbbbbb"
+    assert find_sweep(reader, "aaaaaaaaaaaa").sweep_id == "aaaaaaaaaaaa"
+    assert find_sweep(reader, "o'\"brien").sweep_id == "cccccccccccc"
+    assert len(all_of(reader, "rates").runs) == 5
+
+
+def test_unknown_sweep_names_the_nearest(store: Path) -> None:
+    with pytest.raises(SwathError, match=r"no sweep 'rate' in this store; nearest: rates"):
+        find_sweep(sql(store), "rate")
+    with pytest.raises(SwathError, match=r"there are: rates, o'\"brien"):
+        all_of(sql(store), "zzz")
+
+
+def test_store_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(
+        SwathError, match=r"no store at .*/mlflow.db; go to the folder of a sweep, or name the store"
+    ):
+        open_reader(f"sqlite:///{tmp_path}/mlflow.db")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_file_that_is_no_store(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as connection:
+        connection.execute("create table other (x int)")
+    with pytest.raises(SwathError, match="is no MLflow store: it has no table of runs"):
+        open_reader(f"sqlite:///{tmp_path}/mlflow.db")
+
+
+def test_store_of_another_version_says_what_to_type(store: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copy(store / "mlflow.db", tmp_path / "old.db"))
+    with closing(sqlite3.connect(copy)) as connection, connection:
+        connection.execute("update alembic_version set version_num = '451aebb31d03'")
+    with pytest.raises(SwathError, match=f"mlflow db upgrade sqlite:///{copy}"):
+        open_reader(f"sqlite:///{copy}")
+
+
+def test_reading_does_not_load_tensorflow(store: Path) -> None:
+    code = "import sys; from swath.compare_command import show, main; print('tensorflow' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
