@@ -1,0 +1,133 @@
+"""The sweeps of a store, and which one is meant."""
+
+import difflib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from swath.errors import SwathError
+from swath.ranking import rank
+from swath.reading.records import StoredRun
+from swath.reading.store import Reader
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The runs of one command.
+
+    Attributes:
+      name: of the named sweep, `ad-hoc` or `single`.
+      sweep_id: unique per command.
+      runs: its configurations, in the order in which they began.
+      own: the sweep's own run; None where it has none.
+    """
+
+    name: str
+    sweep_id: str
+    runs: tuple[StoredRun, ...]
+    own: StoredRun | None
+
+    @property
+    def start_ms(self) -> int:
+        """When it began, in milliseconds since 1970."""
+        return min(run.start_ms for run in self._all)
+
+    @property
+    def experiment_id(self) -> str:
+        """MLflow's id of the experiment that it is in."""
+        return self._all[0].experiment_id
+
+    @property
+    def status(self) -> str:
+        """`RUNNING` while one of its runs is; else how its own run, or the worst of its runs, ended."""
+        statuses = {run.status for run in self._all}
+        if "RUNNING" in statuses:
+            return "RUNNING"
+        if self.own is not None:
+            return self.own.status
+        return next((status for status in ("KILLED", "FAILED") if status in statuses), "FINISHED")
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How many of its runs have each status."""
+        return Counter(run.status for run in self.runs)
+
+    @property
+    def swept(self) -> tuple[str, ...]:
+        """The fields that vary, by dotted name."""
+        fields = dict.fromkeys(name for run in self.runs for name in run.params)
+        return tuple(field for field in fields if len({run.params.get(field) for run in self.runs}) > 1)
+
+    @property
+    def finished(self) -> tuple[StoredRun, ...]:
+        """Its runs that came to their end."""
+        return tuple(run for run in self.runs if run.status == "FINISHED")
+
+    @property
+    def best(self) -> StoredRun | None:
+        """The best of its finished runs; None where none has finished."""
+        finished = self.finished
+        return finished[rank([run.metrics for run in finished]).order[0]] if finished else None
+
+    @property
+    def _all(self) -> tuple[StoredRun, ...]:
+        return self.runs if self.own is None else (*self.runs, self.own)
+
+
+def sweeps_of(runs: Iterable[StoredRun]) -> list[Sweep]:
+    """Runs gathered into sweeps, oldest first; runs that swath did not make are left out."""
+    found: dict[str, list[StoredRun]] = {}
+    for run in runs:
+        if sweep_id := run.tags.get("swath.sweep_id"):
+            found.setdefault(sweep_id, []).append(run)
+    sweeps = []
+    for sweep_id, members in found.items():
+        own = next((run for run in members if run.tags.get("swath.kind") == "sweep"), None)
+        configurations = tuple(run for run in members if run.tags.get("swath.kind") == "run")
+        if configurations or own is not None:
+            name = members[0].tags.get("swath.sweep", "")
+            sweeps.append(Sweep(name, sweep_id, configurations, own))
+    return sorted(sweeps, key=lambda sweep: sweep.start_ms)
+
+
+def all_sweeps(reader: Reader) -> list[Sweep]:
+    """Every sweep of a store, oldest first."""
+    return sweeps_of(reader.runs({"swath.sweep_id": None}))
+
+
+def find_sweep(reader: Reader, name: str) -> Sweep:
+    """The sweep with this id, or the latest with this name.
+
+    Raises:
+      SwathError: there is none; it says which there are.
+    """
+    if by_id := sweeps_of(reader.runs({"swath.sweep_id": name})):
+        return by_id[-1]
+    if by_name := sweeps_of(reader.runs({"swath.sweep": name})):
+        return by_name[-1]
+    raise _unknown(reader, name)
+
+
+def all_of(reader: Reader, name: str) -> Sweep:
+    """All sweeps with this name as one.
+
+    Raises:
+      SwathError: there is none; it says which there are.
+    """
+    found = sweeps_of(reader.runs({"swath.sweep": name}))
+    if not found:
+        raise _unknown(reader, name)
+    return Sweep(name, found[-1].sweep_id, tuple(run for sweep in found for run in sweep.runs), None)
+
+
+def _unknown(reader: Reader, name: str) -> SwathError:
+    sweeps = all_sweeps(reader)
+    if not sweeps:
+        return SwathError("the store holds no sweep yet; make one: swath -cn quickstart")
+    return SwathError(f"no sweep {name!r} in this store; {_nearest(sweeps, name)}")
+
+
+def _nearest(sweeps: Sequence[Sweep], name: str) -> str:
+    names = list(dict.fromkeys(sweep.name for sweep in sweeps))
+    near = difflib.get_close_matches(name, [*names, *(sweep.sweep_id for sweep in sweeps)], n=3)
+    return f"nearest: {', '.join(near)}" if near else f"there are: {', '.join(names)}"

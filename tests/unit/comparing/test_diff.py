@@ -1,0 +1,81 @@
+"""How far numbers are apart, and where series part."""
+
+import math
+
+import numpy as np
+import pytest
+
+from swath.comparing.diff import Parting, array_parting, series_parting, ulps_apart
+from swath.reading.records import Curve
+
+ONE = np.float32(1)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_next_number_is_one_unit_away(kind: type) -> None:
+    values = np.array([1.0, -1.0, 0.0, 1e-30, -3.5], kind)
+    assert ulps_apart(values, np.nextafter(values, kind(np.inf))).tolist() == [1, 1, 1, 1, 1]
+    assert ulps_apart(values, values).tolist() == [0] * 5
+
+
+def test_units_count_across_zero_and_infinity() -> None:
+    tiny = np.nextafter(np.float32(0), ONE)
+    assert ulps_apart(np.array([-tiny]), np.array([tiny])).tolist() == [3]  # -tiny, -0, 0, tiny
+    largest = np.array([np.finfo(np.float32).max])
+    assert ulps_apart(largest, np.array([np.inf], np.float32)).tolist() == [1]
+
+
+def test_nan_is_nan_and_nothing_else() -> None:
+    nan = np.array([np.nan])
+    assert ulps_apart(nan, -nan).tolist() == [0]
+    assert ulps_apart(nan, np.array([np.inf]))[0] > 0
+
+
+def curve(values: list[float], steps: list[int] | None = None) -> Curve:
+    at = list(range(len(values))) if steps is None else steps
+    return Curve("id", "train/loss", np.array(at), np.array(values))
+
+
+def test_same_series_do_not_part() -> None:
+    series = [0.5, math.nan, math.inf]
+    assert series_parting("train/loss", curve(series), curve(series)) is None
+    assert series_parting("train/loss", None, None) is None
+
+
+def test_series_part_at_the_first_step_that_differs() -> None:
+    other = [0.5, math.nextafter(0.25, 1), 1.0 + 4 * 2**-52]
+    found = series_parting("train/loss", curve([0.5, 0.25, 1.0]), curve(other))
+    assert found == Parting("train/loss", 1, 0.25, other[1], 4)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "step"),
+    [([0.5, 0.25], [0.5], 1), ([0.5], [0.5, 0.25], 1), ([], [0.5], 0)],
+)
+def test_missing_steps_part(first: list[float], second: list[float], step: int) -> None:
+    found = series_parting("train/loss", curve(first), curve(second))
+    assert found is not None
+    assert found.step == step
+    assert found.largest_ulps is None
+
+
+def test_arrays_that_differ_in_one_bit() -> None:
+    first = np.ones([3, 2], np.float32)
+    second = first.copy()
+    second[1, 1] = np.nextafter(ONE, np.float32(2))
+    assert array_parting("weights", first, first.copy()) is None
+    assert array_parting("weights", first, second) == Parting("weights", None, None, None, 1)
+    assert array_parting("weights", first, None) == Parting("weights", None, None, None, None)
+    assert array_parting("weights", first, first[:2]) == Parting("weights", None, None, None, None)
+
+
+def test_zero_and_minus_zero_differ() -> None:
+    zeros = np.zeros(2, np.float32)
+    assert array_parting("weights", zeros, -zeros) == Parting("weights", None, None, None, 1)
+
+
+def test_classes_that_differ_are_counted() -> None:
+    first = np.array([1, 2, 3], np.uint8)
+    found = array_parting("predictions of test images", first, np.array([1, 5, 7], np.uint8))
+    assert found is not None
+    assert found.largest_ulps == 2

@@ -1,0 +1,81 @@
+"""Runs as a table, conditions on it, and how it is written."""
+
+import json
+import math
+
+import pandas as pd
+import pytest
+
+from swath.compare_command.output import as_csv, as_json, as_markdown, one_line
+from swath.comparing.frame import frame_of, matching
+from swath.errors import SwathError
+from swath.reading.records import StoredRun
+
+PARAMS = {"batch_size": "100", "learning_rate": "1e-06", "max_steps": "10", "data.name": "digits"}
+
+
+def run(number: int, rate: str, accuracy: float | None, name: str = "a run") -> StoredRun:
+    metrics = {"test/accuracy": 0.5} | ({} if accuracy is None else {"validation/accuracy": accuracy})
+    params = PARAMS | {"learning_rate": rate}
+    tags = {"swath.kind": "run", "swath.sweep": 'it\'s "one"', "swath.sweep_id": "abc"}
+    return StoredRun(f"{number:032x}", "1", name, "FINISHED", 1_000 * number, None, "", params, metrics, tags)
+
+
+FRAME = frame_of([run(1, "1e-06", 0.25), run(2, "0.001", None), run(3, "1e-05", math.inf)])
+
+
+def test_columns_have_their_fields_types() -> None:
+    assert FRAME["batch_size"].dtype == "int64"
+    assert FRAME["learning_rate"].tolist() == [1e-06, 0.001, 1e-05]
+    assert FRAME["data.name"].tolist() == ["digits"] * 3
+    assert math.isnan(FRAME["validation/accuracy"][1])
+    assert str(FRAME["started"].dtype).startswith("datetime64")
+
+
+@pytest.mark.parametrize(
+    ("condition", "kept"),
+    [
+        ("learning_rate < 1e-4", [0, 2]),
+        ("validation/accuracy > 0.2 and batch_size == 100", [0, 2]),
+        ("`validation/accuracy` < 1", [0]),
+        ("data.name == 'digits' and not learning_rate > 1e-5", [0, 2]),
+        ("data.name == 'data.name'", []),
+        ("""sweep == "it's \\"one\\"" """, [0, 1, 2]),
+    ],
+)
+def test_conditions(condition: str, kept: list[int]) -> None:
+    assert matching(FRAME, condition).index.tolist() == kept
+
+
+@pytest.mark.parametrize(
+    "condition", ["learning_rat < 1", "learning_rate <", "@pd.x > 1", "__import__('os')", "''"]
+)
+def test_conditions_that_cannot_be_understood(condition: str) -> None:
+    with pytest.raises(SwathError, match="--where"):
+        matching(FRAME, condition)
+
+
+def test_json_has_null_for_what_is_missing_or_not_finite() -> None:
+    first, second, third = json.loads(as_json(FRAME))
+    assert first["validation/accuracy"] == 0.25
+    assert second["validation/accuracy"] is None
+    assert third["validation/accuracy"] is None
+    assert first["run_id"] == f"{1:032x}"
+    assert first["started"] == "1970-01-01T00:00:01+00:00"
+
+
+def test_csv_is_read_back_as_it_was() -> None:
+    import io
+
+    back = pd.read_csv(io.StringIO(as_csv(FRAME)))
+    assert back["learning_rate"].tolist() == FRAME["learning_rate"].tolist()
+    assert back["sweep"].tolist() == FRAME["sweep"].tolist()
+
+
+def test_markdown_keeps_its_columns() -> None:
+    text = as_markdown(["run", "a"], [["x|y", "1\n2"]])
+    assert text.splitlines() == ["| run | a |", "|---|---:|", "| x\\|y | 1 2 |"]
+
+
+def test_line_breaks_do_not_reach_a_terminal() -> None:
+    assert one_line("a\nb\x1b[31m") == "a b [31m"
