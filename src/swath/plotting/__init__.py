@@ -1,0 +1,1 @@
+"""Pictures of a sweep, readable in black and white."""

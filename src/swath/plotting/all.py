@@ -1,0 +1,91 @@
+"""Every picture of a sweep."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from swath.comparing.judged import metric_of, ordered
+from swath.comparing.sweeps import Sweep
+from swath.errors import SwathError
+from swath.plotting.accuracy import draw_accuracy
+from swath.plotting.confusion import draw_confusion
+from swath.plotting.curves import draw_curves
+from swath.plotting.grid import layout_of
+from swath.plotting.heat_map import draw_heat_map
+from swath.plotting.style import label_of, save
+from swath.plotting.weights import draw_weight_sheets
+from swath.reading.files import read_class_names, read_predictions, read_weights
+from swath.reading.records import StoredRun
+from swath.reading.store import Reader
+
+CURVE = "train/accuracy"
+
+MOST_CURVES = 200
+"""Runs whose learning curves are drawn, the best ones; more could not be seen, and take long to read."""
+
+
+def draw_sweep(
+    reader: Reader, sweep: Sweep, folder: Path, kind: str, metric: str | None = None
+) -> list[Path]:
+    """Write every picture that a sweep has the runs for; returns their paths.
+
+    `accuracy`, `heat_map`, `learning_curves`, `weights` and `confusion`; those are left out that need
+    more fields or more runs than there are.
+
+    Args:
+      reader: of the sweep's store.
+      sweep: with at least one finished run.
+      folder: made where it does not exist.
+      kind: `png` or `svg`.
+      metric: that ranks; None for the ranking's own.
+
+    Raises:
+      SwathError: the folder cannot be written, or a run's files cannot be read.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return [save(figure, folder, name, kind) for name, figure in _figures(reader, sweep, metric)]
+    except OSError as error:
+        raise SwathError(f"pictures cannot be written into {folder}: {error.strerror or error}") from error
+
+
+def _figures(reader: Reader, sweep: Sweep, metric: str | None) -> Iterator[tuple[str, Figure]]:
+    runs = list(sweep.finished)
+    ranked_by = metric_of(runs, metric)
+    best_first = ordered(runs, ranked_by)
+    layout = layout_of(sweep.swept, runs)
+    if layout is not None:
+        yield "accuracy", draw_accuracy(runs, layout, ranked_by)
+        if layout.line is not None:
+            yield "heat_map", draw_heat_map(runs, layout, ranked_by)
+    shown = [run.run_id for run in best_first[:MOST_CURVES]]
+    curves = {curve.run_id: curve for curve in reader.curves(shown, [CURVE])}
+    drawn = [run for run in best_first if run.run_id in curves]
+    if drawn:
+        names = [_name(run, sweep.swept) for run in drawn]
+        yield "learning_curves", draw_curves([curves[run.run_id] for run in drawn], names, len(best_first))
+    yield from _best_figures(best_first, sweep.swept, ranked_by)
+
+
+def _best_figures(
+    best_first: Sequence[StoredRun], swept: Sequence[str], metric: str
+) -> Iterator[tuple[str, Figure]]:
+    ends = best_first[:1] if len(best_first) == 1 else [best_first[0], best_first[-1]]
+    classes = read_class_names(ends[0])
+    sheets = [
+        (
+            f"{which}, {label_of(metric)} {run.metrics[metric]:.3f}\n{_name(run, swept)}",
+            read_weights(run).weights,
+        )
+        for which, run in zip(("best", "worst"), ends, strict=False)
+    ]
+    yield "weights", draw_weight_sheets(sheets, classes)
+    predictions = read_predictions(ends[0], "test")
+    if predictions is not None:
+        title = f"best, test accuracy {predictions.correct.mean():.3f}\n{_name(ends[0], swept)}"
+        yield "confusion", draw_confusion(predictions, classes, title)
+
+
+def _name(run: StoredRun, swept: Sequence[str]) -> str:
+    return " ".join(f"{field}={run.params.get(field, '')}" for field in swept) or run.name

@@ -1,0 +1,67 @@
+"""Learning curves: how the training accuracy went, for all runs, the best ones named."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from swath.plotting.style import COLOURS, LINES, label_of, new_figure
+from swath.reading.records import Curve
+
+NAMED = 5
+"""Best runs that are named."""
+
+MOST_POINTS = 400
+"""Points of a line; more cannot be seen."""
+
+
+def draw_curves(best_first: Sequence[Curve], names: Sequence[str], runs: int) -> Figure:
+    """Per-step training accuracy: raw values of the best faint, moving means of all, the best ones in front.
+
+    Args:
+      best_first: a curve per run, the best run's first.
+      names: of the runs, in the same order.
+      runs: how many there are; more than curves where only the best ones are drawn.
+    """
+    figure, (axes,) = new_figure(8.0, 4.6)
+    for index in reversed(range(len(best_first))):
+        curve = best_first[index]
+        steps, smooth = smoothed(curve)
+        if index >= NAMED:
+            axes.plot(steps, smooth, color="0.8", linewidth=0.7, zorder=1)
+            continue
+        colour, line = COLOURS[index % len(COLOURS)], LINES[index % len(LINES)]
+        raw = slice(None, None, max(1, len(curve.steps) // MOST_POINTS))
+        axes.plot(curve.steps[raw], curve.values[raw], color=colour, alpha=0.12, linewidth=0.7, zorder=2)
+        label = f"{index + 1}. {names[index]}"
+        axes.plot(steps, smooth, color=colour, linestyle=line, linewidth=1.6, zorder=4, label=label)
+    if len(best_first) > NAMED:
+        others = f"the other {len(best_first) - NAMED}"
+        if runs > len(best_first):
+            others = f"the others of the best {len(best_first)} of {runs}"
+        axes.plot([], [], color="0.8", linewidth=0.7, label=others)
+    axes.set_xlabel("step")
+    axes.set_ylabel(f"{label_of(best_first[0].metric)}, moving mean")
+    handles, labels = axes.get_legend_handles_labels()
+    order = sorted(
+        range(len(labels)), key=lambda place: (labels[place].startswith("the other"), labels[place])
+    )
+    axes.legend(
+        [handles[place] for place in order], [labels[place] for place in order], frameon=False, fontsize=8
+    )
+    return figure
+
+
+def smoothed(curve: Curve) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """A moving mean over a twentieth of a curve, at no more than `MOST_POINTS` steps.
+
+    Returns:
+      Steps and means; the mean at a step is that of the values up to it.
+    """
+    finite = np.isfinite(curve.values)
+    steps, values = curve.steps[finite], curve.values[finite]
+    window = max(1, len(values) // 20)
+    sums = np.concatenate([[0.0], np.cumsum(values)])
+    ends = np.unique(np.linspace(window, len(values), min(MOST_POINTS, len(values))).astype(np.int64))
+    return steps[ends - 1], (sums[ends] - sums[ends - window]) / window

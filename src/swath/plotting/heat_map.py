@@ -1,0 +1,64 @@
+"""Accuracy over two hyperparameters, as a map."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from swath.comparing.statistics import spread
+from swath.plotting.grid import Layout, chosen, values_of
+from swath.plotting.style import label_of, new_figure
+from swath.reading.records import StoredRun
+
+
+def draw_heat_map(runs: Sequence[StoredRun], layout: Layout, metric: str) -> Figure:
+    """A map per value of `layout.panel`: `layout.along` to the right, `layout.line` upwards.
+
+    A cell with several runs, such as several seeds, shows their mean. Missing cells stay empty.
+
+    Args:
+      runs: finished.
+      layout: which field goes where; `layout.line` is not None.
+      metric: shown.
+    """
+    assert layout.line is not None
+    panels = values_of(runs, layout.panel)
+    columns, rows = values_of(runs, layout.along), values_of(runs, layout.line)
+    width = max(5.0, 0.62 * len(columns) * len(panels) + 2.2)
+    figure, axes = new_figure(width, max(2.6, 0.5 * len(rows) + 1.4), len(panels))
+    cells = np.full((len(panels), len(rows), len(columns)), math.nan)
+    for p, panel in enumerate(panels):
+        for r, row in enumerate(rows):
+            for c, column in enumerate(columns):
+                here = chosen(chosen(runs, layout.panel, panel), layout.line, row)
+                cells[p, r, c] = _mean(chosen(here, layout.along, column), metric)
+    low, high = np.nanmin(cells), np.nanmax(cells)
+    for place, panel, values in zip(axes, panels, cells, strict=True):
+        # Light is high: "cividis" is made to look the same to the colour-blind, and rises evenly in grey.
+        image = place.imshow(values, origin="lower", aspect="auto", cmap="cividis", vmin=low, vmax=high)
+        for r, c in np.ndindex(values.shape):
+            if math.isfinite(values[r, c]):
+                dark = values[r, c] < low + 0.6 * (high - low)
+                text = f"{values[r, c]:.3f}".lstrip("0")
+                place.text(
+                    c, r, text, ha="center", va="center", fontsize=8, color="white" if dark else "black"
+                )
+        place.set_xticks(
+            range(len(columns)),
+            [f"{value:g}" if isinstance(value, float) else str(value) for value in columns],
+        )
+        place.tick_params(axis="x", labelrotation=45 if len(columns) > 6 else 0)
+        place.set_yticks(range(len(rows)), [str(value) for value in rows])
+        place.set_xlabel(label_of(layout.along))
+        if layout.panel is not None:
+            place.set_title(f"{layout.panel} = {panel}")
+    axes[0].set_ylabel(label_of(layout.line))
+    figure.colorbar(image, ax=axes, label=label_of(metric))
+    return figure
+
+
+def _mean(runs: Sequence[StoredRun], metric: str) -> float:
+    """The mean of the finite values; nan where there are none."""
+    values = [run.metrics[metric] for run in runs if math.isfinite(run.metrics.get(metric, math.nan))]
+    return spread(values).mean if values else math.nan
