@@ -1,0 +1,1 @@
+"""A run's weights as an MLflow model."""

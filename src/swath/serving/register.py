@@ -1,0 +1,62 @@
+"""The best run's weights as a registered model."""
+
+import mlflow
+from mlflow.entities import LoggedModelStatus
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+
+from swath.comparing.judged import Judged
+from swath.comparing.sweeps import Sweep
+from swath.errors import SwathError
+from swath.reading.records import StoredRun
+from swath.serving.model import NAME, log_model
+from swath.tracking.secrets import one_line
+
+ALIAS = "champion"
+
+
+def register_best(sweep: Sweep, best: Judged, metric: str, name: str, uri: str | None) -> str:
+    """Register the best run's model, and make it the champion; returns a line that says so.
+
+    Args:
+      sweep: the sweep.
+      best: its best run.
+      metric: that ranks.
+      name: of the registered model; made where it does not exist.
+      uri: of the store, as it was typed.
+
+    Raises:
+      SwathError: the store refuses.
+    """
+    address = uri or mlflow.get_tracking_uri()
+    client = MlflowClient(tracking_uri=address)
+    try:
+        source = _logged(client, best.run) or log_model(best.run, address)
+        try:
+            client.create_registered_model(name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        version = client.create_model_version(
+            name,
+            source,
+            run_id=best.run.run_id,
+            tags={
+                "swath.sweep": sweep.name,
+                "swath.sweep_id": sweep.sweep_id,
+                "swath.why": f"best of {len(sweep.finished)} by {metric}: {best.value:.4f}",
+                "swath.data_digest": best.run.tags.get("swath.data_digest", ""),
+                "swath.fingerprint": best.run.tags.get("swath.fingerprint", ""),
+            },
+        )
+        client.set_registered_model_alias(name, ALIAS, version.version)
+    except MlflowException as error:
+        raise SwathError(f"--register {name}: {one_line(error, address)}") from error
+    return f"registered run {best.run.run_id} as models:/{name}/{version.version}, alias {ALIAS}"
+
+
+def _logged(client: MlflowClient, run: StoredRun) -> str | None:
+    """The address of the run's model, where it has been logged before."""
+    models = client.search_logged_models([run.experiment_id], filter_string=f"source_run_id = '{run.run_id}'")
+    whole = (model for model in models if model.name == NAME and model.status == LoggedModelStatus.READY)
+    return next((model.artifact_location for model in whole), None)

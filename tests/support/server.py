@@ -1,0 +1,66 @@
+"""Servers of MLflow's, started as a person would."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+MLFLOW = Path(sys.executable).parent / "mlflow"
+
+PATIENCE_S = 120
+
+
+def free_port() -> int:
+    """A port on which nobody listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@contextlib.contextmanager
+def mlflow_server(folder: Path, port: int, page: str, *words: str, **environment: str) -> Iterator[str]:
+    """Run `mlflow` with some words in `folder` until the block is left; its address, once `page` answers.
+
+    Args:
+      folder: where.
+      port: on which it will listen.
+      page: asked for until it answers.
+      words: what is typed behind `mlflow`, less the port.
+      environment: variables added to the environment.
+    """
+    log = folder / f"server-{port}.log"
+    with log.open("w") as output:
+        server = subprocess.Popen(
+            [str(MLFLOW), *words, "--port", str(port)],
+            cwd=folder,
+            # `mlflow models serve` looks for its server's command on PATH.
+            env={**os.environ, "PATH": f"{MLFLOW.parent}:{os.environ['PATH']}", **environment},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(PATIENCE_S * 2):
+            with contextlib.suppress(URLError, OSError), urlopen(address + page, timeout=5):
+                break
+            assert server.poll() is None, log.read_text()
+            time.sleep(0.5)
+        else:
+            raise AssertionError(log.read_text())
+        yield address
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGTERM)
+        try:
+            server.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(server.pid, signal.SIGKILL)
+            server.wait()
