@@ -1,0 +1,1 @@
+"""The command `swath-compare`: sweeps, rankings and differences on the screen or in files."""

@@ -1,0 +1,66 @@
+"""The sweeps of a store, as rows."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import pandas as pd
+
+from swath.comparing.sweeps import Sweep
+from swath.ranking import rank
+from swath.reading.records import StoredRun
+
+HEADINGS = ("sweep", "id", "began", "finished", "failed", "killed", "running", "accuracy", "of", "best")
+
+
+def list_rows(sweeps: Sequence[Sweep]) -> list[list[str]]:
+    """A row per sweep, for people; columns as in `HEADINGS`."""
+    rows = []
+    for sweep in sweeps:
+        counts, best = sweep.counts, sweep.best
+        metric = _metric(sweep)
+        rows.append(
+            [
+                sweep.name,
+                sweep.sweep_id,
+                datetime.fromtimestamp(sweep.start_ms / 1000).strftime("%Y-%m-%d %H:%M"),
+                *(str(counts[status]) for status in ("FINISHED", "FAILED", "KILLED", "RUNNING")),
+                "" if best is None else f"{best.metrics.get(metric, float('nan')):.4f}",
+                "" if best is None else metric.removesuffix("/accuracy"),
+                "" if best is None else configuration(best, sweep.swept),
+            ]
+        )
+    return rows
+
+
+def list_frame(sweeps: Sequence[Sweep]) -> pd.DataFrame:
+    """A row per sweep, for programs."""
+    rows = []
+    for sweep in sweeps:
+        best = sweep.best
+        metric = _metric(sweep)
+        rows.append(
+            {
+                "sweep": sweep.name,
+                "sweep_id": sweep.sweep_id,
+                "status": sweep.status,
+                "started": pd.Timestamp(sweep.start_ms, unit="ms", tz="UTC"),
+                **{
+                    status.lower(): sweep.counts[status]
+                    for status in ("FINISHED", "FAILED", "KILLED", "RUNNING")
+                },
+                "best_run_id": None if best is None else best.run_id,
+                "best_configuration": None if best is None else configuration(best, sweep.swept),
+                "ranked_by": None if best is None else metric,
+                "best_value": float("nan") if best is None else best.metrics.get(metric, float("nan")),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def configuration(run: StoredRun, swept: Sequence[str]) -> str:
+    """The swept fields of a run: `learning_rate=1e-06 batch_size=100`; its name where nothing was swept."""
+    return " ".join(f"{field}={run.params.get(field, '')}" for field in swept) or run.name
+
+
+def _metric(sweep: Sweep) -> str:
+    return rank([run.metrics for run in sweep.finished]).metric

@@ -1,0 +1,77 @@
+"""The command `swath-compare`."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from swath.errors import ConfigError, SwathError
+from swath.tracking.mlflow_settings import settle
+from swath.tracking.secrets import hide_passwords
+
+
+def main() -> NoReturn:
+    """Run `swath-compare` with the words of this process, and exit with its status.
+
+    0: done; a reader of the output that went away counts as done. 1: something failed. 2: a mistake in
+      the command.
+    """
+    from swath.compare_command.command_line import parser
+
+    words = parser().parse_args()
+    settle()
+    try:
+        run(words)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except SwathError as error:
+        for line in str(error).splitlines():
+            print(f"swath-compare: {hide_passwords(line)}", file=sys.stderr)
+        sys.exit(error.exit_status)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    sys.exit(0)
+
+
+def run(words: argparse.Namespace) -> None:
+    """Carry out one command.
+
+    Raises:
+      SwathError: what went wrong, in words for the person who typed it.
+    """
+    _check(words)
+    from swath.compare_command.show import show_diff, show_list, show_ranking
+    from swath.comparing.sweeps import all_of, all_sweeps, find_sweep
+    from swath.reading.store import open_reader
+
+    reader = open_reader(words.uri)
+    if words.diff:
+        show_diff(reader, *words.diff)
+        return
+    if words.all_of is None and words.sweep is None:
+        show_list(all_sweeps(reader), words)
+        return
+    sweep = find_sweep(reader, words.sweep) if words.all_of is None else all_of(reader, words.all_of)
+    show_ranking(reader, sweep, words)
+
+
+def _check(words: argparse.Namespace) -> None:
+    """Refuse words that do not go together."""
+    if words.sweep and words.all_of:
+        raise ConfigError([f"{words.sweep} and --all-of {words.all_of}: expected one of the two"])
+    if words.diff and (words.sweep or words.all_of):
+        raise ConfigError(["--diff compares two runs; leave the sweep out"])
+    if words.svg and not words.plots:
+        raise ConfigError(["--svg: expected with --plots DIR"])
+    if not (words.sweep or words.all_of):
+        for name in ("metric", "where", "ui", "plots", "register"):
+            if getattr(words, name):
+                raise ConfigError([f"--{name}: expected with a sweep; swath-compare lists them"])
+    if words.output is not None and not Path(words.output).absolute().parent.is_dir():
+        raise ConfigError([f"--output {words.output}: expected a file in a folder that exists"])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+"""What `swath-compare` prints, and where: rows on standard output, everything else on standard error."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+import pandas as pd
+from rich.console import Console
+
+from swath.compare_command.list_screen import HEADINGS, list_frame, list_rows
+from swath.compare_command.output import as_csv, as_json, as_markdown, print_table
+from swath.compare_command.ranking_screen import (
+    failure_lines,
+    group_headings,
+    group_rows,
+    ranking_frame,
+    ranking_headings,
+    ranking_notes,
+    ranking_rows,
+)
+from swath.comparing.frame import matching
+from swath.comparing.judged import NOISE_FIELDS, Judged, by_configuration, judge, metric_of
+from swath.comparing.sweeps import Sweep
+from swath.errors import SwathError
+from swath.reading.store import Reader
+
+MOST_FAILURES = 20
+NO_TERMINAL_WIDTH = 300
+
+
+def show_list(sweeps: Sequence[Sweep], words: argparse.Namespace) -> None:
+    """Show the sweeps of a store, oldest first."""
+    if not sweeps:
+        _say("the store holds no sweep yet; make one: swath -cn quickstart")
+    chosen = list(sweeps)
+    frame = list_frame(chosen)
+    if words.sort:
+        frame = sorted_by(frame, words.sort)
+        chosen = [chosen[index] for index in frame.index]
+    chosen = chosen[: words.limit]
+    _write(words, frame.iloc[: words.limit], HEADINGS, list_rows(chosen), best=None)
+
+
+def show_ranking(reader: Reader, sweep: Sweep, words: argparse.Namespace) -> None:
+    """Show one sweep, ranked."""
+    if sweep.status == "RUNNING":
+        done = len(sweep.finished)
+        _say(f"sweep {sweep.name} {sweep.sweep_id} is still running, or was cut off; {done} finished so far")
+    if not sweep.finished:
+        for line in failure_lines(sweep, MOST_FAILURES):
+            _say(line)
+        raise SwathError(
+            f"no run of sweep {sweep.name} {sweep.sweep_id} has finished, so there is nothing to rank"
+        )
+    metric = metric_of(sweep.finished, words.metric)
+    judged = judge(sweep.finished, metric)
+    frame = ranking_frame(judged)
+    chosen = frame if words.where is None else matching(frame, words.where)
+    chosen = chosen if words.sort is None else sorted_by(chosen, words.sort)
+    rows = [judged[index] for index in chosen.index]
+    chosen = chosen.iloc[: words.limit]
+    repeated = len({run.params.get(field) for run in sweep.finished for field in NOISE_FIELDS}) > 1
+    if repeated and _format(words) in ("table", "markdown"):
+        _write_groups(words, chosen, rows, sweep.swept, metric)
+    else:
+        texts = ranking_rows(rows[: words.limit], sweep.swept, metric)
+        best = next((place for place, entry in enumerate(rows) if entry.place == 1), None)
+        _write(words, chosen, ranking_headings(sweep.swept, metric), texts, best)
+    for line in [*ranking_notes(sweep, judged, metric), *failure_lines(sweep, MOST_FAILURES)]:
+        _say(line)
+    if words.ui:
+        from swath.compare_command.pages import page_lines
+
+        for line in page_lines(sweep, judged, words.uri):
+            _say(line)
+    if words.plots:
+        from swath.plotting.all import draw_sweep
+
+        for path in draw_sweep(reader, sweep, words.plots, "svg" if words.svg else "png"):
+            _say(f"wrote {path}")
+    if words.register:
+        from swath.serving.register import register_best
+
+        _say(register_best(sweep, judged[0], metric, words.register, words.uri))
+
+
+def _write_groups(
+    words: argparse.Namespace, frame: pd.DataFrame, rows: Sequence[Judged], swept: Sequence[str], metric: str
+) -> None:
+    """Configurations instead of runs, in the order in which the first run of each stands in `rows`."""
+    places = {entry.run.run_id: place for place, entry in enumerate(rows)}
+    groups = by_configuration([entry.run for entry in rows], metric)
+    if words.sort:
+        groups.sort(key=lambda group: min(places[run.run_id] for run in group.members))
+    shown = groups[: words.limit]
+    like_best = {entry.run.run_id for entry in rows if entry.like_best}
+    best = next((place for place, group in enumerate(shown) if group.place == 1), None)
+    _write(words, frame, group_headings(swept, metric), group_rows(shown, swept, metric, like_best), best)
+
+
+def show_diff(reader: Reader, first: str, second: str) -> None:
+    """Show what two runs differ in."""
+    from swath.comparing.diff import diff_lines, difference, run_with
+
+    pair = run_with(reader, first), run_with(reader, second)
+    for line in diff_lines(difference(reader, *pair)):
+        print(line)
+
+
+def sorted_by(frame: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Rows in the order of a column, downwards behind a minus sign.
+
+    Raises:
+      SwathError: there is no such column.
+    """
+    name = column.removeprefix("-")
+    if name not in frame.columns:
+        raise SwathError(f"--sort {column}: expected one of {', '.join(map(str, frame.columns))}")
+    return frame.sort_values(name, ascending=not column.startswith("-"), kind="stable")
+
+
+def _format(words: argparse.Namespace) -> str:
+    if words.format is not None:
+        return str(words.format)
+    suffixes = {".json": "json", ".md": "markdown", ".csv": "csv"}
+    if words.output is not None:
+        return suffixes.get(words.output.suffix, "csv")
+    return "table" if sys.stdout.isatty() else "csv"
+
+
+def _write(
+    words: argparse.Namespace,
+    frame: pd.DataFrame,
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    best: int | None,
+) -> None:
+    kind = _format(words)
+    if kind == "table":
+        target = None if words.output is None else words.output.open("w", encoding="utf-8")
+        width = None if target is None and sys.stdout.isatty() else NO_TERMINAL_WIDTH
+        try:
+            print_table(
+                Console(file=target, width=width), headings, rows, {} if best is None else {best: True}
+            )
+        finally:
+            if target is not None:
+                target.close()
+        return
+    text = (
+        {"csv": as_csv, "json": as_json}[kind](frame) if kind != "markdown" else as_markdown(headings, rows)
+    )
+    if words.output is None:
+        sys.stdout.write(text)
+    else:
+        words.output.write_text(text, encoding="utf-8")
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)

@@ -1,0 +1,256 @@
+"""`swath-compare` on a sweep that swath made."""
+
+import csv
+import io
+import json
+import subprocess
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pytest
+from mlflow.tracking import MlflowClient
+from PIL import Image
+from support.command import SWATH_COMPARE, swath, swath_compare
+
+from swath import load_sweep
+from swath.data import load_dataset
+
+DIGITS = ["-m", "data=digits", "data.validation_size=300"]
+SWEEP = [*DIGITS, "batch_size=20,50", "learning_rate=1e-7,1e-6,1e36", "max_steps=40"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sweep of six configurations, two of which diverge, and one with seeds."""
+    folder = tmp_path_factory.mktemp("compared")
+    assert swath(folder, *SWEEP).returncode == 1
+    seeds = [*DIGITS, "max_steps=20", "learning_rate=1e-7,1e-6", "seed=0,1,2", "batch_size=50"]
+    assert swath(folder, *seeds).returncode == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def sweeps(folder: Path) -> list[dict[str, str]]:
+    done = swath_compare(folder)
+    assert done.returncode == 0
+    assert done.stderr == ""
+    return list(csv.DictReader(io.StringIO(done.stdout)))
+
+
+def ranking(folder: Path, sweep_id: str, *words: str) -> list[dict[str, object]]:
+    done = swath_compare(folder, sweep_id, "--format", "json", *words)
+    assert done.returncode == 0, done.stderr
+    rows: list[dict[str, object]] = json.loads(done.stdout)
+    return rows
+
+
+def test_sweeps_of_the_store(sweeps: list[dict[str, str]]) -> None:
+    first, second = sweeps
+    assert (first["sweep"], first["finished"], first["failed"]) == ("ad-hoc", "4", "2")
+    assert (second["finished"], second["failed"], second["status"]) == ("6", "0", "FINISHED")
+    assert first["ranked_by"] == "validation/accuracy"
+    assert 0.3 < float(first["best_value"]) <= 1
+
+
+def test_ranking_is_what_the_store_holds(folder: Path, sweeps: list[dict[str, str]]) -> None:
+    rows = ranking(folder, sweeps[0]["sweep_id"])
+    assert [row["rank"] for row in rows] == [1, 2, 3, 4]
+    accuracies = [row["validation/accuracy"] for row in rows]
+    assert accuracies == sorted(accuracies, reverse=True)  # type: ignore[type-var]
+    assert rows[0]["run_id"] == sweeps[0]["best_run_id"]
+    client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
+    for row in rows:
+        run = client.get_run(str(row["run_id"]))
+        assert row["learning_rate"] == float(run.data.params["learning_rate"])
+        assert row["test/accuracy"] == run.data.metrics["test/accuracy"]
+        assert row["interval_low"] < row["validation/accuracy"] < row["interval_high"]  # type: ignore[operator]
+
+
+def test_what_cannot_be_told_from_the_best_is_marked_by_its_predictions(
+    folder: Path, sweeps: list[dict[str, str]]
+) -> None:
+    rows = ranking(folder, sweeps[0]["sweep_id"])
+    dataset = load_dataset("digits", None)
+    labels = dataset.train_labels[-300:]
+    correct = []
+    for row in rows:
+        files = folder / "mlruns" / "1" / str(row["run_id"]) / "artifacts" / "predictions.npz"
+        with np.load(files) as arrays:
+            np.testing.assert_array_equal(arrays["validation_labels"], labels)
+            correct.append(arrays["validation"] == labels)
+    for row, own in zip(rows, correct, strict=True):
+        differing = int(np.count_nonzero(own != correct[0]))
+        assert row["like_best"] == (float(str(row["p_best"])) > 0.05)
+        assert (row["p_best"] == 1.0) or differing > 0
+
+
+def test_words_choose_rows(folder: Path, sweeps: list[dict[str, str]]) -> None:
+    sweep_id = sweeps[0]["sweep_id"]
+    assert len(ranking(folder, sweep_id, "--where", "batch_size == 20")) == 2
+    assert len(ranking(folder, sweep_id, "--limit", "3")) == 3
+    rates = [row["learning_rate"] for row in ranking(folder, sweep_id, "--sort=-learning_rate")]
+    assert rates == [1e-6, 1e-6, 1e-7, 1e-7]
+    losses = [row["test/loss"] for row in ranking(folder, sweep_id, "--metric", "test/loss")]
+    assert losses == sorted(losses)  # type: ignore[type-var]
+    assert len(ranking(folder, "--all-of=ad-hoc")) == 10
+
+
+def test_tables_and_sentences(folder: Path, sweeps: list[dict[str, str]]) -> None:
+    done = swath_compare(folder, sweeps[0]["sweep_id"], "--format", "table", "--ui")
+    assert done.stdout.splitlines()[0].split()[:3] == ["rank", "batch_size", "learning_rate"]
+    assert len(done.stdout.splitlines()) == 5
+    lines = done.stderr.splitlines()
+    assert lines[0] == "Ranked by validation/accuracy."
+    assert any("explains" in line and "of the variance in validation/accuracy" in line for line in lines)
+    assert "Not in the ranking: 2 failed." in lines
+    assert sum(line.startswith("FAILED") and "diverged at step" in line for line in lines) == 2
+    assert any(line.endswith("mlflow ui") for line in lines)
+    assert any(f"viewStateShareKey={sweeps[0]['sweep_id']}" in line for line in lines)
+    assert any("#/compare-runs?runs=" in line for line in lines)
+
+
+def test_seeds_are_gathered(folder: Path) -> None:
+    done = swath_compare(folder, "ad-hoc", "--format", "markdown")
+    heading, line, *rows = done.stdout.splitlines()
+    assert heading.startswith("| rank |  | learning_rate | seeds | validation/accuracy | s.d. |")
+    assert len(rows) == 2
+    cells = [[cell.strip() for cell in row.split("|")] for row in rows]
+    assert [row[4] for row in cells] == ["3", "3"]
+    table = load_sweep("ad-hoc", f"sqlite:///{folder}/mlflow.db")
+    for row in cells:
+        of_these = table[table["learning_rate"] == float(row[3])]["validation/accuracy"]
+        assert [row[5], row[6]] == [f"{of_these.mean():.4f}", f"{of_these.std(ddof=1):.4f}"]
+    limited = swath_compare(folder, "ad-hoc", "--format", "markdown", "--limit", "1").stdout.splitlines()
+    assert limited == [heading, line, rows[0]]
+    upwards = swath_compare(folder, "ad-hoc", "--format", "markdown", "--sort", "learning_rate")
+    assert [text.split("|")[3].strip() for text in upwards.stdout.splitlines()[2:]] == ["1e-07", "1e-06"]
+
+
+def test_sweep_has_a_run_of_its_own(folder: Path, sweeps: list[dict[str, str]]) -> None:
+    client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
+    condition = f"tags.`swath.kind` = 'sweep' AND tags.`swath.sweep_id` = '{sweeps[0]['sweep_id']}'"
+    (own,) = client.search_runs(["1"], condition)
+    assert own.info.status == "FINISHED"
+    assert own.data.params == {}
+    assert all(name.startswith("best/") for name in own.data.metrics)
+    tags = own.data.tags
+    assert (tags["swath.finished"], tags["swath.failed"], tags["swath.killed"]) == ("4", "2", "0")
+    assert tags["swath.best_run_id"] == sweeps[0]["best_run_id"]
+    assert tags["swath.command"].startswith("swath -m data=digits")
+    assert "Grid: `learning_rate=1e-07,1e-06,1e+36`" in tags["mlflow.note.content"]
+    table = folder / "mlruns" / "1" / own.info.run_id / "artifacts" / "ranking.csv"
+    rows = list(csv.DictReader(table.open()))
+    assert [row["rank"] for row in rows] == ["1", "2", "3", "4", "", ""]
+    assert rows[0]["run_id"] == sweeps[0]["best_run_id"]
+
+
+def test_single_run_has_none(tmp_path: Path) -> None:
+    assert swath(tmp_path, "data=digits", "max_steps=2").returncode == 0
+    assert len(MlflowClient(f"sqlite:///{tmp_path}/mlflow.db").search_runs(["1"])) == 1
+
+
+@pytest.mark.parametrize("kind", ["png", "svg"])
+def test_pictures(folder: Path, sweeps: list[dict[str, str]], tmp_path: Path, kind: str) -> None:
+    words = ["--plots", str(tmp_path)] + (["--svg"] if kind == "svg" else [])
+    assert swath_compare(folder, sweeps[0]["sweep_id"], *words).returncode == 0
+    names = ["accuracy", "confusion", "heat_map", "learning_curves", "weights"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"{name}.{kind}" for name in names]
+    for path in tmp_path.iterdir():
+        if kind == "png":
+            with Image.open(path) as picture:
+                assert min(picture.size) > 250
+                assert len(set(picture.convert("L").resize((64, 64)).tobytes())) > 10, "not blank"
+        else:
+            assert "<svg" in path.read_text()
+
+
+def test_best_weights_as_a_registered_model(
+    folder: Path, sweeps: list[dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = swath_compare(folder, sweeps[0]["sweep_id"], "--register", "digits-softmax")
+    assert done.returncode == 0, done.stderr
+    monkeypatch.chdir(folder)
+    mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
+    try:
+        model = mlflow.pyfunc.load_model("models:/digits-softmax@champion")
+        by_run = mlflow.pyfunc.load_model(f"runs:/{sweeps[0]['best_run_id']}/model")
+        version = MlflowClient().get_model_version_by_alias("digits-softmax", "champion")
+    finally:
+        mlflow.set_tracking_uri(None)
+    assert version.run_id == sweeps[0]["best_run_id"]
+    assert version.tags["swath.why"].startswith("best of 4 by validation/accuracy: 0.")
+    rows = load_dataset("digits", None).test_images
+    pictures = rows.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+    found = model.predict(pictures)
+    assert found.equals(by_run.predict(rows))
+    file = folder / "mlruns" / "1" / sweeps[0]["best_run_id"] / "artifacts" / "predictions.npz"
+    with np.load(file) as arrays:
+        np.testing.assert_array_equal(found["class_name"].astype(int), arrays["test"])
+    np.testing.assert_allclose(found.drop(columns="class_name").sum(axis=1), 1, atol=1e-5)
+    with pytest.raises(mlflow.exceptions.MlflowException, match=r"expected images .* found shape \[2, 30\]"):
+        model.predict(np.zeros([2, 30], np.uint8))
+
+
+def test_two_runs_side_by_side(folder: Path, sweeps: list[dict[str, str]]) -> None:
+    first, second, *_ = ranking(folder, sweeps[0]["sweep_id"], "--where", "learning_rate == 1e-6")
+    done = swath_compare(folder, "--diff", str(first["run_id"]), str(second["run_id"])[:12])
+    assert done.returncode == 0, done.stderr
+    assert any(line.startswith("config: batch_size: ") for line in done.stdout.splitlines())
+    assert any(
+        line.startswith("numbers: train/loss: differs from step ") for line in done.stdout.splitlines()
+    )
+    assert "numbers: weights: largest difference " in done.stdout
+    same = swath_compare(folder, "--diff", str(first["run_id"]), str(first["run_id"]))
+    assert same.stdout == "numbers: identical, bit for bit\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (["nothing-like-it"], 1, "no sweep 'nothing-like-it' in this store; there are: ad-hoc"),
+        (["adhoc"], 1, "no sweep 'adhoc' in this store; nearest: ad-hoc"),
+        (["ad-hoc", "--metric", "accuracy"], 1, "--metric accuracy: no run has it; expected one of"),
+        (["ad-hoc", "--sort", "rate"], 1, "--sort rate: expected one of"),
+        (["ad-hoc", "--where", "rate <"], 1, "--where 'rate <' cannot be understood"),
+        (["ad-hoc", "--svg"], 2, "--svg: expected with --plots DIR"),
+        (["--plots", "x"], 2, "--plots: expected with a sweep; swath-compare lists them"),
+        (["ad-hoc", "--limit", "0"], 2, "expected a whole number from 1 up"),
+        (["--diff", "zz", "zz"], 1, "no run zz in this store"),
+        (["ad-hoc", "--uri", "sqlite:////nowhere/mlflow.db"], 1, "no store at /nowhere/mlflow.db"),
+        (
+            ["ad-hoc", "--output", "/nowhere/x.csv"],
+            2,
+            "--output /nowhere/x.csv: expected a file in a folder that exists",
+        ),
+    ],
+)
+def test_mistakes_are_one_clear_line(folder: Path, words: list[str], status: int, said: str) -> None:
+    done = swath_compare(folder, *words)
+    assert done.returncode == status
+    assert done.stdout == ""
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_sweep_in_which_nothing_finished(tmp_path: Path) -> None:
+    swath(tmp_path, "-m", "data=digits", "max_steps=5", "learning_rate=1e36,2e36")
+    done = swath_compare(tmp_path, "ad-hoc")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "no run of sweep ad-hoc" in done.stderr
+    assert done.stderr.count("diverged at step") == 2
+
+
+def test_empty_folder_is_left_empty(tmp_path: Path) -> None:
+    done = swath_compare(tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("swath-compare: no store at ")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_reader_that_goes_away_is_no_error(folder: Path) -> None:
+    command = f"{SWATH_COMPARE} ad-hoc | head -c 1 > /dev/null; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr

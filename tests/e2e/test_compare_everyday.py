@@ -1,0 +1,145 @@
+"""`swath-compare` on stores as they are: half full, shared with others, behind a login."""
+
+import csv
+import io
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+from mlflow.entities import Metric
+from mlflow.tracking import MlflowClient
+from support.command import swath_compare
+
+QUOTED = "o'\"brien"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A sweep that is running, one with quotes in its name, and what others have left in the same store."""
+    folder = tmp_path_factory.mktemp("everyday")
+    client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
+    experiment = client.create_experiment("swath", str(folder / "mlruns"))
+
+    def add(sweep: str, sweep_id: str, rate: str, status: str | None, **metrics: float) -> str:
+        tags = {"swath.sweep": sweep, "swath.sweep_id": sweep_id, "swath.kind": "run"}
+        run_id: str = client.create_run(experiment, run_name=f"rate\n{rate}", tags=tags).info.run_id
+        client.log_batch(
+            run_id, [Metric(name.replace("_", "/"), value, 5, 0) for name, value in metrics.items()]
+        )
+        client.log_param(run_id, "learning_rate", rate)
+        client.log_param(run_id, "data.name", "digits")
+        if status is not None:
+            client.set_terminated(run_id, status)
+        return run_id
+
+    add("running", "aaaaaaaaaaaa", "1e-06", "FINISHED", test_accuracy=0.5, extra_value=1)
+    add("running", "aaaaaaaaaaaa", "1e-07", "FINISHED", test_accuracy=0.75)
+    add("running", "aaaaaaaaaaaa", "1e-05", None)
+    client.delete_run(add("running", "aaaaaaaaaaaa", "1e-04", "FINISHED", test_accuracy=0.875))
+    add(QUOTED, "bbbbbbbbbbbb", "1e-06", "FINISHED", test_accuracy=0.25)
+    stranger = client.create_run(experiment, run_name="somebody else's").info.run_id
+    client.log_metric(stranger, "test/accuracy", 0.99)
+    client.set_terminated(stranger)
+    yield folder
+    client._tracking_client.store._dispose_engine()
+
+
+def rows_of(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_only_what_swath_made_is_listed(folder: Path) -> None:
+    done = swath_compare(folder)
+    assert done.returncode == 0, done.stderr
+    running, quoted = rows_of(done.stdout)
+    assert (running["sweep"], running["status"], running["finished"], running["running"]) == (
+        "running",
+        "RUNNING",
+        "2",
+        "1",
+    )
+    assert float(running["best_value"]) == 0.75
+    assert quoted["sweep"] == QUOTED
+
+
+def test_running_sweep_is_said_to_run_and_ranked_as_far_as_it_is(folder: Path) -> None:
+    done = swath_compare(folder, "running")
+    assert done.returncode == 0
+    assert "is still running, or was cut off; 2 finished so far" in done.stderr
+    assert [(row["rank"], row["learning_rate"]) for row in rows_of(done.stdout)] == [
+        ("1", "1e-07"),
+        ("2", "1e-06"),
+    ]
+    assert "Ranked by test/accuracy" in done.stderr
+
+
+def test_run_that_lacks_the_metric_is_last(folder: Path) -> None:
+    done = swath_compare(folder, "running", "--metric", "extra/value")
+    assert done.returncode == 0, done.stderr
+    first, second = rows_of(done.stdout)
+    assert (first["learning_rate"], float(first["extra/value"])) == ("1e-06", 1)
+    assert (second["learning_rate"], second["extra/value"]) == ("1e-07", "")
+
+
+def test_line_break_in_a_name_breaks_no_line(folder: Path) -> None:
+    for kind in ("table", "markdown"):
+        done = swath_compare(folder, "running", "--format", kind)
+        assert len(done.stdout.splitlines()) == {"table": 3, "markdown": 4}[kind], done.stdout
+    assert rows_of(swath_compare(folder, "running").stdout)[0]["name"] == "rate\n1e-07"
+
+
+def test_quotes_do_no_harm(folder: Path) -> None:
+    done = swath_compare(folder, QUOTED, "--where", f"sweep == {QUOTED!r}", "--ui")
+    assert done.returncode == 0, done.stderr
+    assert len(rows_of(done.stdout)) == 1
+    assert "viewStateShareKey=bbbbbbbbbbbb" in done.stderr
+    apart = swath_compare(folder, QUOTED, "--where", "sweep == 'it''s'")
+    assert rows_of(apart.stdout) == []
+
+
+def test_empty_store_says_what_to_type(tmp_path: Path) -> None:
+    client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    client.create_experiment("swath")
+    client._tracking_client.store._dispose_engine()
+    assert "the store holds no sweep yet; make one: swath -cn quickstart" in swath_compare(tmp_path).stderr
+    named = swath_compare(tmp_path, "grid")
+    assert named.returncode == 1
+    assert named.stderr == "swath-compare: the store holds no sweep yet; make one: swath -cn quickstart\n"
+
+
+class Closed(BaseHTTPRequestHandler):
+    def send_login(self) -> None:
+        self.send_response(401)
+        self.send_header("Content-Length", "12")
+        self.end_headers()
+        self.wfile.write(b"please login")
+
+    do_GET = do_POST = send_login  # noqa: N815  http.server asks for these names
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_server_that_asks_for_a_login(tmp_path: Path) -> None:
+    server = HTTPServer(("127.0.0.1", 0), Closed)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        address = f"http://somebody:secret@127.0.0.1:{server.server_port}"
+        done = swath_compare(tmp_path, "--uri", address)
+    finally:
+        server.shutdown()
+    assert done.returncode == 1
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert "asks for a login" in line
+    assert "MLFLOW_TRACKING_USERNAME" in line
+    assert "secret" not in line
+
+
+def test_server_that_is_not_there(tmp_path: Path) -> None:
+    done = swath_compare(tmp_path, "--uri", "http://127.0.0.1:9")
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("swath-compare: the store http://127.0.0.1:9 cannot be read: ")
