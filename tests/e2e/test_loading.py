@@ -1,0 +1,109 @@
+"""Sweeps, curves and weights in Python, and the script that shows how."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow.tracking import MlflowClient
+from support.command import CONFIGURATIONS, swath
+
+from swath import load_curves, load_sweep, load_weights
+from swath.errors import SwathError
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "best_learning_rate.py"
+COUNT = 12
+DIVERGES = ("-m", "data=digits", "max_steps=20", "batch_size=20", "learning_rate=1e-6,1e36")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("loading")
+    assert swath(folder, "-cn", "quickstart").returncode == 0
+    assert swath(folder, *DIVERGES).returncode == 1
+    return folder
+
+
+@pytest.fixture(scope="module")
+def uri(folder: Path) -> str:
+    return f"sqlite:///{folder}/mlflow.db"
+
+
+def test_sweep_is_a_table_with_typed_columns(uri: str) -> None:
+    table = load_sweep("quickstart", uri)
+    assert len(table) == COUNT
+    kinds = {name: str(table[name].dtype) for name in table.columns}
+    assert kinds["batch_size"] == kinds["max_steps"] == kinds["seed"] == "int64"
+    assert kinds["learning_rate"] == kinds["validation/accuracy"] == kinds["runtime/train_s"] == "float64"
+    assert kinds["started"].startswith("datetime64") and kinds["started"].endswith("UTC]")
+    client = MlflowClient(uri)
+    for row in table.to_dict("records"):
+        run = client.get_run(row["run_id"])
+        assert (row["status"], row["name"]) == (run.info.status, run.info.run_name)
+        assert row["learning_rate"] == float(run.data.params["learning_rate"])
+        assert {name: row[name] for name in run.data.metrics} == run.data.metrics
+
+
+def test_metric_that_a_run_lacks_is_nan(uri: str) -> None:
+    table = load_sweep("ad-hoc", uri).set_index("learning_rate")
+    assert table.loc[1e36, "status"] == "FAILED"
+    assert np.isnan(table.loc[1e36, "test/accuracy"])
+    assert table.loc[1e-6, "test/accuracy"] > 0
+
+
+def test_curves_are_what_mlflow_has(uri: str) -> None:
+    curves = load_curves("quickstart", uri=uri)
+    assert list(curves.columns) == ["run_id", "step", "metric", "value"]
+    assert set(curves["metric"]) == {"train/accuracy", "train/loss"}
+    client = MlflowClient(uri)
+    runs = client.search_runs(["1"], f"{CONFIGURATIONS} AND tags.`swath.sweep` = 'quickstart'")
+    assert set(curves["run_id"]) == {run.info.run_id for run in runs}
+    run_id = runs[0].info.run_id
+    for metric in ("train/accuracy", "train/loss"):
+        history = sorted(client.get_metric_history(run_id, metric), key=lambda entry: entry.step)
+        found = load_curves([run_id], [metric], uri)
+        assert found["step"].tolist() == [entry.step for entry in history]
+        assert found["value"].tolist() == [entry.value for entry in history]
+
+
+def test_curves_of_a_metric_that_nobody_has_are_an_empty_table(uri: str) -> None:
+    curves = load_curves("quickstart", ["nothing"], uri)
+    assert isinstance(curves, pd.DataFrame)
+    assert curves.empty
+    assert list(curves.columns) == ["run_id", "step", "metric", "value"]
+
+
+def test_weights_are_those_of_the_run(uri: str, folder: Path) -> None:
+    run_id = load_sweep("quickstart", uri)["run_id"].iloc[0]
+    weights = load_weights(run_id, uri)
+    with np.load(folder / "mlruns" / "1" / run_id / "artifacts" / "weights.npz") as stored:
+        np.testing.assert_array_equal(weights.weights, stored["weights"])
+        np.testing.assert_array_equal(weights.biases, stored["biases"])
+        np.testing.assert_array_equal(weights.shift, stored["shift"])
+    assert weights.weights.dtype == np.float32
+    assert weights.weights.shape == (3072, 10)
+
+
+def test_run_without_weights_says_so(uri: str) -> None:
+    failed = load_sweep("ad-hoc", uri).set_index("learning_rate").loc[1e36, "run_id"]
+    with pytest.raises(SwathError, match=f"run {failed}: weights.npz cannot be read"):
+        load_weights(failed, uri)
+
+
+def test_unknown_sweep_names_the_nearest(uri: str) -> None:
+    with pytest.raises(SwathError, match="nearest: quickstart"):
+        load_sweep("quickstat", uri)
+
+
+def test_example_runs_in_the_folder_of_the_sweep(folder: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLE)], cwd=folder, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].split() == ["batch_size", "learning_rate", "max_steps", "validation/accuracy"]
+    assert [line.split()[0] for line in lines[1:3]] == ["50", "100"]
+    assert sum("first had nine of ten" in line for line in lines) == 2
+    assert lines[-1] == "weights (3072, 10) float32"
