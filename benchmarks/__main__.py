@@ -76,16 +76,25 @@ def where(data: Path) -> Any:
     with tempfile.TemporaryDirectory(prefix="swath-benchmark-") as folder:
         for name in ("probing.json", "remembered.json"):
             words = [str(Path(folder) / name), "-cn", "grid", f"data.dir={data}"]
-            added = {"SWATH_CACHE_DIR": str(Path(folder) / "cache"), "PYTHONPATH": str(ROOT)}
+            added = {
+                "SWATH_CACHE_DIR": f"{folder}/cache",
+                "PYTHONPATH": str(ROOT),
+                "SWATH_AFTERWARDS": "none",
+            }
             command = [sys.executable, "-m", "benchmarks.where", *words]
             _run(command, cwd=Path(folder), env={**os.environ, **added})
         files = {name: Path(folder) / f"{name}.json" for name in ("probing", "remembered")}
         return {name: json.loads(path.read_text(encoding="utf-8")) for name, path in files.items()}
 
 
+def comparing(data: Path) -> Any:
+    """Reading a large store back."""
+    return _in_a_process("benchmarks.comparing", str(PROCESS_REPEATS))
+
+
 PARTS: dict[str, Callable[[Path], Any]] = {
     function.__name__: function
-    for function in (steps, lanes, compiling, jobs, processes, grid, counts, where)
+    for function in (steps, lanes, compiling, jobs, processes, grid, counts, where, comparing)
 }
 
 

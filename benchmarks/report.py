@@ -9,6 +9,7 @@ import archspec.cpu
 import psutil
 
 from benchmarks import process_sections, step_sections
+from benchmarks.comparing_section import comparing_section
 from benchmarks.table import Found
 
 HEAD = """\
@@ -30,6 +31,7 @@ def report(found: Found) -> str:
         "jobs": step_sections.jobs_section,
         "steps": step_sections.steps_section,
         "processes": process_sections.processes_section,
+        "comparing": comparing_section,
     }
     written = [write(found[name]) for name, write in writers.items() if name in found]
     parts = [HEAD, found["machine"], *written]

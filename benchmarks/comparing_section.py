@@ -1,0 +1,44 @@
+"""The section of docs/benchmarks.md about reading a large store back."""
+
+import statistics
+
+from benchmarks.comparing import CURVES, HISTORIES, IMPORT, LIST, PICTURES, RANKING
+from benchmarks.table import Found, spread, table
+
+HEAD = """\
+## Comparing
+
+A store of 50 sweeps and 2,000 runs of 200 steps, made by swath. Whole processes, taking turns; beside them,
+how long a process takes that only imports MLflow.
+"""
+
+
+def comparing_section(comparing: Found) -> str:
+    """Lists, rankings, pictures and curves."""
+    commands, curves = comparing["commands"], comparing["curves"]
+    median = {side: statistics.median(values) for side, values in {**commands, **curves}.items()}
+    targets = {LIST: "3", RANKING: "3", PICTURES: "10 s"}
+    rows = [
+        (
+            f"`{side}`",
+            f"{median[side]:.1f}",
+            spread(commands[side]),
+            f"{median[side] / median[IMPORT]:.2f}",
+            targets.get(side, ""),
+        )
+        for side in (IMPORT, LIST, RANKING, PICTURES)
+    ]
+    tensorflow = "imports" if comparing["tensorflow"] else "does not import"
+    return "\n".join(
+        [
+            HEAD,
+            table(("", "median (s)", "spread (s)", "of the import", "target, at most"), rows),
+            "",
+            f"{len(commands[LIST])} repeats. A ranking {tensorflow} TensorFlow.",
+            "",
+            f"The curves of 72 runs of 1,000 steps, in a process that is up: {median[CURVES]:.2f} s with "
+            f"`{CURVES}`; {HISTORIES}, takes {median[HISTORIES] / median[CURVES]:.0f} times as long "
+            "(target 10).",
+            "",
+        ]
+    )
