@@ -1,6 +1,6 @@
 # Two commands do all the set-up: `make sweep` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help sweep test check benchmark lock wheel clean
+.PHONY: help sweep test check benchmark screenshots lock wheel clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -9,7 +9,7 @@ CANDIDATES := $(or $(PYTHON),python3.13 python3.12 python3.11 python3 python)
 
 # Every platform at once, pinned and hashed, and no index's address in it.
 LOCK = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header \
-       --no-annotate --no-emit-index-url --no-emit-find-links --quiet --upgrade
+       --no-annotate --no-emit-index-url --no-emit-find-links --quiet $(if $(UPGRADE),--upgrade)
 
 help: ## Show these lines
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1|\2/' | awk -F'|' '{ printf "  %-16s %s\n", $$1, $$2 }'
@@ -29,7 +29,11 @@ check: $(VENV)/.installed-dev ## Formatting, lint, types, import direction
 benchmark: $(VENV)/.installed-dev ## Measure swath against other ways (three quarters of an hour; needs CIFAR-10)
 	@$(BIN)/python -m benchmarks
 
-lock: $(VENV)/.installed-dev ## Resolve requirements.lock and requirements-dev.lock anew
+screenshots: $(VENV)/.installed-dev ## Make the pictures of the MLflow UI in docs/ anew (needs Chromium)
+	@command -v chromium >/dev/null || { echo "swath: no Chromium; on Debian: apt-get install chromium" >&2; exit 2; }
+	@SWATH_SCREENSHOTS="$(CURDIR)/docs" $(BIN)/pytest -q tests/e2e/test_browser.py
+
+lock: $(VENV)/.installed-dev ## Bring the two lock files in line with pyproject.toml; with UPGRADE=1 to the newest versions
 	@$(LOCK) --extra build --output-file requirements.lock
 	@$(LOCK) --extra build --extra dev --constraint requirements.lock --output-file requirements-dev.lock
 

@@ -20,6 +20,8 @@ def nothing_of_the_users(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
         patch.setenv("SWATH_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
         for name in ("MLFLOW_TRACKING_URI", "SWATH_DATA_DIR", "HYDRA_FULL_ERROR", "TF_ENABLE_ONEDNN_OPTS"):
             patch.delenv(name, raising=False)
+        # What follows a command takes seconds, and would write into stores that a test is reading.
+        patch.setenv("SWATH_AFTERWARDS", "none")
         yield
 
 

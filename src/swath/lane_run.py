@@ -133,12 +133,14 @@ class LaneRun:
                 return
         weights, biases = lane_parameters(segment, self._lane)
         no_images: NDArray[np.uint8] = np.zeros(0, np.uint8)
+        held_back = self.config.data.validation_size
         artifacts = RunArtifacts(
             weights=weights,
             biases=biases,
             shift=data.statistics.shift,
             scale=data.statistics.scale,
             validation_predictions=no_images if validation is None else validation.predictions[:, column],
+            validation_labels=dataset.train_labels[len(dataset.train_labels) - held_back :],
             test_predictions=test.predictions[:, column],
             test_labels=dataset.test_labels,
             class_names=dataset.class_names,

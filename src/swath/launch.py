@@ -8,6 +8,9 @@ from swath.errors import SwathError
 from swath.tracking.records import Status
 from swath.tracking.tracker import Tracked
 
+SINGLE = "single"
+"""The name under which single runs are kept."""
+
 
 @dataclass(frozen=True)
 class Launch:
@@ -17,11 +20,20 @@ class Launch:
       sweep: the named sweep; `ad-hoc` for a grid typed at the shell, `single` for one run.
       sweep_id: unique per command.
       swept: the fields that vary, by dotted name.
+      command: what was typed, without passwords.
+      question: what the named sweep asks, in one line; empty where nothing is known.
     """
 
     sweep: str
     sweep_id: str
     swept: tuple[str, ...]
+    command: str = ""
+    question: str = ""
+
+    @property
+    def is_grid(self) -> bool:
+        """Whether it is a sweep, and not a single run."""
+        return self.sweep != SINGLE
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ def run_start(request: RunRequest, launch: Launch, dataset: Dataset) -> RunStart
             "swath.data_digest": dataset.digest,
             "swath.overrides": json.dumps(request.overrides),
             "swath.config_schema": SCHEMA_VERSION,
-            **_process_tags(),
+            **process_tags(),
         },
         dataset=DatasetNote(
             name=dataset.name,
@@ -49,7 +49,8 @@ def run_start(request: RunRequest, launch: Launch, dataset: Dataset) -> RunStart
 
 
 @cache
-def _process_tags() -> dict[str, str]:
+def process_tags() -> dict[str, str]:
+    """What every run of this process says of it: which process, and what it computes with."""
     process = psutil.Process()
     return {
         "swath.pid": str(process.pid),

@@ -72,8 +72,9 @@ def test_ctrl_c_ends_the_run_as_killed(training: "subprocess.Popen[str]", tmp_pa
     assert "KILLED seed=0: interrupted" in output
     for run in all_runs(tmp_path):
         assert run.info.status == "KILLED"
-        assert run.data.tags["swath.error"] == "interrupted"
-        assert run.data.metrics["runtime/total_s"] > 0
+        if run.data.tags["swath.kind"] == "run":
+            assert run.data.tags["swath.error"] == "interrupted"
+            assert run.data.metrics["runtime/total_s"] > 0
 
 
 def test_second_ctrl_c_ends_at_once_and_leaves_no_run_open(

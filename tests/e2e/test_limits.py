@@ -14,7 +14,9 @@ SWEEP = ["-m", "data=digits", "batch_size=10", "learning_rate=1e-7,1e-6,1e-5", "
 
 def statuses(folder: Path) -> dict[str, int]:
     with sqlite3.connect(folder / "mlflow.db") as database:
-        return dict(database.execute("select status, count(*) from runs group by status"))
+        of_sweeps = "select run_uuid from tags where key = 'swath.kind' and value = 'sweep'"
+        counted = f"select status, count(*) from runs where run_uuid not in ({of_sweeps}) group by status"
+        return dict(database.execute(counted))
 
 
 def test_full_disk_leaves_what_was_there_readable(tmp_path: Path) -> None:
@@ -29,7 +31,8 @@ def test_full_disk_leaves_what_was_there_readable(tmp_path: Path) -> None:
         ["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 1
-    assert done.stderr == ""
+    # The end of the sweep's own run is a few bytes; there may be room for them.
+    assert done.stderr in ("", "swath: the sweep's own run could not be stored: MLflow: disk I/O error\n")
     lines = done.stdout.splitlines()
     assert "FAILED 18 configurations: MLflow: disk I/O error" in lines
     assert any(line.startswith("0 of 18 configurations finished") for line in lines)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
-from support.command import swath
+from support.command import CONFIGURATIONS, swath
 
 from swath.app.mistakes import FIELDS
 
@@ -40,7 +40,9 @@ class Done:
     def runs(self) -> list[Run]:
         experiment = self.client.get_experiment_by_name("swath")
         assert experiment is not None
-        return list(self.client.search_runs([experiment.experiment_id], order_by=["start_time"]))
+        return list(
+            self.client.search_runs([experiment.experiment_id], CONFIGURATIONS, order_by=["start_time"])
+        )
 
     def history(self, run: Run, metric: str) -> list[tuple[int, float]]:
         values = self.client.get_metric_history(run.info.run_id, metric)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from mlflow.tracking import MlflowClient
-from support.command import swath
+from support.command import CONFIGURATIONS, swath
 
 WORDS = ["-m", "data=digits", "batch_size=10", "max_steps=30", "learning_rate=1e-7,1e-6"]
 
@@ -24,7 +24,7 @@ def histories(client: MlflowClient) -> dict[str, list[tuple[int, float]]]:
     experiment = client.get_experiment_by_name("swath")
     assert experiment is not None
     found = {}
-    for run in client.search_runs([experiment.experiment_id]):
+    for run in client.search_runs([experiment.experiment_id], CONFIGURATIONS):
         values = client.get_metric_history(run.info.run_id, "train/loss")
         found[run.info.run_name] = sorted((value.step, value.value) for value in values)
         assert run.info.status == "FINISHED"
@@ -79,4 +79,6 @@ def test_tracking_server_gets_what_a_local_store_gets(server: str, tmp_path: Pat
     stored = histories(MlflowClient(f"sqlite:///{here}/mlflow.db"))
     assert [len(values) for values in stored.values()] == [30, 30]
     assert histories(MlflowClient(server)) == stored
-    assert re.search(rf"See it: {server}/#/experiments/\d+/runs\?searchFilter=", remote.stdout)
+    assert re.search(
+        rf"See it:\n  its runs: {server}/#/experiments/\d+/runs\?viewStateShareKey=", remote.stdout
+    )

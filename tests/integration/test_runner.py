@@ -124,7 +124,7 @@ def test_whoever_watches_is_told_everything() -> None:
 
 @pytest.mark.parametrize("every_steps", [1, 7, 39, 1000])
 def test_steps_are_thinned_but_for_the_first_and_the_last(every_steps: int) -> None:
-    tracking = TrackingConfig(None, "swath", every_steps, None)
+    tracking = TrackingConfig(None, "swath", every_steps, None, "best", "none")
     configs = [
         run_config(learning_rate=rate, max_steps=40, tracking=tracking, evaluate_every_steps=15)
         for rate in (1e-6, 1e36)
@@ -147,7 +147,10 @@ def test_thinned_values_are_those_of_their_steps() -> None:
     values = {}
     for every_steps in (1, 7):
         tracker = RecordingTracker()
-        run_all([run_config(max_steps=40, tracking=TrackingConfig(None, "x", every_steps, None))], tracker)
+        run_all(
+            [run_config(max_steps=40, tracking=TrackingConfig(None, "x", every_steps, None, "best", "none"))],
+            tracker,
+        )
         blocks = tracker.runs["1e-06"].blocks
         values[every_steps] = np.concatenate([block.values["train/loss"] for block in blocks])
     assert values[7].tolist() == values[1][[*range(0, 40, 7), 39]].tolist()

@@ -7,6 +7,8 @@ from pathlib import Path
 
 SWATH = Path(sys.executable).parent / "swath"
 
+SWATH_COMPARE = SWATH.with_name("swath-compare")
+
 PATCHED = """
 import sys
 {patch}
@@ -14,6 +16,10 @@ from swath.app.main import main
 sys.argv[0] = "swath"
 main()
 """
+
+
+CONFIGURATIONS = "tags.`swath.kind` = 'run'"
+"""Condition of MLflow's language for the runs of configurations: without the sweep's own run."""
 
 
 def swath(
@@ -36,4 +42,17 @@ def swath(
         text=True,
         check=False,
         timeout=300,
+    )
+
+
+def swath_compare(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `swath-compare` with some words in `folder`, to its end."""
+    return subprocess.run(
+        [str(SWATH_COMPARE), *words],
+        cwd=folder,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
     )

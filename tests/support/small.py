@@ -40,7 +40,7 @@ def run_config(**changes: Any) -> RunConfig:
         evaluate_every_steps=0,
         preprocessing="mean_image",
         data=DataConfig("cifar10", 0, None),
-        tracking=TrackingConfig(None, "swath", 1, None),
+        tracking=TrackingConfig(None, "swath", 1, None, "best", "none"),
         fuse=FuseConfig(24, 0),
         log_every_steps=100,
         dry_run=False,

@@ -75,13 +75,13 @@ def test_validation_images_must_leave_one_for_training() -> None:
 
 @pytest.mark.parametrize("uri", ["foo://x", "mlflow.db", "sqlite://", "postgres://u@h/d", "file:///tmp/x"])
 def test_a_store_of_an_unknown_kind_is_refused(uri: str) -> None:
-    (line,) = mistakes(tracking=TrackingConfig(uri, "swath", 1, None))
+    (line,) = mistakes(tracking=TrackingConfig(uri, "swath", 1, None, "best", "none"))
     assert "sqlite://, postgresql://" in line
 
 
 @pytest.mark.parametrize("uri", [None, "sqlite:///x.db", "postgresql+psycopg2://u@h/d", "http://h:5000"])
 def test_stores_of_known_kinds_are_taken(uri: str | None) -> None:
-    assert run_config(tracking=TrackingConfig(uri, "swath", 1, None)).tracking.uri == uri
+    assert run_config(tracking=TrackingConfig(uri, "swath", 1, None, "best", "none")).tracking.uri == uri
 
 
 @pytest.mark.parametrize("change", [{"batch_size": 1.5}, {"seed": True}, {"max_steps": None}, {"unknown": 1}])
@@ -108,7 +108,14 @@ VALUES = {
     "evaluate_every_steps": 0,
     "preprocessing": "mean_image",
     "data": {"name": "cifar10", "validation_size": 0, "dir": None},
-    "tracking": {"uri": None, "experiment": "swath", "every_steps": 1, "artifacts": None},
+    "tracking": {
+        "uri": None,
+        "experiment": "swath",
+        "every_steps": 1,
+        "artifacts": None,
+        "models": "best",
+        "afterwards": "none",
+    },
     "fuse": {"max_lanes": 24, "check": 0},
     "dry_run": False,
     "log_every_steps": 100,

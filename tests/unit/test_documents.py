@@ -9,6 +9,7 @@ import pytest
 from swath.app.command_line import read_words
 from swath.app.preflight import check_command
 from swath.app.search_path import primary_configs, register
+from swath.compare_command.command_line import parser
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -40,13 +41,19 @@ def test_every_relative_link_leads_to_a_file(document: Path) -> None:
     assert dead == []
 
 
-@pytest.mark.parametrize("command", [c for c in shown_commands() if c.startswith("swath")])
+@pytest.mark.parametrize("command", [c for c in shown_commands() if c.split()[0] == "swath"])
 def test_every_swath_command_in_the_readme_is_accepted(command: str) -> None:
     words = read_words(shlex.split(command)[1:])
     register(words.user_folders)
     assert words.config_name in primary_configs(words.user_folders)
     if words.runs_something:
         check_command(words.config_name, list(words.overrides), words.flags.multirun, words.user_folders)
+
+
+@pytest.mark.parametrize("command", [c for c in shown_commands() if c.split()[0] == "swath-compare"])
+def test_every_compare_command_in_the_readme_is_accepted(command: str) -> None:
+    words = parser().parse_args(shlex.split(command)[1:])
+    assert words.sweep in (None, "quickstart")
 
 
 @pytest.mark.parametrize("command", [c for c in shown_commands() if c.startswith("make ")])

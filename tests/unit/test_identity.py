@@ -48,7 +48,7 @@ def test_every_field_that_decides_the_numbers_counts(change: dict[str, Any]) -> 
     "change",
     [
         {"data": DataConfig("cifar10", 0, "elsewhere")},
-        {"tracking": TrackingConfig("sqlite:///x.db", "other", 1, "there")},
+        {"tracking": TrackingConfig("sqlite:///x.db", "other", 1, "there", "all", "wait")},
         {"log_every_steps": 7},
         {"fuse": FuseConfig(1, 3)},
     ],
@@ -86,7 +86,7 @@ def test_stored_config_names_no_folder_and_no_store() -> None:
     config = replace(
         run_config(),
         data=DataConfig("cifar10", 0, "FOLDER"),
-        tracking=TrackingConfig("sqlite:///STORE", "x", 1, None),
+        tracking=TrackingConfig("sqlite:///STORE", "x", 1, None, "best", "none"),
     )
     text = stored_config(config)
     assert "FOLDER" not in text

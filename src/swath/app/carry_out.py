@@ -1,5 +1,7 @@
 """A command that has been checked, carried out: screen, session, Hydra, and what is printed at the end."""
 
+import os
+import shlex
 import sys
 import time
 import uuid
@@ -8,16 +10,21 @@ from typing import Any
 
 from rich.console import Console
 
-from swath.app.command_line import Words
+from swath import afterwards
+from swath.app.command_line import TRACKING_VARIABLE, Words
+from swath.app.help import question_of
 from swath.app.live import LiveSweepScreen
 from swath.app.preflight import CheckedCommand
 from swath.app.progress import Progress
 from swath.app.screen import PlainSweepScreen, Screen, SingleRunScreen
 from swath.app.session import Session
-from swath.app.summary import print_check, print_single, print_sweep
+from swath.app.summary import print_check, print_line, print_single, print_sweep
 from swath.app.task import fusible_task
+from swath.config.schema import AFTERWARDS
+from swath.errors import ConfigError, SwathError
 from swath.events import Note
-from swath.launch import Launch, RunResult
+from swath.launch import SINGLE, Launch, RunResult
+from swath.tracking.secrets import hide_passwords, real_uri
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C."""
@@ -25,6 +32,9 @@ INTERRUPTED = 130
 INTERRUPTED_NOTE = "Interrupted: what is trained now ends after its segment; Ctrl-C again ends at once"
 
 NO_TERMINAL_WIDTH = 200
+
+AFTERWARDS_VARIABLE = "SWATH_AFTERWARDS"
+"""Says when pictures are drawn and models made, where the configuration does not."""
 
 
 def carry_out(words: Words, checked: CheckedCommand, hidden: tuple[str, ...]) -> int:
@@ -38,12 +48,20 @@ def carry_out(words: Words, checked: CheckedCommand, hidden: tuple[str, ...]) ->
     Raises:
       SwathError: a data set or the store cannot be used.
     """
+    _afterwards(checked)
     console = output_console()
     named = words.config_name if checked.config_name != "config" else "ad-hoc"
-    launch = Launch(named if checked.multirun else "single", uuid.uuid4().hex[:12], checked.swept)
+    launch = Launch(
+        named if checked.multirun else SINGLE,
+        uuid.uuid4().hex[:12],
+        checked.swept,
+        command=hide_passwords(shlex.join(["swath", *sys.argv[1:]])),
+        question=question_of(named, words.user_folders) if checked.multirun else "",
+    )
     compared: Sequence[tuple[RunResult, bool]] = ()
     status = 0
     failure: Exception | None = None
+    abandoned = False
     with _screen(checked, launch, console) as screen:
         session = Session(launch, checked.configs, screen)
         try:
@@ -59,10 +77,11 @@ def carry_out(words: Words, checked: CheckedCommand, hidden: tuple[str, ...]) ->
         try:
             session.stop()
             session.tell(Note("storing what is left ...", passing=True))
-            results = session.close()
+            results = session.close(status == INTERRUPTED)
         except KeyboardInterrupt:
             status = INTERRUPTED
             results = session.abandon()
+            abandoned = True
     wall_s = time.perf_counter() - session.began
     if checked.multirun and results:
         asked_for = max(session.asked_for, len(checked.configs))
@@ -71,10 +90,45 @@ def carry_out(words: Words, checked: CheckedCommand, hidden: tuple[str, ...]) ->
         print_single(results[0], session.store, console)
     if compared:
         print_check(compared, launch, console)
+    if not abandoned and any(result.status == "FINISHED" for result in results):
+        _follow_up(session, checked, console)
     if failure is not None:
         raise failure
+    if session.sweep_fault is not None:
+        raise SwathError(f"the sweep's own run could not be stored: {session.sweep_fault}")
     failed = any(result.status != "FINISHED" for result in results)
     return status or int(failed or not all(same for _, same in compared))
+
+
+def _follow_up(session: Session, checked: CheckedCommand, console: Console) -> None:
+    """Have pictures drawn and models made, as the configuration asks."""
+    tracking = checked.configs[0].tracking
+    when = _afterwards(checked)
+    parts = (["pictures"] if checked.multirun else []) + ([] if tracking.models == "none" else ["model"])
+    if when == "none" or not parts:
+        return
+    uri = real_uri(session.store.uri, os.environ.get(TRACKING_VARIABLE)) or session.store.uri
+    if when == "background":
+        afterwards.begin(uri, session.launch.sweep_id, tracking.models)
+        print_line(console, f"Being made in the background, and added to the store: {' and '.join(parts)}.")
+        return
+    with console.status(f"Making {' and '.join(parts)} ..."):
+        fault = afterwards.carry_out(uri, session.launch.sweep_id, tracking.models)
+    if fault is not None:
+        raise SwathError(f"not all of {' and '.join(parts)} could be made: {fault}")
+    print_line(console, f"Added to the store: {' and '.join(parts)}.")
+
+
+def _afterwards(checked: CheckedCommand) -> str:
+    """When pictures are drawn and models made.
+
+    Raises:
+      ConfigError: the environment says something else.
+    """
+    when = checked.configs[0].tracking.afterwards or os.environ.get(AFTERWARDS_VARIABLE) or "background"
+    if when not in AFTERWARDS:
+        raise ConfigError([f"{AFTERWARDS_VARIABLE}={when}: expected one of {', '.join(AFTERWARDS)}"])
+    return when
 
 
 def output_console() -> Console:

@@ -1,5 +1,6 @@
 """The text of `swath --help`, drawn from the schema and the sweep files themselves."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from swath.app.search_path import config_folder
@@ -39,6 +40,16 @@ def sweep_sentence(path: Path) -> str:
     """The first line of a sweep file, which says what the sweep asks."""
     with path.open(encoding="utf-8") as lines:
         return next(lines, "").lstrip("# ").strip()
+
+
+def question_of(name: str, user_folders: Sequence[Path]) -> str:
+    """What a named sweep asks; empty where its file does not begin with a question."""
+    for folder in (*user_folders, config_folder("sweeps")):
+        path = Path(folder) / f"{name}.yaml"
+        if path.is_file():
+            sentence = sweep_sentence(path)
+            return sentence if sentence.endswith("?") else ""
+    return ""
 
 
 def _fields(role: str) -> list[str]:

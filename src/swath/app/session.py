@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from swath.app.command_line import TRACKING_VARIABLE
 from swath.config.schema import DataConfig, RunConfig
 from swath.data import Dataset, check_available, load_dataset, rebuild_dataset
+from swath.errors import SwathError
 from swath.events import Event, Observer, Starting
 from swath.launch import Launch, RunRequest, RunResult
 from swath.tracking.records import StoreAddress, StoreInfo
@@ -49,6 +50,8 @@ class Session:
 
     Attributes:
       store: the opened store.
+      sweep_run_id: the sweep's own run, once it has ended; None for a single run.
+      sweep_fault: why the sweep's own run could not be stored, where it could not be.
     """
 
     def __init__(self, launch: Launch, configs: tuple[RunConfig, ...], observer: Observer) -> None:
@@ -70,6 +73,10 @@ class Session:
         self._tracker = Tracker()
         self._observer: Observer = _OneAtATime(observer)
         self._asked_for: list[Future[RunResult]] = []
+        self._configs = configs
+        self._sweep_run: Future[str] | None = None
+        self.sweep_run_id: str | None = None
+        self.sweep_fault: str | None = None
         try:
             self.store, self._runner = self._bring_up(configs[0], data)
         except BaseException:
@@ -89,6 +96,10 @@ class Session:
             from swath.runner import Runner  # TensorFlow takes seconds
 
             self._mend(intact)
+        if self.launch.is_grid:
+            from swath.sweep_record import sweep_start
+
+            self._sweep_run = self._tracker.begin_sweep(sweep_start(self.launch, self._configs))
         runner = Runner(self.launch, self._tracker, self._datasets, self._observer, first.fuse.max_lanes)
         return opened.result(), runner
 
@@ -125,12 +136,31 @@ class Session:
         """End what is still being trained after its present segment, as KILLED; waits for that."""
         self._runner.stop()
 
-    def close(self) -> list[RunResult]:
-        """Wait until everything is stored; returns the results there are, settled, in the order asked for."""
+    def close(self, interrupted: bool) -> list[RunResult]:
+        """Wait until everything is stored; returns the results there are, settled, in the order asked for.
+
+        Args:
+          interrupted: whether somebody ended it.
+        """
         try:
-            return [future.result().settled() for future in self._ended()]
+            results = [future.result().settled() for future in self._ended()]
+            if self._sweep_run is not None:
+                try:
+                    self._end_sweep(results, interrupted)
+                except SwathError as error:
+                    self.sweep_fault = str(error)
+            return results
         finally:
             self._tracker.close()
+
+    def _end_sweep(self, results: list[RunResult], interrupted: bool) -> None:
+        from swath.sweep_record import sweep_end
+
+        wall_s = time.perf_counter() - self.began
+        asked_for = max(self.asked_for, len(self._configs))
+        assert self._sweep_run is not None
+        self.sweep_run_id = self._sweep_run.result()
+        self._tracker.end_sweep(sweep_end(self.launch, results, asked_for, wall_s, interrupted)).result()
 
     def abandon(self) -> list[RunResult]:
         """The results there are, without waiting; what is not stored when this process ends is not stored."""

@@ -1,11 +1,7 @@
 """What a person sees when a command has ended: the ranked table, what failed, what to type next."""
 
-import shutil
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
-from urllib.parse import quote
 
 from rich.console import Console
 from rich.table import Table
@@ -15,8 +11,9 @@ from swath.config.fields import computed_values, varying
 from swath.launch import TRAIN_ACCURACY_STEPS, Launch, RunResult
 from swath.ranking import Ranking, rank
 from swath.tracking.records import StoreInfo
+from swath.ui import run_page, sweep_pages
+from swath.ui_server import compare_command, see_lines
 
-UI_ADDRESS = "http://127.0.0.1:5000"
 MOST_ROWS = 100
 """Configurations that a table shows, and failures below it."""
 
@@ -52,28 +49,36 @@ def print_sweep(
         ranking = rank([result.metrics for result in finished])
         _print_table(console, [finished[index] for index in ranking.order[:MOST_ROWS]], launch.swept)
         if len(finished) > MOST_ROWS:
-            _print(console, f"The best {MOST_ROWS} of {len(finished)}; the MLflow UI shows all.")
+            print_line(console, f"The best {MOST_ROWS} of {len(finished)}; the MLflow UI shows all.")
         _print_ranking_note(ranking, finished, console)
     _print_failures([result for result in results if result.status != "FINISHED"], launch, console)
     left = asked_for - len(results)
     not_begun = f"; {left} were not begun" if left else ""
     steps = sum(result.config.max_steps for result in finished)
-    _print(
+    print_line(
         console,
         f"{len(finished)} of {asked_for} configurations finished in {wall_s:.1f} s, {steps / wall_s:,.0f} "
         f"steps/s all in all{not_begun}; sweep {launch.sweep}, id {launch.sweep_id}",
     )
-    _print_next(store, console, _sweep_address(store, launch))
+    known = next((result.run_id for result in results if result.run_id is not None), None)
+    if known is not None:
+        best_first = [str(finished[index].run_id) for index in ranking.order] if finished else []
+        pages = sweep_pages(store.experiment_id, launch.sweep_id, best_first)
+        for line in see_lines(store.uri, pages, known):
+            print_line(console, line)
+        print_line(console, f"Compare its runs: {compare_command(store.uri, launch.sweep_id)}")
 
 
 def print_single(result: RunResult, store: StoreInfo, console: Console) -> None:
     """Print a single run's id, and how to see it."""
     if result.error is not None:
-        _print(console, f"{result.status}: {result.error}")
+        print_line(console, f"{result.status}: {result.error}")
     if result.run_id is None:
         return
-    _print(console, f"Run {result.run_id}")
-    _print_next(store, console, f"#/experiments/{store.experiment_id}/runs/{result.run_id}")
+    print_line(console, f"Run {result.run_id}")
+    pages = [("its page", run_page(store.experiment_id, result.run_id))]
+    for line in see_lines(store.uri, pages, result.run_id):
+        print_line(console, line)
 
 
 def _print_failures(others: Sequence[RunResult], launch: Launch, console: Console) -> None:
@@ -90,9 +95,9 @@ def _print_failures(others: Sequence[RunResult], launch: Launch, console: Consol
             run = "" if not result.run_id else f" (run {result.run_id})"
             lines.append(f"{status} {_configuration(result, launch.swept)}: {error}{run}")
     for line in lines[:MOST_ROWS]:
-        _print(console, line)
+        print_line(console, line)
     if len(lines) > MOST_ROWS:
-        _print(console, f"... and {len(lines) - MOST_ROWS} lines of this kind")
+        print_line(console, f"... and {len(lines) - MOST_ROWS} lines of this kind")
 
 
 def print_check(compared: Sequence[tuple[RunResult, bool]], launch: Launch, console: Console) -> None:
@@ -100,12 +105,15 @@ def print_check(compared: Sequence[tuple[RunResult, bool]], launch: Launch, cons
     for result, same in compared:
         if not same:
             name = _configuration(result, launch.swept)
-            _print(console, f"fuse.check: {name} has other bits alone (run {result.run_id})")
+            print_line(console, f"fuse.check: {name} has other bits alone (run {result.run_id})")
     identical = sum(same for _, same in compared)
-    _print(console, f"fuse.check: {identical} of {len(compared)} identical, bit for bit, when trained alone")
+    print_line(
+        console, f"fuse.check: {identical} of {len(compared)} identical, bit for bit, when trained alone"
+    )
 
 
-def _print(console: Console, line: str) -> None:
+def print_line(console: Console, line: str) -> None:
+    """Print a line as it is, however long."""
     console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
@@ -144,42 +152,16 @@ def _table(ranked: Sequence[RunResult], swept: Sequence[str], id_digits: int) ->
 def _print_ranking_note(ranking: Ranking, results: Sequence[RunResult], console: Console) -> None:
     if ranking.split == "test":
         images = DATASETS[results[0].config.data.name].train_images // 10
-        _print(
+        print_line(
             console,
             "Ranked by test/accuracy, because no images were held back for validation. To rank without "
             f"looking at the test set, add data.validation_size={images}",
         )
     else:
-        _print(console, f"Ranked by {ranking.metric}.")
-    _print(console, f"Train accuracy: mean of the batches of the last {TRAIN_ACCURACY_STEPS} steps.")
+        print_line(console, f"Ranked by {ranking.metric}.")
+    print_line(console, f"Train accuracy: mean of the batches of the last {TRAIN_ACCURACY_STEPS} steps.")
 
 
 def _configuration(result: RunResult, swept: Sequence[str]) -> str:
     values = computed_values(result.config)
     return " ".join(f"{field}={values[field]}" for field in swept) or "the same configuration"
-
-
-def _sweep_address(store: StoreInfo, launch: Launch) -> str:
-    condition = quote(f"tags.`swath.sweep_id` = '{launch.sweep_id}'", safe="")
-    return (
-        f"#/experiments/{store.experiment_id}/runs?searchFilter={condition}"
-        "&compareRunsMode=CHART&workflowType=machine_learning"
-    )
-
-
-def _print_next(store: StoreInfo, console: Console, address: str) -> None:
-    if store.uri.startswith(("http://", "https://")):
-        _print(console, f"See it: {store.uri.rstrip('/')}/{address}")
-        return
-    default = f"sqlite:///{Path('mlflow.db').resolve()}"
-    backend = "" if store.uri in ("sqlite:///mlflow.db", default) else f" --backend-store-uri {store.uri}"
-    _print(console, f"See it: {_mlflow_command()} ui{backend}")
-    _print(console, f"  then open {UI_ADDRESS}/{address}")
-
-
-def _mlflow_command() -> str:
-    """What to type to start MLflow: its name, or its path where it is not on PATH."""
-    if shutil.which("mlflow"):
-        return "mlflow"
-    beside = Path(sys.executable).parent / "mlflow"
-    return str(beside.relative_to(Path.cwd())) if beside.is_relative_to(Path.cwd()) else str(beside)

@@ -16,6 +16,8 @@ SCHEMA_VERSION = "1"
 
 PREPROCESSINGS = ("mean_image", "none", "standardize")
 LARGEST_SEED = 2**63 - 1
+MODELS = ("best", "all", "none")
+AFTERWARDS = ("background", "wait", "none")
 TRACKING_SCHEMES = ("sqlite", "postgresql", "mysql", "mssql", "http", "https")
 
 
@@ -87,6 +89,19 @@ class TrackingConfig:
         "where a new experiment keeps its artifacts; without it where the store says (mlruns/)",
         "a folder or an address",
         lambda value: value != "",
+    )
+    models: str = documented(
+        "run",
+        "runs of a sweep whose weights are kept as an MLflow model too",
+        f"one of {', '.join(MODELS)}",
+        lambda value: value in MODELS,
+    )
+    afterwards: Optional[str] = documented(  # noqa: UP045
+        "run",
+        "when pictures are drawn and models are made: after the command, by a process that nobody waits "
+        "for; at its end; or not at all; without it what $SWATH_AFTERWARDS says, else in the background",
+        f"one of {', '.join(AFTERWARDS)}",
+        lambda value: value is None or value in AFTERWARDS,
     )
 
 

@@ -56,7 +56,11 @@ def write_artifacts(folder: Path, start: RunStart, end: RunEnd, environment: str
         arrays["scale"] = learned.scale
     np.savez(folder / "weights.npz", **arrays)
     np.savez_compressed(
-        folder / "predictions.npz", validation=learned.validation_predictions, test=learned.test_predictions
+        folder / "predictions.npz",
+        validation=learned.validation_predictions,
+        validation_labels=learned.validation_labels,
+        test=learned.test_predictions,
+        test_labels=learned.test_labels,
     )
     draw_weights(learned.weights, learned.class_names).save(
         folder / "weights.png", compress_level=PNG_COMPRESSION

@@ -10,15 +10,13 @@ from pathlib import Path
 
 import archspec.cpu
 
-import swath
-
 
 def environment_facts() -> dict[str, str]:
     """Tags that are the same for all runs of this process and that TensorFlow is not needed for."""
     processor = archspec.cpu.host()
     facts = {
         "swath.host": socket.gethostname(),
-        "swath.version": swath.__version__,
+        "swath.version": importlib.metadata.version("swath"),
         "swath.numpy": importlib.metadata.version("numpy"),
         "swath.mlflow": importlib.metadata.version("mlflow"),
         "swath.cpu": archspec.cpu.brand_string() or processor.name,
@@ -47,7 +45,7 @@ def installed_packages() -> str:
 
 def _git(*arguments: str) -> str | None:
     """What git says of the checkout that this code runs from; None where it runs from no checkout."""
-    source = Path(swath.__file__).resolve().parent
+    source = Path(__file__).resolve().parent
     if "site-packages" in source.parts:  # installed from a wheel: a checkout around it is another project's
         return None
     try:

@@ -88,6 +88,7 @@ class RunArtifacts:
       shift: float32 [3072], statistics of the preprocessing
       scale: float32 [3072] or None
       validation_predictions: uint8 [validation images]
+      validation_labels: the same shape and type, the true classes
       test_predictions: uint8 [test images]
       test_labels: uint8 [test images]
       class_names: in the order of the labels
@@ -98,6 +99,7 @@ class RunArtifacts:
     shift: NDArray[np.float32]
     scale: NDArray[np.float32] | None
     validation_predictions: NDArray[np.uint8]
+    validation_labels: NDArray[np.uint8]
     test_predictions: NDArray[np.uint8]
     test_labels: NDArray[np.uint8]
     class_names: tuple[str, ...]
@@ -118,3 +120,45 @@ class RunEnd:
     metrics: dict[str, float]
     error: str | None = None
     artifacts: RunArtifacts | None = None
+
+
+@dataclass(frozen=True)
+class SweepStart:
+    """What is known of a sweep when it begins.
+
+    Attributes:
+      name: of its own run.
+      sweep_id: unique per command.
+      tags: text.
+      note: its description, in Markdown.
+      view: what MLflow's page shows of it, as that page keeps it.
+    """
+
+    name: str
+    sweep_id: str
+    tags: dict[str, str]
+    note: str
+    view: str
+
+
+@dataclass(frozen=True)
+class SweepEnd:
+    """What has come of a sweep.
+
+    Attributes:
+      status: MLflow's.
+      metrics: those of its best configuration, named `best/...`.
+      tags: text.
+      note: its description, in Markdown.
+      experiment_note: description of the experiment it is in, in Markdown.
+      ranking_csv: text of the artifact `ranking.csv`.
+      view: what the page of the sweep shows, as JSON.
+    """
+
+    status: Status
+    metrics: dict[str, float]
+    tags: dict[str, str]
+    note: str
+    experiment_note: str
+    ranking_csv: str
+    view: str

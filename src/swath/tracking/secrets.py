@@ -7,6 +7,8 @@ from swath.errors import SwathError
 
 HIDDEN = "***"
 _USERINFO = re.compile(r"(?P<head>[A-Za-z][\w+.-]*://[^\s:/@]*:)(?P<password>[^\s]+)@")
+_LOGIN = re.compile(r"error code 40[13]\b")
+LOGIN_VARIABLES = "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
 _DRIVER = re.compile(r"\((sqlite3|psycopg2?|pymysql)\.\w+\) ")
 _QUERY = re.compile(r"(?P<head>[?&]\w*password=)(?P<password>[^&\s'\"]+)", re.IGNORECASE)
 
@@ -58,4 +60,6 @@ def one_line(error: Exception, uri: str | None) -> str:
     text = str(error) if isinstance(error, SwathError) else f"MLflow: {error}"
     # The first line says what; SQLAlchemy appends the statement and a link on the next ones.
     line = next((part.strip() for part in text.splitlines() if part.strip()), type(error).__name__)
+    if _LOGIN.search(line):
+        line = f"the server asks for a login; set {LOGIN_VARIABLES} ({line})"
     return hide_passwords(hide_password(_DRIVER.sub("", line), uri))

@@ -15,9 +15,19 @@ from swath.tracking.artifacts import artifact_folder, write_artifacts
 from swath.tracking.database_file import check_writable
 from swath.tracking.environment import environment_facts, installed_packages
 from swath.tracking.experiment import experiment_id
-from swath.tracking.records import RunEnd, RunStart, Status, StepBlock, StoreAddress, StoreInfo
+from swath.tracking.records import (
+    RunEnd,
+    RunStart,
+    Status,
+    StepBlock,
+    StoreAddress,
+    StoreInfo,
+    SweepEnd,
+    SweepStart,
+)
 from swath.tracking.secrets import hide_password, one_line
 from swath.tracking.sql_steps import SqlSteps, sql_steps
+from swath.tracking.sweep_run import SweepRun
 
 LARGEST_BATCH = 1_000
 """Metrics that MLflow takes in one call."""
@@ -52,6 +62,7 @@ class RunStore:
         self._sql_steps: SqlSteps | None = None
         self.uri = ""
         self._common_tags: dict[str, str] = {}
+        self._sweep: SweepRun | None = None
         self._environment_text = ""
 
     def open(self, address: StoreAddress) -> StoreInfo:
@@ -172,7 +183,21 @@ class RunStore:
         for entry in open_runs:
             with contextlib.suppress(Exception):  # the others shall be ended all the same
                 self._started_client().set_terminated(entry.run_id, status)
+        if self._sweep is not None:
+            with contextlib.suppress(Exception):
+                self._sweep.abort(status)
         return len(open_runs)
+
+    def begin_sweep(self, start: SweepStart) -> str:
+        """Begin the run that stands for the sweep as a whole; returns its id."""
+        self._sweep = SweepRun(self._started_client(), self._experiment_id, start, self._common_tags)
+        return self._sweep.run_id
+
+    def end_sweep(self, end: SweepEnd) -> None:
+        """End it."""
+        if self._sweep is not None:
+            self._sweep.end(end)
+            self._sweep = None
 
     def _started_client(self) -> MlflowClient:
         if self._client is None:

@@ -4,7 +4,15 @@ from concurrent.futures import Future
 from typing import Any
 
 from swath.tracking.channel import Worker
-from swath.tracking.records import RunEnd, RunStart, StepBlock, StoreAddress, StoreInfo
+from swath.tracking.records import (
+    RunEnd,
+    RunStart,
+    StepBlock,
+    StoreAddress,
+    StoreInfo,
+    SweepEnd,
+    SweepStart,
+)
 
 
 class TrackedRun:
@@ -97,6 +105,14 @@ class Tracker:
         """Begin a run."""
         self._runs += 1
         return TrackedRun(self._worker, self._runs, start)
+
+    def begin_sweep(self, start: SweepStart) -> Future[str]:
+        """Begin the run that stands for the sweep as a whole; a future of its id."""
+        return self._worker.call("begin_sweep", start)
+
+    def end_sweep(self, end: SweepEnd) -> Future[None]:
+        """End it; the future raises `RemoteError` where that cannot be stored."""
+        return self._worker.call("end_sweep", end)
 
     def close(self) -> None:
         """Wait until everything is stored; runs that were not ended are closed as KILLED."""

@@ -6,6 +6,7 @@ import signal
 import sys
 
 from swath.tracking.channel import serve
+from swath.tracking.mlflow_settings import settle
 from swath.tracking.secrets import one_line
 
 
@@ -19,9 +20,7 @@ def main(descriptor: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+    settle()
     logging.basicConfig(level=logging.ERROR)
 
     from swath.tracking.store import RunStore  # MLflow takes a second: only here, in the process it is for
@@ -31,7 +30,8 @@ def main(descriptor: int) -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     store = RunStore()
 
-    functions = {name: getattr(store, name) for name in ("open", "begin", "log_steps", "end", "close")}
+    names = ("open", "begin_sweep", "begin", "log_steps", "end", "end_sweep", "close")
+    functions = {name: getattr(store, name) for name in names}
     try:
         serve(descriptor, functions, lambda error: one_line(error, store.uri))
     finally:

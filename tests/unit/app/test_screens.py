@@ -67,7 +67,7 @@ def test_single_run_says_its_id_and_how_to_see_it() -> None:
     assert lines[0] == f"Run {1000:032x}"
     assert lines[1].startswith("See it: ")
     assert lines[1].endswith("mlflow ui")
-    assert lines[2] == f"  then open http://127.0.0.1:5000/#/experiments/7/runs/{1000:032x}"
+    assert lines[2] == f"  its page: http://127.0.0.1:5000/#/experiments/7/runs/{1000:032x}"
 
 
 def test_table_is_ranked_by_validation_accuracy() -> None:
@@ -150,21 +150,23 @@ def test_many_failures_for_one_reason_are_one_line() -> None:
 
 
 def test_sweep_ends_with_the_address_of_exactly_its_runs() -> None:
-    assert swept_screen([result(1e-7, test_accuracy=0.9)])[-1] == (
-        "  then open http://127.0.0.1:5000/#/experiments/7/runs?searchFilter="
-        "tags.%60swath.sweep_id%60%20%3D%20%270123456789ab%27&compareRunsMode=CHART"
-        "&workflowType=machine_learning"
+    assert swept_screen([result(1e-7, test_accuracy=0.9)])[-2] == (
+        "  its runs: http://127.0.0.1:5000/#/experiments/7/runs?viewStateShareKey=0123456789ab"
+        "&compareRunsMode=CHART&workflowType=machine_learning"
     )
 
 
 def test_tracking_server_is_its_own_address() -> None:
     lines = swept_screen([result(1e-7, test_accuracy=0.9)], store=StoreInfo("http://host:5000/", "7"))
-    assert lines[-1].startswith("See it: http://host:5000/#/experiments/7/runs?")
+    assert lines[-3] == "See it:"
+    assert lines[-2].startswith("  its runs: http://host:5000/#/experiments/7/runs?")
 
 
 def test_another_store_is_named_for_mlflow_ui() -> None:
     lines = swept_screen([result(1e-7, test_accuracy=0.9)], store=StoreInfo("sqlite:////else/x.db", "7"))
-    assert lines[-2].endswith("mlflow ui --backend-store-uri sqlite:////else/x.db")
+    assert lines[-3].endswith("mlflow ui --backend-store-uri sqlite:////else/x.db")
+    assert lines[-1].startswith("Compare its runs: ")
+    assert lines[-1].endswith("swath-compare 0123456789ab --uri sqlite:////else/x.db")
 
 
 @pytest.mark.parametrize(("width", "digits"), [(200, 32), (60, 8)])

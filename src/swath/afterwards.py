@@ -1,0 +1,86 @@
+"""What follows the last run of a command: pictures, and weights as models, without making anybody wait.
+
+`python -m swath.afterwards SWEEP_ID MODELS` is the process of its own that `background` starts. Whatever
+goes wrong there has no one to tell, so it is written as a tag of the run that it concerns.
+"""
+
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from swath.tracking.mlflow_settings import settle
+
+URI_VARIABLE = "MLFLOW_TRACKING_URI"
+
+DONE = "swath.afterwards"
+"""Tag of the sweep's own run, or of a single run: `done`, or what went wrong."""
+
+NICENESS = 10
+"""What this does can wait, and another command may be training already."""
+
+
+def begin(uri: str, sweep_id: str, models: str) -> None:
+    """Start the process and leave it to itself.
+
+    Args:
+      uri: of the store; its password, if it has one, travels in the environment, where nobody else sees it.
+      sweep_id: of the command.
+      models: `all`, `best` or `none`.
+    """
+    subprocess.Popen(
+        [sys.executable, "-m", __name__, sweep_id, models],
+        env={**os.environ, URI_VARIABLE: uri},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C in the terminal is meant for the next command
+    )
+
+
+def carry_out(uri: str, sweep_id: str, models: str) -> str | None:
+    """Draw the pictures of a sweep into its own run, and log models; returns what went wrong, if anything.
+
+    Args:
+      uri: of the store.
+      sweep_id: of the command.
+      models: `all`, `best` or `none`.
+    """
+    settle()
+    from mlflow.tracking import MlflowClient
+
+    from swath.comparing.judged import ordered
+    from swath.comparing.sweeps import find_sweep
+    from swath.plotting.all import draw_sweep
+    from swath.ranking import rank
+    from swath.reading.store import open_reader
+    from swath.serving.model import log_model
+    from swath.tracking.secrets import one_line
+
+    reader = open_reader(uri)
+    sweep = find_sweep(reader, sweep_id)
+    if not sweep.finished:
+        return None
+    best_first = ordered(sweep.finished, rank([run.metrics for run in sweep.finished]).metric)
+    client = MlflowClient(tracking_uri=uri)
+    concerned = (sweep.own or best_first[0]).run_id
+    fault = None
+    try:
+        if sweep.own is not None:
+            with tempfile.TemporaryDirectory(prefix="swath-") as folder:
+                draw_sweep(reader, sweep, Path(folder), "png")
+                client.log_artifacts(concerned, folder)
+        for run in best_first[: {"all": None, "best": 1, "none": 0}[models]]:
+            log_model(run, uri)
+    except Exception as error:
+        fault = one_line(error, uri)
+    with contextlib.suppress(Exception):
+        client.set_tag(concerned, DONE, fault or "done")
+    return fault
+
+
+if __name__ == "__main__":
+    os.nice(NICENESS)
+    carry_out(os.environ[URI_VARIABLE], *sys.argv[1:])

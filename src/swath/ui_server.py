@@ -1,0 +1,73 @@
+"""What to type, or open, to see runs in the MLflow UI."""
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from swath.tracking.secrets import hide_password
+
+UI_ADDRESS = "http://127.0.0.1:5000"
+"""Where `mlflow ui` listens."""
+
+PATIENCE_S = 0.5
+
+
+def see_lines(uri: str, pages: Sequence[tuple[str, str]], run_id: str) -> list[str]:
+    """The addresses of pages, behind the command that starts a server where none listens.
+
+    Args:
+      uri: of the store, without its password.
+      pages: of each, what it shows and the part of its address behind the server's.
+      run_id: a run of the store, by which a server that shows it is recognised.
+    """
+    if uri.startswith(("http://", "https://")):
+        return ["See it:", *_addresses(uri.rstrip("/"), pages)]
+    if _shows(run_id):
+        return ["See it:", *_addresses(UI_ADDRESS, pages)]
+    backend = "" if _lies_here(uri) else f" --backend-store-uri {uri}"
+    return [f"See it: {command('mlflow')} ui{backend}", *_addresses(UI_ADDRESS, pages)]
+
+
+def compare_command(uri: str, sweep_id: str) -> str:
+    """What to type to see the ranking of a sweep.
+
+    Args:
+      uri: of the store, without its password.
+      sweep_id: of the sweep.
+    """
+    chosen = os.environ.get("MLFLOW_TRACKING_URI")
+    known = hide_password(chosen, chosen) == uri if chosen else _lies_here(uri)
+    return f"{command('swath-compare')} {sweep_id}" + ("" if known else f" --uri {uri}")
+
+
+def _lies_here(uri: str) -> bool:
+    """Whether a store is the one that MLflow takes where nothing else is said."""
+    return uri in ("sqlite:///mlflow.db", f"sqlite:///{Path('mlflow.db').resolve()}")
+
+
+def _addresses(server: str, pages: Sequence[tuple[str, str]]) -> list[str]:
+    return [f"  {what}: {server}/{page}" for what, page in pages]
+
+
+def _shows(run_id: str) -> bool:
+    """Whether a server listens here that knows the run."""
+    try:
+        with urlopen(
+            f"{UI_ADDRESS}/ajax-api/2.0/mlflow/runs/get?run_id={run_id}", timeout=PATIENCE_S
+        ) as reply:
+            return bool(json.load(reply)["run"]["info"]["run_id"] == run_id)
+    except (URLError, OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def command(name: str) -> str:
+    """What to type to start a command of this environment: its name, or its path where it is not on PATH."""
+    if shutil.which(name):
+        return name
+    beside = Path(sys.executable).parent / name
+    return str(beside.relative_to(Path.cwd())) if beside.is_relative_to(Path.cwd()) else str(beside)

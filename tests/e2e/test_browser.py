@@ -1,0 +1,241 @@
+"""The addresses that swath prints, opened in a real browser on a real `mlflow ui`.
+
+$SWATH_SCREENSHOTS names a folder for pictures of the pages; `make screenshots` sets it.
+"""
+
+import contextlib
+import os
+import re
+import shutil
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow.tracking import MlflowClient
+from support.command import CONFIGURATIONS, swath, swath_compare
+from support.server import free_port, mlflow_server
+
+playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+CHROMIUM = shutil.which("chromium")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium; on Debian: apt-get install chromium")
+
+PRINTED = "http://127.0.0.1:5000"
+SWEEP = ("-cn", "quickstart", "max_steps=60,120")
+OTHER_SWEEP = ("-m", "data=digits", "learning_rate=1e-7,1e-6", "max_steps=20", "batch_size=20")
+SINGLE = ("data=digits", "max_steps=20")
+SINGLE_VALUES = {
+    *(f"{split}/{kind}" for split in ("validation", "test") for kind in ("accuracy", "loss")),
+    *(f"runtime/{part}_s" for part in ("train", "evaluate", "track", "total", "group")),
+    "runtime/lanes",
+}
+PATIENCE_MS = 60_000
+
+NO_ASSISTANT = """
+localStorage.setItem("mlflow.assistant.panelOpen_v1", "false");
+localStorage.setItem("mlflow.assistant.fab.autoOpenedOnFirstLoad_v1", "true");
+"""
+"""MLflow's own panel for questions to a language model opens over the charts on a first visit."""
+
+CARDS = "[data-testid=experiment-view-compare-runs-card]"
+CHARTS = f"""() => [...document.querySelectorAll("{CARDS}")].map(card => ({{
+  title: card.innerText.split("\\n")[0],
+  traces: [...card.querySelectorAll(".js-plotly-plot")].flatMap(plot => plot.data).map(trace => ({{
+    type: trace.type, name: trace.name, uuid: trace.uuid, metric: trace.metricKey,
+    x: Array.from(trace.x || []), bars: Array.from(trace.y || []).length,
+  }})),
+}}))"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two sweeps in one experiment, and a single run."""
+    folder = tmp_path_factory.mktemp("browser")
+    for name, words in {"other": OTHER_SWEEP, "sweep": SWEEP, "single": SINGLE}.items():
+        done = swath(folder, *words, SWATH_AFTERWARDS="wait")
+        assert done.returncode == 0, done.stderr
+        (folder / f"{name}.txt").write_text(done.stdout)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run_ids(folder: Path) -> list[str]:
+    """The runs of the sweep of twelve, best first."""
+    runs = MlflowClient(f"sqlite:///{folder}/mlflow.db").search_runs(
+        ["1"],
+        f"tags.`swath.sweep_id` = '{sweep_id(folder)}' AND {CONFIGURATIONS}",
+        order_by=["metrics.`validation/accuracy` DESC"],
+    )
+    assert len(runs) == 12
+    return [run.info.run_id for run in runs]
+
+
+def sweep_id(folder: Path) -> str:
+    found = re.search(r"sweep quickstart, id (\w+)", printed(folder))
+    assert found is not None
+    return found[1]
+
+
+def printed(folder: Path) -> str:
+    return (folder / "sweep.txt").read_text()
+
+
+def address_of(what: str, text: str) -> str:
+    found = re.search(rf"^  {what}: ({PRINTED}/\S+)$", text, flags=re.MULTILINE)
+    assert found is not None, text
+    return found[1].removeprefix(PRINTED)
+
+
+@pytest.fixture(scope="module")
+def server(folder: Path) -> Iterator[str]:
+    """`mlflow ui` as it is typed, where the printed port is free; else at another port."""
+    with contextlib.closing(socket.socket()) as asked:
+        taken = asked.connect_ex(("127.0.0.1", 5000)) == 0
+    with mlflow_server(folder, free_port() if taken else 5000, "/health", "ui") as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    """A first visit, in a window so high that nothing is left out until somebody scrolls."""
+    context = browser.new_context(viewport={"width": 1500, "height": 4200})
+    context.add_init_script(NO_ASSISTANT)
+    context.set_default_timeout(PATIENCE_MS)
+    yield context.new_page()
+    context.close()
+
+
+def keep(page: Any, name: str, height: int) -> None:
+    """Keep a picture of the page, where somebody wants pictures."""
+    if folder := os.environ.get("SWATH_SCREENSHOTS"):
+        page.set_viewport_size({"width": 1500, "height": height})
+        page.wait_for_timeout(2_000)
+        page.screenshot(path=Path(folder) / f"{name}.png")
+
+
+def runs_in_the_table(page: Any) -> list[str]:
+    links = page.locator(".ag-row a[href*='/runs/']")
+    links.first.wait_for()
+    return [str(link.get_attribute("href")).rsplit("/", 1)[1] for link in links.all()]
+
+
+def charts(page: Any) -> dict[str, list[dict[str, Any]]]:
+    """The traces of every chart by its title, once all of them are drawn."""
+    page.wait_for_function(
+        f"""() => {{ const cards = ({CHARTS})();
+            return cards.length >= {len(SINGLE_VALUES) + 3}
+                && cards.every(card => card.traces.length > 0 || card.title.startsWith("Parallel"));
+        }}"""
+    )
+    return {card["title"]: card["traces"] for card in page.evaluate(CHARTS)}
+
+
+def test_runs_page_shows_exactly_this_sweep_and_the_best_run_first(
+    page: Any, server: str, folder: Path, run_ids: list[str]
+) -> None:
+    page.goto(server + address_of("its runs", printed(folder)))
+    page.get_by_text("12 matching runs").wait_for()
+    assert sorted(runs_in_the_table(page)) == sorted(run_ids)
+    assert runs_in_the_table(page)[0] == run_ids[0]
+    assert page.get_by_text("Sweeps made by swath.").is_visible()
+    keep(page, "mlflow-runs", 1500)
+
+
+def test_every_step_is_a_line_and_every_single_value_a_bar(
+    page: Any, server: str, folder: Path, run_ids: list[str]
+) -> None:
+    page.goto(server + address_of("its runs", printed(folder)))
+    drawn = charts(page)
+    client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
+    for metric in ("train/accuracy", "train/loss"):
+        lines = {trace["uuid"]: trace for trace in drawn[metric] if trace["metric"] == metric and trace["x"]}
+        assert set(lines) == set(run_ids)
+        for run_id, line in lines.items():
+            assert line["type"] == "scatter"
+            steps = int(client.get_run(run_id).data.params["max_steps"])
+            assert [int(step) for step in line["x"]] == list(range(steps))
+    for metric in SINGLE_VALUES:
+        (bars,) = drawn[metric]
+        assert bars["type"] == "bar"
+        assert bars["bars"] == 12
+    assert set(drawn) == {"Parallel Coordinates", "train/accuracy", "train/loss", *SINGLE_VALUES}
+
+
+def test_table_has_what_varies_and_the_accuracies_as_columns(page: Any, server: str, folder: Path) -> None:
+    address = address_of("its runs", printed(folder)).replace("=CHART", "=TABLE")
+    page.goto(server + address)
+    page.locator(".ag-header-cell", has_text="learning_rate").wait_for()
+    cells = page.locator(".ag-header-cell").all()
+    # Cells stand in the page in the order in which they were made; their index says where they are shown.
+    cells.sort(key=lambda cell: int(str(cell.get_attribute("aria-colindex"))))
+    columns = [cell.inner_text() for cell in cells]
+    fields = ["batch_size", "learning_rate", "max_steps", "validation/accuracy", "test/accuracy"]
+    assert [column for column in columns if column not in ("", "Run Name", "Created", "Duration")] == fields
+
+
+def test_compare_page_has_parallel_coordinates_of_the_best_runs(page: Any, server: str, folder: Path) -> None:
+    page.goto(server + address_of("the best 12 side by side", printed(folder)))
+    page.locator(".js-plotly-plot").first.wait_for()
+    (plot,) = page.evaluate(
+        """() => [...document.querySelectorAll(".js-plotly-plot")].flatMap(plot => plot.data).map(
+            trace => [trace.type, trace.dimensions.map(axis => [axis.label, axis.values.length])])"""
+    )
+    kind, axes = plot
+    assert kind == "parcoords"
+    assert {label for label, _ in axes} >= {"batch_size", "learning_rate", "max_steps"}
+    assert {count for _, count in axes} == {12}
+    keep(page, "mlflow-compare", 800)
+
+
+def test_best_run_shows_its_weights_as_a_picture_and_its_model(page: Any, server: str, folder: Path) -> None:
+    own = own_run(folder)
+    best = own.data.tags["swath.best_run_id"]
+    page.goto(f"{server}/#/experiments/1/runs/{best}/artifacts")
+    page.get_by_text("weights.png", exact=True).click()
+    picture = page.locator("img[src^='blob:'], .image-outer-container img, img[src*='weights.png']").first
+    picture.wait_for()
+    page.wait_for_function("image => image.naturalWidth > 100", arg=picture.element_handle())
+    page.get_by_text("model", exact=True).click()
+    page.get_by_text("MLmodel", exact=True).wait_for()
+    page.goto(f"{server}/#/experiments/1/runs/{own.info.run_id}/artifacts")
+    for name in ("ranking.csv", "accuracy.png", "learning_curves.png", "weights.png", "confusion.png"):
+        page.get_by_text(name, exact=True).wait_for()
+
+
+def own_run(folder: Path) -> Any:
+    condition = f"tags.`swath.sweep_id` = '{sweep_id(folder)}' AND tags.`swath.kind` = 'sweep'"
+    (own,) = MlflowClient(f"sqlite:///{folder}/mlflow.db").search_runs(["1"], condition)
+    return own
+
+
+def test_sweep_says_what_it_asked_and_how_it_ended(page: Any, server: str, folder: Path) -> None:
+    page.goto(f"{server}/#/experiments/1/runs/{own_run(folder).info.run_id}")
+    page.get_by_text("Does swath work here").first.wait_for()
+    for said in (
+        "12 of 12 finished",
+        "Best by validation/accuracy",
+        "max_steps=60,120",
+        "swath -cn quickstart",
+    ):
+        assert page.get_by_text(said).first.is_visible()
+
+
+def test_compare_command_prints_addresses_that_lead_to_the_same_pages(
+    page: Any, server: str, folder: Path, run_ids: list[str]
+) -> None:
+    done = swath_compare(folder, sweep_id(folder), "--ui")
+    assert address_of("its runs", done.stderr) == address_of("its runs", printed(folder))
+    assert address_of("the best 12 side by side", done.stderr) == (
+        address_of("the best 12 side by side", printed(folder))
+    )
+    if server == PRINTED:
+        assert "mlflow ui" not in done.stderr, "a server is there already"

@@ -1,0 +1,22 @@
+"""Addresses of MLflow's pages."""
+
+import json
+from urllib.parse import unquote
+
+from swath.ui import MOST_COMPARED, compare_page, shared_view, sweep_pages
+
+
+def test_view_holds_exactly_the_configurations_of_the_sweep() -> None:
+    view = json.loads(shared_view("0123456789ab", ["learning_rate"], ["test/accuracy"]))
+    assert view["searchFilter"] == "tags.`swath.sweep_id` = '0123456789ab' AND tags.`swath.kind` = 'run'"
+    assert view["selectedColumns"] == ["params.`learning_rate`", "metrics.`test/accuracy`"]
+
+
+def test_compare_page_names_the_best_runs_only() -> None:
+    page = unquote(compare_page("7", [f"run{number}" for number in range(99)]))
+    assert f'"run{MOST_COMPARED - 1}"]' in page
+    assert page.endswith('&experiments=["7"]')
+
+
+def test_one_run_is_not_compared() -> None:
+    assert [what for what, _ in sweep_pages("7", "id", ["a"])] == ["its runs"]
