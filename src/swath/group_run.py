@@ -1,11 +1,14 @@
 """One lane group's life: trained segment by segment, evaluated where it is due, its runs fed and ended."""
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
+from swath.checkpoint import Checkpoints, LaneCheckpoint, lane_key
 from swath.config.datasets import PIXELS
 from swath.config.stored import readable_name
 from swath.data import Dataset
@@ -14,6 +17,7 @@ from swath.estimate import step_s
 from swath.events import GroupEnded, Observer, SegmentDone
 from swath.lane_run import LaneRun
 from swath.plan import LaneGroup, Usable, plan_spans, segment_steps_of
+from swath.stop import Stop
 from swath.tracking.records import Status
 from swath.training.evaluation import Evaluate, Scores
 from swath.training.program import Program
@@ -59,6 +63,7 @@ class GroupRun:
       usable: which widths keep the bits.
       stop: set to end the group after its present segment.
       observer: told how far it is.
+      checkpoints: kept while it is trained; None for none.
     """
 
     def __init__(
@@ -67,8 +72,9 @@ class GroupRun:
         runs: Sequence[LaneRun],
         compiled: Compiled,
         usable: Usable,
-        stop: threading.Event,
+        stop: Stop,
         observer: Observer,
+        checkpoints: Checkpoints | None = None,
     ) -> None:
         self._group = group
         self._runs = runs
@@ -76,31 +82,57 @@ class GroupRun:
         self._usable = usable
         self._stop = stop
         self._observer = observer
+        self._checkpoints = checkpoints
+        self._name = f"{lane_key(group.shared, compiled.dataset.digest)}-{group.first_step}"
 
     def train(self) -> None:
         """Train until every run has ended. A fault is not raised: it ends the runs here as FAILED."""
         try:
-            training = GroupTraining(self._group, self._compiled.program, PIXELS)
+            starts = [self._starting_parameters(lane) for lane in range(len(self._group.lanes))]
+            training = GroupTraining(
+                self._group, self._compiled.program, PIXELS, starts=[each for each in starts if each]
+            )
             for span in plan_spans(self._group, segment_steps_of(self._group)):
                 if self._stop.is_set():
-                    self._abort("KILLED", "interrupted")
+                    self._abort("KILLED", self._stop.reason)
                     return
-                self._feed(training.advance(span))
+                segment = training.advance(span)
+                self._feed(segment)
                 if not self._alive():
+                    self._forget()
                     return
+                self._keep(segment)
                 self._let_go(training)
         except Exception as error:
-            _log.exception("training failed")
-            self._abort("FAILED", f"{type(error).__name__}: {error}".splitlines()[0])
+            _log.debug("training failed", exc_info=error)
+            self._abort("FAILED", f"{type(error).__name__}: {error}".splitlines()[0], error)
         finally:
             self._observer(GroupEnded(self._group))
+
+    def _starting_parameters(self, lane: int) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
+        return next(run.starting_parameters for run in self._runs if run.lane == lane)
+
+    def _keep(self, segment: Segment) -> None:
+        """Save where the lanes stand, when it is time, and when nothing else will be trained."""
+        if self._checkpoints is not None and (self._stop.is_set() or self._checkpoints.due(self._name)):
+            digest = self._compiled.dataset.digest
+            of_lanes = {run.lane: run for run in self._alive()}
+            lanes = [
+                LaneCheckpoint(lane_key(run.config, digest), run.standing(segment))
+                for run in of_lanes.values()
+            ]
+            self._checkpoints.save(self._name, lanes)
+
+    def _forget(self) -> None:
+        if self._checkpoints is not None:
+            self._checkpoints.drop(self._name)
 
     def _alive(self) -> list[LaneRun]:
         return [run for run in self._runs if not run.ended.done()]
 
-    def _abort(self, status: Status, reason: str) -> None:
+    def _abort(self, status: Status, reason: str, fault: Exception | None = None) -> None:
         for run in self._alive():
-            run.abort(status, reason)
+            run.abort(status, reason, fault)
 
     def _let_go(self, training: GroupTraining) -> None:
         """Let lanes whose runs have all ended leave the program, where that pays and keeps the bits."""
@@ -149,10 +181,10 @@ class GroupRun:
             if isinstance(error, SwathError):
                 reason = str(error)
             else:
-                _log.exception("a run failed: %s", readable_name(run.config))
+                _log.debug("a run failed: %s", readable_name(run.config), exc_info=error)
                 reason = f"{type(error).__name__}: {error}".splitlines()[0]
             if not run.ended.done():
-                run.abort("FAILED", reason)
+                run.abort("FAILED", reason, error)
 
     def _evaluate(self, segment: Segment, split: Split) -> _Evaluated:
         if len(split) == 0:

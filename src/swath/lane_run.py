@@ -1,7 +1,7 @@
 """One run's life: fed with a lane's segments, ended by its last step, a divergence or a fault."""
 
-import math
 import time
+import traceback
 from collections.abc import Callable
 from concurrent.futures import Future
 
@@ -9,14 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swath.bits import Bits
+from swath.compute import tf
 from swath.data import Dataset
-from swath.events import Observer, RunEnded, StepsDone
-from swath.launch import TRAIN_ACCURACY_STEPS, RunRequest, RunResult
+from swath.errors import SwathError
+from swath.events import Observer, StepsDone
+from swath.launch import TRAIN_ACCURACY_STEPS, RunRequest, RunResult, Start
 from swath.tracking.records import RunArtifacts, RunEnd, Status, StepBlock
 from swath.tracking.tracker import Tracked
 from swath.training.evaluation import Scores
 from swath.training.resident import ResidentData
 from swath.training.train import Segment, lane_parameters
+
+NOTHING_DONE = Start(0, np.zeros((0, 0), np.float32), np.zeros(0, np.float32), b"", np.zeros(0))
+
+
+def can_pass(fault: Exception | None) -> bool:
+    """Whether what was raised is something that can pass: a store, a disk or a memory, not the numbers."""
+    return isinstance(fault, SwathError | OSError | MemoryError | tf.errors.ResourceExhaustedError)
 
 
 class LaneRun:
@@ -54,12 +63,15 @@ class LaneRun:
         self._observer = observer
         self._clock = clock
         self._began = clock()
-        self._train_s = 0.0
         self._group_s = 0.0
-        self._evaluate_s = 0.0
-        self._last_accuracies: NDArray[np.float64] = np.zeros(0)
         self._unstored: StepBlock | None = None
-        self._bits = Bits()
+        self._start = request.start
+        start = request.start or NOTHING_DONE
+        self._train_s, self._evaluate_s = start.train_s, start.evaluate_s
+        self._last_accuracies = start.last_accuracies
+        self._bits = Bits(start.bits)
+        for block in request.taken_over:
+            tracked.log_steps(block)
         # Validation has a curve where it is evaluated along the way; its last point belongs to the curve.
         self._curves = ("validation/accuracy", "validation/loss") if self.config.evaluate_every_steps else ()
 
@@ -67,6 +79,18 @@ class LaneRun:
     def lane(self) -> int:
         """Index of its lane in the group."""
         return self._lane
+
+    @property
+    def starting_parameters(self) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
+        """Weights and biases that it goes on with; None for zeros."""
+        return None if self._start is None else (self._start.weights, self._start.biases)
+
+    def standing(self, segment: Segment) -> Start:
+        """Where it stands after a segment that it has been fed with: what it can go on from."""
+        weights, biases = lane_parameters(segment, self._lane)
+        step = segment.span.end
+        seconds = (self._train_s, self._evaluate_s)
+        return Start(step, weights, biases, self._bits.state, self._last_accuracies, *seconds)
 
     def add_steps(self, segment: Segment, lanes_alive: int) -> None:
         """Track the lane's steps of a segment; a loss that is not finite ends the run there."""
@@ -149,9 +173,21 @@ class LaneRun:
         self._bits.add("learned", weights, biases, *predictions)
         self._end("FINISHED", metrics, None, artifacts)
 
-    def abort(self, status: Status, reason: str) -> None:
-        """End a run that cannot go on, where it stands."""
-        self._end(status, {}, reason, cut_short=True)
+    def abort(self, status: Status, reason: str, fault: Exception | None = None) -> None:
+        """End a run that cannot go on, where it stands.
+
+        Nothing is stored but its status and the reason: it may be taken up again, and its values then be
+        stored as those of a run that was never cut off.
+
+        Args:
+          status: how it ends.
+          reason: in one line.
+          fault: what was raised.
+        """
+        trace = "" if fault is None else "".join(traceback.format_exception(fault))
+        self._tracked.end(RunEnd(status, {}, reason, traceback=trace or None))
+        result = RunResult(self.config, status, {}, reason, self._tracked, may_pass=can_pass(fault))
+        self.ended.set_result(result)
 
     def _end(
         self,
@@ -159,7 +195,6 @@ class LaneRun:
         metrics: dict[str, float],
         error: str | None,
         artifacts: RunArtifacts | None = None,
-        cut_short: bool = False,
     ) -> None:
         metrics = {
             **metrics,
@@ -172,12 +207,12 @@ class LaneRun:
         if self._unstored is not None:
             self._tracked.log_steps(self._unstored)
         once = {name: value for name, value in metrics.items() if name not in self._curves}
-        self._tracked.end(RunEnd(status, once, error, artifacts))
-        train_accuracy = float(self._last_accuracies.mean()) if self._last_accuracies.size else math.nan
-        bits = "" if cut_short else self._bits.hexdigest()
+        train_accuracy = float(self._last_accuracies.mean())
+        bits = self._bits.hexdigest()
+        tags = {"swath.bits": bits, "swath.train_accuracy": repr(train_accuracy)}
+        self._tracked.end(RunEnd(status, once, error, artifacts, tags))
         result = RunResult(self.config, status, metrics, error, self._tracked, train_accuracy, bits)
         self.ended.set_result(result)
-        self._observer(RunEnded(result))
 
     def _track(self, first_step: int, values: dict[str, NDArray[np.float64]]) -> None:
         self._tracked.log_steps(StepBlock(first_step, values))

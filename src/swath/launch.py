@@ -3,13 +3,20 @@
 import math
 from dataclasses import dataclass, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from swath.config.schema import RunConfig
 from swath.errors import SwathError
-from swath.tracking.records import Status
+from swath.tracking.records import Status, StepBlock
 from swath.tracking.tracker import Tracked
 
 SINGLE = "single"
 """The name under which single runs are kept."""
+
+
+TRAIN_ACCURACY_STEPS = 100
+"""Steps over which a table averages the training accuracy: that of one batch says little."""
 
 
 @dataclass(frozen=True)
@@ -37,20 +44,52 @@ class Launch:
 
 
 @dataclass(frozen=True)
+class Start:
+    """A training that has been begun before, and where it stands.
+
+    Attributes:
+      step: how many steps are behind it.
+      weights: float32 [3072, 10]
+      biases: float32 [10]
+      bits: the state of the `Bits` of these steps.
+      last_accuracies: float64 [up to `TRAIN_ACCURACY_STEPS`], training accuracies of the last of them.
+      train_s: seconds that training them took.
+      evaluate_s: seconds that evaluations along the way took.
+    """
+
+    step: int
+    weights: NDArray[np.float32]
+    biases: NDArray[np.float32]
+    bits: bytes
+    last_accuracies: NDArray[np.float64]
+    train_s: float = 0.0
+    evaluate_s: float = 0.0
+
+
+@dataclass(frozen=True)
 class RunRequest:
     """One configuration to run.
 
     Attributes:
       config: what is run.
       overrides: what was typed to get it, `learning_rate=1e-06`.
+      run_id: of the run in the store that goes on; None for a new one.
+      start: where training goes on; None for zero weights.
+      taken_over: values of the steps before `start` that the run itself may not have yet.
+      attempt: how often it has been tried before by this command.
     """
 
     config: RunConfig
     overrides: tuple[str, ...] = ()
+    run_id: str | None = None
+    start: Start | None = None
+    taken_over: tuple[StepBlock, ...] = ()
+    attempt: int = 0
 
-
-TRAIN_ACCURACY_STEPS = 100
-"""Steps over which a table averages the training accuracy: that of one batch says little."""
+    @property
+    def first_step(self) -> int:
+        """The first step that is trained."""
+        return 0 if self.start is None else self.start.step
 
 
 @dataclass(frozen=True)
@@ -67,6 +106,8 @@ class RunResult:
         where there was none.
       bits: digest of everything that it has computed; empty where it did not come to an end of its own.
       run_id: its id, once it has been settled.
+      may_pass: whether the reason of a failure is one that can pass by itself, such as a store that is away.
+      before: whether this command has left it alone: it had finished before, or is not to be run again.
     """
 
     config: RunConfig
@@ -77,6 +118,8 @@ class RunResult:
     train_accuracy: float = math.nan
     bits: str = ""
     run_id: str | None = None
+    may_pass: bool = False
+    before: bool = False
 
     @property
     def computing_s(self) -> float:

@@ -27,10 +27,12 @@ class PlannedRun:
     Attributes:
       job: index of the configuration in the order in which it was asked for.
       config: the configuration.
+      first_step: the first step that is trained; those before it have been trained by an earlier command.
     """
 
     job: int
     config: RunConfig
+    first_step: int = 0
 
 
 @dataclass(frozen=True)
@@ -56,13 +58,18 @@ class Lane:
 
 @dataclass(frozen=True)
 class LaneGroup:
-    """Lanes that share a program: the same data, preprocessing, batches and seed.
+    """Lanes that share a program: the same data, preprocessing, batches, seed and first step.
 
     Attributes:
       lanes: at least one; learning_rate and max_steps may differ.
     """
 
     lanes: tuple[Lane, ...]
+
+    @property
+    def first_step(self) -> int:
+        """The first step that is trained."""
+        return self.lanes[0].runs[0].first_step
 
     @property
     def runs(self) -> tuple[PlannedRun, ...]:
@@ -101,28 +108,31 @@ def alone(config: RunConfig, job: int = 0) -> LaneGroup:
 def renumbered(group: LaneGroup, first: int) -> LaneGroup:
     """The group with its jobs counted from `first` instead of 0."""
     return LaneGroup(
-        tuple(
-            Lane(tuple(PlannedRun(run.job + first, run.config) for run in lane.runs)) for lane in group.lanes
-        )
+        tuple(Lane(tuple(replace(run, job=run.job + first) for run in lane.runs)) for lane in group.lanes)
     )
 
 
 def plan_groups(
-    configs: Sequence[RunConfig], usable: Usable = one_at_a_time, workers: int = 1
+    configs: Sequence[RunConfig],
+    usable: Usable = one_at_a_time,
+    workers: int = 1,
+    first_steps: Sequence[int] | None = None,
 ) -> list[LaneGroup]:
     """Lane groups that hold every configuration exactly once.
 
     Args:
       configs: in the order asked for.
+      first_steps: of each the first step that is trained; None for 0.
       usable: limits the width of a group.
       workers: how many groups are trained at a time; a wide group is cut up where some would idle.
 
     Returns:
       Groups in the order of their first configuration, lanes likewise.
     """
-    together: dict[RunConfig, list[Lane]] = {}
-    for lane in _lanes(configs):
-        together.setdefault(_program_key(lane.runs[0].config), []).append(lane)
+    together: dict[tuple[RunConfig, int], list[Lane]] = {}
+    for lane in _lanes(configs, first_steps or [0] * len(configs)):
+        run = lane.runs[0]
+        together.setdefault((_program_key(run.config), run.first_step), []).append(lane)
     parts = -(-workers // max(len(together), 1))
     groups = [group for lanes in together.values() for group in _cut(lanes, usable, parts)]
     return sorted(groups, key=lambda group: group.lanes[0].runs[0].job)
@@ -135,13 +145,13 @@ def segment_steps_of(group: LaneGroup) -> int:
 
 
 def plan_spans(group: LaneGroup, segment_steps: int) -> Iterator[Span]:
-    """Spans that cover every step of the group's longest lane once, in order.
+    """Spans that cover every step of the group's longest lane from its first step on once, in order.
 
     A span ends after `segment_steps` steps, where a run ends, and where an evaluation is due.
     """
     every = group.shared.evaluate_every_steps
     run_ends = {run.config.max_steps for run in group.runs}
-    first = 0
+    first = group.first_step
     while first < group.max_steps:
         end = min([first + segment_steps, *(stop for stop in run_ends if stop > first)])
         if every:
@@ -150,11 +160,11 @@ def plan_spans(group: LaneGroup, segment_steps: int) -> Iterator[Span]:
         first = end
 
 
-def _lanes(configs: Sequence[RunConfig]) -> list[Lane]:
-    lanes: dict[RunConfig, list[PlannedRun]] = {}
-    for job, config in enumerate(configs):
+def _lanes(configs: Sequence[RunConfig], first_steps: Sequence[int]) -> list[Lane]:
+    lanes: dict[tuple[RunConfig, int], list[PlannedRun]] = {}
+    for job, (config, first_step) in enumerate(zip(configs, first_steps, strict=True)):
         same = replace(_program_key(config), learning_rate=config.learning_rate)
-        lanes.setdefault(same, []).append(PlannedRun(job, config))
+        lanes.setdefault((same, first_step), []).append(PlannedRun(job, config, first_step))
     return [Lane(tuple(runs)) for runs in lanes.values()]
 
 

@@ -4,10 +4,12 @@ import logging
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 
 import psutil
 
+from swath.checkpoint import Checkpoints
 from swath.config.schema import DataConfig, RunConfig
 from swath.config.stored import readable_name
 from swath.data import Dataset
@@ -16,11 +18,12 @@ from swath.estimate import memory_for_groups, workers
 from swath.events import Event, GroupEnded, Note, Observer, Planned, RunEnded
 from swath.group_run import Compiled, GroupRun
 from swath.lane_limits import LaneLimits
-from swath.lane_run import LaneRun
+from swath.lane_run import LaneRun, can_pass
 from swath.launch import Launch, RunRequest, RunResult
-from swath.plan import LaneGroup, alone, plan_groups
+from swath.plan import Lane, LaneGroup, PlannedRun, alone, plan_groups
 from swath.run_start import run_start
-from swath.tracking.tracker import Tracker, UntrackedRun
+from swath.stop import Stop
+from swath.tracking.tracker import BeginsRuns, UntrackedRun
 from swath.training.evaluation import compile_evaluation
 from swath.training.probe import keeps_bits
 from swath.training.program import compile_program
@@ -34,19 +37,25 @@ class Runner:
 
     Args:
       launch: what the runs have in common.
-      tracker: with an opened store.
+      tracker: begins a run; its store has been opened.
       datasets: the images of every configuration that will be asked for.
       observer: told what happens, from several threads, one at a time.
       max_lanes: most configurations in one program.
+      checkpoints: kept of groups that are trained; None for none.
+      retries: times that a configuration is tried again whose failure can pass.
+      stop_on_failure: whether one that fails ends the others.
     """
 
     def __init__(
         self,
         launch: Launch,
-        tracker: Tracker,
+        tracker: BeginsRuns,
         datasets: Mapping[DataConfig, Dataset],
         observer: Observer,
         max_lanes: int,
+        checkpoints: Checkpoints | None = None,
+        retries: int = 0,
+        stop_on_failure: bool = False,
     ) -> None:
         self._launch = launch
         self._tracker = tracker
@@ -60,7 +69,10 @@ class Runner:
         )
         self._compiled: dict[tuple[DataConfig, str], Compiled] = {}
         self._compiling = threading.Lock()
-        self._stop = threading.Event()
+        self._stop = Stop()
+        self._checkpoints = checkpoints
+        self._retries = retries
+        self._stop_on_failure = stop_on_failure
         self._threads = ThreadPoolExecutor(workers(), thread_name_prefix="swath-group")
 
     def start(self, requests: Sequence[RunRequest], results: "Sequence[Future[RunResult]]") -> None:
@@ -73,10 +85,13 @@ class Runner:
           results: for each of them a future of its result, which will not be settled yet; cancelled where the
             configuration is never begun.
         """
-        groups = plan_groups([request.config for request in requests], self._usable, workers())
+        configs = [request.config for request in requests]
+        first_steps = [request.first_step for request in requests]
+        groups = plan_groups(configs, self._usable, workers(), first_steps)
         self._observer(Planned(groups))
+        of_jobs = dict(enumerate(requests)), dict(enumerate(results))
         for group in groups:
-            self._threads.submit(self._run_group, group, requests, results)
+            self._threads.submit(self._run_group, group, *of_jobs)
 
     def bits_alone(self, config: RunConfig) -> str:
         """The bits of a configuration that is trained alone and not tracked; as `RunResult.bits`.
@@ -91,13 +106,16 @@ class Runner:
             raise SwathError(f"{readable_name(config)} could not be trained again: {result.error}")
         return result.bits
 
-    def stop(self) -> None:
-        """End every group after its present segment, its runs as KILLED; waits for that."""
-        self._stop.set()
+    def stop(self, reason: str = "interrupted") -> None:
+        """End every group after its present segment, its runs as KILLED for a reason; waits for that."""
+        self._stop.set(reason)
         self._threads.shutdown(wait=True)
 
     def _run_group(
-        self, group: LaneGroup, requests: Sequence[RunRequest], results: "Sequence[Future[RunResult]]"
+        self,
+        group: LaneGroup,
+        requests: "Mapping[int, RunRequest]",
+        results: "Mapping[int, Future[RunResult]]",
     ) -> None:
         if self._stop.is_set():
             for planned in group.runs:
@@ -108,24 +126,59 @@ class Runner:
             compiled = self._compile(group.shared)
             for index, lane in enumerate(group.lanes):
                 for planned in lane.runs:
-                    run = self._begin(requests[planned.job], index, len(group.lanes), compiled.dataset)
-                    run.ended.add_done_callback(partial(_hand_on, results[planned.job]))
+                    request = requests[planned.job]
+                    run = self._begin(request, index, len(group.lanes), compiled.dataset)
+                    run.ended.add_done_callback(
+                        partial(self._handle_end, planned, request, results[planned.job])
+                    )
                     runs.append(run)
         except Exception as error:
-            _log.exception("a lane group could not be begun")
+            _log.debug("a lane group could not be begun", exc_info=error)
             reason = f"{type(error).__name__}: {error}".splitlines()[0]
             for run in runs:
-                run.abort("FAILED", reason)
+                run.abort("FAILED", reason, error)
             for planned in group.runs[len(runs) :]:
-                result = RunResult(planned.config, "FAILED", {}, reason, UntrackedRun())
-                results[planned.job].set_result(result)
-                self._observer(RunEnded(result))
+                ended: Future[RunResult] = Future()
+                ended.set_result(
+                    RunResult(planned.config, "FAILED", {}, reason, UntrackedRun(), may_pass=can_pass(error))
+                )
+                self._handle_end(planned, requests[planned.job], results[planned.job], ended)
             self._observer(GroupEnded(group))
             return
-        GroupRun(group, runs, compiled, self._usable, self._stop, self._observer).train()
+        GroupRun(group, runs, compiled, self._usable, self._stop, self._observer, self._checkpoints).train()
+
+    def _handle_end(
+        self,
+        planned: PlannedRun,
+        request: RunRequest,
+        handed_on: "Future[RunResult]",
+        ended: "Future[RunResult]",
+    ) -> None:
+        """Hand a result on; or try once more where the failure is one that can pass."""
+        result = ended.result()
+        if result.status == "FAILED":
+            if result.may_pass and request.attempt < self._retries and not self._stop.is_set():
+                self._retry(planned, request, handed_on, result)
+                return
+            if self._stop_on_failure:
+                self._stop.set(f"{readable_name(result.config)} failed, and on_failure=stop")
+        handed_on.set_result(result)
+        self._observer(RunEnded(result))
+
+    def _retry(
+        self, planned: PlannedRun, request: RunRequest, handed_on: "Future[RunResult]", failed: RunResult
+    ) -> None:
+        """Train a configuration again, alone, in the same run of the store."""
+        attempt = request.attempt + 1
+        name, times = readable_name(failed.config), f"{attempt} of {self._retries}"
+        self._observer(Note(f"FAILED {name}: {failed.error}; trying again, {times}"))
+        again = replace(request, run_id=failed.tracked.known_id() or request.run_id, attempt=attempt)
+        group = LaneGroup((Lane((planned,)),))
+        self._observer(Planned([group]))
+        self._threads.submit(self._run_group, group, {planned.job: again}, {planned.job: handed_on})
 
     def _begin(self, request: RunRequest, lane: int, lanes: int, dataset: Dataset) -> LaneRun:
-        tracked = self._tracker.begin(run_start(request, self._launch, dataset))
+        tracked = self._tracker.begin(run_start(request, self._launch, dataset), request.run_id)
         return LaneRun(request, lane, lanes, tracked, self._observer)
 
     def _keeps_bits(self, config: RunConfig, lanes: int) -> bool:
@@ -146,7 +199,3 @@ class Runner:
 
 def _nobody(event: Event) -> None:
     """Watches, and tells nobody."""
-
-
-def _hand_on(to: "Future[RunResult]", done: "Future[RunResult]") -> None:
-    to.set_result(done.result())

@@ -10,7 +10,8 @@ from swath.config.fields import computed_values, varying
 from swath.config.schema import RunConfig
 from swath.launch import Launch, RunResult
 from swath.ranking import rank
-from swath.run_start import process_tags
+from swath.resuming.manifest import Manifest
+from swath.run_start import runtime_tags
 from swath.tracking.records import Status, SweepEnd, SweepStart
 from swath.ui import shared_view
 
@@ -18,12 +19,13 @@ MOST_VALUES = 40
 """Values of a field that a description spells out."""
 
 
-def sweep_start(launch: Launch, configs: Sequence[RunConfig]) -> SweepStart:
+def sweep_start(launch: Launch, configs: Sequence[RunConfig], manifest: Manifest) -> SweepStart:
     """Everything that the store is told of a sweep before its first step.
 
     Args:
       launch: the sweep.
       configs: its configurations, as far as they are known.
+      manifest: of it.
     """
     return SweepStart(
         name=f"sweep {launch.sweep}",
@@ -35,10 +37,11 @@ def sweep_start(launch: Launch, configs: Sequence[RunConfig]) -> SweepStart:
             "swath.command": launch.command,
             "swath.grid": "; ".join(grid_lines(configs)),
             "swath.asked_for": str(len(configs)),
-            **process_tags(),
+            **runtime_tags(),
         },
         note=_note(launch, configs, ["It is running, or was cut off."]),
         view=_view(launch, configs),
+        manifest=manifest.text(),
     )
 
 
@@ -59,7 +62,7 @@ def sweep_end(
     counts = Counter(result.status for result in results)
     ranking = rank([result.metrics for result in finished])
     best = finished[ranking.order[0]] if finished else None
-    steps_per_s = sum(result.config.max_steps for result in finished) / wall_s
+    steps_per_s = sum(result.config.max_steps for result in finished if not result.before) / wall_s
     status: Status = "KILLED" if interrupted else "FINISHED" if finished else "FAILED"
     said = f"{len(finished)} of {asked_for} finished in {wall_s:.1f} s, {steps_per_s:,.0f} steps/s."
     lines = [said]
@@ -79,7 +82,10 @@ def sweep_end(
         tags |= {"swath.best_run_id": best.run_id or "", "swath.ranked_by": ranking.metric}
     return SweepEnd(
         status=status,
-        metrics={} if best is None else {f"best/{name}": value for name, value in best.metrics.items()},
+        # A sweep that was interrupted may be taken up, and its best be another one then.
+        metrics={}
+        if best is None or interrupted
+        else {f"best/{name}": value for name, value in best.metrics.items()},
         tags=tags,
         note=_note(launch, [result.config for result in results], lines),
         experiment_note=f"Sweeps made by swath. The latest, `{launch.sweep}`: {' '.join(lines)}",

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from swath.config.schema import DataConfig, FuseConfig, RunConfig, TrackingConfig
+from swath.config.schema import CheckpointConfig, DataConfig, FuseConfig, RunConfig, TrackingConfig
 from swath.data import Dataset
 
 CLASSES = tuple("abcdefghij")
@@ -42,6 +42,10 @@ def run_config(**changes: Any) -> RunConfig:
         data=DataConfig("cifar10", 0, None),
         tracking=TrackingConfig(None, "swath", 1, None, "best", "none"),
         fuse=FuseConfig(24, 0),
+        checkpoint=CheckpointConfig(30.0),
+        resume="no",
+        on_failure="continue",
+        retries=0,
         log_every_steps=100,
         dry_run=False,
         device="cpu",

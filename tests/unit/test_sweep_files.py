@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from swath.app.preflight import CheckedCommand, check_command
-from swath.app.search_path import config_folder, register
+from swath.app.search_path import register
+from swath.config.folders import config_folder
 
 SWEEPS = sorted(config_folder("sweeps").glob("*.yaml"))
 

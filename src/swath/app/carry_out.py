@@ -83,13 +83,16 @@ def carry_out(words: Words, checked: CheckedCommand, hidden: tuple[str, ...]) ->
             results = session.abandon()
             abandoned = True
     wall_s = time.perf_counter() - session.began
+    results = [result for result in results if result.status == "FINISHED" or not result.before]
     if checked.multirun and results:
         asked_for = max(session.asked_for, len(checked.configs))
-        print_sweep(results, asked_for, launch, session.store, console, wall_s)
+        print_sweep(results, asked_for, session.launch, session.store, console, wall_s)
     elif results:
         print_single(results[0], session.store, console)
+    if session.taking_up is not None:
+        print_line(console, session.taking_up.summary())
     if compared:
-        print_check(compared, launch, console)
+        print_check(compared, session.launch, console)
     if not abandoned and any(result.status == "FINISHED" for result in results):
         _follow_up(session, checked, console)
     if failure is not None:

@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from swath.app.mistakes import FIELDS
+from swath.config.fields import nested
 from swath.config.node import from_plain, schema_node
 from swath.config.schema import RunConfig
 from swath.errors import ConfigError
@@ -82,14 +83,7 @@ def build_config(values: dict[str, Any]) -> RunConfig:
     Raises:
       ConfigError: values are out of range.
     """
-    nested: dict[str, Any] = {}
-    for name, value in values.items():
-        *groups, leaf = name.split(".")
-        node = nested
-        for group in groups:
-            node = node.setdefault(group, {})
-        node[leaf] = value
-    return from_plain(nested)
+    return from_plain(nested(values))
 
 
 def one_line(error: Exception) -> str:

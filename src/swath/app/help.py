@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from swath.app.search_path import config_folder
 from swath.config.fields import walk_schema
+from swath.config.folders import config_folder
 from swath.config.schema import RunConfig
 
 _HEAD = """\

@@ -13,8 +13,8 @@ from omegaconf import DictConfig
 from swath.app.composing import compose_config, config_of, hydra_ready
 from swath.app.jobs import JobComposer
 from swath.app.mistakes import GROUPS, is_of_the_whole_sweep, override_mistakes, parse_overrides
-from swath.app.search_path import config_folder
 from swath.config.fields import varying, walk_values
+from swath.config.folders import config_folder
 from swath.config.schema import RunConfig
 from swath.errors import ConfigError
 

@@ -7,15 +7,8 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 
-import swath
+from swath.config.folders import config_folder
 from swath.config.node import schema_node
-
-
-def config_folder(name: str) -> Path:
-    """The folder `conf` or `sweeps`: inside the installed package, or at the top of the checkout."""
-    package = Path(swath.__file__).resolve().parent
-    packaged = package / name
-    return packaged if packaged.is_dir() else package.parents[1] / name
 
 
 class SwathSearchPath(SearchPathPlugin):

@@ -8,11 +8,12 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from swath.app.checkpoints import SavedCheckpoints
 from swath.app.command_line import TRACKING_VARIABLE
 from swath.config.schema import DataConfig, RunConfig
 from swath.data import Dataset, check_available, load_dataset, rebuild_dataset
 from swath.errors import SwathError
-from swath.events import Event, Observer, Starting
+from swath.events import Event, Note, Observer, RunEnded, Starting
 from swath.launch import Launch, RunRequest, RunResult
 from swath.tracking.records import StoreAddress, StoreInfo
 from swath.tracking.secrets import real_uri
@@ -20,6 +21,7 @@ from swath.tracking.tracker import Tracker
 
 if TYPE_CHECKING:
     from swath.runner import Runner
+    from swath.taking_up import TakingUp
 
 
 _log = logging.getLogger("swath")
@@ -52,6 +54,7 @@ class Session:
       store: the opened store.
       sweep_run_id: the sweep's own run, once it has ended; None for a single run.
       sweep_fault: why the sweep's own run could not be stored, where it could not be.
+      taking_up: what earlier commands have left; None where none is taken up.
     """
 
     def __init__(self, launch: Launch, configs: tuple[RunConfig, ...], observer: Observer) -> None:
@@ -75,6 +78,7 @@ class Session:
         self._asked_for: list[Future[RunResult]] = []
         self._configs = configs
         self._sweep_run: Future[str] | None = None
+        self.taking_up: TakingUp | None = None
         self.sweep_run_id: str | None = None
         self.sweep_fault: str | None = None
         try:
@@ -96,12 +100,45 @@ class Session:
             from swath.runner import Runner  # TensorFlow takes seconds
 
             self._mend(intact)
-        if self.launch.is_grid:
-            from swath.sweep_record import sweep_start
+        store = opened.result()
+        self._take_up(first, store)
+        self._checkpoints = SavedCheckpoints(
+            self._tracker, self.launch.sweep_id, first.checkpoint.every_s, self._observer
+        )
+        runner = Runner(
+            self.launch,
+            self._tracker,
+            self._datasets,
+            self._observer,
+            first.fuse.max_lanes,
+            self._checkpoints,
+            first.retries,
+            first.on_failure == "stop",
+        )
+        return store, runner
 
-            self._sweep_run = self._tracker.begin_sweep(sweep_start(self.launch, self._configs))
-        runner = Runner(self.launch, self._tracker, self._datasets, self._observer, first.fuse.max_lanes)
-        return opened.result(), runner
+    def _take_up(self, first: RunConfig, store: StoreInfo) -> None:
+        """Find what earlier commands have left, and begin the sweep's own run, or go on with it."""
+        from swath.sweep_record import sweep_start
+        from swath.taking_up import OneAtATime, TakingUp, new_manifest, present_facts
+
+        found = None
+        facts = present_facts(self._datasets) if self.launch.is_grid or first.resumes != "no" else {}
+        if first.resumes != "no":
+            of = self.launch.sweep if self.launch.is_grid else str(first)
+            self._only_one = OneAtATime(f"{store.uri} {store.experiment_id} {of}")
+            self.taking_up = TakingUp(self._tracker, first.resumes, self._datasets)
+            self.launch = self.taking_up.find(self.launch, self._configs, facts)
+            found = self.taking_up.found
+        for line in found.drifted if found is not None else ():
+            self._observer(Note(f"since it was begun, changed: {line}"))
+        for run_id in [] if found is not None else self._tracker.call("close_stale").result():
+            self._observer(Note(f"closed as KILLED, its process has died: run {run_id}"))
+        if self.launch.is_grid:
+            manifest = new_manifest(self.launch, self._configs, self._datasets, facts)
+            manifest = manifest.taking_up(None if found is None else found.manifest)
+            start = sweep_start(self.launch, self._configs, manifest)
+            self._sweep_run = self._tracker.begin_sweep(start, None if found is None else found.run_id)
 
     def _mend(self, intact: dict[DataConfig, Future[bool]]) -> None:
         for entry, answer in intact.items():
@@ -115,7 +152,15 @@ class Session:
                 self._datasets[entry] = self._intact(entry)
         futures: list[Future[RunResult]] = [Future() for _ in requests]
         self._asked_for += futures
-        self._runner.start(requests, futures)
+        todo: list[tuple[RunRequest, Future[RunResult]]] = []
+        resolved = requests if self.taking_up is None else self.taking_up.resolve(requests)
+        for each, future in zip(resolved, futures, strict=True):
+            if isinstance(each, RunRequest):
+                todo.append((each, future))
+            else:
+                future.set_result(each)
+                self._observer(RunEnded(each))
+        self._runner.start([request for request, _ in todo], [future for _, future in todo])
         return futures
 
     def check(self, count: int) -> "list[tuple[RunResult, bool]]":
@@ -149,6 +194,8 @@ class Session:
                     self._end_sweep(results, interrupted)
                 except SwathError as error:
                     self.sweep_fault = str(error)
+            if all(result.status == "FINISHED" or result.bits for result in results) and not interrupted:
+                self._checkpoints.drop_all()
             return results
         finally:
             self._tracker.close()

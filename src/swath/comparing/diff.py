@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swath.errors import SwathError
+from swath.facts import FACTS
 from swath.reading.files import read_predictions, read_weights
 from swath.reading.records import Curve, StoredRun
 from swath.reading.store import Reader
@@ -16,20 +17,6 @@ CURVES = ("train/accuracy", "train/loss", "validation/accuracy", "validation/los
 """Metrics that may have a value per step; a metric with one value is a short curve."""
 
 SINGLE = ("test/accuracy", "test/loss")
-
-FACTS = {
-    "swath.data_digest": "data",
-    "swath.tensorflow": "TensorFlow",
-    "swath.numpy": "NumPy",
-    "swath.mlflow": "MLflow",
-    "swath.cpu": "processor",
-    "swath.cpu_instruction_sets": "instruction sets",
-    "swath.onednn": "oneDNN",
-    "swath.version": "swath",
-    "swath.commit": "source commit",
-    "swath.dirty": "uncommitted changes",
-}
-"""Tags that say what a run was made of and with, and what people call them."""
 
 
 @dataclass(frozen=True)

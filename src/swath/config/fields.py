@@ -1,7 +1,7 @@
 """What a field of the configuration says about itself: its role, unit, range and first value."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -36,6 +36,11 @@ class FieldDoc:
     def counts_for_identity(self, value: object) -> bool:
         """Whether `value` of this field is part of a configuration's fingerprint."""
         return self.role == "computed" and value != self.added_with_default
+
+    @property
+    def value_before(self) -> Any:
+        """The value that the field has where it is not given; None for a field that was always there."""
+        return None if self.added_with_default is _FROM_THE_START else self.added_with_default
 
 
 def documented(
@@ -72,6 +77,18 @@ def walk_values(config: object) -> Iterator[tuple[str, Any, FieldDoc]]:
 def computed_values(config: object) -> dict[str, Any]:
     """The fields that decide a run's numbers, by dotted name: `{"batch_size": 100, "data.name": ...}`."""
     return {name: value for name, value, doc in walk_values(config) if doc.role == "computed"}
+
+
+def nested(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values by dotted name, as a configuration nests them: `{"data": {"name": ...}}`."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        *groups, leaf = name.split(".")
+        node = found
+        for group in groups:
+            node = node.setdefault(group, {})
+        node[leaf] = value
+    return found
 
 
 def varying(configs: Sequence[object]) -> tuple[str, ...]:

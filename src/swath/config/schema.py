@@ -18,6 +18,11 @@ PREPROCESSINGS = ("mean_image", "none", "standardize")
 LARGEST_SEED = 2**63 - 1
 MODELS = ("best", "all", "none")
 AFTERWARDS = ("background", "wait", "none")
+ON_FAILURE = ("continue", "stop")
+RESUMES = ("no", "yes", "failed", "anyway")
+SAME_AS = {"true": "yes", "false": "no"}
+"""YAML's and Hydra's words for two of `RESUMES`; YAML reads `yes` as `true`."""
+
 TRACKING_SCHEMES = ("sqlite", "postgresql", "mysql", "mssql", "http", "https")
 
 
@@ -124,6 +129,18 @@ class FuseConfig:
 
 
 @dataclass(frozen=True)
+class CheckpointConfig:
+    """How often a training that takes long is kept, to be taken up where it stands."""
+
+    every_s: float = documented(
+        "run",
+        "seconds between two checkpoints of a lane group",
+        "a number of seconds above 0",
+        lambda value: value > 0,
+    )
+
+
+@dataclass(frozen=True)
 class RunConfig:
     """One run: everything that decides its numbers, and how it is carried out.
 
@@ -167,6 +184,27 @@ class RunConfig:
     data: DataConfig = MISSING
     tracking: TrackingConfig = MISSING
     fuse: FuseConfig = MISSING
+    checkpoint: CheckpointConfig = MISSING
+    resume: str = documented(
+        "run",
+        "take up what an earlier command was cut off in: what has not finished, what has failed, or, where "
+        "numbers could differ since, all the same",
+        f"one of {', '.join(RESUMES)}",
+        lambda value: value.lower() in (*RESUMES, *SAME_AS),
+    )
+    on_failure: str = documented(
+        "run",
+        "what becomes of the other configurations when one fails",
+        f"one of {', '.join(ON_FAILURE)}",
+        lambda value: value in ON_FAILURE,
+    )
+    retries: int = documented(
+        "run",
+        "times that a configuration is tried again whose failure can pass, such as a full disk; not one that "
+        "diverges",
+        "a whole number of times from 0 up",
+        lambda value: value >= 0,
+    )
     log_every_steps: int = documented(
         "run",
         "steps between two lines on the screen of a single run",
@@ -186,6 +224,12 @@ class RunConfig:
         found = [mistake for mistake in mistakes if mistake is not None]
         if found or (found := self._size_mistakes()):
             raise ConfigError(found)
+
+    @property
+    def resumes(self) -> str:
+        """One of `RESUMES`, however it was written."""
+        word = self.resume.lower()
+        return SAME_AS.get(word, word)
 
     def _size_mistakes(self) -> list[str]:
         """Mistakes between fields that are each in range: sizes that the data set does not have."""

@@ -1,10 +1,8 @@
 """A configuration as text: what is stored with a run so that it can be run again."""
 
-from typing import Any
-
 from omegaconf import OmegaConf
 
-from swath.config.fields import computed_values
+from swath.config.fields import computed_values, nested
 
 _HEAD = """\
 # What this run computed. Run it again, with the same bits, from the folder that holds this file:
@@ -14,13 +12,7 @@ _HEAD = """\
 
 def stored_config(config: object) -> str:
     """The fields that decide the numbers, as a primary config that extends swath's `base`."""
-    values: dict[str, Any] = {"defaults": ["base", "_self_"]}
-    for name, value in computed_values(config).items():
-        *groups, leaf = name.split(".")
-        node = values
-        for group in groups:
-            node = node.setdefault(group, {})
-        node[leaf] = value
+    values = {"defaults": ["base", "_self_"], **nested(computed_values(config))}
     return _HEAD + OmegaConf.to_yaml(OmegaConf.create(values))
 
 

@@ -9,6 +9,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from swath.reading.records import Curve, StoredRun
+from swath.tracking.going_on import last_steps
 from swath.tracking.sql_steps import LARGEST_DOUBLE
 
 PAGE = 1_000
@@ -23,10 +24,12 @@ class ClientReader:
         self._client = MlflowClient(tracking_uri=uri)
         self._experiments = [entry.experiment_id for entry in self._client.search_experiments()]
 
-    def runs(self, tags: Mapping[str, str | None]) -> list[StoredRun]:
+    def runs(self, tags: Mapping[str, str | None], status: str | None = None) -> list[StoredRun]:
         """See `Reader`."""
         # Values are compared here: MLflow's filter has no way to write a text with both kinds of quotes.
         conditions = [f"tags.`{name}` LIKE '%'" for name in tags]
+        if status is not None:
+            conditions.append(f"attributes.status = '{status}'")
         found: list[Run] = []
         token: str | None = None
         while True:
@@ -79,6 +82,7 @@ def _stored(run: Run) -> StoredRun:
         dict(run.data.params),
         {name: _value(value) for name, value in run.data.metrics.items()},
         dict(run.data.tags),
+        last_steps(run),
     )
 
 

@@ -21,6 +21,7 @@ class StoredRun:
       params: by name.
       metrics: the last value of each, by name.
       tags: by name.
+      last_steps: the step of the last value of each metric, by name.
     """
 
     run_id: str
@@ -33,6 +34,7 @@ class StoredRun:
     params: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
+    last_steps: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,8 @@ _PARAMS: Any = SqlParam.__table__
 _LATEST: Any = SqlLatestMetric.__table__
 _METRICS: Any = SqlMetric.__table__
 
+_LATEST_COLUMNS = ("run_uuid", "key", "value", "is_nan", "step")
+
 WAIT_S = 30
 """Seconds to wait for a database that another program writes."""
 
@@ -67,9 +69,11 @@ class SqlReader:
                 f"mlflow db upgrade {shown}"
             ) from error
 
-    def runs(self, tags: Mapping[str, str | None]) -> list[StoredRun]:
+    def runs(self, tags: Mapping[str, str | None], status: str | None = None) -> list[StoredRun]:
         """See `Reader`."""
         chosen = sqlalchemy.select(_RUNS.c.run_uuid).where(_active())
+        if status is not None:
+            chosen = chosen.where(_RUNS.c.status == status)
         for name, value in tags.items():
             having = (_TAGS.c.run_uuid == _RUNS.c.run_uuid) & (_TAGS.c.key == name)
             if value is not None:
@@ -114,11 +118,12 @@ class SqlReader:
                 named = sqlalchemy.select(table.c.run_uuid, table.c.key, table.c.value)
                 for run_id, key, value in connection.execute(named.where(table.c.run_uuid.in_(chosen))):
                     getattr(runs[run_id], kept)[key] = value
-            latest = sqlalchemy.select(_LATEST.c.run_uuid, _LATEST.c.key, _LATEST.c.value, _LATEST.c.is_nan)
-            for run_id, key, value, is_nan in connection.execute(
+            latest = sqlalchemy.select(*(_LATEST.c[name] for name in _LATEST_COLUMNS))
+            for run_id, key, value, is_nan, step in connection.execute(
                 latest.where(_LATEST.c.run_uuid.in_(chosen))
             ):
                 runs[run_id].metrics[key] = _read_value(value, is_nan)
+                runs[run_id].last_steps[key] = step
         return list(runs.values())
 
     def curves(self, run_ids: Sequence[str], metrics: Sequence[str]) -> list[Curve]:

@@ -14,11 +14,12 @@ from swath.tracking.secrets import hide_password, one_line
 class Reader(Protocol):
     """Reads runs; deleted ones are not there."""
 
-    def runs(self, tags: Mapping[str, str | None]) -> list[StoredRun]:
+    def runs(self, tags: Mapping[str, str | None], status: str | None = None) -> list[StoredRun]:
         """The runs that have all these tags, oldest first.
 
         Args:
           tags: by name; None where any value will do.
+          status: that they have; None for any.
         """
 
     def run(self, run_id: str) -> StoredRun | None:

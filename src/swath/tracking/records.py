@@ -1,6 +1,6 @@
 """What travels from the training process to the tracking process. Arrays and plain values only."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -114,12 +114,16 @@ class RunEnd:
       metrics: values that the run has once.
       error: the reason of a failure, in one line.
       artifacts: where the run finished.
+      tags: text.
+      traceback: of a fault; kept as `traceback.txt`.
     """
 
     status: Status
     metrics: dict[str, float]
     error: str | None = None
     artifacts: RunArtifacts | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+    traceback: str | None = None
 
 
 @dataclass(frozen=True)
@@ -132,6 +136,7 @@ class SweepStart:
       tags: text.
       note: its description, in Markdown.
       view: what MLflow's page shows of it, as that page keeps it.
+      manifest: text of the artifact `manifest.json`.
     """
 
     name: str
@@ -139,6 +144,7 @@ class SweepStart:
     tags: dict[str, str]
     note: str
     view: str
+    manifest: str
 
 
 @dataclass(frozen=True)

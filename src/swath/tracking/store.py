@@ -4,10 +4,11 @@ import contextlib
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import mlflow
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.tracking import MlflowClient
 
 from swath.errors import SwathError
@@ -15,6 +16,10 @@ from swath.tracking.artifacts import artifact_folder, write_artifacts
 from swath.tracking.database_file import check_writable
 from swath.tracking.environment import environment_facts, installed_packages
 from swath.tracking.experiment import experiment_id
+from swath.tracking.going_on import last_steps, missing_part, reopen
+from swath.tracking.new_database import make_database
+from swath.tracking.patience import wait_for_locks
+from swath.tracking.processes import process_tags
 from swath.tracking.records import (
     RunEnd,
     RunStart,
@@ -44,6 +49,7 @@ class _OpenRun:
     start: RunStart
     tracked_s: float = 0.0
     failure: str | None = None
+    last_steps: dict[str, int] = field(default_factory=dict)
 
 
 class RunStore:
@@ -53,17 +59,25 @@ class RunStore:
 
     Attributes:
       uri: address of the opened store, with its password if it has one.
+      experiment_id: of the experiment.
     """
 
     def __init__(self) -> None:
         self._open: dict[int, _OpenRun] = {}
-        self._experiment_id = ""
+        self.experiment_id = ""
         self._client: MlflowClient | None = None
         self._sql_steps: SqlSteps | None = None
         self.uri = ""
         self._common_tags: dict[str, str] = {}
         self._sweep: SweepRun | None = None
         self._environment_text = ""
+
+    @property
+    def client(self) -> MlflowClient:
+        """MLflow's client for the opened store."""
+        if self._client is None:
+            raise RuntimeError("the store has not been opened")
+        return self._client
 
     def open(self, address: StoreAddress) -> StoreInfo:
         """Open the store, and make it and the experiment where they do not exist.
@@ -74,36 +88,57 @@ class RunStore:
         """
         self.uri = address.uri or mlflow.get_tracking_uri()
         check_writable(self.uri)
+        make_database(self.uri)
         self._client = MlflowClient(tracking_uri=self.uri)
+        store = self._client._tracking_client.store
+        if isinstance(store, SqlAlchemyStore):
+            wait_for_locks(store.engine)
         self._sql_steps = sql_steps(self._client)
-        self._experiment_id = experiment_id(self._client, address)
-        self._common_tags = environment_facts()
+        self.experiment_id = experiment_id(self._client, address)
+        self._common_tags = {**environment_facts(), **process_tags("swath.tracker_pid")}
         self._environment_text = installed_packages()
-        return StoreInfo(hide_password(self.uri, self.uri), self._experiment_id)
+        return StoreInfo(hide_password(self.uri, self.uri), self.experiment_id)
 
-    def begin(self, key: int, start: RunStart) -> str:
-        """Make a run in the state RUNNING, with its params, tags and data set; returns its id."""
+    def begin(self, key: int, start: RunStart, run_id: str | None = None) -> str:
+        """Make a run in the state RUNNING, with its params, tags and data set; returns its id.
+
+        Args:
+          key: by which it will be called.
+          start: what is said of it.
+          run_id: of a run that goes on; None for a new one.
+        """
         started = time.perf_counter()
-        client = self._started_client()
-        run = client.create_run(
-            self._experiment_id, run_name=start.name, tags={**self._common_tags, **start.tags}
-        )
-        entry = self._open[key] = _OpenRun(run.info.run_id, run.info.artifact_uri, start)
-        with self._remembering(entry):
-            params = [Param(name, value) for name, value in start.params.items()]
-            client.log_batch(entry.run_id, params=params)
-            note = start.dataset
-            dataset = Dataset(
-                name=note.name,
-                digest=note.digest[:32],
-                source_type="swath",
-                source=json.dumps({"source": note.source}),
-                profile=json.dumps({**note.images, "sha256": note.digest}),
-            )
-            tags = [InputTag("mlflow.data.context", "training")]
-            client.log_inputs(entry.run_id, [DatasetInput(dataset, tags)])
+        client = self.client
+        if run_id is not None:
+            run = reopen(client, run_id, start, self._common_tags)
+            info = run.info
+            entry = self._open[key] = _OpenRun(run_id, info.artifact_uri, start, last_steps=last_steps(run))
+            if not (run.data.params and run.inputs and run.inputs.dataset_inputs):
+                self._describe(client, entry)  # it was cut off before its first step
+        else:
+            tags = {**self._common_tags, **start.tags}
+            info = client.create_run(self.experiment_id, run_name=start.name, tags=tags).info
+            entry = self._open[key] = _OpenRun(info.run_id, info.artifact_uri, start)
+            with self._remembering(entry):
+                self._describe(client, entry)
+        entry = self._open[key]
         entry.tracked_s += time.perf_counter() - started
         return entry.run_id
+
+    @staticmethod
+    def _describe(client: MlflowClient, entry: _OpenRun) -> None:
+        start = entry.start
+        client.log_batch(entry.run_id, params=[Param(name, value) for name, value in start.params.items()])
+        note = start.dataset
+        dataset = Dataset(
+            name=note.name,
+            digest=note.digest[:32],
+            source_type="swath",
+            source=json.dumps({"source": note.source}),
+            profile=json.dumps({**note.images, "sha256": note.digest}),
+        )
+        tags = [InputTag("mlflow.data.context", "training")]
+        client.log_inputs(entry.run_id, [DatasetInput(dataset, tags)])
 
     @contextlib.contextmanager
     def _remembering(self, entry: _OpenRun) -> Iterator[None]:
@@ -115,14 +150,15 @@ class RunStore:
             raise
 
     def log_steps(self, key: int, block: StepBlock) -> None:
-        """Store values of per-step metrics."""
+        """Store values of per-step metrics, less those that a run that goes on has already."""
         started = time.perf_counter()
         entry = self._entry(key)
         with self._remembering(entry):
-            if self._sql_steps is not None:
-                self._sql_steps.write(entry.run_id, block)
-            else:
-                self._log_in_batches(entry.run_id, block)
+            for part in missing_part(block, entry.last_steps):
+                if self._sql_steps is not None:
+                    self._sql_steps.write(entry.run_id, part)
+                else:
+                    self._log_in_batches(entry.run_id, part)
         entry.tracked_s += time.perf_counter() - started
 
     def _log_in_batches(self, run_id: str, block: StepBlock) -> None:
@@ -133,7 +169,7 @@ class RunStore:
             for offset, value in enumerate(values)
         ]
         for first in range(0, len(metrics), LARGEST_BATCH):
-            self._started_client().log_batch(run_id, metrics[first : first + LARGEST_BATCH])
+            self.client.log_batch(run_id, metrics[first : first + LARGEST_BATCH])
 
     def end(self, key: int, end: RunEnd) -> float:
         """Store what is left of a run and end it; returns the seconds that tracking it has taken.
@@ -145,7 +181,7 @@ class RunStore:
         try:
             return self._end(entry, end)
         except Exception as error:
-            client = self._started_client()
+            client = self.client
             with contextlib.suppress(
                 Exception
             ):  # on a full disk there may be room for one and not for the other
@@ -161,17 +197,26 @@ class RunStore:
 
     def _end(self, entry: _OpenRun, end: RunEnd) -> float:
         started = time.perf_counter()
-        client = self._started_client()
+        client = self.client
         with artifact_folder(client, entry.run_id, entry.artifact_uri) as folder:
-            write_artifacts(folder, entry.start, end, self._environment_text)
+            written = write_artifacts(folder, entry.start, end, self._environment_text)
         tracked_s = entry.tracked_s + time.perf_counter() - started
         now_ms = _now_ms()
         values = {**end.metrics, "runtime/track_s": tracked_s}
         reason = "; ".join(filter(None, [end.error, entry.failure])) or None
+        tags = {**end.tags, "swath.files": json.dumps(written)} if end.tags else {}
+        if reason is not None:
+            tags["swath.error"] = reason
+        if not end.metrics:
+            values = {}  # it was cut short
         client.log_batch(
             entry.run_id,
-            metrics=[Metric(name, value, now_ms, SINGLE_VALUE_STEP) for name, value in values.items()],
-            tags=[] if reason is None else [RunTag("swath.error", reason)],
+            metrics=[
+                Metric(name, value, now_ms, SINGLE_VALUE_STEP)
+                for name, value in values.items()
+                if name not in entry.last_steps
+            ],
+            tags=[RunTag(name, value) for name, value in tags.items()],
         )
         client.set_terminated(entry.run_id, end.status if entry.failure is None else "FAILED")
         return tracked_s
@@ -182,27 +227,26 @@ class RunStore:
         self._open.clear()
         for entry in open_runs:
             with contextlib.suppress(Exception):  # the others shall be ended all the same
-                self._started_client().set_terminated(entry.run_id, status)
+                self.client.set_terminated(entry.run_id, status)
         if self._sweep is not None:
             with contextlib.suppress(Exception):
                 self._sweep.abort(status)
         return len(open_runs)
 
-    def begin_sweep(self, start: SweepStart) -> str:
-        """Begin the run that stands for the sweep as a whole; returns its id."""
-        self._sweep = SweepRun(self._started_client(), self._experiment_id, start, self._common_tags)
+    def begin_sweep(self, start: SweepStart, run_id: str | None = None) -> str:
+        """Begin the run that stands for the sweep as a whole, or go on with it; returns its id."""
+        self._sweep = SweepRun(self.client, self.experiment_id, start, self._common_tags, run_id)
         return self._sweep.run_id
+
+    def set_tag(self, run_id: str, name: str, value: str) -> None:
+        """Set a tag of any run."""
+        self.client.set_tag(run_id, name, value)
 
     def end_sweep(self, end: SweepEnd) -> None:
         """End it."""
         if self._sweep is not None:
             self._sweep.end(end)
             self._sweep = None
-
-    def _started_client(self) -> MlflowClient:
-        if self._client is None:
-            raise RuntimeError("the store has not been opened")
-        return self._client
 
 
 def _now_ms() -> int:

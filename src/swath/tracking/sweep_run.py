@@ -7,6 +7,7 @@ from mlflow.entities import Metric, RunTag
 from mlflow.tracking import MlflowClient
 
 from swath.tracking.artifacts import artifact_folder
+from swath.tracking.going_on import RESUMED
 from swath.tracking.records import Status, SweepEnd, SweepStart
 from swath.ui import SHARED_VIEW_TAG
 
@@ -18,21 +19,37 @@ OWN_NOTE = "swath.note"
 
 
 class SweepRun:
-    """Begun when it is made.
+    """Begun, or taken up, when it is made.
 
     Attributes:
       run_id: MLflow's.
     """
 
     def __init__(
-        self, client: MlflowClient, experiment_id: str, start: SweepStart, environment: Mapping[str, str]
+        self,
+        client: MlflowClient,
+        experiment_id: str,
+        start: SweepStart,
+        environment: Mapping[str, str],
+        run_id: str | None = None,
     ) -> None:
         self._client = client
         self._experiment_id = experiment_id
         tags = {**environment, **start.tags, "swath.kind": "sweep", NOTE: start.note}
-        run = client.create_run(experiment_id, run_name=start.name, tags=tags)
+        self._known: dict[str, float] = {}
+        if run_id is None:
+            run = client.create_run(experiment_id, run_name=start.name, tags=tags)
+        else:
+            run = client.get_run(run_id)
+            self._known = run.data.metrics
+            client.update_run(run_id, status="RUNNING")
+            times = int(run.data.tags.get(RESUMED, "0")) + 1
+            client.log_batch(
+                run_id, tags=[RunTag(name, value) for name, value in {**tags, RESUMED: str(times)}.items()]
+            )
         self.run_id: str = run.info.run_id
         self._artifact_uri: str = run.info.artifact_uri
+        self._write("manifest.json", start.manifest)
         self._view_tag = f"{SHARED_VIEW_TAG}{start.sweep_id}"
         client.set_experiment_tag(experiment_id, self._view_tag, start.view)
 
@@ -42,17 +59,28 @@ class SweepRun:
         Raises:
           MlflowException, OSError: it could not be stored; the run is ended as FAILED, if that much can be.
         """
-        with artifact_folder(self._client, self.run_id, self._artifact_uri) as folder:
-            (folder / "ranking.csv").write_text(end.ranking_csv, encoding="utf-8")
+        self._write("ranking.csv", end.ranking_csv)
         now_ms = time.time_ns() // 1_000_000
         self._client.log_batch(
             self.run_id,
-            metrics=[Metric(name, value, now_ms, 0) for name, value in end.metrics.items()],
+            # A value that is logged twice would be there twice.
+            metrics=[
+                Metric(name, value, now_ms, 0)
+                for name, value in end.metrics.items()
+                if self._known.get(name) != value
+            ],
             tags=[RunTag(name, value) for name, value in {**end.tags, NOTE: end.note}.items()],
         )
         self._client.set_experiment_tag(self._experiment_id, self._view_tag, end.view)
         self._describe_experiment(end.experiment_note)
         self._client.set_terminated(self.run_id, end.status)
+
+    def _write(self, name: str, text: str) -> None:
+        """Put a file beside the others, whole or not at all."""
+        with artifact_folder(self._client, self.run_id, self._artifact_uri) as folder:
+            part = folder / f"{name}.part"
+            part.write_text(text, encoding="utf-8")
+            part.replace(folder / name)
 
     def abort(self, status: Status) -> None:
         """End the run with what is there."""

@@ -1,7 +1,7 @@
 """The training process's view of tracking: runs that are begun, filled and ended without waiting."""
 
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, Protocol
 
 from swath.tracking.channel import Worker
 from swath.tracking.records import (
@@ -15,13 +15,54 @@ from swath.tracking.records import (
 )
 
 
-class TrackedRun:
-    """One run in the store. Its calls return at once; what became of them is said by `settle`."""
+class Tracked(Protocol):
+    """A run that is being tracked. Its calls return at once; what became of them is said by `settle`."""
 
-    def __init__(self, worker: Worker, key: int, start: RunStart) -> None:
+    @property
+    def run_id(self) -> str | None:
+        """The run's id, as soon as it is known; None where the run could not be begun."""
+
+    @property
+    def stored(self) -> bool:
+        """Whether everything that was asked for has been stored, or has failed; `settle` need not wait."""
+
+    def known_id(self) -> str | None:
+        """The run's id, waited for; None where the run could not be begun."""
+
+    def log_steps(self, block: StepBlock) -> None:
+        """Store values of per-step metrics."""
+
+    def end(self, end: RunEnd) -> None:
+        """Store what is left, and end the run."""
+
+    def check(self) -> None:
+        """Raise what has gone wrong so far."""
+
+    def settle(self) -> tuple[str, float]:
+        """Wait until everything is stored.
+
+        Returns:
+          The run's id, and the seconds that tracking it took.
+
+        Raises:
+          RemoteError, WorkerDiedError: the first thing that went wrong.
+        """
+
+
+class BeginsRuns(Protocol):
+    """Whatever can begin a run."""
+
+    def begin(self, start: RunStart, run_id: str | None = None) -> Tracked:
+        """Begin a run, or go on with the one that has this id."""
+
+
+class TrackedRun:
+    """One run in the store; see `Tracked`."""
+
+    def __init__(self, worker: Worker, key: int, start: RunStart, run_id: str | None) -> None:
         self._worker = worker
         self._key = key
-        self._run_id: Future[str] = worker.call("begin", key, start)
+        self._run_id: Future[str] = worker.call("begin", key, start, run_id)
         self._calls: list[Future[Any]] = [self._run_id]
 
     def log_steps(self, block: StepBlock) -> None:
@@ -44,20 +85,17 @@ class TrackedRun:
         known = self._run_id.done() and self._run_id.exception() is None
         return self._run_id.result() if known else None
 
+    def known_id(self) -> str | None:
+        """See `Tracked`."""
+        return None if self._run_id.exception() is not None else self._run_id.result()
+
     @property
     def stored(self) -> bool:
-        """Whether everything that was asked for has been stored, or has failed; `settle` need not wait."""
+        """See `Tracked`."""
         return all(call.done() for call in self._calls)
 
     def settle(self) -> tuple[str, float]:
-        """Wait until everything is stored.
-
-        Returns:
-          The run's id, and the seconds that tracking it took.
-
-        Raises:
-          RemoteError, WorkerDiedError: the first thing that went wrong.
-        """
+        """See `Tracked`."""
         for call in self._calls:
             last = call.result()
         return self._run_id.result(), float(last)
@@ -68,6 +106,9 @@ class UntrackedRun:
 
     run_id: str | None = None
     stored = True
+
+    def known_id(self) -> None:
+        """There is none."""
 
     def log_steps(self, block: StepBlock) -> None:
         """Drop it."""
@@ -83,7 +124,16 @@ class UntrackedRun:
         return "", 0.0
 
 
-Tracked = TrackedRun | UntrackedRun
+class StoredBefore(UntrackedRun):
+    """A run that had finished before this command; it is left as it is."""
+
+    def __init__(self, run_id: str, track_s: float) -> None:
+        self.run_id = run_id
+        self._track_s = track_s
+
+    def settle(self) -> tuple[str, float]:
+        """What the store says of it."""
+        return self.run_id or "", self._track_s
 
 
 class Tracker:
@@ -94,21 +144,25 @@ class Tracker:
     """
 
     def __init__(self) -> None:
-        self._worker = Worker("swath.tracking.worker")
+        self._worker = Worker("swath.worker")
         self._runs = 0
 
     def open(self, address: StoreAddress) -> Future[StoreInfo]:
         """Open the store; the future raises `RemoteError` where it cannot be used."""
         return self._worker.call("open", address)
 
-    def begin(self, start: RunStart) -> TrackedRun:
-        """Begin a run."""
+    def begin(self, start: RunStart, run_id: str | None = None) -> TrackedRun:
+        """Begin a run, or go on with the one that has this id."""
         self._runs += 1
-        return TrackedRun(self._worker, self._runs, start)
+        return TrackedRun(self._worker, self._runs, start, run_id)
 
-    def begin_sweep(self, start: SweepStart) -> Future[str]:
-        """Begin the run that stands for the sweep as a whole; a future of its id."""
-        return self._worker.call("begin_sweep", start)
+    def begin_sweep(self, start: SweepStart, run_id: str | None = None) -> Future[str]:
+        """Begin the run that stands for the sweep as a whole, or go on with it; a future of its id."""
+        return self._worker.call("begin_sweep", start, run_id)
+
+    def call(self, function: str, *arguments: Any) -> Future[Any]:
+        """Have the process carry out one of its other calls; see `swath.worker`."""
+        return self._worker.call(function, *arguments)
 
     def end_sweep(self, end: SweepEnd) -> Future[None]:
         """End it; the future raises `RemoteError` where that cannot be stored."""

@@ -35,7 +35,7 @@ class Segment:
 
 
 class GroupTraining:
-    """The lanes of a group on their way from zero weights; lanes that have ended may leave.
+    """The lanes of a group on their way from where they start; lanes that have ended may leave.
 
     Attributes:
       lanes: the lanes that are still trained, as indices into the group's.
@@ -48,6 +48,7 @@ class GroupTraining:
         program: Program,
         pixels: int,
         clock: Callable[[], float] = time.perf_counter,
+        starts: "Sequence[tuple[NDArray[np.float32], NDArray[np.float32]]]" = (),
     ) -> None:
         """Prepare to train.
 
@@ -56,13 +57,17 @@ class GroupTraining:
           program: compiled for the group's data.
           pixels: values in an image.
           clock: seconds, from any start.
+          starts: of each lane, weights [3072, 10] and biases [10] before the group's first step; empty for
+            zeros.
         """
         self._group = group
         self._program = program
         self._clock = clock
         self._parameters = initial_parameters(len(group.lanes), pixels)
+        if starts:
+            self._parameters = _side_by_side(starts)
         self.lanes = tuple(range(len(group.lanes)))
-        self.steps_done = 0
+        self.steps_done = group.first_step
 
     def advance(self, span: Span) -> Segment:
         """Train the steps of a span; how steps are cut into spans does not change a bit."""
@@ -97,6 +102,16 @@ class GroupTraining:
             tf.pad(tf.gather(biases, columns), [[0, missing]]),
         )
         self.lanes = tuple(lanes)
+
+
+def _side_by_side(starts: Sequence[tuple[NDArray[np.float32], NDArray[np.float32]]]) -> Parameters:
+    """Weights and biases of lanes as columns, padded as the model wants them."""
+    missing = padded(CLASSES * len(starts)) - CLASSES * len(starts)
+    weights = np.concatenate([weights for weights, _ in starts], axis=1)
+    biases = np.concatenate([biases for _, biases in starts])
+    return Parameters(
+        tf.constant(np.pad(weights, [(0, 0), (0, missing)])), tf.constant(np.pad(biases, (0, missing)))
+    )
 
 
 def lane_parameters(segment: Segment, lane: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

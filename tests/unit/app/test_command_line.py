@@ -10,7 +10,8 @@ import pytest
 from swath.app.command_line import TRACKING_VARIABLE, keep_password, read_words
 from swath.app.help import help_text
 from swath.app.mistakes import FIELDS
-from swath.app.search_path import config_folder, primary_configs
+from swath.app.search_path import primary_configs
+from swath.config.folders import config_folder
 from swath.config.schema import DataConfig, FuseConfig, RunConfig, TrackingConfig
 from swath.errors import ConfigError
 

@@ -9,6 +9,8 @@ from swath.tracking.channel import serve
 from swath.tracking.mlflow_settings import settle
 from swath.tracking.secrets import one_line
 
+STORE_CALLS = ("open", "begin_sweep", "begin", "log_steps", "end", "end_sweep", "set_tag", "close")
+
 
 def main(descriptor: int) -> None:
     """Serve a `RunStore` until the pipe closes, then end the runs that are still open as KILLED.
@@ -23,15 +25,22 @@ def main(descriptor: int) -> None:
     settle()
     logging.basicConfig(level=logging.ERROR)
 
-    from swath.tracking.store import RunStore  # MLflow takes a second: only here, in the process it is for
+    # MLflow takes a second: only here, in the process it is for.
+    from swath.checkpoint_files import CheckpointFiles
+    from swath.resuming.earlier import Earlier
+    from swath.tracking.store import RunStore
 
     for name in ("mlflow", "alembic"):
         # It logs an error of its database with its traceback, then raises it; the parent says it in a line.
         logging.getLogger(name).setLevel(logging.CRITICAL)
     store = RunStore()
-
-    names = ("open", "begin_sweep", "begin", "log_steps", "end", "end_sweep", "close")
-    functions = {name: getattr(store, name) for name in names}
+    earlier = Earlier(store)
+    files = CheckpointFiles()
+    functions = {
+        **{name: getattr(store, name) for name in STORE_CALLS},
+        **{name: getattr(earlier, name) for name in ("close_stale", "take_up", "before")},
+        **{name: getattr(files, name) for name in ("save_checkpoint", "drop_checkpoint", "drop_checkpoints")},
+    }
     try:
         serve(descriptor, functions, lambda error: one_line(error, store.uri))
     finally:

@@ -1,0 +1,48 @@
+"""What a command asks about earlier ones. Runs in the tracking process."""
+
+from collections.abc import Sequence
+
+from swath.reading.store import open_reader
+from swath.resuming.past import Past
+from swath.resuming.records import AskedRun, AskedSweep, Before, FoundSweep
+from swath.resuming.stale import close_stale
+from swath.tracking.store import RunStore
+
+
+class Earlier:
+    """Answers for the store that has been opened.
+
+    Args:
+      store: the runs of this process.
+    """
+
+    def __init__(self, store: RunStore) -> None:
+        self._store = store
+        self._past: Past | None = None
+
+    def close_stale(self) -> list[str]:
+        """End runs that dead processes of this machine have left open; returns their ids."""
+        reader = open_reader(self._store.uri)
+        left = [
+            run
+            for run in reader.runs({"swath.pid": None}, status="RUNNING")
+            if run.experiment_id == self._store.experiment_id
+        ]
+        return [run.run_id for run in close_stale(self._store.client, left)]
+
+    def take_up(self, asked: AskedSweep) -> FoundSweep | None:
+        """The earlier command that is to be taken up; None where there is none.
+
+        Raises:
+          SwathError: it must not be.
+        """
+        self._past = Past(open_reader(self._store.uri), self._store.experiment_id, asked)
+        found = self._past.sweep
+        if found is not None:
+            self.close_stale()
+        return found
+
+    def before(self, asked: Sequence[AskedRun]) -> list[Before]:
+        """What is there of configurations, in the same order."""
+        assert self._past is not None
+        return self._past.before(asked)

@@ -1,0 +1,162 @@
+"""What an earlier command has left, turned into what is still to be done."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from filelock import FileLock, Timeout
+
+from swath.checkpoint import lane_key
+from swath.checkpoint_files import checkpoints_folder
+from swath.config.fields import computed_values
+from swath.config.fingerprint import fingerprint
+from swath.config.schema import DataConfig, RunConfig
+from swath.data import Dataset
+from swath.data.cache import cache_folder
+from swath.errors import SwathError
+from swath.facts import facts_of
+from swath.launch import Launch, RunRequest, RunResult
+from swath.resuming.manifest import Manifest, configurations_of
+from swath.resuming.records import AskedRun, AskedSweep, Before, FoundSweep
+from swath.run_start import runtime_tags
+from swath.tracking.environment import environment_facts
+from swath.tracking.tracker import StoredBefore, Tracker
+
+LEFT_OUT = "left out by resume=failed: it has not failed"
+
+
+def asked_run(config: RunConfig, digest: str) -> AskedRun:
+    """A configuration as the store is asked for it."""
+    return AskedRun(
+        fingerprint(config),
+        digest,
+        lane_key(config, digest),
+        config.max_steps,
+        config.tracking.every_steps,
+        config.evaluate_every_steps,
+    )
+
+
+def present_facts(datasets: Mapping[DataConfig, Dataset]) -> dict[str, str]:
+    """What a sweep is made with now, by tag."""
+    digests = " ".join(sorted({dataset.digest for dataset in datasets.values()}))
+    return facts_of({**environment_facts(), **runtime_tags(), "swath.data_digest": digests})
+
+
+def new_manifest(
+    launch: Launch,
+    configs: Sequence[RunConfig],
+    datasets: Mapping[DataConfig, Dataset],
+    facts: dict[str, str],
+) -> Manifest:
+    """The manifest of a sweep that begins."""
+    identities = [(fingerprint(config), datasets[config.data].digest) for config in configs]
+    values = [computed_values(config) for config in configs]
+    return Manifest(
+        launch.sweep,
+        launch.sweep_id,
+        launch.command,
+        facts,
+        configs[0].tracking.every_steps,
+        configurations_of(identities, values),
+        [],
+    )
+
+
+class OneAtATime:
+    """A lock by which no two commands take up the same sweep at the same time; freed when a process ends.
+
+    Args:
+      what: identifies the sweep.
+
+    Raises:
+      SwathError: another command is at it.
+    """
+
+    def __init__(self, what: str) -> None:
+        folder = cache_folder() / "locks"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = FileLock(folder / f"{hashlib.sha256(what.encode()).hexdigest()[:24]}.lock")
+            self._lock.acquire(timeout=0)
+        except Timeout as error:
+            raise SwathError(
+                "another command is taking up the same sweep at this moment; wait for its end"
+            ) from error
+        except OSError as error:
+            raise SwathError(
+                f"resume needs a folder that can be written: {folder} ({error.strerror})"
+            ) from error
+
+
+@dataclass
+class TakingUp:
+    """One command that takes up an earlier one.
+
+    Attributes:
+      mode: `yes`, `failed` or `anyway`.
+      found: the earlier command; None where there is none.
+      counts: configurations that were finished before, go on, begin anew, or are left out.
+    """
+
+    tracker: Tracker
+    mode: str
+    datasets: Mapping[DataConfig, Dataset]
+    found: FoundSweep | None = None
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def find(self, launch: Launch, configs: Sequence[RunConfig], facts: dict[str, str]) -> Launch:
+        """Find the earlier command; returns the launch with its id, if there is one.
+
+        Raises:
+          SwathError: it is being trained, or what has changed since could change a number.
+        """
+        asked = AskedSweep(
+            launch.sweep,
+            launch.is_grid,
+            tuple(asked_run(config, self.datasets[config.data].digest) for config in configs),
+            facts,
+            str(checkpoints_folder()),
+            self.mode == "anyway",
+        )
+        self.found = self.tracker.call("take_up", asked).result()
+        return launch if self.found is None else replace(launch, sweep_id=self.found.sweep_id)
+
+    def resolve(self, requests: Sequence[RunRequest]) -> list[RunRequest | RunResult]:
+        """Of each configuration what is left to do, or how it has ended before."""
+        asked = [asked_run(request.config, self.datasets[request.config.data].digest) for request in requests]
+        found: list[Before] = self.tracker.call("before", asked).result()
+        return [self._resolve(request, before) for request, before in zip(requests, found, strict=True)]
+
+    def _resolve(self, request: RunRequest, before: Before) -> RunRequest | RunResult:
+        if before.finished:
+            self.counts["finished before"] += 1
+            return _finished_before(request.config, before)
+        if self.mode == "failed" and before.status != "FAILED":
+            self.counts["left out"] += 1
+            tracked = StoredBefore(before.run_id or "", 0.0)
+            return RunResult(request.config, "KILLED", {}, LEFT_OUT, tracked, before=True)
+        self.counts["begin anew" if before.run_id is None and before.start is None else "go on"] += 1
+        return replace(request, run_id=before.run_id, start=before.start, taken_over=before.taken_over)
+
+    def summary(self) -> str:
+        """How many of each."""
+        parts = [f"{count} {what}" for what, count in sorted(self.counts.items())]
+        return f"Resumed: {', '.join(parts) or 'nothing'}."
+
+
+def _finished_before(config: RunConfig, before: Before) -> RunResult:
+    run_id = before.run_id or ""
+    tracked = StoredBefore(run_id, before.metrics.get("runtime/track_s", 0.0))
+    return RunResult(
+        config,
+        "FINISHED",
+        before.metrics,
+        None,
+        tracked,
+        float(before.tags.get("swath.train_accuracy", "nan")),
+        before.tags.get("swath.bits", ""),
+        run_id,
+        before=True,
+    )

@@ -1,0 +1,94 @@
+"""A store as plain values, for comparing two of them whole."""
+
+import hashlib
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+SAME_FILES = ("config.yaml", "weights.npz", "predictions.npz", "confusion.json")
+OWN_FILES = {"manifest.json", "ranking.csv"}
+RUN_FILES = {*SAME_FILES, "overrides.yaml", "environment.txt", "weights.png"}
+STEPPED = ("train/accuracy", "train/loss")
+
+
+def open_read_only(folder: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"file:{folder}/mlflow.db?mode=ro", uri=True, timeout=60)
+
+
+def whole_store(folder: Path) -> dict[str, Any]:
+    """Everything in a store that has to be the same however often its sweep was cut off.
+
+    Ids, times and what runtimes were measured are left out; that each is there once is not.
+    """
+    with open_read_only(folder) as database:
+        runs = database.execute(
+            "select run_uuid, status, artifact_uri from runs where lifecycle_stage = 'active'"
+        ).fetchall()
+        found = {}
+        for run_id, status, artifacts in runs:
+            tags = dict(database.execute("select key, value from tags where run_uuid = ?", (run_id,)))
+            place = Path(artifacts.removeprefix("file://"))
+            files = {path.name: path for path in place.iterdir()} if place.is_dir() else {}
+            if tags["swath.kind"] == "sweep":
+                key = f"sweep {tags['swath.sweep']}"
+                assert key not in found, f"two of {key}"
+                counts = [tags.get(f"swath.{name}") for name in ("asked_for", "finished", "failed", "killed")]
+                found[key] = {"status": status, "counts": counts, "files": sorted(files)}
+                continue
+            key = f"run {tags['swath.fingerprint']}"
+            assert key not in found, f"two runs of {key}"
+            found[key] = {
+                "status": status,
+                "bits": tags.get("swath.bits"),
+                "train_accuracy": tags.get("swath.train_accuracy"),
+                "error": tags.get("swath.error"),
+                "params": dict(
+                    database.execute("select key, value from params where run_uuid = ?", (run_id,))
+                ),
+                "inputs": database.execute(
+                    "select count(*) from inputs where destination_id = ?", (run_id,)
+                ).fetchone(),
+                "metrics": _metrics(database, run_id, "metrics"),
+                "latest": _metrics(database, run_id, "latest_metrics"),
+                "files": {name: _content(path) for name, path in sorted(files.items())},
+            }
+    return found
+
+
+def _metrics(database: sqlite3.Connection, run_id: str, table: str) -> dict[str, Any]:
+    rows = database.execute(
+        f"select key, step, value, is_nan from {table} where run_uuid = ? order by key, step", (run_id,)
+    )
+    found: dict[str, list[Any]] = {}
+    for key, step, value, is_nan in rows:
+        found.setdefault(key, []).append((step, None if key.startswith("runtime/") else value, is_nan))
+    return {key: _digest(json.dumps(values)) if len(values) > 20 else values for key, values in found.items()}
+
+
+def _content(path: Path) -> str | None:
+    """A digest of what a file says; None where it may say something else each time."""
+    if path.suffix == ".npz":
+        with np.load(path) as arrays:
+            return _digest(
+                *(f"{name} {array.dtype} {array.shape} {array.tobytes()!r}" for name, array in arrays.items())
+            )
+    return _digest(path.read_text(encoding="utf-8")) if path.name in SAME_FILES else None
+
+
+def _digest(*texts: str) -> str:
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()
+
+
+def orphans(folder: Path) -> list[str]:
+    """Files of a store that belong to no run, and what is left of files that were being made."""
+    with open_read_only(folder) as database:
+        known = {row[0] for row in database.execute("select run_uuid from runs")}
+    left = [str(path) for path in folder.glob("mlflow.db*") if path.name != "mlflow.db"]
+    for path in (folder / "mlruns").glob("*/*"):
+        if path.name not in known:
+            left.append(str(path))
+    left += [str(path) for path in (folder / "mlruns").rglob("*.part")]
+    return left
