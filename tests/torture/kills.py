@@ -56,7 +56,7 @@ def environment(cache: Path) -> dict[str, str]:
 
 
 def undisturbed(folder: Path, cache: Path) -> float:
-    """Run the sweep once, left alone; returns its seconds. The first one would probe widths, so it runs twice."""
+    """Run the sweep left alone, twice, because the first one probes widths; returns the second's seconds."""
     for name in ("probing", "reference"):
         (folder / name).mkdir()
         started = time.monotonic()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from swath.app.checkpoints import SavedCheckpoints
 from swath.app.command_line import TRACKING_VARIABLE
 from swath.config.schema import DataConfig, RunConfig
-from swath.data import Dataset, check_available, load_dataset, rebuild_dataset
+from swath.data import check_available, load_dataset, load_intact, rebuild_dataset
 from swath.errors import SwathError
 from swath.events import Event, Note, Observer, RunEnded, Starting
 from swath.launch import Launch, RunRequest, RunResult
@@ -149,7 +149,7 @@ class Session:
         """Begin to train and track configurations; the results are not settled yet."""
         for entry in dict.fromkeys(request.config.data for request in requests):
             if entry not in self._datasets:  # another sweeper's choice
-                self._datasets[entry] = self._intact(entry)
+                self._datasets[entry] = load_intact(entry.name, entry.dir)
         futures: list[Future[RunResult]] = [Future() for _ in requests]
         self._asked_for += futures
         todo: list[tuple[RunRequest, Future[RunResult]]] = []
@@ -225,8 +225,3 @@ class Session:
     def _ended(self) -> "list[Future[RunResult]]":
         ended = [future for future in self._asked_for if future.done() and not future.cancelled()]
         return [future for future in ended if future.exception() is None]
-
-    @staticmethod
-    def _intact(entry: DataConfig) -> Dataset:
-        dataset = load_dataset(entry.name, entry.dir)
-        return dataset if dataset.is_intact() else rebuild_dataset(entry.name, entry.dir)

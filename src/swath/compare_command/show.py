@@ -101,9 +101,10 @@ def _write_groups(
 def show_diff(reader: Reader, first: str, second: str) -> None:
     """Show what two runs differ in."""
     from swath.comparing.diff import diff_lines, difference, run_with
+    from swath.comparing.numbers import stored_numbers
 
-    pair = run_with(reader, first), run_with(reader, second)
-    for line in diff_lines(difference(reader, *pair)):
+    pair = [stored_numbers(reader, run_with(reader, run_id)) for run_id in (first, second)]
+    for line in diff_lines(difference(*pair)):
         print(line)
 
 

@@ -47,6 +47,16 @@ def rebuild_dataset(name: str, directory: str | None = None) -> Dataset:
     return load_digits(spec) if name == "digits" else _load_cifar10(spec, directory, rebuild=True)
 
 
+def load_intact(name: str, directory: str | None = None) -> Dataset:
+    """Load a data set whose images are those that its digest was taken of.
+
+    Raises:
+      DataError: as `load_dataset`.
+    """
+    dataset = load_dataset(name, directory)
+    return dataset if dataset.is_intact() else rebuild_dataset(name, directory)
+
+
 def check_available(name: str, directory: str | None = None) -> None:
     """Check, without reading an image and without a network, that a directory that was given has the data.
 

@@ -19,6 +19,8 @@ PAGE = 1_000
 class ClientReader:
     """Reads the store behind a tracking server."""
 
+    moved: str | None = None
+
     def __init__(self, uri: str) -> None:
         """Connect; the first question shows whether the server is there."""
         self._client = MlflowClient(tracking_uri=uri)

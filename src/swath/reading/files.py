@@ -58,7 +58,7 @@ def read_weights(run: StoredRun) -> Weights:
     Raises:
       SwathError: the run has none, or its file cannot be read.
     """
-    arrays = _arrays(run, "weights.npz")
+    arrays = read_arrays(run, "weights.npz")
     return Weights(arrays["weights"], arrays["biases"], arrays["shift"], arrays.get("scale"))
 
 
@@ -72,7 +72,7 @@ def read_predictions(run: StoredRun, split: str) -> Predictions | None:
     Raises:
       SwathError: the run has no such file, or it cannot be read.
     """
-    arrays = _arrays(run, "predictions.npz")
+    arrays = read_arrays(run, "predictions.npz")
     if f"{split}_labels" not in arrays or not arrays[split].size:
         return None
     return Predictions(arrays[split], arrays[f"{split}_labels"])
@@ -103,10 +103,15 @@ def read_bytes(run: StoredRun, name: str) -> bytes:
         raise SwathError(f"run {run.run_id}: {name} cannot be read ({reason})") from error
 
 
-def _arrays(run: StoredRun, name: str) -> dict[str, NDArray[Any]]:
+def read_arrays(run: StoredRun, name: str) -> dict[str, NDArray[Any]]:
+    """The arrays in an `.npz` file of a run; nothing in it is unpickled.
+
+    Raises:
+      SwathError: the run has no such file, or it is damaged.
+    """
     content = read_bytes(run, name)
     try:
-        with np.load(io.BytesIO(content)) as arrays:
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             return dict(arrays)
     except Exception as error:
         raise SwathError(f"run {run.run_id}: {name} is damaged ({error})") from error

@@ -7,6 +7,7 @@ MLflow's interface makes an object of every value, and reads a run's curve with 
 import math
 from collections.abc import Mapping, Sequence
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,8 @@ from mlflow.store.tracking.dbmodels.models import (
     SqlRun,
     SqlTag,
 )
+from mlflow.utils.file_utils import local_file_uri_to_path
+from mlflow.utils.uri import is_local_uri
 
 from swath.errors import SwathError
 from swath.reading.records import Curve, StoredRun
@@ -44,7 +47,11 @@ AT_ONCE = 500
 
 
 class SqlReader:
-    """Reads an SQL store. An SQLite file is opened for reading only."""
+    """Reads an SQL store. An SQLite file is opened for reading only.
+
+    Attributes:
+      moved: the folder beside the database in which files were found that it has another address of.
+    """
 
     def __init__(self, uri: str) -> None:
         """Open it.
@@ -53,6 +60,8 @@ class SqlReader:
           SwathError: its tables are those of another version of MLflow.
         """
         path = database_file(uri)
+        self._folder = None if path is None else path.parent
+        self.moved: str | None = None
         if path is None:
             self._engine = sqlalchemy.create_engine(uri)
         else:
@@ -110,7 +119,7 @@ class SqlReader:
                     row.status or RunStatus.to_string(RunStatus.RUNNING),
                     row.start_time or 0,
                     row.end_time,
-                    row.artifact_uri or "",
+                    self._place_of_files(row.artifact_uri or "", row.run_uuid),
                 )
                 for row in rows
             }
@@ -125,6 +134,20 @@ class SqlReader:
                 runs[run_id].metrics[key] = _read_value(value, is_nan)
                 runs[run_id].last_steps[key] = step
         return list(runs.values())
+
+    def _place_of_files(self, artifact_uri: str, run_id: str) -> str:
+        """Where a run's files are: beside the database first, whatever address it holds.
+
+        Addresses in it are absolute, so those of a store that was copied lead to where it was copied from.
+        """
+        if self._folder is None or not is_local_uri(artifact_uri):
+            return artifact_uri
+        stored = Path(local_file_uri_to_path(artifact_uri))
+        beside = self._folder / "mlruns" / Path(*stored.parts[-3:])
+        if run_id not in stored.parts or beside == stored or not beside.is_dir():
+            return artifact_uri
+        self.moved = str(beside.parents[1])
+        return str(beside)
 
     def curves(self, run_ids: Sequence[str], metrics: Sequence[str]) -> list[Curve]:
         """See `Reader`."""

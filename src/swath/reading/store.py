@@ -12,7 +12,13 @@ from swath.tracking.secrets import hide_password, one_line
 
 
 class Reader(Protocol):
-    """Reads runs; deleted ones are not there."""
+    """Reads runs; deleted ones are not there.
+
+    Attributes:
+      moved: where files are found of a store that was copied, if not where it says; None otherwise.
+    """
+
+    moved: str | None
 
     def runs(self, tags: Mapping[str, str | None], status: str | None = None) -> list[StoredRun]:
         """The runs that have all these tags, oldest first.

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from swath.comparing.diff import Parting, array_parting, series_parting, ulps_apart
+from swath.comparing.partings import Parting, array_parting, series_parting, ulps_apart
 from swath.reading.records import Curve
 
 ONE = np.float32(1)
@@ -45,7 +45,7 @@ def test_same_series_do_not_part() -> None:
 def test_series_part_at_the_first_step_that_differs() -> None:
     other = [0.5, math.nextafter(0.25, 1), 1.0 + 4 * 2**-52]
     found = series_parting("train/loss", curve([0.5, 0.25, 1.0]), curve(other))
-    assert found == Parting("train/loss", 1, 0.25, other[1], 4)
+    assert found == Parting("train/loss", 1, 0.25, other[1], 4, pytest.approx(4 * 2**-52))
 
 
 @pytest.mark.parametrize(
@@ -59,19 +59,42 @@ def test_missing_steps_part(first: list[float], second: list[float], step: int) 
     assert found.largest_ulps is None
 
 
+def test_a_step_that_is_there_twice_parts() -> None:
+    found = series_parting("train/loss", curve([0.5, 0.25], [0, 1]), curve([0.5, 0.25, 0.25], [0, 1, 1]))
+    assert found is not None
+    assert found.step == 1
+
+
+def test_a_value_that_differs_before_a_missing_step_is_named() -> None:
+    found = series_parting("train/loss", curve([0.5, 0.25, 0.125]), curve([0.5, 0.3]))
+    assert found is not None
+    assert (found.step, found.first, found.second) == (1, 0.25, 0.3)
+
+
+def test_differences_are_relative_to_the_larger_value() -> None:
+    found = series_parting("train/loss", curve([2.0, 1.0]), curve([2.5, 1.0]))
+    assert found is not None
+    assert found.largest_relative == pytest.approx(0.2)
+    lost = series_parting("train/loss", curve([2.0]), curve([math.nan]))
+    assert lost is not None
+    assert lost.largest_relative == math.inf
+
+
 def test_arrays_that_differ_in_one_bit() -> None:
     first = np.ones([3, 2], np.float32)
     second = first.copy()
     second[1, 1] = np.nextafter(ONE, np.float32(2))
     assert array_parting("weights", first, first.copy()) is None
-    assert array_parting("weights", first, second) == Parting("weights", None, None, None, 1)
+    assert array_parting("weights", first, second) == Parting(
+        "weights", None, None, None, 1, pytest.approx(2**-23)
+    )
     assert array_parting("weights", first, None) == Parting("weights", None, None, None, None)
     assert array_parting("weights", first, first[:2]) == Parting("weights", None, None, None, None)
 
 
 def test_zero_and_minus_zero_differ() -> None:
     zeros = np.zeros(2, np.float32)
-    assert array_parting("weights", zeros, -zeros) == Parting("weights", None, None, None, 1)
+    assert array_parting("weights", zeros, -zeros) == Parting("weights", None, None, None, 1, 0.0)
 
 
 def test_classes_that_differ_are_counted() -> None:

@@ -1,0 +1,100 @@
+"""A run kept in memory, as it would be stored: for whoever compares it instead of, or besides, keeping it."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swath.tracking.records import RunEnd, RunStart, StepBlock
+from swath.tracking.tracker import BeginsRuns, Tracked, UntrackedRun
+
+
+class RecordedRun:
+    """A run whose values stay in memory.
+
+    Args:
+      start: what is said of it.
+      inner: where it is stored besides.
+
+    Attributes:
+      start: what is said of it.
+      end: how it ended; None until then.
+    """
+
+    def __init__(self, start: RunStart, inner: Tracked) -> None:
+        self.start = start
+        self.ending: RunEnd | None = None
+        self._inner = inner
+        self._blocks: list[StepBlock] = []
+
+    @property
+    def run_id(self) -> str | None:
+        """See `Tracked`."""
+        return self._inner.run_id
+
+    @property
+    def stored(self) -> bool:
+        """See `Tracked`."""
+        return self._inner.stored
+
+    def known_id(self) -> str | None:
+        """See `Tracked`."""
+        return self._inner.known_id()
+
+    def log_steps(self, block: StepBlock) -> None:
+        """See `Tracked`."""
+        self._blocks.append(block)
+        self._inner.log_steps(block)
+
+    def end(self, end: RunEnd) -> None:
+        """See `Tracked`."""
+        self.ending = end
+        self._inner.end(end)
+
+    def check(self) -> None:
+        """See `Tracked`."""
+        self._inner.check()
+
+    def settle(self) -> tuple[str, float]:
+        """See `Tracked`."""
+        return self._inner.settle()
+
+    def series(self) -> dict[str, tuple[NDArray[np.int64], NDArray[np.float64]]]:
+        """Steps and values of every metric, as they would be stored."""
+        found: dict[str, list[tuple[NDArray[np.int64], NDArray[np.float64]]]] = {}
+        for block in self._blocks:
+            for name, values in block.values.items():
+                steps = block.first_step + block.every * np.arange(len(values), dtype=np.int64)
+                found.setdefault(name, []).append((steps, np.asarray(values, np.float64)))
+        for name, value in self.ending.metrics.items() if self.ending is not None else ():
+            found.setdefault(name, []).append((np.zeros(1, np.int64), np.array([value], np.float64)))
+        return {
+            name: (np.concatenate([steps for steps, _ in parts]), np.concatenate([part for _, part in parts]))
+            for name, parts in found.items()
+        }
+
+
+class Recorder:
+    """Begins runs that are kept in memory, and nowhere else."""
+
+    def begin(self, start: RunStart, run_id: str | None = None) -> RecordedRun:
+        """See `BeginsRuns`."""
+        return RecordedRun(start, UntrackedRun())
+
+
+class StoringRecorder:
+    """Begins runs that are kept in memory, and stored as repetitions of others.
+
+    Args:
+      tracker: stores them.
+      repeats: of each fingerprint and data digest the runs that are repeated, in the order asked for.
+    """
+
+    def __init__(self, tracker: BeginsRuns, repeats: dict[tuple[str, str], list[str]]) -> None:
+        self._tracker = tracker
+        self._repeats = {identity: list(run_ids) for identity, run_ids in repeats.items()}
+
+    def begin(self, start: RunStart, run_id: str | None = None) -> RecordedRun:
+        """See `BeginsRuns`."""
+        identity = start.tags["swath.fingerprint"], start.tags["swath.data_digest"]
+        of = self._repeats[identity].pop(0)
+        start.tags.update({"swath.kind": "reproduction", "swath.reproduces": of})
+        return RecordedRun(start, self._tracker.begin(start))

@@ -1,0 +1,1 @@
+"""The command `swath-reproduce`: runs trained again and compared, bit for bit."""

@@ -1,0 +1,1 @@
+"""A run of the store trained again from its config, and compared with what is stored."""
