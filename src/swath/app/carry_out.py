@@ -69,17 +69,17 @@ def carry_out(words: Words, checked: CheckedCommand, hidden: tuple[str, ...]) ->
             if count := checked.configs[0].fuse.check:
                 session.tell(Note(f"training up to {count} configurations once more, alone", passing=True))
                 compared = session.check(count)
-        except KeyboardInterrupt:
-            status = INTERRUPTED
+        except KeyboardInterrupt as interrupt:
+            status = getattr(interrupt, "exit_status", INTERRUPTED)
             session.tell(Note(INTERRUPTED_NOTE))
         except Exception as error:  # told after what was reached
             failure = error
         try:
             session.stop()
             session.tell(Note("storing what is left ...", passing=True))
-            results = session.close(status == INTERRUPTED)
-        except KeyboardInterrupt:
-            status = INTERRUPTED
+            results = session.close(status != 0)
+        except KeyboardInterrupt as interrupt:
+            status = getattr(interrupt, "exit_status", INTERRUPTED)
             results = session.abandon()
             abandoned = True
     wall_s = time.perf_counter() - session.began

@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 
+from swath.app.signals import end_orderly
 from swath.errors import ConfigError, SwathError
 from swath.tracking.secrets import hide_passwords
 
@@ -21,10 +22,11 @@ def main() -> None:
     show_traceback = os.environ.get(HYDRA_FULL_ERROR) == "1"
     # Hydra then hands errors on instead of printing them; this function is the one place that prints.
     os.environ[HYDRA_FULL_ERROR] = "1"
+    end_orderly()
     try:
         status = run(sys.argv[1:])
-    except KeyboardInterrupt:
-        status = 130
+    except KeyboardInterrupt as interrupt:
+        status = getattr(interrupt, "exit_status", 130)
     except Exception as error:
         if show_traceback:
             raise

@@ -38,10 +38,8 @@ def chosen_runs(reader: Reader, words: argparse.Namespace) -> Chosen:
 def say_if_moved(reader: Reader) -> None:
     """Say where the files of a copied store are read."""
     if reader.moved is not None:
-        print(
-            f"files are read from {reader.moved}, beside the database; it has other addresses",
-            file=sys.stderr,
-        )
+        line = f"files are read from {reader.moved}, beside the database; it has other addresses"
+        print(line, file=sys.stderr)
 
 
 def chosen_config(words: argparse.Namespace) -> RunConfig | None:
