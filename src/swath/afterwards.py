@@ -66,16 +66,20 @@ def carry_out(uri: str, sweep_id: str, models: str) -> str | None:
     best_first = ordered(sweep.finished, rank([run.metrics for run in sweep.finished]).metric)
     client = MlflowClient(tracking_uri=uri)
     concerned = (sweep.own or best_first[0]).run_id
-    fault = None
-    try:
-        if sweep.own is not None:
+    faults = []
+    if sweep.own is not None:
+        try:
             with tempfile.TemporaryDirectory(prefix="swath-") as folder:
                 draw_sweep(reader, sweep, Path(folder), "png")
                 client.log_artifacts(concerned, folder)
+        except Exception as error:
+            faults.append(one_line(error, uri))
+    try:
         for run in best_first[: {"all": None, "best": 1, "none": 0}[models]]:
             log_model(run, uri)
     except Exception as error:
-        fault = one_line(error, uri)
+        faults.append(one_line(error, uri))
+    fault = "; ".join(faults) or None
     with contextlib.suppress(Exception):
         client.set_tag(concerned, DONE, fault or "done")
     return fault

@@ -18,6 +18,9 @@ from swath.ui import shared_view
 MOST_VALUES = 40
 """Values of a field that a description spells out."""
 
+MOST_OF_A_COMMAND = 2_000
+"""Characters of a command that a description spells out; MLflow cuts it after 8,000."""
+
 
 def sweep_start(launch: Launch, configs: Sequence[RunConfig], manifest: Manifest) -> SweepStart:
     """Everything that the store is told of a sweep before its first step.
@@ -88,7 +91,11 @@ def sweep_end(
         else {f"best/{name}": value for name, value in best.metrics.items()},
         tags=tags,
         note=_note(launch, [result.config for result in results], lines),
-        experiment_note=f"Sweeps made by swath. The latest, `{launch.sweep}`: {' '.join(lines)}",
+        experiment_note=_note(
+            launch,
+            [result.config for result in results],
+            [f"Sweeps made by swath. The latest, `{launch.sweep}`: {' '.join(lines)}"],
+        ),
         ranking_csv=_ranking_csv(results, finished, ranking.order, launch.swept),
         view=_view(launch, [result.config for result in results]),
     )
@@ -118,7 +125,11 @@ def grid_fields(results: Sequence[RunResult]) -> tuple[str, ...]:
 def _note(launch: Launch, configs: Sequence[RunConfig], lines: Sequence[str]) -> str:
     asks = [f"**{launch.question}**"] if launch.question else []
     grid = [f"Grid: `{line}`" for line in grid_lines(configs)]
-    return "\n\n".join([*asks, *lines, *grid, f"Made by: `{launch.command}`"])
+    command = launch.command
+    if len(command) > MOST_OF_A_COMMAND:
+        command = f"{command[:MOST_OF_A_COMMAND]} ..."
+        grid.append("The whole command is the tag `swath.command`.")
+    return "\n\n".join([*asks, *lines, *grid, f"Made by: `{command}`"])
 
 
 def _configuration(config: RunConfig, swept: Sequence[str]) -> str:

@@ -36,6 +36,22 @@ def runs_page(experiment_id: str, sweep_id: str) -> str:
     )
 
 
+def filtered_page(experiment_id: str, condition: str) -> str:
+    """The part behind the server's address: the runs for which a condition of MLflow's language holds."""
+    return (
+        f"#/experiments/{experiment_id}/runs?searchFilter={quote(condition, safe='')}"
+        "&compareRunsMode=CHART&workflowType=machine_learning"
+    )
+
+
+def name_filter(sweep: str) -> str | None:
+    """The condition for all sweeps of a name; None for one with both kinds of quotes, which it cannot say."""
+    mark = next((mark for mark in ("'", '"') if mark not in sweep), None)
+    if mark is None:
+        return None
+    return f"tags.`swath.sweep` = {mark}{sweep}{mark} AND tags.`swath.kind` = 'run'"
+
+
 def run_page(experiment_id: str, run_id: str) -> str:
     """The part behind the server's address: one run."""
     return f"#/experiments/{experiment_id}/runs/{run_id}"

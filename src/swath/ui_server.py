@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from swath.tracking.database_file import database_file
 from swath.tracking.secrets import hide_password
 
 UI_ADDRESS = "http://127.0.0.1:5000"
@@ -47,7 +48,8 @@ def compare_command(uri: str, sweep_id: str) -> str:
 
 def _lies_here(uri: str) -> bool:
     """Whether a store is the one that MLflow takes where nothing else is said."""
-    return uri in ("sqlite:///mlflow.db", f"sqlite:///{Path('mlflow.db').resolve()}")
+    file = database_file(uri)
+    return file is not None and file.resolve() == Path("mlflow.db").resolve()
 
 
 def _addresses(server: str, pages: Sequence[tuple[str, str]]) -> list[str]:

@@ -13,7 +13,7 @@ STORE_CALLS = ("open", "begin_sweep", "begin", "log_steps", "end", "end_sweep", 
 
 
 def main(descriptor: int) -> None:
-    """Serve a `RunStore` until the pipe closes, then end the runs that are still open as KILLED.
+    """Serve a store until the pipe closes, then end the runs that are still open as KILLED.
 
     Args:
       descriptor: file descriptor of this end of the pipe.
@@ -28,17 +28,17 @@ def main(descriptor: int) -> None:
     # MLflow takes a second: only here, in the process it is for.
     from swath.checkpoint_files import CheckpointFiles
     from swath.resuming.earlier import Earlier
-    from swath.tracking.store import RunStore
+    from swath.tracking.spool import SpoolingStore
 
     for name in ("mlflow", "alembic"):
         # It logs an error of its database with its traceback, then raises it; the parent says it in a line.
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    store = RunStore()
+    store = SpoolingStore()
     earlier = Earlier(store)
     files = CheckpointFiles()
     functions = {
         **{name: getattr(store, name) for name in STORE_CALLS},
-        **{name: getattr(earlier, name) for name in ("close_stale", "take_up", "before")},
+        **{name: getattr(earlier, name) for name in ("close_stale", "deliver", "take_up", "before")},
         **{name: getattr(files, name) for name in ("save_checkpoint", "drop_checkpoint", "drop_checkpoints")},
     }
     try:

@@ -93,10 +93,15 @@ def carry_out(words: Words, checked: CheckedCommand, hidden: tuple[str, ...]) ->
         print_line(console, session.taking_up.summary())
     if compared:
         print_check(compared, session.launch, console)
-    if not abandoned and any(result.status == "FINISHED" for result in results):
+    if not abandoned and session.spool is None and any(result.status == "FINISHED" for result in results):
         _follow_up(session, checked, console)
     if failure is not None:
         raise failure
+    if session.spool is not None:
+        raise SwathError(
+            f"the server {session.store.uri} has gone away; nothing that has finished is lost: it lies in "
+            f"{session.spool}, and the same command with resume=true delivers it"
+        )
     if session.sweep_fault is not None:
         raise SwathError(f"the sweep's own run could not be stored: {session.sweep_fault}")
     failed = any(result.status != "FINISHED" for result in results)

@@ -54,6 +54,7 @@ class Session:
       store: the opened store.
       sweep_run_id: the sweep's own run, once it has ended; None for a single run.
       sweep_fault: why the sweep's own run could not be stored, where it could not be.
+      spool: the folder of what the server could not be told, because it has gone away; None where it has not.
       taking_up: what earlier commands have left; None where none is taken up.
     """
 
@@ -81,6 +82,7 @@ class Session:
         self.taking_up: TakingUp | None = None
         self.sweep_run_id: str | None = None
         self.sweep_fault: str | None = None
+        self.spool: str | None = None
         try:
             self.store, self._runner = self._bring_up(configs[0], data)
         except BaseException:
@@ -126,6 +128,9 @@ class Session:
         facts = present_facts(self._datasets) if self.launch.is_grid or first.resumes != "no" else {}
         if first.resumes != "no":
             of = self.launch.sweep if self.launch.is_grid else str(first)
+            delivered, _ = self._tracker.call("deliver").result()
+            if delivered:
+                self._observer(Note(f"delivered to the server from the spool: {delivered} runs"))
             self._only_one = OneAtATime(f"{store.uri} {store.experiment_id} {of}")
             self.taking_up = TakingUp(self._tracker, first.resumes, self._datasets)
             self.launch = self.taking_up.find(self.launch, self._configs, facts)
@@ -196,6 +201,7 @@ class Session:
                     self.sweep_fault = str(error)
             if all(result.status == "FINISHED" or result.bits for result in results) and not interrupted:
                 self._checkpoints.drop_all()
+            _, self.spool = self._tracker.call("deliver").result()
             return results
         finally:
             self._tracker.close()

@@ -32,7 +32,23 @@ def main() -> NoReturn:
         sys.exit(error.exit_status)
     except KeyboardInterrupt:
         sys.exit(130)
+    except Exception as error:
+        said = _store_line(error, words.uri)
+        if said is None:
+            raise
+        print(f"swath-compare: {said}", file=sys.stderr)
+        sys.exit(1)
     sys.exit(0)
+
+
+def _store_line(error: Exception, uri: str | None) -> str | None:
+    """What a store's own error says, in one line; None for any other error."""
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from swath.tracking.secrets import one_line
+
+    return one_line(error, uri) if isinstance(error, MlflowException | SQLAlchemyError) else None
 
 
 def run(words: argparse.Namespace) -> None:
@@ -61,15 +77,22 @@ def _check(words: argparse.Namespace) -> None:
     """Refuse words that do not go together."""
     if words.sweep and words.all_of:
         raise ConfigError([f"{words.sweep} and --all-of {words.all_of}: expected one of the two"])
-    if words.diff and (words.sweep or words.all_of):
-        raise ConfigError(["--diff compares two runs; leave the sweep out"])
+    if words.diff:
+        if words.sweep or words.all_of:
+            raise ConfigError(["--diff compares two runs; leave the sweep out"])
+        for name in ("metric", "sort", "limit", "where", "format", "output", "ui", "plots", "register"):
+            if getattr(words, name) not in (None, False):
+                raise ConfigError([f"--{name}: not with --diff, which prints lines"])
     if words.svg and not words.plots:
         raise ConfigError(["--svg: expected with --plots DIR"])
     if not (words.sweep or words.all_of):
         for name in ("metric", "where", "ui", "plots", "register"):
-            if getattr(words, name):
+            if getattr(words, name) not in (None, False):
                 raise ConfigError([f"--{name}: expected with a sweep; swath-compare lists them"])
-    if words.output is not None and not Path(words.output).absolute().parent.is_dir():
+    if words.register is not None and not words.register.strip():
+        raise ConfigError(["--register: expected a name"])
+    output = None if words.output is None else Path(words.output).absolute()
+    if output is not None and (output.is_dir() or not output.parent.is_dir()):
         raise ConfigError([f"--output {words.output}: expected a file in a folder that exists"])
 
 

@@ -1,14 +1,20 @@
 """Rows written as a table, CSV, JSON or Markdown."""
 
+import contextlib
+import io
 import json
 import math
+import os
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
+
+from swath.errors import SwathError
 
 Format = Literal["table", "csv", "json", "markdown"]
 FORMATS: tuple[str, ...] = get_args(Format)
@@ -67,6 +73,29 @@ def print_table(
     table = _table(headings, rows, bold, FULL_ID)
     fits = console.measure(table, options=console.options.update(width=10_000)).maximum <= console.width
     console.print(table if fits else _table(headings, rows, bold, SHORT_ID))
+
+
+def table_text(headings: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> str:
+    """A table as text."""
+    text = io.StringIO()
+    print_table(Console(file=text, width=width), headings, rows)
+    return text.getvalue()
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+      SwathError: it cannot be written.
+    """
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise SwathError(f"--output {path} cannot be written: {error.strerror}") from error
 
 
 def _table(

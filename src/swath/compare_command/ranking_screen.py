@@ -1,6 +1,6 @@
 """A sweep's ranking, as rows and as the sentences below it."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -47,20 +47,11 @@ def group_headings(swept: Sequence[str], metric: str) -> list[str]:
     return ["rank", "", *fields, "seeds", *(part for name in names for part in (name, "s.d."))]
 
 
-def group_rows(
-    groups: Sequence[JudgedGroup], swept: Sequence[str], metric: str, like_best: Collection[str]
-) -> list[list[str]]:
-    """A row per configuration with its seeds, best first: mean and standard deviation.
-
-    Args:
-      groups: configurations.
-      swept: fields that vary.
-      metric: that ranks.
-      like_best: ids of the runs that cannot be told from the best run; a configuration with one is marked.
-    """
+def group_rows(groups: Sequence[JudgedGroup], swept: Sequence[str], metric: str) -> list[list[str]]:
+    """A row per configuration with its seeds, best first: mean and standard deviation."""
     rows = []
     for group in groups:
-        row = [str(group.place), MARK if any(run.run_id in like_best for run in group.members) else ""]
+        row = [str(group.place), MARK if group.like_best else ""]
         row += [group.members[0].params.get(field, "") for field in swept if field not in NOISE_FIELDS]
         row.append(str(len(group.members)))
         for name in (metric, *_other_splits(metric)):
@@ -70,34 +61,47 @@ def group_rows(
     return rows
 
 
-def ranking_frame(judged: Sequence[Judged]) -> pd.DataFrame:
-    """A row per run, best first, for programs: `frame_of` with rank, interval, p value and mark."""
+def ranking_frame(judged: Sequence[Judged], groups: Sequence[JudgedGroup], metric: str) -> pd.DataFrame:
+    """A row per run, best first, for programs: `frame_of` with rank, interval, p value and mark.
+
+    Where configurations were repeated with several seeds, also the rank of each run's configuration, the
+    number of its seeds, and mean and standard deviation of the metric over them.
+    """
     frame = frame_of([entry.run for entry in judged])
     frame.insert(0, "rank", [entry.place for entry in judged])
-    nothing = (float("nan"), float("nan"))
+    nan = float("nan")
+    nothing = (nan, nan)
     intervals = [entry.interval or nothing for entry in judged]
     frame["interval_low"] = [low for low, _ in intervals]
     frame["interval_high"] = [high for _, high in intervals]
     frame["p_best"] = [float("nan") if entry.p_best is None else entry.p_best for entry in judged]
     frame["like_best"] = [entry.like_best for entry in judged]
+    if groups:
+        of_run = {run.run_id: group for group in groups for run in group.members}
+        mine = [of_run[entry.run.run_id] for entry in judged]
+        frame["configuration_rank"] = [group.place for group in mine]
+        frame["seeds"] = [len(group.members) for group in mine]
+        frame["mean"] = [group.spreads[metric].mean if metric in group.spreads else nan for group in mine]
+        frame["sd"] = [group.spreads[metric].deviation if metric in group.spreads else nan for group in mine]
     return frame
 
 
-def ranking_notes(sweep: Sweep, judged: Sequence[Judged], metric: str) -> list[str]:
+def ranking_notes(
+    sweep: Sweep, judged: Sequence[Judged], groups: Sequence[JudgedGroup], metric: str
+) -> list[str]:
     """What stands below a ranking: how it was ranked, what cannot be told apart, what mattered."""
     notes = [f"Ranked by {metric}."]
     if metric == "test/accuracy" and not any("validation/accuracy" in run.metrics for run in sweep.finished):
         notes = [
             "Ranked by test/accuracy, because no images were held back for validation: the best is flattered."
         ]
-    alike = sum(entry.like_best for entry in judged)
-    if any(entry.p_best is not None for entry in judged):
-        others = alike - 1
+    alike: Sequence[Judged] | Sequence[JudgedGroup] = groups or judged
+    what = "configurations, over the images of all seeds" if groups else "runs"
+    if len(alike) > 1 and any(entry.p_best is not None for entry in alike):
+        others = sum(entry.like_best for entry in alike) - 1
         notes.append(
-            f"{MARK}: cannot be told from the best run at 95 % (McNemar's test, p > 0.05): {others} of the "
-            f"other {len(judged) - 1} runs."
-            if len(judged) > 1
-            else ""
+            f"{MARK}: cannot be told from the best at 95 % (McNemar's test, p > 0.05): {others} of the other "
+            f"{len(alike) - 1} {what}."
         )
     runs = [entry.run for entry in judged]
     effects = effects_of(runs, sweep.swept, metric)

@@ -3,12 +3,20 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pandas as pd
 from rich.console import Console
 
 from swath.compare_command.list_screen import HEADINGS, list_frame, list_rows
-from swath.compare_command.output import as_csv, as_json, as_markdown, print_table
+from swath.compare_command.output import (
+    as_csv,
+    as_json,
+    as_markdown,
+    print_table,
+    table_text,
+    write_whole,
+)
 from swath.compare_command.ranking_screen import (
     failure_lines,
     group_headings,
@@ -18,8 +26,8 @@ from swath.compare_command.ranking_screen import (
     ranking_notes,
     ranking_rows,
 )
-from swath.comparing.frame import matching
-from swath.comparing.judged import NOISE_FIELDS, Judged, by_configuration, judge, metric_of
+from swath.comparing.frame import frame_of, matching
+from swath.comparing.judged import NOISE_FIELDS, Judged, JudgedGroup, by_configuration, judge, metric_of
 from swath.comparing.sweeps import Sweep
 from swath.errors import SwathError
 from swath.reading.store import Reader
@@ -52,31 +60,41 @@ def show_ranking(reader: Reader, sweep: Sweep, words: argparse.Namespace) -> Non
         raise SwathError(
             f"no run of sweep {sweep.name} {sweep.sweep_id} has finished, so there is nothing to rank"
         )
-    metric = metric_of(sweep.finished, words.metric)
-    judged = judge(sweep.finished, metric)
-    frame = ranking_frame(judged)
-    chosen = frame if words.where is None else matching(frame, words.where)
-    chosen = chosen if words.sort is None else sorted_by(chosen, words.sort)
+    runs = sweep.finished
+    if words.where is not None:
+        held = set(matching(frame_of(runs), words.where)["run_id"])
+        runs = tuple(run for run in runs if run.run_id in held)
+        if not runs:
+            _write(words, ranking_frame([], [], ""), ranking_headings(sweep.swept, ""), [], None)
+            _say(f"--where {words.where!r} holds for none of {len(sweep.finished)} finished runs")
+            return
+        others = [run for run in sweep.runs if run.status != "FINISHED"]
+        sweep = replace(sweep, runs=(*runs, *others))
+    metric = metric_of(runs, words.metric)
+    judged = judge(runs, metric)
+    repeated = len({run.params.get(field) for run in runs for field in NOISE_FIELDS}) > 1
+    groups = by_configuration(runs, metric) if repeated else []
+    frame = ranking_frame(judged, groups, metric)
+    chosen = frame if words.sort is None else sorted_by(frame, words.sort)
     rows = [judged[index] for index in chosen.index]
     chosen = chosen.iloc[: words.limit]
-    repeated = len({run.params.get(field) for run in sweep.finished for field in NOISE_FIELDS}) > 1
-    if repeated and _format(words) in ("table", "markdown"):
-        _write_groups(words, chosen, rows, sweep.swept, metric)
+    if groups and _format(words) in ("table", "markdown"):
+        _write_groups(words, chosen, rows, groups, sweep.swept, metric)
     else:
         texts = ranking_rows(rows[: words.limit], sweep.swept, metric)
         best = next((place for place, entry in enumerate(rows) if entry.place == 1), None)
         _write(words, chosen, ranking_headings(sweep.swept, metric), texts, best)
-    for line in [*ranking_notes(sweep, judged, metric), *failure_lines(sweep, MOST_FAILURES)]:
+    for line in [*ranking_notes(sweep, judged, groups, metric), *failure_lines(sweep, MOST_FAILURES)]:
         _say(line)
     if words.ui:
         from swath.compare_command.pages import page_lines
 
-        for line in page_lines(sweep, judged, words.uri):
+        for line in page_lines(sweep, judged, words.uri, words.all_of is not None):
             _say(line)
     if words.plots:
         from swath.plotting.all import draw_sweep
 
-        for path in draw_sweep(reader, sweep, words.plots, "svg" if words.svg else "png"):
+        for path in draw_sweep(reader, sweep, words.plots, "svg" if words.svg else "png", metric):
             _say(f"wrote {path}")
     if words.register:
         from swath.serving.register import register_best
@@ -85,17 +103,21 @@ def show_ranking(reader: Reader, sweep: Sweep, words: argparse.Namespace) -> Non
 
 
 def _write_groups(
-    words: argparse.Namespace, frame: pd.DataFrame, rows: Sequence[Judged], swept: Sequence[str], metric: str
+    words: argparse.Namespace,
+    frame: pd.DataFrame,
+    rows: Sequence[Judged],
+    groups: Sequence[JudgedGroup],
+    swept: Sequence[str],
+    metric: str,
 ) -> None:
     """Configurations instead of runs, in the order in which the first run of each stands in `rows`."""
-    places = {entry.run.run_id: place for place, entry in enumerate(rows)}
-    groups = by_configuration([entry.run for entry in rows], metric)
+    shown = list(groups)
     if words.sort:
-        groups.sort(key=lambda group: min(places[run.run_id] for run in group.members))
-    shown = groups[: words.limit]
-    like_best = {entry.run.run_id for entry in rows if entry.like_best}
+        places = {entry.run.run_id: place for place, entry in enumerate(rows)}
+        shown.sort(key=lambda group: min(places[run.run_id] for run in group.members))
+    shown = shown[: words.limit]
     best = next((place for place, group in enumerate(shown) if group.place == 1), None)
-    _write(words, frame, group_headings(swept, metric), group_rows(shown, swept, metric, like_best), best)
+    _write(words, frame, group_headings(swept, metric), group_rows(shown, swept, metric), best)
 
 
 def show_diff(reader: Reader, first: str, second: str) -> None:
@@ -137,24 +159,20 @@ def _write(
     best: int | None,
 ) -> None:
     kind = _format(words)
-    if kind == "table":
-        target = None if words.output is None else words.output.open("w", encoding="utf-8")
-        width = None if target is None and sys.stdout.isatty() else NO_TERMINAL_WIDTH
-        try:
-            print_table(
-                Console(file=target, width=width), headings, rows, {} if best is None else {best: True}
-            )
-        finally:
-            if target is not None:
-                target.close()
+    if kind == "table" and words.output is None:
+        width = None if sys.stdout.isatty() else NO_TERMINAL_WIDTH
+        print_table(Console(width=width), headings, rows, {} if best is None else {best: True})
         return
-    text = (
-        {"csv": as_csv, "json": as_json}[kind](frame) if kind != "markdown" else as_markdown(headings, rows)
-    )
+    if kind == "table":
+        text = table_text(headings, rows, NO_TERMINAL_WIDTH)
+    elif kind == "markdown":
+        text = as_markdown(headings, rows)
+    else:
+        text = {"csv": as_csv, "json": as_json}[kind](frame)
     if words.output is None:
         sys.stdout.write(text)
     else:
-        words.output.write_text(text, encoding="utf-8")
+        write_whole(words.output, text)
 
 
 def _say(line: str) -> None:

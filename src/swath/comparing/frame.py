@@ -72,12 +72,15 @@ def matching(frame: pd.DataFrame, condition: str) -> pd.DataFrame:
     if "@" in condition:
         raise SwathError(f"--where {condition!r}: expected comparisons of columns with values, without @")
     try:
-        return frame.query(_quoted(condition, [str(name) for name in frame.columns]), engine="python")
+        held = frame.eval(_quoted(condition, [str(name) for name in frame.columns]), engine="python")
+        if not (isinstance(held, pd.Series) and held.dtype == bool):
+            raise TypeError("it is no comparison")
+        return frame[held]
     except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise SwathError(
-            f"--where {condition!r} cannot be understood ({str(error).splitlines()[0]}); expected a "
-            "condition such as 'learning_rate < 1e-5 and batch_size == 100', with columns "
-            + ", ".join(map(str, frame.columns))
+            f"--where {condition!r} cannot be understood ({reason}); expected a condition such as "
+            f"'learning_rate < 1e-5 and batch_size == 100', with columns {', '.join(map(str, frame.columns))}"
         ) from error
 
 

@@ -1,8 +1,10 @@
 """A sweep's runs ranked, each with how sure its accuracy is and whether it can be told from the best."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from swath.comparing.effects import Effect, main_effects
 from swath.comparing.statistics import CONFIDENCE, Spread, mcnemar_p, spread, wilson_interval
@@ -48,11 +50,19 @@ class JudgedGroup:
       place: from 1 up.
       members: its runs, one per seed.
       spreads: mean and standard deviation over seeds, per metric.
+      p_best: McNemar's p value against the best configuration, over the images of all seeds that both have;
+        None where predictions are missing.
     """
 
     place: int
     members: tuple[StoredRun, ...]
     spreads: dict[str, Spread]
+    p_best: float | None = None
+
+    @property
+    def like_best(self) -> bool:
+        """Whether it cannot be told from the best at 95 %."""
+        return self.p_best is not None and self.p_best > 1 - CONFIDENCE
 
 
 def metric_of(runs: Sequence[StoredRun], metric: str | None) -> str:
@@ -74,13 +84,13 @@ def ordered(runs: Sequence[StoredRun], metric: str) -> list[StoredRun]:
     ranking = rank([run.metrics for run in runs])
     if metric == ranking.metric:
         return [runs[index] for index in ranking.order]
-    sign = -1 if larger_is_better(metric) else 1
+    return sorted(runs, key=lambda run: _worse(run.metrics, metric))
 
-    def key(run: StoredRun) -> float:
-        value = run.metrics.get(metric, math.nan)
-        return math.inf if math.isnan(value) else sign * value
 
-    return sorted(runs, key=key)
+def _worse(metrics: Mapping[str, float], metric: str) -> float:
+    """The larger, the worse; a metric that is missing or no number is the worst."""
+    value = metrics.get(metric, math.nan)
+    return math.inf if math.isnan(value) else -value if larger_is_better(metric) else value
 
 
 def larger_is_better(metric: str) -> bool:
@@ -156,9 +166,32 @@ def by_configuration(runs: Sequence[StoredRun], metric: str) -> list[JudgedGroup
     if metric == ranking.metric:
         order = list(ranking.order)
     else:
-        sign = -1 if larger_is_better(metric) else 1
-        order = sorted(range(len(found)), key=lambda index: sign * means[index].get(metric, math.inf * sign))
-    return [JudgedGroup(place, *found[index]) for place, index in enumerate(order, start=1)]
+        order = sorted(range(len(found)), key=lambda index: _worse(means[index], metric))
+    best = _by_seed(found[order[0]][0], metric)
+    return [
+        JudgedGroup(place, *found[index], _p_over_seeds(best, _by_seed(found[index][0], metric)))
+        for place, index in enumerate(order, start=1)
+    ]
+
+
+def _by_seed(members: Sequence[StoredRun], metric: str) -> dict[str, Predictions]:
+    """The predictions of each seed; none where the metric is not an accuracy."""
+    split, _, kind = metric.partition("/")
+    if kind != "accuracy" or split not in ("validation", "test"):
+        return {}
+    found = {run.params.get("seed", ""): _predictions(run, split) for run in members}
+    return {seed: predictions for seed, predictions in found.items() if predictions is not None}
+
+
+def _p_over_seeds(best: Mapping[str, Predictions], others: Mapping[str, Predictions]) -> float | None:
+    """McNemar's test over the images of all seeds that both configurations were trained with."""
+    seeds = [seed for seed in best if seed in others and len(best[seed].labels) == len(others[seed].labels)]
+    if not seeds:
+        return None
+    return mcnemar_p(
+        np.concatenate([best[seed].correct for seed in seeds]),
+        np.concatenate([others[seed].correct for seed in seeds]),
+    )
 
 
 def effects_of(runs: Sequence[StoredRun], swept: Sequence[str], metric: str) -> list[Effect] | None:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from swath.comparing.frame import typed
 from swath.comparing.judged import images_of
 from swath.comparing.statistics import spread, wilson_interval
-from swath.plotting.grid import Layout, chosen, values_of
+from swath.plotting.grid import Layout, chosen, values_of, varying_params
 from swath.plotting.style import COLOURS, LINES, MARKERS, label_of, new_figure, set_scale
 from swath.reading.records import StoredRun
 
@@ -50,7 +50,8 @@ def _what_bars_are(runs: Sequence[StoredRun], layout: Layout, metric: str) -> st
     fields = [field for field in (layout.along, layout.line, layout.panel) if field is not None]
     points = {tuple(run.params.get(field) for field in fields) for run in runs}
     if len(points) < len(runs):
-        return ", mean and s.d. over seeds"
+        averaged = [name for name in varying_params(runs) if name not in fields]
+        return f",\nmean and s.d. over {', '.join(averaged)}"
     return ", 95 % interval" if any(_bars([run], metric) != (0.0, 0.0) for run in runs) else ""
 
 

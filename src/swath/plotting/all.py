@@ -1,5 +1,6 @@
 """Every picture of a sweep."""
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -71,7 +72,10 @@ def _figures(reader: Reader, sweep: Sweep, metric: str | None) -> Iterator[tuple
 def _best_figures(
     best_first: Sequence[StoredRun], swept: Sequence[str], metric: str
 ) -> Iterator[tuple[str, Figure]]:
-    ends = best_first[:1] if len(best_first) == 1 else [best_first[0], best_first[-1]]
+    ranked = [run for run in best_first if math.isfinite(run.metrics.get(metric, math.nan))]
+    if not ranked:
+        return
+    ends = ranked[:1] if len(ranked) == 1 else [ranked[0], ranked[-1]]
     classes = read_class_names(ends[0])
     sheets = [
         (

@@ -52,6 +52,12 @@ def values_of(runs: Sequence[StoredRun], field: str | None) -> list[object]:
     return sorted({typed(field, run.params[field]) for run in runs})
 
 
+def varying_params(runs: Sequence[StoredRun]) -> list[str]:
+    """The params that are not the same in all runs."""
+    names = dict.fromkeys(name for run in runs for name in run.params)
+    return [name for name in names if len({run.params.get(name) for run in runs}) > 1]
+
+
 def chosen(runs: Sequence[StoredRun], field: str | None, value: object) -> list[StoredRun]:
     """The runs in which a field has a value; all for no field."""
     return [run for run in runs if field is None or typed(field, run.params[field]) == value]

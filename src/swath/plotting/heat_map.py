@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from swath.comparing.statistics import spread
-from swath.plotting.grid import Layout, chosen, values_of
+from swath.plotting.grid import Layout, chosen, values_of, varying_params
 from swath.plotting.style import label_of, new_figure
 from swath.reading.records import StoredRun
 
@@ -54,7 +54,10 @@ def draw_heat_map(runs: Sequence[StoredRun], layout: Layout, metric: str) -> Fig
         if layout.panel is not None:
             place.set_title(f"{layout.panel} = {panel}")
     axes[0].set_ylabel(label_of(layout.line))
-    figure.colorbar(image, ax=axes, label=label_of(metric))
+    fields = (layout.along, layout.line, layout.panel)
+    averaged = [name for name in varying_params(runs) if name not in fields]
+    over = f", mean over {', '.join(averaged)}" if averaged else ""
+    figure.colorbar(image, ax=axes, label=label_of(metric) + over)
     return figure
 
 

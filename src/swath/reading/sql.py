@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import sqlalchemy
@@ -65,7 +66,8 @@ class SqlReader:
         if path is None:
             self._engine = sqlalchemy.create_engine(uri)
         else:
-            address = f"sqlite:///file:{path}?mode=ro&uri=true"
+            # SQLAlchemy takes one quoting off, SQLite the other.
+            address = f"sqlite:///file:{quote(quote(str(path)))}?mode=ro&uri=true"
             self._engine = sqlalchemy.create_engine(address, connect_args={"timeout": WAIT_S})
         shown = hide_password(uri, uri)
         if not sqlalchemy.inspect(self._engine).has_table("runs"):

@@ -1,4 +1,4 @@
-"""A store that is read: an SQL database directly, anything else through MLflow's client."""
+"""A store that is read: an SQL database directly, a tracking server through MLflow's client."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -9,6 +9,8 @@ from swath.errors import SwathError
 from swath.reading.records import Curve, StoredRun
 from swath.tracking.database_file import database_file
 from swath.tracking.secrets import hide_password, one_line
+
+SQL_SCHEMES = ("sqlite:", "postgresql", "mysql", "mssql")
 
 
 class Reader(Protocol):
@@ -51,6 +53,11 @@ def open_reader(uri: str | None = None) -> Reader:
             from swath.reading.client import ClientReader
 
             return ClientReader(address)
+        if not address.startswith(SQL_SCHEMES):
+            raise SwathError(
+                f"the store {shown} is none that swath reads; expected an address that begins with "
+                f"{', '.join(SQL_SCHEMES)}, http:// or https://"
+            )
         path = database_file(address)
         if path is not None and not path.is_file():
             raise SwathError(

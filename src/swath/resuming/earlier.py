@@ -2,11 +2,15 @@
 
 from collections.abc import Sequence
 
+from mlflow.exceptions import MlflowException
+
 from swath.reading.store import open_reader
+from swath.resuming.delivery import deliver_all
 from swath.resuming.past import Past
 from swath.resuming.records import AskedRun, AskedSweep, Before, FoundSweep
 from swath.resuming.stale import close_stale
-from swath.tracking.store import RunStore
+from swath.tracking.away import is_away
+from swath.tracking.spool import SpoolingStore
 
 
 class Earlier:
@@ -16,7 +20,7 @@ class Earlier:
       store: the runs of this process.
     """
 
-    def __init__(self, store: RunStore) -> None:
+    def __init__(self, store: SpoolingStore) -> None:
         self._store = store
         self._past: Past | None = None
 
@@ -41,6 +45,25 @@ class Earlier:
         if found is not None:
             self.close_stale()
         return found
+
+    def deliver(self) -> tuple[int, str | None]:
+        """Deliver what lies in spools of this experiment.
+
+        Returns:
+          How many runs were delivered, and the spool of this command where the server is still away.
+        """
+        store = self._store
+        if not store.uri.startswith(("http://", "https://")):
+            return 0, None
+        own = store.spool_folder
+        if own is not None:
+            store.close_spool()
+        try:
+            return deliver_all(store.client, store.uri, store.experiment_id, own), None
+        except MlflowException as error:
+            if not is_away(error):
+                raise
+            return 0, None if own is None else str(own)
 
     def before(self, asked: Sequence[AskedRun]) -> list[Before]:
         """What is there of configurations, in the same order."""

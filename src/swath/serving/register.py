@@ -31,7 +31,8 @@ def register_best(sweep: Sweep, best: Judged, metric: str, name: str, uri: str |
     address = uri or mlflow.get_tracking_uri()
     client = MlflowClient(tracking_uri=address)
     try:
-        source = _logged(client, best.run) or log_model(best.run, address)
+        if not _is_logged(client, best.run):
+            log_model(best.run, address)
         try:
             client.create_registered_model(name)
         except MlflowException as error:
@@ -39,7 +40,8 @@ def register_best(sweep: Sweep, best: Judged, metric: str, name: str, uri: str |
                 raise
         version = client.create_model_version(
             name,
-            source,
+            # A server takes files of this machine only from within the run's own artifacts.
+            f"{best.run.artifact_uri}/{NAME}",
             run_id=best.run.run_id,
             tags={
                 "swath.sweep": sweep.name,
@@ -55,8 +57,7 @@ def register_best(sweep: Sweep, best: Judged, metric: str, name: str, uri: str |
     return f"registered run {best.run.run_id} as models:/{name}/{version.version}, alias {ALIAS}"
 
 
-def _logged(client: MlflowClient, run: StoredRun) -> str | None:
-    """The address of the run's model, where it has been logged before."""
+def _is_logged(client: MlflowClient, run: StoredRun) -> bool:
+    """Whether the run's model has been logged before."""
     models = client.search_logged_models([run.experiment_id], filter_string=f"source_run_id = '{run.run_id}'")
-    whole = (model for model in models if model.name == NAME and model.status == LoggedModelStatus.READY)
-    return next((model.artifact_location for model in whole), None)
+    return any(model.name == NAME and model.status == LoggedModelStatus.READY for model in models)

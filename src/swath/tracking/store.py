@@ -13,6 +13,7 @@ from mlflow.tracking import MlflowClient
 
 from swath.errors import SwathError
 from swath.tracking.artifacts import artifact_folder, write_artifacts
+from swath.tracking.away import is_away
 from swath.tracking.database_file import check_writable
 from swath.tracking.environment import environment_facts, installed_packages
 from swath.tracking.experiment import experiment_id
@@ -149,6 +150,15 @@ class RunStore:
             entry.failure = entry.failure or one_line(error, self.uri)
             raise
 
+    def has_begun(self, key: int) -> bool:
+        """Whether a run has been begun here and not ended."""
+        return key in self._open
+
+    @property
+    def has_sweep(self) -> bool:
+        """Whether a sweep's own run has been begun here and not ended."""
+        return self._sweep is not None
+
     def log_steps(self, key: int, block: StepBlock) -> None:
         """Store values of per-step metrics, less those that a run that goes on has already."""
         started = time.perf_counter()
@@ -177,18 +187,23 @@ class RunStore:
         Where it cannot be stored, the run is ended as FAILED, if that much can be stored.
         """
         entry = self._entry(key)
-        del self._open[key]
         try:
-            return self._end(entry, end)
+            tracked_s = self._end(entry, end)
         except Exception as error:
-            client = self.client
-            with contextlib.suppress(
-                Exception
-            ):  # on a full disk there may be room for one and not for the other
-                client.set_tag(entry.run_id, "swath.error", one_line(error, self.uri))
-            with contextlib.suppress(Exception):
-                client.set_terminated(entry.run_id, "FAILED")
+            # On a full disk there may be room for one and not for the other.
+            for tell in () if is_away(error) else (self._tag_error, self._end_failed):
+                with contextlib.suppress(Exception):
+                    tell(entry, error)
             raise
+        finally:
+            del self._open[key]
+        return tracked_s
+
+    def _tag_error(self, entry: _OpenRun, error: Exception) -> None:
+        self.client.set_tag(entry.run_id, "swath.error", one_line(error, self.uri))
+
+    def _end_failed(self, entry: _OpenRun, error: Exception) -> None:
+        self.client.set_terminated(entry.run_id, "FAILED")
 
     def _entry(self, key: int) -> _OpenRun:
         if key not in self._open:

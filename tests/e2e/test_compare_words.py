@@ -1,0 +1,132 @@
+"""`swath-compare`: words that change what is compared, drawn or registered, in a folder with an odd name."""
+
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mlflow.tracking import MlflowClient
+from scipy.stats import binom
+from support.command import swath, swath_compare
+from support.server import free_port, mlflow_server
+
+MIXED = ("-m", "data=digits", "data.validation_size=0,300", "max_steps=5,10", "batch_size=20")
+SEEDS = ("-m", "data=digits", "data.validation_size=300", "max_steps=30", "batch_size=20")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sweep of which half has validation images, and one with seeds."""
+    folder = tmp_path_factory.mktemp("words") / "a #b ?c"
+    folder.mkdir()
+    mixed = swath(folder, *MIXED, SWATH_AFTERWARDS="wait")
+    assert mixed.returncode == 0, mixed.stderr
+    assert mixed.stdout.splitlines()[-1] == "Added to the store: pictures and model."
+    seeds = swath(folder, *SEEDS, "learning_rate=1e-8,1e-7,1e-6", "seed=0,1,2")
+    assert seeds.returncode == 0, seeds.stderr
+    assert "--uri" not in seeds.stdout
+    return folder
+
+
+def rows(folder: Path, *words: str) -> list[dict[str, str]]:
+    done = swath_compare(folder, *words, "--format", "csv")
+    assert done.returncode == 0, done.stderr
+    return list(csv.DictReader(io.StringIO(done.stdout)))
+
+
+@pytest.fixture(scope="module")
+def sweep_ids(folder: Path) -> list[str]:
+    return [row["sweep_id"] for row in rows(folder)]
+
+
+def test_run_without_the_ranking_metric_is_in_no_picture_s_way(
+    folder: Path, sweep_ids: list[str], tmp_path: Path
+) -> None:
+    done = swath_compare(folder, sweep_ids[0], "--plots", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert {path.stem for path in tmp_path.iterdir()} >= {
+        "accuracy",
+        "learning_curves",
+        "weights",
+        "confusion",
+    }
+
+
+def test_pictures_show_the_metric_that_ranks(folder: Path, sweep_ids: list[str], tmp_path: Path) -> None:
+    words = (sweep_ids[1], "--metric", "test/loss", "--plots", str(tmp_path), "--svg")
+    assert swath_compare(folder, *words).returncode == 0
+    assert "test loss" in (tmp_path / "accuracy.svg").read_text()
+
+
+def test_condition_comes_before_ranking_and_registering(folder: Path, sweep_ids: list[str]) -> None:
+    held = rows(folder, sweep_ids[1], "--where", "seed == 1")
+    assert [row["rank"] for row in held] == ["1", "2", "3"]
+    assert {row["seed"] for row in held} == {"1"}
+    done = swath_compare(folder, sweep_ids[1], "--where", "seed == 1", "--register", "of-seed-1")
+    assert done.returncode == 0, done.stderr
+    assert f"registered run {held[0]['run_id']} as models:/of-seed-1/1, alias champion" in done.stderr
+
+
+def test_seeds_are_gathered_in_every_format(folder: Path, sweep_ids: list[str]) -> None:
+    found = rows(folder, sweep_ids[1])
+    for rate in {row["learning_rate"] for row in found}:
+        members = [row for row in found if row["learning_rate"] == rate]
+        accuracies = [float(row["validation/accuracy"]) for row in members]
+        assert {row["seeds"] for row in members} == {"3"}
+        assert float(members[0]["mean"]) == pytest.approx(np.mean(accuracies))
+        assert float(members[0]["sd"]) == pytest.approx(np.std(accuracies, ddof=1))
+
+
+def test_p_values_are_those_of_the_predictions(folder: Path, sweep_ids: list[str]) -> None:
+    found = rows(folder, sweep_ids[1])
+    correct = []
+    for row in found:
+        (path,) = (folder / "mlruns").glob(f"*/{row['run_id']}/artifacts/predictions.npz")
+        with np.load(path) as arrays:
+            correct.append(arrays["validation"] == arrays["validation_labels"])
+    for row, own in zip(found[1:], correct[1:], strict=True):
+        only_best = int(np.count_nonzero(correct[0] & ~own))
+        only_own = int(np.count_nonzero(~correct[0] & own))
+        # The exact test by its definition: twice the smaller tail of a fair coin.
+        tail = float(binom.cdf(min(only_best, only_own), only_best + only_own, 0.5))
+        assert float(row["p_best"]) == pytest.approx(min(1.0, 2 * tail))
+
+
+def test_best_model_is_registered_at_a_server_too(folder: Path, sweep_ids: list[str]) -> None:
+    with mlflow_server(folder, free_port(), "/health", "ui") as address:
+        done = swath_compare(folder, sweep_ids[1], "--register", "digits", "--uri", address)
+        assert done.returncode == 0, done.stderr
+        version = MlflowClient(address).get_model_version_by_alias("digits", "champion")
+        assert version.run_id == rows(folder, sweep_ids[1])[0]["run_id"]
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (("--output", "."), 2, "--output .: expected a file in a folder that exists"),
+        (("--where", "seed"), 1, "--where 'seed' cannot be understood (it is no comparison)"),
+        (("--where", "1"), 1, "--where '1' cannot be understood"),
+        (("--register", ""), 2, "--register: expected a name"),
+    ],
+)
+def test_mistakes_are_one_line(
+    folder: Path, sweep_ids: list[str], words: tuple[str, ...], status: int, said: str
+) -> None:
+    done = swath_compare(folder, sweep_ids[1], *words)
+    assert done.returncode == status
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"swath-compare: {said}")
+
+
+def test_words_that_diff_does_not_know_are_refused(folder: Path) -> None:
+    done = swath_compare(folder, "--diff", "a", "b", "--format", "json")
+    assert done.returncode == 2
+    assert done.stderr == "swath-compare: --format: not with --diff, which prints lines\n"
+
+
+def test_store_of_another_kind_is_refused(folder: Path) -> None:
+    done = swath_compare(folder, "--uri", "./mlruns")
+    assert done.returncode == 1
+    assert "none that swath reads; expected an address that begins with sqlite:" in done.stderr
