@@ -2,15 +2,14 @@
 
 import csv
 import io
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 from mlflow.entities import Metric
 from mlflow.tracking import MlflowClient
 from support.command import swath_compare
+from support.server import refusing_server
 
 QUOTED = "o'\"brien"
 
@@ -111,27 +110,9 @@ def test_empty_store_says_what_to_type(tmp_path: Path) -> None:
     assert named.stderr == "swath-compare: the store holds no sweep yet; make one: swath -cn quickstart\n"
 
 
-class Closed(BaseHTTPRequestHandler):
-    def send_login(self) -> None:
-        self.send_response(401)
-        self.send_header("Content-Length", "12")
-        self.end_headers()
-        self.wfile.write(b"please login")
-
-    do_GET = do_POST = send_login  # noqa: N815  http.server asks for these names
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 def test_server_that_asks_for_a_login(tmp_path: Path) -> None:
-    server = HTTPServer(("127.0.0.1", 0), Closed)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        address = f"http://somebody:secret@127.0.0.1:{server.server_port}"
-        done = swath_compare(tmp_path, "--uri", address)
-    finally:
-        server.shutdown()
+    with refusing_server() as port:
+        done = swath_compare(tmp_path, "--uri", f"http://somebody:secret@127.0.0.1:{port}")
     assert done.returncode == 1
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()

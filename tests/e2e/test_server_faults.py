@@ -1,0 +1,146 @@
+"""A tracking server that is not there, goes away and comes back, goes away for good, or asks for a login."""
+
+import contextlib
+import signal
+import sqlite3
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from mlflow.tracking import MlflowClient
+from support.command import SWATH, swath
+from support.server import free_port, mlflow_server, refusing_server
+from support.stores import whole_store
+
+SWEEP = (
+    "-m",
+    "data=digits",
+    "data.validation_size=300",
+    "batch_size=20,50",
+    "learning_rate=1e-7,1e-6",
+    "evaluate_every_steps=500",
+)
+STEPS = "max_steps=400,6000"
+
+
+@contextlib.contextmanager
+def server(folder: Path, port: int) -> Iterator[str]:
+    words = ("server", "--backend-store-uri", "sqlite:///mlflow.db", "--workers", "1")
+    with mlflow_server(folder, port, "/health", *words) as address:
+        yield address
+
+
+def metrics_of(folder: Path) -> dict[str, object]:
+    """Status, metrics and bits of every configuration in the store behind a server."""
+    return {
+        key: {name: value for name, value in run.items() if name != "files"}
+        for key, run in whole_store(folder).items()
+        if key.startswith("run ")
+    }
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    """What the sweep stores where nothing happens."""
+    folder = tmp_path_factory.mktemp("reference")
+    done = swath(folder, *SWEEP, STEPS)
+    assert done.returncode == 0, done.stderr
+    return metrics_of(folder)
+
+
+def test_server_that_is_not_there_is_one_line_before_any_training(tmp_path: Path) -> None:
+    started = time.monotonic()
+    done = swath(tmp_path, *SWEEP, STEPS, f"tracking.uri=http://127.0.0.1:{free_port()}")
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "Connection refused" in line
+    assert not (tmp_path / "multirun").exists()
+    assert time.monotonic() - started < 20  # of which the imports take up to ten
+
+
+def test_server_that_asks_for_a_login_is_one_line(tmp_path: Path) -> None:
+    with refusing_server() as port:
+        done = swath(tmp_path, *SWEEP, STEPS, f"tracking.uri=http://somebody:secret@127.0.0.1:{port}")
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "asks for a login; set MLFLOW_TRACKING_USERNAME" in line
+    assert "secret" not in line
+
+
+def start(folder: Path, address: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [str(SWATH), *SWEEP, STEPS, f"tracking.uri={address}"],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for_steps(folder: Path) -> None:
+    """Wait until the store behind a server has steps of every batch size."""
+    until = time.monotonic() + 90
+    while time.monotonic() < until:
+        with contextlib.suppress(sqlite3.OperationalError), sqlite3.connect(folder / "mlflow.db") as database:
+            query = "select count(distinct run_uuid) from latest_metrics where key = 'train/loss'"
+            if database.execute(query).fetchone()[0] >= 3:
+                return
+        time.sleep(0.1)
+    raise AssertionError("no steps were stored")
+
+
+def test_server_that_comes_back_has_lost_nothing(tmp_path: Path, reference: dict[str, object]) -> None:
+    port = free_port()
+    (tmp_path / "store").mkdir()
+    with server(tmp_path / "store", port) as address:
+        training = start(tmp_path, address)
+        wait_for_steps(tmp_path / "store")
+    time.sleep(20)
+    with server(tmp_path / "store", port):
+        output, errors = training.communicate(timeout=180)
+        assert training.returncode == 0, errors
+        assert "8 of 8 configurations finished" in output
+    assert metrics_of(tmp_path / "store") == reference
+
+
+def test_server_that_stays_away_is_told_by_the_next_resume(
+    tmp_path: Path, reference: dict[str, object]
+) -> None:
+    port = free_port()
+    (tmp_path / "store").mkdir()
+    with server(tmp_path / "store", port) as address:
+        training = start(tmp_path, address)
+        wait_for_steps(tmp_path / "store")
+    output, errors = training.communicate(timeout=300)
+    assert training.returncode == 1
+    assert "8 of 8 configurations finished" in output
+    (line,) = errors.splitlines()
+    assert "has gone away; nothing that has finished is lost: it lies in" in line
+    assert "the same command with resume=true delivers it" in line
+    with server(tmp_path / "store", port):
+        again = swath(tmp_path, *SWEEP, STEPS, f"tracking.uri={address}", "resume=true")
+        assert again.returncode == 0, again.stderr
+        assert "delivered to the server from the spool" in again.stdout
+        assert "Resumed: 8 finished before." in again.stdout
+        client = MlflowClient(address)
+        (own,) = client.search_runs(["1"], "tags.`swath.kind` = 'sweep'")
+        assert own.data.tags["swath.finished"] == "8"
+        for run in client.search_runs(["1"], "tags.`swath.kind` = 'run'"):
+            files = {file.path for file in client.list_artifacts(run.info.run_id)}
+            assert {"weights.npz", "predictions.npz", "config.yaml"} <= files
+    assert metrics_of(tmp_path / "store") == reference
+
+
+def test_sigterm_is_no_different_at_a_server(tmp_path: Path, reference: dict[str, object]) -> None:
+    (tmp_path / "store").mkdir()
+    with server(tmp_path / "store", free_port()) as address:
+        training = start(tmp_path, address)
+        wait_for_steps(tmp_path / "store")
+        training.send_signal(signal.SIGTERM)
+        training.communicate(timeout=60)
+        assert training.returncode == 128 + signal.SIGTERM
+        again = swath(tmp_path, *SWEEP, STEPS, f"tracking.uri={address}", "resume=true")
+        assert again.returncode == 0, again.stderr
+    assert metrics_of(tmp_path / "store") == reference
