@@ -60,13 +60,19 @@ class LaneLimits:
         self._probe = probe
         self._tell = tell
         self._told: set[int] = set()
+        self._told_of_memory = False
         self._path = cache_folder() / f"lanes-{_machine_key()}.json"
         self._known: dict[str, bool] = _read(self._path)
         self.unprobed: set[str] = set()
 
     def __call__(self, config: RunConfig, wanted: int) -> int:
         """The most lanes, from 1 to `wanted`, that may train side by side with `config`."""
-        most = min(wanted, self._max_lanes, lanes_that_fit(config.batch_size, self._memory_bytes))
+        asked, fit = min(wanted, self._max_lanes), lanes_that_fit(config.batch_size, self._memory_bytes)
+        most = min(asked, fit)
+        if fit < asked and not self._told_of_memory:
+            self._told_of_memory = True
+            of = f"{fit} of {asked} configurations side by side at batch_size={config.batch_size}"
+            self._tell(f"Little memory is free: {of}.")
         for width in (most, *(width for width in NARROWER if width < most)):
             if width == 1 or self._holds(config, width):
                 return width

@@ -7,8 +7,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 
-import psutil
-
 from swath.checkpoint import Checkpoints
 from swath.config.schema import DataConfig, RunConfig
 from swath.config.stored import readable_name
@@ -20,6 +18,7 @@ from swath.group_run import Compiled, GroupRun
 from swath.lane_limits import LaneLimits
 from swath.lane_run import LaneRun, can_pass
 from swath.launch import Launch, RunRequest, RunResult
+from swath.memory import available_bytes
 from swath.plan import Lane, LaneGroup, PlannedRun, alone, plan_groups
 from swath.run_start import run_start
 from swath.stop import Stop
@@ -63,7 +62,7 @@ class Runner:
         self._observer = observer
         self._usable = LaneLimits(
             max_lanes,
-            memory_for_groups(psutil.virtual_memory().available),
+            memory_for_groups(available_bytes()),
             self._keeps_bits,
             lambda text: observer(Note(text)),
         )

@@ -2,7 +2,6 @@
 
 import os
 
-import psutil
 from rich.console import Console
 from rich.table import Table
 
@@ -13,6 +12,7 @@ from swath.app.progress import duration
 from swath.config.fields import computed_values
 from swath.estimate import memory_for_groups, store_bytes, sweep_s, training_s, workers
 from swath.lane_limits import LaneLimits
+from swath.memory import available_bytes
 from swath.plan import LaneGroup, alone, plan_groups, renumbered
 from swath.tracking.secrets import hide_passwords
 
@@ -25,7 +25,7 @@ SHOWN_WHERE_NOTHING_IS_SWEPT = ("batch_size", "learning_rate", "max_steps")
 def print_plan(checked: CheckedCommand) -> None:
     """Print the plan. TensorFlow and MLflow are not loaded, nothing is trained, nothing is written."""
     console = output_console()
-    memory_bytes = memory_for_groups(psutil.virtual_memory().available)
+    memory_bytes = memory_for_groups(available_bytes())
     limits = LaneLimits(checked.configs[0].fuse.max_lanes, memory_bytes)
     if checked.fused:
         groups, at_a_time = _plan(checked, limits), workers()

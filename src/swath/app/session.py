@@ -15,6 +15,7 @@ from swath.data import check_available, load_dataset, load_intact, rebuild_datas
 from swath.errors import SwathError
 from swath.events import Event, Note, Observer, RunEnded, Starting
 from swath.launch import Launch, RunRequest, RunResult
+from swath.memory import check_memory
 from swath.tracking.records import StoreAddress, StoreInfo
 from swath.tracking.secrets import real_uri
 from swath.tracking.tracker import Tracker
@@ -74,6 +75,7 @@ class Session:
         data = list(dict.fromkeys(config.data for config in configs))
         for entry in data:
             check_available(entry.name, entry.dir)
+        check_memory(sorted({entry.name for entry in data}))
         self._tracker = Tracker()
         self._observer: Observer = _OneAtATime(observer)
         self._asked_for: list[Future[RunResult]] = []

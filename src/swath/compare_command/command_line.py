@@ -59,6 +59,11 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument(
         "--register", metavar="NAME", help="register the best run's weights as a model of that name"
     )
+    found.add_argument(
+        "--close-stale",
+        action="store_true",
+        help="end runs as KILLED that a process of this machine has left RUNNING when it died",
+    )
     return found
 
 

@@ -58,11 +58,14 @@ def run(words: argparse.Namespace) -> None:
       SwathError: what went wrong, in words for the person who typed it.
     """
     _check(words)
-    from swath.compare_command.show import show_diff, show_list, show_ranking
+    from swath.compare_command.show import close_all_stale, show_diff, show_list, show_ranking
     from swath.comparing.sweeps import all_of, all_sweeps, find_sweep
     from swath.reading.store import open_reader
 
     reader = open_reader(words.uri)
+    if words.close_stale:
+        close_all_stale(reader, words.uri)
+        return
     if words.diff:
         show_diff(reader, *words.diff)
         return
@@ -77,6 +80,8 @@ def _check(words: argparse.Namespace) -> None:
     """Refuse words that do not go together."""
     if words.sweep and words.all_of:
         raise ConfigError([f"{words.sweep} and --all-of {words.all_of}: expected one of the two"])
+    if words.close_stale and (words.sweep or words.all_of or words.diff):
+        raise ConfigError(["--close-stale looks at the whole store; leave the rest out"])
     if words.diff:
         if words.sweep or words.all_of:
             raise ConfigError(["--diff compares two runs; leave the sweep out"])

@@ -120,6 +120,20 @@ def _write_groups(
     _write(words, frame, group_headings(swept, metric), group_rows(shown, swept, metric), best)
 
 
+def close_all_stale(reader: Reader, uri: str | None) -> None:
+    """End the runs of a store that dead processes of this machine have left open; say which."""
+    import mlflow
+    from mlflow.tracking import MlflowClient
+
+    from swath.resuming.stale import close_stale
+
+    client = MlflowClient(tracking_uri=uri or mlflow.get_tracking_uri())
+    closed = close_stale(client, reader.runs({"swath.pid": None}, status="RUNNING"))
+    for run in closed:
+        print(f"{run.run_id}  closed as KILLED: {run.name}")
+    _say(f"{len(closed)} runs were left behind by a dead process")
+
+
 def show_diff(reader: Reader, first: str, second: str) -> None:
     """Show what two runs differ in."""
     from swath.comparing.diff import diff_lines, difference, run_with
