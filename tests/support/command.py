@@ -9,6 +9,8 @@ SWATH = Path(sys.executable).parent / "swath"
 
 SWATH_COMPARE = SWATH.with_name("swath-compare")
 
+SWATH_REPRODUCE = SWATH.with_name("swath-reproduce")
+
 PATCHED = """
 import sys
 {patch}
@@ -47,8 +49,19 @@ def swath(
 
 def swath_compare(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run `swath-compare` with some words in `folder`, to its end."""
+    return _run(SWATH_COMPARE, folder, words, environment)
+
+
+def swath_reproduce(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `swath-reproduce` with some words in `folder`, to its end."""
+    return _run(SWATH_REPRODUCE, folder, words, environment)
+
+
+def _run(
+    command: Path, folder: Path, words: tuple[str, ...], environment: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [str(SWATH_COMPARE), *words],
+        [str(command), *words],
         cwd=folder,
         env={**os.environ, **environment},
         capture_output=True,

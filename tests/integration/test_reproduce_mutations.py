@@ -1,0 +1,96 @@
+"""A verdict that can fail: whatever is changed in a store is found, and nothing else is."""
+
+import random
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.command import swath
+from support.mutations import MUTATIONS, copy_store, flip_bit_of_array, repair_digests
+
+from swath.comparing.diff import run_with
+from swath.events import Event
+from swath.launch import Launch, RunResult
+from swath.reading.store import open_reader
+from swath.recorded import Recorder
+from swath.reproducing.originals import CannotReproduceError, original_of
+from swath.reproducing.repeat import Repeater
+from swath.reproducing.verdict import Verdict, cannot, verdict
+
+SEEDS = 1_000
+RUN = (
+    "data=digits",
+    "data.validation_size=100",
+    "batch_size=20",
+    "learning_rate=1e-6",
+    "max_steps=30",
+    "seed=3",
+)
+
+
+def _nobody(event: Event) -> None:
+    pass
+
+
+class Reproducer:
+    """`swath-reproduce` of one run in one process: what was trained once is not trained again."""
+
+    def __init__(self) -> None:
+        self._repeater = Repeater(Launch("reproduction", "id", ()), Recorder(), _nobody)
+        self._trained: dict[object, tuple[RunResult, object]] = {}
+
+    def verdict(self, folder: Path, run_id: str) -> Verdict:
+        reader = open_reader(f"sqlite:///{folder}/mlflow.db")
+        try:
+            original = original_of(reader, run_with(reader, run_id), None, None)
+            self._repeater.check_data(original)
+        except CannotReproduceError as error:
+            return cannot(str(error))
+        if original.config not in self._trained:
+            (self._trained[original.config],) = self._repeater.repeat([original.config])
+        result, numbers = self._trained[original.config]
+        return verdict(original.numbers, numbers, original.run.tags.get("swath.bits", ""), result.bits, None)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A store with one small run."""
+    folder = tmp_path_factory.mktemp("mutations") / "original"
+    folder.mkdir()
+    done = swath(folder, *RUN)
+    assert done.returncode == 0, done.stderr
+    (place,) = (folder / "mlruns").glob("*/*/artifacts")
+    return folder, place.parent.name
+
+
+@pytest.fixture
+def scratch(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path / "changed"
+    shutil.rmtree(tmp_path / "changed", ignore_errors=True)
+
+
+def test_unchanged_copy_is_identical(store: tuple[Path, str], scratch: Path) -> None:
+    copy_store(store[0], scratch)
+    assert Reproducer().verdict(scratch, store[1]).kind == "identical"
+
+
+def test_every_change_of_a_thousand_is_found(store: tuple[Path, str], scratch: Path) -> None:
+    folder, run_id = store
+    reproducer = Reproducer()
+    found: Counter[str] = Counter()
+    for seed in range(SEEDS):
+        chosen = random.Random(seed)
+        mutation = MUTATIONS[seed % len(MUTATIONS)]
+        copy_store(folder, scratch)
+        what = mutation(chosen, scratch, run_id)
+        if mutation is flip_bit_of_array:
+            repair_digests(scratch, run_id)  # the numbers themselves have to give it away
+        said = reproducer.verdict(scratch, run_id)
+        assert said.kind in ("differs", "cannot"), f"seed {seed}: {what}: {said.text}"
+        found[f"{mutation.__name__}: {said.kind}"] += 1
+        shutil.rmtree(scratch)
+    assert found["flip_bit_of_array: differs"] > 100
+    assert found["change_value: differs"] > 100
+    assert found["delete_file: cannot"] > 100
