@@ -94,9 +94,8 @@ def test_verdict_is_recorded_where_it_is_asked_for(folder: Path, run_ids: list[s
     tagged = ask(place, "select run_uuid, value from tags where key = 'swath.reproduced'")
     assert {value for _, value in tagged} == {"identical, bit for bit"}
     repetition = next(run_id for run_id, _ in tagged if run_id != run_ids[0])
-    assert ask(
-        place, f"select value from tags where key = 'swath.reproduces' and run_uuid = '{repetition}'"
-    ) == [(run_ids[0],)]
+    of_repetition = f"select value from tags where run_uuid = '{repetition}' and key = "
+    assert ask(place, of_repetition + "'swath.reproduces'") == [(run_ids[0],)]
     of_original = f"select value from tags where run_uuid = '{run_ids[0]}' and key = "
     bits = ask(place, of_repetition + "'swath.bits'")
     assert bits == ask(place, of_original + "'swath.bits'")
