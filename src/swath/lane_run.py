@@ -184,7 +184,9 @@ class LaneRun:
           reason: in one line.
           fault: what was raised.
         """
-        trace = "" if fault is None else "".join(traceback.format_exception(fault))
+        # An error that is meant for people says all there is; a fault of the program needs its traceback.
+        told = fault is None or isinstance(fault, SwathError)
+        trace = "" if told else "".join(traceback.format_exception(fault))
         self._tracked.end(RunEnd(status, {}, reason, traceback=trace or None))
         result = RunResult(self.config, status, {}, reason, self._tracked, may_pass=can_pass(fault))
         self.ended.set_result(result)

@@ -1,7 +1,7 @@
 """A tracking server that is not there, goes away and comes back, goes away for good, or asks for a login."""
 
 import contextlib
-import signal
+import os
 import sqlite3
 import subprocess
 import time
@@ -69,10 +69,11 @@ def test_server_that_asks_for_a_login_is_one_line(tmp_path: Path) -> None:
     assert "secret" not in line
 
 
-def start(folder: Path, address: str) -> "subprocess.Popen[str]":
+def start(folder: Path, address: str, **environment: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [str(SWATH), *SWEEP, STEPS, f"tracking.uri={address}"],
         cwd=folder,
+        env={**os.environ, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -111,7 +112,8 @@ def test_server_that_stays_away_is_told_by_the_next_resume(
     port = free_port()
     (tmp_path / "store").mkdir()
     with server(tmp_path / "store", port) as address:
-        training = start(tmp_path, address)
+        # The user's own word on how long a server is waited for; by default it is a minute.
+        training = start(tmp_path, address, MLFLOW_HTTP_REQUEST_MAX_RETRIES="3")
         wait_for_steps(tmp_path / "store")
     output, errors = training.communicate(timeout=300)
     assert training.returncode == 1
@@ -130,17 +132,4 @@ def test_server_that_stays_away_is_told_by_the_next_resume(
         for run in client.search_runs(["1"], "tags.`swath.kind` = 'run'"):
             files = {file.path for file in client.list_artifacts(run.info.run_id)}
             assert {"weights.npz", "predictions.npz", "config.yaml"} <= files
-    assert metrics_of(tmp_path / "store") == reference
-
-
-def test_sigterm_is_no_different_at_a_server(tmp_path: Path, reference: dict[str, object]) -> None:
-    (tmp_path / "store").mkdir()
-    with server(tmp_path / "store", free_port()) as address:
-        training = start(tmp_path, address)
-        wait_for_steps(tmp_path / "store")
-        training.send_signal(signal.SIGTERM)
-        training.communicate(timeout=60)
-        assert training.returncode == 128 + signal.SIGTERM
-        again = swath(tmp_path, *SWEEP, STEPS, f"tracking.uri={address}", "resume=true")
-        assert again.returncode == 0, again.stderr
     assert metrics_of(tmp_path / "store") == reference

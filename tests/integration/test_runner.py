@@ -40,7 +40,7 @@ class RecordingTracker:
         self.runs: dict[str, RecordingRun] = {}
         self._breaking = breaking
 
-    def begin(self, start: RunStart) -> RecordingRun:
+    def begin(self, start: RunStart, run_id: str | None = None) -> RecordingRun:
         rate = start.params["learning_rate"]
         self.runs[rate] = RecordingRun(rate == self._breaking)
         return self.runs[rate]
@@ -84,7 +84,7 @@ def test_lane_whose_tracking_fails_ends_alone() -> None:
 
 def test_run_that_cannot_be_begun_fails_with_its_group() -> None:
     class FullDisk(RecordingTracker):
-        def begin(self, start: RunStart) -> RecordingRun:
+        def begin(self, start: RunStart, run_id: str | None = None) -> RecordingRun:
             if start.params["learning_rate"] == "1e-06":
                 raise OSError("no space left")
             return super().begin(start)

@@ -73,9 +73,14 @@ def undisturbed(folder: Path, cache: Path) -> float:
 
 
 def campaign(
-    seed: int, folder: Path, cache: Path, duration_s: float, reference: dict[str, object]
+    seed: int,
+    folder: Path,
+    cache: Path,
+    duration_s: float,
+    reference: dict[str, object],
+    most: int = MOST_KILLS,
 ) -> Campaign:
-    """Kill one sweep at up to `MOST_KILLS` moments, take it up each time, and compare what it leaves."""
+    """Kill one sweep at up to `most` moments, take it up each time, and compare what it leaves."""
     chosen = random.Random(seed)
     kills = 0
     words = [*SWEEP, "resume=true"] + (["checkpoint.every_s=0.5"] if seed % 2 else [])
@@ -89,7 +94,7 @@ def campaign(
             stderr=log,
             start_new_session=True,
         )
-        last = kills == MOST_KILLS or attempt == 3 * MOST_KILLS - 1
+        last = kills == most or attempt == 3 * MOST_KILLS - 1
         try:
             process.wait(None if last else chosen.uniform(0.1, 1.05 * duration_s))
             break

@@ -71,7 +71,7 @@ def _template() -> Path | None:
                 part = _part_of(path)
                 _make_tables(part)
                 part.replace(path)
-    except OSError:
+    except (OSError, sqlalchemy.exc.OperationalError):
         return None
     return path
 

@@ -12,7 +12,7 @@ from swath.app.help import help_text
 from swath.app.mistakes import FIELDS
 from swath.app.search_path import primary_configs
 from swath.config.folders import config_folder
-from swath.config.schema import DataConfig, FuseConfig, RunConfig, TrackingConfig
+from swath.config.schema import CheckpointConfig, DataConfig, FuseConfig, RunConfig, TrackingConfig
 from swath.errors import ConfigError
 
 SWEEPS = sorted(path.stem for path in config_folder("sweeps").glob("*.yaml"))
@@ -54,7 +54,12 @@ def test_flags_that_would_bypass_the_checks_are_refused(flag: str) -> None:
 
 def test_help_lists_every_field_with_its_range() -> None:
     text = help_text()
-    nested = {"data": DataConfig, "tracking": TrackingConfig, "fuse": FuseConfig}
+    nested = {
+        "data": DataConfig,
+        "tracking": TrackingConfig,
+        "fuse": FuseConfig,
+        "checkpoint": CheckpointConfig,
+    }
     names = {field.name for field in fields(RunConfig)} - set(nested)
     names |= {f"{group}.{field.name}" for group, schema in nested.items() for field in fields(schema)}
     assert names == set(FIELDS)
