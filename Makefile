@@ -1,6 +1,6 @@
 # Two commands do all the set-up: `make sweep` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help sweep test check benchmark screenshots lock wheel clean
+.PHONY: help sweep test check verify torture benchmark screenshots lock wheel clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -25,6 +25,12 @@ check: $(VENV)/.installed-dev ## Formatting, lint, types, import direction
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+
+verify: $(VENV)/.installed-dev ## Compute the published digests of docs/digests.json anew, and compare
+	@cd tests && ../$(BIN)/python -m verify
+
+torture: $(VENV)/.installed-dev ## 200 kills at random moments, 10,000 configurations, eight sweeps at once (an hour)
+	@cd tests && ../$(BIN)/python -m torture.kills && ../$(BIN)/python -m torture.load
 
 benchmark: $(VENV)/.installed-dev ## Measure swath against other ways (three quarters of an hour; needs CIFAR-10)
 	@$(BIN)/python -m benchmarks

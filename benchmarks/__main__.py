@@ -92,9 +92,14 @@ def comparing(data: Path) -> Any:
     return _in_a_process("benchmarks.comparing", str(PROCESS_REPEATS))
 
 
+def checkpoints(data: Path) -> Any:
+    """What checkpoints cost."""
+    return _in_a_process("benchmarks.checkpoints", str(data), str(GRID_REPEATS))
+
+
 PARTS: dict[str, Callable[[Path], Any]] = {
     function.__name__: function
-    for function in (steps, lanes, compiling, jobs, processes, grid, counts, where, comparing)
+    for function in (steps, lanes, compiling, jobs, processes, grid, counts, where, comparing, checkpoints)
 }
 
 

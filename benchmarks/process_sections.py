@@ -132,3 +132,23 @@ in the empty folder makes the store first.
 
 def _largest(runs: Sequence[Mapping[str, float]], key: str) -> str:
     return f"{max(run[key] for run in runs) / 1e9:.2f} GB"
+
+
+def checkpoints_section(checkpoints: Found) -> str:
+    """What checkpoints cost a long sweep."""
+    medians = {side: statistics.median(seconds) for side, seconds in checkpoints.items()}
+    cost = medians["every 30 s"] / medians["none"] - 1
+    rows = [(side, f"{medians[side]:.1f}", spread(seconds)) for side, seconds in checkpoints.items()]
+    return "\n".join(
+        [
+            "## Checkpoints",
+            "",
+            "Eight configurations side by side, batches of 100 images, 30,000 steps, every 100th stored. Whole",
+            "processes, taking turns.",
+            "",
+            table(("checkpoints", "median (s)", "spread (s)"), rows),
+            "",
+            f"{len(checkpoints['none'])} repeats. Checkpoints every 30 s cost {cost:.1%} (target: under 2 %).",
+            "",
+        ]
+    )

@@ -32,6 +32,7 @@ def report(found: Found) -> str:
         "steps": step_sections.steps_section,
         "processes": process_sections.processes_section,
         "comparing": comparing_section,
+        "checkpoints": process_sections.checkpoints_section,
     }
     written = [write(found[name]) for name, write in writers.items() if name in found]
     parts = [HEAD, found["machine"], *written]

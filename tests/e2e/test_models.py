@@ -16,7 +16,7 @@ import pytest
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 from numpy.typing import NDArray
-from support.command import CONFIGURATIONS, swath
+from support.command import CONFIGURATIONS, swath, swath_reproduce
 from support.server import free_port, mlflow_server
 
 from swath.app.search_path import primary_configs
@@ -111,6 +111,16 @@ def test_best_model_of_every_bundled_sweep_predicts_what_the_run_predicted(
     probabilities = table[names].to_numpy()
     np.testing.assert_array_equal(probabilities.argmax(axis=1), predicted)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+    assert_every_run_can_be_had_again(sweep, tmp_path, given)
+
+
+def assert_every_run_can_be_had_again(sweep: str, folder: Path, given: dict[str, str]) -> None:
+    """No run of a bundled sweep is said to differ."""
+    done = swath_reproduce(folder, "--sweep", sweep, **given)
+    verdicts = [line.split("  ")[1] for line in done.stdout.splitlines()]
+    assert verdicts == ["identical, bit for bit"] * len(verdicts), done.stdout
+    assert len(verdicts) >= 12
+    assert done.returncode == 0
 
 
 def test_only_the_best_run_has_a_model(folder: Path) -> None:

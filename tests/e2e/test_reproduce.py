@@ -3,12 +3,14 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import sqlite3
 from pathlib import Path
 
 import numpy as np
 import pytest
+from mlflow.tracking import MlflowClient
 from support.command import swath, swath_reproduce
 from support.waiting import ask
 
@@ -21,6 +23,7 @@ GRID = (
     "max_steps=30,60",
     "evaluate_every_steps=25",
 )
+REPRODUCE_PAGE = Path(__file__).resolve().parents[2] / "docs" / "reproduce.md"
 CONFIGURATIONS = "select run_uuid from tags where key = 'swath.kind' and value = 'run'"
 
 
@@ -102,6 +105,23 @@ def test_verdict_is_recorded_where_it_is_asked_for(folder: Path, run_ids: list[s
     assert len(bits) == 1
     again = swath(place, *GRID, "resume=true")  # a repetition is nobody's configuration
     assert "Resumed: 4 finished before, 4 go on." in again.stdout
+
+
+def test_page_shows_the_files_of_a_copied_store_once_it_is_told_where_they_are(
+    folder: Path, run_ids: list[str], tmp_path: Path
+) -> None:
+    place = tmp_path / "copy"
+    shutil.copytree(folder, place)
+    shutil.rmtree(place / "multirun")
+    documented = re.findall(r'sqlite3 mlflow.db "(UPDATE .*)"', REPRODUCE_PAGE.read_text(encoding="utf-8"))
+    assert len(documented) == 2
+    with sqlite3.connect(place / "mlflow.db") as database:
+        for statement in documented:
+            database.execute(statement.replace("/OLD/FOLDER", str(folder)).replace("/NEW/FOLDER", str(place)))
+    database.close()
+    client = MlflowClient(f"sqlite:///{place}/mlflow.db")
+    assert client.get_run(run_ids[0]).info.artifact_uri.startswith(str(place))
+    assert "weights.npz" in {file.path for file in client.list_artifacts(run_ids[0])}
 
 
 def changed_copy(folder: Path, target: Path, statement: str, *values: object) -> None:

@@ -10,6 +10,7 @@ from swath.app.command_line import read_words
 from swath.app.preflight import check_command
 from swath.app.search_path import primary_configs, register
 from swath.compare_command.command_line import parser
+from swath.reproduce_command.command_line import parser as reproduce_parser
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -54,6 +55,12 @@ def test_every_swath_command_in_the_readme_is_accepted(command: str) -> None:
 def test_every_compare_command_in_the_readme_is_accepted(command: str) -> None:
     words = parser().parse_args(shlex.split(command)[1:])
     assert words.sweep in (None, "quickstart")
+
+
+@pytest.mark.parametrize("command", [c for c in shown_commands() if c.split()[0] == "swath-reproduce"])
+def test_every_reproduce_command_in_the_readme_is_accepted(command: str) -> None:
+    words = reproduce_parser().parse_args(shlex.split(command)[1:])
+    assert words.runs == ["RUN_ID"]
 
 
 @pytest.mark.parametrize("command", [c for c in shown_commands() if c.startswith("make ")])

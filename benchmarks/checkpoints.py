@@ -1,0 +1,36 @@
+"""What checkpoints cost a long sweep. Run as a process of its own."""
+
+import json
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.processes import measure
+
+SWATH = Path(sys.executable).with_name("swath")
+
+WORDS = ["-m", "batch_size=100", "learning_rate=1e-7,2e-7,4e-7,8e-7,1e-6,2e-6,4e-6,8e-6", "max_steps=30000"]
+"""Eight lanes, a minute or two of training; thinned, so that it is training that is measured."""
+
+THIN = ["tracking.every_steps=100", "data.validation_size=5000"]
+
+SIDES = {"every 30 s": "checkpoint.every_s=30", "none": "checkpoint.every_s=1e9"}
+
+
+def main(data: str, repeats: int) -> None:
+    """Print seconds of whole processes, with and without checkpoints, taking turns, as JSON."""
+    seconds: dict[str, list[float]] = {side: [] for side in SIDES}
+    for _ in range(repeats):
+        for side, word in SIDES.items():
+            with tempfile.TemporaryDirectory(prefix="swath-benchmark-") as folder:
+                words = [str(SWATH), *WORDS, *THIN, f"data.dir={data}", word]
+                seconds[side].append(measure(words, Path(folder)).wall_s)
+                print(f"{side}: {seconds[side][-1]:.1f} s", file=sys.stderr, flush=True)
+    with_them, without = (statistics.median(seconds[side]) for side in SIDES)
+    print(f"checkpoints cost {with_them / without - 1:.1%}", file=sys.stderr, flush=True)
+    print(json.dumps(seconds))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))

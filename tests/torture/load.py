@@ -1,0 +1,146 @@
+"""Very many configurations in one sweep, and several sweeps at once in one store.
+
+python -m torture.load [CONFIGURATIONS]   (from tests/; `make torture` runs 10,000)
+"""
+
+import contextlib
+import os
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+from support.command import SWATH
+from support.server import free_port, mlflow_server
+
+AT_ONCE = 8
+SWEEP = ("-m", "data=digits", "batch_size=20,50", "learning_rate=1e-7,1e-6", "max_steps=100,300")
+"""Eight configurations, 1,600 steps."""
+
+SAMPLE_S = 1.0
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What a sweep took at one moment.
+
+    Attributes:
+      at_s: seconds since 1970.
+      memory_bytes: of the process and its children.
+      files: that both have open.
+    """
+
+    at_s: float
+    memory_bytes: int
+    files: int
+
+
+def watched(folder: Path, words: list[str]) -> list[Sample]:
+    """Run a sweep to its end; what it took, every second."""
+    process = subprocess.Popen(
+        [str(SWATH), *words], cwd=folder, env=_environment(), stdout=subprocess.DEVNULL, stderr=sys.stderr
+    )
+    found = []
+    while process.poll() is None:
+        with contextlib.suppress(psutil.Error):
+            parent = psutil.Process(process.pid)
+            family = [parent, *parent.children(recursive=True)]
+            memory = sum(member.memory_info().rss for member in family)
+            found.append(Sample(time.time(), memory, sum(member.num_fds() for member in family)))
+        time.sleep(SAMPLE_S)
+    assert process.returncode == 0
+    return found
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "SWATH_AFTERWARDS": "none"}
+
+
+def many(configurations: int) -> list[str]:
+    """10,000 short configurations in one sweep: memory, open files and pace, late against early."""
+    rates = ",".join(f"{1e-7 * (1 + number / 100):.4g}" for number in range(100))
+    words = ["-m", "data=digits", "max_steps=1", "batch_size=5", f"learning_rate={rates}"]
+    words.append(f"seed=range({configurations // 100})")
+    with tempfile.TemporaryDirectory(prefix="swath-load-") as name:
+        samples = watched(Path(name), words)
+        with sqlite3.connect(f"{name}/mlflow.db") as database:
+            query = (
+                "select end_time from runs join tags using (run_uuid) where key = 'swath.kind' "
+                "and value = 'run' and status = 'FINISHED' order by end_time"
+            )
+            ends_s = [row[0] / 1000 for row in database.execute(query)]
+    assert len(ends_s) == configurations, f"{len(ends_s)} finished"
+    tenth = len(ends_s) // 10
+
+    def pace_s(part: int) -> float:
+        return (ends_s[(part + 1) * tenth - 1] - ends_s[part * tenth]) / tenth
+
+    def within(part: int) -> list[Sample]:
+        first, last = ends_s[part * tenth], ends_s[(part + 1) * tenth - 1]
+        return [sample for sample in samples if first <= sample.at_s <= last]
+
+    early, late = within(1), within(9)
+    memory = [statistics.median(sample.memory_bytes for sample in part) for part in (early, late)]
+    files = [statistics.median(sample.files for sample in part) for part in (early, late)]
+    lines = [
+        f"{configurations} configurations: memory {memory[0] / 1e9:.2f} GB in the second tenth, "
+        f"{memory[1] / 1e9:.2f} GB in the last ({memory[1] / memory[0] - 1:+.1%}; target +5 %)",
+        f"open files {files[0]:.0f} and {files[1]:.0f}",
+        f"time per configuration {1000 * pace_s(1):.1f} ms and {1000 * pace_s(9):.1f} ms "
+        f"({pace_s(9) / pace_s(1) - 1:+.1%}; target +20 %)",
+    ]
+    assert memory[1] <= 1.05 * memory[0], lines
+    assert files[1] <= files[0] + 2, lines
+    assert pace_s(9) <= 1.2 * pace_s(1), lines
+    return lines
+
+
+def at_once(folder: Path, uri: str | None) -> None:
+    """Eight sweeps at once: all of them finish, and every step is there once."""
+    given = [] if uri is None else [f"tracking.uri={uri}"]
+    processes = [
+        subprocess.Popen(
+            [str(SWATH), *SWEEP, f"seed={seed}", *given],
+            cwd=folder,
+            env=_environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for seed in range(AT_ONCE)
+    ]
+    for process in processes:
+        _, errors = process.communicate(timeout=600)
+        assert process.returncode == 0, errors
+    with sqlite3.connect(folder / "mlflow.db") as database:
+        steps = database.execute(
+            "select params.value, count(*), count(distinct step) from metrics join params using (run_uuid) "
+            "where metrics.key = 'train/loss' and params.key = 'max_steps' group by run_uuid"
+        ).fetchall()
+        statuses = dict(database.execute("select status, count(*) from runs group by status"))
+    assert len(steps) == 8 * AT_ONCE
+    assert all(int(most) == count == distinct for most, count, distinct in steps)
+    assert statuses == {"FINISHED": 9 * AT_ONCE}
+
+
+def main(configurations: int) -> None:
+    """Run everything; print what was found."""
+    for line in many(configurations):
+        print(line, flush=True)
+    with tempfile.TemporaryDirectory(prefix="swath-load-") as name:
+        at_once(Path(name), None)
+    print(f"{AT_ONCE} sweeps at once on one SQLite store: whole", flush=True)
+    with tempfile.TemporaryDirectory(prefix="swath-load-") as name:
+        words = ("server", "--backend-store-uri", "sqlite:///mlflow.db", "--workers", "1")
+        with mlflow_server(Path(name), free_port(), "/health", *words) as address:
+            at_once(Path(name), address)
+    print(f"{AT_ONCE} sweeps at once on one tracking server: whole", flush=True)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 10_000)
