@@ -143,12 +143,12 @@ def checkpoints_section(checkpoints: Found) -> str:
         [
             "## Checkpoints",
             "",
-            "Eight configurations side by side, batches of 100 images, 30,000 steps, every 100th stored. Whole",
-            "processes, taking turns.",
+            "Eight configurations side by side, batches of 100 images, 30,000 steps, every 100th stored.",
+            "Whole processes, taking turns.",
             "",
             table(("checkpoints", "median (s)", "spread (s)"), rows),
             "",
-            f"{len(checkpoints['none'])} repeats. Checkpoints every 30 s cost {cost:.1%} (target: under 2 %).",
+            f"{len(checkpoints['none'])} repeats. Checkpoints every 30 s cost {cost:.1%} (target: 2 %).",
             "",
         ]
     )

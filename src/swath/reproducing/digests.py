@@ -10,7 +10,7 @@ from swath.reading.store import Reader
 
 
 def metrics_digest(reader: Reader, run: StoredRun) -> str:
-    """SHA-256 of every metric that was computed: its name, its steps (int64) and values (float64), by name."""
+    """SHA-256 of every metric that was computed: name, steps (int64), values (float64); by name."""
     names = [name for name in run.metrics if not name.startswith(NOT_COMPUTED)]
     digest = hashlib.sha256()
     for curve in sorted(reader.curves([run.run_id], names), key=lambda curve: curve.metric):

@@ -1,0 +1,40 @@
+"""Manifests: read back whole, and what has drifted since."""
+
+import pytest
+
+from swath.errors import SwathError
+from swath.resuming.manifest import Manifest, drift, read_manifest
+
+FACTS = {"swath.tensorflow": "2.21.0", "swath.numpy": "2.4.6", "swath.commit": "abc"}
+
+
+def manifest(*fingerprints: str, facts: dict[str, str] = FACTS) -> Manifest:
+    entries = [{"fingerprint": name, "data_digest": "d", "values": {"seed": 0}} for name in fingerprints]
+    return Manifest("grid", "0123456789ab", "swath -cn grid", facts, 1, entries, [])
+
+
+def test_manifest_comes_back_as_it_was() -> None:
+    assert read_manifest(manifest("a", "b").text()) == manifest("a", "b")
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"schema": 1}', "[1]", '{"schema": 1, "sweep": "x"', "null"])
+def test_damaged_manifest_is_refused(text: str) -> None:
+    with pytest.raises(SwathError, match=r"manifest\.json"):
+        read_manifest(text)
+
+
+def test_manifest_of_another_version_is_refused() -> None:
+    with pytest.raises(SwathError, match="another version"):
+        read_manifest(manifest("a").text().replace('"schema": 1', '"schema": 2'))
+
+
+def test_taken_up_sweep_keeps_what_it_was() -> None:
+    later = manifest("b", "c", facts={**FACTS, "swath.commit": "def"}).taking_up(manifest("a", "b"))
+    assert [entry["fingerprint"] for entry in later.configurations] == ["a", "b", "c"]
+    assert later.earlier == [FACTS]
+
+
+def test_drift_is_serious_where_a_number_could_change() -> None:
+    now = {**FACTS, "swath.tensorflow": "2.22.0", "swath.commit": "def"}
+    assert drift(FACTS, now) == (["TensorFlow: 2.21.0, now 2.22.0"], ["source commit: abc, now def"])
+    assert drift({}, now) == ([], [])

@@ -1,0 +1,47 @@
+"""What of a block is still missing in a run that goes on."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from swath.tracking.going_on import missing_part
+from swath.tracking.records import StepBlock
+
+
+def steps_of(blocks: list[StepBlock], name: str) -> list[int]:
+    return [
+        block.first_step + block.every * offset
+        for block in blocks
+        if name in block.values
+        for offset in range(len(block.values[name]))
+    ]
+
+
+@given(
+    st.integers(0, 50),
+    st.integers(1, 7),
+    st.integers(1, 20),
+    st.none() | st.integers(0, 200),
+    st.integers(0, 200),
+)
+def test_each_metric_gets_the_steps_behind_its_last_one(
+    first: int, every: int, count: int, last_loss: int | None, last_accuracy: int
+) -> None:
+    steps = [first + every * offset for offset in range(count)]
+    values = np.array(steps, np.float64)
+    block = StepBlock(first, {"loss": values, "accuracy": -values}, every)
+    last = {"accuracy": last_accuracy} | ({} if last_loss is None else {"loss": last_loss})
+    parts = missing_part(block, last)
+    assert steps_of(parts, "accuracy") == [step for step in steps if step > last_accuracy]
+    assert steps_of(parts, "loss") == [step for step in steps if last_loss is None or step > last_loss]
+    for part in parts:
+        for name, kept in part.values.items():
+            sign = 1 if name == "loss" else -1
+            assert (sign * kept).tolist() == [part.first_step + every * offset for offset in range(len(kept))]
+
+
+def test_block_that_is_missing_whole_stays_one() -> None:
+    block = StepBlock(10, {"loss": np.zeros(3), "accuracy": np.zeros(3)})
+    (part,) = missing_part(block, {"loss": 9, "accuracy": 9})
+    assert set(part.values) == {"loss", "accuracy"}
+    assert missing_part(block, {"loss": 12, "accuracy": 12}) == []
