@@ -17,6 +17,7 @@ SWEEP = (
     "max_steps=30",
 )
 PICTURES = {"accuracy.png", "heat_map.png", "learning_curves.png", "weights.png", "confusion.png"}
+WRITTEN = {"manifest.json", "ranking.csv"}
 PATIENCE_S = 120
 
 
@@ -41,7 +42,7 @@ def test_pictures_and_the_model_are_there_when_a_command_waits_for_them(tmp_path
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "Added to the store: pictures and model."
     (own,) = runs_of(tmp_path, "sweep")
-    assert files_of(tmp_path, own) == {*PICTURES, "ranking.csv"}
+    assert files_of(tmp_path, own) == {*PICTURES, *WRITTEN}
     assert own.data.tags["swath.afterwards"] == "done"
     assert models_of(tmp_path) == {own.data.tags["swath.best_run_id"]}
 
@@ -51,12 +52,12 @@ def test_nobody_waits_for_them_by_default(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1].startswith("Being made in the background")
     (own,) = runs_of(tmp_path, "sweep")
-    assert files_of(tmp_path, own) == {"ranking.csv"}
+    assert files_of(tmp_path, own) == WRITTEN
     until = time.monotonic() + PATIENCE_S
     while "swath.afterwards" not in runs_of(tmp_path, "sweep")[0].data.tags:
         assert time.monotonic() < until
         time.sleep(0.5)
-    assert files_of(tmp_path, own) == {*PICTURES, "ranking.csv"}
+    assert files_of(tmp_path, own) == {*PICTURES, *WRITTEN}
     assert models_of(tmp_path) == {own.data.tags["swath.best_run_id"]}
 
 
@@ -94,5 +95,5 @@ def test_what_goes_wrong_there_is_said_and_stored_and_the_runs_stay(tmp_path: Pa
 def test_unknown_word_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
     done = swath(tmp_path, *SWEEP, SWATH_AFTERWARDS="later")
     assert done.returncode == 2
-    assert done.stderr == "swath: tracking.afterwards=later: expected one of background, wait, none\n"
+    assert done.stderr == "swath: SWATH_AFTERWARDS=later: expected one of background, wait, none\n"
     assert list(tmp_path.iterdir()) == []
