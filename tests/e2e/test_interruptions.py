@@ -74,7 +74,8 @@ def test_ctrl_c_ends_the_run_as_killed(training: "subprocess.Popen[str]", tmp_pa
         assert run.info.status == "KILLED"
         if run.data.tags["swath.kind"] == "run":
             assert run.data.tags["swath.error"] == "interrupted"
-            assert run.data.metrics["runtime/total_s"] > 0
+            # What a run has only once is stored with an end of its own: this one may be taken up.
+            assert set(run.data.metrics) == {"train/accuracy", "train/loss"}
 
 
 def test_second_ctrl_c_ends_at_once_and_leaves_no_run_open(

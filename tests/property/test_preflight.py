@@ -88,7 +88,7 @@ def value_of(config: RunConfig, field: str) -> object:
     return next(value for name, value, _ in walk_values(config) if name == field)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(commands())
 @example(["tracking.experiment=sweep-${seed}", "data=digits,cifar10", "seed=1,2"])
 def test_jobs_are_those_that_hydra_composes(overrides: list[str]) -> None:
