@@ -13,14 +13,12 @@ from swath.compute import tf
 from swath.data import Dataset
 from swath.errors import SwathError
 from swath.events import Observer, StepsDone
-from swath.launch import TRAIN_ACCURACY_STEPS, RunRequest, RunResult, Start
+from swath.launch import NOTHING_DONE, TRAIN_ACCURACY_STEPS, RunRequest, RunResult, Start
 from swath.tracking.records import RunArtifacts, RunEnd, Status, StepBlock
 from swath.tracking.tracker import Tracked
 from swath.training.evaluation import Scores
 from swath.training.resident import ResidentData
 from swath.training.train import Segment, lane_parameters
-
-NOTHING_DONE = Start(0, np.zeros((0, 0), np.float32), np.zeros(0, np.float32), b"", np.zeros(0))
 
 
 def can_pass(fault: Exception | None) -> bool:

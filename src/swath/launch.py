@@ -66,6 +66,10 @@ class Start:
     evaluate_s: float = 0.0
 
 
+NOTHING_DONE = Start(0, np.zeros((0, 0), np.float32), np.zeros(0, np.float32), b"", np.zeros(0))
+"""Where a training stands that begins."""
+
+
 @dataclass(frozen=True)
 class RunRequest:
     """One configuration to run.

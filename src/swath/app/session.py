@@ -13,7 +13,7 @@ from swath.app.command_line import TRACKING_VARIABLE
 from swath.config.schema import DataConfig, RunConfig
 from swath.data import check_available, load_dataset, load_intact, rebuild_dataset
 from swath.errors import SwathError
-from swath.events import Event, Note, Observer, RunEnded, Starting
+from swath.events import Event, Observer, RunEnded, Starting
 from swath.launch import Launch, RunRequest, RunResult
 from swath.memory import check_memory
 from swath.tracking.records import StoreAddress, StoreInfo
@@ -80,7 +80,6 @@ class Session:
         self._observer: Observer = _OneAtATime(observer)
         self._asked_for: list[Future[RunResult]] = []
         self._configs = configs
-        self._sweep_run: Future[str] | None = None
         self.taking_up: TakingUp | None = None
         self.sweep_run_id: str | None = None
         self.sweep_fault: str | None = None
@@ -101,11 +100,13 @@ class Session:
         opened = self._tracker.open(StoreAddress(uri, tracking.experiment, tracking.artifacts))
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="swath-digest") as threads:
             intact = {entry: threads.submit(self._datasets[entry].is_intact) for entry in data}
-            from swath.runner import Runner  # TensorFlow takes seconds
+            from swath.beginning import begin  # TensorFlow takes seconds
+            from swath.runner import Runner
 
             self._mend(intact)
         store = opened.result()
-        self._take_up(first, store)
+        self._begun = begin(self._tracker, store, self.launch, self._configs, self._datasets, self._observer)
+        self.launch, self.taking_up = self._begun.launch, self._begun.taking_up
         self._checkpoints = SavedCheckpoints(
             self._tracker, self.launch.sweep_id, first.checkpoint.every_s, self._observer
         )
@@ -120,32 +121,6 @@ class Session:
             first.on_failure == "stop",
         )
         return store, runner
-
-    def _take_up(self, first: RunConfig, store: StoreInfo) -> None:
-        """Find what earlier commands have left, and begin the sweep's own run, or go on with it."""
-        from swath.sweep_record import sweep_start
-        from swath.taking_up import OneAtATime, TakingUp, new_manifest, present_facts
-
-        found = None
-        facts = present_facts(self._datasets) if self.launch.is_grid or first.resumes != "no" else {}
-        if first.resumes != "no":
-            of = self.launch.sweep if self.launch.is_grid else str(first)
-            delivered, _ = self._tracker.call("deliver").result()
-            if delivered:
-                self._observer(Note(f"delivered to the server from the spool: {delivered} runs"))
-            self._only_one = OneAtATime(f"{store.uri} {store.experiment_id} {of}")
-            self.taking_up = TakingUp(self._tracker, first.resumes, self._datasets)
-            self.launch = self.taking_up.find(self.launch, self._configs, facts)
-            found = self.taking_up.found
-        for line in found.drifted if found is not None else ():
-            self._observer(Note(f"since it was begun, changed: {line}"))
-        for run_id in [] if found is not None else self._tracker.call("close_stale").result():
-            self._observer(Note(f"closed as KILLED, its process has died: run {run_id}"))
-        if self.launch.is_grid:
-            manifest = new_manifest(self.launch, self._configs, self._datasets, facts)
-            manifest = manifest.taking_up(None if found is None else found.manifest)
-            start = sweep_start(self.launch, self._configs, manifest)
-            self._sweep_run = self._tracker.begin_sweep(start, None if found is None else found.run_id)
 
     def _mend(self, intact: dict[DataConfig, Future[bool]]) -> None:
         for entry, answer in intact.items():
@@ -196,7 +171,7 @@ class Session:
         """
         try:
             results = [future.result().settled() for future in self._ended()]
-            if self._sweep_run is not None:
+            if self._begun.sweep_run is not None:
                 try:
                     self._end_sweep(results, interrupted)
                 except SwathError as error:
@@ -213,8 +188,8 @@ class Session:
 
         wall_s = time.perf_counter() - self.began
         asked_for = max(self.asked_for, len(self._configs))
-        assert self._sweep_run is not None
-        self.sweep_run_id = self._sweep_run.result()
+        assert self._begun.sweep_run is not None
+        self.sweep_run_id = self._begun.sweep_run.result()
         self._tracker.end_sweep(sweep_end(self.launch, results, asked_for, wall_s, interrupted)).result()
 
     def abandon(self) -> list[RunResult]:

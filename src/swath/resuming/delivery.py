@@ -10,10 +10,10 @@ from mlflow.utils.file_utils import local_file_uri_to_path
 
 from swath.reading.records import StoredRun
 from swath.reading.sql import SqlReader
+from swath.tracking.client_calls import LARGEST_BATCH
 from swath.tracking.going_on import last_steps
 from swath.tracking.processes import is_alive
 from swath.tracking.spool import STANDS_FOR, spools_folder
-from swath.tracking.store import LARGEST_BATCH
 from swath.ui import SHARED_VIEW_TAG
 
 SPOOL_ID = "swath.spool.id"

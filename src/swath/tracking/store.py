@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import mlflow
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.entities import Metric, RunTag
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.tracking import MlflowClient
 
 from swath.errors import SwathError
 from swath.tracking.artifacts import artifact_folder, write_artifacts
 from swath.tracking.away import is_away
+from swath.tracking.client_calls import describe, log_in_batches
 from swath.tracking.database_file import check_writable
 from swath.tracking.environment import environment_facts, installed_packages
 from swath.tracking.experiment import experiment_id
@@ -34,9 +35,6 @@ from swath.tracking.records import (
 from swath.tracking.secrets import hide_password, one_line
 from swath.tracking.sql_steps import SqlSteps, sql_steps
 from swath.tracking.sweep_run import SweepRun
-
-LARGEST_BATCH = 1_000
-"""Metrics that MLflow takes in one call."""
 
 SINGLE_VALUE_STEP = 0
 """MLflow's page draws bars, one per run, for a metric whose only value stands at step 0; at any other step it
@@ -115,31 +113,16 @@ class RunStore:
             info = run.info
             entry = self._open[key] = _OpenRun(run_id, info.artifact_uri, start, last_steps=last_steps(run))
             if not (run.data.params and run.inputs and run.inputs.dataset_inputs):
-                self._describe(client, entry)  # it was cut off before its first step
+                describe(client, entry.run_id, entry.start)  # it was cut off before its first step
         else:
             tags = {**self._common_tags, **start.tags}
             info = client.create_run(self.experiment_id, run_name=start.name, tags=tags).info
             entry = self._open[key] = _OpenRun(info.run_id, info.artifact_uri, start)
             with self._remembering(entry):
-                self._describe(client, entry)
+                describe(client, entry.run_id, entry.start)
         entry = self._open[key]
         entry.tracked_s += time.perf_counter() - started
         return entry.run_id
-
-    @staticmethod
-    def _describe(client: MlflowClient, entry: _OpenRun) -> None:
-        start = entry.start
-        client.log_batch(entry.run_id, params=[Param(name, value) for name, value in start.params.items()])
-        note = start.dataset
-        dataset = Dataset(
-            name=note.name,
-            digest=note.digest[:32],
-            source_type="swath",
-            source=json.dumps({"source": note.source}),
-            profile=json.dumps({**note.images, "sha256": note.digest}),
-        )
-        tags = [InputTag("mlflow.data.context", "training")]
-        client.log_inputs(entry.run_id, [DatasetInput(dataset, tags)])
 
     @contextlib.contextmanager
     def _remembering(self, entry: _OpenRun) -> Iterator[None]:
@@ -162,24 +145,14 @@ class RunStore:
     def log_steps(self, key: int, block: StepBlock) -> None:
         """Store values of per-step metrics, less those that a run that goes on has already."""
         started = time.perf_counter()
-        entry = self._entry(key)
+        entry, client = self._entry(key), self.client
         with self._remembering(entry):
             for part in missing_part(block, entry.last_steps):
                 if self._sql_steps is not None:
                     self._sql_steps.write(entry.run_id, part)
                 else:
-                    self._log_in_batches(entry.run_id, part)
+                    log_in_batches(client, entry.run_id, part)
         entry.tracked_s += time.perf_counter() - started
-
-    def _log_in_batches(self, run_id: str, block: StepBlock) -> None:
-        now_ms = _now_ms()
-        metrics = [
-            Metric(name, float(value), now_ms, block.first_step + offset * block.every)
-            for name, values in block.values.items()
-            for offset, value in enumerate(values)
-        ]
-        for first in range(0, len(metrics), LARGEST_BATCH):
-            self.client.log_batch(run_id, metrics[first : first + LARGEST_BATCH])
 
     def end(self, key: int, end: RunEnd) -> float:
         """Store what is left of a run and end it; returns the seconds that tracking it has taken.
