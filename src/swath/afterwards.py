@@ -56,7 +56,7 @@ def carry_out(uri: str, sweep_id: str, models: str) -> str | None:
     from swath.plotting.all import draw_sweep
     from swath.ranking import rank
     from swath.reading.store import open_reader
-    from swath.serving.model import log_model
+    from swath.serving.model import is_logged, log_model
     from swath.tracking.secrets import one_line
 
     reader = open_reader(uri)
@@ -76,7 +76,8 @@ def carry_out(uri: str, sweep_id: str, models: str) -> str | None:
             faults.append(one_line(error, uri))
     try:
         for run in best_first[: {"all": None, "best": 1, "none": 0}[models]]:
-            log_model(run, uri)
+            if not is_logged(client, run):  # a sweep that is taken up has been here before
+                log_model(run, uri)
     except Exception as error:
         faults.append(one_line(error, uri))
     fault = "; ".join(faults) or None

@@ -45,6 +45,9 @@ def test_pictures_and_the_model_are_there_when_a_command_waits_for_them(tmp_path
     assert files_of(tmp_path, own) == {*PICTURES, *WRITTEN}
     assert own.data.tags["swath.afterwards"] == "done"
     assert models_of(tmp_path) == {own.data.tags["swath.best_run_id"]}
+    again = swath(tmp_path, *SWEEP, "tracking.afterwards=wait", "resume=true")
+    assert again.returncode == 0, again.stderr
+    assert len(client_of(tmp_path).search_logged_models(["1"])) == 1
 
 
 def test_nobody_waits_for_them_by_default(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import mlflow
 import numpy as np
-from mlflow.entities import LoggedModelOutput
+from mlflow.entities import LoggedModelOutput, LoggedModelStatus
 from mlflow.models import Model, ModelSignature
 from mlflow.tracking import MlflowClient
 from mlflow.types import ColSpec, Schema, TensorSpec
@@ -56,6 +56,12 @@ def log_model(run: StoredRun, uri: str) -> str:
             raise
         client.finalize_logged_model(model.model_id, "READY")
     return str(model.artifact_location)
+
+
+def is_logged(client: MlflowClient, run: StoredRun) -> bool:
+    """Whether the run's model has been logged before."""
+    models = client.search_logged_models([run.experiment_id], filter_string=f"source_run_id = '{run.run_id}'")
+    return any(model.name == NAME and model.status == LoggedModelStatus.READY for model in models)
 
 
 def _save(run: StoredRun, target: Path, weights: Path, model_id: str) -> None:

@@ -1,15 +1,13 @@
 """The best run's weights as a registered model."""
 
 import mlflow
-from mlflow.entities import LoggedModelStatus
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from swath.comparing.judged import Judged
 from swath.comparing.sweeps import Sweep
 from swath.errors import SwathError
-from swath.reading.records import StoredRun
-from swath.serving.model import NAME, log_model
+from swath.serving.model import NAME, is_logged, log_model
 from swath.tracking.secrets import one_line
 
 ALIAS = "champion"
@@ -31,7 +29,7 @@ def register_best(sweep: Sweep, best: Judged, metric: str, name: str, uri: str |
     address = uri or mlflow.get_tracking_uri()
     client = MlflowClient(tracking_uri=address)
     try:
-        if not _is_logged(client, best.run):
+        if not is_logged(client, best.run):
             log_model(best.run, address)
         try:
             client.create_registered_model(name)
@@ -55,9 +53,3 @@ def register_best(sweep: Sweep, best: Judged, metric: str, name: str, uri: str |
     except MlflowException as error:
         raise SwathError(f"--register {name}: {one_line(error, address)}") from error
     return f"registered run {best.run.run_id} as models:/{name}/{version.version}, alias {ALIAS}"
-
-
-def _is_logged(client: MlflowClient, run: StoredRun) -> bool:
-    """Whether the run's model has been logged before."""
-    models = client.search_logged_models([run.experiment_id], filter_string=f"source_run_id = '{run.run_id}'")
-    return any(model.name == NAME and model.status == LoggedModelStatus.READY for model in models)
