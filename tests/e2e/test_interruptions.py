@@ -70,6 +70,7 @@ def test_ctrl_c_ends_the_run_as_killed(training: "subprocess.Popen[str]", tmp_pa
     assert training.returncode == 130
     assert "Traceback" not in errors
     assert "KILLED seed=0: interrupted" in output
+    assert "Go on where it stopped: swath -m seed=0,1 data=digits" in output
     for run in all_runs(tmp_path):
         assert run.info.status == "KILLED"
         if run.data.tags["swath.kind"] == "run":

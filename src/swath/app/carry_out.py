@@ -18,7 +18,7 @@ from swath.app.preflight import CheckedCommand
 from swath.app.progress import Progress
 from swath.app.screen import PlainSweepScreen, Screen, SingleRunScreen
 from swath.app.session import Session
-from swath.app.summary import print_check, print_line, print_single, print_sweep
+from swath.app.summary import print_check, print_line, print_single, print_sweep, resume_command
 from swath.app.task import fusible_task
 from swath.config.schema import AFTERWARDS
 from swath.errors import ConfigError, SwathError
@@ -91,6 +91,8 @@ def carry_out(words: Words, checked: CheckedCommand, hidden: tuple[str, ...]) ->
         print_single(results[0], session.store, console)
     if session.taking_up is not None:
         print_line(console, session.taking_up.summary())
+    if status and failure is None:
+        print_line(console, f"Go on where it stopped: {resume_command(launch.command)}")
     if compared:
         print_check(compared, session.launch, console)
     if not abandoned and session.spool is None and any(result.status == "FINISHED" for result in results):

@@ -1,5 +1,6 @@
 """What a person sees when a command has ended: the ranked table, what failed, what to type next."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -110,6 +111,12 @@ def print_check(compared: Sequence[tuple[RunResult, bool]], launch: Launch, cons
     print_line(
         console, f"fuse.check: {identical} of {len(compared)} identical, bit for bit, when trained alone"
     )
+
+
+def resume_command(command: str) -> str:
+    """What to type to take up what a command was interrupted in."""
+    words = [word for word in shlex.split(command) if not word.startswith("resume=")]
+    return shlex.join([*words, "resume=true"])
 
 
 def print_line(console: Console, line: str) -> None:
