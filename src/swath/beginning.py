@@ -58,9 +58,11 @@ def begin(
     facts = present_facts(datasets) if launch.is_grid or mode != "no" else {}
     taking_up = lock = found = None
     if mode != "no":
-        delivered, _ = tracker.call("deliver").result()
+        delivered, faults, _ = tracker.call("deliver").result()
         if delivered:
             observer(Note(f"delivered to the server from the spool: {delivered} runs"))
+        for line in faults:
+            observer(Note(f"the server does not take what lies in the spool {line}"))
         which = launch.sweep if launch.is_grid else fingerprint(configs[0])
         lock = OneAtATime(f"{store.uri} {store.experiment_id} {which}")
         taking_up = TakingUp(tracker, mode, datasets)

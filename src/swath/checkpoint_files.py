@@ -3,11 +3,14 @@
 import contextlib
 import os
 import shutil
+import time
 from pathlib import Path
 
 from swath.data.cache import cache_folder
 
 SUFFIX = ".checkpoint"
+KEPT_DAYS = 30
+
 KEPT = 2
 """Should the last one be damaged, the one before it is used."""
 
@@ -48,5 +51,10 @@ class CheckpointFiles:
             path.unlink(missing_ok=True)
 
     def drop_checkpoints(self, folder: str) -> None:
-        """Remove all of a sweep's."""
+        """Remove all of a sweep's, and those of sweeps that nobody has taken up for `KEPT_DAYS`."""
         shutil.rmtree(folder, ignore_errors=True)
+        oldest = time.time() - 86_400 * KEPT_DAYS
+        for other in Path(folder).parent.glob("*/"):
+            with contextlib.suppress(OSError):
+                if other.stat().st_mtime < oldest:
+                    shutil.rmtree(other, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 import logging
 import time
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -83,7 +84,7 @@ class GroupRun:
         self._stop = stop
         self._observer = observer
         self._checkpoints = checkpoints
-        self._name = f"{lane_key(group.shared, compiled.dataset.digest)}-{group.first_step}"
+        self._name = uuid.uuid4().hex[:16]  # of its checkpoints; no other group's, however it came about
 
     def train(self) -> None:
         """Train until every run has ended. A fault is not raised: it ends the runs here as FAILED."""
@@ -92,8 +93,11 @@ class GroupRun:
             training = GroupTraining(
                 self._group, self._compiled.program, PIXELS, starts=[each for each in starts if each]
             )
+            segment = None
             for span in plan_spans(self._group, segment_steps_of(self._group)):
                 if self._stop.is_set():
+                    if segment is not None:
+                        self._save(segment)
                     self._abort("KILLED", self._stop.reason)
                     return
                 segment = training.advance(span)
@@ -113,8 +117,12 @@ class GroupRun:
         return next(run.starting_parameters for run in self._runs if run.lane == lane)
 
     def _keep(self, segment: Segment) -> None:
-        """Save where the lanes stand, when it is time, and when nothing else will be trained."""
-        if self._checkpoints is not None and (self._stop.is_set() or self._checkpoints.due(self._name)):
+        """Save where the lanes stand, when it is time."""
+        if self._checkpoints is not None and self._checkpoints.due(self._name):
+            self._save(segment)
+
+    def _save(self, segment: Segment) -> None:
+        if self._checkpoints is not None:
             digest = self._compiled.dataset.digest
             of_lanes = {run.lane: run for run in self._alive()}
             lanes = [

@@ -155,6 +155,8 @@ class Runner:
     ) -> None:
         """Hand a result on; or try once more where the failure is one that can pass."""
         result = ended.result()
+        if self._retries or self._stop_on_failure:
+            result = _known_to_be_stored(result)
         if result.status == "FAILED":
             if result.may_pass and request.attempt < self._retries and not self._stop.is_set():
                 self._retry(planned, request, handed_on, result)
@@ -194,6 +196,13 @@ class Runner:
                 data = make_resident(dataset, config.data.validation_size, config.preprocessing)
                 self._compiled[key] = Compiled(dataset, data, compile_program(data), compile_evaluation(data))
             return self._compiled[key]
+
+
+def _known_to_be_stored(result: RunResult) -> RunResult:
+    """A result once everything of it is stored; a fault of the store is one that can pass."""
+    settled = result.settled()
+    came_after = settled.status == "FAILED" and result.status != "FAILED"
+    return replace(settled, may_pass=True) if came_after else settled
 
 
 def _nobody(event: Event) -> None:

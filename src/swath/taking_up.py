@@ -12,6 +12,7 @@ from swath.checkpoint_files import checkpoints_folder
 from swath.config.fields import computed_values
 from swath.config.fingerprint import fingerprint
 from swath.config.schema import DataConfig, RunConfig
+from swath.config.stored_reader import read_params
 from swath.data import Dataset
 from swath.data.cache import cache_folder
 from swath.errors import SwathError
@@ -34,7 +35,7 @@ def asked_run(config: RunConfig, digest: str) -> AskedRun:
         lane_key(config, digest),
         config.max_steps,
         config.tracking.every_steps,
-        config.evaluate_every_steps,
+        config.evaluate_every_steps if config.data.validation_size else 0,
     )
 
 
@@ -132,7 +133,7 @@ class TakingUp:
     def _resolve(self, request: RunRequest, before: Before) -> RunRequest | RunResult:
         if before.finished:
             self.counts["finished before"] += 1
-            return _finished_before(request.config, before)
+            return _ended_before(request.config, before)
         if self.mode == "failed" and before.status != "FAILED":
             self.counts["left out"] += 1
             tracked = StoredBefore(before.run_id or "", 0.0)
@@ -140,20 +141,25 @@ class TakingUp:
         self.counts["begin anew" if before.run_id is None and before.start is None else "go on"] += 1
         return replace(request, run_id=before.run_id, start=before.start, taken_over=before.taken_over)
 
+    def others(self) -> list[RunResult]:
+        """How the runs of the sweep have ended that nobody has asked for this time."""
+        found = self.tracker.call("others").result()
+        return [_ended_before(read_params(params), before) for params, before in found]
+
     def summary(self) -> str:
         """How many of each."""
         parts = [f"{count} {what}" for what, count in sorted(self.counts.items())]
         return f"Resumed: {', '.join(parts) or 'nothing'}."
 
 
-def _finished_before(config: RunConfig, before: Before) -> RunResult:
+def _ended_before(config: RunConfig, before: Before) -> RunResult:
     run_id = before.run_id or ""
     tracked = StoredBefore(run_id, before.metrics.get("runtime/track_s", 0.0))
     return RunResult(
         config,
-        "FINISHED",
+        "FINISHED" if before.finished else "FAILED" if before.status == "FAILED" else "KILLED",
         before.metrics,
-        None,
+        before.error,
         tracked,
         float(before.tags.get("swath.train_accuracy", "nan")),
         before.tags.get("swath.bits", ""),

@@ -11,6 +11,9 @@ from swath.tracking.secrets import one_line
 
 STORE_CALLS = ("open", "begin_sweep", "begin", "log_steps", "end", "end_sweep", "set_tag", "close")
 
+EARLIER_CALLS = ("close_stale", "deliver", "take_up", "before", "others")
+CHECKPOINT_CALLS = ("save_checkpoint", "drop_checkpoint", "drop_checkpoints")
+
 
 def main(descriptor: int) -> None:
     """Serve a store until the pipe closes, then end the runs that are still open as KILLED.
@@ -38,7 +41,9 @@ def main(descriptor: int) -> None:
     files = CheckpointFiles()
     functions = {
         **{name: getattr(store, name) for name in STORE_CALLS},
-        **{name: getattr(earlier, name) for name in ("close_stale", "deliver", "take_up", "before")},
+        **{
+            name: getattr(earlier, name) for name in ("close_stale", "deliver", "take_up", "before", "others")
+        },
         **{name: getattr(files, name) for name in ("save_checkpoint", "drop_checkpoint", "drop_checkpoints")},
     }
     try:

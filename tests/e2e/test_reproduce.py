@@ -191,6 +191,12 @@ def test_config_file_is_compared_with_a_run(folder: Path, run_ids: list[str], tm
     other = swath_reproduce(tmp_path, "config.yaml", "--against", run_ids[0], *uri)
     assert other.returncode == 1
     assert "because of another configuration: seed 0, now 1" in other.stdout
+    place = tmp_path / "recorded"
+    shutil.copytree(folder, place)
+    shutil.copy(path, place / "edited.yaml")
+    recorded = swath_reproduce(place, "edited.yaml", "--against", run_ids[0], "--record")
+    assert recorded.returncode == 1
+    assert "seed 0, now 1" in recorded.stdout
 
 
 @pytest.mark.parametrize(
@@ -234,6 +240,26 @@ def test_pickles_in_a_store_are_not_opened(folder: Path, run_ids: list[str], tmp
     assert done.returncode == 2
     assert "weights.npz is damaged" in done.stdout
     assert not list(tmp_path.rglob("pwned"))
+
+
+@pytest.mark.parametrize(
+    ("tag", "value", "said"),
+    [
+        ("swath.files", '{"/etc/hostname": "0"}', "names a file of no run: '/etc/hostname'"),
+        ("swath.files", '{"../../secret": "0"}', "names a file of no run: '../../secret'"),
+        ("swath.files", "[]", "its tag swath.files is damaged"),
+        ("swath.every_steps", "x", "its tag swath.every_steps is damaged"),
+    ],
+)
+def test_tags_of_a_stranger_are_data(
+    folder: Path, run_ids: list[str], tmp_path: Path, tag: str, value: str, said: str
+) -> None:
+    statement = "update tags set value = ? where key = ? and run_uuid = ?"
+    changed_copy(folder, tmp_path / "tags", statement, value, tag, run_ids[0])
+    done = swath_reproduce(tmp_path / "tags", run_ids[0])
+    assert done.returncode == 2
+    assert said in done.stdout
+    assert "Traceback" not in done.stderr
 
 
 def test_what_would_be_run_can_be_shown(folder: Path, run_ids: list[str]) -> None:

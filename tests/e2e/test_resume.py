@@ -3,9 +3,11 @@
 import json
 import os
 import signal
+import sqlite3
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from support.command import swath, swath_compare
 from support.stores import orphans, whole_store
@@ -192,6 +194,42 @@ def test_failure_may_stop_the_others(tmp_path: Path) -> None:
     statuses = [status for (status,) in ask(tmp_path, "select status from runs")]
     assert len(statuses) < 5  # the last group was not begun
     assert "were not begun" in done.stdout
+    assert done.stderr == ""
+
+
+def test_record_of_a_sweep_is_of_all_of_it(tmp_path: Path) -> None:
+    words = (*DIGITS, "batch_size=50", "max_steps=20")
+    assert swath(tmp_path, *words, "learning_rate=1e-7,1e-6,1e-8").returncode == 0
+    assert swath(tmp_path, *words, "learning_rate=1e-7,1e-9", "resume=true").returncode == 0
+    (ranking,) = (tmp_path / "mlruns").glob("*/*/artifacts/ranking.csv")
+    assert len(ranking.read_text().splitlines()) == 5
+    found = dict(ask(tmp_path, f"select key, value from tags where run_uuid = '{own_run_id(tmp_path)}'"))
+    assert (found["swath.finished"], found["swath.asked_for"], found["swath.resumed"]) == ("4", "4", "1")
+    best = "select count(*) - count(distinct step) from metrics where key = 'best/test/accuracy'"
+    assert ask(tmp_path, best) == [(0,)]
+
+
+def test_what_was_made_with_another_tensorflow_is_no_beginning(tmp_path: Path) -> None:
+    words = (*DIGITS, "batch_size=50", "learning_rate=1e-6")
+    assert swath(tmp_path, *words, "max_steps=40").returncode == 0
+    with sqlite3.connect(tmp_path / "mlflow.db") as database:
+        database.execute("update tags set value = '2.20.0' where key = 'swath.tensorflow'")
+    done = swath(tmp_path, *words, "max_steps=60", "resume=true")
+    assert done.returncode == 0, done.stderr
+    assert "Resumed: 1 begin anew." in done.stdout
+
+
+def test_changed_weights_are_no_beginning(tmp_path: Path) -> None:
+    words = (*DIGITS, "batch_size=50", "learning_rate=1e-6")
+    assert swath(tmp_path, *words, "max_steps=40").returncode == 0
+    (path,) = (tmp_path / "mlruns").glob("*/*/artifacts/weights.npz")
+    with np.load(path) as stored:
+        arrays = dict(stored)
+    arrays["weights"][0, 0] += 1
+    np.savez(path, **arrays)
+    done = swath(tmp_path, *words, "max_steps=60", "resume=true")
+    assert done.returncode == 0, done.stderr
+    assert "Resumed: 1 begin anew." in done.stdout
 
 
 def test_sweep_that_is_being_trained_is_not_taken_up(tmp_path: Path) -> None:

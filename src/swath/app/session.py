@@ -13,7 +13,7 @@ from swath.app.command_line import TRACKING_VARIABLE
 from swath.config.schema import DataConfig, RunConfig
 from swath.data import check_available, load_dataset, load_intact, rebuild_dataset
 from swath.errors import SwathError
-from swath.events import Event, Observer, RunEnded, Starting
+from swath.events import Event, Note, Observer, RunEnded, Starting
 from swath.launch import Launch, RunRequest, RunResult
 from swath.memory import check_memory
 from swath.tracking.records import StoreAddress, StoreInfo
@@ -178,10 +178,20 @@ class Session:
                     self.sweep_fault = str(error)
             if all(result.status == "FINISHED" or result.bits for result in results) and not interrupted:
                 self._checkpoints.drop_all()
-            _, self.spool = self._tracker.call("deliver").result()
+            self.spool = self._delivered()
             return results
         finally:
             self._tracker.close()
+
+    def _delivered(self) -> str | None:
+        """Have the spool delivered, if there is one; its folder where that cannot be done."""
+        try:
+            _, faults, spool = self._tracker.call("deliver").result()
+        except SwathError as error:  # results are not lost for that
+            faults, spool = [str(error)], None
+        for line in faults:
+            self._observer(Note(f"the server does not take what lies in the spool {line}"))
+        return None if spool is None else str(spool)
 
     def _end_sweep(self, results: list[RunResult], interrupted: bool) -> None:
         from swath.sweep_record import sweep_end
@@ -190,6 +200,9 @@ class Session:
         asked_for = max(self.asked_for, len(self._configs))
         assert self._begun.sweep_run is not None
         self.sweep_run_id = self._begun.sweep_run.result()
+        if self.taking_up is not None:  # the record is of the whole sweep, not of what was asked for now
+            results = [*results, *self.taking_up.others()]
+            asked_for = max(asked_for, len(results))
         self._tracker.end_sweep(sweep_end(self.launch, results, asked_for, wall_s, interrupted)).result()
 
     def abandon(self) -> list[RunResult]:

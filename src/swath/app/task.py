@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -43,5 +43,8 @@ def fusible_task(session: "Session") -> Callable[[DictConfig], float]:
 
 
 def _objective(future: "Future[RunResult]") -> float:
-    result = future.result()
+    try:
+        result = future.result()
+    except CancelledError:  # never begun: another one failed, and on_failure=stop
+        return math.nan
     return objective(result.metrics) if result.status == "FINISHED" else math.nan

@@ -1,6 +1,6 @@
 """A stored configuration read back, as data from a stranger: nothing in it is resolved, imported or run."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -33,7 +33,7 @@ def read_stored_config(text: str, where: str) -> RunConfig:
     """
     try:
         plain = OmegaConf.to_container(OmegaConf.create(text), resolve=False)
-    except (YAMLError, OmegaConfBaseException, ValueError) as error:
+    except (YAMLError, OmegaConfBaseException, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise ConfigError([f"{where} is no configuration: {reason}"]) from error
     if not isinstance(plain, dict):
@@ -59,6 +59,15 @@ def read_stored_config(text: str, where: str) -> RunConfig:
         raise ConfigError([f"{where}: {line}" for line in error.mistakes]) from error
     except OmegaConfBaseException as error:
         raise ConfigError([f"{where}: {str(error).splitlines()[0]}"]) from error
+
+
+def read_params(params: Mapping[str, str]) -> RunConfig:
+    """The configuration that a run's params describe, carried out as `conf/base.yaml` says.
+
+    Raises:
+      ConfigError: they describe none.
+    """
+    return read_stored_config(OmegaConf.to_yaml(OmegaConf.create(nested(params))), "params")
 
 
 @cache

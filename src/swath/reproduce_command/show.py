@@ -2,7 +2,6 @@
 
 import argparse
 import importlib.metadata
-import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from swath.reading.files import read_bytes
 from swath.reading.records import StoredRun
 from swath.reading.store import open_reader
 from swath.reproduce_command.chosen import chosen_config, chosen_runs, say_if_moved
-from swath.reproducing.originals import CannotReproduceError, original_of
+from swath.reproducing.originals import CannotReproduceError, original_of, stored_overrides
 from swath.reproducing.verdict import Verdict
 
 CANNOT = 2
@@ -35,13 +34,14 @@ def show(words: argparse.Namespace) -> int:
             continue
         try:
             original = original_of(reader, run, None, config)
+            ways = list(_ways(run))
         except CannotReproduceError as error:
             print(f"{run.run_id}  cannot be reproduced: {error}")
             status = CANNOT
             continue
         say_if_moved(reader)
         print(f"# run {run.run_id}: {run.name}")
-        for line in _ways(run):
+        for line in ways:
             print(line)
         print(stored_config(original.config), end="")
     return status
@@ -55,8 +55,10 @@ def _ways(run: StoredRun) -> Iterator[str]:
         yield f"pip install {shlex.join(_needed(read_bytes(run, 'environment.txt').decode()))}"
     except SwathError:
         yield "# its environment.txt cannot be read"
-    overrides = json.loads(run.tags.get("swath.overrides", "[]"))
-    yield f"swath {shlex.join(overrides)}".rstrip() + "  # what was typed for it, on the config named below"
+    yield (
+        f"swath {shlex.join(stored_overrides(run))}".rstrip()
+        + "  # what was typed for it, on the config named below"
+    )
     yield "swath --config-dir FOLDER --config-name config  # with the following as FOLDER/config.yaml"
 
 

@@ -9,6 +9,7 @@ import mlflow
 from mlflow.tracking import MlflowClient
 from tqdm import tqdm
 
+from swath.config.fingerprint import fingerprint
 from swath.errors import ConfigError
 from swath.events import Event, StepsDone
 from swath.launch import Launch, RunResult
@@ -60,8 +61,7 @@ def _trained(
     if tracker is not None:
         repeats: dict[tuple[str, str], list[str]] = {}
         for original in originals:
-            tags = original.run.tags
-            identity = tags["swath.fingerprint"], tags["swath.data_digest"]
+            identity = fingerprint(original.config), original.run.tags["swath.data_digest"]
             repeats.setdefault(identity, []).append(original.run.run_id)
         recorder = StoringRecorder(tracker, repeats)
     command = hide_passwords(shlex.join(["swath-reproduce", *sys.argv[1:]]))
@@ -112,6 +112,9 @@ def _verdicts(
             found.append((name, entry, None))
             continue
         result, numbers = next(repeated)
+        if numbers is None:
+            found.append((name, cannot(f"it could not be trained again: {result.error}"), None))
+            continue
         bits = entry.run.tags.get("swath.bits", "")
         found.append((name, verdict(entry.numbers, numbers, bits, result.bits, rtol), result))
     return found

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass, replace
+from typing import Any
 
 from swath.comparing.numbers import RunNumbers, stored_numbers
 from swath.config.fields import computed_values
@@ -13,6 +14,7 @@ from swath.errors import ConfigError, SwathError
 from swath.reading.files import read_bytes
 from swath.reading.records import StoredRun
 from swath.reading.store import Reader
+from swath.tracking.artifacts import WRITTEN
 
 KINDS = ("run", "reproduction")
 NEEDED_FILES = ("config.yaml", "overrides.yaml", "environment.txt")
@@ -55,12 +57,14 @@ def original_of(reader: Reader, run: StoredRun, data_dir: str | None, config: Ru
     _check_kind(run)
     own = _stored_config(run)
     _check_files(run)
-    every_steps = int(run.tags.get("swath.every_steps", "1"))
+    every_steps = run.tags.get("swath.every_steps", "1")
+    if not (every_steps.isdecimal() and int(every_steps)):
+        raise CannotReproduceError("its tag swath.every_steps is damaged")
     chosen = config or own
     chosen = replace(
         chosen,
         data=replace(chosen.data, dir=data_dir),
-        tracking=replace(chosen.tracking, every_steps=every_steps),
+        tracking=replace(chosen.tracking, every_steps=int(every_steps)),
     )
     try:
         numbers = stored_numbers(reader, run)
@@ -79,8 +83,8 @@ def _check_kind(run: StoredRun) -> None:
             f"made by {'a newer' if newer else 'another'} version of swath ({run.tags.get('swath.version')}, "
             f"config schema {version or 'unknown'}; this one reads {SCHEMA_VERSION})"
         )
-    if run.status != "FINISHED" and "swath.bits" not in run.tags:
-        reason = run.tags.get("swath.error", "")
+    reason = run.tags.get("swath.error", "")
+    if run.status != "FINISHED" and not (run.status == "FAILED" and reason.startswith("diverged")):
         raise CannotReproduceError(f"it is {run.status}{': ' if reason else ''}{reason}")
 
 
@@ -107,10 +111,10 @@ def _stored_config(run: StoredRun) -> RunConfig:
 
 def _check_files(run: StoredRun) -> None:
     """Compare the files of a run with the digests that were stored with it."""
-    try:
-        written = json.loads(run.tags.get("swath.files", "{}"))
-    except ValueError as error:
-        raise CannotReproduceError("the tag swath.files is damaged") from error
+    written = _stored_json(run, "swath.files", dict)
+    # Names come from the store: only those of swath's own files are read.
+    if unknown := [name for name in written if name not in WRITTEN]:
+        raise CannotReproduceError(f"its tag swath.files names a file of no run: {unknown[0]!r}")
     for name in {**dict.fromkeys(NEEDED_FILES), **written}:
         try:
             content = read_bytes(run, name)
@@ -118,3 +122,22 @@ def _check_files(run: StoredRun) -> None:
             raise CannotReproduceError(str(error)) from error
         if name in written and hashlib.sha256(content).hexdigest() != written[name]:
             raise CannotReproduceError(f"{name} is not the file that was stored: its digest is another one")
+
+
+def _stored_json(run: StoredRun, tag: str, kind: type) -> Any:
+    try:
+        value = json.loads(run.tags.get(tag, json.dumps(kind())))
+    except ValueError:
+        value = None
+    if not isinstance(value, kind):
+        raise CannotReproduceError(f"its tag {tag} is damaged")
+    return value
+
+
+def stored_overrides(run: StoredRun) -> list[str]:
+    """What was typed for a run.
+
+    Raises:
+      CannotReproduceError: the store does not say.
+    """
+    return [str(text) for text in _stored_json(run, "swath.overrides", list)]

@@ -10,9 +10,11 @@ from mlflow.utils.file_utils import local_file_uri_to_path
 
 from swath.reading.records import StoredRun
 from swath.reading.sql import SqlReader
+from swath.tracking.away import is_away
 from swath.tracking.client_calls import LARGEST_BATCH
 from swath.tracking.going_on import last_steps
 from swath.tracking.processes import is_alive
+from swath.tracking.secrets import one_line
 from swath.tracking.spool import STANDS_FOR, spools_folder
 from swath.ui import SHARED_VIEW_TAG
 
@@ -20,8 +22,10 @@ SPOOL_ID = "swath.spool.id"
 """Tag of a run at the server: the id that it had in the spool, by which a second delivery finds it."""
 
 
-def deliver_all(client: MlflowClient, uri: str, experiment_id: str, own: Path | None) -> int:
-    """Deliver every spool of an experiment whose process is no more; returns how many runs there were.
+def deliver_all(
+    client: MlflowClient, uri: str, experiment_id: str, own: Path | None
+) -> tuple[int, list[str]]:
+    """Deliver every spool of an experiment whose process is no more.
 
     Args:
       client: of the server.
@@ -29,22 +33,35 @@ def deliver_all(client: MlflowClient, uri: str, experiment_id: str, own: Path | 
       experiment_id: of the experiment.
       own: the spool of this process, which is delivered too.
 
+    Returns:
+      How many runs were delivered, and a line for each spool that the server does not take; those stay.
+
     Raises:
-      MlflowException: the server cannot be told; what has not been delivered stays.
+      MlflowException: the server is away; what has not been delivered stays.
     """
-    delivered = 0
+    delivered, faults = 0, []
     for database in sorted(spools_folder(uri, experiment_id).glob("*/mlflow.db")):
-        reader = SqlReader(f"sqlite:///{database}")
-        runs = reader.runs({"swath.sweep_id": None})
-        if database.parent != own and any(is_alive(run.tags) for run in runs):
-            continue
-        spool = MlflowClient(tracking_uri=f"sqlite:///{database}")
-        for run in runs:
-            _deliver(client, experiment_id, spool, reader, run)
-        _hand_views_on(client, experiment_id, spool, runs)
-        delivered += len(runs)
-        shutil.rmtree(database.parent)
-    return delivered
+        try:
+            delivered += _deliver_spool(client, experiment_id, database, database.parent == own)
+        except Exception as error:
+            if is_away(error):
+                raise
+            faults.append(f"{database.parent}: {one_line(error, uri)}")
+    return delivered, faults
+
+
+def _deliver_spool(client: MlflowClient, experiment_id: str, database: Path, is_own: bool) -> int:
+    """Deliver one spool, and remove it; returns how many runs there were; 0 where a process is at it."""
+    reader = SqlReader(f"sqlite:///{database}")
+    runs = reader.runs({"swath.sweep_id": None})
+    if not is_own and any(is_alive(run.tags) for run in runs):
+        return 0
+    spool = MlflowClient(tracking_uri=f"sqlite:///{database}")
+    for run in runs:
+        _deliver(client, experiment_id, spool, reader, run)
+    _hand_views_on(client, experiment_id, spool, runs)
+    shutil.rmtree(database.parent)
+    return len(runs)
 
 
 def _deliver(

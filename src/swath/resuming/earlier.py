@@ -46,24 +46,31 @@ class Earlier:
             self.close_stale()
         return found
 
-    def deliver(self) -> tuple[int, str | None]:
+    def deliver(self) -> tuple[int, list[str], str | None]:
         """Deliver what lies in spools of this experiment.
 
         Returns:
-          How many runs were delivered, and the spool of this command where the server is still away.
+          How many runs were delivered; a line for each spool that the server does not take; the spool of
+          this command, where it is still there.
         """
         store = self._store
         if not store.uri.startswith(("http://", "https://")):
-            return 0, None
+            return 0, [], None
         own = store.spool_folder
         if own is not None:
             store.close_spool()
+        delivered = 0
+        faults: list[str] = []
         try:
-            return deliver_all(store.client, store.uri, store.experiment_id, own), None
+            delivered, faults = deliver_all(store.client, store.uri, store.experiment_id, own)
         except MlflowException as error:
             if not is_away(error):
                 raise
-            return 0, None if own is None else str(own)
+        return delivered, faults, str(own) if own is not None and own.exists() else None
+
+    def others(self) -> list[tuple[dict[str, str], Before]]:
+        """The runs of the sweep that is taken up which nobody has asked for this time."""
+        return [] if self._past is None else self._past.others()
 
     def before(self, asked: Sequence[AskedRun]) -> list[Before]:
         """What is there of configurations, in the same order."""

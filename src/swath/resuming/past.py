@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from swath.errors import SwathError
+from swath.facts import MAY_CHANGE_NUMBERS
 from swath.reading.files import read_bytes
 from swath.reading.records import StoredRun
 from swath.reading.store import Reader
@@ -33,14 +34,28 @@ class Past:
 
     def __init__(self, reader: Reader, experiment_id: str, asked: AskedSweep) -> None:
         self._reader = reader
+        self._experiment_id = experiment_id
         self._asked = asked
-        runs = [run for run in reader.runs({"swath.sweep_id": None}) if run.experiment_id == experiment_id]
+        self._used: set[str] = set()
+        self._read()
+        while self._wait_for_the_living():
+            self._read()  # what was stored meanwhile counts
+        folder = Path(asked.checkpoints) / self.sweep.sweep_id if self.sweep else None
+        usable = [run for run in self._runs if self._is_comparable(run)]
+        self._starts = Starts(reader, usable, folder)
+
+    def _read(self) -> None:
+        found = self._reader.runs({"swath.sweep_id": None})
+        runs = [run for run in found if run.experiment_id == self._experiment_id]
         self._runs = [run for run in runs if run.tags.get("swath.kind") == "run"]
         self._own = [run for run in runs if run.tags.get("swath.kind") == "sweep"]
         self.sweep = self._find_sweep()
-        self._refuse_living()
-        folder = Path(asked.checkpoints) / self.sweep.sweep_id if self.sweep else None
-        self._starts = Starts(reader, self._runs, folder)
+
+    def _is_comparable(self, run: StoredRun) -> bool:
+        """Whether a run was made with what could change a number as it is now."""
+        names = [name for name in MAY_CHANGE_NUMBERS if name != "swath.data_digest"]
+        same = all(run.tags.get(name) == self._asked.facts.get(name) for name in names)
+        return same or self._asked.anyway
 
     def before(self, asked: Sequence[AskedRun]) -> list[Before]:
         """What is there of each configuration, in the same order; a run stands for one of them only."""
@@ -49,12 +64,24 @@ class Past:
             unused.setdefault(_identity(run), []).append(run)
         return [self._before(entry, unused.get(entry.identity, [])) for entry in asked]
 
+    def others(self) -> list[tuple[dict[str, str], Before]]:
+        """The sweep's runs that stand for no configuration that was asked for: params, and what is there."""
+        if self.sweep is None:
+            return []
+        of_sweep = [run for run in self._runs if run.tags["swath.sweep_id"] == self.sweep.sweep_id]
+        return [
+            (run.params, Before(run.run_id, run.status, run.tags.get("swath.error"), run.metrics, run.tags))
+            for run in of_sweep
+            if run.run_id not in self._used
+        ]
+
     def _before(self, asked: AskedRun, candidates: list[StoredRun]) -> Before:
         mine = self.sweep.sweep_id if self.sweep is not None else None
         usable = [run for run in candidates if run.status == "FINISHED" or run.tags["swath.sweep_id"] == mine]
         run = usable[-1] if usable else None
         if run is not None:
             candidates.remove(run)
+            self._used.add(run.run_id)
             if run.status == "FINISHED":
                 return Before(run.run_id, run.status, None, run.metrics, run.tags)
         start, taken_over = self._starts.of(asked, run)
@@ -99,9 +126,14 @@ class Past:
             )
         return (*serious, *others)
 
-    def _refuse_living(self) -> None:
-        """Refuse to train what another process is training."""
+    def _wait_for_the_living(self) -> bool:
+        """Refuse to train what another process is training; whether the end of one had to be waited for.
+
+        Raises:
+          SwathError: a process trains it, or may do so where nobody can look.
+        """
         identities = {run.identity for run in self._asked.runs}
+        waited = False
         for run in [*self._concerned(self._own), *self._concerned(self._runs)]:
             concerns = self._asked.is_grid and run in self._own and self._overlaps(run, identities)
             mine = self.sweep is not None and run.tags["swath.sweep_id"] == self.sweep.sweep_id
@@ -120,6 +152,8 @@ class Past:
                     f"{_what(run)} is being trained by process {pid} ({hide_passwords(command)}); wait for "
                     f"its end, or end it: kill {pid}"
                 )
+            waited = True
+        return waited
 
     def _overlaps(self, own: StoredRun, identities: set[tuple[str, str]]) -> bool:
         manifest = _manifest(own)

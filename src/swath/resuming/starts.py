@@ -1,5 +1,7 @@
 """Where the training of a configuration can go on: at a checkpoint, or behind a finished shorter run."""
 
+import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,7 +11,7 @@ from swath.bits import Bits
 from swath.checkpoint import DamagedCheckpointError, LaneCheckpoint, decode
 from swath.errors import SwathError
 from swath.launch import TRAIN_ACCURACY_STEPS, Start
-from swath.reading.files import read_weights
+from swath.reading.files import read_bytes, read_weights
 from swath.reading.records import Curve, StoredRun
 from swath.reading.store import Reader
 from swath.resuming.records import AskedRun
@@ -84,8 +86,9 @@ class Starts:
             curve.metric: curve for curve in self._reader.curves([shorter.run_id], (*TRAIN, *VALIDATION))
         }
         try:
+            _check_digest(shorter)
             learned = read_weights(shorter)
-        except SwathError:
+        except (SwathError, KeyError, ValueError, AttributeError):
             return FROM_THE_BEGINNING
         if any(name not in curves or curves[name].steps.tolist() != list(range(steps)) for name in TRAIN):
             return FROM_THE_BEGINNING
@@ -112,6 +115,13 @@ class Starts:
             accuracies[-TRAIN_ACCURACY_STEPS:],
         )
         return start, tuple(blocks)
+
+
+def _check_digest(run: StoredRun) -> None:
+    """Refuse weights that are not those that were stored."""
+    written = json.loads(run.tags.get("swath.files", "{}"))
+    if written.get("weights.npz") != hashlib.sha256(read_bytes(run, "weights.npz")).hexdigest():
+        raise SwathError(f"run {run.run_id}: weights.npz is not the file that was stored")
 
 
 def _steps(run: StoredRun) -> int:

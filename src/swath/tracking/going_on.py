@@ -11,6 +11,9 @@ from swath.tracking.records import RunStart, StepBlock
 ERROR = "swath.error"
 RESUMED = "swath.resumed"
 
+OF_AN_END = (ERROR, "swath.bits", "swath.files", "swath.train_accuracy")
+"""Tags that an end of its own leaves on a run."""
+
 
 def reopen(client: MlflowClient, run_id: str, start: RunStart, common_tags: Mapping[str, str]) -> Run:
     """Put a run that was cut off back into the state RUNNING; returns it as it was.
@@ -22,8 +25,9 @@ def reopen(client: MlflowClient, run_id: str, start: RunStart, common_tags: Mapp
     times = int(run.data.tags.get(RESUMED, "0")) + 1
     tags = {**common_tags, **start.tags, RESUMED: str(times)}
     client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])
-    if ERROR in run.data.tags:
-        client.delete_tag(run_id, ERROR)
+    for name in OF_AN_END:
+        if name in run.data.tags:
+            client.delete_tag(run_id, name)
     return run
 
 

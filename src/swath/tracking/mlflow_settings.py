@@ -7,7 +7,7 @@ RETRIES = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
 SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     # A server that does not answer at the start is reported after seconds; MLflow's own way takes minutes.
-    RETRIES: "2",
+    RETRIES: "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
 }
 

@@ -30,10 +30,12 @@ def make_database(uri: str) -> None:
       OSError: the file cannot be written.
     """
     path = database_file(uri)
-    if path is None or path.exists():
+    if path is None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     _sweep_up(path)
+    if path.exists():
+        return
     part = _part_of(path)
     try:
         template = _template()

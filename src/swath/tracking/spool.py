@@ -6,6 +6,7 @@ The spool is an MLflow store of its own, so that it can be looked at, and delive
 
 import hashlib
 import logging
+import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -158,7 +159,8 @@ class SpoolingStore:
 
     def _opened_spool(self) -> RunStore:
         if self._spool is None:
-            name = self._sweep[0].sweep_id if self._sweep is not None else "single"
+            sweep_id = self._sweep[0].sweep_id if self._sweep is not None else "single"
+            name = f"{sweep_id}-{uuid.uuid4().hex[:8]}"  # two commands never share one
             self._folder = spools_folder(self.uri, self.experiment_id) / name
             self._folder.mkdir(parents=True, exist_ok=True)
             self._spool = RunStore()

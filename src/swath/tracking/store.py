@@ -101,6 +101,8 @@ class RunStore:
     def begin(self, key: int, start: RunStart, run_id: str | None = None) -> str:
         """Make a run in the state RUNNING, with its params, tags and data set; returns its id.
 
+        Where only its params or its data set cannot be stored, the next call for it says so.
+
         Args:
           key: by which it will be called.
           start: what is said of it.
@@ -108,21 +110,29 @@ class RunStore:
         """
         started = time.perf_counter()
         client = self.client
-        if run_id is not None:
-            run = reopen(client, run_id, start, self._common_tags)
-            info = run.info
-            entry = self._open[key] = _OpenRun(run_id, info.artifact_uri, start, last_steps=last_steps(run))
-            if not (run.data.params and run.inputs and run.inputs.dataset_inputs):
-                describe(client, entry.run_id, entry.start)  # it was cut off before its first step
-        else:
+        described = False
+        if run_id is None:
             tags = {**self._common_tags, **start.tags}
             info = client.create_run(self.experiment_id, run_name=start.name, tags=tags).info
-            entry = self._open[key] = _OpenRun(info.run_id, info.artifact_uri, start)
-            with self._remembering(entry):
-                describe(client, entry.run_id, entry.start)
-        entry = self._open[key]
+            entry = _OpenRun(info.run_id, info.artifact_uri, start)
+        else:
+            run = reopen(client, run_id, start, self._common_tags)
+            entry = _OpenRun(run_id, run.info.artifact_uri, start, last_steps=last_steps(run))
+            described = bool(run.data.params and run.inputs and run.inputs.dataset_inputs)
+        self._open[key] = entry
+        if not described:
+            with contextlib.suppress(SwathError), self._remembering(entry):
+                self._describe(entry)
         entry.tracked_s += time.perf_counter() - started
         return entry.run_id
+
+    def _describe(self, entry: _OpenRun) -> None:
+        try:
+            describe(self.client, entry.run_id, entry.start)
+        except Exception as error:
+            if is_away(error):
+                raise
+            raise SwathError(one_line(error, self.uri)) from error
 
     @contextlib.contextmanager
     def _remembering(self, entry: _OpenRun) -> Iterator[None]:
@@ -146,6 +156,8 @@ class RunStore:
         """Store values of per-step metrics, less those that a run that goes on has already."""
         started = time.perf_counter()
         entry, client = self._entry(key), self.client
+        if entry.failure is not None:  # steps behind those that are missing would hide that they are
+            raise SwathError(entry.failure)
         with self._remembering(entry):
             for part in missing_part(block, entry.last_steps):
                 if self._sql_steps is not None:
@@ -190,9 +202,10 @@ class RunStore:
             written = write_artifacts(folder, entry.start, end, self._environment_text)
         tracked_s = entry.tracked_s + time.perf_counter() - started
         now_ms = _now_ms()
-        values = {**end.metrics, "runtime/track_s": tracked_s}
+        values = {**end.metrics, "runtime/track_s": tracked_s} if entry.failure is None else {}
         reason = "; ".join(filter(None, [end.error, entry.failure])) or None
-        tags = {**end.tags, "swath.files": json.dumps(written)} if end.tags else {}
+        whole = bool(end.tags) and entry.failure is None
+        tags = {**end.tags, "swath.files": json.dumps(written)} if whole else {}
         if reason is not None:
             tags["swath.error"] = reason
         if not end.metrics:

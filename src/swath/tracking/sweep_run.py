@@ -37,16 +37,16 @@ class SweepRun:
         self._experiment_id = experiment_id
         tags = {**environment, **start.tags, "swath.kind": "sweep", NOTE: start.note}
         self._known: dict[str, float] = {}
+        self._times = 0
         if run_id is None:
             run = client.create_run(experiment_id, run_name=start.name, tags=tags)
         else:
             run = client.get_run(run_id)
             self._known = run.data.metrics
             client.update_run(run_id, status="RUNNING")
-            times = int(run.data.tags.get(RESUMED, "0")) + 1
-            client.log_batch(
-                run_id, tags=[RunTag(name, value) for name, value in {**tags, RESUMED: str(times)}.items()]
-            )
+            self._times = int(run.data.tags.get(RESUMED, "0")) + 1
+            tags[RESUMED] = str(self._times)
+            client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])
         self.run_id: str = run.info.run_id
         self._artifact_uri: str = run.info.artifact_uri
         self._write("manifest.json", start.manifest)
@@ -63,9 +63,9 @@ class SweepRun:
         now_ms = time.time_ns() // 1_000_000
         self._client.log_batch(
             self.run_id,
-            # A value that is logged twice would be there twice.
+            # A better best is a value at another step: how often the sweep has been taken up.
             metrics=[
-                Metric(name, value, now_ms, 0)
+                Metric(name, value, now_ms, self._times)
                 for name, value in end.metrics.items()
                 if self._known.get(name) != value
             ],

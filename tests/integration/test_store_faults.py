@@ -1,0 +1,56 @@
+"""A run of which something could not be stored hides nothing."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.small import run_config
+from support.waiting import ask
+
+from swath.config.stored import stored_config
+from swath.errors import SwathError
+from swath.tracking.records import DatasetNote, RunEnd, RunStart, StepBlock, StoreAddress
+from swath.tracking.store import RunStore
+
+
+def start() -> RunStart:
+    note = DatasetNote("digits", "d" * 64, "made by a test", {"train_images": 1})
+    tags = {"swath.kind": "run", "swath.sweep_id": "id"}
+    return RunStart("a run", {"batch_size": "10"}, tags, note, stored_config(run_config()), "[]\n")
+
+
+def block(first: int) -> StepBlock:
+    values = np.linspace(0, 1, 10)
+    return StepBlock(first, {"train/accuracy": values, "train/loss": values})
+
+
+def test_steps_behind_missing_ones_are_not_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = RunStore()
+    store.open(StoreAddress(f"sqlite:///{tmp_path}/mlflow.db", "swath", str(tmp_path / "artifacts")))
+    run_id = store.begin(1, start())
+    store.log_steps(1, block(0))
+    with monkeypatch.context() as patch:
+
+        def refuse(*_: object) -> None:
+            raise OSError("disk full")
+
+        patch.setattr(type(store._sql_steps), "write", refuse)
+        with pytest.raises(OSError, match="disk full"):
+            store.log_steps(1, block(10))
+    with pytest.raises(SwathError, match="disk full"):
+        store.log_steps(1, block(20))
+    store.end(1, RunEnd("FINISHED", {"test/accuracy": 0.5}, tags={"swath.bits": "b"}))
+    assert ask(tmp_path, "select max(step), count(*) from metrics where key = 'train/loss'") == [(9, 10)]
+    assert ask(tmp_path, "select status from runs") == [("FAILED",)]
+    assert ask(tmp_path, "select count(*) from tags where key = 'swath.bits'") == [(0,)]
+    assert ask(tmp_path, "select count(*) from metrics where key = 'test/accuracy'") == [(0,)]
+    again = store.begin(2, start(), run_id)
+    assert again == run_id
+    for first in (0, 10, 20):
+        store.log_steps(2, block(first))
+    store.end(2, RunEnd("FINISHED", {"test/accuracy": 0.5}, tags={"swath.bits": "b"}))
+    assert ask(
+        tmp_path, "select count(*), count(distinct step), max(step) from metrics where key = 'train/loss'"
+    ) == [(30, 30, 29)]
+    assert ask(tmp_path, "select status from runs") == [("FINISHED",)]
+    assert ask(tmp_path, "select count(*) from tags where key = 'swath.error'") == [(0,)]
