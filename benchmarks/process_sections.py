@@ -148,8 +148,8 @@ def checkpoints_section(checkpoints: Found) -> str:
             "",
             table(("checkpoints", "median (s)", "spread (s)"), rows),
             "",
-            f"{len(checkpoints['none'])} repeats. With one every second, thirty times as often as by default,",
-            f"the sweep took {ratio:.2f} of the time that it took without (target for every 30 s: 1.02).",
+            f"{len(checkpoints['none'])} repeats. With one every second, thirty times as often as by default",
+            f"(30 s), the sweep took {ratio:.2f} of the time that it took without (target: 1.02).",
             "",
         ]
     )
