@@ -126,13 +126,15 @@ class SqlReader:
             for table, kept in ((_TAGS, "tags"), (_PARAMS, "params")):
                 named = sqlalchemy.select(table.c.run_uuid, table.c.key, table.c.value)
                 for run_id, key, value in connection.execute(named.where(table.c.run_uuid.in_(chosen))):
-                    getattr(runs[run_id], kept)[key] = value
+                    if run_id in runs:  # one that was begun a moment ago is not read by halves
+                        getattr(runs[run_id], kept)[key] = value
             latest = sqlalchemy.select(*(_LATEST.c[name] for name in _LATEST_COLUMNS))
             for run_id, key, value, is_nan, step in connection.execute(
                 latest.where(_LATEST.c.run_uuid.in_(chosen))
             ):
-                runs[run_id].metrics[key] = _read_value(value, is_nan)
-                runs[run_id].last_steps[key] = step
+                if run_id in runs:
+                    runs[run_id].metrics[key] = _read_value(value, is_nan)
+                    runs[run_id].last_steps[key] = step
         return list(runs.values())
 
     def _place_of_files(self, artifact_uri: str, run_id: str) -> str:
