@@ -9,8 +9,20 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from support.forks import start_servers
 
 UNPACK = Path(__file__).resolve().parents[2] / "shared" / "data" / "unpack_cifar10.py"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Tests that run in several processes share those that their commands are forked from."""
+    if getattr(config.option, "numprocesses", None):
+        start_servers()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest begins first, so that the others fill the time beside it."""
+    items.sort(key=lambda item: "tests/torture/" not in item.nodeid)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -10,7 +10,6 @@ from swath.tracking.mlflow_settings import settle
 from swath.tracking.secrets import one_line
 
 STORE_CALLS = ("open", "begin_sweep", "begin", "log_steps", "end", "end_sweep", "set_tag", "close")
-
 EARLIER_CALLS = ("close_stale", "deliver", "take_up", "before", "others")
 CHECKPOINT_CALLS = ("save_checkpoint", "drop_checkpoint", "drop_checkpoints")
 
@@ -37,15 +36,8 @@ def main(descriptor: int) -> None:
         # It logs an error of its database with its traceback, then raises it; the parent says it in a line.
         logging.getLogger(name).setLevel(logging.CRITICAL)
     store = SpoolingStore()
-    earlier = Earlier(store)
-    files = CheckpointFiles()
-    functions = {
-        **{name: getattr(store, name) for name in STORE_CALLS},
-        **{
-            name: getattr(earlier, name) for name in ("close_stale", "deliver", "take_up", "before", "others")
-        },
-        **{name: getattr(files, name) for name in ("save_checkpoint", "drop_checkpoint", "drop_checkpoints")},
-    }
+    served = ((store, STORE_CALLS), (Earlier(store), EARLIER_CALLS), (CheckpointFiles(), CHECKPOINT_CALLS))
+    functions = {name: getattr(owner, name) for owner, names in served for name in names}
     try:
         serve(descriptor, functions, lambda error: one_line(error, store.uri))
     finally:

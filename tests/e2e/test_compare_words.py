@@ -94,7 +94,7 @@ def test_p_values_are_those_of_the_predictions(folder: Path, sweep_ids: list[str
 
 
 def test_best_model_is_registered_at_a_server_too(folder: Path, sweep_ids: list[str]) -> None:
-    with mlflow_server(folder, free_port(), "/health", "ui") as address:
+    with mlflow_server(folder, free_port(), "/health", "ui", "--workers", "1") as address:
         done = swath_compare(folder, sweep_ids[1], "--register", "digits", "--uri", address)
         assert done.returncode == 0, done.stderr
         version = MlflowClient(address).get_model_version_by_alias("digits", "champion")

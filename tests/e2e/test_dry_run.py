@@ -10,7 +10,7 @@ NO_TENSORFLOW = "sys.modules['tensorflow'] = sys.modules['mlflow'] = None"
 
 
 def dry_run(folder: Path, *words: str) -> list[str]:
-    done = swath(folder, "dry_run=true", *words, patch=NO_TENSORFLOW)
+    done = swath(folder, "dry_run=true", *words, patch=NO_TENSORFLOW, real=True)
     assert done.returncode == 0, done.stderr
     assert list(folder.iterdir()) == []
     return done.stdout.splitlines()

@@ -1,19 +1,18 @@
 """A run is ended in every case: by Ctrl-C, by a killed training process."""
 
-import contextlib
 import os
 import signal
 import sqlite3
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
-from support.command import SWATH
+from support.waiting import has_steps, running, wait_for
 
 LONG = ["data=digits", "batch_size=1000", "max_steps=10000000", "learning_rate=1e-6"]
 """Days of training, at a pace that leaves the store time for those who read it."""
@@ -25,43 +24,12 @@ def all_runs(folder: Path) -> list[Run]:
     return [] if experiment is None else list(client.search_runs([experiment.experiment_id]))
 
 
-def wait_for(what: Callable[[], bool], timeout_s: float = 90) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not what():
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
-
-
-def has_runs(database: Path) -> bool:
-    """Whether a store has got as far as its first run; MLflow's own client would begin to make it as well."""
-    if not database.exists():
-        return False
-    with contextlib.closing(sqlite3.connect(database)) as connection:
-        try:
-            return bool(connection.execute("select count(*) from runs").fetchone()[0])
-        except sqlite3.OperationalError:
-            return False
-
-
 @pytest.fixture
 def training(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
     """A sweep in the middle of its first configuration."""
-    process = subprocess.Popen(
-        [str(SWATH), "-m", "seed=0,1", *LONG],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        wait_for(lambda: has_runs(tmp_path / "mlflow.db"))
-        wait_for(lambda: any("train/loss" in run.data.metrics for run in all_runs(tmp_path)))
+    with running(tmp_path, "-m", "seed=0,1", *LONG) as process:
+        wait_for(lambda: has_steps(tmp_path))
         yield process
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
 
 
 def test_ctrl_c_ends_the_run_as_killed(training: "subprocess.Popen[str]", tmp_path: Path) -> None:
@@ -109,15 +77,7 @@ def test_training_ends_when_the_tracking_process_is_killed(
 
 
 def test_what_has_finished_is_shown_even_when_everything_ends_at_once(tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        [str(SWATH), "-m", *LONG, "max_steps=3,10000000"],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    try:
+    with running(tmp_path, "-m", *LONG, "max_steps=3,10000000") as process:
         wait_for(lambda: (tmp_path / "multirun").exists(), timeout_s=120)
         wait_for(lambda: bool(list((tmp_path / "mlruns").glob("*/*/artifacts/weights.npz"))), timeout_s=120)
         time.sleep(2)
@@ -125,9 +85,6 @@ def test_what_has_finished_is_shown_even_when_everything_ends_at_once(tmp_path: 
             os.killpg(process.pid, signal.SIGINT)
             time.sleep(0.2)
         output, _ = process.communicate(timeout=60)
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
     assert process.returncode == 130
     assert "1 of 2 configurations finished" in output
 

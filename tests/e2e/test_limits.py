@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from mlflow.tracking import MlflowClient
-from support.command import SWATH, swath
+from support.command import SWATH, swath, swath_compare
 
-SWEEP = ["-m", "data=digits", "batch_size=10", "learning_rate=1e-7,1e-6,1e-5", "seed=range(6)"]
+SWEEP = ["-m", "data=digits", "batch_size=10", "learning_rate=1e-7,1e-6,1e-5", "seed=range(3)"]
 
 
 def statuses(folder: Path) -> dict[str, int]:
@@ -25,7 +25,7 @@ def test_full_disk_leaves_what_was_there_readable(tmp_path: Path) -> None:
     full_kb = (tmp_path / "mlflow.db").stat().st_size // 1024 + 500
     # A limit on the size of a file stands in for the end of the disk: the same failing writes.
     command = f"ulimit -f {full_kb}; exec {SWATH} " + " ".join(
-        f"'{word}'" for word in [*SWEEP, "max_steps=2000"]
+        f"'{word}'" for word in [*SWEEP, "max_steps=1000"]
     )
     done = subprocess.run(
         ["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
@@ -34,11 +34,14 @@ def test_full_disk_leaves_what_was_there_readable(tmp_path: Path) -> None:
     # The end of the sweep's own run is a few bytes; there may be room for them.
     assert done.stderr in ("", "swath: the sweep's own run could not be stored: MLflow: disk I/O error\n")
     lines = done.stdout.splitlines()
-    assert "FAILED 18 configurations: MLflow: disk I/O error" in lines
-    assert any(line.startswith("0 of 18 configurations finished") for line in lines)
+    assert "FAILED 9 configurations: MLflow: disk I/O error" in lines
+    assert any(line.startswith("0 of 9 configurations finished") for line in lines)
     found = statuses(tmp_path)
     assert found.pop("FINISHED") == 1
-    assert set(found) <= {"FAILED", "KILLED"}
+    # Even the end of a run may not be written where there is no room; it is once there is.
+    assert set(found) <= {"FAILED", "KILLED", "RUNNING"}
+    assert swath_compare(tmp_path, "--close-stale").returncode == 0
+    assert set(statuses(tmp_path)) <= {"FAILED", "KILLED", "FINISHED"}
     client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
     assert client.get_run(before.info.run_id).to_dictionary() == before.to_dictionary()
     assert len(client.get_metric_history(before.info.run_id, "train/loss")) == 30
@@ -106,12 +109,12 @@ os._exit = lambda status: (print("composed", len(composed), flush=True), leave(s
 
 
 def test_very_many_configurations_are_composed_a_few_times(tmp_path: Path) -> None:
-    words = ["-m", "data=digits", "max_steps=1", "batch_size=5", "seed=range(2)"]
+    words = ["-m", "data=digits", "max_steps=1", "batch_size=5"]
     rates = ",".join(f"{1e-7 * (1 + number / 100):.4g}" for number in range(100))
     done = swath(tmp_path, *words, f"learning_rate={rates}", patch=MANY)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert any(line.startswith("200 of 200 configurations finished") for line in lines)
+    assert any(line.startswith("100 of 100 configurations finished") for line in lines)
     assert int(lines[-1].removeprefix("composed ")) < 10
-    assert len(list((tmp_path / "multirun").glob("*/*/*/.hydra/overrides.yaml"))) == 200
+    assert len(list((tmp_path / "multirun").glob("*/*/*/.hydra/overrides.yaml"))) == 100
     assert sys.getsizeof(done.stdout) < 20_000  # the table is cut

@@ -1,6 +1,5 @@
 """The weights of a run as an MLflow model: what it predicts, where it loads, how it is served."""
 
-import contextlib
 import json
 import subprocess
 import sys
@@ -13,19 +12,12 @@ from urllib.request import Request, urlopen
 import mlflow
 import numpy as np
 import pytest
-from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
-from numpy.typing import NDArray
-from support.command import CONFIGURATIONS, swath, swath_reproduce
+from support.command import CONFIGURATIONS, swath
+from support.models import best_run, file_of, load_model, store_of, using
 from support.server import free_port, mlflow_server
 
-from swath.app.search_path import primary_configs
 from swath.data import load_dataset
-
-LARGEST_GAP = 1e-5
-"""Difference between the two largest logits below which two ways to add up may disagree about the class."""
-
-BUNDLED = sorted(set(primary_configs(())) - {"config"})
 
 ALONE = """
 import sys
@@ -50,77 +42,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = swath(folder, "-cn", "quickstart", SWATH_AFTERWARDS="wait")
     assert done.returncode == 0, done.stderr
     return folder
-
-
-def store_of(folder: Path) -> str:
-    return f"sqlite:///{folder}/mlflow.db"
-
-
-def best_run(folder: Path) -> Run:
-    client = MlflowClient(store_of(folder))
-    experiment = client.get_experiment_by_name("swath")
-    (own,) = client.search_runs([experiment.experiment_id], "tags.`swath.kind` = 'sweep'")
-    return client.get_run(own.data.tags["swath.best_run_id"])
-
-
-def file_of(run: Run, name: str) -> Any:
-    return np.load(Path(run.info.artifact_uri.removeprefix("file://")) / name)
-
-
-@contextlib.contextmanager
-def using(folder: Path) -> Iterator[None]:
-    """MLflow reads a model's entry from the store that is set for the process, whatever the client's is."""
-    mlflow.set_tracking_uri(store_of(folder))
-    try:
-        yield
-    finally:
-        mlflow.set_tracking_uri(None)
-
-
-def load_model(run: Run, folder: Path) -> Any:
-    with using(folder):
-        return mlflow.pyfunc.load_model(f"runs:/{run.info.run_id}/model")
-
-
-def assert_same_classes(predicted: NDArray[Any], run: Run, images: NDArray[np.uint8]) -> None:
-    """Classes as `predictions.npz` has them, but where the two best are as good as equal."""
-    stored = file_of(run, "predictions.npz")["test"]
-    others = np.flatnonzero(predicted != stored)
-    with file_of(run, "weights.npz") as arrays:
-        pixels = (images[others].astype(np.float64) - arrays["shift"]) * arrays.get("scale", 1)
-        logits = np.sort(pixels @ arrays["weights"].astype(np.float64) + arrays["biases"], axis=1)
-    assert (logits[:, -1] - logits[:, -2] < LARGEST_GAP).all()
-
-
-@pytest.mark.parametrize("sweep", BUNDLED)
-def test_best_model_of_every_bundled_sweep_predicts_what_the_run_predicted(
-    sweep: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    cifar10_dir = None if sweep == "quickstart" else request.getfixturevalue("cifar10_dir")
-    given = {} if cifar10_dir is None else {"SWATH_DATA_DIR": str(cifar10_dir)}
-    done = swath(tmp_path, "-cn", sweep, SWATH_AFTERWARDS="wait", **given)
-    assert done.returncode == 0, done.stderr
-    run = best_run(tmp_path)
-    dataset = load_dataset("digits" if cifar10_dir is None else "cifar10", cifar10_dir and str(cifar10_dir))
-    images = dataset.test_images
-    table = load_model(run, tmp_path).predict(images)
-    names = list(table.columns[1:])
-    predicted = np.array([names.index(name) for name in table["class_name"]])
-    assert names == list(dataset.class_names)
-    assert_same_classes(predicted, run, images)
-    probabilities = table[names].to_numpy()
-    np.testing.assert_array_equal(probabilities.argmax(axis=1), predicted)
-    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
-    assert_every_run_can_be_had_again(sweep, tmp_path, given)
-
-
-def assert_every_run_can_be_had_again(sweep: str, folder: Path, given: dict[str, str]) -> None:
-    """No run of a bundled sweep is said to differ."""
-    done = swath_reproduce(folder, "--sweep", sweep, **given)
-    verdicts = [line.split("  ")[1] for line in done.stdout.splitlines()]
-    assert verdicts == ["identical, bit for bit"] * len(verdicts), done.stdout
-    assert len(verdicts) >= 12
-    assert done.returncode == 0
 
 
 def test_only_the_best_run_has_a_model(folder: Path) -> None:

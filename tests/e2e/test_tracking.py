@@ -1,20 +1,13 @@
 """Where per-step values go: a tracking server gets what a store in the folder gets."""
 
-import os
 import re
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from mlflow.tracking import MlflowClient
 from support.command import CONFIGURATIONS, swath
+from support.server import free_port, mlflow_server
 
 WORDS = ["-m", "data=digits", "batch_size=10", "max_steps=30", "learning_rate=1e-7,1e-6"]
 
@@ -37,34 +30,8 @@ def server(tmp_path: Path) -> Iterator[str]:
     """A real tracking server with a store and artifacts of its own."""
     folder = tmp_path / "server"
     folder.mkdir()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [
-        str(Path(sys.executable).parent / "mlflow"),
-        "server",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-    ]
-    process = subprocess.Popen(
-        command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        deadline = time.monotonic() + 120
-        while True:
-            try:
-                with urllib.request.urlopen(f"{address}/health", timeout=5):
-                    break
-            except (urllib.error.URLError, OSError):
-                assert process.poll() is None and time.monotonic() < deadline
-                time.sleep(0.5)
+    with mlflow_server(folder, free_port(), "/health", "server", "--workers", "1") as address:
         yield address
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(timeout=30)
 
 
 def test_tracking_server_gets_what_a_local_store_gets(server: str, tmp_path: Path) -> None:

@@ -23,15 +23,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (wheel,) = folder.glob("*.whl")
     venv.create(folder / "environment")
     binaries = folder / "environment" / "bin"
-    install = [
-        str(UV),
-        "pip",
-        "install",
-        "--quiet",
-        "--compile-bytecode",
-        "--python",
-        str(binaries / "python"),
-    ]
+    install = [str(UV), "pip", "install", "--quiet", "--python", str(binaries / "python")]
     done = subprocess.run(
         [*install, "--constraint", str(ROOT / "requirements.lock"), str(wheel)], check=False
     )

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from support.forks import run_in_a_fork
+from support.forks import tracking_server, training_server
 
 SWATH = Path(sys.executable).parent / "swath"
 
@@ -43,22 +43,24 @@ def swath(
         TensorFlow, where nothing speaks against it.
       environment: variables added to the environment.
     """
-    if patch is None and not real and not any(name.startswith(READ_BY_IMPORTS) for name in environment):
-        return run_in_a_fork("swath.app.main", folder, words, environment)
+    if not real and not any(name.startswith(READ_BY_IMPORTS) for name in environment):
+        return training_server().run("swath.app.main", folder, words, environment, patch or "")
     start = [str(SWATH)] if patch is None else [sys.executable, "-c", PATCHED.format(patch=patch)]
     return _run(start, folder, words, environment)
 
 
 def swath_compare(folder: Path, *words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    """Run `swath-compare` with some words in `folder`, to its end."""
-    return _run([str(SWATH_COMPARE)], folder, words, environment)
+    """Run `swath-compare` with some words in `folder`, to its end; as `swath`."""
+    if any(name.startswith(READ_BY_IMPORTS) for name in environment):
+        return _run([str(SWATH_COMPARE)], folder, words, environment)
+    return tracking_server().run("swath.compare_command.main", folder, words, environment)
 
 
 def swath_reproduce(folder: Path, *words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     """Run `swath-reproduce` with some words in `folder`, to its end; as `swath`."""
     if any(name.startswith(READ_BY_IMPORTS) for name in environment):
         return _run([str(SWATH_REPRODUCE)], folder, words, environment)
-    return run_in_a_fork("swath.reproduce_command.main", folder, words, environment)
+    return training_server().run("swath.reproduce_command.main", folder, words, environment)
 
 
 def _run(

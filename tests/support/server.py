@@ -14,6 +14,9 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
+LIGHT = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+"""Without the half dozen processes that evaluate language models."""
+
 MLFLOW = Path(sys.executable).parent / "mlflow"
 
 PATIENCE_S = 120
@@ -67,7 +70,7 @@ def mlflow_server(folder: Path, port: int, page: str, *words: str, **environment
             [str(MLFLOW), *words, "--port", str(port)],
             cwd=folder,
             # `mlflow models serve` looks for its server's command on PATH.
-            env={**os.environ, "PATH": f"{MLFLOW.parent}:{os.environ['PATH']}", **environment},
+            env={**os.environ, "PATH": f"{MLFLOW.parent}:{os.environ['PATH']}", **LIGHT, **environment},
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,

@@ -2,6 +2,7 @@
 
 import contextlib
 import difflib
+import errno
 import logging
 import os
 import sys
@@ -94,6 +95,10 @@ def _report(error: Exception) -> int:
     if isinstance(error, SwathError):
         lines = str(error).splitlines() or [type(error).__name__]
         status = error.exit_status
+    elif isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        where = f" at {error.filename}" if error.filename else ""
+        lines = [f"the disk is full{where}; make room, then go on with the same command and resume=true"]
+        status = 1
     else:
         logging.getLogger("swath").debug("unexpected", exc_info=error)
         lines = [f"{type(error).__name__}: {error}".splitlines()[0] + f" ({HYDRA_FULL_ERROR}=1 shows where)"]
