@@ -80,10 +80,10 @@ def test_disk_that_fills_up_while_steps_are_stored(tmp_path: Path, reference: di
 
 NO_ROOM_FOR_FOLDERS = """
 import errno
-import hydra_plugins.swath_fused.launcher as launcher
+import hydra.core.utils as utils
 def full(**_):
     raise OSError(errno.ENOSPC, "No space left on device")
-launcher.run_job = full
+utils.run_job = full
 """
 
 

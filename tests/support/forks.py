@@ -5,18 +5,13 @@ installed wheel and of environments that imports read start the real command ins
 """
 
 import atexit
-import contextlib
-import importlib
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-import traceback
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +35,6 @@ TRACKER = "SWATH_TEST_TRACKER"
 TRAINER = "SWATH_TEST_TRAINER"
 """Variable that names the socket of the process whose forks train."""
 
-TRACKING_PROCESS = "swath.worker"
-
 TIMEOUT_S = 300
 
 
@@ -59,7 +52,7 @@ class ForkServer:
         address = str(Path(folder.name) / "socket")
         tests = str(Path(__file__).resolve().parents[1])
         process = subprocess.Popen(
-            [sys.executable, "-m", "support.forks", address, *modules],
+            [sys.executable, "-m", "support.fork_server", address, *modules],
             cwd=tests,
             env={**os.environ, "PYTHONPATH": tests, **environment},
             stdin=subprocess.DEVNULL,
@@ -114,102 +107,6 @@ class Fork:
         return self._status
 
 
-class _ForkedTracker(Fork):
-    """Stands in for the `subprocess.Popen` of the tracking process."""
-
-    def __init__(self, command: list[str], pass_fds: list[int], **_: object) -> None:
-        assert command[1:3] == ["-m", TRACKING_PROCESS]
-        asked = {
-            "module": TRACKING_PROCESS,
-            "folder": str(Path.cwd()),
-            "words": [],
-            "environment": dict(os.environ),
-            "patch": "",
-        }
-        with Path(os.devnull).open("w") as nowhere:
-            super().__init__(os.environ[TRACKER], asked, [nowhere.fileno(), 2, *pass_fds])
-
-
-class _SubprocessWithForkedTracker:
-    DEVNULL = subprocess.DEVNULL
-    Popen = _ForkedTracker
-
-
-def serve(address: str, modules: list[str]) -> None:
-    """Load what takes long, then fork for everybody who asks."""
-    for module in modules:
-        importlib.import_module(module)
-    listening = socket.socket(socket.AF_UNIX)
-    listening.bind(f"{address}.making")
-    listening.listen(64)
-    Path(f"{address}.making").rename(address)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who wait
-    while True:
-        connection, _ = listening.accept()
-        if os.fork() == 0:
-            listening.close()
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            _answer(connection)
-            os._exit(0)
-        connection.close()
-
-
-def _answer(connection: socket.socket) -> None:
-    """In the fork: make the process that was asked for, wait for it, and tell how it ended."""
-    length, files, _, _ = socket.recv_fds(connection, 8, 8)
-    message = b""
-    while len(message) < int.from_bytes(length, "big"):
-        message += connection.recv(1 << 16)
-    child = os.fork()
-    if child == 0:
-        connection.close()
-        _become(json.loads(message), files)
-    for file in files:
-        os.close(file)
-    _, waited = os.waitpid(child, 0)
-    with contextlib.suppress(OSError):
-        connection.sendall(f"{os.waitstatus_to_exitcode(waited)}\n".encode())
-
-
-def _become(asked: dict[str, Any], files: list[int]) -> None:
-    """In the fork of the fork: become the command."""
-    os.setsid()
-    os.chdir(asked["folder"])
-    os.environ.clear()
-    os.environ.update(asked["environment"])
-    null = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null, 0)
-    os.close(null)
-    for number, file in enumerate(files[:2], 1):
-        os.dup2(file, number)
-        os.close(file)
-    module = asked["module"]
-    sys.argv = [module.split(".")[1], *asked["words"]]
-    sys.path[:] = [entry for entry in sys.path if not entry.endswith("/tests")]
-    if module != TRACKING_PROCESS:
-        from swath.tracking import channel
-
-        channel.subprocess = _SubprocessWithForkedTracker  # type: ignore[assignment]
-    exec(asked["patch"], {})
-    command: Callable[..., None] = importlib.import_module(module).main
-    os._exit(_status_of(command, files[2:]))
-
-
-def _status_of(command: Callable[..., None], arguments: list[int]) -> int:
-    try:
-        command(*arguments)
-        return 0
-    except SystemExit as leaving:
-        return leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
-    except BaseException:
-        traceback.print_exc()
-        return 1
-    finally:
-        with contextlib.suppress(OSError):
-            sys.stdout.flush()
-            sys.stderr.flush()
-
-
 def start_servers() -> None:
     """Start both, for this process and those that it starts."""
     tracking = ForkServer.started(TRACKING, **QUIET)
@@ -228,7 +125,3 @@ def training_server() -> ForkServer:
     """The process that has loaded TensorFlow too."""
     tracking_server().wait()
     return ForkServer(os.environ[TRAINER])
-
-
-if __name__ == "__main__":
-    serve(sys.argv[1], sys.argv[2:])

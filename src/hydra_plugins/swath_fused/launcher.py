@@ -15,7 +15,7 @@ from hydra.core.utils import JobReturn, configure_log, run_job, setup_globals
 from omegaconf import DictConfig, OmegaConf
 
 from hydra_plugins.swath_fused._job_configs import JobConfigs
-from hydra_plugins.swath_fused._job_returns import PackedJobReturn, pack
+from hydra_plugins.swath_fused._job_returns import PackedJobReturn
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ class FusedLauncher(BasicLauncher):
                 job_dir_key="hydra.sweep.dir",
                 job_subdir_key="hydra.sweep.subdir",
             )
-            runs.append(pack(job))
+            runs.append((runs[0] if runs else PackedJobReturn()).pack(job))
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         return runs
 

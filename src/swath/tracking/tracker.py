@@ -1,8 +1,10 @@
 """The training process's view of tracking: runs that are begun, filled and ended without waiting."""
 
+import contextlib
 from concurrent.futures import Future
 from typing import Any, Protocol
 
+from swath.errors import SwathError
 from swath.tracking.channel import Worker
 from swath.tracking.records import (
     RunEnd,
@@ -62,8 +64,9 @@ class TrackedRun:
     def __init__(self, worker: Worker, key: int, start: RunStart, run_id: str | None) -> None:
         self._worker = worker
         self._key = key
-        self._run_id: Future[str] = worker.call("begin", key, start, run_id)
-        self._calls: list[Future[Any]] = [self._run_id]
+        self._begun: Future[str] | None = worker.call("begin", key, start, run_id)
+        self._calls: list[Future[Any]] = [self._begun]
+        self._told = "", 0.0
 
     def log_steps(self, block: StepBlock) -> None:
         """Store values of per-step metrics."""
@@ -71,7 +74,17 @@ class TrackedRun:
 
     def end(self, end: RunEnd) -> None:
         """Store what is left, and end the run."""
-        self._calls.append(self._worker.call("end", self._key, end))
+        last = self._worker.call("end", self._key, end)
+        self._calls.append(last)
+        last.add_done_callback(self._forget_calls)
+
+    def _forget_calls(self, _: Future[Any]) -> None:
+        """Keep what was told instead of the futures: a kilobyte and a half each, for ten thousand runs."""
+        with contextlib.suppress(SwathError):  # what has gone wrong stays, for `settle`
+            self._told = self.settle()
+            # In this order: who still sees that it has begun finds its calls.
+            self._begun = None
+            self._calls = []
 
     def check(self) -> None:
         """Raise what has gone wrong so far; forget what has gone well."""
@@ -82,12 +95,15 @@ class TrackedRun:
     @property
     def run_id(self) -> str | None:
         """The run's id, as soon as it is known; None where the run could not be begun."""
-        known = self._run_id.done() and self._run_id.exception() is None
-        return self._run_id.result() if known else None
+        begun = self._begun
+        return self.known_id() if begun is None or begun.done() else None
 
     def known_id(self) -> str | None:
         """See `Tracked`."""
-        return None if self._run_id.exception() is not None else self._run_id.result()
+        begun = self._begun
+        if begun is None:
+            return self._told[0]
+        return None if begun.exception() is not None else begun.result()
 
     @property
     def stored(self) -> bool:
@@ -96,9 +112,12 @@ class TrackedRun:
 
     def settle(self) -> tuple[str, float]:
         """See `Tracked`."""
-        for call in self._calls:
+        calls, begun = self._calls, self._begun
+        if begun is None:
+            return self._told
+        for call in calls:
             last = call.result()
-        return self._run_id.result(), float(last)
+        return begun.result(), float(last)
 
 
 class UntrackedRun:
