@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
-from support.forks import start_servers
+from support.forks import OF_THE_USER, start_servers
 
 UNPACK = Path(__file__).resolve().parents[2] / "shared" / "data" / "unpack_cifar10.py"
 
@@ -30,7 +30,7 @@ def nothing_of_the_users(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
     """Tests see neither the user's cache nor the user's tracking store."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SWATH_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
-        for name in ("MLFLOW_TRACKING_URI", "SWATH_DATA_DIR", "HYDRA_FULL_ERROR", "TF_ENABLE_ONEDNN_OPTS"):
+        for name in OF_THE_USER:
             patch.delenv(name, raising=False)
         # What follows a command takes seconds, and would write into stores that a test is reading.
         patch.setenv("SWATH_AFTERWARDS", "none")

@@ -89,7 +89,7 @@ def address_of(what: str, text: str) -> str:
 
 @pytest.fixture(scope="module")
 def server(folder: Path) -> Iterator[str]:
-    """`mlflow ui` as it is typed, where the printed port is free; else at another port."""
+    """`mlflow ui`, at the printed port where that is free; with one worker, for one reader."""
     with contextlib.closing(socket.socket()) as asked:
         taken = asked.connect_ex(("127.0.0.1", 5000)) == 0
     with mlflow_server(folder, free_port() if taken else 5000, "/health", "ui", "--workers", "1") as address:

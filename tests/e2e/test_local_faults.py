@@ -78,24 +78,21 @@ def test_disk_that_fills_up_while_steps_are_stored(tmp_path: Path, reference: di
         assert orphans(disk) == []
 
 
-NO_ROOM_FOR_FOLDERS = """
-import errno
-import hydra.core.utils as utils
-def full(**_):
-    raise OSError(errno.ENOSPC, "No space left on device")
-utils.run_job = full
-"""
-
-
-def test_disk_without_room_for_the_folders_of_jobs(tmp_path: Path, reference: dict[str, object]) -> None:
-    done = swath(tmp_path, *WORDS, patch=NO_ROOM_FOR_FOLDERS)
-    assert done.returncode == 1
-    assert done.stderr == (
-        "swath: the disk is full; make room, then go on with the same command and resume=true\n"
-    )
-    again = swath(tmp_path, *WORDS, "resume=true")
-    assert again.returncode == 0, again.stderr + again.stdout
-    assert whole_store(tmp_path) == reference
+@pytest.mark.parametrize("kilobytes", [4, 24, 52])
+def test_disk_without_room_for_the_folders_of_jobs(
+    tmp_path: Path, reference: dict[str, object], kilobytes: int
+) -> None:
+    with small_disk(tmp_path / "jobs", kilobytes) as disk:
+        words = (*WORDS, f"hydra.sweep.dir={disk}/sweep")
+        done = swath(tmp_path, *words)
+        assert done.returncode == 1
+        assert done.stderr == (
+            "swath: the disk is full; make room, then go on with the same command and resume=true\n"
+        )
+        enlarge(disk)
+        again = swath(tmp_path, *words, "resume=true")
+        assert again.returncode == 0, again.stderr + again.stdout
+        assert whole_store(tmp_path) == reference
 
 
 def test_disk_that_fills_up_while_weights_are_written(tmp_path: Path, reference: dict[str, object]) -> None:

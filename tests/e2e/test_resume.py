@@ -278,6 +278,16 @@ def test_dead_training_process_s_last_steps_are_waited_for(tmp_path: Path) -> No
     assert sorted(whole) == [(400, 400)] * 4 + [(4000, 4000)] * 4
 
 
+NO_ROOM = """
+import errno
+import omegaconf
+def full(*_, **__):
+    raise OSError(errno.ENOSPC, "No space left on device")
+omegaconf.OmegaConf.save = full
+"""
+"""Hydra cannot write what it writes before the first job."""
+
+
 def test_scheduler_s_grace_is_enough_for_a_checkpoint(tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     place = tmp_path / "place"
@@ -290,12 +300,16 @@ def test_scheduler_s_grace_is_enough_for_a_checkpoint(tmp_path: Path) -> None:
         process.communicate(timeout=60)
         assert time.monotonic() - asked < 10
     assert len(list((cache / "checkpoints").glob("*/*.checkpoint"))) == 2  # one of each batch size
+    done = swath(place, *words, "resume=true", patch=NO_ROOM, SWATH_CACHE_DIR=str(cache))
+    assert "the disk is full; make room" in done.stderr
+    assert len(list((cache / "checkpoints").glob("*/*.checkpoint"))) == 2  # where it will go on from
     with running(place, *words, "resume=true", SWATH_CACHE_DIR=str(cache)) as process:
         wait_for(lambda: ask(place, "select count(*) from runs where status = 'RUNNING'") == [(5,)])
         os.killpg(process.pid, signal.SIGINT)
         output, _ = process.communicate(timeout=60)
     assert "Resumed: 4 go on." in output
-    assert ask(place, "select value from tags where key = 'swath.resumed'") == [("1",)] * 5
+    resumed = ask(place, "select value from tags where key = 'swath.resumed' order by value")
+    assert resumed == [("1",)] * 4 + [("2",)]  # the sweep's own run was taken up by both
 
 
 @pytest.mark.parametrize("word", ["resume=perhaps", "on_failure=panic", "retries=-1", "checkpoint.every_s=0"])

@@ -51,6 +51,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
 
 
 def test_server_that_is_not_there_is_one_line_before_any_training(tmp_path: Path) -> None:
+    swath(tmp_path, "--version")  # what is forked from has been imported
     started = time.monotonic()
     done = swath(tmp_path, *SWEEP, STEPS, f"tracking.uri=http://127.0.0.1:{free_port()}")
     assert done.returncode == 1

@@ -47,7 +47,7 @@ def commands(draw: st.DrawFn) -> list[str]:
     keys = draw(st.lists(st.sampled_from(sorted(VALUES)), unique=True, max_size=4))
     overrides = []
     for key in keys:
-        most = 1 if key.startswith("tracking") or len(overrides) > 1 else 2
+        most = 1 if key.startswith("tracking") or len(overrides) > 2 else 2
         several = st.lists(st.sampled_from(VALUES[key]), min_size=1, max_size=most, unique=True)
         values = draw(several)
         if any("(" in value for value in values):  # a function stands alone

@@ -1,12 +1,13 @@
 """The process that `forks` starts: it imports some modules, then forks a command for everybody who asks.
 
-python -m support.fork_server SOCKET MODULE...
+python -m support.fork_server DESCRIPTOR PARENT MODULE...
 """
 
 import contextlib
 import importlib
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -19,6 +20,8 @@ from typing import Any
 from support.forks import TRACKER, Fork
 
 TRACKING_PROCESS = "swath.worker"
+
+POLL_S = 0.02
 
 LOOK_UP_S = 5.0
 """Seconds after which a process that nobody asks looks whether the tests are still there."""
@@ -45,17 +48,19 @@ class _SubprocessWithForkedTracker:
     Popen = _ForkedTracker
 
 
-def serve(address: str, modules: list[str]) -> None:
-    """Load what takes long, then fork for everybody who asks."""
+def serve(descriptor: int, parent: int, modules: list[str]) -> None:
+    """Load what takes long, then fork for everybody who asks, until the tests are over.
+
+    Args:
+      descriptor: file descriptor of a listening socket.
+      parent: process of the tests.
+      modules: to be imported.
+    """
     for module in modules:
         importlib.import_module(module)
-    listening = socket.socket(socket.AF_UNIX)
-    listening.bind(f"{address}.making")
-    listening.listen(64)
-    Path(f"{address}.making").rename(address)
+    listening = socket.socket(fileno=descriptor)
     listening.settimeout(LOOK_UP_S)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who wait
-    parent = os.getppid()
     while os.getppid() == parent:
         try:
             connection, _ = listening.accept()
@@ -75,16 +80,32 @@ def _answer(connection: socket.socket) -> None:
     length, files, _, _ = socket.recv_fds(connection, 8, 8)
     message = b""
     while len(message) < int.from_bytes(length, "big"):
-        message += connection.recv(1 << 16)
+        part = connection.recv(1 << 16)
+        if not part:
+            return
+        message += part
+    asked = json.loads(message)
     child = os.fork()
     if child == 0:
         connection.close()
-        _become(json.loads(message), files)
+        _become(asked, files)
     for file in files:
         os.close(file)
-    _, waited = os.waitpid(child, 0)
+    waited = _wait(child, connection, asked["module"] != TRACKING_PROCESS)
     with contextlib.suppress(OSError):
         connection.sendall(f"{os.waitstatus_to_exitcode(waited)}\n".encode())
+
+
+def _wait(child: int, asker: socket.socket, ends_with_asker: bool) -> int:
+    """Wait for a process; one whose asker has gone is killed, but for one that has still to store things."""
+    while True:
+        ended, waited = os.waitpid(child, 0 if not ends_with_asker else os.WNOHANG)
+        if ended:
+            return waited
+        if select.select([asker], [], [], POLL_S)[0]:  # it says nothing more, so this is its end
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child, signal.SIGKILL)
+            ends_with_asker = False
 
 
 def _become(asked: dict[str, Any], files: list[int]) -> None:
@@ -127,4 +148,4 @@ def _status_of(command: Callable[..., None], arguments: list[int]) -> int:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1], sys.argv[2:])
+    serve(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])

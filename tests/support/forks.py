@@ -11,7 +11,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,11 @@ TRACKING = (
 TRAINING = ("swath.compute", "hydra", *TRACKING)
 """What loads TensorFlow as well."""
 
-QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true"}
+OF_THE_USER = ("MLFLOW_TRACKING_URI", "SWATH_DATA_DIR", "HYDRA_FULL_ERROR", "TF_ENABLE_ONEDNN_OPTS")
+"""Variables that the tests must not see."""
+
+NOBODY_KNOWS = 99
+"""Exit status where the process that would tell has died."""
 
 TRACKER = "SWATH_TEST_TRACKER"
 """Variable that names the socket of the process whose forks are tracking processes."""
@@ -45,33 +48,32 @@ class ForkServer:
         self.address = address
 
     @classmethod
-    def started(cls, modules: tuple[str, ...], **environment: str) -> "ForkServer":
-        """Start one; it lives as long as this process."""
+    def started(cls, modules: tuple[str, ...]) -> "ForkServer":
+        """Start one; it lives as long as this process. Who asks before it has imported everything waits."""
         folder = tempfile.TemporaryDirectory(prefix="swath-forks-")
         atexit.register(folder.cleanup)
         address = str(Path(folder.name) / "socket")
         tests = str(Path(__file__).resolve().parents[1])
-        process = subprocess.Popen(
-            [sys.executable, "-m", "support.fork_server", address, *modules],
-            cwd=tests,
-            env={**os.environ, "PYTHONPATH": tests, **environment},
-            stdin=subprocess.DEVNULL,
-        )
+        environment = {name: value for name, value in os.environ.items() if name not in OF_THE_USER}
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(address)
+            listening.listen(64)
+            number = listening.fileno()
+            process = subprocess.Popen(
+                [sys.executable, "-m", "support.fork_server", str(number), str(os.getpid()), *modules],
+                cwd=tests,
+                env={**environment, "PYTHONPATH": tests, "MLFLOW_DISABLE_TELEMETRY": "true"},
+                stdin=subprocess.DEVNULL,
+                pass_fds=[number],
+                start_new_session=True,  # Ctrl-C is for the tests, which then end it
+            )
         atexit.register(process.kill)
         return cls(address)
-
-    def wait(self) -> None:
-        """Wait until its modules are imported."""
-        until = time.monotonic() + TIMEOUT_S
-        while not Path(self.address).exists():
-            assert time.monotonic() < until, "it did not come up"
-            time.sleep(0.05)
 
     def run(
         self, module: str, folder: Path, words: tuple[str, ...], environment: dict[str, str], patch: str = ""
     ) -> "subprocess.CompletedProcess[str]":
         """Carry out `patch`, then `module.main()` with some words in `folder`, to its end."""
-        self.wait()
         asked = {
             "module": module,
             "folder": str(folder),
@@ -81,10 +83,15 @@ class ForkServer:
         }
         with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
             fork = Fork(self.address, asked, [out.fileno(), err.fileno()])
-            status = fork.wait()
-            out.seek(0)
-            err.seek(0)
-            return subprocess.CompletedProcess([module, *words], status, out.read(), err.read())
+            try:
+                status = fork.wait()
+            finally:
+                for file in (out, err):
+                    file.seek(0)
+                done = subprocess.CompletedProcess([module, *words], -1, out.read(), err.read())
+                print(done)  # pytest shows it where the test fails
+            done.returncode = status
+            return done
 
 
 class Fork:
@@ -103,15 +110,15 @@ class Fork:
         """Wait until the process has ended; its exit status."""
         if self._status is None:
             with self._connection, self._connection.makefile("r") as replies:
-                self._status = int(replies.readline())
+                self._status = int(replies.readline() or NOBODY_KNOWS)
         return self._status
 
 
 def start_servers() -> None:
     """Start both, for this process and those that it starts."""
-    tracking = ForkServer.started(TRACKING, **QUIET)
+    tracking = ForkServer.started(TRACKING)
     os.environ[TRACKER] = tracking.address
-    os.environ[TRAINER] = ForkServer.started(TRAINING, **QUIET).address
+    os.environ[TRAINER] = ForkServer.started(TRAINING).address
 
 
 def tracking_server() -> ForkServer:
@@ -123,5 +130,5 @@ def tracking_server() -> ForkServer:
 
 def training_server() -> ForkServer:
     """The process that has loaded TensorFlow too."""
-    tracking_server().wait()
+    tracking_server()
     return ForkServer(os.environ[TRAINER])

@@ -8,11 +8,14 @@ from typing import Any
 from hydra.core.utils import JobReturn
 
 Packed = tuple[bytes, bytes] | None
-"""A config, deflated, and the plain bytes of the one that it was deflated against."""
+"""A config, deflated, and the plain bytes of the one that it was deflated against.
+
+Deflate looks back over 32 kB; of larger configs less is saved.
+"""
 
 
 class PackedJobReturn(JobReturn):
-    """A `JobReturn` that keeps its configs as their differences from another job's: 0.2 kB instead of 100.
+    """A `JobReturn` that keeps its configs as their differences from another job's: 0.3 kB instead of 15.
 
     There may be ten thousand of them.
     """

@@ -95,9 +95,8 @@ def _report(error: Exception) -> int:
     if isinstance(error, SwathError):
         lines = str(error).splitlines() or [type(error).__name__]
         status = error.exit_status
-    elif isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        where = f" at {error.filename}" if error.filename else ""
-        lines = [f"the disk is full{where}; make room, then go on with the same command and resume=true"]
+    elif _tells_of_a_full_disk(error):
+        lines = ["the disk is full; make room, then go on with the same command and resume=true"]
         status = 1
     else:
         logging.getLogger("swath").debug("unexpected", exc_info=error)
@@ -106,3 +105,12 @@ def _report(error: Exception) -> int:
     for line in lines:
         print(f"swath: {hide_passwords(line)}", file=sys.stderr)
     return status
+
+
+def _tells_of_a_full_disk(error: BaseException | None) -> bool:
+    """Whether an error, or one that it was raised from, is that there is no room; `logging` wraps it."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        error = error.__cause__
+    return False

@@ -176,7 +176,10 @@ class Session:
                     self._end_sweep(results, interrupted)
                 except SwathError as error:
                     self.sweep_fault = str(error)
-            if all(result.status == "FINISHED" or result.bits for result in results) and not interrupted:
+            of_their_own = [result for result in results if result.status == "FINISHED" or result.bits]
+            if (
+                len(of_their_own) >= self._all_asked_for()
+            ):  # one that was never begun may go on from a checkpoint
                 self._checkpoints.drop_all()
             self.spool = self._delivered()
             return results
@@ -197,13 +200,16 @@ class Session:
         from swath.sweep_record import sweep_end
 
         wall_s = time.perf_counter() - self.began
-        asked_for = max(self.asked_for, len(self._configs))
+        asked_for = self._all_asked_for()
         assert self._begun.sweep_run is not None
         self.sweep_run_id = self._begun.sweep_run.result()
         if self.taking_up is not None:  # the record is of the whole sweep, not of what was asked for now
             results = [*results, *self.taking_up.others()]
             asked_for = max(asked_for, len(results))
         self._tracker.end_sweep(sweep_end(self.launch, results, asked_for, wall_s, interrupted)).result()
+
+    def _all_asked_for(self) -> int:
+        return max(self.asked_for, len(self._configs))
 
     def abandon(self) -> list[RunResult]:
         """The results there are, without waiting; what is not stored when this process ends is not stored."""

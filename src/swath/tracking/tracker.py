@@ -78,11 +78,16 @@ class TrackedRun:
         self._calls.append(last)
         last.add_done_callback(self._forget_calls)
 
-    def _forget_calls(self, _: Future[Any]) -> None:
-        """Keep what was told instead of the futures: a kilobyte and a half each, for ten thousand runs."""
-        with contextlib.suppress(SwathError):  # what has gone wrong stays, for `settle`
+    def _forget_calls(self, last: Future[Any]) -> None:
+        """Keep what was told instead of the futures: a kilobyte and a half each, for ten thousand runs.
+
+        Answers come in the order of the calls, so behind the last one nothing here waits.
+        """
+        if last.exception() is not None:  # what has gone wrong stays, for `settle`
+            return
+        with contextlib.suppress(SwathError):
             self._told = self.settle()
-            # In this order: who still sees that it has begun finds its calls.
+            # Another thread may be in `settle`: where it still finds `_begun`, it must have read all calls.
             self._begun = None
             self._calls = []
 
