@@ -100,8 +100,14 @@ def test_values_go_on_being_stored_while_a_run_is_trained(
     wait_for(lambda: last_step() > before, timeout_s=10)
 
 
-def test_terminated_process_ends_its_run(training: "subprocess.Popen[str]", tmp_path: Path) -> None:
-    training.terminate()  # as a scheduler does it
-    training.wait(timeout=60)
-    assert training.returncode != 0
-    wait_for(lambda: all(run.info.status == "KILLED" for run in all_runs(tmp_path)), timeout_s=30)
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_scheduler_and_lost_terminal_end_a_sweep_as_ctrl_c_does(
+    training: "subprocess.Popen[str]", tmp_path: Path, number: signal.Signals, status: int
+) -> None:
+    training.send_signal(number)
+    output, errors = training.communicate(timeout=60)
+    assert training.returncode == status
+    assert "Traceback" not in errors
+    assert "KILLED seed=0: interrupted" in output
+    assert "Go on where it stopped: swath -m seed=0,1 data=digits" in output
+    assert {run.info.status for run in all_runs(tmp_path)} == {"KILLED"}

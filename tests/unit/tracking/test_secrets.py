@@ -2,7 +2,7 @@
 
 import pytest
 
-from swath.tracking.secrets import hide_password, hide_passwords, passwords_in, real_uri
+from swath.tracking.secrets import hide_password, hide_passwords, one_line, passwords_in, real_uri
 
 ADDRESSES = [
     ("postgresql://user:MARKER@host/db", "MARKER"),
@@ -46,3 +46,22 @@ def test_the_address_kept_in_the_environment_is_the_one_meant() -> None:
     assert real_uri("http://u:***@h", "http://u:MARKER@h") == "http://u:MARKER@h"
     assert real_uri("http://u:***@other", "http://u:MARKER@h") == "http://u:***@other"
     assert real_uri(None, "http://u:MARKER@h") is None
+
+
+AWAY = (
+    "API request to http://u:MARKER@host:9/api/2.0/mlflow/experiments/get-by-name failed with {}exception {}"
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason", "said"),
+    [
+        ("", "Pool(host='host'): Max retries (Caused by Error('[Errno 111] Connection refused'))", "refused"),
+        ("", "Pool(host='host'): (Caused by Error(\"[Errno -2] Name or service not known\"))", "not known"),
+        ("timeout ", "Pool(host='host', port=9): Read timed out. (read timeout=10)", "timed out"),
+    ],
+)
+def test_server_that_does_not_answer_is_said_with_its_reason(kind: str, reason: str, said: str) -> None:
+    line = one_line(ValueError(AWAY.format(kind, reason)), "http://u:MARKER@host:9")
+    assert line.startswith("the server http://u:***@host:9 does not answer (")
+    assert line.endswith(f"{said}); is it running there?")
