@@ -41,6 +41,12 @@ def has_steps(folder: Path) -> bool:
     return bool(ask(folder, query))
 
 
+def _heed_signals() -> None:
+    """Where the tests themselves run under `nohup`, a command would go on ignoring what that ignores."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @contextlib.contextmanager
 def running(folder: Path, *words: str, **environment: str) -> Iterator["subprocess.Popen[str]"]:
     """`swath` in a session of its own, killed at the end of the block if it is still there."""
@@ -52,6 +58,7 @@ def running(folder: Path, *words: str, **environment: str) -> Iterator["subproce
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=_heed_signals,
     )
     try:
         yield process
