@@ -16,6 +16,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from support.forks import TRACKER, Fork
 
@@ -124,9 +125,7 @@ def _become(asked: dict[str, Any], files: list[int]) -> None:
     sys.argv = [module.split(".")[1], *asked["words"]]
     sys.path[:] = [entry for entry in sys.path if not entry.endswith("/tests")]
     if module != TRACKING_PROCESS:
-        from swath.tracking import channel
-
-        channel.subprocess = _SubprocessWithForkedTracker  # type: ignore[assignment]
+        mock.patch("swath.tracking.channel.subprocess", _SubprocessWithForkedTracker).start()
     exec(asked["patch"], {})
     command: Callable[..., None] = importlib.import_module(module).main
     os._exit(_status_of(command, files[2:]))
