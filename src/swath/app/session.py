@@ -177,9 +177,8 @@ class Session:
                 except SwathError as error:
                     self.sweep_fault = str(error)
             of_their_own = [result for result in results if result.status == "FINISHED" or result.bits]
-            if (
-                len(of_their_own) >= self._all_asked_for()
-            ):  # one that was never begun may go on from a checkpoint
+            # One that was never begun may go on from a checkpoint another time.
+            if len(of_their_own) >= self._all_asked_for():
                 self._checkpoints.drop_all()
             self.spool = self._delivered()
             return results

@@ -9,7 +9,9 @@ HIDDEN = "***"
 _USERINFO = re.compile(r"(?P<head>[A-Za-z][\w+.-]*://[^\s:/@]*:)(?P<password>[^\s]+)@")
 _LOGIN = re.compile(r"error code 40[13]\b")
 LOGIN_VARIABLES = "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
-_AWAY = re.compile(r"API request to (?P<server>https?://[^/\s]+)\S* failed with (timeout )?exception")
+NO_ANSWER = re.compile(r"API request to (?P<server>https?://[^/\s]+)\S* failed with (timeout )?exception")
+"""What MLflow says where there was no answer, or none but "try later", however often it asked."""
+
 _WHY = re.compile(r"(?<=\] )[A-Z][\w ]+|timed out")
 _DRIVER = re.compile(r"\((sqlite3|psycopg2?|pymysql)\.\w+\) ")
 _QUERY = re.compile(r"(?P<head>[?&]\w*password=)(?P<password>[^&\s'\"]+)", re.IGNORECASE)
@@ -64,7 +66,7 @@ def one_line(error: Exception, uri: str | None) -> str:
     line = next((part.strip() for part in text.splitlines() if part.strip()), type(error).__name__)
     if _LOGIN.search(line):
         line = f"the server asks for a login; set {LOGIN_VARIABLES} ({line})"
-    if away := _AWAY.search(line):
+    if away := NO_ANSWER.search(line):
         why = _WHY.search(line)
         line = (
             f"the server {away['server']} does not answer ({why[0] if why else line}); is it running there?"
