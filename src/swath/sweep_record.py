@@ -129,7 +129,8 @@ def _note(launch: Launch, configs: Sequence[RunConfig], lines: Sequence[str]) ->
     if len(command) > MOST_OF_A_COMMAND:
         command = f"{command[:MOST_OF_A_COMMAND]} ..."
         grid.append("The whole command is the tag `swath.command`.")
-    return "\n\n".join([*asks, *lines, *grid, f"Made by: `{command}`"])
+    again = f"Reproduce it: `swath-reproduce --sweep {launch.sweep_id}`"
+    return "\n\n".join([*asks, *lines, *grid, f"Made by: `{command}`", again])
 
 
 def _configuration(config: RunConfig, swept: Sequence[str]) -> str:

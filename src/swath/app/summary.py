@@ -67,7 +67,9 @@ def print_sweep(
         pages = sweep_pages(store.experiment_id, launch.sweep_id, best_first)
         for line in see_lines(store.uri, pages, known):
             print_line(console, line)
-        print_line(console, f"Compare its runs: {compare_command(store.uri, launch.sweep_id)}")
+        print_line(
+            console, f"How sure that is, and what mattered: {compare_command(store.uri, launch.sweep_id)}"
+        )
 
 
 def print_single(result: RunResult, store: StoreInfo, console: Console) -> None:
@@ -157,7 +159,7 @@ def _table(ranked: Sequence[RunResult], swept: Sequence[str], id_digits: int) ->
 
 
 def _print_ranking_note(ranking: Ranking, results: Sequence[RunResult], console: Console) -> None:
-    if ranking.split == "test":
+    if ranking.metric == "test/accuracy":
         images = DATASETS[results[0].config.data.name].train_images // 10
         print_line(
             console,

@@ -1,13 +1,17 @@
 """A sweep's ranking, as rows and as the sentences below it."""
 
+import math
 from collections.abc import Sequence
 
 import pandas as pd
 
-from swath.comparing.effects import effects_sentence
+from swath.comparing.configurations import NOISE_FIELDS, Configuration, JudgedConfiguration
+from swath.comparing.effects import effects_lines, effects_of
 from swath.comparing.frame import frame_of
-from swath.comparing.judged import NOISE_FIELDS, Judged, JudgedGroup, effects_of
+from swath.comparing.judged import Judged
+from swath.comparing.statistics import Spread
 from swath.comparing.sweeps import Sweep
+from swath.reading.records import StoredRun
 
 MARK = "="
 """Stands beside a configuration that cannot be told from the best."""
@@ -31,7 +35,7 @@ def ranking_rows(judged: Sequence[Judged], swept: Sequence[str], metric: str) ->
                 *(entry.run.params.get(field, "") for field in swept),
                 _number(entry.value),
                 "" if entry.interval is None else f"{entry.interval[0]:.4f}-{entry.interval[1]:.4f}",
-                "" if entry.p_best is None or entry.place == 1 else f"{entry.p_best:.3f}",
+                _p_text(entry),
                 *(_number(metrics.get(name)) for name in _other_splits(metric)),
                 f"{seconds:.2f}",
                 entry.run.run_id,
@@ -40,28 +44,49 @@ def ranking_rows(judged: Sequence[Judged], swept: Sequence[str], metric: str) ->
     return rows
 
 
-def group_headings(swept: Sequence[str], metric: str) -> list[str]:
-    """Headings of the rows of `group_rows`."""
+def configuration_headings(swept: Sequence[str], metric: str) -> list[str]:
+    """Headings of the rows of `configuration_rows`."""
     fields = [field for field in swept if field not in NOISE_FIELDS]
-    names = [metric, *_other_splits(metric)]
-    return ["rank", "", *fields, "seeds", *(part for name in names for part in (name, "s.d."))]
+    others = [part for name in _other_splits(metric) for part in (name, "s.d.")]
+    return ["rank", "", *fields, "seeds", metric, "s.d.", "p", *others]
 
 
-def group_rows(groups: Sequence[JudgedGroup], swept: Sequence[str], metric: str) -> list[list[str]]:
+def configuration_rows(
+    judged: Sequence[JudgedConfiguration], swept: Sequence[str], metric: str
+) -> list[list[str]]:
     """A row per configuration with its seeds, best first: mean and standard deviation."""
     rows = []
-    for group in groups:
-        row = [str(group.place), MARK if group.like_best else ""]
-        row += [group.members[0].params.get(field, "") for field in swept if field not in NOISE_FIELDS]
-        row.append(str(len(group.members)))
-        for name in (metric, *_other_splits(metric)):
-            found = group.spreads.get(name)
-            row += ["", ""] if found is None else [_number(found.mean), _number(found.deviation)]
-        rows.append(row)
+    for entry in judged:
+        found = entry.configuration
+        fields = [found.members[0].params.get(field, "") for field in swept if field not in NOISE_FIELDS]
+        rows.append(
+            [
+                str(entry.place),
+                MARK if entry.like_best else "",
+                *fields,
+                str(len(found.by_seed)),
+                *_spread_cells(found, metric),
+                _p_text(entry),
+                *(cell for name in _other_splits(metric) for cell in _spread_cells(found, name)),
+            ]
+        )
     return rows
 
 
-def ranking_frame(judged: Sequence[Judged], groups: Sequence[JudgedGroup], metric: str) -> pd.DataFrame:
+def _spread_cells(found: Configuration, metric: str) -> list[str]:
+    spread = found.spreads.get(metric)
+    return ["", ""] if spread is None else [_number(spread.mean), _number(spread.deviation)]
+
+
+def _p_text(entry: Judged | JudgedConfiguration) -> str:
+    if entry.p_best is None or entry.place == 1:
+        return ""
+    return "<0.001" if entry.p_best < 0.001 else f"{entry.p_best:.3f}"
+
+
+def ranking_frame(
+    judged: Sequence[Judged], groups: Sequence[JudgedConfiguration], metric: str
+) -> pd.DataFrame:
     """A row per run, best first, for programs: `frame_of` with rank, interval, p value and mark.
 
     Where configurations were repeated with several seeds, also the rank of each run's configuration, the
@@ -75,45 +100,62 @@ def ranking_frame(judged: Sequence[Judged], groups: Sequence[JudgedGroup], metri
     frame["interval_low"] = [low for low, _ in intervals]
     frame["interval_high"] = [high for _, high in intervals]
     frame["p_best"] = [float("nan") if entry.p_best is None else entry.p_best for entry in judged]
-    frame["like_best"] = [entry.like_best for entry in judged]
+    alike = [None if entry.p_best is None else entry.like_best for entry in judged]
+    frame["like_best"] = pd.array(alike, dtype="boolean")
     if groups:
-        of_run = {run.run_id: group for group in groups for run in group.members}
+        of_run = {run.run_id: group for group in groups for run in group.configuration.members}
         mine = [of_run[entry.run.run_id] for entry in judged]
+        spreads = [group.configuration.spreads.get(metric, Spread(nan, nan, 0)) for group in mine]
         frame["configuration_rank"] = [group.place for group in mine]
-        frame["seeds"] = [len(group.members) for group in mine]
-        frame["mean"] = [group.spreads[metric].mean if metric in group.spreads else nan for group in mine]
-        frame["sd"] = [group.spreads[metric].deviation if metric in group.spreads else nan for group in mine]
+        frame["seeds"] = [len(group.configuration.by_seed) for group in mine]
+        frame["mean"] = [spread.mean for spread in spreads]
+        frame["sd"] = [spread.deviation for spread in spreads]
     return frame
 
 
 def ranking_notes(
-    sweep: Sweep, judged: Sequence[Judged], groups: Sequence[JudgedGroup], metric: str
+    sweep: Sweep, judged: Sequence[Judged], groups: Sequence[JudgedConfiguration], metric: str
 ) -> list[str]:
     """What stands below a ranking: how it was ranked, what cannot be told apart, what mattered."""
-    notes = [f"Ranked by {metric}."]
+    notes = [f"Ranked by {metric}{', mean over seeds' if groups else ''}."]
     if metric == "test/accuracy" and not any("validation/accuracy" in run.metrics for run in sweep.finished):
         notes = [
             "Ranked by test/accuracy, because no images were held back for validation: the best is flattered."
         ]
-    alike: Sequence[Judged] | Sequence[JudgedGroup] = groups or judged
-    what = "configurations, over the images of all seeds" if groups else "runs"
-    if len(alike) > 1 and any(entry.p_best is not None for entry in alike):
-        others = sum(entry.like_best for entry in alike) - 1
-        notes.append(
-            f"{MARK}: cannot be told from the best at 95 % (McNemar's test, p > 0.05): {others} of the other "
-            f"{len(alike) - 1} {what}."
-        )
-    runs = [entry.run for entry in judged]
-    effects = effects_of(runs, sweep.swept, metric)
-    if effects and len(effects) > 1:
-        notes.append(effects_sentence(effects, metric) + ".")
+    notes += _alike_notes(judged, groups)
+    if groups:
+        best = judged[0]
+        name = " ".join(f"{field}={best.run.params.get(field, '')}" for field in sweep.swept)
+        notes.append(f"Best single run: {name}, {_number(best.value)} (run {best.run.run_id}).")
+    notes += _effects_notes([entry.run for entry in judged], sweep.swept, metric)
     counts = sweep.counts
     missing = [
         f"{counts[status]} {status.lower()}" for status in ("RUNNING", "FAILED", "KILLED") if counts[status]
     ]
     if missing:
         notes.append(f"Not in the ranking: {', '.join(missing)}.")
-    return [note for note in notes if note]
+    return notes
+
+
+def _alike_notes(judged: Sequence[Judged], groups: Sequence[JudgedConfiguration]) -> list[str]:
+    alike: Sequence[Judged] | Sequence[JudgedConfiguration] = groups or judged
+    if len(alike) < 2 or all(entry.p_best is None for entry in alike[1:]):
+        return []
+    what, test = ("configurations", "a paired test over images") if groups else ("runs", "McNemar's test")
+    others = sum(entry.like_best for entry in alike[1:])
+    return [
+        f"{MARK}: cannot be told from the best at 95 % ({test}, p > 0.05): {others} of the other "
+        f"{len(alike) - 1} {what}."
+    ]
+
+
+def _effects_notes(runs: Sequence[StoredRun], swept: Sequence[str], metric: str) -> list[str]:
+    fields = [field for field in swept if field not in NOISE_FIELDS]
+    grid = {field: [run.params.get(field, "") for run in runs] for field in fields}
+    effects = effects_of(grid, [run.metrics.get(metric, math.nan) for run in runs])
+    if effects is None or (len(effects.fields) < 2 and effects.repeats is None):
+        return []  # a single field explains everything
+    return effects_lines(effects, metric, ", ".join(NOISE_FIELDS))
 
 
 def failure_lines(sweep: Sweep, most: int) -> list[str]:

@@ -18,16 +18,17 @@ from swath.compare_command.output import (
     write_whole,
 )
 from swath.compare_command.ranking_screen import (
+    configuration_headings,
+    configuration_rows,
     failure_lines,
-    group_headings,
-    group_rows,
     ranking_frame,
     ranking_headings,
     ranking_notes,
     ranking_rows,
 )
+from swath.comparing.configurations import JudgedConfiguration, are_repeated, judge_configurations
 from swath.comparing.frame import frame_of, matching
-from swath.comparing.judged import NOISE_FIELDS, Judged, JudgedGroup, by_configuration, judge, metric_of
+from swath.comparing.judged import Judged, judge, metric_of
 from swath.comparing.sweeps import Sweep
 from swath.errors import SwathError
 from swath.reading.store import Reader
@@ -72,8 +73,7 @@ def show_ranking(reader: Reader, sweep: Sweep, words: argparse.Namespace) -> Non
         sweep = replace(sweep, runs=(*runs, *others))
     metric = metric_of(runs, words.metric)
     judged = judge(runs, metric)
-    repeated = len({run.params.get(field) for run in runs for field in NOISE_FIELDS}) > 1
-    groups = by_configuration(runs, metric) if repeated else []
+    groups = judge_configurations(runs, metric) if are_repeated(runs) else []
     frame = ranking_frame(judged, groups, metric)
     chosen = frame if words.sort is None else sorted_by(frame, words.sort)
     rows = [judged[index] for index in chosen.index]
@@ -106,18 +106,20 @@ def _write_groups(
     words: argparse.Namespace,
     frame: pd.DataFrame,
     rows: Sequence[Judged],
-    groups: Sequence[JudgedGroup],
+    groups: Sequence[JudgedConfiguration],
     swept: Sequence[str],
     metric: str,
 ) -> None:
-    """Configurations instead of runs, in the order in which the first run of each stands in `rows`."""
+    """Write configurations instead of runs, in the order in which the first run of each stands in `rows`."""
     shown = list(groups)
     if words.sort:
         places = {entry.run.run_id: place for place, entry in enumerate(rows)}
-        shown.sort(key=lambda group: min(places[run.run_id] for run in group.members))
+        shown.sort(key=lambda group: min(places[run.run_id] for run in group.configuration.members))
     shown = shown[: words.limit]
     best = next((place for place, group in enumerate(shown) if group.place == 1), None)
-    _write(words, frame, group_headings(swept, metric), group_rows(shown, swept, metric), best)
+    _write(
+        words, frame, configuration_headings(swept, metric), configuration_rows(shown, swept, metric), best
+    )
 
 
 def close_all_stale(reader: Reader, uri: str | None) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -23,13 +24,26 @@ class Effect:
     means: dict[str, float]
 
 
-def main_effects(grid: Mapping[str, Sequence[str]], values: Sequence[float]) -> list[Effect] | None:
-    """The main effect of each hyperparameter, largest share first.
+@dataclass(frozen=True)
+class Effects:
+    """Where the variance of a metric over a full grid comes from; shares are in 0..1 and add up to 1.
 
-    On a full grid with as many runs in each cell the sums of squares of the main effects are orthogonal,
-    so shares add up; what is left to 1 is how hyperparameters act together (Montgomery, *Design and
-    Analysis of
-    Experiments*, chapter 5).
+    Attributes:
+      fields: the main effect of each hyperparameter that varies, largest share first.
+      together: the share of how hyperparameters act together, beyond the sum of what each does.
+      repeats: the share of what differs between repetitions of the same cell; None where there are none.
+    """
+
+    fields: tuple[Effect, ...]
+    together: float
+    repeats: float | None
+
+
+def effects_of(grid: Mapping[str, Sequence[str]], values: Sequence[float]) -> Effects | None:
+    """What each hyperparameter does to a metric, on a full grid with as many runs in each cell.
+
+    On such a grid the sums of squares of the main effects are orthogonal, so shares add up (Montgomery,
+    *Design and Analysis of Experiments*, chapter 5).
 
     Args:
       grid: per hyperparameter the value in each run.
@@ -41,33 +55,57 @@ def main_effects(grid: Mapping[str, Sequence[str]], values: Sequence[float]) -> 
     grid = {name: column for name, column in grid.items() if len(set(column)) > 1}
     if not grid or not all(math.isfinite(value) for value in values):
         return None
-    cells = list(zip(*grid.values(), strict=True))
-    repeated = {cell: cells.count(cell) for cell in set(cells)}
-    every = itertools.product(*(dict.fromkeys(column) for column in grid.values()))
-    if any(cell not in repeated for cell in every) or len(set(repeated.values())) > 1:
-        return None
     metric = np.asarray(values, np.float64)
-    total = float(np.square(metric - metric.mean()).sum())
-    if total == 0:
+    cells: dict[tuple[str, ...], list[float]] = {}
+    for cell, value in zip(zip(*grid.values(), strict=True), values, strict=True):
+        cells.setdefault(cell, []).append(value)
+    every = itertools.product(*(dict.fromkeys(column) for column in grid.values()))
+    repeats = {len(cells.get(cell, ())) for cell in every}
+    total = _squares(metric)
+    if total == 0 or 0 in repeats or len(repeats) > 1:
         return None
-    effects = []
-    for name, column in grid.items():
-        levels = np.asarray(column)
-        means = {value: float(metric[levels == value].mean()) for value in dict.fromkeys(column)}
-        explained = sum(
-            np.count_nonzero(levels == value) * (mean - metric.mean()) ** 2 for value, mean in means.items()
-        )
-        effects.append(Effect(name, float(explained) / total, means))
-    return sorted(effects, key=lambda effect: -effect.share)
+    effects = [_effect(name, np.asarray(column), metric, total) for name, column in grid.items()]
+    within = sum(_squares(np.asarray(cell)) for cell in cells.values()) / total
+    together = max(0.0, 1 - within - sum(effect.share for effect in effects))
+    effects.sort(key=lambda effect: -effect.share)
+    return Effects(tuple(effects), together, None if repeats == {1} else within)
 
 
-def effects_sentence(effects: Sequence[Effect], metric: str) -> str:
-    """`learning_rate explains 91 % of the variance in validation/accuracy, batch_size 4 %; 5 % is ...`."""
-    first, *others = effects
+def _effect(name: str, column: NDArray[np.str_], metric: NDArray[np.float64], total: float) -> Effect:
+    means = {value: float(metric[column == value].mean()) for value in dict.fromkeys(column.tolist())}
+    explained = sum(
+        np.count_nonzero(column == value) * (mean - metric.mean()) ** 2 for value, mean in means.items()
+    )
+    return Effect(name, float(explained) / total, means)
+
+
+def _squares(values: NDArray[np.float64]) -> float:
+    """The sum of squared differences from the mean."""
+    return float(np.square(values - values.mean()).sum())
+
+
+def effects_lines(effects: Effects, metric: str, repeated_by: str) -> list[str]:
+    """What mattered, in two sentences: shares of the variance, then the range of the means of each field.
+
+    `learning_rate explains 91% of the variance in validation/accuracy, batch_size 4%; ...`
+
+    Args:
+      effects: of a grid.
+      metric: its metric.
+      repeated_by: what differs between repetitions of a cell, such as `seed`.
+    """
+    first, *others = effects.fields
     parts = [f"{first.name} explains {first.share:.0%} of the variance in {metric}"]
     parts += [f"{effect.name} {effect.share:.0%}" for effect in others]
-    sentence = ", ".join(parts)
-    if len(effects) > 1:
-        together = max(0.0, 1 - sum(effect.share for effect in effects))
-        sentence += f"; how they act together, {together:.0%}"
-    return sentence
+    shares = ", ".join(parts)
+    if others:
+        shares += f"; how they act together, {effects.together:.0%}"
+    if effects.repeats is not None:
+        shares += f"; {repeated_by}, {effects.repeats:.0%}"
+    ranges = "; ".join(_range(effect) for effect in effects.fields)
+    return [f"{shares}.", f"Mean {metric} by value: {ranges}."]
+
+
+def _range(effect: Effect) -> str:
+    worst, best = (choose(effect.means, key=effect.means.__getitem__) for choose in (min, max))
+    return f"{effect.name} from {effect.means[worst]:.4f} ({worst}) to {effect.means[best]:.4f} ({best})"

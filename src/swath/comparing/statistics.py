@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,26 +27,35 @@ def wilson_interval(accuracy: float, images: int) -> tuple[float, float]:
     return float(interval.low), float(interval.high)
 
 
-def mcnemar_p(correct_a: NDArray[np.bool_], correct_b: NDArray[np.bool_]) -> float:
+def paired_p(correct_a: NDArray[Any], correct_b: NDArray[Any]) -> float:
     """How likely two classifiers that are equally good differ at least as much as these on the same images.
 
-    McNemar's test in its exact form (McNemar 1947, *Note on the sampling error of the difference between
-    correlated proportions or percentages*): of the images that only one of the two classifies correctly,
-    each would
-    do so for one half.
+    An exact randomisation test (Fisher 1935, *The design of experiments*, section 21): if both were equally
+    good, the difference that each image makes would as likely be one of the other sign. For classifiers that
+    were trained once this is McNemar's test in its exact form (McNemar 1947, *Note on the sampling error of
+    the difference between correlated proportions or percentages*). For those that were trained with several
+    seeds an image counts once, with the difference over all of its seeds, because seeds agree on an image
+    more than images do.
 
     Args:
-      correct_a: bool [images], which images the first classifies correctly.
-      correct_b: the same of the second.
+      correct_a: bool [images], which images the first classifies correctly; or int [images], with how many
+        of its seeds.
+      correct_b: the same of the second, with as many seeds.
 
     Returns:
       The two-sided p value, in 0..1; 1 where no image tells the two apart.
     """
-    only_a = int(np.count_nonzero(correct_a & ~correct_b))
-    only_b = int(np.count_nonzero(~correct_a & correct_b))
-    if only_a + only_b == 0:
-        return 1.0
-    return float(stats.binomtest(only_a, only_a + only_b).pvalue)
+    differences = correct_a.astype(np.int64) - correct_b.astype(np.int64)
+    found = abs(int(differences.sum()))
+    # The distribution of the sum under random signs: a sum of one binomial for each size of a difference.
+    chances, lowest = np.ones(1), 0
+    for size, images in zip(*np.unique(np.abs(differences), return_counts=True), strict=True):
+        if size:
+            spaced = np.zeros(2 * size * images + 1)
+            spaced[:: 2 * size] = stats.binom.pmf(np.arange(images + 1), images, 0.5)
+            chances, lowest = np.convolve(chances, spaced), lowest - int(size * images)
+    sums = np.arange(len(chances)) + lowest
+    return float(min(1.0, chances[np.abs(sums) >= found].sum()))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from swath.comparing.frame import typed
 from swath.comparing.judged import images_of
 from swath.comparing.statistics import spread, wilson_interval
 from swath.plotting.grid import Layout, chosen, values_of, varying_params
-from swath.plotting.style import COLOURS, LINES, MARKERS, label_of, new_figure, set_scale
+from swath.plotting.style import COLOURS, LINES, MARKERS, is_logarithmic, label_of, new_figure, set_scale
 from swath.reading.records import StoredRun
 
 
@@ -32,6 +32,8 @@ def draw_accuracy(runs: Sequence[StoredRun], layout: Layout, metric: str) -> Fig
         for index, line in enumerate(values_of(runs, layout.line)):
             _draw_line(place, chosen(inside, layout.line, line), layout.along, metric, index, line)
         set_scale(place, [float(typed(layout.along, run.params[layout.along])) for run in runs])
+        if metric.endswith("/loss") and is_logarithmic([run.metrics.get(metric, 0.0) for run in runs]):
+            place.set_yscale("log")  # losses of learning rates that are too large are a thousand times others
         place.set_xlabel(label_of(layout.along))
         if layout.panel is not None:
             place.set_title(f"{layout.panel} = {panel}")

@@ -6,24 +6,30 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from swath.comparing.configurations import (
+    NOISE_FIELDS,
+    Configuration,
+    are_repeated,
+    ordered_configurations,
+)
 from swath.comparing.judged import metric_of, ordered
 from swath.comparing.sweeps import Sweep
 from swath.errors import SwathError
 from swath.plotting.accuracy import draw_accuracy
 from swath.plotting.confusion import draw_confusion
-from swath.plotting.curves import draw_curves
+from swath.plotting.curves import draw_curves, mean_curve
 from swath.plotting.grid import layout_of
 from swath.plotting.heat_map import draw_heat_map
 from swath.plotting.style import label_of, save
 from swath.plotting.weights import draw_weight_sheets
 from swath.reading.files import read_class_names, read_predictions, read_weights
-from swath.reading.records import StoredRun
+from swath.reading.records import Curve, StoredRun
 from swath.reading.store import Reader
 
 CURVE = "train/accuracy"
 
 MOST_CURVES = 200
-"""Runs whose learning curves are drawn, the best ones; more could not be seen, and take long to read."""
+"""Learning curves that are drawn, the best ones; more could not be seen, and take long to read."""
 
 
 def draw_sweep(
@@ -60,13 +66,27 @@ def _figures(reader: Reader, sweep: Sweep, metric: str | None) -> Iterator[tuple
         yield "accuracy", draw_accuracy(runs, layout, ranked_by)
         if layout.line is not None:
             yield "heat_map", draw_heat_map(runs, layout, ranked_by)
-    shown = [run.run_id for run in best_first[:MOST_CURVES]]
-    curves = {curve.run_id: curve for curve in reader.curves(shown, [CURVE])}
-    drawn = [run for run in best_first if run.run_id in curves]
-    if drawn:
-        names = [_name(run, sweep.swept) for run in drawn]
-        yield "learning_curves", draw_curves([curves[run.run_id] for run in drawn], names, len(best_first))
+    lines = ordered_configurations(runs, ranked_by)
+    found = _learning_curves(reader, lines[:MOST_CURVES], sweep.swept)
+    if found:
+        curves, names = zip(*found, strict=True)
+        yield "learning_curves", draw_curves(curves, names, len(lines), are_repeated(runs))
     yield from _best_figures(best_first, sweep.swept, ranked_by)
+
+
+def _learning_curves(
+    reader: Reader, configurations: Sequence[Configuration], swept: Sequence[str]
+) -> list[tuple[Curve, str]]:
+    """The curve of each configuration that has one, its mean over seeds, and its name."""
+    run_ids = [run.run_id for found in configurations for run in found.by_seed.values()]
+    curves = {curve.run_id: curve for curve in reader.curves(run_ids, [CURVE])}
+    drawn = []
+    for configuration in configurations:
+        seeds = [curves[run.run_id] for run in configuration.by_seed.values() if run.run_id in curves]
+        fields = [field for field in swept if len(seeds) < 2 or field not in NOISE_FIELDS]
+        if seeds:
+            drawn.append((mean_curve(seeds), _name(configuration.members[-1], fields)))
+    return drawn
 
 
 def _best_figures(
@@ -82,12 +102,12 @@ def _best_figures(
             f"{which}, {label_of(metric)} {run.metrics[metric]:.3f}\n{_name(run, swept)}",
             read_weights(run).weights,
         )
-        for which, run in zip(("best", "worst"), ends, strict=False)
+        for which, run in zip(("best run", "worst run"), ends, strict=False)
     ]
     yield "weights", draw_weight_sheets(sheets, classes)
     predictions = read_predictions(ends[0], "test")
     if predictions is not None:
-        title = f"best, test accuracy {predictions.correct.mean():.3f}\n{_name(ends[0], swept)}"
+        title = f"best run, test accuracy {predictions.correct.mean():.3f}\n{_name(ends[0], swept)}"
         yield "confusion", draw_confusion(predictions, classes, title)
 
 

@@ -16,13 +16,16 @@ MOST_POINTS = 400
 """Points of a line; more cannot be seen."""
 
 
-def draw_curves(best_first: Sequence[Curve], names: Sequence[str], runs: int) -> Figure:
+def draw_curves(
+    best_first: Sequence[Curve], names: Sequence[str], configurations: int, repeated: bool
+) -> Figure:
     """Per-step training accuracy: raw values of the best faint, moving means of all, the best ones in front.
 
     Args:
-      best_first: a curve per run, the best run's first.
-      names: of the runs, in the same order.
-      runs: how many there are; more than curves where only the best ones are drawn.
+      best_first: a curve per configuration, the best one's first.
+      names: of the configurations, in the same order.
+      configurations: how many there are; more than curves where only the best ones are drawn.
+      repeated: whether curves are means over several seeds.
     """
     figure, (axes,) = new_figure(8.0, 4.6)
     for index in reversed(range(len(best_first))):
@@ -38,11 +41,12 @@ def draw_curves(best_first: Sequence[Curve], names: Sequence[str], runs: int) ->
         axes.plot(steps, smooth, color=colour, linestyle=line, linewidth=1.6, zorder=4, label=label)
     if len(best_first) > NAMED:
         others = f"the other {len(best_first) - NAMED}"
-        if runs > len(best_first):
-            others = f"the others of the best {len(best_first)} of {runs}"
+        if configurations > len(best_first):
+            others = f"the others of the best {len(best_first)} of {configurations}"
         axes.plot([], [], color="0.8", linewidth=0.7, label=others)
     axes.set_xlabel("step")
-    axes.set_ylabel(f"{label_of(best_first[0].metric)}, moving mean")
+    over = " over steps and seeds" if repeated else ""
+    axes.set_ylabel(f"{label_of(best_first[0].metric)}, moving mean{over}")
     handles, labels = axes.get_legend_handles_labels()
     order = sorted(
         range(len(labels)), key=lambda place: (labels[place].startswith("the other"), labels[place])
@@ -51,6 +55,20 @@ def draw_curves(best_first: Sequence[Curve], names: Sequence[str], runs: int) ->
         [handles[place] for place in order], [labels[place] for place in order], frameon=False, fontsize=8
     )
     return figure
+
+
+def mean_curve(curves: Sequence[Curve]) -> Curve:
+    """The mean of the curves of one configuration's seeds, at the steps that all of them have.
+
+    Args:
+      curves: at least one, of the same metric.
+    """
+    first = curves[0]
+    steps = first.steps
+    for curve in curves[1:]:
+        steps = np.intersect1d(steps, curve.steps)
+    values = [curve.values[np.isin(curve.steps, steps)] for curve in curves]
+    return Curve(first.run_id, first.metric, steps, np.mean(values, axis=0))
 
 
 def smoothed(curve: Curve) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

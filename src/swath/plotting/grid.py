@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from swath.comparing.configurations import NOISE_FIELDS
 from swath.comparing.frame import typed
-from swath.comparing.judged import NOISE_FIELDS
 from swath.reading.records import StoredRun
 
 PREFERRED = ("learning_rate", "batch_size", "max_steps")

@@ -5,17 +5,20 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from swath.comparing.statistics import spread
 from swath.plotting.grid import Layout, chosen, values_of, varying_params
 from swath.plotting.style import label_of, new_figure
+from swath.ranking import larger_is_better
 from swath.reading.records import StoredRun
 
 
 def draw_heat_map(runs: Sequence[StoredRun], layout: Layout, metric: str) -> Figure:
     """A map per value of `layout.panel`: `layout.along` to the right, `layout.line` upwards.
 
-    A cell with several runs, such as several seeds, shows their mean. Missing cells stay empty.
+    The best cell stands in a frame. A cell with several runs, such as several seeds, shows their mean.
+    Missing cells stay empty.
 
     Args:
       runs: finished.
@@ -34,6 +37,9 @@ def draw_heat_map(runs: Sequence[StoredRun], layout: Layout, metric: str) -> Fig
                 here = chosen(chosen(runs, layout.panel, panel), layout.line, row)
                 cells[p, r, c] = _mean(chosen(here, layout.along, column), metric)
     low, high = np.nanmin(cells), np.nanmax(cells)
+    best = np.unravel_index(
+        np.nanargmax(cells) if larger_is_better(metric) else np.nanargmin(cells), cells.shape
+    )
     for place, panel, values in zip(axes, panels, cells, strict=True):
         # Light is high: "cividis" is made to look the same to the colour-blind, and rises evenly in grey.
         image = place.imshow(values, origin="lower", aspect="auto", cmap="cividis", vmin=low, vmax=high)
@@ -53,6 +59,8 @@ def draw_heat_map(runs: Sequence[StoredRun], layout: Layout, metric: str) -> Fig
         place.set_xlabel(label_of(layout.along))
         if layout.panel is not None:
             place.set_title(f"{layout.panel} = {panel}")
+    p, r, c = (int(index) for index in best)
+    axes[p].add_patch(Rectangle((c - 0.46, r - 0.44), 0.92, 0.88, fill=False, edgecolor="black", linewidth=2))
     axes[0].set_ylabel(label_of(layout.line))
     fields = (layout.along, layout.line, layout.panel)
     averaged = [name for name in varying_params(runs) if name not in fields]

@@ -44,7 +44,8 @@ def save(figure: Figure, folder: Path, name: str, kind: str) -> Path:
 
 def label_of(field: str) -> str:
     """What an axis calls a field or a metric."""
-    return UNITS.get(field, field.replace("/", " ").replace("_", " "))
+    unit = " (nats)" if field.endswith("/loss") else ""
+    return UNITS.get(field, field.replace("/", " ").replace("_", " ") + unit)
 
 
 def is_logarithmic(values: Sequence[float]) -> bool:

@@ -165,7 +165,7 @@ def test_tracking_server_is_its_own_address() -> None:
 def test_another_store_is_named_for_mlflow_ui() -> None:
     lines = swept_screen([result(1e-7, test_accuracy=0.9)], store=StoreInfo("sqlite:////else/x.db", "7"))
     assert lines[-3].endswith("mlflow ui --backend-store-uri sqlite:////else/x.db")
-    assert lines[-1].startswith("Compare its runs: ")
+    assert lines[-1].startswith("How sure that is, and what mattered: ")
     assert lines[-1].endswith("swath-compare 0123456789ab --uri sqlite:////else/x.db")
 
 

@@ -1,12 +1,12 @@
-"""Intervals, McNemar's test and main effects, against figures worked out elsewhere."""
+"""Intervals and the paired test, against figures worked out elsewhere."""
 
 import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from swath.comparing.effects import effects_sentence, main_effects
-from swath.comparing.statistics import mcnemar_p, spread, wilson_interval
+from swath.comparing.statistics import paired_p, spread, wilson_interval
 
 
 def wilson_by_hand(correct: int, images: int) -> tuple[float, float]:
@@ -30,59 +30,42 @@ def test_wilson_interval_stays_between_0_and_1(correct: int) -> None:
     assert 0 <= low < high <= 1
 
 
-def test_mcnemar_counts_images_that_only_one_classifies_correctly() -> None:
+def test_only_images_that_one_of_two_classifies_correctly_count() -> None:
     first = np.array([True] * 90 + [True] * 9 + [False] * 1)
     second = np.array([True] * 90 + [False] * 9 + [True] * 1)
     # Of ten such images nine or more go to one side: twice (10 + 1) of 2 ** 10.
-    assert mcnemar_p(first, second) == pytest.approx(22 / 1024)
-    assert mcnemar_p(second, first) == pytest.approx(22 / 1024)
+    assert paired_p(first, second) == pytest.approx(22 / 1024)
+    assert paired_p(second, first) == pytest.approx(22 / 1024)
 
 
-def test_mcnemar_of_equals_is_1() -> None:
+def test_classifiers_trained_once_are_told_apart_by_mcnemar_s_exact_test() -> None:
+    draw = np.random.default_rng(0)
+    for images in (1, 7, 300, 5_000):
+        first, second = draw.random(images) < 0.5, draw.random(images) < 0.45
+        only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
+        expected = stats.binomtest(only_first, only_first + only_second).pvalue if only_first else 1
+        assert paired_p(first, second) == pytest.approx(expected, abs=1e-12)
+
+
+def test_with_several_seeds_an_image_counts_once_with_the_difference_over_its_seeds() -> None:
+    # Differences of 2, 1 and 0: of the signs of the first two, both or neither give a sum of 3: 2 of 4.
+    assert paired_p(np.array([3, 2, 1]), np.array([1, 1, 1])) == pytest.approx(0.5)
+    # Differences of 3, -1, 1: sums of at least 3 in size under 8 signs: +-(3+1+1), +-(3-1+1) twice.
+    assert paired_p(np.array([3, 0, 1]), np.array([0, 1, 0])) == pytest.approx(6 / 8)
+
+
+def test_an_image_whose_seeds_agree_is_no_more_than_one_image() -> None:
+    once = np.array([True] * 6 + [False] * 2)
+    other = ~once
+    assert paired_p(3 * once, 3 * other) == pytest.approx(paired_p(once, other))
+
+
+def test_equals_are_never_told_apart() -> None:
     first = np.array([True, False, True])
-    assert mcnemar_p(first, first) == 1.0
+    assert paired_p(first, first) == 1.0
 
 
 def test_spread() -> None:
     found = spread([0.3, 0.4, 0.5])
     assert (found.mean, found.deviation, found.count) == (pytest.approx(0.4), pytest.approx(0.1), 3)
     assert math.isnan(spread([0.3]).deviation)
-
-
-GRID = {"rate": ["1", "1", "2", "2"], "batch": ["a", "b", "a", "b"]}
-
-
-def test_effects_of_a_sum_add_up_to_everything() -> None:
-    effects = main_effects(GRID, [0.0, 1.0, 3.0, 4.0])
-    assert effects is not None
-    assert [effect.name for effect in effects] == ["rate", "batch"]
-    assert [effect.share for effect in effects] == [pytest.approx(0.9), pytest.approx(0.1)]
-    assert effects[0].means == {"1": 0.5, "2": 3.5}
-
-
-def test_effects_of_fields_that_act_only_together_are_nothing() -> None:
-    effects = main_effects(GRID, [0.0, 1.0, 1.0, 0.0])
-    assert effects is not None
-    assert [effect.share for effect in effects] == [0.0, 0.0]
-    assert effects_sentence(effects, "m").endswith("how they act together, 100%")
-
-
-@pytest.mark.parametrize(
-    ("grid", "values"),
-    [
-        ({name: column[:3] for name, column in GRID.items()}, [0.0, 1.0, 2.0]),
-        (GRID, [0.0, 1.0, math.nan, 2.0]),
-        (GRID, [1.0, 1.0, 1.0, 1.0]),
-        ({"rate": ["1", "1"]}, [0.0, 1.0]),
-        ({"rate": ["1", "2", "2"]}, [0.0, 1.0, 2.0]),
-    ],
-    ids=["a cell is missing", "not finite", "all the same", "nothing varies", "cells repeated unevenly"],
-)
-def test_effects_need_a_full_grid(grid: dict[str, list[str]], values: list[float]) -> None:
-    assert main_effects(grid, values) is None
-
-
-def test_one_field_explains_everything_that_varies() -> None:
-    effects = main_effects({"rate": ["1", "2", "3"]}, [0.1, 0.2, 0.4])
-    assert effects is not None
-    assert effects[0].share == pytest.approx(1.0)

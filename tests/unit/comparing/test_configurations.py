@@ -1,0 +1,77 @@
+"""Configurations that were repeated with several seeds."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from swath.comparing.configurations import are_repeated, gather, judge_configurations, ordered_configurations
+from swath.comparing.statistics import paired_p
+from swath.reading.records import StoredRun
+
+METRIC = "validation/accuracy"
+LABELS = np.arange(10, dtype=np.uint8)
+
+
+def run(number: int, rate: str, seed: int, accuracy: float, folder: Path | None = None) -> StoredRun:
+    """A run; with a folder one that has predictions, the first `10 * accuracy` of them right."""
+    params = {"learning_rate": rate, "seed": str(seed)}
+    artifacts = ""
+    if folder is not None:
+        place = folder / str(number)
+        place.mkdir()
+        classes = np.where(np.arange(10) < round(10 * accuracy), LABELS, 99).astype(np.uint8)
+        np.savez(place / "predictions.npz", validation=classes, validation_labels=LABELS)
+        artifacts = str(place)
+    metrics = {METRIC: accuracy}
+    return StoredRun(f"{number:032x}", "1", "", "FINISHED", number, None, artifacts, params, metrics)
+
+
+def test_runs_that_differ_in_their_seed_only_are_one_configuration() -> None:
+    found = gather([run(0, "a", 0, 0.1), run(1, "b", 0, 0.2), run(2, "a", 1, 0.3)])
+    assert [[entry.run_id[-1] for entry in configuration.members] for configuration in found] == [
+        ["0", "2"],
+        ["1"],
+    ]
+    assert found[0].spreads[METRIC].mean == pytest.approx(0.2)
+
+
+def test_a_seed_that_was_repeated_counts_once() -> None:
+    (found,) = gather([run(0, "a", 0, 0.1), run(1, "a", 1, 0.3), run(2, "a", 1, 0.3)])
+    assert len(found.members) == 3
+    assert sorted(found.by_seed) == ["0", "1"]
+    assert found.spreads[METRIC].mean == pytest.approx(0.2)
+
+
+def test_one_seed_each_is_no_repetition() -> None:
+    assert not are_repeated([run(0, "a", 0, 0.1), run(1, "b", 1, 0.2), run(2, "b", 1, 0.2)])
+    assert are_repeated([run(0, "a", 0, 0.1), run(1, "a", 1, 0.2)])
+
+
+def test_the_best_mean_is_first_though_another_has_the_best_run() -> None:
+    runs = [run(0, "a", 0, 0.9), run(1, "a", 1, 0.1), run(2, "b", 0, 0.6), run(3, "b", 1, 0.6)]
+    best, other = ordered_configurations(runs, METRIC)
+    assert (best.members[0].params["learning_rate"], other.members[0].params["learning_rate"]) == ("b", "a")
+
+
+def test_the_paired_test_takes_the_seeds_that_both_have(tmp_path: Path) -> None:
+    runs = [
+        run(0, "a", 0, 0.9, tmp_path),
+        run(1, "a", 1, 0.8, tmp_path),
+        run(2, "b", 1, 0.2, tmp_path),
+        run(3, "b", 2, 0.1, tmp_path),
+        run(4, "c", 5, 0.0, tmp_path),
+    ]
+    best, second, third = judge_configurations(runs, METRIC)
+    assert [best.place, second.place, third.place] == [1, 2, 3]
+    right = np.arange(10)
+    assert second.p_best == pytest.approx(paired_p(right < 8, right < 2))
+    assert second.like_best == (second.p_best > 0.05)
+    assert (third.p_best, third.like_best) == (None, False)
+
+
+def test_no_test_without_predictions_or_for_what_is_no_accuracy(tmp_path: Path) -> None:
+    without = [run(0, "a", 0, 0.9), run(1, "a", 1, 0.8), run(2, "b", 0, 0.2), run(3, "b", 1, 0.1)]
+    assert [entry.p_best for entry in judge_configurations(without, METRIC)] == [None, None]
+    with_them = [run(4, "a", 0, 0.9, tmp_path), run(5, "b", 0, 0.8, tmp_path)]
+    assert [entry.p_best for entry in judge_configurations(with_them, "runtime/train_s")] == [None, None]

@@ -1,0 +1,91 @@
+"""What pictures show, read off Matplotlib's own objects."""
+
+import numpy as np
+import pytest
+from matplotlib.patches import Rectangle
+
+from swath.plotting.accuracy import draw_accuracy
+from swath.plotting.curves import draw_curves, mean_curve, smoothed
+from swath.plotting.grid import Layout
+from swath.plotting.heat_map import draw_heat_map
+from swath.reading.records import Curve, StoredRun
+
+LAYOUT = Layout("learning_rate", "batch_size", None)
+
+
+def run(rate: str, batch: str, **metrics: float) -> StoredRun:
+    params = {
+        "learning_rate": rate,
+        "batch_size": batch,
+        "data.name": "digits",
+        "data.validation_size": "300",
+    }
+    named = {name.replace("_", "/"): value for name, value in metrics.items()}
+    return StoredRun(f"{rate}-{batch}", "1", "", "FINISHED", 0, None, "", params, named)
+
+
+def curve(steps: list[int], values: list[float]) -> Curve:
+    return Curve("a", "train/accuracy", np.array(steps, np.int64), np.array(values, np.float64))
+
+
+def test_mean_of_curves_is_taken_at_the_steps_that_all_have() -> None:
+    found = mean_curve([curve([0, 1, 2], [0.0, 0.2, 0.4]), curve([0, 2], [1.0, 0.6])])
+    assert found.steps.tolist() == [0, 2]
+    assert found.values.tolist() == [0.5, 0.5]
+
+
+def test_smoothed_curve_is_the_mean_of_the_values_up_to_a_step() -> None:
+    values = [float(step % 2) for step in range(100)]  # a window of five
+    steps, means = smoothed(curve(list(range(100)), values))
+    assert steps.tolist() == list(range(4, 100))
+    assert means[0] == pytest.approx(0.4)
+    assert means[1] == pytest.approx(0.6)
+
+
+def test_smoothed_curve_leaves_out_what_is_no_number() -> None:
+    steps, means = smoothed(curve([0, 1, 2], [0.5, float("nan"), 0.25]))
+    assert steps.tolist() == [0, 2]
+    assert means.tolist() == [0.5, 0.25]
+
+
+def test_best_curves_are_named_and_the_others_counted() -> None:
+    curves = [curve([0, 1], [0.5, 0.5])] * 7
+    (axes,) = draw_curves(curves, [f"run{index}" for index in range(7)], 7, repeated=False).axes
+    legend = axes.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == [
+        *(f"{index + 1}. run{index}" for index in range(5)),
+        "the other 2",
+    ]
+
+
+@pytest.mark.parametrize(("metric", "best"), [("validation/accuracy", (1, 0)), ("test/loss", (0, 1))])
+def test_frame_on_the_heat_map_is_around_the_best_cell(metric: str, best: tuple[int, int]) -> None:
+    runs = [
+        run("1e-6", "10", validation_accuracy=0.1, test_loss=2.0),
+        run("1e-5", "10", validation_accuracy=0.4, test_loss=3.0),
+        run("1e-6", "20", validation_accuracy=0.3, test_loss=1.0),
+    ]
+    axes = draw_heat_map(runs, LAYOUT, metric).axes[0]
+    (frame,) = [patch for patch in axes.patches if isinstance(patch, Rectangle)]
+    column, row = frame.get_center()
+    assert (column, row) == (pytest.approx(best[0]), pytest.approx(best[1]))
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["1e-06", "1e-05"]
+
+
+def test_axis_of_a_loss_that_explodes_is_logarithmic() -> None:
+    runs = [
+        run(rate, "10", test_loss=loss) for rate, loss in (("1e-8", 2.0), ("1e-5", 30.0), ("1e-2", 900.0))
+    ]
+    axes = draw_accuracy(runs, LAYOUT, "test/loss").axes[0]
+    assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
+    assert axes.get_ylabel() == "test loss (nats)"
+
+
+def test_error_bars_of_an_accuracy_are_its_interval() -> None:
+    runs = [run(rate, "10", validation_accuracy=0.5) for rate in ("1e-8", "1e-6", "1e-4")]
+    axes = draw_accuracy(runs, LAYOUT, "validation/accuracy").axes[0]
+    assert axes.get_ylabel() == "validation accuracy, 95 % interval"
+    (bars,) = axes.containers
+    low, high = bars.lines[2][0].get_segments()[0][:, 1]  # type: ignore[attr-defined]
+    assert (low, high) == (pytest.approx(0.4437, abs=1e-4), pytest.approx(0.5563, abs=1e-4))
