@@ -23,7 +23,7 @@ def run_start(request: RunRequest, launch: Launch, dataset: Dataset) -> RunStart
     # That it was taken up says nothing of what it is, and whoever types the rest again wants it whole.
     overrides = [text for text in request.overrides if not text.startswith("resume=")]
     return RunStart(
-        name=readable_name(config),
+        name=readable_name(config, launch.swept),
         params={name: str(value) for name, value in computed_values(config).items()},
         tags={
             "swath.kind": "run",

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from swath.config.fields import computed_values, varying
 from swath.config.schema import RunConfig
+from swath.config.stored import readable_name
 from swath.launch import Launch, RunResult
 from swath.ranking import rank
 from swath.resuming.manifest import Manifest
@@ -79,7 +80,7 @@ def sweep_end(
     }
     if best is not None:
         lines.append(
-            f"Best by {ranking.metric}: `{_configuration(best.config, launch.swept)}`, "
+            f"Best by {ranking.metric}: `{readable_name(best.config, launch.swept)}`, "
             f"{best.metrics[ranking.metric]:.4f} (run {best.run_id})."
         )
         tags |= {"swath.best_run_id": best.run_id or "", "swath.ranked_by": ranking.metric}
@@ -131,11 +132,6 @@ def _note(launch: Launch, configs: Sequence[RunConfig], lines: Sequence[str]) ->
         grid.append("The whole command is the tag `swath.command`.")
     again = f"Reproduce it: `swath-reproduce --sweep {launch.sweep_id}`"
     return "\n\n".join([*asks, *lines, *grid, f"Made by: `{command}`", again])
-
-
-def _configuration(config: RunConfig, swept: Sequence[str]) -> str:
-    values = computed_values(config)
-    return " ".join(f"{field}={values[field]}" for field in swept)
 
 
 def _ranking_csv(

@@ -96,3 +96,4 @@ def test_stored_config_names_no_folder_and_no_store() -> None:
 def test_a_runs_name_can_be_read() -> None:
     config = run_config(batch_size=100, learning_rate=1e-6, max_steps=1000)
     assert readable_name(config) == "batch_size=100 learning_rate=1e-06 max_steps=1000"
+    assert readable_name(config, ["learning_rate", "seed"]) == "learning_rate=1e-06 seed=0"

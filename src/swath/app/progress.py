@@ -2,11 +2,10 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from swath.config.fields import computed_values
-from swath.config.schema import RunConfig
+from swath.config.fields import computed_values, named_values
 from swath.config.stored import readable_name
 from swath.estimate import step_s, training_s
 from swath.events import Event, GroupEnded, Planned, RunEnded, SegmentDone, StepsDone
@@ -125,11 +124,12 @@ class Progress:
 
     def configuration(self, result: RunResult) -> str:
         """A configuration by what is swept: `learning_rate=1e-06 max_steps=500`."""
-        return _named(result.config, self.swept) or readable_name(result.config)
+        return readable_name(result.config, self.swept)
 
     def group_name(self, group: LaneGroup) -> str:
         """A group by what is swept and its lanes share: `batch_size=100`."""
-        return _named(group.shared, [name for name in self.swept if name not in LANES_DIFFER_IN]) or "lanes"
+        shared = [name for name in self.swept if name not in LANES_DIFFER_IN]
+        return named_values(computed_values(group.shared), shared) or "lanes"
 
     def summary(self) -> str:
         """All of it in one line."""
@@ -155,11 +155,6 @@ class Progress:
         accuracy = result.metrics[metric]
         if self.best is None or accuracy > self.best[1]:
             self.best = (metric, accuracy, self.configuration(result))
-
-
-def _named(config: RunConfig, fields: Sequence[str]) -> str:
-    values = computed_values(config)
-    return " ".join(f"{name}={values[name]}" for name in fields)
 
 
 def duration(seconds: float) -> str:

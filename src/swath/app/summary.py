@@ -9,6 +9,7 @@ from rich.table import Table
 
 from swath.config.datasets import DATASETS
 from swath.config.fields import computed_values, varying
+from swath.config.stored import readable_name
 from swath.launch import TRAIN_ACCURACY_STEPS, Launch, RunResult
 from swath.ranking import Ranking, rank
 from swath.tracking.records import StoreInfo
@@ -67,9 +68,9 @@ def print_sweep(
         pages = sweep_pages(store.experiment_id, launch.sweep_id, best_first)
         for line in see_lines(store.uri, pages, known):
             print_line(console, line)
-        print_line(
-            console, f"How sure that is, and what mattered: {compare_command(store.uri, launch.sweep_id)}"
-        )
+        if finished:
+            command = compare_command(store.uri, launch.sweep_id)
+            print_line(console, f"How sure that is, and what mattered: {command}")
 
 
 def print_single(result: RunResult, store: StoreInfo, console: Console) -> None:
@@ -96,7 +97,7 @@ def _print_failures(others: Sequence[RunResult], launch: Launch, console: Consol
             continue
         for result in alike:
             run = "" if not result.run_id else f" (run {result.run_id})"
-            lines.append(f"{status} {_configuration(result, launch.swept)}: {error}{run}")
+            lines.append(f"{status} {readable_name(result.config, launch.swept)}: {error}{run}")
     for line in lines[:MOST_ROWS]:
         print_line(console, line)
     if len(lines) > MOST_ROWS:
@@ -107,7 +108,7 @@ def print_check(compared: Sequence[tuple[RunResult, bool]], launch: Launch, cons
     """Print whether configurations that were trained once more, alone, have the same bits."""
     for result, same in compared:
         if not same:
-            name = _configuration(result, launch.swept)
+            name = readable_name(result.config, launch.swept)
             print_line(console, f"fuse.check: {name} has other bits alone (run {result.run_id})")
     identical = sum(same for _, same in compared)
     print_line(
@@ -169,8 +170,3 @@ def _print_ranking_note(ranking: Ranking, results: Sequence[RunResult], console:
     else:
         print_line(console, f"Ranked by {ranking.metric}.")
     print_line(console, f"Train accuracy: mean of the batches of the last {TRAIN_ACCURACY_STEPS} steps.")
-
-
-def _configuration(result: RunResult, swept: Sequence[str]) -> str:
-    values = computed_values(result.config)
-    return " ".join(f"{field}={values[field]}" for field in swept) or "the same configuration"

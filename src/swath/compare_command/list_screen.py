@@ -6,6 +6,7 @@ from datetime import datetime
 import pandas as pd
 
 from swath.comparing.sweeps import Sweep
+from swath.config.fields import named_values
 from swath.ranking import rank
 from swath.reading.records import StoredRun
 
@@ -26,7 +27,7 @@ def list_rows(sweeps: Sequence[Sweep]) -> list[list[str]]:
                 *(str(counts[status]) for status in ("FINISHED", "FAILED", "KILLED", "RUNNING")),
                 "" if best is None else f"{best.metrics.get(metric, float('nan')):.4f}",
                 "" if best is None else metric.removesuffix("/accuracy"),
-                "" if best is None else configuration(best, sweep.swept),
+                "" if best is None else _configuration(best, sweep.swept),
             ]
         )
     return rows
@@ -49,7 +50,7 @@ def list_frame(sweeps: Sequence[Sweep]) -> pd.DataFrame:
                     for status in ("FINISHED", "FAILED", "KILLED", "RUNNING")
                 },
                 "best_run_id": None if best is None else best.run_id,
-                "best_configuration": None if best is None else configuration(best, sweep.swept),
+                "best_configuration": None if best is None else _configuration(best, sweep.swept),
                 "ranked_by": None if best is None else metric,
                 "best_value": float("nan") if best is None else best.metrics.get(metric, float("nan")),
             }
@@ -57,9 +58,8 @@ def list_frame(sweeps: Sequence[Sweep]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def configuration(run: StoredRun, swept: Sequence[str]) -> str:
-    """The swept fields of a run: `learning_rate=1e-06 batch_size=100`; its name where nothing was swept."""
-    return " ".join(f"{field}={run.params.get(field, '')}" for field in swept) or run.name
+def _configuration(run: StoredRun, swept: Sequence[str]) -> str:
+    return named_values(run.params, swept) or run.name
 
 
 def _metric(sweep: Sweep) -> str:

@@ -11,6 +11,7 @@ from swath.comparing.frame import frame_of
 from swath.comparing.judged import Judged
 from swath.comparing.statistics import Spread
 from swath.comparing.sweeps import Sweep
+from swath.config.fields import named_values
 from swath.reading.records import StoredRun
 
 MARK = "="
@@ -125,7 +126,7 @@ def ranking_notes(
     notes += _alike_notes(judged, groups)
     if groups:
         best = judged[0]
-        name = " ".join(f"{field}={best.run.params.get(field, '')}" for field in sweep.swept)
+        name = named_values(best.run.params, sweep.swept)
         notes.append(f"Best single run: {name}, {_number(best.value)} (run {best.run.run_id}).")
     notes += _effects_notes([entry.run for entry in judged], sweep.swept, metric)
     counts = sweep.counts

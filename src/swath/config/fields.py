@@ -79,6 +79,11 @@ def computed_values(config: object) -> dict[str, Any]:
     return {name: value for name, value, doc in walk_values(config) if doc.role == "computed"}
 
 
+def named_values(values: Mapping[str, Any], fields: Sequence[str]) -> str:
+    """Those of `fields` that have a value, with it: `learning_rate=1e-06 max_steps=500`."""
+    return " ".join(f"{field}={values[field]}" for field in fields if field in values)
+
+
 def nested(values: Mapping[str, Any]) -> dict[str, Any]:
     """Values by dotted name, as a configuration nests them: `{"data": {"name": ...}}`."""
     found: dict[str, Any] = {}

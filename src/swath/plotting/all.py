@@ -14,6 +14,7 @@ from swath.comparing.configurations import (
 )
 from swath.comparing.judged import metric_of, ordered
 from swath.comparing.sweeps import Sweep
+from swath.config.fields import named_values
 from swath.errors import SwathError
 from swath.plotting.accuracy import draw_accuracy
 from swath.plotting.confusion import draw_confusion
@@ -112,4 +113,4 @@ def _best_figures(
 
 
 def _name(run: StoredRun, swept: Sequence[str]) -> str:
-    return " ".join(f"{field}={run.params.get(field, '')}" for field in swept) or run.name
+    return named_values(run.params, swept) or run.name
