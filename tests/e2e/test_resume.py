@@ -160,7 +160,10 @@ def test_fault_that_passes_is_tried_again(tmp_path: Path) -> None:
     assert "OSError: no space left on device; trying again, 2 of 2" in done.stdout
     failed = swath(tmp_path, *words, "retries=1", "seed=1", patch=FAULTY.format(times=2))
     assert failed.returncode == 1
-    assert "\nFAILED batch_size=50 learning_rate=1e-06 max_steps=20: OSError: no space left on device\n" in failed.stdout
+    assert (
+        "\nFAILED batch_size=50 learning_rate=1e-06 max_steps=20: OSError: no space left on device\n"
+        in failed.stdout
+    )
 
 
 IN_TRAINING = """
