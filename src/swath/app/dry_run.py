@@ -3,7 +3,6 @@
 import os
 
 from rich.console import Console
-from rich.table import Table
 
 from swath.app.carry_out import output_console
 from swath.app.command_line import TRACKING_VARIABLE
@@ -14,6 +13,7 @@ from swath.estimate import memory_for_groups, store_bytes, sweep_s, training_s, 
 from swath.lane_limits import LaneLimits
 from swath.memory import available_bytes
 from swath.plan import LaneGroup, alone, plan_groups, renumbered
+from swath.tables import Rows, print_table
 from swath.tracking.secrets import hide_passwords
 
 MOST_ROWS = 100
@@ -33,11 +33,11 @@ def print_plan(checked: CheckedCommand) -> None:
         groups = [alone(config, job) for job, config in enumerate(checked.configs)]
         at_a_time = 1
     _print(console, _heading(checked, groups))
-    console.print(_configurations(checked, groups))
+    print_table(console, _configurations(checked, groups))
     if len(checked.configs) > MOST_ROWS:
         _print(console, f"... and {len(checked.configs) - MOST_ROWS} more configurations")
     _print(console, "")
-    console.print(_groups(groups))
+    print_table(console, _groups(groups))
     if limits.unprobed:
         _print(
             console,
@@ -72,27 +72,23 @@ def _heading(checked: CheckedCommand, groups: list[LaneGroup]) -> str:
     )
 
 
-def _configurations(checked: CheckedCommand, groups: list[LaneGroup]) -> Table:
+def _configurations(checked: CheckedCommand, groups: list[LaneGroup]) -> Rows:
     fields = checked.swept or SHOWN_WHERE_NOTHING_IS_SWEPT
     group_of = {run.job: number for number, group in enumerate(groups, start=1) for run in group.runs}
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in ("job", *fields, "group"):
-        table.add_column(heading, justify="right")
+    rows = []
     for job, config in enumerate(checked.configs[:MOST_ROWS]):
         values = computed_values(config)
-        table.add_row(str(job), *(str(values[name]) for name in fields), str(group_of[job]))
-    return table
+        rows.append([str(job), *(str(values[name]) for name in fields), str(group_of[job])])
+    return Rows(("job", *fields, "group"), rows)
 
 
-def _groups(groups: list[LaneGroup]) -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in ("group", "batch_size", "seed", "lanes", "runs", "steps", "training, alone"):
-        table.add_column(heading, justify="right")
+def _groups(groups: list[LaneGroup]) -> Rows:
+    rows = []
     for number, group in enumerate(groups[:MOST_ROWS], start=1):
         counts = (group.shared.batch_size, group.shared.seed, len(group.lanes), len(group.runs))
         cells = (number, *counts, group.max_steps, f"{training_s(group):.1f} s")
-        table.add_row(*(str(cell) for cell in cells))
-    return table
+        rows.append([str(cell) for cell in cells])
+    return Rows(("group", "batch_size", "seed", "lanes", "runs", "steps", "training, alone"), rows)
 
 
 def _store(checked: CheckedCommand) -> str:

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from rich.console import Console
-from rich.table import Table
 
 from swath.config.datasets import DATASETS
 from swath.config.fields import computed_values, varying
 from swath.config.stored import readable_name
 from swath.launch import TRAIN_ACCURACY_STEPS, Launch, RunResult
 from swath.ranking import Ranking, rank
+from swath.tables import RUN, Rows, print_table
 from swath.tracking.records import StoreInfo
 from swath.ui import run_page, sweep_pages
 from swath.ui_server import compare_command, see_lines
@@ -22,9 +22,7 @@ MOST_ROWS = 100
 MOST_ALIKE = 5
 """Failures for one reason that are named one by one."""
 
-FULL_ID = 32
-SHORT_ID = 8
-"""Hexadecimal digits of a run id."""
+TIME = "time (s)"
 
 
 def print_sweep(
@@ -49,7 +47,7 @@ def print_sweep(
     finished = [result for result in results if result.status == "FINISHED"]
     if finished:
         ranking = rank([result.metrics for result in finished])
-        _print_table(console, [finished[index] for index in ranking.order[:MOST_ROWS]], launch.swept)
+        print_table(console, _table([finished[index] for index in ranking.order[:MOST_ROWS]], launch.swept))
         if len(finished) > MOST_ROWS:
             print_line(console, f"The best {MOST_ROWS} of {len(finished)}; the MLflow UI shows all.")
         _print_ranking_note(ranking, finished, console)
@@ -127,36 +125,27 @@ def print_line(console: Console, line: str) -> None:
     console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-def _print_table(console: Console, ranked: Sequence[RunResult], swept: Sequence[str]) -> None:
-    """Print the table with the whole run ids where they fit, else with their first digits."""
-    table = _table(ranked, swept, FULL_ID)
-    fits = console.measure(table, options=console.options.update(width=10_000)).maximum <= console.width
-    console.print(table if fits else _table(ranked, swept, SHORT_ID))
-
-
-def _table(ranked: Sequence[RunResult], swept: Sequence[str], id_digits: int) -> Table:
+def _table(ranked: Sequence[RunResult], swept: Sequence[str]) -> Rows:
     splits = [
         split
         for split in ("validation", "test")
         if any(f"{split}/accuracy" in result.metrics for result in ranked)
     ]
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    accuracies = [f"{split} accuracy" for split in ("train", *splits)]
-    for heading in ("rank", *swept, *accuracies, "time (s)"):
-        table.add_column(heading.replace(" accuracy", "\naccuracy"), justify="right", no_wrap=True)
-    table.add_column("run", no_wrap=True)
+    rows = []
     for place, result in enumerate(ranked, start=1):
         values = computed_values(result.config)
         reached = [result.train_accuracy, *(result.metrics.get(f"{split}/accuracy") for split in splits)]
-        table.add_row(
-            str(place),
-            *(str(values[field]) for field in swept),
-            *("" if accuracy is None else f"{accuracy:.4f}" for accuracy in reached),
-            f"{result.computing_s:.2f}",
-            (result.run_id or "")[:id_digits],
-            style="bold" if place == 1 else None,
+        rows.append(
+            [
+                str(place),
+                *(str(values[field]) for field in swept),
+                *("" if accuracy is None else f"{accuracy:.4f}" for accuracy in reached),
+                f"{result.computing_s:.2f}",
+                result.run_id or "",
+            ]
         )
-    return table
+    train, *others = (f"{split} accuracy" for split in ("train", *splits))
+    return Rows(("rank", *swept, train, *others, TIME, RUN), rows, bold=[0], expendable=(TIME, train))
 
 
 def _print_ranking_note(ranking: Ranking, results: Sequence[RunResult], console: Console) -> None:

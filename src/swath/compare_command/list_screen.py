@@ -9,28 +9,32 @@ from swath.comparing.sweeps import Sweep
 from swath.config.fields import named_values
 from swath.ranking import rank
 from swath.reading.records import StoredRun
+from swath.tables import Rows
 
-HEADINGS = ("sweep", "id", "began", "finished", "failed", "killed", "running", "accuracy", "of", "best")
+STATUSES = ("FINISHED", "FAILED", "KILLED", "RUNNING")
 
 
-def list_rows(sweeps: Sequence[Sweep]) -> list[list[str]]:
-    """A row per sweep, for people; columns as in `HEADINGS`."""
+def list_rows(sweeps: Sequence[Sweep]) -> Rows:
+    """A row per sweep, for people."""
     rows = []
     for sweep in sweeps:
-        counts, best = sweep.counts, sweep.best
+        best = sweep.best
         metric = _metric(sweep)
         rows.append(
             [
                 sweep.name,
                 sweep.sweep_id,
                 datetime.fromtimestamp(sweep.start_ms / 1000).strftime("%Y-%m-%d %H:%M"),
-                *(str(counts[status]) for status in ("FINISHED", "FAILED", "KILLED", "RUNNING")),
+                *(str(sweep.counts[status]) for status in STATUSES),
                 "" if best is None else f"{best.metrics.get(metric, float('nan')):.4f}",
                 "" if best is None else metric.removesuffix("/accuracy"),
                 "" if best is None else _configuration(best, sweep.swept),
             ]
         )
-    return rows
+    counted = [status.lower() for status in STATUSES]
+    headings = ("sweep", "id", "began", *counted, "accuracy", "of", "best")
+    unseen = [status.lower() for status in STATUSES[1:] if not any(sweep.counts[status] for sweep in sweeps)]
+    return Rows(headings, rows, expendable=(*unseen, "of", "began"))
 
 
 def list_frame(sweeps: Sequence[Sweep]) -> pd.DataFrame:
@@ -45,10 +49,7 @@ def list_frame(sweeps: Sequence[Sweep]) -> pd.DataFrame:
                 "sweep_id": sweep.sweep_id,
                 "status": sweep.status,
                 "started": pd.Timestamp(sweep.start_ms, unit="ms", tz="UTC"),
-                **{
-                    status.lower(): sweep.counts[status]
-                    for status in ("FINISHED", "FAILED", "KILLED", "RUNNING")
-                },
+                **{status.lower(): sweep.counts[status] for status in STATUSES},
                 "best_run_id": None if best is None else best.run_id,
                 "best_configuration": None if best is None else _configuration(best, sweep.swept),
                 "ranked_by": None if best is None else metric,

@@ -1,27 +1,20 @@
-"""Rows written as a table, CSV, JSON or Markdown."""
+"""Rows written as CSV, JSON or Markdown."""
 
 import contextlib
-import io
 import json
 import math
 import os
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import pandas as pd
-from rich.console import Console
-from rich.table import Table
 
 from swath.errors import SwathError
+from swath.tables import Rows, one_line
 
 Format = Literal["table", "csv", "json", "markdown"]
 FORMATS: tuple[str, ...] = get_args(Format)
-
-FULL_ID = 32
-SHORT_ID = 8
-"""Hexadecimal digits of a run id."""
 
 
 def as_csv(frame: pd.DataFrame) -> str:
@@ -44,42 +37,15 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def as_markdown(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def as_markdown(found: Rows) -> str:
     """A Markdown table; the first column to the left, the others to the right."""
-    lines = [_cells(headings), "|---|" + "---:|" * (len(headings) - 1), *(_cells(row) for row in rows)]
+    line = "|---|" + "---:|" * (len(found.headings) - 1)
+    lines = [_cells(found.headings), line, *(_cells(row) for row in found.rows)]
     return "\n".join(lines) + "\n"
 
 
 def _cells(texts: Sequence[str]) -> str:
     return "| " + " | ".join(one_line(text).replace("|", "\\|") for text in texts) + " |"
-
-
-def one_line(text: str) -> str:
-    """A text without line breaks and control characters."""
-    return re.sub(r"[\x00-\x1f\x7f]+", " ", text)
-
-
-def print_table(
-    console: Console, headings: Sequence[str], rows: Sequence[Sequence[str]], bold: Mapping[int, bool] = {}
-) -> None:
-    """Print a table; a last column of run ids is cut to their first digits where the whole is too wide.
-
-    Args:
-      console: where to print.
-      headings: of the columns.
-      rows: texts.
-      bold: rows that stand out, by index.
-    """
-    table = _table(headings, rows, bold, FULL_ID)
-    fits = console.measure(table, options=console.options.update(width=10_000)).maximum <= console.width
-    console.print(table if fits else _table(headings, rows, bold, SHORT_ID))
-
-
-def table_text(headings: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> str:
-    """A table as text."""
-    text = io.StringIO()
-    print_table(Console(file=text, width=width), headings, rows)
-    return text.getvalue()
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -96,21 +62,3 @@ def write_whole(path: Path, text: str) -> None:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
         raise SwathError(f"--output {path} cannot be written: {error.strerror}") from error
-
-
-def _table(
-    headings: Sequence[str], rows: Sequence[Sequence[str]], bold: Mapping[int, bool], id_digits: int
-) -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in headings:
-        table.add_column(
-            heading.replace(" accuracy", "\naccuracy"),
-            justify="left" if heading in ("run", "sweep", "best") else "right",
-            no_wrap=True,
-        )
-    for index, row in enumerate(rows):
-        cells = [one_line(text) for text in row]
-        if headings[-1] == "run":
-            cells[-1] = cells[-1][:id_digits]
-        table.add_row(*cells, style="bold" if bold.get(index) else None)
-    return table

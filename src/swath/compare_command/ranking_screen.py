@@ -13,18 +13,16 @@ from swath.comparing.statistics import Spread
 from swath.comparing.sweeps import Sweep
 from swath.config.fields import named_values
 from swath.reading.records import StoredRun
+from swath.tables import RUN, Rows
 
 MARK = "="
 """Stands beside a configuration that cannot be told from the best."""
 
-
-def ranking_headings(swept: Sequence[str], metric: str) -> list[str]:
-    """Headings of the rows of `ranking_rows`."""
-    return ["rank", "", *swept, metric, "95 % interval", "p", *_other_splits(metric), "time (s)", "run"]
+INTERVAL, TIME = "95 % interval", "time (s)"
 
 
-def ranking_rows(judged: Sequence[Judged], swept: Sequence[str], metric: str) -> list[list[str]]:
-    """A row per run, best first."""
+def ranking_rows(judged: Sequence[Judged], swept: Sequence[str], metric: str) -> Rows:
+    """A row per run, in the order given; the best stands out."""
     rows = []
     for entry in judged:
         metrics = entry.run.metrics
@@ -35,43 +33,41 @@ def ranking_rows(judged: Sequence[Judged], swept: Sequence[str], metric: str) ->
                 MARK if entry.like_best else "",
                 *(entry.run.params.get(field, "") for field in swept),
                 _number(entry.value),
-                "" if entry.interval is None else f"{entry.interval[0]:.4f}-{entry.interval[1]:.4f}",
+                "" if entry.interval is None else f"{entry.interval[0]:.3f}-{entry.interval[1]:.3f}",
                 _p_text(entry),
                 *(_number(metrics.get(name)) for name in _other_splits(metric)),
                 f"{seconds:.2f}",
                 entry.run.run_id,
             ]
         )
-    return rows
+    headings = ["rank", "", *swept, metric, INTERVAL, "p", *_other_splits(metric), TIME, RUN]
+    return Rows(headings, rows, _bold(judged), expendable=(TIME, "p", *_other_splits(metric), INTERVAL))
 
 
-def configuration_headings(swept: Sequence[str], metric: str) -> list[str]:
-    """Headings of the rows of `configuration_rows`."""
+def configuration_rows(judged: Sequence[JudgedConfiguration], swept: Sequence[str], metric: str) -> Rows:
+    """A row per configuration with its seeds, in the order given: mean and standard deviation."""
     fields = [field for field in swept if field not in NOISE_FIELDS]
-    others = [part for name in _other_splits(metric) for part in (name, "s.d.")]
-    return ["rank", "", *fields, "seeds", metric, "s.d.", "p", *others]
-
-
-def configuration_rows(
-    judged: Sequence[JudgedConfiguration], swept: Sequence[str], metric: str
-) -> list[list[str]]:
-    """A row per configuration with its seeds, best first: mean and standard deviation."""
     rows = []
     for entry in judged:
         found = entry.configuration
-        fields = [found.members[0].params.get(field, "") for field in swept if field not in NOISE_FIELDS]
         rows.append(
             [
                 str(entry.place),
                 MARK if entry.like_best else "",
-                *fields,
+                *(found.members[0].params.get(field, "") for field in fields),
                 str(len(found.by_seed)),
                 *_spread_cells(found, metric),
                 _p_text(entry),
                 *(cell for name in _other_splits(metric) for cell in _spread_cells(found, name)),
             ]
         )
-    return rows
+    others = [part for name in _other_splits(metric) for part in (name, f"{name.partition('/')[0]} s.d.")]
+    headings = ["rank", "", *fields, "seeds", metric, "s.d.", "p", *others]
+    return Rows(headings, rows, _bold(judged), expendable=("p", *reversed(others)))
+
+
+def _bold(judged: Sequence[Judged | JudgedConfiguration]) -> list[int]:
+    return [index for index, entry in enumerate(judged) if entry.place == 1]
 
 
 def _spread_cells(found: Configuration, metric: str) -> list[str]:

@@ -1,28 +1,21 @@
 """What `swath-compare` prints, and where: rows on standard output, everything else on standard error."""
 
 import argparse
+import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
 
 import pandas as pd
 from rich.console import Console
 
-from swath.compare_command.list_screen import HEADINGS, list_frame, list_rows
-from swath.compare_command.output import (
-    as_csv,
-    as_json,
-    as_markdown,
-    print_table,
-    table_text,
-    write_whole,
-)
+from swath.compare_command.list_screen import list_frame, list_rows
+from swath.compare_command.output import as_csv, as_json, as_markdown, write_whole
 from swath.compare_command.ranking_screen import (
-    configuration_headings,
     configuration_rows,
     failure_lines,
     ranking_frame,
-    ranking_headings,
     ranking_notes,
     ranking_rows,
 )
@@ -32,6 +25,7 @@ from swath.comparing.judged import Judged, judge, metric_of
 from swath.comparing.sweeps import Sweep
 from swath.errors import SwathError
 from swath.reading.store import Reader
+from swath.tables import Rows, one_line, print_table, table_text
 
 MOST_FAILURES = 20
 NO_TERMINAL_WIDTH = 300
@@ -46,8 +40,7 @@ def show_list(sweeps: Sequence[Sweep], words: argparse.Namespace) -> None:
     if words.sort:
         frame = sorted_by(frame, words.sort)
         chosen = [chosen[index] for index in frame.index]
-    chosen = chosen[: words.limit]
-    _write(words, frame.iloc[: words.limit], HEADINGS, list_rows(chosen), best=None)
+    _write(words, frame.iloc[: words.limit], list_rows(chosen[: words.limit]))
 
 
 def show_ranking(reader: Reader, sweep: Sweep, words: argparse.Namespace) -> None:
@@ -66,7 +59,7 @@ def show_ranking(reader: Reader, sweep: Sweep, words: argparse.Namespace) -> Non
         held = set(matching(frame_of(runs), words.where)["run_id"])
         runs = tuple(run for run in runs if run.run_id in held)
         if not runs:
-            _write(words, ranking_frame([], [], ""), ranking_headings(sweep.swept, ""), [], None)
+            _write(words, ranking_frame([], [], ""), ranking_rows([], sweep.swept, "validation/accuracy"))
             _say(f"--where {words.where!r} holds for none of {len(sweep.finished)} finished runs")
             return
         others = [run for run in sweep.runs if run.status != "FINISHED"]
@@ -81,9 +74,7 @@ def show_ranking(reader: Reader, sweep: Sweep, words: argparse.Namespace) -> Non
     if groups and _format(words) in ("table", "markdown"):
         _write_groups(words, chosen, rows, groups, sweep.swept, metric)
     else:
-        texts = ranking_rows(rows[: words.limit], sweep.swept, metric)
-        best = next((place for place, entry in enumerate(rows) if entry.place == 1), None)
-        _write(words, chosen, ranking_headings(sweep.swept, metric), texts, best)
+        _write(words, chosen, ranking_rows(rows[: words.limit], sweep.swept, metric))
     for line in [*ranking_notes(sweep, judged, groups, metric), *failure_lines(sweep, MOST_FAILURES)]:
         _say(line)
     if words.ui:
@@ -115,11 +106,7 @@ def _write_groups(
     if words.sort:
         places = {entry.run.run_id: place for place, entry in enumerate(rows)}
         shown.sort(key=lambda group: min(places[run.run_id] for run in group.configuration.members))
-    shown = shown[: words.limit]
-    best = next((place for place, group in enumerate(shown) if group.place == 1), None)
-    _write(
-        words, frame, configuration_headings(swept, metric), configuration_rows(shown, swept, metric), best
-    )
+    _write(words, frame, configuration_rows(shown[: words.limit], swept, metric))
 
 
 def close_all_stale(reader: Reader, uri: str | None) -> None:
@@ -167,22 +154,16 @@ def _format(words: argparse.Namespace) -> str:
     return "table" if sys.stdout.isatty() else "csv"
 
 
-def _write(
-    words: argparse.Namespace,
-    frame: pd.DataFrame,
-    headings: Sequence[str],
-    rows: Sequence[Sequence[str]],
-    best: int | None,
-) -> None:
+def _write(words: argparse.Namespace, frame: pd.DataFrame, rows: Rows) -> None:
+    """Write rows for people, or their frame for programs, where they are to go."""
     kind = _format(words)
     if kind == "table" and words.output is None:
-        width = None if sys.stdout.isatty() else NO_TERMINAL_WIDTH
-        print_table(Console(width=width), headings, rows, {} if best is None else {best: True})
+        print_table(Console(width=None if sys.stdout.isatty() else NO_TERMINAL_WIDTH), rows)
         return
     if kind == "table":
-        text = table_text(headings, rows, NO_TERMINAL_WIDTH)
+        text = table_text(rows, NO_TERMINAL_WIDTH)
     elif kind == "markdown":
-        text = as_markdown(headings, rows)
+        text = as_markdown(rows)
     else:
         text = {"csv": as_csv, "json": as_json}[kind](frame)
     if words.output is None:
@@ -192,4 +173,9 @@ def _write(
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr)
+    """Print a sentence on standard error, in a terminal with words kept whole."""
+    text = one_line(line)
+    if sys.stderr.isatty() and "://" not in text:
+        width = shutil.get_terminal_size().columns
+        text = textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)
+    print(text, file=sys.stderr)

@@ -6,10 +6,11 @@ import math
 import pandas as pd
 import pytest
 
-from swath.compare_command.output import as_csv, as_json, as_markdown, one_line
+from swath.compare_command.output import as_csv, as_json, as_markdown
 from swath.comparing.frame import frame_of, matching
 from swath.errors import SwathError
 from swath.reading.records import StoredRun
+from swath.tables import Rows, one_line
 
 PARAMS = {"batch_size": "100", "learning_rate": "1e-06", "max_steps": "10", "data.name": "digits"}
 
@@ -73,7 +74,7 @@ def test_csv_is_read_back_as_it_was() -> None:
 
 
 def test_markdown_keeps_its_columns() -> None:
-    text = as_markdown(["run", "a"], [["x|y", "1\n2"]])
+    text = as_markdown(Rows(["run", "a"], [["x|y", "1\n2"]]))
     assert text.splitlines() == ["| run | a |", "|---|---:|", "| x\\|y | 1 2 |"]
 
 

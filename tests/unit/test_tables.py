@@ -1,0 +1,54 @@
+"""Tables in terminals of any width."""
+
+import pytest
+
+from swath.tables import SHORT_ID, Rows, table_text
+
+RUN_ID = "0123456789abcdef0123456789abcdef"
+WIDE = Rows(
+    ["rank", "", "batch_size", "learning_rate", "validation/accuracy", "95 % interval", "time (s)", "run"],
+    [["1", "=", "100", "1e-06", "0.4088", "0.395-0.422", "0.32", RUN_ID]],
+    expendable=("time (s)", "95 % interval"),
+)
+
+
+def lines(found: Rows, width: int) -> list[str]:
+    return [line.rstrip() for line in table_text(found, width).splitlines()]
+
+
+def test_a_wide_terminal_shows_everything_in_full() -> None:
+    *_, row = lines(WIDE, 200)
+    assert row.split() == ["1", "=", "100", "1e-06", "0.4088", "0.395-0.422", "0.32", RUN_ID]
+
+
+@pytest.mark.parametrize("width", range(20, 140, 3))
+def test_no_number_is_ever_cut(width: int) -> None:
+    *_, row = lines(WIDE, width)
+    words = row.split()
+    assert words[:5] == ["1", "=", "100", "1e-06", "0.4088"]
+    assert set(words[5:-1]) <= {"0.395-0.422", "0.32"}
+    assert words[-1] in (RUN_ID, RUN_ID[:SHORT_ID])
+    assert "…" not in row
+
+
+def test_columns_that_can_be_done_without_go_one_after_the_other() -> None:
+    heads = [" ".join(lines(WIDE, width)[:-1]) for width in (80, 62, 56, 47)]
+    assert ["(s)" in head for head in heads] == [True, True, False, False]
+    assert ["interval" in head for head in heads] == [True, True, True, False]
+    assert all("accuracy" in head for head in heads)
+
+
+def test_a_long_last_text_goes_on_in_the_next_line_between_words() -> None:
+    found = Rows(["sweep", "best"], [["grid", "batch_size=200 learning_rate=1e-06 max_steps=1500"]])
+    for width in range(28, 60):
+        words = [word for line in lines(found, width)[1:] for word in line.split()]
+        assert words == ["grid", "batch_size=200", "learning_rate=1e-06", "max_steps=1500"]
+
+
+def test_brackets_are_no_markup_and_control_characters_do_nothing() -> None:
+    found = Rows(["sweep", "a"], [["quick[test] [/x]", "1\n\x1b[31m2"]])
+    assert lines(found, 80)[1] == "quick[test] [/x]  1 [31m2"
+
+
+def test_rows_that_stand_out_do_so_by_index() -> None:
+    assert "1" in table_text(Rows(["a"], [["1"], ["2"]], bold=[1]), 80)
