@@ -51,10 +51,9 @@ def carry_out(uri: str, sweep_id: str, models: str) -> str | None:
     settle()
     from mlflow.tracking import MlflowClient
 
-    from swath.comparing.judged import ordered
+    from swath.comparing.order import ordered
     from swath.comparing.sweeps import find_sweep
     from swath.plotting.all import draw_sweep
-    from swath.ranking import rank
     from swath.reading.store import open_reader
     from swath.serving.model import is_logged, log_model
     from swath.tracking.secrets import one_line
@@ -63,7 +62,7 @@ def carry_out(uri: str, sweep_id: str, models: str) -> str | None:
     sweep = find_sweep(reader, sweep_id)
     if not sweep.finished:
         return None
-    best_first = ordered(sweep.finished, rank([run.metrics for run in sweep.finished]).metric)
+    best_first = ordered(sweep.finished)
     client = MlflowClient(tracking_uri=uri)
     concerned = (sweep.own or best_first[0]).run_id
     faults = []

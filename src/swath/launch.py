@@ -1,13 +1,16 @@
 """What is asked of swath by one command, and what comes back for each configuration."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from swath.config.fields import computed_values
 from swath.config.schema import RunConfig
 from swath.errors import SwathError
+from swath.ranking import Ranking, configuration_of, rank
 from swath.tracking.records import Status, StepBlock
 from swath.tracking.tracker import Tracked
 
@@ -143,3 +146,9 @@ class RunResult:
     def as_it_is(self) -> "RunResult":
         """This result without waiting for the store."""
         return self.settled() if self.tracked.stored else replace(self, run_id=self.tracked.run_id)
+
+
+def rank_results(results: Sequence[RunResult]) -> Ranking:
+    """Rank results; see `swath.ranking.rank`."""
+    configurations = [configuration_of(computed_values(result.config)) for result in results]
+    return rank([result.metrics for result in results], configurations=configurations)

@@ -1,8 +1,11 @@
 """Which configuration is best: the one ranking for every place that ranks."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+
+REPEATED_BY = ("seed",)
+"""Fields that repeat a configuration rather than change it."""
 
 
 @dataclass(frozen=True)
@@ -19,25 +22,41 @@ class Ranking:
     order: tuple[int, ...]
 
 
-def rank(runs: Sequence[Mapping[str, float]], metric: str | None = None) -> Ranking:
+def rank(
+    runs: Sequence[Mapping[str, float]],
+    metric: str | None = None,
+    configurations: Sequence[Hashable] | None = None,
+) -> Ranking:
     """Rank runs by accuracy on the validation images; on the test images only where there are no others.
 
-    Ties are broken by the loss on the same images, then by the order in which the runs were asked for. A run
-    without the metric, or with one that is not a number, comes last.
+    Where configurations are repeated, with several seeds, the mean over a configuration's runs decides, and
+    a run's own value only among them: the best of many seeds says little of the next one. Ties are broken by
+    the loss on the same images, then by the order in which the runs were asked for. A run without the
+    metric, or with one that is not a number, comes last, and counts in no mean.
 
     Args:
       runs: the single-valued metrics of each run, by their MLflow names, in the order asked for.
       metric: to rank by another one.
+      configurations: of each run, what is the same in its repetitions; None where nothing is repeated.
     """
     if metric is None:
         validated = any("validation/accuracy" in run for run in runs)
         metric = "validation/accuracy" if validated else "test/accuracy"
-    loss = metric.replace("/accuracy", "/loss")
+    names = (metric, metric.replace("/accuracy", "/loss"))
+    keys = [tuple(_badness(run, name) for name in names) for run in runs]
+    repeated: dict[Hashable, list[int]] = {}
+    for index in range(len(runs)):
+        repeated.setdefault(index if configurations is None else configurations[index], []).append(index)
+    best_first = sorted(
+        repeated.values(), key=lambda members: (*_means([keys[index] for index in members]), members[0])
+    )
+    order = [index for members in best_first for index in sorted(members, key=lambda i: (keys[i], i))]
+    return Ranking(metric, tuple(order))
 
-    def key(index: int) -> tuple[float, float, int]:
-        return _badness(runs[index], metric), _badness(runs[index], loss), index
 
-    return Ranking(metric, tuple(sorted(range(len(runs)), key=key)))
+def configuration_of(values: Mapping[str, object]) -> Hashable:
+    """What is the same in all repetitions of a configuration: its fields without `REPEATED_BY`."""
+    return tuple(sorted((name, str(value)) for name, value in values.items() if name not in REPEATED_BY))
 
 
 def larger_is_better(metric: str) -> bool:
@@ -56,3 +75,10 @@ def _badness(metrics: Mapping[str, float], metric: str) -> float:
     if math.isnan(value):
         return math.inf
     return -value if larger_is_better(metric) else value
+
+
+def _means(keys: Sequence[tuple[float, ...]]) -> Iterator[float]:
+    """The mean of each column, over what is a number; infinite where nothing is."""
+    for column in zip(*keys, strict=True):
+        known = [value for value in column if value != math.inf]
+        yield sum(known) / len(known) if known else math.inf

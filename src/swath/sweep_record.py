@@ -9,8 +9,7 @@ from dataclasses import replace
 from swath.config.fields import computed_values, varying
 from swath.config.schema import RunConfig
 from swath.config.stored import readable_name
-from swath.launch import Launch, RunResult
-from swath.ranking import rank
+from swath.launch import Launch, RunResult, rank_results
 from swath.resuming.manifest import Manifest
 from swath.run_start import runtime_tags
 from swath.tracking.records import Status, SweepEnd, SweepStart
@@ -64,7 +63,7 @@ def sweep_end(
     launch = replace(launch, swept=launch.swept or grid_fields(results))
     finished = [result for result in results if result.status == "FINISHED"]
     counts = Counter(result.status for result in results)
-    ranking = rank([result.metrics for result in finished])
+    ranking = rank_results(finished)
     best = finished[ranking.order[0]] if finished else None
     steps_per_s = sum(result.config.max_steps for result in finished if not result.before) / wall_s
     status: Status = "KILLED" if interrupted else "FINISHED" if finished else "FAILED"

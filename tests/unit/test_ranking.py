@@ -2,7 +2,7 @@
 
 import math
 
-from swath.ranking import objective, rank
+from swath.ranking import configuration_of, objective, rank
 
 
 def test_validation_accuracy_decides_where_there_is_one() -> None:
@@ -34,6 +34,29 @@ def test_equal_runs_stay_in_the_order_asked_for() -> None:
 def test_runs_without_the_metric_or_with_nan_come_last() -> None:
     runs = [{}, {"validation/accuracy": math.nan}, {"validation/accuracy": 0.1}]
     assert rank(runs).order == (2, 0, 1)
+
+
+def test_mean_over_the_runs_of_a_configuration_decides_before_the_run_itself() -> None:
+    runs = [{"test/accuracy": value} for value in (0.9, 0.6, 0.1, 0.7)]
+    assert rank(runs).order == (0, 3, 1, 2)
+    assert rank(runs, configurations=["a", "b", "a", "b"]).order == (3, 1, 0, 2)
+
+
+def test_what_is_no_number_counts_in_no_mean() -> None:
+    runs = [{"test/accuracy": 0.5}, {"test/accuracy": math.nan}, {}, {"test/accuracy": 0.4}]
+    assert rank(runs, configurations=["a", "a", "a", "b"]).order == (0, 1, 2, 3)
+
+
+def test_other_metrics_rank_by_what_they_are() -> None:
+    runs = [{"test/loss": 2.0, "runtime/train_s": 1.0}, {"test/loss": 1.0, "runtime/train_s": 2.0}]
+    assert rank(runs, "test/loss").order == (1, 0)
+    assert rank(runs, "runtime/train_s").order == (0, 1)
+    assert rank(runs, "other").order == (0, 1)
+
+
+def test_configuration_is_everything_but_the_seed() -> None:
+    assert configuration_of({"a": 1, "seed": 0}) == configuration_of({"seed": 7, "a": "1"})
+    assert configuration_of({"a": 1, "seed": 0}) != configuration_of({"a": 2, "seed": 0})
 
 
 def test_objective_is_what_the_ranking_looks_at() -> None:

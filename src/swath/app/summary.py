@@ -9,8 +9,8 @@ from rich.console import Console
 from swath.config.datasets import DATASETS
 from swath.config.fields import computed_values, varying
 from swath.config.stored import readable_name
-from swath.launch import TRAIN_ACCURACY_STEPS, Launch, RunResult
-from swath.ranking import Ranking, rank
+from swath.launch import TRAIN_ACCURACY_STEPS, Launch, RunResult, rank_results
+from swath.ranking import REPEATED_BY, Ranking
 from swath.tables import RUN, Rows, print_table
 from swath.tracking.records import StoreInfo
 from swath.ui import run_page, sweep_pages
@@ -46,11 +46,11 @@ def print_sweep(
     launch = replace(launch, swept=launch.swept or varying([result.config for result in results]))
     finished = [result for result in results if result.status == "FINISHED"]
     if finished:
-        ranking = rank([result.metrics for result in finished])
+        ranking = rank_results(finished)
         print_table(console, _table([finished[index] for index in ranking.order[:MOST_ROWS]], launch.swept))
         if len(finished) > MOST_ROWS:
             print_line(console, f"The best {MOST_ROWS} of {len(finished)}; the MLflow UI shows all.")
-        _print_ranking_note(ranking, finished, console)
+        _print_ranking_note(ranking, finished, set(REPEATED_BY) <= set(launch.swept), console)
     _print_failures([result for result in results if result.status != "FINISHED"], launch, console)
     left = asked_for - len(results)
     not_begun = f"; {left} were not begun" if left else ""
@@ -148,14 +148,17 @@ def _table(ranked: Sequence[RunResult], swept: Sequence[str]) -> Rows:
     return Rows(("rank", *swept, train, *others, TIME, RUN), rows, bold=[0], expendable=(TIME, train))
 
 
-def _print_ranking_note(ranking: Ranking, results: Sequence[RunResult], console: Console) -> None:
+def _print_ranking_note(
+    ranking: Ranking, results: Sequence[RunResult], repeated: bool, console: Console
+) -> None:
+    over = ", by the mean over seeds" if repeated else ""
     if ranking.metric == "test/accuracy":
         images = DATASETS[results[0].config.data.name].train_images // 10
         print_line(
             console,
-            "Ranked by test/accuracy, because no images were held back for validation. To rank without "
-            f"looking at the test set, add data.validation_size={images}",
+            f"Ranked by test/accuracy{over}, because no images were held back for validation. To rank "
+            f"without looking at the test set, add data.validation_size={images}",
         )
     else:
-        print_line(console, f"Ranked by {ranking.metric}.")
+        print_line(console, f"Ranked by {ranking.metric}{over}.")
     print_line(console, f"Train accuracy: mean of the batches of the last {TRAIN_ACCURACY_STEPS} steps.")

@@ -5,9 +5,9 @@ from datetime import datetime
 
 import pandas as pd
 
+from swath.comparing.order import rank_runs
 from swath.comparing.sweeps import Sweep
 from swath.config.fields import named_values
-from swath.ranking import rank
 from swath.reading.records import StoredRun
 from swath.tables import Rows
 
@@ -64,4 +64,4 @@ def _configuration(run: StoredRun, swept: Sequence[str]) -> str:
 
 
 def _metric(sweep: Sweep) -> str:
-    return rank([run.metrics for run in sweep.finished]).metric
+    return rank_runs(sweep.finished).metric

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from swath.comparing.configurations import NOISE_FIELDS, Configuration, JudgedConfiguration
+from swath.comparing.configurations import Configuration, JudgedConfiguration
 from swath.comparing.effects import effects_lines, effects_of
 from swath.comparing.frame import frame_of
 from swath.comparing.judged import Judged
 from swath.comparing.statistics import Spread
 from swath.comparing.sweeps import Sweep
 from swath.config.fields import named_values
+from swath.ranking import REPEATED_BY
 from swath.reading.records import StoredRun
 from swath.tables import RUN, Rows
 
@@ -46,7 +47,7 @@ def ranking_rows(judged: Sequence[Judged], swept: Sequence[str], metric: str) ->
 
 def configuration_rows(judged: Sequence[JudgedConfiguration], swept: Sequence[str], metric: str) -> Rows:
     """A row per configuration with its seeds, in the order given: mean and standard deviation."""
-    fields = [field for field in swept if field not in NOISE_FIELDS]
+    fields = [field for field in swept if field not in REPEATED_BY]
     rows = []
     for entry in judged:
         found = entry.configuration
@@ -147,12 +148,12 @@ def _alike_notes(judged: Sequence[Judged], groups: Sequence[JudgedConfiguration]
 
 
 def _effects_notes(runs: Sequence[StoredRun], swept: Sequence[str], metric: str) -> list[str]:
-    fields = [field for field in swept if field not in NOISE_FIELDS]
+    fields = [field for field in swept if field not in REPEATED_BY]
     grid = {field: [run.params.get(field, "") for run in runs] for field in fields}
     effects = effects_of(grid, [run.metrics.get(metric, math.nan) for run in runs])
     if effects is None or (len(effects.fields) < 2 and effects.repeats is None):
         return []  # a single field explains everything
-    return effects_lines(effects, metric, ", ".join(NOISE_FIELDS))
+    return effects_lines(effects, metric, ", ".join(REPEATED_BY))
 
 
 def failure_lines(sweep: Sweep, most: int) -> list[str]:

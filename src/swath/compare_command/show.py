@@ -21,7 +21,8 @@ from swath.compare_command.ranking_screen import (
 )
 from swath.comparing.configurations import JudgedConfiguration, are_repeated, judge_configurations
 from swath.comparing.frame import frame_of, matching
-from swath.comparing.judged import Judged, judge, metric_of
+from swath.comparing.judged import Judged, judge
+from swath.comparing.order import metric_of
 from swath.comparing.sweeps import Sweep
 from swath.errors import SwathError
 from swath.reading.store import Reader

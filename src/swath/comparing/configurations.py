@@ -1,19 +1,18 @@
 """Configurations that were repeated with several seeds: ranked by their mean, and how sure that is."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from swath.comparing.judged import predictions_of, same_images, split_of
+from swath.comparing.order import ordered
 from swath.comparing.statistics import CONFIDENCE, Spread, paired_p, spread
-from swath.ranking import rank
+from swath.ranking import configuration_of
 from swath.reading.files import Predictions
 from swath.reading.records import StoredRun
-
-NOISE_FIELDS = ("seed",)
-"""Fields that repeat a configuration rather than change it."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +53,9 @@ class JudgedConfiguration:
 
 def gather(runs: Sequence[StoredRun]) -> list[Configuration]:
     """Runs gathered into configurations, in the order in which the first run of each stands."""
-    found: dict[tuple[tuple[str, str], ...], list[StoredRun]] = {}
+    found: dict[Hashable, list[StoredRun]] = {}
     for run in runs:
-        key = tuple(sorted((name, value) for name, value in run.params.items() if name not in NOISE_FIELDS))
-        found.setdefault(key, []).append(run)
+        found.setdefault(configuration_of(run.params), []).append(run)
     gathered = []
     for members in found.values():
         by_seed = {run.params.get("seed", ""): run for run in members}
@@ -72,9 +70,7 @@ def are_repeated(runs: Sequence[StoredRun]) -> bool:
 
 def ordered_configurations(runs: Sequence[StoredRun], metric: str) -> list[Configuration]:
     """Configurations, best mean first, by the one ranking."""
-    gathered = gather(runs)
-    means = [{name: entry.mean for name, entry in found.spreads.items()} for found in gathered]
-    return [gathered[index] for index in rank(means, metric).order]
+    return gather(ordered(runs, metric))
 
 
 def judge_configurations(runs: Sequence[StoredRun], metric: str) -> list[JudgedConfiguration]:
@@ -94,8 +90,13 @@ def judge_configurations(runs: Sequence[StoredRun], metric: str) -> list[JudgedC
 
 
 def _spreads(runs: Sequence[StoredRun]) -> dict[str, Spread]:
-    names = sorted({name for run in runs for name in run.metrics})
-    return {name: spread([run.metrics[name] for run in runs if name in run.metrics]) for name in names}
+    """Of each metric, over the runs in which it is a number."""
+    values: dict[str, list[float]] = {}
+    for run in runs:
+        for name, value in run.metrics.items():
+            if not math.isnan(value):
+                values.setdefault(name, []).append(value)
+    return {name: spread(found) for name, found in values.items()}
 
 
 def _predictions(configuration: Configuration, split: str) -> dict[str, Predictions]:

@@ -1,6 +1,5 @@
 """What mattered: how much of the variance of a metric each hyperparameter explains."""
 
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -56,14 +55,15 @@ def effects_of(grid: Mapping[str, Sequence[str]], values: Sequence[float]) -> Ef
     if not grid or not all(math.isfinite(value) for value in values):
         return None
     metric = np.asarray(values, np.float64)
+    if math.isclose(metric.min(), metric.max(), rel_tol=1e-9):
+        return None
     cells: dict[tuple[str, ...], list[float]] = {}
     for cell, value in zip(zip(*grid.values(), strict=True), values, strict=True):
         cells.setdefault(cell, []).append(value)
-    every = itertools.product(*(dict.fromkeys(column) for column in grid.values()))
-    repeats = {len(cells.get(cell, ())) for cell in every}
-    total = _squares(metric)
-    if total == 0 or 0 in repeats or len(repeats) > 1:
+    repeats = {len(cell) for cell in cells.values()}
+    if len(cells) != math.prod(len(set(column)) for column in grid.values()) or len(repeats) > 1:
         return None
+    total = _squares(metric)
     effects = [_effect(name, np.asarray(column), metric, total) for name, column in grid.items()]
     within = sum(_squares(np.asarray(cell)) for cell in cells.values()) / total
     together = max(0.0, 1 - within - sum(effect.share for effect in effects))

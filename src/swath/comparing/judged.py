@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from swath.comparing.order import ordered
 from swath.comparing.statistics import CONFIDENCE, paired_p, wilson_interval
 from swath.config.datasets import DATASETS
 from swath.errors import SwathError
-from swath.ranking import rank
 from swath.reading.files import Predictions, read_predictions
 from swath.reading.records import StoredRun
 
@@ -36,25 +36,6 @@ class Judged:
     def like_best(self) -> bool:
         """Whether it cannot be told from the best at 95 %."""
         return self.p_best is not None and self.p_best > 1 - CONFIDENCE
-
-
-def metric_of(runs: Sequence[StoredRun], metric: str | None) -> str:
-    """The metric that ranks these runs: the one that was asked for, else the ranking's own.
-
-    Raises:
-      SwathError: no run has the metric.
-    """
-    if metric is None:
-        return rank([run.metrics for run in runs]).metric
-    if not any(metric in run.metrics for run in runs):
-        known = sorted({name for run in runs for name in run.metrics})
-        raise SwathError(f"--metric {metric}: no run has it; expected one of {', '.join(known)}")
-    return metric
-
-
-def ordered(runs: Sequence[StoredRun], metric: str) -> list[StoredRun]:
-    """Runs, best first, by the one ranking."""
-    return [runs[index] for index in rank([run.metrics for run in runs], metric).order]
 
 
 def judge(runs: Sequence[StoredRun], metric: str) -> list[Judged]:

@@ -11,20 +11,24 @@ from scipy import stats
 
 CONFIDENCE = 0.95
 
+Z = float(stats.norm.ppf((1 + CONFIDENCE) / 2))
+"""The quantile of the normal distribution that belongs to it."""
+
 
 def wilson_interval(accuracy: float, images: int) -> tuple[float, float]:
     """The 95 % interval of the share of images that are classified correctly, from a sample of them.
 
     Wilson's score interval (Wilson 1927, *Probable inference, the law of succession, and statistical
-    inference*).
+    inference*). Written out: SciPy makes an object with a test of each, a millisecond apiece.
 
     Args:
       accuracy: in 0..1, of `images` images.
       images: 1 or more.
     """
-    correct = round(accuracy * images)
-    interval = stats.binomtest(correct, images).proportion_ci(CONFIDENCE, method="wilson")
-    return float(interval.low), float(interval.high)
+    spread = Z * Z / images
+    centre = (accuracy + spread / 2) / (1 + spread)
+    reach = math.sqrt(spread * accuracy * (1 - accuracy) + spread * spread / 4) / (1 + spread)
+    return max(0.0, centre - reach), min(1.0, centre + reach)
 
 
 def paired_p(correct_a: NDArray[Any], correct_b: NDArray[Any]) -> float:

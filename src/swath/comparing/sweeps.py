@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from swath.comparing.order import ordered
 from swath.errors import SwathError
-from swath.ranking import rank
 from swath.reading.records import StoredRun
 from swath.reading.store import Reader
 
@@ -66,8 +66,7 @@ class Sweep:
     @property
     def best(self) -> StoredRun | None:
         """The best of its finished runs; None where none has finished."""
-        finished = self.finished
-        return finished[rank([run.metrics for run in finished]).order[0]] if finished else None
+        return next(iter(ordered(self.finished)), None)
 
     @property
     def _all(self) -> tuple[StoredRun, ...]:

@@ -7,12 +7,11 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from swath.comparing.configurations import (
-    NOISE_FIELDS,
     Configuration,
     are_repeated,
     ordered_configurations,
 )
-from swath.comparing.judged import metric_of, ordered
+from swath.comparing.order import metric_of, ordered
 from swath.comparing.sweeps import Sweep
 from swath.config.fields import named_values
 from swath.errors import SwathError
@@ -23,6 +22,7 @@ from swath.plotting.grid import layout_of
 from swath.plotting.heat_map import draw_heat_map
 from swath.plotting.style import label_of, save
 from swath.plotting.weights import draw_weight_sheets
+from swath.ranking import REPEATED_BY
 from swath.reading.files import read_class_names, read_predictions, read_weights
 from swath.reading.records import Curve, StoredRun
 from swath.reading.store import Reader
@@ -84,7 +84,7 @@ def _learning_curves(
     drawn = []
     for configuration in configurations:
         seeds = [curves[run.run_id] for run in configuration.by_seed.values() if run.run_id in curves]
-        fields = [field for field in swept if len(seeds) < 2 or field not in NOISE_FIELDS]
+        fields = [field for field in swept if len(seeds) < 2 or field not in REPEATED_BY]
         if seeds:
             drawn.append((mean_curve(seeds), _name(configuration.members[-1], fields)))
     return drawn

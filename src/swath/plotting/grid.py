@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from swath.comparing.configurations import NOISE_FIELDS
 from swath.comparing.frame import typed
+from swath.ranking import REPEATED_BY
 from swath.reading.records import StoredRun
 
 PREFERRED = ("learning_rate", "batch_size", "max_steps")
@@ -31,13 +31,13 @@ def layout_of(swept: Sequence[str], runs: Sequence[StoredRun]) -> Layout | None:
     numeric = [
         field
         for field in swept
-        if field not in NOISE_FIELDS
+        if field not in REPEATED_BY
         and all(isinstance(typed(field, run.params[field]), int | float) for run in runs)
     ]
     fields = sorted(
         numeric, key=lambda field: PREFERRED.index(field) if field in PREFERRED else len(PREFERRED)
     )
-    others = [field for field in swept if field not in fields and field not in NOISE_FIELDS]
+    others = [field for field in swept if field not in fields and field not in REPEATED_BY]
     if not fields:
         return None
     rest = [*fields[1:], *others]

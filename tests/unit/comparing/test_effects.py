@@ -53,10 +53,18 @@ def test_lines_say_shares_and_the_range_of_means() -> None:
         ({name: column[:3] for name, column in GRID.items()}, [0.0, 1.0, 2.0]),
         (GRID, [0.0, 1.0, math.nan, 2.0]),
         (GRID, [1.0, 1.0, 1.0, 1.0]),
+        (GRID, [0.1, 0.1, 0.1, 0.1]),
         ({"rate": ["1", "1"]}, [0.0, 1.0]),
         ({"rate": ["1", "2", "2"]}, [0.0, 1.0, 2.0]),
     ],
-    ids=["a cell is missing", "not finite", "all the same", "nothing varies", "cells repeated unevenly"],
+    ids=[
+        "a cell is missing",
+        "not finite",
+        "all the same",
+        "all the same, but for rounding",
+        "nothing varies",
+        "cells repeated unevenly",
+    ],
 )
 def test_effects_need_a_full_grid(grid: dict[str, list[str]], values: list[float]) -> None:
     assert effects_of(grid, values) is None
@@ -66,3 +74,9 @@ def test_one_field_explains_everything_that_varies() -> None:
     effects = effects_of({"rate": ["1", "2", "3"]}, [0.1, 0.2, 0.4])
     assert effects is not None
     assert effects.fields[0].share == pytest.approx(1.0)
+
+
+def test_random_search_is_seen_to_be_no_grid_at_once() -> None:
+    names = ("rate", "batch", "steps")
+    grid = {name: [f"{name}{place}" for place in range(20_000)] for name in names}
+    assert effects_of(grid, [place / 20_000 for place in range(20_000)]) is None
