@@ -12,6 +12,15 @@ from swath.reading.store import open_reader
 
 PER_STEP = ("train/accuracy", "train/loss")
 
+NO_CURVES = pd.DataFrame(
+    {
+        "run_id": pd.Series(dtype="object"),
+        "step": pd.Series(dtype="int64"),
+        "metric": pd.Series(dtype="object"),
+        "value": pd.Series(dtype="float64"),
+    }
+)
+
 
 def load_sweep(sweep: str, uri: str | None = None) -> pd.DataFrame:
     """The runs of a sweep, one row each, in the order in which they began.
@@ -31,28 +40,32 @@ def load_sweep(sweep: str, uri: str | None = None) -> pd.DataFrame:
 
 
 def load_curves(
-    runs: str | Sequence[str], metrics: Sequence[str] = PER_STEP, uri: str | None = None
+    runs: str | Sequence[str], metrics: str | Sequence[str] = PER_STEP, uri: str | None = None
 ) -> pd.DataFrame:
     """Per-step metrics in long form: `run_id` (str), `step` (int64), `metric` (str), `value` (float64).
 
     Args:
-      runs: name or id of a sweep, or run ids.
-      metrics: names.
+      runs: name or id of a sweep, or run ids; each once.
+      metrics: a name, or several.
       uri: as in `load_sweep`.
 
     Raises:
-      SwathError: there is no such store or sweep.
+      SwathError: there is no such store, sweep or run.
     """
     reader = open_reader(uri)
-    run_ids = [run.run_id for run in find_sweep(reader, runs).runs] if isinstance(runs, str) else list(runs)
+    if isinstance(runs, str):
+        run_ids = [run.run_id for run in find_sweep(reader, runs).runs]
+    else:
+        run_ids = [run_with(reader, run_id).run_id for run_id in dict.fromkeys(runs)]
+    metrics = [metrics] if isinstance(metrics, str) else metrics
     parts = [
         pd.DataFrame(
             {"run_id": curve.run_id, "step": curve.steps, "metric": curve.metric, "value": curve.values}
         )
         for curve in reader.curves(run_ids, metrics)
     ]
-    columns = ["run_id", "step", "metric", "value"]
-    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
+    found = pd.concat([NO_CURVES, *parts], ignore_index=True) if parts else NO_CURVES.copy()
+    return found[list(NO_CURVES.columns)]
 
 
 def load_weights(run_id: str, uri: str | None = None) -> Weights:

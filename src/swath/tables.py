@@ -20,7 +20,7 @@ TO_THE_LEFT = (RUN, "sweep", "best")
 FOLDED = ("best",)
 """Headings of columns whose texts go on in the next line where the terminal ends."""
 
-BEFORE_THE_LAST_WORD = r" (?=\w+$)"
+BEFORE_ACCURACY = r" (?=accuracy$)"
 BREAKS = r"(?<=[/_])(?=\w)| (?=\S+$)"
 """Where headings go on in the next line: where there is room, and where there is little."""
 
@@ -91,7 +91,7 @@ def _narrower_and_narrower(found: Rows) -> Iterator[Table]:
 def _table(found: Rows, broken: bool, id_digits: int | None) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0) if broken else (0, 1))
     for place, heading in enumerate(found.headings):
-        lines = re.sub(BREAKS if broken else BEFORE_THE_LAST_WORD, "\n", heading)
+        lines = re.sub(BREAKS if broken else BEFORE_ACCURACY, "\n", heading)
         texts = [lines, *(_shown(heading, row[place], id_digits) for row in found.rows)]
         parts = [part for text in texts for part in (text.split() if heading in FOLDED else text.split("\n"))]
         table.add_column(

@@ -44,12 +44,12 @@ def filtered_page(experiment_id: str, condition: str) -> str:
     )
 
 
-def name_filter(sweep: str) -> str | None:
-    """The condition for all sweeps of a name; None for one with both kinds of quotes, which it cannot say."""
+def name_filter(sweep: str) -> str:
+    """The condition that holds for the configurations of all sweeps of a name."""
     mark = next((mark for mark in ("'", '"') if mark not in sweep), None)
-    if mark is None:
-        return None
-    return f"tags.`swath.sweep` = {mark}{sweep}{mark} AND tags.`swath.kind` = 'run'"
+    # There is no way to write both kinds of quotes; `_` stands for any character.
+    is_it = f"= {mark}{sweep}{mark}" if mark else "LIKE '" + sweep.replace("'", "_") + "'"
+    return f"tags.`swath.sweep` {is_it} AND tags.`swath.kind` = 'run'"
 
 
 def run_page(experiment_id: str, run_id: str) -> str:
@@ -57,10 +57,10 @@ def run_page(experiment_id: str, run_id: str) -> str:
     return f"#/experiments/{experiment_id}/runs/{run_id}"
 
 
-def compare_page(experiment_id: str, run_ids: Sequence[str]) -> str:
+def compare_page(experiment_ids: Sequence[str], run_ids: Sequence[str]) -> str:
     """The part behind the server's address: parallel coordinates of runs, at most `MOST_COMPARED`."""
     runs = json.dumps(list(run_ids)[:MOST_COMPARED], separators=(",", ":"))
-    experiments = json.dumps([experiment_id], separators=(",", ":"))
+    experiments = json.dumps(list(experiment_ids), separators=(",", ":"))
     return f"#/compare-runs?runs={quote(runs, safe='')}&experiments={quote(experiments, safe='')}"
 
 
@@ -122,8 +122,12 @@ def _parallel_coordinates(swept: Sequence[str], metrics: Sequence[str]) -> dict[
 
 def sweep_pages(experiment_id: str, sweep_id: str, best_first: Sequence[str]) -> list[tuple[str, str]]:
     """The pages of a sweep: what each shows, and the part of its address behind the server's."""
-    pages = [("its runs", runs_page(experiment_id, sweep_id))]
-    if len(best_first) > 1:
-        best = f"the best {min(len(best_first), MOST_COMPARED)} side by side"
-        pages.append((best, compare_page(experiment_id, best_first)))
-    return pages
+    return [("its runs", runs_page(experiment_id, sweep_id)), *compared_page([experiment_id], best_first)]
+
+
+def compared_page(experiment_ids: Sequence[str], best_first: Sequence[str]) -> list[tuple[str, str]]:
+    """The page with the best runs side by side, as in `sweep_pages`; none for a single run."""
+    if len(best_first) < 2:
+        return []
+    best = f"the best {min(len(best_first), MOST_COMPARED)} side by side"
+    return [(best, compare_page(experiment_ids, best_first))]

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,14 +13,16 @@ from urllib.request import urlopen
 from swath.tracking.database_file import database_file
 from swath.tracking.secrets import hide_password
 
-UI_ADDRESS = "http://127.0.0.1:5000"
-"""Where `mlflow ui` listens."""
+HOST, PORT = "127.0.0.1", 5000
+"""Where `mlflow ui` listens, unless $MLFLOW_PORT says otherwise."""
+
+PORTS_TRIED = 20
 
 PATIENCE_S = 0.5
 
 
 def see_lines(uri: str, pages: Sequence[tuple[str, str]], run_id: str) -> list[str]:
-    """The addresses of pages, behind the command that starts a server where none listens.
+    """The addresses of pages, behind the command that starts a server where none shows them.
 
     Args:
       uri: of the store, without its password.
@@ -28,10 +31,14 @@ def see_lines(uri: str, pages: Sequence[tuple[str, str]], run_id: str) -> list[s
     """
     if uri.startswith(("http://", "https://")):
         return ["See it:", *_addresses(uri.rstrip("/"), pages)]
-    if _shows(run_id):
-        return ["See it:", *_addresses(UI_ADDRESS, pages)]
-    backend = "" if _lies_here(uri) else f" --backend-store-uri {uri}"
-    return [f"See it: {command('mlflow')} ui{backend}", *_addresses(UI_ADDRESS, pages)]
+    usual = _usual_port()
+    if _shows(usual, run_id):
+        return ["See it:", *_addresses(f"http://{HOST}:{usual}", pages)]
+    # Another store's server may be there, or, on macOS, something else altogether.
+    port = next((port for port in range(usual, usual + PORTS_TRIED) if not _listens(port)), usual)
+    words = "" if _lies_here(uri) else f" --backend-store-uri {uri}"
+    words += "" if port == usual else f" --port {port}"
+    return [f"See it: {command('mlflow')} ui{words}", *_addresses(f"http://{HOST}:{port}", pages)]
 
 
 def compare_command(uri: str, sweep_id: str) -> str:
@@ -56,11 +63,23 @@ def _addresses(server: str, pages: Sequence[tuple[str, str]]) -> list[str]:
     return [f"  {what}: {server}/{page}" for what, page in pages]
 
 
-def _shows(run_id: str) -> bool:
-    """Whether a server listens here that knows the run."""
+def _usual_port() -> int:
+    given = os.environ.get("MLFLOW_PORT", "")
+    return int(given) if given.isdigit() else PORT
+
+
+def _listens(port: int) -> bool:
+    """Whether somebody listens at a port of this machine."""
+    with socket.socket() as asking:
+        asking.settimeout(PATIENCE_S)
+        return asking.connect_ex((HOST, port)) == 0
+
+
+def _shows(port: int, run_id: str) -> bool:
+    """Whether a server listens there that knows the run."""
     try:
         with urlopen(
-            f"{UI_ADDRESS}/ajax-api/2.0/mlflow/runs/get?run_id={run_id}", timeout=PATIENCE_S
+            f"http://{HOST}:{port}/ajax-api/2.0/mlflow/runs/get?run_id={run_id}", timeout=PATIENCE_S
         ) as reply:
             return bool(json.load(reply)["run"]["info"]["run_id"] == run_id)
     except (URLError, OSError, ValueError, KeyError, TypeError):

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from mlflow.tracking import MlflowClient
 from PIL import Image
+from scipy.stats import binomtest
 from support.command import SWATH_COMPARE, swath, swath_compare
 
 from swath import load_sweep
@@ -55,7 +56,9 @@ def test_sweeps_of_the_store(sweeps: list[dict[str, str]]) -> None:
 
 def test_ranking_is_what_the_store_holds(folder: Path, sweeps: list[dict[str, str]]) -> None:
     rows = ranking(folder, sweeps[0]["sweep_id"])
-    assert [row["rank"] for row in rows] == [1, 2, 3, 4]
+    assert [row["rank"] for row in rows] == [1, 2, 3, 4, None, None]
+    assert [row["status"] for row in rows] == ["FINISHED"] * 4 + ["FAILED"] * 2
+    rows = rows[:4]
     accuracies = [row["validation/accuracy"] for row in rows]
     assert accuracies == sorted(accuracies, reverse=True)  # type: ignore[type-var]
     assert rows[0]["run_id"] == sweeps[0]["best_run_id"]
@@ -64,13 +67,15 @@ def test_ranking_is_what_the_store_holds(folder: Path, sweeps: list[dict[str, st
         run = client.get_run(str(row["run_id"]))
         assert row["learning_rate"] == float(run.data.params["learning_rate"])
         assert row["test/accuracy"] == run.data.metrics["test/accuracy"]
-        assert row["interval_low"] < row["validation/accuracy"] < row["interval_high"]  # type: ignore[operator]
+        accuracy = run.data.metrics["validation/accuracy"]
+        expected = binomtest(round(accuracy * 300), 300).proportion_ci(method="wilson")
+        assert (row["interval_low"], row["interval_high"]) == pytest.approx(tuple(expected))
 
 
 def test_what_cannot_be_told_from_the_best_is_marked_by_its_predictions(
     folder: Path, sweeps: list[dict[str, str]]
 ) -> None:
-    rows = ranking(folder, sweeps[0]["sweep_id"])
+    rows = ranking(folder, sweeps[0]["sweep_id"], "--where", "status == 'FINISHED'")
     dataset = load_dataset("digits", None)
     labels = dataset.train_labels[-300:]
     correct = []
@@ -80,20 +85,45 @@ def test_what_cannot_be_told_from_the_best_is_marked_by_its_predictions(
             np.testing.assert_array_equal(arrays["validation_labels"], labels)
             correct.append(arrays["validation"] == labels)
     for row, own in zip(rows, correct, strict=True):
-        differing = int(np.count_nonzero(own != correct[0]))
-        assert row["like_best"] == (float(str(row["p_best"])) > 0.05)
-        assert (row["p_best"] == 1.0) or differing > 0
+        only_own, only_best = int((own & ~correct[0]).sum()), int((correct[0] & ~own).sum())
+        expected = binomtest(only_own, only_own + only_best).pvalue if only_own + only_best else 1.0
+        assert row["p_best"] == pytest.approx(expected)
+        assert row["like_best"] == (expected > 0.05)
 
 
 def test_words_choose_rows(folder: Path, sweeps: list[dict[str, str]]) -> None:
     sweep_id = sweeps[0]["sweep_id"]
-    assert len(ranking(folder, sweep_id, "--where", "batch_size == 20")) == 2
+    assert len(ranking(folder, sweep_id, "--where", "batch_size == 20 and learning_rate < 1")) == 2
+    assert len(ranking(folder, sweep_id, "--where", "status == 'FAILED'")) == 2
     assert len(ranking(folder, sweep_id, "--limit", "3")) == 3
     rates = [row["learning_rate"] for row in ranking(folder, sweep_id, "--sort=-learning_rate")]
-    assert rates == [1e-6, 1e-6, 1e-7, 1e-7]
-    losses = [row["test/loss"] for row in ranking(folder, sweep_id, "--metric", "test/loss")]
+    assert rates == [1e36, 1e36, 1e-6, 1e-6, 1e-7, 1e-7]
+    losses = [row["test/loss"] for row in ranking(folder, sweep_id, "--metric", "test/loss")][:4]
     assert losses == sorted(losses)  # type: ignore[type-var]
-    assert len(ranking(folder, "--all-of=ad-hoc")) == 10
+    assert len(ranking(folder, "--all-of=ad-hoc")) == 12
+
+
+def test_rows_are_written_into_a_file_in_the_form_that_its_name_says(
+    folder: Path, sweeps: list[dict[str, str]], tmp_path: Path
+) -> None:
+    for name, begins in {
+        "a.csv": "rank,run_id",
+        "a.json": "[\n {",
+        "a.md": "| rank |",
+        "a": "rank,run_id",
+    }.items():
+        done = swath_compare(folder, sweeps[0]["sweep_id"], "--output", str(tmp_path / name))
+        assert (done.returncode, done.stdout) == (0, ""), done.stderr
+        assert (tmp_path / name).read_text().startswith(begins)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "a.csv", "a.json", "a.md"]
+
+
+def test_list_as_a_table_has_the_counts_of_each_sweep(folder: Path, sweeps: list[dict[str, str]]) -> None:
+    heading, first, second = swath_compare(folder, "--format", "table").stdout.splitlines()
+    assert heading.split()[3:7] == ["finished", "failed", "killed", "running"]
+    assert first.split()[4:8] == ["4", "2", "0", "0"]
+    assert second.split()[4:8] == ["6", "0", "0", "0"]
+    assert sweeps[1]["best_configuration"].split() == second.split()[-2:]
 
 
 def test_tables_and_sentences(folder: Path, sweeps: list[dict[str, str]]) -> None:
@@ -105,7 +135,7 @@ def test_tables_and_sentences(folder: Path, sweeps: list[dict[str, str]]) -> Non
     assert any("explains" in line and "of the variance in validation/accuracy" in line for line in lines)
     assert "Not in the ranking: 2 failed." in lines
     assert sum(line.startswith("FAILED") and "diverged at step" in line for line in lines) == 2
-    assert any(line.endswith("mlflow ui") for line in lines)
+    assert any("mlflow ui" in line for line in lines)
     assert any(f"viewStateShareKey={sweeps[0]['sweep_id']}" in line for line in lines)
     assert any("#/compare-runs?runs=" in line for line in lines)
 
@@ -133,8 +163,13 @@ def test_sweep_has_a_run_of_its_own(folder: Path, sweeps: list[dict[str, str]]) 
     (own,) = client.search_runs(["1"], condition)
     assert own.info.status == "FINISHED"
     assert own.data.params == {}
-    assert all(name.startswith("best/") for name in own.data.metrics)
+    best = client.get_run(sweeps[0]["best_run_id"]).data.metrics
+    single = {name: value for name, value in best.items() if not name.startswith("train/")}
+    assert own.data.metrics == {f"best/{name}": value for name, value in single.items()}
     tags = own.data.tags
+    assert tags["swath.grid"] == "batch_size=20,50; learning_rate=1e-07,1e-06,1e+36"
+    assert float(tags["swath.wall_s"]) > 0
+    assert float(tags["swath.steps_per_s"]) > 0
     assert (tags["swath.finished"], tags["swath.failed"], tags["swath.killed"]) == ("4", "2", "0")
     assert tags["swath.best_run_id"] == sweeps[0]["best_run_id"]
     assert tags["swath.command"].startswith("swath -m data=digits")
@@ -235,9 +270,10 @@ def test_mistakes_are_one_clear_line(folder: Path, words: list[str], status: int
 
 def test_sweep_in_which_nothing_finished(tmp_path: Path) -> None:
     swath(tmp_path, "-m", "data=digits", "max_steps=5", "learning_rate=1e36,2e36")
-    done = swath_compare(tmp_path, "ad-hoc")
+    done = swath_compare(tmp_path, "ad-hoc", "--format", "json")
     assert done.returncode == 1
-    assert done.stdout == ""
+    assert [(row["status"], row["rank"]) for row in json.loads(done.stdout)] == [("FAILED", None)] * 2
+    assert swath_compare(tmp_path, "ad-hoc", "--format", "table").stdout == ""
     assert "no run of sweep ad-hoc" in done.stderr
     assert done.stderr.count("diverged at step") == 2
 

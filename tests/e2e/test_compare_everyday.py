@@ -2,8 +2,10 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from mlflow.entities import Metric
@@ -38,6 +40,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     add("running", "aaaaaaaaaaaa", "1e-05", None)
     client.delete_run(add("running", "aaaaaaaaaaaa", "1e-04", "FINISHED", test_accuracy=0.875))
     add(QUOTED, "bbbbbbbbbbbb", "1e-06", "FINISHED", test_accuracy=0.25)
+    add("begun", "dddddddddddd", "1e-06", None)
+    failed = add("broken", "eeeeeeeeeeee", "1e-06", "FAILED")
+    client.set_tag(failed, "mlflow.runName", "bad\nname \x1b[31mred")
+    client.set_tag(failed, "swath.error", "no\nluck")
     stranger = client.create_run(experiment, run_name="somebody else's").info.run_id
     client.log_metric(stranger, "test/accuracy", 0.99)
     client.set_terminated(stranger)
@@ -52,7 +58,8 @@ def rows_of(text: str) -> list[dict[str, str]]:
 def test_only_what_swath_made_is_listed(folder: Path) -> None:
     done = swath_compare(folder)
     assert done.returncode == 0, done.stderr
-    running, quoted = rows_of(done.stdout)
+    running, quoted, begun, broken = rows_of(done.stdout)
+    assert (begun["status"], broken["failed"]) == ("RUNNING", "1")
     assert (running["sweep"], running["status"], running["finished"], running["running"]) == (
         "running",
         "RUNNING",
@@ -66,18 +73,36 @@ def test_only_what_swath_made_is_listed(folder: Path) -> None:
 def test_running_sweep_is_said_to_run_and_ranked_as_far_as_it_is(folder: Path) -> None:
     done = swath_compare(folder, "running")
     assert done.returncode == 0
-    assert "is still running, or was cut off; 2 finished so far" in done.stderr
-    assert [(row["rank"], row["learning_rate"]) for row in rows_of(done.stdout)] == [
-        ("1", "1e-07"),
-        ("2", "1e-06"),
+    assert "is still running, or was cut off; 2 configurations have finished so far" in done.stderr
+    assert "swath-compare --close-stale" in done.stderr
+    assert [(row["rank"], row["learning_rate"], row["status"]) for row in rows_of(done.stdout)] == [
+        ("1", "1e-07", "FINISHED"),
+        ("2", "1e-06", "FINISHED"),
+        ("", "1e-05", "RUNNING"),
     ]
-    assert "Ranked by test/accuracy" in done.stderr
+    assert "Ranked by test/accuracy, because no images were held back" in done.stderr
+    assert "Not in the ranking: 1 running." in done.stderr
+
+
+def test_sweep_of_which_nothing_has_finished_yet_is_no_failure(folder: Path) -> None:
+    done = swath_compare(folder, "begun", "--ui")
+    assert done.returncode == 0, done.stderr
+    assert [row["status"] for row in rows_of(done.stdout)] == ["RUNNING"]
+    assert "is still running, or was cut off; 0 configurations have finished so far" in done.stderr
+    assert "its runs: http" in done.stderr
+
+
+def test_failed_run_with_a_line_break_is_one_line_without_control_characters(folder: Path) -> None:
+    broken = swath_compare(folder, "broken", "--format", "table")
+    assert broken.returncode == 1
+    line, _ = broken.stderr.splitlines()
+    assert line.startswith("FAILED bad name  [31mred: no luck (run ")
 
 
 def test_run_that_lacks_the_metric_is_last(folder: Path) -> None:
     done = swath_compare(folder, "running", "--metric", "extra/value")
     assert done.returncode == 0, done.stderr
-    first, second = rows_of(done.stdout)
+    first, second, _ = rows_of(done.stdout)
     assert (first["learning_rate"], float(first["extra/value"])) == ("1e-06", 1)
     assert (second["learning_rate"], second["extra/value"]) == ("1e-07", "")
 
@@ -89,6 +114,14 @@ def test_line_break_in_a_name_breaks_no_line(folder: Path) -> None:
     assert rows_of(swath_compare(folder, "running").stdout)[0]["name"] == "rate\n1e-07"
 
 
+def test_page_of_all_sweeps_of_a_name_with_both_kinds_of_quotes(folder: Path) -> None:
+    done = swath_compare(folder, "--all-of", QUOTED, "--ui")
+    assert done.returncode == 0, done.stderr
+    (found,) = re.findall(r"their runs: \S+searchFilter=([^&]+)", done.stderr)
+    runs = MlflowClient(f"sqlite:///{folder}/mlflow.db").search_runs(["1"], unquote(found))
+    assert [run.data.tags["swath.sweep"] for run in runs] == [QUOTED]
+
+
 def test_quotes_do_no_harm(folder: Path) -> None:
     done = swath_compare(folder, QUOTED, "--where", f"sweep == {QUOTED!r}", "--ui")
     assert done.returncode == 0, done.stderr
@@ -97,7 +130,7 @@ def test_quotes_do_no_harm(folder: Path) -> None:
     assert "searchFilter=tags.%60swath.sweep_id%60%20%3D%20%27bbbbbbbbbbbb%27" in done.stderr
     apart = swath_compare(folder, QUOTED, "--where", 'sweep == "it\'s"')
     assert (apart.returncode, rows_of(apart.stdout)) == (0, [])
-    assert "holds for none of 1 finished runs" in apart.stderr
+    assert "holds for none of 1 runs" in apart.stderr
 
 
 def test_empty_store_says_what_to_type(tmp_path: Path) -> None:

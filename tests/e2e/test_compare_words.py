@@ -105,7 +105,7 @@ def test_best_model_is_registered_at_a_server_too(folder: Path, sweep_ids: list[
     ("words", "status", "said"),
     [
         (("--output", "."), 2, "--output .: expected a file in a folder that exists"),
-        (("--where", "seed"), 1, "--where 'seed' cannot be understood (it is no comparison)"),
+        (("--where", "seed"), 1, "--where 'seed' cannot be understood (it is no comparison"),
         (("--where", "1"), 1, "--where '1' cannot be understood"),
         (("--register", ""), 2, "--register: expected a name"),
     ],

@@ -3,7 +3,9 @@
 import json
 from urllib.parse import unquote
 
-from swath.ui import MOST_COMPARED, compare_page, shared_view, sweep_pages
+import pytest
+
+from swath.ui import MOST_COMPARED, compare_page, name_filter, shared_view, sweep_pages
 
 
 def test_view_holds_exactly_the_configurations_of_the_sweep() -> None:
@@ -13,10 +15,23 @@ def test_view_holds_exactly_the_configurations_of_the_sweep() -> None:
 
 
 def test_compare_page_names_the_best_runs_only() -> None:
-    page = unquote(compare_page("7", [f"run{number}" for number in range(99)]))
+    page = unquote(compare_page(["7"], [f"run{number}" for number in range(99)]))
     assert f'"run{MOST_COMPARED - 1}"]' in page
     assert page.endswith('&experiments=["7"]')
 
 
 def test_one_run_is_not_compared() -> None:
     assert [what for what, _ in sweep_pages("7", "id", ["a"])] == ["its runs"]
+
+
+@pytest.mark.parametrize(
+    ("name", "condition"),
+    [
+        ("grid", "= 'grid'"),
+        ("o'brien", '= "o\'brien"'),
+        ('the "one"', "= 'the \"one\"'"),
+        ("a'\"b", "LIKE 'a_\"b'"),
+    ],
+)
+def test_quotes_in_a_name_do_not_end_the_filter(name: str, condition: str) -> None:
+    assert name_filter(name) == f"tags.`swath.sweep` {condition} AND tags.`swath.kind` = 'run'"

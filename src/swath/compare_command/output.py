@@ -29,7 +29,7 @@ def as_json(frame: pd.DataFrame) -> str:
 
 
 def _plain(value: Any) -> Any:
-    if value is None or value is pd.NaT:
+    if value is None or value is pd.NaT or value is pd.NA:
         return None
     if isinstance(value, pd.Timestamp):
         return value.isoformat()

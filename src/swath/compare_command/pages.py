@@ -5,36 +5,53 @@ from collections.abc import Sequence
 import mlflow
 from mlflow.tracking import MlflowClient
 
-from swath.comparing.judged import Judged
 from swath.comparing.sweeps import Sweep
 from swath.launch import SINGLE
+from swath.reading.records import StoredRun
 from swath.tracking.secrets import hide_password
-from swath.ui import SHARED_VIEW_TAG, filtered_page, name_filter, run_page, sweep_filter, sweep_pages
+from swath.ui import (
+    SHARED_VIEW_TAG,
+    compared_page,
+    filtered_page,
+    name_filter,
+    run_page,
+    runs_page,
+    sweep_filter,
+)
 from swath.ui_server import see_lines
 
 
-def page_lines(sweep: Sweep, judged: Sequence[Judged], uri: str | None, all_of: bool) -> list[str]:
+def page_lines(sweep: Sweep, best_first: Sequence[StoredRun], uri: str | None, all_of: bool) -> list[str]:
     """What to type and open to see a sweep.
 
     Args:
-      sweep: the sweep.
-      judged: its finished runs, best first.
+      sweep: the sweep, with at least one run.
+      best_first: its finished runs.
       uri: of the store, as it was typed.
-      all_of: whether it stands for all sweeps of its name.
+      all_of: whether it stands for all sweeps of its name, which may lie in several experiments.
     """
     address = uri or mlflow.get_tracking_uri()
-    best_first = [entry.run.run_id for entry in judged]
-    pages = sweep_pages(sweep.experiment_id, sweep.sweep_id, best_first)
+    experiments = sweep.experiment_ids
+    a_run = (*best_first, *sweep.runs, *filter(None, [sweep.own]))[0]
     if sweep.name == SINGLE and len(sweep.runs) == 1:
-        pages = [("its page", run_page(sweep.experiment_id, best_first[0]))]
-    elif (condition := name_filter(sweep.name) if all_of else None) is not None:
-        pages[0] = ("their runs", filtered_page(sweep.experiment_id, condition))
-    elif not _has_view(address, sweep):
-        pages[0] = ("its runs", filtered_page(sweep.experiment_id, sweep_filter(sweep.sweep_id)))
-    return see_lines(hide_password(address, address), pages, best_first[0])
+        pages = [("its page", run_page(experiments[0], a_run.run_id))]
+    else:
+        pages = [_runs_page(sweep, experiment, address, all_of) for experiment in experiments]
+        pages += compared_page(experiments, [run.run_id for run in best_first])
+    return see_lines(hide_password(address, address), pages, a_run.run_id)
 
 
-def _has_view(address: str, sweep: Sweep) -> bool:
+def _runs_page(sweep: Sweep, experiment: str, address: str, all_of: bool) -> tuple[str, str]:
+    """What a page shows, and its address."""
+    if all_of:
+        where = "" if len(sweep.experiment_ids) == 1 else f" in experiment {experiment}"
+        return f"their runs{where}", filtered_page(experiment, name_filter(sweep.name))
+    if _has_view(address, experiment, sweep.sweep_id):
+        return "its runs", runs_page(experiment, sweep.sweep_id)
+    return "its runs", filtered_page(experiment, sweep_filter(sweep.sweep_id))
+
+
+def _has_view(address: str, experiment: str, sweep_id: str) -> bool:
     """Whether the store holds the view that the address of the sweep's page names."""
-    experiment = MlflowClient(tracking_uri=address).get_experiment(sweep.experiment_id)
-    return f"{SHARED_VIEW_TAG}{sweep.sweep_id}" in experiment.tags
+    tags = MlflowClient(tracking_uri=address).get_experiment(experiment).tags
+    return f"{SHARED_VIEW_TAG}{sweep_id}" in tags

@@ -1,17 +1,14 @@
-"""A sweep's ranking, as rows and as the sentences below it."""
+"""A sweep's ranking, as rows."""
 
-import math
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 
 from swath.comparing.configurations import Configuration, JudgedConfiguration
-from swath.comparing.effects import effects_lines, effects_of
 from swath.comparing.frame import frame_of
 from swath.comparing.judged import Judged
 from swath.comparing.statistics import Spread
-from swath.comparing.sweeps import Sweep
-from swath.config.fields import named_values
 from swath.ranking import REPEATED_BY
 from swath.reading.records import StoredRun
 from swath.tables import RUN, Rows
@@ -48,6 +45,7 @@ def ranking_rows(judged: Sequence[Judged], swept: Sequence[str], metric: str) ->
 def configuration_rows(judged: Sequence[JudgedConfiguration], swept: Sequence[str], metric: str) -> Rows:
     """A row per configuration with its seeds, in the order given: mean and standard deviation."""
     fields = [field for field in swept if field not in REPEATED_BY]
+    most = max((len(entry.configuration.by_seed) for entry in judged), default=0)
     rows = []
     for entry in judged:
         found = entry.configuration
@@ -56,7 +54,7 @@ def configuration_rows(judged: Sequence[JudgedConfiguration], swept: Sequence[st
                 str(entry.place),
                 MARK if entry.like_best else "",
                 *(found.members[0].params.get(field, "") for field in fields),
-                str(len(found.by_seed)),
+                _seeds(found, metric, most),
                 *_spread_cells(found, metric),
                 _p_text(entry),
                 *(cell for name in _other_splits(metric) for cell in _spread_cells(found, name)),
@@ -71,6 +69,12 @@ def _bold(judged: Sequence[Judged | JudgedConfiguration]) -> list[int]:
     return [index for index, entry in enumerate(judged) if entry.place == 1]
 
 
+def _seeds(found: Configuration, metric: str, most: int) -> str:
+    """How many seeds a mean is taken over, and of how many where some are missing."""
+    counted = found.spreads[metric].count if metric in found.spreads else 0
+    return str(counted) if counted == most else f"{counted} of {most}"
+
+
 def _spread_cells(found: Configuration, metric: str) -> list[str]:
     spread = found.spreads.get(metric)
     return ["", ""] if spread is None else [_number(spread.mean), _number(spread.deviation)]
@@ -83,89 +87,44 @@ def _p_text(entry: Judged | JudgedConfiguration) -> str:
 
 
 def ranking_frame(
-    judged: Sequence[Judged], groups: Sequence[JudgedConfiguration], metric: str
+    judged: Sequence[Judged],
+    groups: Sequence[JudgedConfiguration],
+    unranked: Sequence[StoredRun],
+    metric: str,
 ) -> pd.DataFrame:
     """A row per run, best first, for programs: `frame_of` with rank, interval, p value and mark.
 
     Where configurations were repeated with several seeds, also the rank of each run's configuration, the
-    number of its seeds, and mean and standard deviation of the metric over them.
+    number of its seeds, mean and standard deviation of the metric over them, its p value and mark. Runs that
+    are not ranked, because they have not finished, stand last and have none of that.
     """
-    frame = frame_of([entry.run for entry in judged])
-    frame.insert(0, "rank", [entry.place for entry in judged])
+    frame = frame_of([*(entry.run for entry in judged), *unranked])
+    nothing = [None] * len(unranked)
     nan = float("nan")
-    nothing = (nan, nan)
-    intervals = [entry.interval or nothing for entry in judged]
+    frame.insert(0, "rank", pd.array([*(entry.place for entry in judged), *nothing], dtype="Int64"))
+    intervals = [entry.interval or (nan, nan) for entry in judged] + [(nan, nan)] * len(unranked)
     frame["interval_low"] = [low for low, _ in intervals]
     frame["interval_high"] = [high for _, high in intervals]
-    frame["p_best"] = [float("nan") if entry.p_best is None else entry.p_best for entry in judged]
-    alike = [None if entry.p_best is None else entry.like_best for entry in judged]
-    frame["like_best"] = pd.array(alike, dtype="boolean")
+    frame["p_best"], frame["like_best"] = _p_columns(judged, len(unranked))
     if groups:
         of_run = {run.run_id: group for group in groups for run in group.configuration.members}
         mine = [of_run[entry.run.run_id] for entry in judged]
         spreads = [group.configuration.spreads.get(metric, Spread(nan, nan, 0)) for group in mine]
-        frame["configuration_rank"] = [group.place for group in mine]
-        frame["seeds"] = [len(group.configuration.by_seed) for group in mine]
-        frame["mean"] = [spread.mean for spread in spreads]
-        frame["sd"] = [spread.deviation for spread in spreads]
+        places, counts = [group.place for group in mine], [spread.count for spread in spreads]
+        frame["configuration_rank"] = pd.array([*places, *nothing], dtype="Int64")
+        frame["seeds"] = pd.array([*counts, *nothing], dtype="Int64")
+        frame["mean"] = [*(spread.mean for spread in spreads), *nothing]
+        frame["sd"] = [*(spread.deviation for spread in spreads), *nothing]
+        frame["configuration_p_best"], frame["configuration_like_best"] = _p_columns(mine, len(unranked))
     return frame
 
 
-def ranking_notes(
-    sweep: Sweep, judged: Sequence[Judged], groups: Sequence[JudgedConfiguration], metric: str
-) -> list[str]:
-    """What stands below a ranking: how it was ranked, what cannot be told apart, what mattered."""
-    notes = [f"Ranked by {metric}{', mean over seeds' if groups else ''}."]
-    if metric == "test/accuracy" and not any("validation/accuracy" in run.metrics for run in sweep.finished):
-        notes = [
-            "Ranked by test/accuracy, because no images were held back for validation: the best is flattered."
-        ]
-    notes += _alike_notes(judged, groups)
-    if groups:
-        best = judged[0]
-        name = named_values(best.run.params, sweep.swept)
-        notes.append(f"Best single run: {name}, {_number(best.value)} (run {best.run.run_id}).")
-    notes += _effects_notes([entry.run for entry in judged], sweep.swept, metric)
-    counts = sweep.counts
-    missing = [
-        f"{counts[status]} {status.lower()}" for status in ("RUNNING", "FAILED", "KILLED") if counts[status]
-    ]
-    if missing:
-        notes.append(f"Not in the ranking: {', '.join(missing)}.")
-    return notes
-
-
-def _alike_notes(judged: Sequence[Judged], groups: Sequence[JudgedConfiguration]) -> list[str]:
-    alike: Sequence[Judged] | Sequence[JudgedConfiguration] = groups or judged
-    if len(alike) < 2 or all(entry.p_best is None for entry in alike[1:]):
-        return []
-    what, test = ("configurations", "a paired test over images") if groups else ("runs", "McNemar's test")
-    others = sum(entry.like_best for entry in alike[1:])
-    return [
-        f"{MARK}: cannot be told from the best at 95 % ({test}, p > 0.05): {others} of the other "
-        f"{len(alike) - 1} {what}."
-    ]
-
-
-def _effects_notes(runs: Sequence[StoredRun], swept: Sequence[str], metric: str) -> list[str]:
-    fields = [field for field in swept if field not in REPEATED_BY]
-    grid = {field: [run.params.get(field, "") for run in runs] for field in fields}
-    effects = effects_of(grid, [run.metrics.get(metric, math.nan) for run in runs])
-    if effects is None or (len(effects.fields) < 2 and effects.repeats is None):
-        return []  # a single field explains everything
-    return effects_lines(effects, metric, ", ".join(REPEATED_BY))
-
-
-def failure_lines(sweep: Sweep, most: int) -> list[str]:
-    """A line for each run that failed, with its reason."""
-    failed = [run for run in sweep.runs if run.status in ("FAILED", "KILLED")]
-    lines = [
-        f"{run.status} {run.name}: {run.tags.get('swath.error', 'no reason was stored')} (run {run.run_id})"
-        for run in failed[:most]
-    ]
-    if len(failed) > most:
-        lines.append(f"... and {len(failed) - most} more")
-    return lines
+def _p_columns(judged: Sequence[Judged | JudgedConfiguration], unranked: int) -> tuple[Any, Any]:
+    """The p value and the mark of each, nothing where there was no test."""
+    values = [float("nan") if entry.p_best is None else entry.p_best for entry in judged]
+    marks = [None if entry.p_best is None else entry.like_best for entry in judged]
+    nothing = [None] * unranked
+    return [*values, *nothing], pd.array([*marks, *nothing], dtype="boolean")
 
 
 def _other_splits(metric: str) -> list[str]:

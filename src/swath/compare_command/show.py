@@ -12,19 +12,17 @@ from rich.console import Console
 
 from swath.compare_command.list_screen import list_frame, list_rows
 from swath.compare_command.output import as_csv, as_json, as_markdown, write_whole
-from swath.compare_command.ranking_screen import (
-    configuration_rows,
-    failure_lines,
-    ranking_frame,
-    ranking_notes,
-    ranking_rows,
-)
+from swath.compare_command.ranking_notes import failure_lines, ranking_notes, state_lines
+from swath.compare_command.ranking_screen import configuration_rows, ranking_frame, ranking_rows
+from swath.comparing.conditions import matching
 from swath.comparing.configurations import JudgedConfiguration, are_repeated, judge_configurations
-from swath.comparing.frame import frame_of, matching
+from swath.comparing.evaluated import read_answers
+from swath.comparing.frame import frame_of
 from swath.comparing.judged import Judged, judge
 from swath.comparing.order import metric_of
 from swath.comparing.sweeps import Sweep
 from swath.errors import SwathError
+from swath.reading.records import StoredRun
 from swath.reading.store import Reader
 from swath.tables import Rows, one_line, print_table, table_text
 
@@ -46,31 +44,28 @@ def show_list(sweeps: Sequence[Sweep], words: argparse.Namespace) -> None:
 
 def show_ranking(reader: Reader, sweep: Sweep, words: argparse.Namespace) -> None:
     """Show one sweep, ranked."""
-    if sweep.status == "RUNNING":
-        done = len(sweep.finished)
-        _say(f"sweep {sweep.name} {sweep.sweep_id} is still running, or was cut off; {done} finished so far")
-    if not sweep.finished:
-        for line in failure_lines(sweep, MOST_FAILURES):
-            _say(line)
-        raise SwathError(
-            f"no run of sweep {sweep.name} {sweep.sweep_id} has finished, so there is nothing to rank"
-        )
-    runs = sweep.finished
+    for line in state_lines(sweep):
+        _say(line)
     if words.where is not None:
-        held = set(matching(frame_of(runs), words.where)["run_id"])
-        runs = tuple(run for run in runs if run.run_id in held)
-        if not runs:
-            _write(words, ranking_frame([], [], ""), ranking_rows([], sweep.swept, "validation/accuracy"))
-            _say(f"--where {words.where!r} holds for none of {len(sweep.finished)} finished runs")
+        whole = len(sweep.runs)
+        held = set(matching(frame_of(sweep.runs), words.where)["run_id"])
+        sweep = replace(sweep, runs=tuple(run for run in sweep.runs if run.run_id in held))
+        if not sweep.runs:
+            _write(words, ranking_frame([], [], [], ""), ranking_rows([], (), "validation/accuracy"))
+            _say(f"--where {words.where!r} holds for none of {whole} runs")
             return
-        others = [run for run in sweep.runs if run.status != "FINISHED"]
-        sweep = replace(sweep, runs=(*runs, *others))
+    runs = sweep.finished
+    unranked = [run for run in sweep.runs if run.status != "FINISHED"]
+    if not runs:
+        _show_unranked(sweep, unranked, words)
+        return
     metric = metric_of(runs, words.metric)
-    judged = judge(runs, metric)
-    groups = judge_configurations(runs, metric) if are_repeated(runs) else []
-    frame = ranking_frame(judged, groups, metric)
+    answers = read_answers(runs, metric)
+    judged = judge(runs, metric, answers)
+    groups = judge_configurations(runs, metric, answers) if are_repeated(runs) else []
+    frame = ranking_frame(judged, groups, unranked, metric)
     chosen = frame if words.sort is None else sorted_by(frame, words.sort)
-    rows = [judged[index] for index in chosen.index]
+    rows = [judged[index] for index in chosen.index if index < len(judged)]
     chosen = chosen.iloc[: words.limit]
     if groups and _format(words) in ("table", "markdown"):
         _write_groups(words, chosen, rows, groups, sweep.swept, metric)
@@ -78,11 +73,7 @@ def show_ranking(reader: Reader, sweep: Sweep, words: argparse.Namespace) -> Non
         _write(words, chosen, ranking_rows(rows[: words.limit], sweep.swept, metric))
     for line in [*ranking_notes(sweep, judged, groups, metric), *failure_lines(sweep, MOST_FAILURES)]:
         _say(line)
-    if words.ui:
-        from swath.compare_command.pages import page_lines
-
-        for line in page_lines(sweep, judged, words.uri, words.all_of is not None):
-            _say(line)
+    _show_pages(sweep, [entry.run for entry in judged], words)
     if words.plots:
         from swath.plotting.all import draw_sweep
 
@@ -92,6 +83,32 @@ def show_ranking(reader: Reader, sweep: Sweep, words: argparse.Namespace) -> Non
         from swath.serving.register import register_best
 
         _say(register_best(sweep, judged[0], metric, words.register, words.uri))
+
+
+def _show_unranked(sweep: Sweep, unranked: Sequence[StoredRun], words: argparse.Namespace) -> None:
+    """Show a sweep, or what of it a condition holds for, of which nothing has finished.
+
+    Raises:
+      SwathError: it has ended, or something was asked for that takes a finished run.
+    """
+    if _format(words) in ("csv", "json"):
+        _write(words, ranking_frame([], [], unranked, ""), ranking_rows([], (), "validation/accuracy"))
+    for line in failure_lines(sweep, MOST_FAILURES):
+        _say(line)
+    _show_pages(sweep, [], words)
+    meant = words.where is not None or sweep.status == "RUNNING"
+    if words.plots or words.register or not meant:
+        raise SwathError(
+            f"no run of sweep {sweep.name} {sweep.sweep_id} has finished, so there is nothing to rank"
+        )
+
+
+def _show_pages(sweep: Sweep, best_first: Sequence[StoredRun], words: argparse.Namespace) -> None:
+    if words.ui:
+        from swath.compare_command.pages import page_lines
+
+        for line in page_lines(sweep, best_first, words.uri, words.all_of is not None):
+            _say(line)
 
 
 def _write_groups(
@@ -120,7 +137,7 @@ def close_all_stale(reader: Reader, uri: str | None) -> None:
     client = MlflowClient(tracking_uri=uri or mlflow.get_tracking_uri())
     closed = close_stale(client, reader.runs({"swath.pid": None}, status="RUNNING"))
     for run in closed:
-        print(f"{run.run_id}  closed as KILLED: {run.name}")
+        print(one_line(f"{run.run_id}  closed as KILLED: {run.name}"))
     _say(f"{len(closed)} runs were left behind by a dead process")
 
 
@@ -129,9 +146,12 @@ def show_diff(reader: Reader, first: str, second: str) -> None:
     from swath.comparing.diff import diff_lines, difference, run_with
     from swath.comparing.numbers import stored_numbers
 
-    pair = [stored_numbers(reader, run_with(reader, run_id)) for run_id in (first, second)]
-    for line in diff_lines(difference(*pair)):
-        print(line)
+    runs = [run_with(reader, run_id) for run_id in (first, second)]
+    for run in runs:
+        if run.tags.get("swath.kind") != "run":
+            raise SwathError(f"--diff: run {run.run_id} is none that swath has trained")
+    for line in diff_lines(difference(*(stored_numbers(reader, run) for run in runs))):
+        print(one_line(line))
 
 
 def sorted_by(frame: pd.DataFrame, column: str) -> pd.DataFrame:

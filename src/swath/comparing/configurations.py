@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from swath.comparing.judged import predictions_of, same_images, split_of
+from swath.comparing.evaluated import Answers
 from swath.comparing.order import ordered
 from swath.comparing.statistics import CONFIDENCE, Spread, paired_p, spread
 from swath.ranking import configuration_of
-from swath.reading.files import Predictions
 from swath.reading.records import StoredRun
 
 
@@ -37,8 +36,8 @@ class JudgedConfiguration:
     Attributes:
       place: from 1 up.
       configuration: its runs, and their means.
-      p_best: p value against the best configuration, over the seeds that both have; None where predictions
-        are missing.
+      p_best: p value against the best configuration, over the seeds that both have; None where there is
+        none, or predictions are missing or of other images.
     """
 
     place: int
@@ -73,19 +72,24 @@ def ordered_configurations(runs: Sequence[StoredRun], metric: str) -> list[Confi
     return gather(ordered(runs, metric))
 
 
-def judge_configurations(runs: Sequence[StoredRun], metric: str) -> list[JudgedConfiguration]:
+def judge_configurations(
+    runs: Sequence[StoredRun], metric: str, answers: Mapping[str, Answers]
+) -> list[JudgedConfiguration]:
     """Configurations, best mean first.
 
     Args:
       runs: finished, at least one.
       metric: that ranks them.
+      answers: of the runs, by their ids, as far as they are there.
     """
     best_first = ordered_configurations(runs, metric)
-    split = split_of(metric)
-    predictions = [{} if split is None else _predictions(found, split) for found in best_first]
+    by_seed = [
+        {seed: answers[run.run_id] for seed, run in found.by_seed.items() if run.run_id in answers}
+        for found in best_first
+    ]
     return [
-        JudgedConfiguration(place, found, _p_over_seeds(predictions[0], others))
-        for place, (found, others) in enumerate(zip(best_first, predictions, strict=True), start=1)
+        JudgedConfiguration(place, found, _p_over_seeds(by_seed[0], others))
+        for place, (found, others) in enumerate(zip(best_first, by_seed, strict=True), start=1)
     ]
 
 
@@ -99,20 +103,15 @@ def _spreads(runs: Sequence[StoredRun]) -> dict[str, Spread]:
     return {name: spread(found) for name, found in values.items()}
 
 
-def _predictions(configuration: Configuration, split: str) -> dict[str, Predictions]:
-    """The predictions of each seed, where they can be read."""
-    found = {seed: predictions_of(run, split) for seed, run in configuration.by_seed.items()}
-    return {seed: predictions for seed, predictions in found.items() if predictions is not None}
-
-
-def _p_over_seeds(best: Mapping[str, Predictions], others: Mapping[str, Predictions]) -> float | None:
+def _p_over_seeds(best: Mapping[str, Answers], others: Mapping[str, Answers]) -> float | None:
     """The paired test over the images, with the seeds that both configurations were trained with."""
-    seeds = [seed for seed in best if seed in others and same_images(best[seed], others[seed])]
-    if not seeds or not all(same_images(best[seeds[0]], best[seed]) for seed in seeds):
+    seeds = [seed for seed in best if seed in others]
+    images = {answers[seed].images for answers in (best, others) for seed in seeds}
+    if len(images) != 1:
         return None
     return paired_p(_times_correct(best, seeds), _times_correct(others, seeds))
 
 
-def _times_correct(predictions: Mapping[str, Predictions], seeds: Sequence[str]) -> NDArray[np.int64]:
+def _times_correct(answers: Mapping[str, Answers], seeds: Sequence[str]) -> NDArray[np.int64]:
     """With how many seeds each image is classified correctly: int64 [images]."""
-    return np.asarray(np.sum([predictions[seed].correct for seed in seeds], axis=0), np.int64)
+    return np.asarray(np.sum([answers[seed].correct for seed in seeds], axis=0), np.int64)

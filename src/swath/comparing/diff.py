@@ -1,13 +1,15 @@
 """What two runs differ in, down to the last bit."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from swath.comparing.numbers import RunNumbers
+import numpy as np
+
+from swath.comparing.numbers import LAST, RunNumbers
 from swath.comparing.partings import Parting, array_parting, series_parting
 from swath.errors import SwathError
 from swath.facts import FACTS
-from swath.reading.records import StoredRun
+from swath.reading.records import Curve, StoredRun
 from swath.reading.store import Reader
 
 
@@ -19,12 +21,15 @@ class Difference:
       params: fields of the configuration, by name: the value in each.
       facts: data, environment and source, by tag: the value in each.
       endings: how each ended, where they did not end the same way.
+      every_steps: of how many steps each has stored one, where that is not the same; then they are compared
+        at the steps that both have.
       numbers: metrics and arrays that are not the same to the bit.
     """
 
     params: dict[str, tuple[str | None, str | None]]
     facts: dict[str, tuple[str | None, str | None]]
     endings: tuple[str, str] | None
+    every_steps: tuple[int, int] | None
     numbers: tuple[Parting, ...]
 
     @property
@@ -39,17 +44,32 @@ def difference(first: RunNumbers, second: RunNumbers) -> Difference:
         _differing(first.params, second.params, {**first.params, **second.params}),
         _differing(first.facts, second.facts, FACTS),
         None if first.ending == second.ending else (first.ending, second.ending),
+        None if first.every_steps == second.every_steps else (first.every_steps, second.every_steps),
         tuple(_partings(first, second)),
     )
 
 
 def _partings(first: RunNumbers, second: RunNumbers) -> Iterator[Parting]:
     for name in {**first.curves, **second.curves}:
-        if (parting := series_parting(name, first.curves.get(name), second.curves.get(name))) is not None:
+        pair = first.curves.get(name), second.curves.get(name)
+        if first.every_steps != second.every_steps:
+            pair = _at_shared_steps(*pair)
+        if (parting := series_parting(name, *pair)) is not None:
             yield parting
     for name in {**first.arrays, **second.arrays}:
         if (parting := array_parting(name, first.arrays.get(name), second.arrays.get(name))) is not None:
             yield parting
+
+
+def _at_shared_steps(first: Curve | None, second: Curve | None) -> tuple[Curve | None, Curve | None]:
+    if first is None or second is None:
+        return first, second
+    shared = np.intersect1d(first.steps, second.steps)
+    one, other = (
+        replace(curve, steps=curve.steps[kept], values=curve.values[kept])
+        for curve, kept in ((curve, np.isin(curve.steps, shared)) for curve in (first, second))
+    )
+    return one, other
 
 
 def run_with(reader: Reader, run_id: str) -> StoredRun:
@@ -58,6 +78,8 @@ def run_with(reader: Reader, run_id: str) -> StoredRun:
     Raises:
       SwathError: there is none, or there are several.
     """
+    if not run_id:
+        raise SwathError("expected the id of a run, or its beginning")
     found = reader.run(run_id)
     if found is not None:
         return found
@@ -77,21 +99,25 @@ def diff_lines(found: Difference) -> Iterator[str]:
         yield f"environment: {FACTS[name]}: {_shown(first)} | {_shown(second)}"
     if found.endings is not None:
         yield f"end: {found.endings[0]} | {found.endings[1]}"
+    if found.every_steps is not None:
+        yield f"stored: every {found.every_steps[0]} steps | every {found.every_steps[1]} steps"
+    parted = {parting.name for parting in found.numbers}
     for parting in found.numbers:
-        yield f"numbers: {parting_text(parting)}"
+        if parting.name.removeprefix(LAST) not in parted - {parting.name}:
+            yield f"numbers: {parting_text(parting)}"
     if found.same_bits:
         yield "numbers: identical, bit for bit"
 
 
 def parting_text(parting: Parting) -> str:
     """Where and how far two series or arrays part."""
-    if " of " in parting.name and parting.largest_ulps is not None:
-        return f"{parting.name}: {parting.largest_ulps} differ"
-    far = (
-        ""
-        if parting.largest_ulps is None
-        else f"largest difference {parting.largest_ulps:,} units in the last place"
-    )
+    if parting.differing is not None:
+        return f"{parting.name}: {parting.differing} differ"
+    far = ""
+    if parting.largest_ulps is not None:
+        far = f"largest difference {parting.largest_ulps:,} units in the last place"
+        if parting.largest_relative is not None:
+            far += f", {parting.largest_relative:.2g} relative"
     if parting.step is None:
         return f"{parting.name}: {far or 'only one run has them, or their shapes differ'}"
     values = f"{_shown(parting.first)} | {_shown(parting.second)}"

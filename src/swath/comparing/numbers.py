@@ -12,8 +12,13 @@ from swath.reading.files import read_arrays
 from swath.reading.records import Curve, StoredRun
 from swath.reading.store import Reader
 
+EVERY_STEPS = "swath.every_steps"
+
 NOT_COMPUTED = "runtime/"
 """Metrics that are measured, and are other ones each time."""
+
+LAST = "the last "
+"""Stands before the name of a metric whose last value MLflow keeps once more."""
 
 LEARNED = ("weights", "biases", "shift", "scale")
 PREDICTED = ("validation", "test")
@@ -29,6 +34,7 @@ class RunNumbers:
       ending: how it ended: its status, and why where it did not finish.
       curves: every metric that was computed, step by step; one with a single value is a short curve.
       arrays: weights, statistics of the pixels, predicted classes.
+      every_steps: of how many steps one is stored.
     """
 
     params: dict[str, str]
@@ -36,6 +42,7 @@ class RunNumbers:
     ending: str
     curves: dict[str, Curve]
     arrays: dict[str, NDArray[Any]]
+    every_steps: int
 
 
 def stored_numbers(reader: Reader, run: StoredRun) -> RunNumbers:
@@ -50,11 +57,15 @@ def stored_numbers(reader: Reader, run: StoredRun) -> RunNumbers:
     curves = {curve.metric: curve for curve in reader.curves([run.run_id], names)}
     for name in names:
         last = np.array([run.last_steps.get(name, 0)], np.int64), np.array([run.metrics[name]])
-        curves[f"the last {name}"] = Curve(run.run_id, name, *last)
+        curves[f"{LAST}{name}"] = Curve(run.run_id, name, *last)
     arrays = {}
     if run.status == "FINISHED":
         arrays = named_arrays(read_arrays(run, "weights.npz"), read_arrays(run, "predictions.npz"))
-    return RunNumbers(run.params, facts_of(run.tags), ending(run.status, run.tags), curves, arrays)
+    kept = run.tags.get(EVERY_STEPS, "1")
+    every_steps = int(kept) if kept.isdecimal() else 1
+    return RunNumbers(
+        run.params, facts_of(run.tags), ending(run.status, run.tags), curves, arrays, every_steps
+    )
 
 
 def named_arrays(

@@ -18,10 +18,12 @@ class Parting:
       step: the first at which they differ, or one of them has no value; None for arrays.
       first: the value there in the first run; None where it has none.
       second: the same of the second run.
-      largest_ulps: the largest difference anywhere, in units in the last place; of whole numbers how many
-        differ; None where one of the two is missing somewhere.
+      largest_ulps: the largest difference anywhere, in units in the last place: of float32 where all values
+        are such, as everything that is trained is; None where one of the two is missing somewhere.
       largest_relative: the largest difference anywhere, as a part of the larger of two values of a series, or
-        of the largest value of an array; None as above, infinite where only one is a number.
+        of the largest value of an array; None as above, infinite where only one is a number. Of whole
+        numbers the part of them that differs.
+      differing: of whole numbers, how many differ.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Parting:
     second: float | None
     largest_ulps: int | None
     largest_relative: float | None = None
+    differing: int | None = None
 
 
 def ulps_apart(first: NDArray[Any], second: NDArray[Any]) -> NDArray[np.uint64]:
@@ -66,7 +69,7 @@ def series_parting(name: str, first: Curve | None, second: Curve | None) -> Part
         both = np.flatnonzero(_differ(values_a[:place], values_b[:place]))
         step = int(steps_a[both[0]]) if both.size else step
         return Parting(name, step, _at(steps_a, values_a, step), _at(steps_b, values_b, step), None)
-    apart = ulps_apart(values_a, values_b)
+    apart = ulps_apart(*_as_computed(values_a, values_b))
     differing = np.flatnonzero(apart)
     if not differing.size:
         return None
@@ -87,10 +90,21 @@ def array_parting(name: str, first: NDArray[Any] | None, second: NDArray[Any] | 
         return None
     if first.dtype.kind != "f":
         differing = int(np.count_nonzero(first != second))
-        return Parting(name, None, None, None, differing, differing / first.size)
-    scale = np.full(first.shape, max(np.abs(first).max(), np.abs(second).max()))
-    largest = _relative(first, second, scale)
-    return Parting(name, None, None, None, int(ulps_apart(first, second).max()), largest)
+        return Parting(name, None, None, None, None, differing / first.size, differing)
+    apart = int(ulps_apart(first, second).max())
+    if not apart:
+        return None  # NaN is NaN, whatever its payload
+    sizes = np.abs(np.concatenate([first.ravel(), second.ravel()]))
+    scale = np.full(first.shape, sizes.max(initial=0.0, where=np.isfinite(sizes)))
+    return Parting(name, None, None, None, apart, _relative(first, second, scale))
+
+
+def _as_computed(first: NDArray[np.float64], second: NDArray[np.float64]) -> list[NDArray[Any]]:
+    """Two series in float32 where nothing is lost by it: a store keeps whatever it is given as float64."""
+    with np.errstate(over="ignore"):
+        narrow = [values.astype(np.float32) for values in (first, second)]
+    same = (np.array_equal(a, b, equal_nan=True) for a, b in zip(narrow, (first, second), strict=True))
+    return narrow if all(same) else [first, second]
 
 
 def _series(curve: Curve | None) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -113,5 +127,5 @@ def _relative(first: NDArray[Any], second: NDArray[Any], scale: NDArray[Any]) ->
     with np.errstate(all="ignore"):
         parts = np.where(first == second, 0.0, np.abs(first - second) / scale)
     both_nan = np.isnan(first) & np.isnan(second)
-    parts = np.where(np.isnan(parts) & ~both_nan, np.inf, parts)
-    return float(np.nanmax(parts, initial=0.0))
+    parts = np.where(both_nan, 0.0, np.where(np.isnan(parts), np.inf, parts))
+    return float(parts.max(initial=0.0))

@@ -33,9 +33,9 @@ class Sweep:
         return min(run.start_ms for run in self._all)
 
     @property
-    def experiment_id(self) -> str:
-        """MLflow's id of the experiment that it is in."""
-        return self._all[0].experiment_id
+    def experiment_ids(self) -> tuple[str, ...]:
+        """MLflow's ids of the experiments of its runs; one, but for several sweeps looked at as one."""
+        return tuple(dict.fromkeys(run.experiment_id for run in self._all))
 
     @property
     def status(self) -> str:

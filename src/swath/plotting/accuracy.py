@@ -1,17 +1,19 @@
 """Accuracy along a hyperparameter: one line per value of another, with intervals."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from swath.comparing.frame import typed
-from swath.comparing.judged import images_of
+from swath.comparing.evaluated import images_of
 from swath.comparing.statistics import spread, wilson_interval
-from swath.plotting.grid import Layout, chosen, values_of, varying_params
+from swath.plotting.grid import Layout, averaged_fields, cells, values_of
 from swath.plotting.style import COLOURS, LINES, MARKERS, is_logarithmic, label_of, new_figure, set_scale
 from swath.reading.records import StoredRun
+
+ASIDE = 0.02
+"""How far apart the points of the first and the last line are drawn, as a part of the axis."""
 
 
 def draw_accuracy(runs: Sequence[StoredRun], layout: Layout, metric: str) -> Figure:
@@ -25,13 +27,19 @@ def draw_accuracy(runs: Sequence[StoredRun], layout: Layout, metric: str) -> Fig
       layout: which field goes where.
       metric: drawn upwards.
     """
-    panels = values_of(runs, layout.panel)
+    panels, lines = values_of(runs, layout.panel), values_of(runs, layout.line)
     figure, axes = new_figure(max(6.4, 4.4 * len(panels)), 4.2, len(panels))
+    found = cells(runs, layout)
+    along = [float(position) for position in values_of(runs, layout.along)]
     for place, panel in zip(axes, panels, strict=True):
-        inside = chosen(runs, layout.panel, panel)
-        for index, line in enumerate(values_of(runs, layout.line)):
-            _draw_line(place, chosen(inside, layout.line, line), layout.along, metric, index, line)
-        set_scale(place, [float(typed(layout.along, run.params[layout.along])) for run in runs])
+        set_scale(place, along)
+        for index, line in enumerate(lines):
+            points = {
+                position: found[panel, line, position]
+                for position in along
+                if (panel, line, position) in found
+            }
+            _draw_line(place, points, metric, index, str(line), _aside(along, index, len(lines)))
         if metric.endswith("/loss") and is_logarithmic([run.metrics.get(metric, 0.0) for run in runs]):
             place.set_yscale("log")  # losses of learning rates that are too large are a thousand times others
         place.set_xlabel(label_of(layout.along))
@@ -49,32 +57,39 @@ def draw_accuracy(runs: Sequence[StoredRun], layout: Layout, metric: str) -> Fig
 
 
 def _what_bars_are(runs: Sequence[StoredRun], layout: Layout, metric: str) -> str:
-    fields = [field for field in (layout.along, layout.line, layout.panel) if field is not None]
-    points = {tuple(run.params.get(field) for field in fields) for run in runs}
-    if len(points) < len(runs):
-        averaged = [name for name in varying_params(runs) if name not in fields]
+    if averaged := averaged_fields(runs, layout):
         return f",\nmean and s.d. over {', '.join(averaged)}"
     return ", 95 % interval" if any(_bars([run], metric) != (0.0, 0.0) for run in runs) else ""
 
 
+def _aside(along: Sequence[float], index: int, lines: int) -> Callable[[float], float]:
+    """Where a point of a line is drawn: up to a hundredth of the axis beside its value, so that bars show."""
+    part = (index - (lines - 1) / 2) * ASIDE / max(1, lines - 1)
+    if is_logarithmic(along):
+        factor = (max(along) / min(along)) ** part
+        return lambda position: position * factor
+    shift = (max(along) - min(along)) * part
+    return lambda position: position + shift
+
+
 def _draw_line(
-    axes: Axes, runs: Sequence[StoredRun], along: str, metric: str, index: int, value: object
+    axes: Axes,
+    points: Mapping[float, Sequence[StoredRun]],
+    metric: str,
+    index: int,
+    label: str,
+    aside: Callable[[float], float],
 ) -> None:
-    points, lows, highs = [], [], []
-    positions = values_of(runs, along)
-    for position in positions:
-        here = [
-            run for run in chosen(runs, along, position) if math.isfinite(run.metrics.get(metric, math.nan))
-        ]
-        found = spread([run.metrics[metric] for run in here]) if here else None
-        points.append(math.nan if found is None else found.mean)
-        low, high = _bars(here, metric)
-        lows.append(low)
-        highs.append(high)
+    positions, means, bars = [], [], []
+    for position, runs in points.items():
+        here = [run for run in runs if math.isfinite(run.metrics.get(metric, math.nan))]
+        positions.append(aside(position))
+        means.append(spread([run.metrics[metric] for run in here]).mean if here else math.nan)
+        bars.append(_bars(here, metric))
     axes.errorbar(
-        [float(str(position)) for position in positions],
-        points,
-        yerr=[lows, highs],
+        positions,
+        means,
+        yerr=list(zip(*bars, strict=True)) if bars else None,
         marker=MARKERS[index % len(MARKERS)],
         linestyle=LINES[index % len(LINES)],
         color=COLOURS[index % len(COLOURS)],
@@ -82,7 +97,7 @@ def _draw_line(
         linewidth=1.2,
         elinewidth=0.8,
         capsize=2,
-        label=str(value),
+        label=label,
     )
 
 
@@ -91,9 +106,7 @@ def _bars(runs: Sequence[StoredRun], metric: str) -> tuple[float, float]:
     if len(runs) > 1:
         deviation = spread([run.metrics[metric] for run in runs]).deviation
         return deviation, deviation
-    split, _, kind = metric.partition("/")
-    images = images_of(runs[0], split) if runs and kind == "accuracy" else 0
-    if not images:
+    if not runs or not (images := images_of(runs[0], metric)):
         return 0.0, 0.0
     value = runs[0].metrics[metric]
     low, high = wilson_interval(value, images)

@@ -18,7 +18,7 @@ from swath.errors import SwathError
 from swath.plotting.accuracy import draw_accuracy
 from swath.plotting.confusion import draw_confusion
 from swath.plotting.curves import draw_curves, mean_curve
-from swath.plotting.grid import layout_of
+from swath.plotting.grid import MOST_COLUMNS, layout_of, values_of
 from swath.plotting.heat_map import draw_heat_map
 from swath.plotting.style import label_of, save
 from swath.plotting.weights import draw_weight_sheets
@@ -65,7 +65,7 @@ def _figures(reader: Reader, sweep: Sweep, metric: str | None) -> Iterator[tuple
     layout = layout_of(sweep.swept, runs)
     if layout is not None:
         yield "accuracy", draw_accuracy(runs, layout, ranked_by)
-        if layout.line is not None:
+        if layout.line is not None and len(values_of(runs, layout.along)) <= MOST_COLUMNS:
             yield "heat_map", draw_heat_map(runs, layout, ranked_by)
     lines = ordered_configurations(runs, ranked_by)
     found = _learning_curves(reader, lines[:MOST_CURVES], sweep.swept)

@@ -64,10 +64,10 @@ def mean_curve(curves: Sequence[Curve]) -> Curve:
       curves: at least one, of the same metric.
     """
     first = curves[0]
-    steps = first.steps
+    steps = np.unique(first.steps)
     for curve in curves[1:]:
         steps = np.intersect1d(steps, curve.steps)
-    values = [curve.values[np.isin(curve.steps, steps)] for curve in curves]
+    values = [curve.values[np.searchsorted(curve.steps, steps)] for curve in curves]
     return Curve(first.run_id, first.metric, steps, np.mean(values, axis=0))
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from swath.comparing.frame import typed
 from swath.ranking import REPEATED_BY
@@ -9,6 +10,10 @@ from swath.reading.records import StoredRun
 
 PREFERRED = ("learning_rate", "batch_size", "max_steps")
 MOST_PANELS = 4
+MOST_COLUMNS = 40
+"""Values along the axis of a map that can still be read."""
+MOST_LINES = 12
+"""Values of a field, beyond which it is averaged over: a random search has another one for each run."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,7 @@ def layout_of(swept: Sequence[str], runs: Sequence[StoredRun]) -> Layout | None:
         field
         for field in swept
         if field not in REPEATED_BY
-        and all(isinstance(typed(field, run.params[field]), int | float) for run in runs)
+        and all(isinstance(typed(field, run.params.get(field, "")), int | float) for run in runs)
     ]
     fields = sorted(
         numeric, key=lambda field: PREFERRED.index(field) if field in PREFERRED else len(PREFERRED)
@@ -41,23 +46,37 @@ def layout_of(swept: Sequence[str], runs: Sequence[StoredRun]) -> Layout | None:
     if not fields:
         return None
     rest = [*fields[1:], *others]
+    rest = [field for field in rest if len(values_of(runs, field)) <= MOST_LINES]
     panel = rest[1] if len(rest) > 1 and len(values_of(runs, rest[1])) <= MOST_PANELS else None
     return Layout(fields[0], rest[0] if rest else None, panel)
 
 
-def values_of(runs: Sequence[StoredRun], field: str | None) -> list[object]:
+def values_of(runs: Sequence[StoredRun], field: str | None) -> list[Any]:
     """The values of a field, ascending; one `None` for no field."""
     if field is None:
         return [None]
-    return sorted({typed(field, run.params[field]) for run in runs})
+    return sorted({_value(run, field) for run in runs}, key=lambda value: (isinstance(value, str), value))
 
 
-def varying_params(runs: Sequence[StoredRun]) -> list[str]:
-    """The params that are not the same in all runs."""
+def averaged_fields(runs: Sequence[StoredRun], layout: Layout) -> list[str]:
+    """The params that are not the same in all runs, and have no place in a picture."""
     names = dict.fromkeys(name for run in runs for name in run.params)
-    return [name for name in names if len({run.params.get(name) for run in runs}) > 1]
+    placed = (layout.along, layout.line, layout.panel)
+    return [name for name in names if name not in placed and len({run.params.get(name) for run in runs}) > 1]
 
 
-def chosen(runs: Sequence[StoredRun], field: str | None, value: object) -> list[StoredRun]:
-    """The runs in which a field has a value; all for no field."""
-    return [run for run in runs if field is None or typed(field, run.params[field]) == value]
+def cells(runs: Sequence[StoredRun], layout: Layout) -> dict[tuple[object, object, object], list[StoredRun]]:
+    """The runs of each panel, line and position along the axis."""
+    found: dict[tuple[object, object, object], list[StoredRun]] = {}
+    for run in runs:
+        panel, line, along = (
+            None if field is None else _value(run, field)
+            for field in (layout.panel, layout.line, layout.along)
+        )
+        found.setdefault((panel, line, along), []).append(run)
+    return found
+
+
+def _value(run: StoredRun, field: str) -> Any:
+    """The value of a field, typed; an empty text where the run lacks it."""
+    return typed(field, run.params.get(field, ""))

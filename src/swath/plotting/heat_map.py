@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Sequence
+from itertools import product
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from swath.comparing.statistics import spread
-from swath.plotting.grid import Layout, chosen, values_of, varying_params
+from swath.plotting.grid import Layout, averaged_fields, cells, values_of
 from swath.plotting.style import label_of, new_figure
 from swath.ranking import larger_is_better
 from swath.reading.records import StoredRun
@@ -30,17 +31,13 @@ def draw_heat_map(runs: Sequence[StoredRun], layout: Layout, metric: str) -> Fig
     columns, rows = values_of(runs, layout.along), values_of(runs, layout.line)
     width = max(5.0, 0.62 * len(columns) * len(panels) + 2.2)
     figure, axes = new_figure(width, max(2.6, 0.5 * len(rows) + 1.4), len(panels))
-    cells = np.full((len(panels), len(rows), len(columns)), math.nan)
-    for p, panel in enumerate(panels):
-        for r, row in enumerate(rows):
-            for c, column in enumerate(columns):
-                here = chosen(chosen(runs, layout.panel, panel), layout.line, row)
-                cells[p, r, c] = _mean(chosen(here, layout.along, column), metric)
-    low, high = np.nanmin(cells), np.nanmax(cells)
-    best = np.unravel_index(
-        np.nanargmax(cells) if larger_is_better(metric) else np.nanargmin(cells), cells.shape
-    )
-    for place, panel, values in zip(axes, panels, cells, strict=True):
+    found = cells(runs, layout)
+    means = np.full((len(panels), len(rows), len(columns)), math.nan)
+    for (p, panel), (r, row), (c, column) in product(enumerate(panels), enumerate(rows), enumerate(columns)):
+        means[p, r, c] = _mean(found.get((panel, row, column), ()), metric)
+    known = means[np.isfinite(means)]
+    low, high = (known.min(), known.max()) if known.size else (0.0, 1.0)
+    for place, panel, values in zip(axes, panels, means, strict=True):
         # Light is high: "cividis" is made to look the same to the colour-blind, and rises evenly in grey.
         image = place.imshow(values, origin="lower", aspect="auto", cmap="cividis", vmin=low, vmax=high)
         for r, c in np.ndindex(values.shape):
@@ -59,12 +56,14 @@ def draw_heat_map(runs: Sequence[StoredRun], layout: Layout, metric: str) -> Fig
         place.set_xlabel(label_of(layout.along))
         if layout.panel is not None:
             place.set_title(f"{layout.panel} = {panel}")
-    p, r, c = (int(index) for index in best)
-    axes[p].add_patch(Rectangle((c - 0.46, r - 0.44), 0.92, 0.88, fill=False, edgecolor="black", linewidth=2))
+    if known.size:
+        best = np.nanargmax(means) if larger_is_better(metric) else np.nanargmin(means)
+        p, r, c = (int(index) for index in np.unravel_index(best, means.shape))
+        axes[p].add_patch(
+            Rectangle((c - 0.46, r - 0.44), 0.92, 0.88, fill=False, edgecolor="black", linewidth=2)
+        )
     axes[0].set_ylabel(label_of(layout.line))
-    fields = (layout.along, layout.line, layout.panel)
-    averaged = [name for name in varying_params(runs) if name not in fields]
-    over = f", mean over {', '.join(averaged)}" if averaged else ""
+    over = ",\nmean over " + ", ".join(averaged) if (averaged := averaged_fields(runs, layout)) else ""
     figure.colorbar(image, ax=axes, label=label_of(metric) + over)
     return figure
 

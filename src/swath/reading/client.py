@@ -24,7 +24,15 @@ class ClientReader:
     def __init__(self, uri: str) -> None:
         """Connect; the first question shows whether the server is there."""
         self._client = MlflowClient(tracking_uri=uri)
-        self._experiments = [entry.experiment_id for entry in self._client.search_experiments()]
+        self._uri = uri
+        self._experiments = []
+        token: str | None = None
+        while True:
+            page = self._client.search_experiments(page_token=token)
+            self._experiments += [entry.experiment_id for entry in page]
+            token = page.token
+            if not token:
+                break
 
     def runs(self, tags: Mapping[str, str | None], status: str | None = None) -> list[StoredRun]:
         """See `Reader`."""
@@ -42,7 +50,7 @@ class ClientReader:
             token = page.token
             if not token:
                 break
-        stored = [_stored(run) for run in found]
+        stored = [self._stored(run) for run in found]
         wanted = {name: value for name, value in tags.items() if value is not None}
         kept = [run for run in stored if all(run.tags.get(name) == value for name, value in wanted.items())]
         return sorted(kept, key=lambda run: (run.start_ms, run.run_id))
@@ -55,7 +63,7 @@ class ClientReader:
             if error.error_code == "RESOURCE_DOES_NOT_EXIST":
                 return None
             raise
-        return _stored(run) if run.info.lifecycle_stage == "active" else None
+        return self._stored(run) if run.info.lifecycle_stage == "active" else None
 
     def curves(self, run_ids: Sequence[str], metrics: Sequence[str]) -> list[Curve]:
         """See `Reader`."""
@@ -70,22 +78,22 @@ class ClientReader:
                     found.append(Curve(run_id, metric, steps, values))
         return found
 
-
-def _stored(run: Run) -> StoredRun:
-    info = run.info
-    return StoredRun(
-        info.run_id,
-        info.experiment_id,
-        info.run_name or "",
-        info.status,
-        info.start_time or 0,
-        info.end_time,
-        info.artifact_uri or "",
-        dict(run.data.params),
-        {name: _value(value) for name, value in run.data.metrics.items()},
-        dict(run.data.tags),
-        last_steps(run),
-    )
+    def _stored(self, run: Run) -> StoredRun:
+        info = run.info
+        return StoredRun(
+            info.run_id,
+            info.experiment_id,
+            info.run_name or "",
+            info.status,
+            info.start_time or 0,
+            info.end_time,
+            info.artifact_uri or "",
+            dict(run.data.params),
+            {name: _value(value) for name, value in run.data.metrics.items()},
+            dict(run.data.tags),
+            last_steps(run),
+            store=self._uri,
+        )
 
 
 def _value(value: float) -> float:

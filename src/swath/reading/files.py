@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mlflow.artifacts import download_artifacts
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.uri import is_local_uri
 from numpy.typing import NDArray
@@ -97,7 +97,11 @@ def read_bytes(run: StoredRun, name: str) -> bytes:
         if is_local_uri(run.artifact_uri):
             return (Path(local_file_uri_to_path(run.artifact_uri)) / name).read_bytes()
         with tempfile.TemporaryDirectory(prefix="swath-") as folder:
-            return Path(download_artifacts(f"{run.artifact_uri}/{name}", dst_path=folder)).read_bytes()
+            file = Path(folder) / "file"
+            # MLflow's own way in asks a server for a list first, and draws a bar for each file.
+            repository = get_artifact_repository(run.artifact_uri, tracking_uri=run.store or None)
+            repository._download_file(name, str(file))
+            return file.read_bytes()
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise SwathError(f"run {run.run_id}: {name} cannot be read ({reason})") from error

@@ -22,6 +22,7 @@ class StoredRun:
       metrics: the last value of each, by name.
       tags: by name.
       last_steps: the step of the last value of each metric, by name.
+      store: the address of a tracking server, through which files are had; empty for other stores.
     """
 
     run_id: str
@@ -35,6 +36,7 @@ class StoredRun:
     metrics: dict[str, float] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     last_steps: dict[str, int] = field(default_factory=dict)
+    store: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)

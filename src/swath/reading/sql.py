@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import mlflow
 import numpy as np
 import sqlalchemy
+from alembic.script import ScriptDirectory
 from mlflow.entities import LifecycleStage, RunStatus
 from mlflow.store.db.utils import _get_latest_schema_revision, _get_schema_version
 from mlflow.store.tracking.dbmodels.models import (
@@ -72,11 +74,16 @@ class SqlReader:
         shown = hide_password(uri, uri)
         if not sqlalchemy.inspect(self._engine).has_table("runs"):
             raise SwathError(f"{shown} is no MLflow store: it has no table of runs")
-        if _get_schema_version(self._engine) != _expected_version():
-            raise SwathError(
-                f"the tables of {shown} are those of another version of MLflow; keep a copy, then: "
-                f"mlflow db upgrade {shown}"
-            )
+        version = _get_schema_version(self._engine)
+        if version != _expected_version():
+            if _is_known(version):
+                what_to_do = f"of an older version of MLflow; keep a copy, then: mlflow db upgrade {shown}"
+            else:
+                what_to_do = (
+                    f"of a newer version of MLflow than {mlflow.__version__}, which is installed here; "
+                    "then: pip install --upgrade mlflow"
+                )
+            raise SwathError(f"the tables of {shown} are those {what_to_do}")
 
     def runs(self, tags: Mapping[str, str | None], status: str | None = None) -> list[StoredRun]:
         """See `Reader`."""
@@ -172,6 +179,12 @@ class SqlReader:
 def _expected_version() -> str:
     """The version of the tables of this MLflow; finding it out takes a tenth of a second."""
     return str(_get_latest_schema_revision())
+
+
+def _is_known(version: str) -> bool:
+    """Whether this MLflow knows a version of its tables, that is, has come after it."""
+    scripts = ScriptDirectory(str(Path(mlflow.__file__).parent / "store" / "db_migrations"))
+    return version in {script.revision for script in scripts.walk_revisions()}
 
 
 def _active() -> Any:

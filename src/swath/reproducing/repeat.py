@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from concurrent.futures import Future
 
-from swath.comparing.numbers import RunNumbers, ending, named_arrays
+from swath.comparing.numbers import LAST, RunNumbers, ending, named_arrays
 from swath.config.fields import computed_values
 from swath.config.schema import DataConfig, RunConfig
 from swath.data import Dataset, load_intact
@@ -83,7 +83,7 @@ class Repeater:
         }
         curves = {name: Curve("", name, *values) for name, values in series.items()}
         for name, (steps, values) in series.items():
-            curves[f"the last {name}"] = Curve("", name, steps[-1:], values[-1:])
+            curves[f"{LAST}{name}"] = Curve("", name, steps[-1:], values[-1:])
         learned, arrays = recorded.ending.artifacts, {}
         if learned is not None:
             arrays = named_arrays(
@@ -107,4 +107,5 @@ class Repeater:
         }
         how = ending(result.status, {"swath.error": result.error or ""})
         params = {name: str(value) for name, value in computed_values(result.config).items()}
-        return RunNumbers(params, facts_of(tags), how, curves, arrays)
+        every_steps = result.config.tracking.every_steps
+        return RunNumbers(params, facts_of(tags), how, curves, arrays, every_steps)

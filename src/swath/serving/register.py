@@ -1,5 +1,7 @@
 """The best run's weights as a registered model."""
 
+import math
+
 import mlflow
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
@@ -24,8 +26,10 @@ def register_best(sweep: Sweep, best: Judged, metric: str, name: str, uri: str |
       uri: of the store, as it was typed.
 
     Raises:
-      SwathError: the store refuses.
+      SwathError: the store refuses, or the run has no such metric.
     """
+    if not math.isfinite(best.value):
+        raise SwathError(f"--register {name}: the best run has no {metric}, so nothing says that it is good")
     address = uri or mlflow.get_tracking_uri()
     client = MlflowClient(tracking_uri=address)
     try:

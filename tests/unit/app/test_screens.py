@@ -18,6 +18,12 @@ LAUNCH = Launch("learning_rate", "0123456789ab", ("learning_rate",))
 STORE = StoreInfo("sqlite:///mlflow.db", "7")
 
 
+@pytest.fixture(autouse=True)
+def nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("swath.ui_server._listens", lambda port: False)
+    monkeypatch.delenv("MLFLOW_PORT", raising=False)
+
+
 def result(rate: float, status: str = "FINISHED", error: str | None = None, **metrics: float) -> RunResult:
     values = {name.replace("_", "/", 1): value for name, value in metrics.items()}
     anything: Any = None

@@ -1,11 +1,14 @@
 """Configurations that were repeated with several seeds."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from swath.comparing.configurations import are_repeated, gather, judge_configurations, ordered_configurations
+from swath.comparing.evaluated import read_answers
+from swath.comparing.judged import judge
 from swath.comparing.statistics import paired_p
 from swath.reading.records import StoredRun
 
@@ -62,7 +65,7 @@ def test_the_paired_test_takes_the_seeds_that_both_have(tmp_path: Path) -> None:
         run(3, "b", 2, 0.1, tmp_path),
         run(4, "c", 5, 0.0, tmp_path),
     ]
-    best, second, third = judge_configurations(runs, METRIC)
+    best, second, third = judge_configurations(runs, METRIC, read_answers(runs, METRIC))
     assert [best.place, second.place, third.place] == [1, 2, 3]
     right = np.arange(10)
     assert second.p_best == pytest.approx(paired_p(right < 8, right < 2))
@@ -70,8 +73,18 @@ def test_the_paired_test_takes_the_seeds_that_both_have(tmp_path: Path) -> None:
     assert (third.p_best, third.like_best) == (None, False)
 
 
-def test_no_test_without_predictions_or_for_what_is_no_accuracy(tmp_path: Path) -> None:
+def test_no_test_without_predictions_on_other_images_or_for_what_is_no_accuracy(tmp_path: Path) -> None:
     without = [run(0, "a", 0, 0.9), run(1, "a", 1, 0.8), run(2, "b", 0, 0.2), run(3, "b", 1, 0.1)]
-    assert [entry.p_best for entry in judge_configurations(without, METRIC)] == [None, None]
+    assert read_answers(without, METRIC) == {}
+    assert [entry.p_best for entry in judge_configurations(without, METRIC, {})] == [None, None]
     with_them = [run(4, "a", 0, 0.9, tmp_path), run(5, "b", 0, 0.8, tmp_path)]
-    assert [entry.p_best for entry in judge_configurations(with_them, "runtime/train_s")] == [None, None]
+    assert read_answers(with_them, "runtime/train_s") == {}
+    elsewhere = replace(run(6, "b", 0, 0.7, tmp_path), tags={"swath.data_digest": "another"})
+    mixed = [with_them[0], elsewhere]
+    assert [entry.p_best for entry in judge(mixed, METRIC, read_answers(mixed, METRIC))] == [1.0, None]
+
+
+def test_other_labels_are_other_images_though_there_are_as_many(tmp_path: Path) -> None:
+    pair = [run(0, "a", 0, 0.9, tmp_path), run(1, "b", 0, 0.8, tmp_path)]
+    np.savez(tmp_path / "1" / "predictions.npz", validation=LABELS, validation_labels=LABELS[::-1])
+    assert [entry.p_best for entry in judge(pair, METRIC, read_answers(pair, METRIC))] == [1.0, None]

@@ -1,10 +1,13 @@
 """How far numbers are apart, and where series part."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from swath.comparing.diff import diff_lines, difference
+from swath.comparing.numbers import RunNumbers
 from swath.comparing.partings import Parting, array_parting, series_parting, ulps_apart
 from swath.reading.records import Curve
 
@@ -101,4 +104,64 @@ def test_classes_that_differ_are_counted() -> None:
     first = np.array([1, 2, 3], np.uint8)
     found = array_parting("predictions of test images", first, np.array([1, 5, 7], np.uint8))
     assert found is not None
-    assert found.largest_ulps == 2
+    assert (found.differing, found.largest_ulps) == (2, None)
+    assert found.largest_relative == pytest.approx(2 / 3)
+
+
+def test_series_of_float32_are_counted_in_its_units() -> None:
+    one = float(np.float32(1.5575))
+    other = float(np.nextafter(np.float32(1.5575), np.float32(2)))
+    found = series_parting("train/loss", curve([0.5, one]), curve([0.5, other]))
+    assert found is not None
+    assert found.largest_ulps == 1
+    mixed = series_parting("train/loss", curve([0.1, one]), curve([0.1, other]))  # 0.1 is no float32
+    assert mixed is not None
+    assert mixed.largest_ulps == 2**29
+
+
+def test_nan_does_not_hide_how_far_the_rest_is_apart() -> None:
+    first, second = np.array([np.nan, 3.0, 1.0], np.float32), np.array([np.nan, 3.0, 2.0], np.float32)
+    found = array_parting("weights", first, second)
+    assert found is not None
+    assert found.largest_relative == pytest.approx(1 / 3)
+    infinite = array_parting("weights", np.array([np.inf, 3.0, 1.0]), np.array([np.inf, 3.0, 2.0]))
+    assert infinite is not None
+    assert infinite.largest_relative == pytest.approx(1 / 3)
+
+
+def test_nan_of_another_payload_is_no_difference() -> None:
+    odd = np.array([0x7FC00001], np.uint32).view(np.float32)
+    assert array_parting("weights", np.array([np.nan], np.float32), odd) is None
+
+
+def numbers(curves: dict[str, Curve], every_steps: int = 1, **facts: str) -> RunNumbers:
+    named = {f"swath.{name}": value for name, value in facts.items()}
+    return RunNumbers({"learning_rate": "1e-06"}, named, "FINISHED", curves, {}, every_steps)
+
+
+def test_a_thinned_run_is_compared_where_both_have_values() -> None:
+    whole = curve([0.5, 0.4, 0.3, 0.2])
+    thinned = curve([0.5, 0.3, 0.2], [0, 2, 3])
+    found = difference(numbers({"train/loss": whole}), numbers({"train/loss": thinned}, every_steps=2))
+    assert found.same_bits
+    assert list(diff_lines(found)) == [
+        "stored: every 1 steps | every 2 steps",
+        "numbers: identical, bit for bit",
+    ]
+    lost = difference(numbers({"train/loss": whole}), numbers({"train/loss": thinned}))
+    assert not lost.same_bits
+
+
+def test_lines_name_what_is_recorded_of_both_runs() -> None:
+    found = difference(
+        numbers({"train/loss": curve([0.5])}, tensorflow="2.21", commit="abc"),
+        numbers({"train/loss": curve([0.25]), "the last train/loss": curve([0.25])}, tensorflow="2.22"),
+    )
+    assert list(diff_lines(found)) == [
+        "environment: TensorFlow: 2.21 | 2.22",
+        "environment: source commit: abc | (none)",
+        "numbers: train/loss: differs from step 0 on (0.5 | 0.25); largest difference 8,388,608 units in the "
+        "last place, 0.5 relative",
+    ]
+    failed = replace(numbers({}), ending="FAILED: diverged")
+    assert "end: FINISHED | FAILED: diverged" in list(diff_lines(difference(numbers({}), failed)))

@@ -2,12 +2,15 @@
 
 import json
 import math
+from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from swath.compare_command.output import as_csv, as_json, as_markdown
-from swath.comparing.frame import frame_of, matching
+from swath.comparing.conditions import matching
+from swath.comparing.frame import frame_of
 from swath.errors import SwathError
 from swath.reading.records import StoredRun
 from swath.tables import Rows, one_line
@@ -42,6 +45,14 @@ def test_columns_have_their_fields_types() -> None:
         ("data.name == 'digits' and not learning_rate > 1e-5", [0, 2]),
         ("data.name == 'data.name'", []),
         ("""sweep == "it's \\"one\\"" """, [0, 1, 2]),
+        ("name == 'it\\'s' or data.name == 'digits'", [0, 1, 2]),
+        ("1e-5 <= learning_rate", [1, 2]),
+        ("1e-6 <= learning_rate < 1e-4", [0, 2]),
+        ("learning_rate in [1e-6, 1e-5] and not (batch_size != 100)", [0, 2]),
+        ("validation/accuracy/2 > 0.1 or learning_rate * 10 == 0.01", [0, 1, 2]),
+        ("validation/accuracy < test/accuracy", [0]),
+        ("started > '1970-01-01T00:00:01'", [1, 2]),
+        ("-learning_rate < -1e-4", [1]),
     ],
 )
 def test_conditions(condition: str, kept: list[int]) -> None:
@@ -49,11 +60,51 @@ def test_conditions(condition: str, kept: list[int]) -> None:
 
 
 @pytest.mark.parametrize(
-    "condition", ["learning_rat < 1", "learning_rate <", "@pd.x > 1", "__import__('os')", "''"]
+    "condition",
+    [
+        "learning_rat < 1",
+        "learning_rate <",
+        "learning_rate < 1 or",
+        "@pd.x > 1",
+        "__import__('os')",
+        "name.to_csv('x') == 1",
+        "learning_rate.__class__ == 1",
+        "''",
+        "learning_rate",
+        "batch_size == '100'",
+        "name == 1",
+        "started > 'never'",
+        "1 < 2",
+        "learning_rate and batch_size",
+        "(" * 500 + "learning_rate" + ")" * 500,
+    ],
 )
 def test_conditions_that_cannot_be_understood(condition: str) -> None:
     with pytest.raises(SwathError, match="--where"):
         matching(FRAME, condition)
+
+
+def test_nothing_in_a_condition_is_run(tmp_path: Path) -> None:
+    target = tmp_path / "written"
+    with pytest.raises(SwathError):
+        matching(FRAME, f"name.to_csv('{target}') == 1")
+    assert not target.exists()
+
+
+def test_numbers_stay_whole_where_a_run_lacks_them() -> None:
+    with_seed, without = run(1, "1e-06", 0.5), run(2, "1e-06", 0.5)
+    frame = frame_of([replace(with_seed, params={**PARAMS, "seed": "9007199254740993"}), without])
+    assert frame["seed"].dtype == "Int64"
+    assert as_csv(frame).splitlines()[1].split(",")[9] == "9007199254740993"
+    assert json.loads(as_json(frame))[1]["seed"] is None
+    empty = frame_of([])[["run_id", "started"]]
+    assert [str(kind) for kind in empty.dtypes] == ["object", "datetime64[ms, UTC]"]
+
+
+def test_metric_with_the_name_of_a_column_is_told_apart() -> None:
+    odd = replace(run(1, "1e-06", 0.5), metrics={"rank": 7.0, "batch_size": 3.0})
+    frame = frame_of([odd])
+    assert (frame["metrics.rank"][0], frame["metrics.batch_size"][0], frame["batch_size"][0]) == (7, 3, 100)
 
 
 def test_json_has_null_for_what_is_missing_or_not_finite() -> None:

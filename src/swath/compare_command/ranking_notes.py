@@ -1,0 +1,99 @@
+"""The sentences around a sweep's ranking: how far it is, how it was ranked, what mattered, what failed."""
+
+import math
+from collections.abc import Sequence
+
+from swath.compare_command.ranking_screen import MARK
+from swath.comparing.configurations import JudgedConfiguration
+from swath.comparing.effects import effects_lines, effects_of
+from swath.comparing.evaluated import images_of
+from swath.comparing.judged import Judged
+from swath.comparing.sweeps import Sweep
+from swath.config.fields import named_values
+from swath.ranking import REPEATED_BY
+from swath.reading.records import StoredRun
+
+
+def state_lines(sweep: Sweep) -> list[str]:
+    """What to know of a sweep that has not ended."""
+    if sweep.status != "RUNNING":
+        return []
+    asked_for = "" if sweep.own is None else f" of {sweep.own.tags.get('swath.asked_for', '?')}"
+    return [
+        f"sweep {sweep.name} {sweep.sweep_id} is still running, or was cut off; "
+        f"{len(sweep.finished)}{asked_for} configurations have finished so far "
+        "(one that a dead process has left is ended by: swath-compare --close-stale)"
+    ]
+
+
+def ranking_notes(
+    sweep: Sweep, judged: Sequence[Judged], groups: Sequence[JudgedConfiguration], metric: str
+) -> list[str]:
+    """What stands below a ranking: how it was ranked, what cannot be told apart, what mattered."""
+    runs = [entry.run for entry in judged]
+    over = ", by the mean over seeds" if groups else ""
+    notes = [f"Ranked by {metric}{over}."]
+    if metric == "test/accuracy" and not any("validation/accuracy" in run.metrics for run in runs):
+        notes = [
+            f"Ranked by test/accuracy{over}, because no images were held back for validation: the best is "
+            "flattered."
+        ]
+    if len({images_of(run, metric) for run in runs}) > 1:
+        notes.append("Accuracies are measured on different images, so places say little.")
+    notes += _alike_notes(judged, groups)
+    if groups:
+        notes += _seed_notes(sweep, judged[0], groups)
+    notes += _effects_notes(runs, sweep.swept, metric)
+    counts = sweep.counts
+    missing = [
+        f"{counts[status]} {status.lower()}" for status in ("RUNNING", "FAILED", "KILLED") if counts[status]
+    ]
+    if missing:
+        notes.append(f"Not in the ranking: {', '.join(missing)}.")
+    return notes
+
+
+def failure_lines(sweep: Sweep, most: int) -> list[str]:
+    """A line for each run that failed, with its reason."""
+    failed = [run for run in sweep.runs if run.status in ("FAILED", "KILLED")]
+    lines = [
+        f"{run.status} {run.name}: {run.tags.get('swath.error', 'no reason was stored')} (run {run.run_id})"
+        for run in failed[:most]
+    ]
+    if len(failed) > most:
+        lines.append(f"... and {len(failed) - most} more")
+    return lines
+
+
+def _alike_notes(judged: Sequence[Judged], groups: Sequence[JudgedConfiguration]) -> list[str]:
+    others: Sequence[Judged | JudgedConfiguration] = (groups or judged)[1:]
+    tested = [entry for entry in others if entry.p_best is not None]
+    what, test = ("configurations", "a paired test over images") if groups else ("runs", "McNemar's test")
+    if not tested:
+        return []
+    alike = sum(entry.like_best for entry in tested)
+    notes = [
+        f"{MARK}: cannot be told from the best at 95 % ({test}, p > 0.05, each for itself): {alike} of the "
+        f"other {len(tested)} {what}."
+    ]
+    if untested := len(others) - len(tested):
+        notes.append(f"Not tested, for want of predictions or on other images: {untested} {what}.")
+    return notes
+
+
+def _seed_notes(sweep: Sweep, best: Judged, groups: Sequence[JudgedConfiguration]) -> list[str]:
+    name = named_values(best.run.params, sweep.swept)
+    notes = [f"Best run of the best configuration: {name}, {best.value:.4f} (run {best.run.run_id})."]
+    most = max(len(group.configuration.by_seed) for group in groups)
+    if fewer := sum(len(group.configuration.by_seed) < most for group in groups):
+        notes.append(f"Fewer than {most} seeds: {fewer} of {len(groups)} configurations.")
+    return notes
+
+
+def _effects_notes(runs: Sequence[StoredRun], swept: Sequence[str], metric: str) -> list[str]:
+    fields = [field for field in swept if field not in REPEATED_BY]
+    grid = {field: [run.params.get(field, "") for run in runs] for field in fields}
+    effects = effects_of(grid, [run.metrics.get(metric, math.nan) for run in runs])
+    if effects is None or (len(effects.fields) < 2 and effects.repeats is None):
+        return []  # a single field explains everything
+    return effects_lines(effects, metric, ", ".join(REPEATED_BY))
