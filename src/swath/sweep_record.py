@@ -12,7 +12,7 @@ from swath.config.stored import readable_name
 from swath.launch import Launch, RunResult, rank_results
 from swath.resuming.manifest import Manifest
 from swath.run_start import runtime_tags
-from swath.tracking.records import Status, SweepEnd, SweepStart
+from swath.tracking.records import NOT_ENDED, Status, SweepEnd, SweepStart
 from swath.ui import shared_view
 
 MOST_VALUES = 40
@@ -42,7 +42,8 @@ def sweep_start(launch: Launch, configs: Sequence[RunConfig], manifest: Manifest
             "swath.asked_for": str(len(configs)),
             **runtime_tags(),
         },
-        note=_note(launch, configs, ["It is running, or was cut off."]),
+        note=_note(launch, configs, [NOT_ENDED]),
+        experiment_note=_experiment_note(launch, configs, [NOT_ENDED]),
         view=_view(launch, configs),
         manifest=manifest.text(),
     )
@@ -85,17 +86,10 @@ def sweep_end(
         tags |= {"swath.best_run_id": best.run_id or "", "swath.ranked_by": ranking.metric}
     return SweepEnd(
         status=status,
-        # A sweep that was interrupted may be taken up, and its best be another one then.
-        metrics={}
-        if best is None or interrupted
-        else {f"best/{name}": value for name, value in best.metrics.items()},
+        metrics={} if best is None else {f"best/{name}": value for name, value in best.metrics.items()},
         tags=tags,
         note=_note(launch, [result.config for result in results], lines),
-        experiment_note=_note(
-            launch,
-            [result.config for result in results],
-            [f"Sweeps made by swath. The latest, `{launch.sweep}`: {' '.join(lines)}"],
-        ),
+        experiment_note=_experiment_note(launch, [result.config for result in results], lines),
         ranking_csv=_ranking_csv(results, finished, ranking.order, launch.swept),
         view=_view(launch, [result.config for result in results]),
     )
@@ -122,8 +116,13 @@ def grid_fields(results: Sequence[RunResult]) -> tuple[str, ...]:
     return varying([result.config for result in results]) if results else ()
 
 
+def _experiment_note(launch: Launch, configs: Sequence[RunConfig], lines: Sequence[str]) -> str:
+    return _note(launch, configs, [f"Sweeps made by swath. The latest, `{launch.sweep}`: {' '.join(lines)}"])
+
+
 def _note(launch: Launch, configs: Sequence[RunConfig], lines: Sequence[str]) -> str:
-    asks = [f"**{launch.question}**"] if launch.question else []
+    question = launch.question or f"Which {' and '.join(launch.swept)}?"
+    asks = [f"**{question}**"] if launch.question or launch.swept else []
     grid = [f"Grid: `{line}`" for line in grid_lines(configs)]
     command = launch.command
     if len(command) > MOST_OF_A_COMMAND:

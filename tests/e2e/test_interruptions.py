@@ -63,6 +63,9 @@ def test_run_of_a_killed_training_process_is_ended(training: "subprocess.Popen[s
     os.kill(training.pid, signal.SIGKILL)
     training.wait(timeout=10)
     wait_for(lambda: all(run.info.status == "KILLED" for run in all_runs(tmp_path)), timeout_s=30)
+    (own,) = [run for run in all_runs(tmp_path) if run.data.tags["swath.kind"] == "sweep"]
+    assert "It was cut off: 0 of 2 finished." in own.data.tags["mlflow.note.content"]
+    assert own.data.tags["swath.killed"] == str(len(all_runs(tmp_path)) - 1)
 
 
 def test_training_ends_when_the_tracking_process_is_killed(

@@ -253,6 +253,12 @@ def test_sweep_that_is_being_trained_is_not_taken_up(tmp_path: Path) -> None:
     closed = swath_compare(tmp_path, "--close-stale")
     assert len(closed.stdout.splitlines()) == 5
     assert ask(tmp_path, "select count(*) from runs where status = 'RUNNING'") == [(0,)]
+    with_counts = "select run_uuid from tags where key = 'swath.killed' and value = '4'"
+    ((own,),) = ask(tmp_path, with_counts)
+    found = dict(ask(tmp_path, f"select key, value from tags where run_uuid = '{own}'"))
+    assert (found["swath.kind"], found["swath.finished"], found["swath.failed"]) == ("sweep", "0", "0")
+    assert "It was cut off: 0 of 4 finished." in found["mlflow.note.content"]
+    assert "It is running" not in found["mlflow.note.content"]
 
 
 def test_same_sweep_is_not_taken_up_twice_at_the_same_time(tmp_path: Path) -> None:

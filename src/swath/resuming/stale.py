@@ -7,6 +7,7 @@ from mlflow.tracking import MlflowClient
 from swath.reading.records import StoredRun
 from swath.tracking.going_on import ERROR
 from swath.tracking.processes import is_alive
+from swath.tracking.sweep_run import end_cut_off
 
 REASON = "its process has died"
 
@@ -19,8 +20,11 @@ def close_stale(client: MlflowClient, runs: Iterable[StoredRun]) -> list[StoredR
     Runs of a living process, of another machine, and of anybody else are left alone.
     """
     stale = [run for run in runs if run.status in OPEN and "swath.pid" in run.tags and not is_alive(run.tags)]
+    stale.sort(key=lambda run: run.tags.get("swath.kind") == "sweep")  # a sweep's own run counts the others
     for run in stale:
-        if run.tags.get("swath.kind") == "run":
-            client.set_tag(run.run_id, ERROR, REASON)
+        if run.tags.get("swath.kind") == "sweep":
+            end_cut_off(client, run.run_id, "KILLED")
+            continue
+        client.set_tag(run.run_id, ERROR, REASON)
         client.set_terminated(run.run_id, "KILLED")
     return stale

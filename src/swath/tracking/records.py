@@ -126,6 +126,10 @@ class RunEnd:
     traceback: str | None = None
 
 
+NOT_ENDED = "It is running, or was cut off."
+"""What the description of a sweep says until it has ended."""
+
+
 @dataclass(frozen=True)
 class SweepStart:
     """What is known of a sweep when it begins.
@@ -135,6 +139,7 @@ class SweepStart:
       sweep_id: unique per command.
       tags: text.
       note: its description, in Markdown.
+      experiment_note: description of the experiment it is in, in Markdown.
       view: what MLflow's page shows of it, as that page keeps it.
       manifest: text of the artifact `manifest.json`.
     """
@@ -143,6 +148,7 @@ class SweepStart:
     sweep_id: str
     tags: dict[str, str]
     note: str
+    experiment_note: str
     view: str
     manifest: str
 

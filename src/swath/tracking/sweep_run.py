@@ -1,15 +1,18 @@
 """A sweep's own run: it begins with the sweep and ends with it, beside the runs of its configurations."""
 
+import contextlib
 import time
+from collections import Counter
 from collections.abc import Mapping
 
 from mlflow.entities import Metric, RunTag
+from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from swath.tracking.artifacts import artifact_folder
 from swath.tracking.going_on import RESUMED
-from swath.tracking.records import Status, SweepEnd, SweepStart
-from swath.ui import SHARED_VIEW_TAG
+from swath.tracking.records import NOT_ENDED, Status, SweepEnd, SweepStart
+from swath.ui import SHARED_VIEW_TAG, sweep_filter
 
 NOTE = "mlflow.note.content"
 """The tag that MLflow's page shows as a description."""
@@ -52,6 +55,7 @@ class SweepRun:
         self._write("manifest.json", start.manifest)
         self._view_tag = f"{SHARED_VIEW_TAG}{start.sweep_id}"
         client.set_experiment_tag(experiment_id, self._view_tag, start.view)
+        self._describe_experiment(start.experiment_note)
 
     def end(self, end: SweepEnd) -> None:
         """Store what has come of the sweep, and end its run.
@@ -84,10 +88,43 @@ class SweepRun:
 
     def abort(self, status: Status) -> None:
         """End the run with what is there."""
-        self._client.set_terminated(self.run_id, status)
+        end_cut_off(self._client, self.run_id, status)
 
     def _describe_experiment(self, note: str) -> None:
         tags = self._client.get_experiment(self._experiment_id).tags
         if tags.get(NOTE) in (None, "", tags.get(OWN_NOTE)):
             for name in (NOTE, OWN_NOTE):
                 self._client.set_experiment_tag(self._experiment_id, name, note)
+
+
+def end_cut_off(client: MlflowClient, run_id: str, status: Status) -> None:
+    """End the own run of a sweep that came to no end of its own, with the counts of its configurations.
+
+    Args:
+      client: of the store.
+      run_id: of the sweep's own run.
+      status: MLflow's.
+    """
+    with contextlib.suppress(MlflowException):  # the status matters more
+        run = client.get_run(run_id)
+        tags = run.data.tags
+        counts = _counts(client, run.info.experiment_id, tags["swath.sweep_id"])
+        said = f"It was cut off: {counts['FINISHED']} of {tags.get('swath.asked_for', '?')} finished."
+        told = {
+            **{f"swath.{kept.lower()}": str(counts[kept]) for kept in ("FINISHED", "FAILED", "KILLED")},
+            NOTE: tags.get(NOTE, "").replace(NOT_ENDED, said),
+        }
+        client.log_batch(run_id, tags=[RunTag(name, value) for name, value in told.items()])
+    client.set_terminated(run_id, status)
+
+
+def _counts(client: MlflowClient, experiment_id: str, sweep_id: str) -> Counter[str]:
+    """How many configurations of a sweep have each status."""
+    found: Counter[str] = Counter()
+    token: str | None = None
+    while True:
+        page = client.search_runs([experiment_id], sweep_filter(sweep_id), page_token=token)
+        found.update(run.info.status for run in page)
+        token = page.token
+        if not token:
+            return found

@@ -1,0 +1,69 @@
+"""What a sweep's own run says when the sweep has ended."""
+
+from typing import Any
+
+from support.small import run_config
+
+from swath.launch import Launch, RunResult
+from swath.sweep_record import sweep_end
+
+LAUNCH = Launch("ad-hoc", "0123456789ab", ("learning_rate",), "swath -m learning_rate=1e-7,1e-6")
+
+
+def result(rate: float, status: str, seed: int = 0, **metrics: float) -> RunResult:
+    named = {name.replace("_", "/", 1): value for name, value in metrics.items()}
+    anything: Any = None
+    config = run_config(learning_rate=rate, seed=seed)
+    return RunResult(config, status, named, None, anything, run_id=f"run{rate}/{seed}")  # type: ignore[arg-type]
+
+
+RESULTS = [
+    result(1e-7, "FINISHED", validation_accuracy=0.2, test_loss=2.0),
+    result(1e-6, "FINISHED", validation_accuracy=0.4, test_loss=1.0),
+    result(1e-5, "KILLED"),
+    result(1e-4, "FAILED"),
+    result(1e-3, "FAILED"),
+]
+
+
+def test_tags_count_what_finished_what_failed_and_what_was_killed() -> None:
+    end = sweep_end(LAUNCH, RESULTS, 7, 2.0, interrupted=True)
+    counts = {name: end.tags[f"swath.{name}"] for name in ("asked_for", "finished", "failed", "killed")}
+    assert counts == {"asked_for": "7", "finished": "2", "failed": "2", "killed": "1"}
+    assert end.status == "KILLED"
+    assert end.tags["swath.wall_s"] == "2.0"
+    assert int(end.tags["swath.steps_per_s"]) == sum(entry.config.max_steps for entry in RESULTS[:2]) / 2
+
+
+def test_best_is_kept_of_a_sweep_that_was_interrupted_too() -> None:
+    for interrupted in (True, False):
+        end = sweep_end(LAUNCH, RESULTS, 5, 2.0, interrupted)
+        assert end.metrics == {"best/validation/accuracy": 0.4, "best/test/loss": 1.0}
+        assert end.tags["swath.best_run_id"] == "run1e-06/0"
+    assert sweep_end(LAUNCH, RESULTS[2:], 3, 2.0, interrupted=False).metrics == {}
+
+
+def test_description_says_what_was_asked_the_best_the_grid_and_how_to_have_it_again() -> None:
+    note = sweep_end(LAUNCH, RESULTS, 5, 2.0, interrupted=False).note.split("\n\n")
+    assert note[0] == "**Which learning_rate?**"
+    assert note[1].startswith("2 of 5 finished in 2.0 s")
+    assert note[2] == "Best by validation/accuracy: `learning_rate=1e-06`, 0.4000 (run run1e-06/0)."
+    assert note[3] == "Grid: `learning_rate=1e-07,1e-06,1e-05,0.0001,0.001`"
+    assert note[4] == "Made by: `swath -m learning_rate=1e-7,1e-6`"
+    assert note[5] == "Reproduce it: `swath-reproduce --sweep 0123456789ab`"
+
+
+def test_best_of_several_seeds_is_of_the_configuration_with_the_best_mean() -> None:
+    accuracies = {(1e-7, 0): 0.9, (1e-7, 1): 0.1, (1e-6, 0): 0.6, (1e-6, 1): 0.7}
+    results = [
+        result(rate, "FINISHED", seed, validation_accuracy=value)
+        for (rate, seed), value in accuracies.items()
+    ]
+    end = sweep_end(LAUNCH, results, 4, 1.0, interrupted=False)
+    assert end.tags["swath.best_run_id"] == "run1e-06/1"
+    assert [line.split(",")[1] for line in end.ranking_csv.splitlines()[1:]] == [
+        "run1e-06/1",
+        "run1e-06/0",
+        "run1e-07/0",
+        "run1e-07/1",
+    ]
