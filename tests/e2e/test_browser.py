@@ -3,11 +3,9 @@
 $SWATH_SCREENSHOTS names a folder for pictures of the pages; `make screenshots` sets it.
 """
 
-import contextlib
 import os
 import re
 import shutil
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,8 @@ playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is no
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium; on Debian: apt-get install chromium")
 
-PRINTED = "http://127.0.0.1:5000"
+PORT = free_port()
+PRINTED = f"http://127.0.0.1:{PORT}"
 SWEEP = ("-cn", "quickstart", "max_steps=60,120")
 OTHER_SWEEP = ("-m", "data=digits", "learning_rate=1e-7,1e-6", "max_steps=20", "batch_size=20")
 SINGLE = ("data=digits", "max_steps=20")
@@ -53,7 +52,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two sweeps in one experiment, and a single run."""
     folder = tmp_path_factory.mktemp("browser")
     for name, words in {"other": OTHER_SWEEP, "sweep": SWEEP, "single": SINGLE}.items():
-        done = swath(folder, *words, SWATH_AFTERWARDS="wait")
+        done = swath(folder, *words, SWATH_AFTERWARDS="wait", MLFLOW_PORT=str(PORT))
         assert done.returncode == 0, done.stderr
         (folder / f"{name}.txt").write_text(done.stdout)
     return folder
@@ -89,10 +88,9 @@ def address_of(what: str, text: str) -> str:
 
 @pytest.fixture(scope="module")
 def server(folder: Path) -> Iterator[str]:
-    """`mlflow ui`, at the printed port where that is free; with one worker, for one reader."""
-    with contextlib.closing(socket.socket()) as asked:
-        taken = asked.connect_ex(("127.0.0.1", 5000)) == 0
-    with mlflow_server(folder, free_port() if taken else 5000, "/health", "ui", "--workers", "1") as address:
+    """`mlflow ui`, at the printed port; with one worker, for one reader."""
+    with mlflow_server(folder, PORT, "/health", "ui", "--workers", "1") as address:
+        assert address == PRINTED
         yield address
 
 
@@ -232,10 +230,9 @@ def test_sweep_says_what_it_asked_and_how_it_ended(page: Any, server: str, folde
 def test_compare_command_prints_addresses_that_lead_to_the_same_pages(
     page: Any, server: str, folder: Path, run_ids: list[str]
 ) -> None:
-    done = swath_compare(folder, sweep_id(folder), "--ui")
+    done = swath_compare(folder, sweep_id(folder), "--ui", MLFLOW_PORT=str(PORT))
     assert address_of("its runs", done.stderr) == address_of("its runs", printed(folder))
     assert address_of("the best 12 side by side", done.stderr) == (
         address_of("the best 12 side by side", printed(folder))
     )
-    if server == PRINTED:
-        assert "mlflow ui" not in done.stderr, "a server is there already"
+    assert "mlflow ui" not in done.stderr, "a server is there already"

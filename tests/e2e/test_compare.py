@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import mlflow
@@ -198,6 +199,14 @@ def test_pictures(folder: Path, sweeps: list[dict[str, str]], tmp_path: Path, ki
                 assert len(set(picture.convert("L").resize((64, 64)).tobytes())) > 10, "not blank"
         else:
             assert "<svg" in path.read_text()
+    if kind == "svg":
+        rows = ranking(folder, sweeps[0]["sweep_id"])
+        sheets = (tmp_path / "weights.svg").read_text()
+        ends = [
+            sheets.index(f"{which} run, validation accuracy {row['validation/accuracy']:.3f}")
+            for which, row in (("best", rows[0]), ("worst", rows[3]))
+        ]
+        assert ends == sorted(ends)
 
 
 def test_best_weights_as_a_registered_model(
@@ -238,6 +247,23 @@ def test_two_runs_side_by_side(folder: Path, sweeps: list[dict[str, str]]) -> No
     assert "numbers: weights: largest difference " in done.stdout
     same = swath_compare(folder, "--diff", str(first["run_id"]), str(first["run_id"]))
     assert same.stdout == "numbers: identical, bit for bit\n"
+
+
+def test_runs_that_cannot_be_meant_are_refused(folder: Path, sweeps: list[dict[str, str]]) -> None:
+    client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
+    (own, *_) = client.search_runs(["1"], "tags.`swath.kind` = 'sweep'")
+    best = sweeps[0]["best_run_id"]
+    beginnings = [run.info.run_id[0] for run in client.search_runs(["1"], "tags.`swath.kind` = 'run'")]
+    (several, count), *_ = Counter(beginnings).most_common(1)
+    assert count > 1, "ten ids begin with one of sixteen digits"
+    for words, said in {
+        (own.info.run_id, best): f"--diff: run {own.info.run_id} is none that swath has trained",
+        (best, several): f"run {several}: {count} runs begin so; type more of the id",
+        (best, ""): "expected the id of a run, or its beginning",
+    }.items():
+        done = swath_compare(folder, "--diff", *words)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == f"swath-compare: {said}\n"
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,18 @@ def test_curves_of_a_metric_that_nobody_has_are_an_empty_table(uri: str) -> None
     curves = load_curves("quickstart", ["nothing"], uri)
     assert isinstance(curves, pd.DataFrame)
     assert curves.empty
+    assert [str(kind) for kind in curves.dtypes] == ["object", "int64", "object", "float64"]
     assert list(curves.columns) == ["run_id", "step", "metric", "value"]
+
+
+def test_curves_of_a_run_by_the_beginning_of_its_id_and_of_one_metric(uri: str) -> None:
+    run_id = load_sweep("quickstart", uri)["run_id"].iloc[0]
+    once = load_curves([run_id[:20], run_id[:20]], "train/loss", uri)
+    assert once["run_id"].unique().tolist() == [run_id]
+    assert once["metric"].unique().tolist() == ["train/loss"]
+    assert once["step"].is_unique
+    with pytest.raises(SwathError, match="no run 0000 in this store"):
+        load_curves(["0000"], uri=uri)
 
 
 def test_weights_are_those_of_the_run(uri: str, folder: Path) -> None:

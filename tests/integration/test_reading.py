@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ import pytest
 from mlflow.entities import Metric, RunTag
 from mlflow.tracking import MlflowClient
 
-from swath.comparing.sweeps import all_of, all_sweeps, find_sweep
+from swath.comparing.sweeps import Sweep, all_of, all_sweeps, find_sweep
 from swath.errors import SwathError
 from swath.reading.client import ClientReader
 from swath.reading.sql import SqlReader
@@ -92,6 +93,27 @@ def test_reading_changes_nothing(store: Path, tmp_path: Path, monkeypatch: pytes
     assert [path.name for path in tmp_path.iterdir()] == ["copy"]
 
 
+def test_more_runs_than_one_question_may_ask_for_are_read(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("swath.reading.sql.AT_ONCE", 2)
+    monkeypatch.setattr("swath.reading.client.PAGE", 2)
+    direct, client = sql(store), ClientReader(f"sqlite:///{store}/mlflow.db")
+    ids = [run.run_id for run in direct.runs({"swath.kind": "run"})]
+    assert len(ids) == 6
+    assert [run.run_id for run in client.runs({"swath.kind": "run"})] == ids
+    assert [curve.run_id for curve in direct.curves(ids, ["train/loss"])] == ids
+
+
+def test_status_of_a_sweep_is_that_of_its_own_run_once_nothing_runs(store: Path) -> None:
+    (run, *_) = sql(store).runs({"swath.sweep_id": "aaaaaaaaaaaa"})
+    finished = replace(run, status="FINISHED")
+    killed = replace(run, status="KILLED", tags={"swath.kind": "sweep"})
+    assert Sweep("a", "b", (finished,), killed).status == "KILLED"
+    assert Sweep("a", "b", (finished,), None).status == "FINISHED"
+    assert Sweep("a", "b", (finished, replace(run, status="FAILED")), None).status == "FAILED"
+
+
 def test_sweeps_of_a_store(store: Path) -> None:
     first, second, third = all_sweeps(sql(store))
     assert (first.name, first.sweep_id, first.counts) == (
@@ -138,6 +160,10 @@ def test_file_that_is_no_store(tmp_path: Path) -> None:
 
 def test_store_of_another_version_says_what_to_type(store: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copy(store / "mlflow.db", tmp_path / "old.db"))
+    with closing(sqlite3.connect(copy)) as connection, connection:
+        connection.execute("update alembic_version set version_num = 'ffffffffffff'")
+    with pytest.raises(SwathError, match=r"of a newer version of MLflow than .*pip install --upgrade mlflow"):
+        open_reader(f"sqlite:///{copy}")
     with closing(sqlite3.connect(copy)) as connection, connection:
         connection.execute("update alembic_version set version_num = '451aebb31d03'")
     with pytest.raises(SwathError, match=f"mlflow db upgrade sqlite:///{copy}"):

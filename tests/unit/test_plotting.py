@@ -5,9 +5,11 @@ import pytest
 from matplotlib.patches import Rectangle
 
 from swath.plotting.accuracy import draw_accuracy
+from swath.plotting.confusion import draw_confusion
 from swath.plotting.curves import draw_curves, mean_curve, smoothed
-from swath.plotting.grid import Layout
+from swath.plotting.grid import Layout, layout_of
 from swath.plotting.heat_map import draw_heat_map
+from swath.reading.files import Predictions
 from swath.reading.records import Curve, StoredRun
 
 LAYOUT = Layout("learning_rate", "batch_size", None)
@@ -89,3 +91,40 @@ def test_error_bars_of_an_accuracy_are_its_interval() -> None:
     (bars,) = axes.containers
     low, high = bars.lines[2][0].get_segments()[0][:, 1]  # type: ignore[attr-defined]
     assert (low, high) == (pytest.approx(0.4437, abs=1e-4), pytest.approx(0.5563, abs=1e-4))
+
+
+def test_confusion_has_true_classes_in_rows_and_predicted_ones_in_columns() -> None:
+    predictions = Predictions(np.array([1, 1, 0], np.uint8), np.array([0, 0, 0], np.uint8))
+    axes = draw_confusion(predictions, ("a", "b"), "title").axes[0]
+    counts = {text.get_position(): text.get_text() for text in axes.texts}
+    assert counts == {(0, 0): "1", (1, 0): "2", (0, 1): "0", (1, 1): "0"}
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted class", "true class")
+
+
+def test_a_metric_that_is_nowhere_a_number_has_a_map_without_a_frame() -> None:
+    runs = [run("1e-6", "10", test_loss=float("nan")), run("1e-5", "20", test_loss=float("nan"))]
+    assert len(draw_heat_map(runs, LAYOUT, "test/loss").axes[0].patches) == 0
+
+
+def test_bars_are_of_evaluations_only() -> None:
+    runs = [run(rate, "10", train_accuracy=0.5) for rate in ("1e-8", "1e-6", "1e-4")]
+    assert draw_accuracy(runs, LAYOUT, "train/accuracy").axes[0].get_ylabel() == "train accuracy"
+
+
+def test_random_search_has_one_line_of_means_instead_of_a_line_for_each_run() -> None:
+    runs = [run(f"{1e-8 * place}", str(place), validation_accuracy=0.5) for place in range(1, 31)]
+    layout = layout_of(("learning_rate", "batch_size"), runs)
+    assert layout == Layout("learning_rate", None, None)
+
+
+def test_runs_that_lack_a_field_of_the_grid_have_a_place_all_the_same() -> None:
+    whole, lacking = run("1e-6", "10", validation_accuracy=0.5), run("1e-5", "20", validation_accuracy=0.4)
+    del lacking.params["batch_size"]
+    layout = layout_of(("learning_rate", "batch_size"), [whole, lacking])
+    assert layout is not None
+    assert len(draw_accuracy([whole, lacking], layout, "validation/accuracy").axes) == 1
+
+
+def test_curve_that_has_a_step_twice_is_averaged_once() -> None:
+    found = mean_curve([curve([0, 1, 1], [0.0, 0.2, 0.2]), curve([0, 1], [1.0, 0.6])])
+    assert (found.steps.tolist(), found.values.tolist()) == ([0, 1], [0.5, pytest.approx(0.4)])

@@ -175,6 +175,17 @@ def test_another_store_is_named_for_mlflow_ui() -> None:
     assert lines[-1].endswith("swath-compare 0123456789ab --uri sqlite:////else/x.db")
 
 
+def test_port_that_something_else_listens_at_is_left_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("swath.ui_server._listens", lambda port: port < 5002)
+    lines = swept_screen([result(1e-7, test_accuracy=0.9)])
+    assert lines[-3].endswith("mlflow ui --port 5002")
+    assert lines[-2].startswith("  its runs: http://127.0.0.1:5002/#/experiments/7/runs?")
+    monkeypatch.setenv("MLFLOW_PORT", "6000")
+    lines = swept_screen([result(1e-7, test_accuracy=0.9)])
+    assert lines[-3].endswith("mlflow ui")
+    assert lines[-2].startswith("  its runs: http://127.0.0.1:6000/#/experiments/7/runs?")
+
+
 @pytest.mark.parametrize(("width", "digits"), [(200, 32), (60, 8)])
 def test_narrow_table_shows_the_first_digits_of_the_run_ids(width: int, digits: int) -> None:
     lines = swept_screen([result(1e-7, test_accuracy=0.9)], width)
