@@ -117,7 +117,9 @@ def grid_fields(results: Sequence[RunResult]) -> tuple[str, ...]:
 
 
 def _experiment_note(launch: Launch, configs: Sequence[RunConfig], lines: Sequence[str]) -> str:
-    return _note(launch, configs, [f"Sweeps made by swath. The latest, `{launch.sweep}`: {' '.join(lines)}"])
+    # The page of an experiment shows the first line of it until somebody unfolds the rest.
+    latest = f"Sweeps made by swath. The latest, `{launch.sweep}`: {' '.join(lines)}"
+    return "\n\n".join([latest, _note(launch, configs, [])])
 
 
 def _note(launch: Launch, configs: Sequence[RunConfig], lines: Sequence[str]) -> str:

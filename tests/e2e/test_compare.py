@@ -276,7 +276,8 @@ def test_runs_that_cannot_be_meant_are_refused(folder: Path, sweeps: list[dict[s
         (["ad-hoc", "--where", "rate <"], 1, "--where 'rate <' cannot be understood"),
         (["ad-hoc", "--svg"], 2, "--svg: expected with --plots DIR"),
         (["--plots", "x"], 2, "--plots: expected with a sweep; swath-compare lists them"),
-        (["ad-hoc", "--limit", "0"], 2, "expected a whole number from 1 up"),
+        (["ad-hoc", "--limit", "0"], 2, "0: expected a whole number from 1 up"),
+        (["ad-hoc", "--limit", "abc"], 2, "abc: expected a whole number from 1 up"),
         (["--diff", "zz", "zz"], 1, "no run zz in this store"),
         (["ad-hoc", "--uri", "sqlite:////nowhere/mlflow.db"], 1, "no store at /nowhere/mlflow.db"),
         (

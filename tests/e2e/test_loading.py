@@ -1,5 +1,6 @@
 """Sweeps, curves and weights in Python, and the script that shows how."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from support.command import CONFIGURATIONS, swath
 from swath import load_curves, load_sweep, load_weights
 from swath.errors import SwathError
 
+README = Path(__file__).resolve().parents[2] / "README.md"
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "best_learning_rate.py"
 COUNT = 12
 DIVERGES = ("-m", "data=digits", "max_steps=20", "batch_size=20", "learning_rate=1e-6,1e36")
@@ -106,6 +108,16 @@ def test_run_without_weights_says_so(uri: str) -> None:
 def test_unknown_sweep_names_the_nearest(uri: str) -> None:
     with pytest.raises(SwathError, match="nearest: quickstart"):
         load_sweep("quickstat", uri)
+
+
+def test_python_of_the_readme_runs_in_the_folder_of_the_sweep(folder: Path) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)
+    code += "\nprint(len(runs), len(curves), weights.shape, weights.dtype)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "12 3600 (3072, 10) float32\n"
 
 
 def test_example_runs_in_the_folder_of_the_sweep(folder: Path) -> None:

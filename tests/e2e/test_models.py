@@ -1,6 +1,7 @@
 """The weights of a run as an MLflow model: what it predicts, where it loads, how it is served."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -75,6 +76,12 @@ def test_model_says_what_goes_in_and_comes_out(folder: Path) -> None:
         Path(best_run(folder).info.artifact_uri.removeprefix("file://")) / "model/requirements.txt"
     ).read_text()
     assert {line.split("==")[0] for line in required.split()} == {"mlflow", "numpy", "pandas"}
+
+
+def test_model_names_no_folder_of_the_machine_it_was_made_on(folder: Path) -> None:
+    text = (Path(best_run(folder).info.artifact_uri.removeprefix("file://")) / "model/MLmodel").read_text()
+    assert "model_code_path: model_code.py" in text
+    assert not re.search(r": /|file:", text)
 
 
 def test_model_loads_without_swath_and_without_tensorflow(folder: Path, tmp_path: Path) -> None:

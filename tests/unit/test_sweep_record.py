@@ -53,6 +53,14 @@ def test_description_says_what_was_asked_the_best_the_grid_and_how_to_have_it_ag
     assert note[5] == "Reproduce it: `swath-reproduce --sweep 0123456789ab`"
 
 
+def test_description_of_the_experiment_begins_with_the_latest_sweep_and_its_best() -> None:
+    first, *others = sweep_end(LAUNCH, RESULTS, 5, 2.0, interrupted=False).experiment_note.split("\n\n")
+    assert first.startswith("Sweeps made by swath. The latest, `ad-hoc`: 2 of 5 finished in 2.0 s")
+    assert first.endswith("Best by validation/accuracy: `learning_rate=1e-06`, 0.4000 (run run1e-06/0).")
+    assert others[0] == "**Which learning_rate?**"
+    assert others[-1] == "Reproduce it: `swath-reproduce --sweep 0123456789ab`"
+
+
 def test_best_of_several_seeds_is_of_the_configuration_with_the_best_mean() -> None:
     accuracies = {(1e-7, 0): 0.9, (1e-7, 1): 0.1, (1e-6, 0): 0.6, (1e-6, 1): 0.7}
     results = [

@@ -68,7 +68,6 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _from_one(text: str) -> int:
-    number = int(text)
-    if number < 1:
+    if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text}: expected a whole number from 1 up")
-    return number
+    return int(text)

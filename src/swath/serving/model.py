@@ -79,6 +79,12 @@ def _save(run: StoredRun, target: Path, weights: Path, model_id: str) -> None:
         input_example=np.zeros([1, 32, 32, 3], np.uint8),
         pip_requirements=[f"{name}=={version(name)}" for name in REQUIREMENTS],
     )
+    # MLflow writes down where it found the files; it reads them from within the model.
+    saved = Model.load(str(target))
+    flavor = saved.flavors["python_function"]
+    flavor["model_code_path"] = CODE.name
+    flavor["artifacts"]["weights"]["uri"] = flavor["artifacts"]["weights"]["path"]
+    saved.save(str(target / "MLmodel"))
 
 
 def signature(class_names: tuple[str, ...]) -> ModelSignature:
