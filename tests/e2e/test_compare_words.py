@@ -66,6 +66,8 @@ def test_condition_comes_before_ranking_and_registering(folder: Path, sweep_ids:
     done = swath_compare(folder, sweep_ids[1], "--where", "seed == 1", "--register", "of-seed-1")
     assert done.returncode == 0, done.stderr
     assert f"registered run {held[0]['run_id']} as models:/of-seed-1/1, alias champion" in done.stderr
+    again = swath_compare(folder, sweep_ids[1], "--where", "seed == 1", "--register", "of-seed-1")
+    assert "models:/of-seed-1/1, alias champion" in again.stderr
 
 
 def test_seeds_are_gathered_in_every_format(folder: Path, sweep_ids: list[str]) -> None:

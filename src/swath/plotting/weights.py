@@ -19,7 +19,7 @@ def draw_weight_sheets(
       sheets: of each, its title and weights, float32 [3072, classes].
       class_names: in the order of the columns.
     """
-    figure, axes = new_figure(6.0 * len(sheets), 3.5, len(sheets))
+    figure, axes = new_figure(6.0 * len(sheets), 3.3, len(sheets))
     for place, (title, weights) in zip(axes, sheets, strict=True):
         place.imshow(np.asarray(draw_weights(weights, class_names)))
         place.set_title(title, fontsize=10)

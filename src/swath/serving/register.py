@@ -18,6 +18,8 @@ ALIAS = "champion"
 def register_best(sweep: Sweep, best: Judged, metric: str, name: str, uri: str | None) -> str:
     """Register the best run's model, and make it the champion; returns a line that says so.
 
+    A run that is registered under that name already gets no second version.
+
     Args:
       sweep: the sweep.
       best: its best run.
@@ -40,19 +42,21 @@ def register_best(sweep: Sweep, best: Judged, metric: str, name: str, uri: str |
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-        version = client.create_model_version(
-            name,
+        why = {
+            "swath.sweep": sweep.name,
+            "swath.sweep_id": sweep.sweep_id,
+            "swath.why": f"best of {len(sweep.finished)} by {metric}: {best.value:.4f}",
+            "swath.data_digest": best.run.tags.get("swath.data_digest", ""),
+            "swath.fingerprint": best.run.tags.get("swath.fingerprint", ""),
+        }
+        of_this_run = client.search_model_versions(f"run_id = '{best.run.run_id}'")
+        version = next((found for found in of_this_run if found.name == name), None)
+        if version is None:
             # A server takes files of this machine only from within the run's own artifacts.
-            f"{best.run.artifact_uri}/{NAME}",
-            run_id=best.run.run_id,
-            tags={
-                "swath.sweep": sweep.name,
-                "swath.sweep_id": sweep.sweep_id,
-                "swath.why": f"best of {len(sweep.finished)} by {metric}: {best.value:.4f}",
-                "swath.data_digest": best.run.tags.get("swath.data_digest", ""),
-                "swath.fingerprint": best.run.tags.get("swath.fingerprint", ""),
-            },
-        )
+            source = f"{best.run.artifact_uri}/{NAME}"
+            version = client.create_model_version(name, source, run_id=best.run.run_id)
+        for tag, value in why.items():
+            client.set_model_version_tag(name, version.version, tag, value)
         client.set_registered_model_alias(name, ALIAS, version.version)
     except MlflowException as error:
         raise SwathError(f"--register {name}: {one_line(error, address)}") from error
