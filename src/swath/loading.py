@@ -26,8 +26,9 @@ def load_sweep(sweep: str, uri: str | None = None) -> pd.DataFrame:
     """The runs of a sweep, one row each, in the order in which they began.
 
     Columns: `run_id`, `status`, `sweep`, `sweep_id`, `name` (str), `started` (datetime64, UTC), the fields
-    that decide the numbers (`batch_size` int64, `learning_rate` float64, ..., by dotted name), then every
-    single-valued metric (float64, nan where a run lacks it): `validation/accuracy`, `test/accuracy`, ...
+    that decide the numbers (`batch_size` int64, `learning_rate` float64, ..., by dotted name; Int64 where a
+    run lacks it), then every single-valued metric (float64, nan where a run lacks it): `validation/accuracy`,
+    `test/accuracy`, ...; `metrics.NAME` where another column has its name.
 
     Args:
       sweep: name (its latest) or id.

@@ -1,7 +1,7 @@
 """Which configuration is best: the one ranking for every place that ranks."""
 
 import math
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 REPEATED_BY = ("seed",)
@@ -48,9 +48,14 @@ def rank(
     for index in range(len(runs)):
         repeated.setdefault(index if configurations is None else configurations[index], []).append(index)
     best_first = sorted(
-        repeated.values(), key=lambda members: (*_means([keys[index] for index in members]), members[0])
+        repeated.values(),
+        key=lambda members: (_missing_last(_means([keys[index] for index in members])), members[0]),
     )
-    order = [index for members in best_first for index in sorted(members, key=lambda i: (keys[i], i))]
+    order = [
+        index
+        for members in best_first
+        for index in sorted(members, key=lambda index: (_missing_last(keys[index]), index))
+    ]
     return Ranking(metric, tuple(order))
 
 
@@ -70,15 +75,17 @@ def objective(metrics: Mapping[str, float]) -> float:
 
 
 def _badness(metrics: Mapping[str, float], metric: str) -> float:
-    """The larger, the worse; a metric that is missing or no number is the worst."""
+    """The larger, the worse; nan where the metric is missing or no number."""
     value = metrics.get(metric, math.nan)
-    if math.isnan(value):
-        return math.inf
     return -value if larger_is_better(metric) else value
 
 
-def _means(keys: Sequence[tuple[float, ...]]) -> Iterator[float]:
-    """The mean of each column, over what is a number; infinite where nothing is."""
-    for column in zip(*keys, strict=True):
-        known = [value for value in column if value != math.inf]
-        yield sum(known) / len(known) if known else math.inf
+def _missing_last(key: Sequence[float]) -> tuple[tuple[bool, float], ...]:
+    """A key to sort by, in which nan comes behind everything else."""
+    return tuple((math.isnan(value), 0.0 if math.isnan(value) else value) for value in key)
+
+
+def _means(keys: Sequence[Sequence[float]]) -> list[float]:
+    """The mean of each column, over what is a number; nan where nothing is."""
+    columns = [[value for value in column if not math.isnan(value)] for column in zip(*keys, strict=True)]
+    return [sum(column) / len(column) if column else math.nan for column in columns]

@@ -48,6 +48,7 @@ class Rows:
             self,
             headings=[self.headings[place] for place in kept],
             rows=[[row[place] for place in kept] for row in self.rows],
+            expendable=[name for name in self.expendable if name != heading],
         )
 
 
@@ -95,7 +96,7 @@ def _table(found: Rows, broken: bool, id_digits: int | None) -> Table:
         texts = [lines, *(_shown(heading, row[place], id_digits) for row in found.rows)]
         parts = [part for text in texts for part in (text.split() if heading in FOLDED else text.split("\n"))]
         table.add_column(
-            lines,
+            Text(lines),
             justify="left" if heading in TO_THE_LEFT else "right",
             min_width=max(map(cell_len, parts), default=0),
         )

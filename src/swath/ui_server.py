@@ -16,6 +16,7 @@ from swath.tracking.secrets import hide_password
 HOST, PORT = "127.0.0.1", 5000
 """Where `mlflow ui` listens, unless $MLFLOW_PORT says otherwise."""
 
+LAST_PORT = 65_535
 PORTS_TRIED = 20
 
 PATIENCE_S = 0.5
@@ -35,7 +36,8 @@ def see_lines(uri: str, pages: Sequence[tuple[str, str]], run_id: str) -> list[s
     if _shows(usual, run_id):
         return ["See it:", *_addresses(f"http://{HOST}:{usual}", pages)]
     # Another store's server may be there, or, on macOS, something else altogether.
-    port = next((port for port in range(usual, usual + PORTS_TRIED) if not _listens(port)), usual)
+    ports = range(usual, min(usual + PORTS_TRIED, LAST_PORT + 1))
+    port = next((port for port in ports if not _listens(port)), usual)
     words = "" if _lies_here(uri) else f" --backend-store-uri {uri}"
     words += "" if port == usual else f" --port {port}"
     return [f"See it: {command('mlflow')} ui{words}", *_addresses(f"http://{HOST}:{port}", pages)]
@@ -64,8 +66,9 @@ def _addresses(server: str, pages: Sequence[tuple[str, str]]) -> list[str]:
 
 
 def _usual_port() -> int:
+    """Where `mlflow ui` will listen; what it cannot take is its own to complain about."""
     given = os.environ.get("MLFLOW_PORT", "")
-    return int(given) if given.isdigit() else PORT
+    return int(given) if given.isdecimal() and 0 < int(given) <= LAST_PORT else PORT
 
 
 def _listens(port: int) -> bool:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import subprocess
 from collections import Counter
 from pathlib import Path
@@ -104,6 +105,23 @@ def test_words_choose_rows(folder: Path, sweeps: list[dict[str, str]]) -> None:
     assert len(ranking(folder, "--all-of=ad-hoc")) == 12
 
 
+def test_output_goes_through_links_and_into_pipes(
+    folder: Path, sweeps: list[dict[str, str]], tmp_path: Path
+) -> None:
+    (tmp_path / "real.csv").write_text("old")
+    (tmp_path / "link.csv").symlink_to("real.csv")
+    swath_compare(folder, sweeps[0]["sweep_id"], "--output", str(tmp_path / "link.csv"))
+    assert (tmp_path / "link.csv").is_symlink()
+    assert (tmp_path / "real.csv").read_text().startswith("rank,run_id")
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        swath_compare(folder, sweeps[0]["sweep_id"], "--limit", "1", "--output", str(tmp_path / "pipe"))
+        assert os.read(reader, 1_000_000).startswith(b"rank,run_id")
+    finally:
+        os.close(reader)
+
+
 def test_rows_are_written_into_a_file_in_the_form_that_its_name_says(
     folder: Path, sweeps: list[dict[str, str]], tmp_path: Path
 ) -> None:
@@ -124,7 +142,15 @@ def test_list_as_a_table_has_the_counts_of_each_sweep(folder: Path, sweeps: list
     assert heading.split()[3:7] == ["finished", "failed", "killed", "running"]
     assert first.split()[4:8] == ["4", "2", "0", "0"]
     assert second.split()[4:8] == ["6", "0", "0", "0"]
-    assert sweeps[1]["best_configuration"].split() == second.split()[-2:]
+    assert sweeps[1]["best_configuration"].endswith(" (mean over 3 seeds)")
+    assert second.rstrip().endswith(sweeps[1]["best_configuration"])
+    of_best = [
+        row["validation/accuracy"]
+        for row in ranking(folder, sweeps[1]["sweep_id"])
+        if f"learning_rate={row['learning_rate']} " in sweeps[1]["best_configuration"]
+    ]
+    assert len(of_best) == 3
+    assert float(sweeps[1]["best_value"]) == pytest.approx(np.mean(of_best))
 
 
 def test_tables_and_sentences(folder: Path, sweeps: list[dict[str, str]]) -> None:
@@ -274,6 +300,8 @@ def test_runs_that_cannot_be_meant_are_refused(folder: Path, sweeps: list[dict[s
         (["ad-hoc", "--metric", "accuracy"], 1, "--metric accuracy: no run has it; expected one of"),
         (["ad-hoc", "--sort", "rate"], 1, "--sort rate: expected one of"),
         (["ad-hoc", "--where", "rate <"], 1, "--where 'rate <' cannot be understood"),
+        (["ad-hoc", "--where", "seed == 9", "--register", "x"], 1, "holds for none of 6 runs"),
+        (["--close-stale", "--limit", "3"], 2, "--close-stale looks at the whole store; leave the rest out"),
         (["ad-hoc", "--svg"], 2, "--svg: expected with --plots DIR"),
         (["--plots", "x"], 2, "--plots: expected with a sweep; swath-compare lists them"),
         (["ad-hoc", "--limit", "0"], 2, "0: expected a whole number from 1 up"),

@@ -59,6 +59,15 @@ def test_pictures_show_the_metric_that_ranks(folder: Path, sweep_ids: list[str],
     assert "test loss" in (tmp_path / "accuracy.svg").read_text()
 
 
+def test_same_sweep_twice_counts_once(folder: Path) -> None:
+    once = rows(folder, "--all-of", "ad-hoc", "--where", "seed > 0")
+    assert swath(folder, *SEEDS, "learning_rate=1e-8,1e-7,1e-6", "seed=1,2").returncode == 0
+    twice = rows(folder, "--all-of", "ad-hoc", "--where", "seed > 0")
+    assert [row["rank"] for row in twice] == [row["rank"] for row in once]
+    assert [row["p_best"] for row in twice] == [row["p_best"] for row in once]
+    assert {row["run_id"] for row in twice}.isdisjoint(row["run_id"] for row in once), "the latest"
+
+
 def test_condition_comes_before_ranking_and_registering(folder: Path, sweep_ids: list[str]) -> None:
     held = rows(folder, sweep_ids[1], "--where", "seed == 1")
     assert [row["rank"] for row in held] == ["1", "2", "3"]

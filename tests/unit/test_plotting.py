@@ -1,5 +1,7 @@
 """What pictures show, read off Matplotlib's own objects."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from matplotlib.patches import Rectangle
@@ -128,3 +130,37 @@ def test_runs_that_lack_a_field_of_the_grid_have_a_place_all_the_same() -> None:
 def test_curve_that_has_a_step_twice_is_averaged_once() -> None:
     found = mean_curve([curve([0, 1, 1], [0.0, 0.2, 0.2]), curve([0, 1], [1.0, 0.6])])
     assert (found.steps.tolist(), found.values.tolist()) == ([0, 1], [0.5, pytest.approx(0.4)])
+
+
+def test_bars_over_seeds_are_one_standard_deviation() -> None:
+    runs = [
+        replace(run(rate, "10", validation_accuracy=value), params={**run(rate, "10").params, "seed": seed})
+        for rate in ("1e-8", "1e-6", "1e-4")
+        for seed, value in (("0", 0.4), ("1", 0.5), ("2", 0.6))
+    ]
+    axes = draw_accuracy(runs, LAYOUT, "validation/accuracy").axes[0]
+    assert axes.get_ylabel() == "validation accuracy,\nmean and s.d. over seed"
+    (bars,) = axes.containers
+    low, high = bars.lines[2][0].get_segments()[0][:, 1]  # type: ignore[attr-defined]
+    assert (low, high) == (pytest.approx(0.4), pytest.approx(0.6))
+
+
+def test_lines_stand_aside_by_no_more_than_a_hundredth_of_the_axis() -> None:
+    runs = [
+        run(rate, batch, validation_accuracy=0.5)
+        for rate in ("1e-8", "1e-6", "1e-4")
+        for batch in ("10", "20")
+    ]
+    axes = draw_accuracy(runs, LAYOUT, "validation/accuracy").axes[0]
+    for bars in axes.containers:
+        drawn = np.log10(np.asarray(bars.lines[0].get_xdata(), float))  # type: ignore[attr-defined]
+        assert np.abs(drawn - [-8, -6, -4]).max() <= 0.0101 * 4
+
+
+def test_numbers_on_a_map_stand_out_from_their_cells() -> None:
+    runs = [run(rate, "10", validation_accuracy=value) for rate, value in (("1e-6", 0.1), ("1e-5", 0.4))]
+    colours = {
+        text.get_text(): text.get_color()
+        for text in draw_heat_map(runs, LAYOUT, "validation/accuracy").axes[0].texts
+    }
+    assert colours == {".100": "white", ".400": "black"}  # low is dark

@@ -47,6 +47,13 @@ def test_what_is_no_number_counts_in_no_mean() -> None:
     assert rank(runs, configurations=["a", "a", "a", "b"]).order == (0, 1, 2, 3)
 
 
+def test_an_infinite_loss_is_worse_than_any_other_and_better_than_none() -> None:
+    runs = [{"test/loss": math.inf}, {}, {"test/loss": 9.0}, {"test/loss": 0.5}]
+    assert rank(runs, "test/loss").order == (3, 2, 0, 1)
+    repeated = [{"test/loss": value} for value in (0.5, math.inf, 0.6, 0.6)]
+    assert rank(repeated, "test/loss", ["a", "a", "b", "b"]).order == (2, 3, 0, 1)
+
+
 def test_other_metrics_rank_by_what_they_are() -> None:
     runs = [{"test/loss": 2.0, "runtime/train_s": 1.0}, {"test/loss": 1.0, "runtime/train_s": 2.0}]
     assert rank(runs, "test/loss").order == (1, 0)

@@ -1,5 +1,6 @@
 """What a sweep's own run says when the sweep has ended."""
 
+from dataclasses import replace
 from typing import Any
 
 from support.small import run_config
@@ -67,7 +68,12 @@ def test_best_of_several_seeds_is_of_the_configuration_with_the_best_mean() -> N
         result(rate, "FINISHED", seed, validation_accuracy=value)
         for (rate, seed), value in accuracies.items()
     ]
-    end = sweep_end(LAUNCH, results, 4, 1.0, interrupted=False)
+    launch = replace(LAUNCH, swept=("learning_rate", "seed"))
+    end = sweep_end(launch, results, 4, 1.0, interrupted=False)
+    assert (
+        "Best by validation/accuracy, by the mean over seeds: `learning_rate=1e-06 seed=1`, 0.7000 (run "
+        "run1e-06/1)." in end.note
+    )
     assert end.tags["swath.best_run_id"] == "run1e-06/1"
     assert [line.split(",")[1] for line in end.ranking_csv.splitlines()[1:]] == [
         "run1e-06/1",

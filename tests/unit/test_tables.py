@@ -1,8 +1,11 @@
 """Tables in terminals of any width."""
 
-import pytest
+import io
 
-from swath.tables import SHORT_ID, Rows, table_text
+import pytest
+from rich.console import Console
+
+from swath.tables import SHORT_ID, Rows, print_table, table_text
 
 RUN_ID = "0123456789abcdef0123456789abcdef"
 WIDE = Rows(
@@ -50,5 +53,19 @@ def test_brackets_are_no_markup_and_control_characters_do_nothing() -> None:
     assert lines(found, 80)[1] == "quick[test] [/x]  1 [31m2"
 
 
+def test_brackets_in_headings_are_no_markup_either() -> None:
+    assert lines(Rows(["[bold]x", "a:smile:b"], [["1", "2"]]), 80)[0] == "[bold]x  a:smile:b"
+
+
 def test_rows_that_stand_out_do_so_by_index() -> None:
-    assert "1" in table_text(Rows(["a"], [["1"], ["2"]], bold=[1]), 80)
+    screen = io.StringIO()
+    console = Console(file=screen, width=80, force_terminal=True, color_system="standard")
+    print_table(console, Rows(["a"], [["1"], ["2"]], bold=[1]))
+    _, first, second = screen.getvalue().splitlines()
+    assert "\x1b[1m" not in first
+    assert "\x1b[1m" in second
+
+
+def test_a_table_wider_than_any_terminal_is_whole_all_the_same() -> None:
+    found = Rows(["a"], [["x" * 100]])
+    assert "x" * 100 in table_text(found, 30)

@@ -153,7 +153,8 @@ class Progress:
             return
         metric = rank([result.metrics]).metric
         accuracy = result.metrics[metric]
-        if self.best is None or accuracy > self.best[1]:
+        # A test accuracy says nothing against one on validation images, which sorts behind it.
+        if self.best is None or (metric, accuracy) > self.best[:2]:
             self.best = (metric, accuracy, self.configuration(result))
 
 

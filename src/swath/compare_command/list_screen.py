@@ -1,34 +1,46 @@
 """The sweeps of a store, as rows."""
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import pandas as pd
 
-from swath.comparing.order import rank_runs
+from swath.comparing.configurations import are_repeated, gather
+from swath.comparing.order import metric_of, ordered
 from swath.comparing.sweeps import Sweep
 from swath.config.fields import named_values
-from swath.reading.records import StoredRun
+from swath.ranking import REPEATED_BY
 from swath.tables import Rows
 
 STATUSES = ("FINISHED", "FAILED", "KILLED", "RUNNING")
+
+
+@dataclass(frozen=True)
+class _Best:
+    """The best configuration of a sweep: its best run, and what it reaches, on average over its seeds."""
+
+    run_id: str | None = None
+    configuration: str = ""
+    metric: str = ""
+    value: float = math.nan
 
 
 def list_rows(sweeps: Sequence[Sweep]) -> Rows:
     """A row per sweep, for people."""
     rows = []
     for sweep in sweeps:
-        best = sweep.best
-        metric = _metric(sweep)
+        best = _best(sweep)
         rows.append(
             [
                 sweep.name,
                 sweep.sweep_id,
                 datetime.fromtimestamp(sweep.start_ms / 1000).strftime("%Y-%m-%d %H:%M"),
                 *(str(sweep.counts[status]) for status in STATUSES),
-                "" if best is None else f"{best.metrics.get(metric, float('nan')):.4f}",
-                "" if best is None else metric.removesuffix("/accuracy"),
-                "" if best is None else _configuration(best, sweep.swept),
+                "" if math.isnan(best.value) else f"{best.value:.4f}",
+                best.metric.removesuffix("/accuracy"),
+                best.configuration,
             ]
         )
     counted = [status.lower() for status in STATUSES]
@@ -41,8 +53,7 @@ def list_frame(sweeps: Sequence[Sweep]) -> pd.DataFrame:
     """A row per sweep, for programs."""
     rows = []
     for sweep in sweeps:
-        best = sweep.best
-        metric = _metric(sweep)
+        best = _best(sweep)
         rows.append(
             {
                 "sweep": sweep.name,
@@ -50,18 +61,30 @@ def list_frame(sweeps: Sequence[Sweep]) -> pd.DataFrame:
                 "status": sweep.status,
                 "started": pd.Timestamp(sweep.start_ms, unit="ms", tz="UTC"),
                 **{status.lower(): sweep.counts[status] for status in STATUSES},
-                "best_run_id": None if best is None else best.run_id,
-                "best_configuration": None if best is None else _configuration(best, sweep.swept),
-                "ranked_by": None if best is None else metric,
-                "best_value": float("nan") if best is None else best.metrics.get(metric, float("nan")),
+                "best_run_id": best.run_id,
+                "best_configuration": best.configuration or None,
+                "ranked_by": best.metric or None,
+                "best_value": best.value,
             }
         )
-    return pd.DataFrame(rows)
+    columns = ["sweep", "sweep_id", "status", "started", *(status.lower() for status in STATUSES)]
+    return pd.DataFrame(
+        rows, columns=[*columns, "best_run_id", "best_configuration", "ranked_by", "best_value"]
+    )
 
 
-def _configuration(run: StoredRun, swept: Sequence[str]) -> str:
-    return named_values(run.params, swept) or run.name
-
-
-def _metric(sweep: Sweep) -> str:
-    return rank_runs(sweep.finished).metric
+def _best(sweep: Sweep) -> _Best:
+    runs = sweep.finished
+    if not runs:
+        return _Best()
+    metric = metric_of(runs, None)
+    best_first = ordered(runs, metric)
+    best = best_first[0]
+    if not are_repeated(runs):
+        name = named_values(best.params, sweep.swept) or best.name
+        return _Best(best.run_id, name, metric, best.metrics.get(metric, math.nan))
+    first = gather(best_first)[0]
+    name = named_values(best.params, [field for field in sweep.swept if field not in REPEATED_BY])
+    seeds = f"mean over {len(first.by_seed)} seeds"
+    value = first.spreads[metric].mean if metric in first.spreads else math.nan
+    return _Best(best.run_id, f"{name} ({seeds})" if name else seeds, metric, value)

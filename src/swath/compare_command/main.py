@@ -80,7 +80,11 @@ def _check(words: argparse.Namespace) -> None:
     """Refuse words that do not go together."""
     if words.sweep and words.all_of:
         raise ConfigError([f"{words.sweep} and --all-of {words.all_of}: expected one of the two"])
-    if words.close_stale and (words.sweep or words.all_of or words.diff):
+    if words.close_stale and any(
+        value not in (None, False)
+        for name, value in vars(words).items()
+        if name not in ("close_stale", "uri")
+    ):
         raise ConfigError(["--close-stale looks at the whole store; leave the rest out"])
     if words.diff:
         if words.sweep or words.all_of:

@@ -43,7 +43,9 @@ def ranking_notes(
     notes += _alike_notes(judged, groups)
     if groups:
         notes += _seed_notes(sweep, judged[0], groups)
-    notes += _effects_notes(runs, sweep.swept, metric)
+    if groups:
+        runs = [run for group in groups for run in group.configuration.by_seed.values()]
+    notes += _effects_notes(runs, sweep.swept, metric, bool(groups))
     counts = sweep.counts
     missing = [
         f"{counts[status]} {status.lower()}" for status in ("RUNNING", "FAILED", "KILLED") if counts[status]
@@ -73,8 +75,8 @@ def _alike_notes(judged: Sequence[Judged], groups: Sequence[JudgedConfiguration]
         return []
     alike = sum(entry.like_best for entry in tested)
     notes = [
-        f"{MARK}: cannot be told from the best at 95 % ({test}, p > 0.05, each for itself): {alike} of the "
-        f"other {len(tested)} {what}."
+        f"{MARK}: cannot be told from the best at 95 % ({test}, p > 0.05, each for itself): {alike} of "
+        f"{len(tested)} other {what}."
     ]
     if untested := len(others) - len(tested):
         notes.append(f"Not tested, for want of predictions or on other images: {untested} {what}.")
@@ -90,10 +92,10 @@ def _seed_notes(sweep: Sweep, best: Judged, groups: Sequence[JudgedConfiguration
     return notes
 
 
-def _effects_notes(runs: Sequence[StoredRun], swept: Sequence[str], metric: str) -> list[str]:
+def _effects_notes(runs: Sequence[StoredRun], swept: Sequence[str], metric: str, repeated: bool) -> list[str]:
     fields = [field for field in swept if field not in REPEATED_BY]
     grid = {field: [run.params.get(field, "") for run in runs] for field in fields}
     effects = effects_of(grid, [run.metrics.get(metric, math.nan) for run in runs])
-    if effects is None or (len(effects.fields) < 2 and effects.repeats is None):
+    if effects is None or (len(effects.fields) < 2 and not repeated):
         return []  # a single field explains everything
-    return effects_lines(effects, metric, ", ".join(REPEATED_BY))
+    return effects_lines(effects, metric, ", ".join(REPEATED_BY) if repeated else None)

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from swath.comparing.configurations import Configuration, JudgedConfiguration
+from swath.comparing.evaluated import split_of
 from swath.comparing.frame import frame_of
 from swath.comparing.judged import Judged
 from swath.comparing.statistics import Spread
@@ -39,7 +40,8 @@ def ranking_rows(judged: Sequence[Judged], swept: Sequence[str], metric: str) ->
             ]
         )
     headings = ["rank", "", *swept, metric, INTERVAL, "p", *_other_splits(metric), TIME, RUN]
-    return Rows(headings, rows, _bold(judged), expendable=(TIME, "p", *_other_splits(metric), INTERVAL))
+    expendable = (TIME, "p", *_other_splits(metric), INTERVAL)
+    return _without_empty(Rows(headings, rows, _bold(judged), expendable), metric)
 
 
 def configuration_rows(judged: Sequence[JudgedConfiguration], swept: Sequence[str], metric: str) -> Rows:
@@ -62,7 +64,17 @@ def configuration_rows(judged: Sequence[JudgedConfiguration], swept: Sequence[st
         )
     others = [part for name in _other_splits(metric) for part in (name, f"{name.partition('/')[0]} s.d.")]
     headings = ["rank", "", *fields, "seeds", metric, "s.d.", "p", *others]
-    return Rows(headings, rows, _bold(judged), expendable=("p", *reversed(others)))
+    return _without_empty(Rows(headings, rows, _bold(judged), expendable=("p", *reversed(others))), metric)
+
+
+def _without_empty(found: Rows, metric: str) -> Rows:
+    """The same without columns in which nothing can stand: splits without images, tests of no accuracy."""
+    for heading in found.expendable:
+        place = found.headings.index(heading)
+        is_test = heading == "p" and split_of(metric) is not None  # the best alone has none, but others do
+        if not is_test and not any(row[place] for row in found.rows):
+            found = found.without(heading)
+    return found
 
 
 def _bold(judged: Sequence[Judged | JudgedConfiguration]) -> list[int]:

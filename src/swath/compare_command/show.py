@@ -51,8 +51,11 @@ def show_ranking(reader: Reader, sweep: Sweep, words: argparse.Namespace) -> Non
         held = set(matching(frame_of(sweep.runs), words.where)["run_id"])
         sweep = replace(sweep, runs=tuple(run for run in sweep.runs if run.run_id in held))
         if not sweep.runs:
+            none = f"--where {words.where!r} holds for none of {whole} runs"
+            if words.plots or words.register or words.ui:
+                raise SwathError(none)
             _write(words, ranking_frame([], [], [], ""), ranking_rows([], (), "validation/accuracy"))
-            _say(f"--where {words.where!r} holds for none of {whole} runs")
+            _say(none)
             return
     runs = sweep.finished
     unranked = [run for run in sweep.runs if run.status != "FINISHED"]

@@ -24,17 +24,31 @@ COMPARISONS: Mapping[type, Callable[[Any, Any], Any]] = {
     ast.In: lambda column, values: column.isin(values),
     ast.NotIn: lambda column, values: ~column.isin(values),
 }
+TURNED: Mapping[type, type[ast.cmpop]] = {
+    ast.Lt: ast.Gt,
+    ast.LtE: ast.GtE,
+    ast.Gt: ast.Lt,
+    ast.GtE: ast.LtE,
+    ast.Eq: ast.Eq,
+    ast.NotEq: ast.NotEq,
+}
+"""Comparisons with their sides exchanged."""
 ARITHMETIC: Mapping[type, Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
     ast.Div: operator.truediv,
 }
+TOO_MUCH = (ArithmeticError, MemoryError, RecursionError)
+COLUMN = "column_"
+"""Begins the names that columns have while a condition is parsed."""
 EXPECTED = "expected a condition such as 'learning_rate < 1e-5 and batch_size == 100'"
 
 
 def matching(frame: pd.DataFrame, condition: str) -> pd.DataFrame:
     """The rows for which a condition holds.
+
+    Where a run lacks a value, no comparison with it holds, nor the opposite of one.
 
     Args:
       frame: as from `frame_of`.
@@ -44,20 +58,30 @@ def matching(frame: pd.DataFrame, condition: str) -> pd.DataFrame:
     Raises:
       SwathError: it cannot be understood.
     """
-    columns = [str(name) for name in frame.columns]
+    columns = {f"{COLUMN}{place}": str(name) for place, name in enumerate(frame.columns)}
     try:
-        plain = re.sub(r"`([^`]*)`", lambda found: found[1] if found[1] in columns else found[0], condition)
-        tree = ast.parse(plain.strip(), mode="eval")
-        held = _value(tree.body, frame)
+        tree = ast.parse(_with_plain_names(condition.strip(), columns), mode="eval")
+        held = _value(tree.body, frame.rename(columns={name: plain for plain, name in columns.items()}))
         if not _is_condition(held):
             raise _NotUnderstoodError("it is no comparison of a column")
-    except (_NotUnderstoodError, SyntaxError, TypeError, ValueError, RecursionError) as error:
+    except (_NotUnderstoodError, SyntaxError, TypeError, ValueError, *TOO_MUCH) as error:
         reason = error.msg if isinstance(error, SyntaxError) else str(error).partition("\n")[0]
+        for plain, name in reversed(columns.items()):
+            reason = reason.replace(plain, name)
         raise SwathError(
             f"--where {condition!r} cannot be understood ({reason}); {EXPECTED}, with columns "
-            f"{', '.join(columns)}"
+            f"{', '.join(columns.values())}"
         ) from error
-    return frame[held.to_numpy()]
+    return frame[held.fillna(False).to_numpy(bool)]
+
+
+def _with_plain_names(condition: str, columns: Mapping[str, str]) -> str:
+    """A condition in which every column has a name of Python's: `test/loss` and `data.name` are none."""
+    plain = {name: placeholder for placeholder, name in columns.items()}
+    longest_first = "|".join(re.escape(name) for name in sorted(plain, key=len, reverse=True))
+    text = r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*\""""
+    pattern = re.compile(rf"({text})|`({longest_first})`|(?<![\w.])({longest_first})(?![\w.])")
+    return pattern.sub(lambda found: found[1] or plain[found[2] or found[3]], condition)
 
 
 class _NotUnderstoodError(Exception):
@@ -66,14 +90,11 @@ class _NotUnderstoodError(Exception):
 
 def _value(node: ast.expr, frame: pd.DataFrame) -> Any:
     """What a part of a condition is for each run: a column of values or of truths, or one value."""
-    name = ast.unparse(node).replace(" ", "")
-    if name in frame.columns:  # `data.name` and `test/loss` are parsed as more than a name
-        return frame[name]
     match node:
+        case ast.Name(id=name) if name in frame.columns:
+            return frame[name]
         case ast.Constant(value=bool() | int() | float() | str() as value):
             return value
-        case ast.List(elts=parts) | ast.Tuple(elts=parts):
-            return [_value(part, frame) for part in parts]
         case ast.UnaryOp(op=ast.USub(), operand=part):
             return -_value(part, frame)
         case ast.UnaryOp(op=ast.Not(), operand=part):
@@ -85,11 +106,8 @@ def _value(node: ast.expr, frame: pd.DataFrame) -> Any:
             return ARITHMETIC[type(how)](_value(left, frame), _value(right, frame))
         case ast.Compare(left=left, ops=ops, comparators=others):
             sides = [left, *others]
-            held = [
-                _compared(_value(one, frame), how, _value(other, frame))
-                for one, how, other in zip(sides, ops, sides[1:], strict=False)
-            ]
-            return reduce(operator.and_, held)
+            pairs = zip(sides, ops, others, strict=False)
+            return reduce(operator.and_, [_compared(one, how, other, frame) for one, how, other in pairs])
     raise _NotUnderstoodError(f"{ast.unparse(node)} is no column")
 
 
@@ -104,31 +122,35 @@ def _is_condition(held: object) -> bool:
     return isinstance(held, pd.Series) and pd.api.types.is_bool_dtype(held)
 
 
-def _compared(one: Any, how: ast.cmpop, other: Any) -> Any:
+def _compared(left: ast.expr, how: ast.cmpop, right: ast.expr, frame: pd.DataFrame) -> "pd.Series[bool]":
+    """For which runs a comparison holds; nothing where a run lacks one of the values."""
+    one = _value(left, frame)
+    if isinstance(how, ast.In | ast.NotIn):
+        if not isinstance(right, ast.List | ast.Tuple):
+            raise _NotUnderstoodError(f"expected a list behind in, not {ast.unparse(right)}")
+        others = [_value(part, frame) for part in right.elts]
+    else:
+        others = [_value(right, frame)]
+    if not isinstance(one, pd.Series) and isinstance(others[0], pd.Series) and type(how) in TURNED:
+        one, others, how = others[0], [one], TURNED[type(how)]()
     if type(how) not in COMPARISONS:
         raise _NotUnderstoodError("expected <, <=, >, >=, ==, != or in")
-    if not isinstance(one, pd.Series) and isinstance(other, pd.Series):
-        return _compared(other, _turned(how), one)
     if not isinstance(one, pd.Series):
-        raise _NotUnderstoodError("one side of a comparison has to be a column")
-    for value in other if isinstance(other, list) else [other]:
-        if not isinstance(value, pd.Series):
-            _check_kinds(one, value)
-    if pd.api.types.is_datetime64_any_dtype(one) and isinstance(other, str):
-        other = pd.Timestamp(other) if pd.Timestamp(other).tzinfo else pd.Timestamp(other, tz="UTC")
-    held = COMPARISONS[type(how)](one, other)
-    return held.fillna(False).astype(bool)
+        raise _NotUnderstoodError(f"{ast.unparse(left)} is no column")
+    others = [_of_kind(one, other) for other in others]
+    held = COMPARISONS[type(how)](one, others if isinstance(how, ast.In | ast.NotIn) else others[0])
+    lacking = reduce(operator.or_, [side.isna() for side in (one, *others) if isinstance(side, pd.Series)])
+    return held.astype("boolean").mask(lacking)
 
 
-def _turned(how: ast.cmpop) -> ast.cmpop:
-    """The comparison with its sides exchanged."""
-    turned = {ast.Lt: ast.Gt, ast.LtE: ast.GtE, ast.Gt: ast.Lt, ast.GtE: ast.LtE}
-    return turned.get(type(how), type(how))()
-
-
-def _check_kinds(column: "pd.Series[Any]", value: object) -> None:
-    """Refuse to compare numbers with texts, which would hold for nothing without a word."""
+def _of_kind(column: "pd.Series[Any]", value: Any) -> Any:
+    """A value as the column can be compared with it; of a number and a text nothing would ever hold."""
+    if isinstance(value, pd.Series):
+        return value
+    if pd.api.types.is_datetime64_any_dtype(column) and isinstance(value, str):
+        return pd.Timestamp(value) if pd.Timestamp(value).tzinfo else pd.Timestamp(value, tz="UTC")
     if pd.api.types.is_numeric_dtype(column) and isinstance(value, str):
         raise _NotUnderstoodError(f"{column.name} is a number, {value!r} a text")
     if pd.api.types.is_object_dtype(column) and not isinstance(value, str):
         raise _NotUnderstoodError(f"{column.name} is a text; put {value} in quotes")
+    return value

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swath.comparing.evaluated import Answers
-from swath.comparing.order import ordered
+from swath.comparing.order import latest, ordered
 from swath.comparing.statistics import CONFIDENCE, Spread, paired_p, spread
 from swath.ranking import configuration_of
 from swath.reading.records import StoredRun
@@ -20,7 +20,7 @@ class Configuration:
 
     Attributes:
       members: its runs.
-      by_seed: one run for each seed, the latest: sweeps that are looked at as one may have repeated it.
+      by_seed: one run for each seed, the latest.
       spreads: mean and standard deviation over seeds, per metric.
     """
 
@@ -57,7 +57,7 @@ def gather(runs: Sequence[StoredRun]) -> list[Configuration]:
         found.setdefault(configuration_of(run.params), []).append(run)
     gathered = []
     for members in found.values():
-        by_seed = {run.params.get("seed", ""): run for run in members}
+        by_seed = {run.params.get("seed", ""): run for run in latest(members)}
         gathered.append(Configuration(tuple(members), by_seed, _spreads(list(by_seed.values()))))
     return gathered
 

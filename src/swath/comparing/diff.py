@@ -1,11 +1,10 @@
 """What two runs differ in, down to the last bit."""
 
-from collections.abc import Iterable, Iterator, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
-from swath.comparing.numbers import LAST, RunNumbers
+from swath.comparing.numbers import LAST, PER_STEP, RunNumbers
 from swath.comparing.partings import Parting, array_parting, series_parting
 from swath.errors import SwathError
 from swath.facts import FACTS
@@ -51,9 +50,9 @@ def difference(first: RunNumbers, second: RunNumbers) -> Difference:
 
 def _partings(first: RunNumbers, second: RunNumbers) -> Iterator[Parting]:
     for name in {**first.curves, **second.curves}:
-        pair = first.curves.get(name), second.curves.get(name)
+        pair = [numbers.curves.get(name) for numbers in (first, second)]
         if first.every_steps != second.every_steps:
-            pair = _at_shared_steps(*pair)
+            pair = _where_both_are_due(name, pair, math.lcm(first.every_steps, second.every_steps))
         if (parting := series_parting(name, *pair)) is not None:
             yield parting
     for name in {**first.arrays, **second.arrays}:
@@ -61,15 +60,18 @@ def _partings(first: RunNumbers, second: RunNumbers) -> Iterator[Parting]:
             yield parting
 
 
-def _at_shared_steps(first: Curve | None, second: Curve | None) -> tuple[Curve | None, Curve | None]:
-    if first is None or second is None:
-        return first, second
-    shared = np.intersect1d(first.steps, second.steps)
-    one, other = (
-        replace(curve, steps=curve.steps[kept], values=curve.values[kept])
-        for curve, kept in ((curve, np.isin(curve.steps, shared)) for curve in (first, second))
-    )
-    return one, other
+def _where_both_are_due(name: str, curves: Sequence[Curve | None], every_steps: int) -> list[Curve | None]:
+    """Two series of a metric of every step, at the steps that both were to store: each Nth, and the last."""
+    if not name.startswith(PER_STEP):
+        return list(curves)
+    last = max((int(curve.steps.max(initial=0)) for curve in curves if curve is not None), default=0)
+    thinned: list[Curve | None] = []
+    for curve in curves:
+        if curve is not None:
+            due = (curve.steps % every_steps == 0) | (curve.steps == last)
+            curve = replace(curve, steps=curve.steps[due], values=curve.values[due])
+        thinned.append(curve)
+    return thinned
 
 
 def run_with(reader: Reader, run_id: str) -> StoredRun:

@@ -84,7 +84,7 @@ def _squares(values: NDArray[np.float64]) -> float:
     return float(np.square(values - values.mean()).sum())
 
 
-def effects_lines(effects: Effects, metric: str, repeated_by: str) -> list[str]:
+def effects_lines(effects: Effects, metric: str, repeated_by: str | None) -> list[str]:
     """What mattered, in two sentences: shares of the variance, then the range of the means of each field.
 
     `learning_rate explains 91% of the variance in validation/accuracy, batch_size 4%; ...`
@@ -92,7 +92,7 @@ def effects_lines(effects: Effects, metric: str, repeated_by: str) -> list[str]:
     Args:
       effects: of a grid.
       metric: its metric.
-      repeated_by: what differs between repetitions of a cell, such as `seed`.
+      repeated_by: what differs between repetitions of a cell, such as `seed`; None where nothing does.
     """
     first, *others = effects.fields
     parts = [f"{first.name} explains {first.share:.0%} of the variance in {metric}"]
@@ -100,12 +100,14 @@ def effects_lines(effects: Effects, metric: str, repeated_by: str) -> list[str]:
     shares = ", ".join(parts)
     if others:
         shares += f"; how they act together, {effects.together:.0%}"
-    if effects.repeats is not None:
+    if effects.repeats is not None and repeated_by is not None:
         shares += f"; {repeated_by}, {effects.repeats:.0%}"
     ranges = "; ".join(_range(effect) for effect in effects.fields)
     return [f"{shares}.", f"Mean {metric} by value: {ranges}."]
 
 
 def _range(effect: Effect) -> str:
-    worst, best = (choose(effect.means, key=effect.means.__getitem__) for choose in (min, max))
-    return f"{effect.name} from {effect.means[worst]:.4f} ({worst}) to {effect.means[best]:.4f} ({best})"
+    low, high = (choose(effect.means, key=effect.means.__getitem__) for choose in (min, max))
+    if low == high:
+        return f"{effect.name} {effect.means[low]:.4f} for all"
+    return f"{effect.name} from {effect.means[low]:.4f} ({low}) to {effect.means[high]:.4f} ({high})"

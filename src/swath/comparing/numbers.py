@@ -14,6 +14,9 @@ from swath.reading.store import Reader
 
 EVERY_STEPS = "swath.every_steps"
 
+PER_STEP = "train/"
+"""Beginning of the names of metrics of every step, of which a run may store each Nth only."""
+
 NOT_COMPUTED = "runtime/"
 """Metrics that are measured, and are other ones each time."""
 

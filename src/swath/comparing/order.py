@@ -1,6 +1,6 @@
 """The one ranking, of runs that are stored."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Sequence
 
 from swath.errors import SwathError
 from swath.ranking import Ranking, configuration_of, rank
@@ -15,6 +15,17 @@ def rank_runs(runs: Sequence[StoredRun], metric: str | None = None) -> Ranking:
 def ordered(runs: Sequence[StoredRun], metric: str | None = None) -> list[StoredRun]:
     """Runs, best first."""
     return [runs[index] for index in rank_runs(runs, metric).order]
+
+
+def latest(runs: Iterable[StoredRun]) -> list[StoredRun]:
+    """Of runs with the same configuration and seed the one that says most: finished, then begun last.
+
+    Several sweeps that are looked at as one may have repeated a run; it counts once.
+    """
+    kept: dict[Hashable, StoredRun] = {}
+    for run in sorted(runs, key=lambda run: (run.status == "FINISHED", run.start_ms)):
+        kept[tuple(sorted(run.params.items()))] = run
+    return sorted(kept.values(), key=lambda run: (run.start_ms, run.run_id))
 
 
 def metric_of(runs: Sequence[StoredRun], metric: str | None) -> str:

@@ -79,5 +79,6 @@ class Spread:
 
 def spread(values: Sequence[float]) -> Spread:
     """Mean and standard deviation of one or more values."""
-    deviation = float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
+    with np.errstate(invalid="ignore"):  # infinite losses have no deviation
+        deviation = float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
     return Spread(float(np.mean(values)), deviation, len(values))

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from swath.comparing.order import ordered
+from swath.comparing.order import latest, ordered
 from swath.errors import SwathError
 from swath.reading.records import StoredRun
 from swath.reading.store import Reader
@@ -108,7 +108,7 @@ def find_sweep(reader: Reader, name: str) -> Sweep:
 
 
 def all_of(reader: Reader, name: str) -> Sweep:
-    """All sweeps with this name as one.
+    """All sweeps with this name as one; of a run that was repeated the latest.
 
     Raises:
       SwathError: there is none; it says which there are.
@@ -116,7 +116,8 @@ def all_of(reader: Reader, name: str) -> Sweep:
     found = sweeps_of(reader.runs({"swath.sweep": name}))
     if not found:
         raise _unknown(reader, name)
-    return Sweep(name, found[-1].sweep_id, tuple(run for sweep in found for run in sweep.runs), None)
+    runs = latest(run for sweep in found for run in sweep.runs)
+    return Sweep(name, found[-1].sweep_id, tuple(runs), None)
 
 
 def _unknown(reader: Reader, name: str) -> SwathError:

@@ -11,7 +11,7 @@ from swath.comparing.configurations import (
     are_repeated,
     ordered_configurations,
 )
-from swath.comparing.order import metric_of, ordered
+from swath.comparing.order import latest, metric_of, ordered
 from swath.comparing.sweeps import Sweep
 from swath.config.fields import named_values
 from swath.errors import SwathError
@@ -59,7 +59,7 @@ def draw_sweep(
 
 
 def _figures(reader: Reader, sweep: Sweep, metric: str | None) -> Iterator[tuple[str, Figure]]:
-    runs = list(sweep.finished)
+    runs = latest(sweep.finished)
     ranked_by = metric_of(runs, metric)
     best_first = ordered(runs, ranked_by)
     layout = layout_of(sweep.swept, runs)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from swath.plotting.style import COLOURS, LINES, label_of, new_figure
@@ -45,6 +46,7 @@ def draw_curves(
             others = f"the others of the best {len(best_first)} of {configurations}"
         axes.plot([], [], color="0.8", linewidth=0.7, label=others)
     axes.set_xlabel("step")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     over = " over steps and seeds" if repeated else ""
     axes.set_ylabel(f"{label_of(best_first[0].metric)}, moving mean{over}")
     handles, labels = axes.get_legend_handles_labels()

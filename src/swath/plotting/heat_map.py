@@ -19,7 +19,7 @@ def draw_heat_map(runs: Sequence[StoredRun], layout: Layout, metric: str) -> Fig
     """A map per value of `layout.panel`: `layout.along` to the right, `layout.line` upwards.
 
     The best cell stands in a frame. A cell with several runs, such as several seeds, shows their mean.
-    Missing cells stay empty.
+    Cells that are missing or infinite stay empty.
 
     Args:
       runs: finished.
@@ -69,6 +69,6 @@ def draw_heat_map(runs: Sequence[StoredRun], layout: Layout, metric: str) -> Fig
 
 
 def _mean(runs: Sequence[StoredRun], metric: str) -> float:
-    """The mean of the finite values; nan where there are none."""
-    values = [run.metrics[metric] for run in runs if math.isfinite(run.metrics.get(metric, math.nan))]
+    """The mean of what is a number; nan where nothing is."""
+    values = [run.metrics[metric] for run in runs if not math.isnan(run.metrics.get(metric, math.nan))]
     return spread(values).mean if values else math.nan

@@ -75,6 +75,8 @@ class SqlReader:
         if not sqlalchemy.inspect(self._engine).has_table("runs"):
             raise SwathError(f"{shown} is no MLflow store: it has no table of runs")
         version = _get_schema_version(self._engine)
+        if version is None:
+            raise SwathError(f"{shown} is no MLflow store: its tables have no version")
         if version != _expected_version():
             if _is_known(version):
                 what_to_do = f"of an older version of MLflow; keep a copy, then: mlflow db upgrade {shown}"

@@ -39,8 +39,7 @@ def log_model(run: StoredRun, uri: str) -> str:
       MlflowException: the store cannot be written.
     """
     mlflow.set_tracking_uri(uri)
-    logging.getLogger("mlflow").setLevel(logging.ERROR)  # hints about things that are meant so
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    quieten()
     client = MlflowClient()
     with tempfile.TemporaryDirectory(prefix="swath-") as folder:
         model = client.create_logged_model(run.experiment_id, NAME, run.run_id, params=run.params)
@@ -56,6 +55,12 @@ def log_model(run: StoredRun, uri: str) -> str:
             raise
         client.finalize_logged_model(model.model_id, "READY")
     return str(model.artifact_location)
+
+
+def quieten() -> None:
+    """Keep MLflow from hints about things that are meant so, and from a bar for each file."""
+    logging.getLogger("mlflow").setLevel(logging.ERROR)
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 
 def is_logged(client: MlflowClient, run: StoredRun) -> bool:

@@ -6,10 +6,11 @@ import mlflow
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
+from swath.comparing.configurations import are_repeated
 from swath.comparing.judged import Judged
 from swath.comparing.sweeps import Sweep
 from swath.errors import SwathError
-from swath.serving.model import NAME, is_logged, log_model
+from swath.serving.model import NAME, is_logged, log_model, quieten
 from swath.tracking.secrets import one_line
 
 ALIAS = "champion"
@@ -34,6 +35,7 @@ def register_best(sweep: Sweep, best: Judged, metric: str, name: str, uri: str |
         raise SwathError(f"--register {name}: the best run has no {metric}, so nothing says that it is good")
     address = uri or mlflow.get_tracking_uri()
     client = MlflowClient(tracking_uri=address)
+    quieten()
     try:
         if not is_logged(client, best.run):
             log_model(best.run, address)
@@ -42,10 +44,11 @@ def register_best(sweep: Sweep, best: Judged, metric: str, name: str, uri: str |
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
+        over = ", of the best mean over seeds" if are_repeated(sweep.finished) else ""
         why = {
             "swath.sweep": sweep.name,
             "swath.sweep_id": sweep.sweep_id,
-            "swath.why": f"best of {len(sweep.finished)} by {metric}: {best.value:.4f}",
+            "swath.why": f"best of {len(sweep.finished)} by {metric}{over}: {best.value:.4f}",
             "swath.data_digest": best.run.tags.get("swath.data_digest", ""),
             "swath.fingerprint": best.run.tags.get("swath.fingerprint", ""),
         }

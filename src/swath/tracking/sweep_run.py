@@ -3,12 +3,13 @@
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from mlflow.entities import Metric, RunTag
+from mlflow.entities import Metric, Run, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
+from swath.ranking import configuration_of, rank
 from swath.tracking.artifacts import artifact_folder
 from swath.tracking.going_on import RESUMED
 from swath.tracking.records import NOT_ENDED, Status, SweepEnd, SweepStart
@@ -98,7 +99,7 @@ class SweepRun:
 
 
 def end_cut_off(client: MlflowClient, run_id: str, status: Status) -> None:
-    """End the own run of a sweep that came to no end of its own, with the counts of its configurations.
+    """End the own run of a sweep that came to no end of its own, with its counts and its best so far.
 
     Args:
       client: of the store.
@@ -106,25 +107,43 @@ def end_cut_off(client: MlflowClient, run_id: str, status: Status) -> None:
       status: MLflow's.
     """
     with contextlib.suppress(MlflowException):  # the status matters more
-        run = client.get_run(run_id)
-        tags = run.data.tags
-        counts = _counts(client, run.info.experiment_id, tags["swath.sweep_id"])
-        said = f"It was cut off: {counts['FINISHED']} of {tags.get('swath.asked_for', '?')} finished."
-        told = {
-            **{f"swath.{kept.lower()}": str(counts[kept]) for kept in ("FINISHED", "FAILED", "KILLED")},
-            NOTE: tags.get(NOTE, "").replace(NOT_ENDED, said),
-        }
-        client.log_batch(run_id, tags=[RunTag(name, value) for name, value in told.items()])
+        own = client.get_run(run_id)
+        _tell_cut_off(client, own, _configurations(client, own))
     client.set_terminated(run_id, status)
 
 
-def _counts(client: MlflowClient, experiment_id: str, sweep_id: str) -> Counter[str]:
-    """How many configurations of a sweep have each status."""
-    found: Counter[str] = Counter()
-    token: str | None = None
+def _tell_cut_off(client: MlflowClient, own: Run, runs: Sequence[Run]) -> None:
+    tags = own.data.tags
+    counts = Counter(run.info.status for run in runs)
+    said = f"It was cut off: {counts['FINISHED']} of {tags.get('swath.asked_for', '?')} finished."
+    told = {f"swath.{kept.lower()}": str(counts[kept]) for kept in ("FINISHED", "FAILED", "KILLED")}
+    metrics = []
+    if finished := [run for run in runs if run.info.status == "FINISHED"]:
+        configurations = [configuration_of(run.data.params) for run in finished]
+        ranking = rank([run.data.metrics for run in finished], configurations=configurations)
+        best = finished[ranking.order[0]]
+        told |= {"swath.best_run_id": best.info.run_id, "swath.ranked_by": ranking.metric}
+        single = {name: value for name, value in best.data.metrics.items() if not name.startswith("train/")}
+        now_ms, times = time.time_ns() // 1_000_000, int(tags.get(RESUMED, "0"))
+        metrics = [Metric(f"best/{name}", value, now_ms, times) for name, value in single.items()]
+    told[NOTE] = tags.get(NOTE, "").replace(NOT_ENDED, said)
+    client.log_batch(
+        own.info.run_id, metrics=metrics, tags=[RunTag(name, value) for name, value in told.items()]
+    )
+    of_experiment = client.get_experiment(own.info.experiment_id).tags
+    if of_experiment.get(NOTE) == of_experiment.get(OWN_NOTE):
+        for name in (NOTE, OWN_NOTE):
+            note = of_experiment.get(name, "").replace(NOT_ENDED, said)
+            client.set_experiment_tag(own.info.experiment_id, name, note)
+
+
+def _configurations(client: MlflowClient, own: Run) -> list[Run]:
+    """The runs of a sweep's configurations."""
+    found: list[Run] = []
+    condition, token = sweep_filter(own.data.tags.get("swath.sweep_id", "")), None
     while True:
-        page = client.search_runs([experiment_id], sweep_filter(sweep_id), page_token=token)
-        found.update(run.info.status for run in page)
+        page = client.search_runs([own.info.experiment_id], condition, page_token=token)
+        found += page
         token = page.token
         if not token:
             return found

@@ -1,5 +1,7 @@
 """Configurations that were repeated with several seeds."""
 
+import math
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 from swath.comparing.configurations import are_repeated, gather, judge_configurations, ordered_configurations
 from swath.comparing.evaluated import read_answers
 from swath.comparing.judged import judge
+from swath.comparing.order import latest
 from swath.comparing.statistics import paired_p
 from swath.reading.records import StoredRun
 
@@ -44,6 +47,33 @@ def test_a_seed_that_was_repeated_counts_once() -> None:
     assert len(found.members) == 3
     assert sorted(found.by_seed) == ["0", "1"]
     assert found.spreads[METRIC].mean == pytest.approx(0.2)
+
+
+def test_of_a_seed_that_came_out_otherwise_the_latest_counts_wherever_it_is_ranked() -> None:
+    old, new = run(0, "a", 0, 0.9), run(1, "a", 0, 0.3)
+    others = [run(2, "a", 1, 0.5), run(3, "b", 0, 0.6), run(4, "b", 1, 0.6)]
+    assert [entry.run_id for entry in latest([new, old, *others])] == [
+        entry.run_id for entry in (new, *others)
+    ]
+    found = {entry.members[0].params["learning_rate"]: entry for entry in gather([new, old, *others])}
+    assert found["a"].by_seed["0"] == new
+    assert found["a"].spreads[METRIC].mean == pytest.approx(0.4)
+
+
+def test_a_run_that_has_finished_says_more_than_a_later_one_that_has_not() -> None:
+    done, later = run(0, "a", 0, 0.9), replace(run(1, "a", 0, 0.9), status="FAILED")
+    assert latest([later, done]) == [done]
+
+
+def test_means_of_infinite_losses_are_infinite_without_a_word() -> None:
+    runs = [
+        replace(run(seed, "a", seed, 0.5), metrics={"test/loss": value})
+        for seed, value in ((0, 1.0), (1, math.inf))
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        (found,) = gather(runs)
+    assert found.spreads["test/loss"].mean == math.inf
 
 
 def test_one_seed_each_is_no_repetition() -> None:

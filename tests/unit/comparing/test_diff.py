@@ -152,6 +152,46 @@ def test_a_thinned_run_is_compared_where_both_have_values() -> None:
     assert not lost.same_bits
 
 
+@pytest.mark.parametrize("steps", [[0, 3], [0, 2], [], [0, 1, 2, 3]])
+def test_a_thinned_run_that_has_lost_steps_differs(steps: list[int]) -> None:
+    values = [0.5, 0.4, 0.3, 0.2]
+    thinned = curve([values[step] for step in steps], steps)
+    found = difference(
+        numbers({"train/loss": curve(values)}), numbers({"train/loss": thinned}, every_steps=2)
+    )
+    assert found.same_bits == (steps == [0, 1, 2, 3])
+
+
+def test_runs_thinned_in_different_ways_are_compared_at_the_steps_of_both() -> None:
+    values = [float(step) for step in range(14)]
+    two, three = ([*range(0, 14, every)] for every in (2, 3))
+    runs = [
+        numbers(
+            {"train/loss": curve([values[step] for step in [*steps, 13]], [*steps, 13])}, every_steps=every
+        )
+        for steps, every in ((two, 2), (three, 3))
+    ]
+    assert difference(*runs).same_bits
+    other = replace(runs[1].curves["train/loss"], values=runs[1].curves["train/loss"].values + 1)
+    assert not difference(runs[0], replace(runs[1], curves={"train/loss": other})).same_bits
+
+
+def test_evaluations_are_compared_at_every_step_however_a_run_is_thinned() -> None:
+    evaluated = curve([0.5, 0.6, 0.7], [0, 5, 9])
+    other = curve([0.5, 0.65, 0.7], [0, 5, 9])
+    pair = (
+        numbers({"validation/accuracy": run}, every_steps=every)
+        for run, every in ((evaluated, 1), (other, 2))
+    )
+    assert not difference(*pair).same_bits
+
+
+def test_arrays_that_differ_make_runs_differ() -> None:
+    weights = np.ones(3, np.float32)
+    first, second = (replace(numbers({}), arrays={"weights": array}) for array in (weights, weights * 2))
+    assert [parting.name for parting in difference(first, second).numbers] == ["weights"]
+
+
 def test_lines_name_what_is_recorded_of_both_runs() -> None:
     found = difference(
         numbers({"train/loss": curve([0.5])}, tensorflow="2.21", commit="abc"),

@@ -45,6 +45,10 @@ def test_lines_say_shares_and_the_range_of_means() -> None:
     repeated = effects_of({"rate": ["1", "1", "2", "2"]}, [0.0, 2.0, 1.0, 3.0])
     assert repeated is not None
     assert effects_lines(repeated, "m", "seed")[0] == "rate explains 20% of the variance in m; seed, 80%."
+    assert effects_lines(repeated, "m", None)[0] == "rate explains 20% of the variance in m."
+    flat = effects_of(GRID, [0.0, 0.0, 3.0, 3.0])
+    assert flat is not None
+    assert effects_lines(flat, "m", None)[1].endswith("batch 1.5000 for all.")
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,8 @@ def run(number: int, rate: str, accuracy: float | None, name: str = "a run") -> 
     return StoredRun(f"{number:032x}", "1", name, "FINISHED", 1_000 * number, None, "", params, metrics, tags)
 
 
-FRAME = frame_of([run(1, "1e-06", 0.25), run(2, "0.001", None), run(3, "1e-05", math.inf)])
+WITH_LOSS = replace(run(2, "0.001", None), metrics={"test/accuracy": 0.5, "test/loss": 2.0})
+FRAME = frame_of([run(1, "1e-06", 0.25), WITH_LOSS, run(3, "1e-05", math.inf)])
 
 
 def test_columns_have_their_fields_types() -> None:
@@ -53,6 +54,16 @@ def test_columns_have_their_fields_types() -> None:
         ("validation/accuracy < test/accuracy", [0]),
         ("started > '1970-01-01T00:00:01'", [1, 2]),
         ("-learning_rate < -1e-4", [1]),
+        ("learning_rate - 1e-6 > 0", [1, 2]),
+        ("2*test/loss > 3 or -test/loss < -5", [1]),
+        ("validation/accuracy / test/accuracy < 1", [0]),
+        ("validation/accuracy != 0.25", [2]),
+        ("not validation/accuracy == 0.25", [2]),
+        ("learning_rate not in [1e-6]", [1, 2]),
+        ("started in ['1970-01-01T00:00:01']", [0]),
+        ("'digits' == data.name and 100 == batch_size", [0, 1, 2]),
+        ("learning_rate < 1e-4 and batch_size == 7 or learning_rate == 0.001", [1]),
+        ("`test/loss` > 1", [1]),
     ],
 )
 def test_conditions(condition: str, kept: list[int]) -> None:
@@ -76,12 +87,25 @@ def test_conditions(condition: str, kept: list[int]) -> None:
         "started > 'never'",
         "1 < 2",
         "learning_rate and batch_size",
+        "learning_rate == [1e-6, 1e-5, 1e-3]",
+        "learning_rate in 1e-6",
+        "learning_rate < 1/0",
+        "batch_size * 99999999999999999999999999 > 1",
+        "-" * 100_000 + "1 < learning_rate",
         "(" * 500 + "learning_rate" + ")" * 500,
     ],
 )
 def test_conditions_that_cannot_be_understood(condition: str) -> None:
     with pytest.raises(SwathError, match="--where"):
         matching(FRAME, condition)
+
+
+def test_no_comparison_holds_of_a_whole_number_that_a_run_lacks() -> None:
+    seeded = [replace(run(seed, "1e-06", 0.5), params={**PARAMS, "seed": str(seed)}) for seed in (0, 3)]
+    frame = frame_of([*seeded, run(9, "1e-06", 0.5)])
+    for condition in ("seed != 3", "not seed == 3", "seed not in [3]", "seed < 3", "seed == 0"):
+        assert matching(frame, condition).index.tolist() == [0], condition
+    assert matching(frame, "seed == 3 or learning_rate == 1e-6").index.tolist() == [0, 1, 2]
 
 
 def test_nothing_in_a_condition_is_run(tmp_path: Path) -> None:

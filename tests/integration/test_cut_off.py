@@ -1,0 +1,80 @@
+"""The own run of a sweep that came to no end of its own."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from mlflow.entities import Metric
+from mlflow.tracking import MlflowClient
+
+from swath.tracking.records import NOT_ENDED, SweepStart
+from swath.tracking.sweep_run import NOTE, OWN_NOTE, SweepRun, end_cut_off
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Iterator[MlflowClient]:
+    client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    client.create_experiment("swath", str(tmp_path / "mlruns"))
+    yield client
+    client._tracking_client.store._dispose_engine()
+
+
+def begin_own(client: MlflowClient) -> str:
+    tags = {
+        "swath.kind": "sweep",
+        "swath.sweep_id": "abc",
+        "swath.asked_for": "7",
+        NOTE: f"**Which seed?**\n\n{NOT_ENDED}",
+    }
+    return str(client.create_run("1", tags=tags).info.run_id)
+
+
+def add(client: MlflowClient, rate: str, seed: int, status: str, accuracy: float) -> str:
+    tags = {"swath.kind": "run", "swath.sweep_id": "abc"}
+    run_id = str(client.create_run("1", tags=tags).info.run_id)
+    client.log_param(run_id, "learning_rate", rate)
+    client.log_param(run_id, "seed", str(seed))
+    values = {"validation/accuracy": accuracy, "train/accuracy": 0.5}
+    client.log_batch(run_id, [Metric(name, value, 1, 0) for name, value in values.items()])
+    client.set_terminated(run_id, status)
+    return run_id
+
+
+def test_it_has_the_counts_and_the_best_of_what_is_there(client: MlflowClient) -> None:
+    own = begin_own(client)
+    lucky = add(client, "a", 0, "FINISHED", 0.9)
+    add(client, "a", 1, "FINISHED", 0.1)
+    steady = add(client, "b", 0, "FINISHED", 0.6)
+    add(client, "b", 1, "FAILED", 0.0)
+    add(client, "b", 2, "KILLED", 0.0)
+    for name in (NOTE, OWN_NOTE):
+        client.set_experiment_tag("1", name, f"The latest: {NOT_ENDED}")
+    end_cut_off(client, own, "KILLED")
+    run = client.get_run(own)
+    assert run.info.status == "KILLED"
+    tags = run.data.tags
+    counts = [tags[f"swath.{name}"] for name in ("finished", "failed", "killed")]
+    assert counts == ["3", "1", "1"]
+    assert tags["swath.best_run_id"] == steady != lucky
+    assert run.data.metrics == {"best/validation/accuracy": 0.6}
+    assert tags[NOTE] == "**Which seed?**\n\nIt was cut off: 3 of 7 finished."
+    assert client.get_experiment("1").tags[NOTE] == "The latest: It was cut off: 3 of 7 finished."
+
+
+def test_description_that_somebody_has_written_is_left_alone(client: MlflowClient) -> None:
+    own = begin_own(client)
+    client.set_experiment_tag("1", NOTE, f"mine: {NOT_ENDED}")
+    client.set_experiment_tag("1", OWN_NOTE, NOT_ENDED)
+    end_cut_off(client, own, "KILLED")
+    assert client.get_experiment("1").tags[NOTE] == f"mine: {NOT_ENDED}"
+    assert client.get_run(own).data.metrics == {}
+
+
+def test_sweep_leaves_a_description_that_somebody_has_written_alone(client: MlflowClient) -> None:
+    start = SweepStart("sweep x", "abc", {}, "a note", "Sweeps made by swath.", "{}", "{}")
+    SweepRun(client, "1", start, {})
+    assert client.get_experiment("1").tags[NOTE] == "Sweeps made by swath."
+    client.set_experiment_tag("1", NOTE, "mine")
+    SweepRun(client, "1", replace(start, experiment_note="Sweeps made by swath. Another."), {})
+    assert client.get_experiment("1").tags[NOTE] == "mine"
