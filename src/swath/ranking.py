@@ -1,7 +1,7 @@
 """Which configuration is best: the one ranking for every place that ranks."""
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 REPEATED_BY = ("seed",)
@@ -39,9 +39,7 @@ def rank(
       metric: to rank by another one.
       configurations: of each run, what is the same in its repetitions; None where nothing is repeated.
     """
-    if metric is None:
-        validated = any("validation/accuracy" in run for run in runs)
-        metric = "validation/accuracy" if validated else "test/accuracy"
+    metric = metric or ranking_metric(runs)
     names = (metric, metric.replace("/accuracy", "/loss"))
     keys = [tuple(_badness(run, name) for name in names) for run in runs]
     repeated: dict[Hashable, list[int]] = {}
@@ -59,6 +57,11 @@ def rank(
     return Ranking(metric, tuple(order))
 
 
+def ranking_metric(runs: Iterable[Mapping[str, float]]) -> str:
+    """The metric that ranks runs where no other is asked for."""
+    return "validation/accuracy" if any("validation/accuracy" in run for run in runs) else "test/accuracy"
+
+
 def configuration_of(values: Mapping[str, object]) -> Hashable:
     """What is the same in all repetitions of a configuration: its fields without `REPEATED_BY`."""
     return tuple(sorted((name, str(value)) for name, value in values.items() if name not in REPEATED_BY))
@@ -71,7 +74,7 @@ def larger_is_better(metric: str) -> bool:
 
 def objective(metrics: Mapping[str, float]) -> float:
     """What a sweeper maximises: the metric that `rank` would rank this run by; nan where there is none."""
-    return metrics.get(rank([metrics]).metric, math.nan)
+    return metrics.get(ranking_metric([metrics]), math.nan)
 
 
 def _badness(metrics: Mapping[str, float], metric: str) -> float:

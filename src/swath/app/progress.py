@@ -11,7 +11,7 @@ from swath.estimate import step_s, training_s
 from swath.events import Event, GroupEnded, Planned, RunEnded, SegmentDone, StepsDone
 from swath.launch import RunResult
 from swath.plan import LANES_DIFFER_IN, LaneGroup
-from swath.ranking import rank
+from swath.ranking import ranking_metric
 
 MOST_FAILURES = 20
 """Failures that are shown when they happen; all of them are counted, and told at the end."""
@@ -151,7 +151,7 @@ class Progress:
             self.failed += 1
             self.reasons[result.error or ""] += 1
             return
-        metric = rank([result.metrics]).metric
+        metric = ranking_metric([result.metrics])
         accuracy = result.metrics[metric]
         # A test accuracy says nothing against one on validation images, which sorts behind it.
         if self.best is None or (metric, accuracy) > self.best[:2]:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +22,20 @@ class Configuration:
     Attributes:
       members: its runs.
       by_seed: one run for each seed, the latest.
-      spreads: mean and standard deviation over seeds, per metric.
     """
 
     members: tuple[StoredRun, ...]
     by_seed: dict[str, StoredRun]
-    spreads: dict[str, Spread]
+
+    @cached_property
+    def spreads(self) -> dict[str, Spread]:
+        """Mean and standard deviation over seeds, per metric, of the values that are numbers."""
+        values: dict[str, list[float]] = {}
+        for run in self.by_seed.values():
+            for name, value in run.metrics.items():
+                if not math.isnan(value):
+                    values.setdefault(name, []).append(value)
+        return {name: spread(found) for name, found in values.items()}
 
 
 @dataclass(frozen=True)
@@ -58,13 +67,14 @@ def gather(runs: Sequence[StoredRun]) -> list[Configuration]:
     gathered = []
     for members in found.values():
         by_seed = {run.params.get("seed", ""): run for run in latest(members)}
-        gathered.append(Configuration(tuple(members), by_seed, _spreads(list(by_seed.values()))))
+        gathered.append(Configuration(tuple(members), by_seed))
     return gathered
 
 
 def are_repeated(runs: Sequence[StoredRun]) -> bool:
     """Whether there is a configuration that was trained with more than one seed."""
-    return any(len(configuration.by_seed) > 1 for configuration in gather(runs))
+    seeds = {run.params.get("seed") for run in runs}
+    return len(seeds) > 1 and any(len(configuration.by_seed) > 1 for configuration in gather(runs))
 
 
 def ordered_configurations(runs: Sequence[StoredRun], metric: str) -> list[Configuration]:
@@ -91,16 +101,6 @@ def judge_configurations(
         JudgedConfiguration(place, found, _p_over_seeds(by_seed[0], others))
         for place, (found, others) in enumerate(zip(best_first, by_seed, strict=True), start=1)
     ]
-
-
-def _spreads(runs: Sequence[StoredRun]) -> dict[str, Spread]:
-    """Of each metric, over the runs in which it is a number."""
-    values: dict[str, list[float]] = {}
-    for run in runs:
-        for name, value in run.metrics.items():
-            if not math.isnan(value):
-                values.setdefault(name, []).append(value)
-    return {name: spread(found) for name, found in values.items()}
 
 
 def _p_over_seeds(best: Mapping[str, Answers], others: Mapping[str, Answers]) -> float | None:

@@ -3,7 +3,7 @@
 from collections.abc import Hashable, Iterable, Sequence
 
 from swath.errors import SwathError
-from swath.ranking import Ranking, configuration_of, rank
+from swath.ranking import Ranking, configuration_of, rank, ranking_metric
 from swath.reading.records import StoredRun
 
 
@@ -35,7 +35,7 @@ def metric_of(runs: Sequence[StoredRun], metric: str | None) -> str:
       SwathError: no run has the metric.
     """
     if metric is None:
-        return rank_runs(runs).metric
+        return ranking_metric(run.metrics for run in runs)
     if not any(metric in run.metrics for run in runs):
         known = sorted({name for run in runs for name in run.metrics})
         raise SwathError(f"--metric {metric}: no run has it; expected one of {', '.join(known)}")

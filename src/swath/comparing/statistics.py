@@ -3,15 +3,16 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import gammaln
 
 CONFIDENCE = 0.95
 
-Z = float(stats.norm.ppf((1 + CONFIDENCE) / 2))
+Z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
 """The quantile of the normal distribution that belongs to it."""
 
 
@@ -19,7 +20,7 @@ def wilson_interval(accuracy: float, images: int) -> tuple[float, float]:
     """The 95 % interval of the share of images that are classified correctly, from a sample of them.
 
     Wilson's score interval (Wilson 1927, *Probable inference, the law of succession, and statistical
-    inference*). Written out: SciPy makes an object with a test of each, a millisecond apiece.
+    inference*). Written out, as the coin below: to import SciPy's statistics takes as long as to list sweeps.
 
     Args:
       accuracy: in 0..1, of `images` images.
@@ -56,10 +57,17 @@ def paired_p(correct_a: NDArray[Any], correct_b: NDArray[Any]) -> float:
     for size, images in zip(*np.unique(np.abs(differences), return_counts=True), strict=True):
         if size:
             spaced = np.zeros(2 * size * images + 1)
-            spaced[:: 2 * size] = stats.binom.pmf(np.arange(images + 1), images, 0.5)
+            spaced[:: 2 * size] = _heads(int(images))
             chances, lowest = np.convolve(chances, spaced), lowest - int(size * images)
     sums = np.arange(len(chances)) + lowest
     return float(min(1.0, chances[np.abs(sums) >= found].sum()))
+
+
+def _heads(tosses: int) -> NDArray[np.float64]:
+    """How likely each number of heads is among the tosses of a fair coin: float64 [tosses + 1]."""
+    heads = np.arange(tosses + 1)
+    ways = gammaln(tosses + 1) - gammaln(heads + 1) - gammaln(tosses - heads + 1)
+    return np.asarray(np.exp(ways - tosses * math.log(2)), np.float64)
 
 
 @dataclass(frozen=True)
