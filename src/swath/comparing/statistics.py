@@ -52,6 +52,8 @@ def paired_p(correct_a: NDArray[Any], correct_b: NDArray[Any]) -> float:
     """
     differences = correct_a.astype(np.int64) - correct_b.astype(np.int64)
     found = abs(int(differences.sum()))
+    if found == 0:
+        return 1.0
     # The distribution of the sum under random signs: a sum of one binomial for each size of a difference.
     chances, lowest = np.ones(1), 0
     for size, images in zip(*np.unique(np.abs(differences), return_counts=True), strict=True):
