@@ -133,7 +133,10 @@ def test_sweeps_are_found_by_name_and_by_id(store: Path) -> None:
     assert find_sweep(reader, "rates").sweep_id == "bbbbbbbbbbbb"
     assert find_sweep(reader, "aaaaaaaaaaaa").sweep_id == "aaaaaaaaaaaa"
     assert find_sweep(reader, "o'\"brien").sweep_id == "cccccccccccc"
-    assert len(all_of(reader, "rates").runs) == 5
+    together = all_of(reader, "rates").runs
+    assert sorted(run.params["learning_rate"] for run in together) == ["0.1", "0.25", "0.5", "0.75"]
+    (repeated,) = [run for run in together if run.params["learning_rate"] == "0.5"]
+    assert repeated.tags["swath.sweep_id"] == "bbbbbbbbbbbb", "the latest"
 
 
 def test_unknown_sweep_names_the_nearest(store: Path) -> None:
