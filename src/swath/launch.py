@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from swath.config.fields import computed_values
 from swath.config.schema import RunConfig
 from swath.errors import SwathError
-from swath.ranking import Ranking, configuration_of, rank
+from swath.ranking import REPEATED_BY, Ranking, configuration_of, rank
 from swath.tracking.records import Status, StepBlock
 from swath.tracking.tracker import Tracked
 
@@ -44,6 +44,11 @@ class Launch:
     def is_grid(self) -> bool:
         """Whether it is a sweep, and not a single run."""
         return self.sweep != SINGLE
+
+    @property
+    def over_seeds(self) -> str:
+        """What a ranking adds where a mean decides: `, by the mean over seeds`."""
+        return ", by the mean over seeds" if set(REPEATED_BY) <= set(self.swept) else ""
 
 
 @dataclass(frozen=True)

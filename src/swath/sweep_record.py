@@ -10,7 +10,6 @@ from swath.config.fields import computed_values, varying
 from swath.config.schema import RunConfig
 from swath.config.stored import readable_name
 from swath.launch import Launch, RunResult, rank_results
-from swath.ranking import REPEATED_BY
 from swath.resuming.manifest import Manifest
 from swath.run_start import runtime_tags
 from swath.tracking.records import NOT_ENDED, Status, SweepEnd, SweepStart
@@ -80,9 +79,8 @@ def sweep_end(
         "swath.steps_per_s": f"{steps_per_s:.0f}",
     }
     if best is not None:
-        over = ", by the mean over seeds" if set(REPEATED_BY) <= set(launch.swept) else ""
         lines.append(
-            f"Best by {ranking.metric}{over}: `{readable_name(best.config, launch.swept)}`, "
+            f"Best by {ranking.metric}{launch.over_seeds}: `{readable_name(best.config, launch.swept)}`, "
             f"{best.metrics[ranking.metric]:.4f} (run {best.run_id})."
         )
         tags |= {"swath.best_run_id": best.run_id or "", "swath.ranked_by": ranking.metric}

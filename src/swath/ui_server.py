@@ -33,11 +33,11 @@ def see_lines(uri: str, pages: Sequence[tuple[str, str]], run_id: str) -> list[s
     if uri.startswith(("http://", "https://")):
         return ["See it:", *_addresses(uri.rstrip("/"), pages)]
     usual = _usual_port()
-    if _shows(usual, run_id):
-        return ["See it:", *_addresses(f"http://{HOST}:{usual}", pages)]
-    # Another store's server may be there, or, on macOS, something else altogether.
+    # Another store's server may be at the usual port, or, on macOS, something else altogether.
     ports = range(usual, min(usual + PORTS_TRIED, LAST_PORT + 1))
-    port = next((port for port in ports if not _listens(port)), usual)
+    port = next((port for port in ports if not _listens(port) or _shows(port, run_id)), usual)
+    if _shows(port, run_id):
+        return ["See it:", *_addresses(f"http://{HOST}:{port}", pages)]
     words = "" if _lies_here(uri) else f" --backend-store-uri {uri}"
     words += "" if port == usual else f" --port {port}"
     return [f"See it: {command('mlflow')} ui{words}", *_addresses(f"http://{HOST}:{port}", pages)]

@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.container import ErrorbarContainer
 from matplotlib.patches import Rectangle
 
 from swath.plotting.accuracy import draw_accuracy
@@ -30,6 +32,10 @@ def run(rate: str, batch: str, **metrics: float) -> StoredRun:
 
 def curve(steps: list[int], values: list[float]) -> Curve:
     return Curve("a", "train/accuracy", np.array(steps, np.int64), np.array(values, np.float64))
+
+
+def error_bars(axes: Axes) -> list[ErrorbarContainer]:
+    return [found for found in axes.containers if isinstance(found, ErrorbarContainer)]
 
 
 def test_mean_of_curves_is_taken_at_the_steps_that_all_have() -> None:
@@ -90,8 +96,8 @@ def test_error_bars_of_an_accuracy_are_its_interval() -> None:
     runs = [run(rate, "10", validation_accuracy=0.5) for rate in ("1e-8", "1e-6", "1e-4")]
     axes = draw_accuracy(runs, LAYOUT, "validation/accuracy").axes[0]
     assert axes.get_ylabel() == "validation accuracy, 95 % interval"
-    (bars,) = axes.containers
-    low, high = bars.lines[2][0].get_segments()[0][:, 1]  # type: ignore[attr-defined]
+    (bars,) = error_bars(axes)
+    low, high = bars.lines[2][0].get_segments()[0][:, 1]
     assert (low, high) == (pytest.approx(0.4437, abs=1e-4), pytest.approx(0.5563, abs=1e-4))
 
 
@@ -140,8 +146,8 @@ def test_bars_over_seeds_are_one_standard_deviation() -> None:
     ]
     axes = draw_accuracy(runs, LAYOUT, "validation/accuracy").axes[0]
     assert axes.get_ylabel() == "validation accuracy,\nmean and s.d. over seed"
-    (bars,) = axes.containers
-    low, high = bars.lines[2][0].get_segments()[0][:, 1]  # type: ignore[attr-defined]
+    (bars,) = error_bars(axes)
+    low, high = bars.lines[2][0].get_segments()[0][:, 1]
     assert (low, high) == (pytest.approx(0.4), pytest.approx(0.6))
 
 
@@ -152,8 +158,8 @@ def test_lines_stand_aside_by_no_more_than_a_hundredth_of_the_axis() -> None:
         for batch in ("10", "20")
     ]
     axes = draw_accuracy(runs, LAYOUT, "validation/accuracy").axes[0]
-    for bars in axes.containers:
-        drawn = np.log10(np.asarray(bars.lines[0].get_xdata(), float))  # type: ignore[attr-defined]
+    for bars in error_bars(axes):
+        drawn = np.log10(np.asarray(bars.lines[0].get_xdata(), float))
         assert np.abs(drawn - [-8, -6, -4]).max() <= 0.0101 * 4
 
 

@@ -7,15 +7,16 @@ from support.small import run_config
 
 from swath.launch import Launch, RunResult
 from swath.sweep_record import sweep_end
+from swath.tracking.records import Status
 
 LAUNCH = Launch("ad-hoc", "0123456789ab", ("learning_rate",), "swath -m learning_rate=1e-7,1e-6")
 
 
-def result(rate: float, status: str, seed: int = 0, **metrics: float) -> RunResult:
+def result(rate: float, status: Status, seed: int = 0, **metrics: float) -> RunResult:
     named = {name.replace("_", "/", 1): value for name, value in metrics.items()}
     anything: Any = None
     config = run_config(learning_rate=rate, seed=seed)
-    return RunResult(config, status, named, None, anything, run_id=f"run{rate}/{seed}")  # type: ignore[arg-type]
+    return RunResult(config, status, named, None, anything, run_id=f"run{rate}/{seed}")
 
 
 RESULTS = [

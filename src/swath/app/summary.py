@@ -10,7 +10,7 @@ from swath.config.datasets import DATASETS
 from swath.config.fields import computed_values, varying
 from swath.config.stored import readable_name
 from swath.launch import TRAIN_ACCURACY_STEPS, Launch, RunResult, rank_results
-from swath.ranking import REPEATED_BY, Ranking
+from swath.ranking import Ranking
 from swath.tables import RUN, Rows, print_table
 from swath.tracking.records import StoreInfo
 from swath.ui import run_page, sweep_pages
@@ -50,7 +50,7 @@ def print_sweep(
         print_table(console, _table([finished[index] for index in ranking.order[:MOST_ROWS]], launch.swept))
         if len(finished) > MOST_ROWS:
             print_line(console, f"The best {MOST_ROWS} of {len(finished)}; the MLflow UI shows all.")
-        _print_ranking_note(ranking, finished, set(REPEATED_BY) <= set(launch.swept), console)
+        _print_ranking_note(ranking, finished, launch.over_seeds, console)
     _print_failures([result for result in results if result.status != "FINISHED"], launch, console)
     left = asked_for - len(results)
     not_begun = f"; {left} were not begun" if left else ""
@@ -148,10 +148,7 @@ def _table(ranked: Sequence[RunResult], swept: Sequence[str]) -> Rows:
     return Rows(("rank", *swept, train, *others, TIME, RUN), rows, bold=[0], expendable=(TIME, train))
 
 
-def _print_ranking_note(
-    ranking: Ranking, results: Sequence[RunResult], repeated: bool, console: Console
-) -> None:
-    over = ", by the mean over seeds" if repeated else ""
+def _print_ranking_note(ranking: Ranking, results: Sequence[RunResult], over: str, console: Console) -> None:
     if ranking.metric == "test/accuracy":
         images = DATASETS[results[0].config.data.name].train_images // 10
         print_line(

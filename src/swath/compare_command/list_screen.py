@@ -27,28 +27,6 @@ class _Best:
     value: float = math.nan
 
 
-def list_rows(sweeps: Sequence[Sweep]) -> Rows:
-    """A row per sweep, for people."""
-    rows = []
-    for sweep in sweeps:
-        best = _best(sweep)
-        rows.append(
-            [
-                sweep.name,
-                sweep.sweep_id,
-                datetime.fromtimestamp(sweep.start_ms / 1000).strftime("%Y-%m-%d %H:%M"),
-                *(str(sweep.counts[status]) for status in STATUSES),
-                "" if math.isnan(best.value) else f"{best.value:.4f}",
-                best.metric.removesuffix("/accuracy"),
-                best.configuration,
-            ]
-        )
-    counted = [status.lower() for status in STATUSES]
-    headings = ("sweep", "id", "began", *counted, "accuracy", "of", "best")
-    unseen = [status.lower() for status in STATUSES[1:] if not any(sweep.counts[status] for sweep in sweeps)]
-    return Rows(headings, rows, expendable=(*unseen, "of", "began"))
-
-
 def list_frame(sweeps: Sequence[Sweep]) -> pd.DataFrame:
     """A row per sweep, for programs."""
     rows = []
@@ -73,6 +51,32 @@ def list_frame(sweeps: Sequence[Sweep]) -> pd.DataFrame:
     )
 
 
+def list_rows(frame: pd.DataFrame) -> Rows:
+    """The rows of `list_frame`, for people."""
+    counted = [status.lower() for status in STATUSES]
+    rows = []
+    for row in frame.to_dict("records"):
+        rows.append(
+            [
+                row["sweep"],
+                row["sweep_id"],
+                datetime.fromtimestamp(row["started"].timestamp()).strftime("%Y-%m-%d %H:%M"),
+                *(str(row[name]) for name in counted),
+                "" if math.isnan(row["best_value"]) else f"{row['best_value']:.4f}",
+                _text(row["ranked_by"]).removesuffix("/accuracy"),
+                _text(row["best_configuration"]),
+            ]
+        )
+    unseen = [name for name in counted[1:] if not frame[name].any()]
+    headings = ("sweep", "id", "began", *counted, "accuracy", "of", "best")
+    return Rows(headings, rows, expendable=(*unseen, "of", "began"))
+
+
+def _text(value: object) -> str:
+    """A text of a frame, which has nan where there is none."""
+    return value if isinstance(value, str) else ""
+
+
 def _best(sweep: Sweep) -> _Best:
     runs = sweep.finished
     if not runs:
@@ -81,8 +85,7 @@ def _best(sweep: Sweep) -> _Best:
     best_first = ordered(runs, metric)
     best = best_first[0]
     if not are_repeated(runs):
-        name = named_values(best.params, sweep.swept) or best.name
-        return _Best(best.run_id, name, metric, best.metrics.get(metric, math.nan))
+        return _Best(best.run_id, best.named_by(sweep.swept), metric, best.metrics.get(metric, math.nan))
     first = gather(best_first)[0]
     name = named_values(best.params, [field for field in sweep.swept if field not in REPEATED_BY])
     seeds = f"mean over {len(first.by_seed)} seeds"

@@ -7,7 +7,7 @@ from swath.compare_command.ranking_screen import MARK
 from swath.comparing.configurations import JudgedConfiguration
 from swath.comparing.effects import effects_lines, effects_of
 from swath.comparing.evaluated import images_of
-from swath.comparing.judged import Judged
+from swath.comparing.judged import Judged, Placed
 from swath.comparing.sweeps import Sweep
 from swath.config.fields import named_values
 from swath.ranking import REPEATED_BY
@@ -68,7 +68,7 @@ def failure_lines(sweep: Sweep, most: int) -> list[str]:
 
 
 def _alike_notes(judged: Sequence[Judged], groups: Sequence[JudgedConfiguration]) -> list[str]:
-    others: Sequence[Judged | JudgedConfiguration] = (groups or judged)[1:]
+    others: Sequence[Placed] = (groups or judged)[1:]
     tested = [entry for entry in others if entry.p_best is not None]
     what, test = ("configurations", "a paired test over images") if groups else ("runs", "McNemar's test")
     if not tested:

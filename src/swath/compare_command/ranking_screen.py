@@ -8,7 +8,7 @@ import pandas as pd
 from swath.comparing.configurations import Configuration, JudgedConfiguration
 from swath.comparing.evaluated import split_of
 from swath.comparing.frame import frame_of
-from swath.comparing.judged import Judged
+from swath.comparing.judged import Judged, Placed
 from swath.comparing.statistics import Spread
 from swath.ranking import REPEATED_BY
 from swath.reading.records import StoredRun
@@ -77,7 +77,7 @@ def _without_empty(found: Rows, metric: str) -> Rows:
     return found
 
 
-def _bold(judged: Sequence[Judged | JudgedConfiguration]) -> list[int]:
+def _bold(judged: Sequence[Placed]) -> list[int]:
     return [index for index, entry in enumerate(judged) if entry.place == 1]
 
 
@@ -92,7 +92,7 @@ def _spread_cells(found: Configuration, metric: str) -> list[str]:
     return ["", ""] if spread is None else [_number(spread.mean), _number(spread.deviation)]
 
 
-def _p_text(entry: Judged | JudgedConfiguration) -> str:
+def _p_text(entry: Placed) -> str:
     if entry.p_best is None or entry.place == 1:
         return ""
     return "<0.001" if entry.p_best < 0.001 else f"{entry.p_best:.3f}"
@@ -131,7 +131,7 @@ def ranking_frame(
     return frame
 
 
-def _p_columns(judged: Sequence[Judged | JudgedConfiguration], unranked: int) -> tuple[Any, Any]:
+def _p_columns(judged: Sequence[Placed], unranked: int) -> tuple[Any, Any]:
     """The p value and the mark of each, nothing where there was no test."""
     values = [float("nan") if entry.p_best is None else entry.p_best for entry in judged]
     marks = [None if entry.p_best is None else entry.like_best for entry in judged]

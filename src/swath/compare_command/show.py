@@ -34,12 +34,11 @@ def show_list(sweeps: Sequence[Sweep], words: argparse.Namespace) -> None:
     """Show the sweeps of a store, oldest first."""
     if not sweeps:
         _say("the store holds no sweep yet; make one: swath -cn quickstart")
-    chosen = list(sweeps)
-    frame = list_frame(chosen)
+    frame = list_frame(sweeps)
     if words.sort:
         frame = sorted_by(frame, words.sort)
-        chosen = [chosen[index] for index in frame.index]
-    _write(words, frame.iloc[: words.limit], list_rows(chosen[: words.limit]))
+    frame = frame.iloc[: words.limit]
+    _write(words, frame, list_rows(frame))
 
 
 def show_ranking(reader: Reader, sweep: Sweep, words: argparse.Namespace) -> None:

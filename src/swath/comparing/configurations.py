@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swath.comparing.evaluated import Answers
+from swath.comparing.judged import Placed
 from swath.comparing.order import latest, ordered
-from swath.comparing.statistics import CONFIDENCE, Spread, paired_p, spread
+from swath.comparing.statistics import Spread, paired_p, spread
 from swath.ranking import configuration_of
 from swath.reading.records import StoredRun
 
@@ -38,25 +39,15 @@ class Configuration:
         return {name: spread(found) for name, found in values.items()}
 
 
-@dataclass(frozen=True)
-class JudgedConfiguration:
-    """A configuration that was repeated with several seeds, at its place.
+@dataclass(frozen=True, kw_only=True)
+class JudgedConfiguration(Placed):
+    """A configuration that was repeated with several seeds, at its place; tested over the seeds of both.
 
     Attributes:
-      place: from 1 up.
       configuration: its runs, and their means.
-      p_best: p value against the best configuration, over the seeds that both have; None where there is
-        none, or predictions are missing or of other images.
     """
 
-    place: int
     configuration: Configuration
-    p_best: float | None
-
-    @property
-    def like_best(self) -> bool:
-        """Whether it cannot be told from the best at 95 %."""
-        return self.p_best is not None and self.p_best > 1 - CONFIDENCE
 
 
 def gather(runs: Sequence[StoredRun]) -> list[Configuration]:
@@ -98,7 +89,7 @@ def judge_configurations(
         for found in best_first
     ]
     return [
-        JudgedConfiguration(place, found, _p_over_seeds(by_seed[0], others))
+        JudgedConfiguration(place=place, p_best=_p_over_seeds(by_seed[0], others), configuration=found)
         for place, (found, others) in enumerate(zip(best_first, by_seed, strict=True), start=1)
     ]
 

@@ -10,28 +10,38 @@ from swath.comparing.statistics import CONFIDENCE, paired_p, wilson_interval
 from swath.reading.records import StoredRun
 
 
-@dataclass(frozen=True)
-class Judged:
-    """A run at its place.
+@dataclass(frozen=True, kw_only=True)
+class Placed:
+    """Something at its place in a ranking.
 
     Attributes:
       place: from 1 up.
-      run: the run.
-      value: the metric that ranks it.
-      interval: the 95 % Wilson interval of an accuracy; None where the metric is none.
-      p_best: McNemar's p value against the best; None where predictions are missing, or of other images.
+      p_best: p value of the paired test against the best; None where predictions are missing, or of other
+        images.
     """
 
     place: int
-    run: StoredRun
-    value: float
-    interval: tuple[float, float] | None
     p_best: float | None
 
     @property
     def like_best(self) -> bool:
         """Whether it cannot be told from the best at 95 %."""
         return self.p_best is not None and self.p_best > 1 - CONFIDENCE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged(Placed):
+    """A run at its place.
+
+    Attributes:
+      run: the run.
+      value: the metric that ranks it.
+      interval: the 95 % Wilson interval of an accuracy; None where the metric is none.
+    """
+
+    run: StoredRun
+    value: float
+    interval: tuple[float, float] | None
 
 
 def judge(runs: Sequence[StoredRun], metric: str, answers: Mapping[str, Answers]) -> list[Judged]:
@@ -49,7 +59,8 @@ def judge(runs: Sequence[StoredRun], metric: str, answers: Mapping[str, Answers]
         value = run.metrics.get(metric, math.nan)
         images = images_of(run, metric)
         interval = wilson_interval(value, images) if images and math.isfinite(value) else None
-        judged.append(Judged(place, run, value, interval, _p_against(best, answers.get(run.run_id))))
+        p_best = _p_against(best, answers.get(run.run_id))
+        judged.append(Judged(place=place, p_best=p_best, run=run, value=value, interval=interval))
     return judged
 
 

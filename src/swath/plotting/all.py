@@ -13,7 +13,6 @@ from swath.comparing.configurations import (
 )
 from swath.comparing.order import latest, metric_of, ordered
 from swath.comparing.sweeps import Sweep
-from swath.config.fields import named_values
 from swath.errors import SwathError
 from swath.plotting.accuracy import draw_accuracy
 from swath.plotting.confusion import draw_confusion
@@ -86,7 +85,7 @@ def _learning_curves(
         seeds = [curves[run.run_id] for run in configuration.by_seed.values() if run.run_id in curves]
         fields = [field for field in swept if len(seeds) < 2 or field not in REPEATED_BY]
         if seeds:
-            drawn.append((mean_curve(seeds), _name(configuration.members[-1], fields)))
+            drawn.append((mean_curve(seeds), configuration.members[-1].named_by(fields)))
     return drawn
 
 
@@ -100,7 +99,7 @@ def _best_figures(
     classes = read_class_names(ends[0])
     sheets = [
         (
-            f"{which}, {label_of(metric)} {run.metrics[metric]:.3f}\n{_name(run, swept)}",
+            f"{which}, {label_of(metric)} {run.metrics[metric]:.3f}\n{run.named_by(swept)}",
             read_weights(run).weights,
         )
         for which, run in zip(("best run", "worst run"), ends, strict=False)
@@ -108,9 +107,5 @@ def _best_figures(
     yield "weights", draw_weight_sheets(sheets, classes)
     predictions = read_predictions(ends[0], "test")
     if predictions is not None:
-        title = f"best run, test accuracy {predictions.correct.mean():.3f}\n{_name(ends[0], swept)}"
+        title = f"best run, test accuracy {predictions.correct.mean():.3f}\n{ends[0].named_by(swept)}"
         yield "confusion", draw_confusion(predictions, classes, title)
-
-
-def _name(run: StoredRun, swept: Sequence[str]) -> str:
-    return named_values(run.params, swept) or run.name

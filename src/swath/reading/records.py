@@ -1,9 +1,12 @@
 """What is read back from a store. Arrays and plain values only."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+
+from swath.config.fields import named_values
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,10 @@ class StoredRun:
     tags: dict[str, str] = field(default_factory=dict)
     last_steps: dict[str, int] = field(default_factory=dict)
     store: str = field(default="", repr=False)
+
+    def named_by(self, fields: Sequence[str]) -> str:
+        """The run by what it has in some fields; its own name where it has none of them."""
+        return named_values(self.params, fields) or self.name
 
 
 @dataclass(frozen=True)

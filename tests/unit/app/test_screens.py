@@ -180,6 +180,11 @@ def test_port_that_something_else_listens_at_is_left_to_it(monkeypatch: pytest.M
     lines = swept_screen([result(1e-7, test_accuracy=0.9)])
     assert lines[-3].endswith("mlflow ui --port 5002")
     assert lines[-2].startswith("  its runs: http://127.0.0.1:5002/#/experiments/7/runs?")
+    monkeypatch.setattr("swath.ui_server._shows", lambda port, run_id: port == 5001)
+    lines = swept_screen([result(1e-7, test_accuracy=0.9)])
+    assert lines[-3] == "See it:"
+    assert lines[-2].startswith("  its runs: http://127.0.0.1:5001/"), "that is where it is shown already"
+    monkeypatch.setattr("swath.ui_server._shows", lambda port, run_id: False)
     for odd in ("99999", "²", "0", "x"):
         monkeypatch.setenv("MLFLOW_PORT", odd)
         assert swept_screen([result(1e-7, test_accuracy=0.9)])[-3].endswith("mlflow ui --port 5002")
