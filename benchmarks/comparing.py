@@ -13,7 +13,7 @@ from pathlib import Path
 from mlflow.tracking import MlflowClient
 
 from benchmarks.processes import measure
-from swath.reading.store import open_reader
+from swath.tracking import open_reader
 
 SWATH = Path(sys.executable).with_name("swath")
 COMPARE = SWATH.with_name("swath-compare")
@@ -98,7 +98,7 @@ def curve_times(folder: Path, repeats: int) -> dict[str, list[float]]:
 def imports_tensorflow(folder: Path) -> bool:
     """Whether a ranking brings TensorFlow in."""
     listing = "import sys; sys.argv = ['swath-compare', sys.argv[1]]\n"
-    listing += "from swath.compare_command.main import main\ntry:\n  main()\nexcept SystemExit:\n"
+    listing += "from swath.cli.entry import swath_compare as main\ntry:\n  main()\nexcept SystemExit:\n"
     listing += "  print('tensorflow' in sys.modules, file=sys.stderr)"
     done = subprocess.run(
         [sys.executable, "-c", listing, latest_sweep(folder)],

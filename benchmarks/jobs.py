@@ -13,9 +13,8 @@ from typing import Any
 
 import hydra
 
-from swath.app.preflight import check_command
-from swath.app.search_path import register
-from swath.config.node import from_composed
+from swath.cli.validation import check_command
+from swath.config import from_composed, register
 
 CHECK = "composed and checked before anything starts"
 COMPOSE = "composed by the fused launcher, for the task"

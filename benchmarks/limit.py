@@ -7,10 +7,9 @@ The weights stay 0, and 0 times anything takes as long as any other product.
 from collections.abc import Callable
 from typing import Any
 
-from swath.compute import tf
-from swath.model import CLASSES, Tensor, padded
-from swath.training.program import STEPS_IN_FLIGHT, batch_indices
-from swath.training.resident import ResidentData
+from swath.models import CLASSES, Tensor, padded, tf
+from swath.training import ResidentData
+from swath.training.loop import STEPS_IN_FLIGHT, batch_indices
 
 Draw = Callable[[Tensor], Tensor]
 """step -> int32 [batch], the images of that step."""

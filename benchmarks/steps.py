@@ -10,11 +10,9 @@ import time
 from collections.abc import Callable
 
 from benchmarks.limit import compile_limit, drawn_indices, prepared_indices
-from swath.compute import tf
-from swath.data import load_dataset
-from swath.model import initial_parameters
-from swath.training.program import Program, compile_program
-from swath.training.resident import ResidentData, make_resident
+from swath.datasets import load_dataset
+from swath.models import initial_parameters, tf
+from swath.training import Program, ResidentData, compile_program, make_resident
 
 BATCH_SIZE = 100
 LEARNING_RATE = 1e-6

@@ -6,10 +6,9 @@ process is started. swath itself has no such mode.
 
 from concurrent.futures import Future
 
-import swath.app.session
-from swath.app.main import main
-from swath.tracking.records import RunStart, StoreAddress, StoreInfo
-from swath.tracking.tracker import UntrackedRun
+import swath.sweeps.session
+from swath.cli.entry import swath as main
+from swath.tracking import RunStart, StoreAddress, StoreInfo, UntrackedRun
 
 
 class NoTracker:
@@ -30,5 +29,5 @@ class NoTracker:
 
 
 if __name__ == "__main__":
-    swath.app.session.Tracker = NoTracker  # type: ignore[misc, assignment]
+    swath.sweeps.session.Tracker = NoTracker  # type: ignore[misc, assignment]
     main()

@@ -66,29 +66,29 @@ def main() -> None:
     """Run the command that follows FILE."""
     result, sys.argv[1:] = Path(sys.argv[1]).resolve(), sys.argv[2:]
     clock = Clock()
-    import swath.app.main as command
-    import swath.app.preflight
-    import swath.app.session
+    import swath.cli.entry as command
+    import swath.cli.validation
+    import swath.sweeps.session
 
     began = psutil.Process().create_time()
-    clock.wrap(swath.app.session.Session, "__init__", "starting")
-    bring_up = swath.app.session.Session._bring_up
+    clock.wrap(swath.sweeps.session.Session, "__init__", "starting")
+    bring_up = swath.sweeps.session.Session._bring_up
 
     def then_time_the_rest(session: Any, *arguments: Any) -> Any:
         brought = bring_up(session, *arguments)
         _wrap_training(clock)  # TensorFlow has been loaded by now
         return brought
 
-    swath.app.session.Session._bring_up = then_time_the_rest  # type: ignore[method-assign]
-    clock.wrap(swath.app.session.Session, "close", "waiting")
-    check = swath.app.preflight.check_command
+    swath.sweeps.session.Session._bring_up = then_time_the_rest  # type: ignore[method-assign]
+    clock.wrap(swath.sweeps.session.Session, "close", "waiting")
+    check = swath.cli.validation.check_command
 
     def timed_check(*arguments: Any) -> Any:
         checked = check(*arguments)
         clock.add("checking", time.time() - began)
         return checked
 
-    swath.app.preflight.check_command = timed_check
+    swath.cli.validation.check_command = timed_check
 
     def leave(status: int) -> None:
         clock.add("whole", time.time() - began)
@@ -101,17 +101,17 @@ def main() -> None:
 
 def _wrap_training(clock: Clock) -> None:
     import hydra_plugins.swath_fused.launcher as launcher
-    import swath.group_run
-    import swath.runner
-    import swath.tracking.channel
+    import swath.execution.group_trainer
+    import swath.execution.runner
+    import swath.tracking.rpc
     import swath.tracking.tracker
 
-    clock.wrap(swath.runner, "make_resident", "handing over")
-    clock.wrap(swath.runner, "compile_program", "handing over")
-    clock.wrap(swath.runner, "keeps_bits", "probing")
-    clock.wrap(swath.group_run.GroupTraining, "advance", "training")
-    clock.wrap(swath.group_run.GroupRun, "_evaluate", "evaluating")
-    clock.wrap(swath.tracking.channel.Worker, "call", "sending")
+    clock.wrap(swath.execution.runner, "make_resident", "handing over")
+    clock.wrap(swath.execution.runner, "compile_program", "handing over")
+    clock.wrap(swath.execution.runner, "keeps_bits", "probing")
+    clock.wrap(swath.execution.group_trainer.GroupTraining, "advance", "training")
+    clock.wrap(swath.execution.group_trainer.GroupRun, "_evaluate", "evaluating")
+    clock.wrap(swath.tracking.rpc.Worker, "call", "sending")
     clock.wrap(launcher.JobConfigs, "config", "composing")
     clock.wrap(launcher, "run_job", "Hydra's files")
     clock.wrap(launcher._Waiting, "__call__", "waiting for jobs", less="Hydra's files")

@@ -5,11 +5,9 @@
 
 from collections.abc import Sequence
 
-from swath.data import load_dataset
-from swath.training.evaluation import compile_evaluation
-from swath.training.probe import STEPS, keeps_bits
-from swath.training.program import compile_program
-from swath.training.resident import make_resident
+from swath.datasets import load_dataset
+from swath.training import compile_evaluation, compile_program, keeps_bits, make_resident
+from swath.training.bit_exactness import STEPS
 
 BATCH_SIZES = (1, 2, 3, 7, 13, 16, 31, 50, 97, 100, 150, 200, 331, 500, 997, 1000)
 WIDTHS = range(2, 65)

@@ -15,10 +15,9 @@ from typing import Any
 import numpy as np
 from support.command import swath
 
-from swath.comparing.sweeps import all_sweeps
-from swath.reading.files import read_weights
-from swath.reading.store import open_reader
-from swath.reproducing.digests import metrics_digest
+from swath.analysis import all_sweeps
+from swath.analysis.verdict import metrics_digest
+from swath.tracking import open_reader, read_weights
 
 PUBLISHED = Path(__file__).resolve().parents[1] / "docs" / "digests.json"
 

@@ -82,7 +82,9 @@ def test_single_run_has_its_model_and_no_pictures_of_a_sweep(tmp_path: Path) -> 
 
 
 def test_what_goes_wrong_there_is_said_and_stored_and_the_runs_stay(tmp_path: Path) -> None:
-    broken = "import swath.plotting.all as a\ndef gone(*_): raise OSError('no space')\na.draw_curves = gone"
+    broken = (
+        "import swath.plotting.figures as a\ndef gone(*_): raise OSError('no space')\na.draw_curves = gone"
+    )
     done = swath(tmp_path, *SWEEP, patch=broken, SWATH_AFTERWARDS="wait")
     assert done.returncode == 1
     assert "not all of pictures and model could be made" in done.stderr

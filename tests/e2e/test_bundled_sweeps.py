@@ -7,8 +7,8 @@ import pytest
 from support.command import swath, swath_reproduce
 from support.models import assert_same_classes, best_run, load_model
 
-from swath.app.search_path import primary_configs
-from swath.data import load_dataset
+from swath.config import primary_configs
+from swath.datasets import load_dataset
 
 BUNDLED = sorted(set(primary_configs(())) - {"config"})
 

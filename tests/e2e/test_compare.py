@@ -17,7 +17,7 @@ from scipy.stats import binomtest
 from support.command import SWATH_COMPARE, swath, swath_compare
 
 from swath import load_sweep
-from swath.data import load_dataset
+from swath.datasets import load_dataset
 
 DIGITS = ["-m", "data=digits", "data.validation_size=300"]
 SWEEP = [*DIGITS, "batch_size=20,50", "learning_rate=1e-7,1e-6,1e36", "max_steps=40"]

@@ -97,7 +97,7 @@ LIGHT = {
 def test_what_trains_nothing_imports_neither_tensorflow_nor_mlflow(words: list[str], tmp_path: Path) -> None:
     program = (
         "import sys\n"
-        "from swath.app.main import main\n"
+        "from swath.cli.entry import swath as main\n"
         f"sys.argv[1:] = {words!r}\n"
         "try:\n    main()\n"
         "finally:\n    print([name for name in HEAVY if name in sys.modules], flush=True)\n"

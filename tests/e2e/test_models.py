@@ -18,7 +18,7 @@ from support.command import CONFIGURATIONS, swath
 from support.models import best_run, file_of, load_model, store_of, using
 from support.server import free_port, mlflow_server
 
-from swath.data import load_dataset
+from swath.datasets import load_dataset
 
 ALONE = """
 import sys

@@ -8,17 +8,19 @@ from support.command import swath
 GRID = ["-m", "data=digits", "batch_size=10", "max_steps=20", "learning_rate=1e-7,1e-6,1e36"]
 
 WIDTH_DEPENDENT = """
-import swath.model
-from swath.compute import tf
+import swath.models.softmax_regression
+from swath.models import tf
 class WidthDependent:
     def __getattr__(self, name):
         return getattr(tf, name)
     def matmul(self, a, b, **options):
         return tf.matmul(a, b, **options) * (1 + 1e-6 * tf.cast(tf.shape(b)[1] // 16, tf.float32))
-swath.model.tf = WidthDependent()
+swath.models.softmax_regression.tf = WidthDependent()
 """
 
-PROBE_THAT_SEES_NOTHING = "import swath.runner; swath.runner.keeps_bits = lambda *anything: True"
+PROBE_THAT_SEES_NOTHING = (
+    "import swath.execution.runner; swath.execution.runner.keeps_bits = lambda *anything: True"
+)
 
 
 def lanes_used(folder: Path) -> set[float]:

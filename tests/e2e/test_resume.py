@@ -62,7 +62,7 @@ def test_extended_sweep_trains_only_what_is_new(extended: tuple[Path, Path, list
 
 def test_longer_run_goes_on_behind_the_shorter_one(tmp_path: Path) -> None:
     patch = """
-import swath.training.train as train
+import swath.training.loop as train
 advance = train.GroupTraining.advance
 def counted(self, span):
     print("trained", span.first, span.end)
@@ -142,7 +142,7 @@ def test_only_what_has_failed_is_run_again(tmp_path: Path) -> None:
 
 
 FAULTY = """
-import swath.runner as runner
+import swath.execution.runner as runner
 compile_program, left = runner.compile_program, [{times}]
 def faulty(data):
     if left[0]:
@@ -167,7 +167,7 @@ def test_fault_that_passes_is_tried_again(tmp_path: Path) -> None:
 
 
 IN_TRAINING = """
-import swath.training.train as train
+import swath.training.loop as train
 advance = train.GroupTraining.advance
 def faulty(self, span):
     if span.first:

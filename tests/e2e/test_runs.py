@@ -10,7 +10,7 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 from support.command import CONFIGURATIONS, swath
 
-from swath.app.mistakes import FIELDS
+from swath.config import FIELDS
 
 COMPUTED = {name for name, doc in FIELDS.items() if doc.role == "computed"}
 ARTIFACTS = [
@@ -131,7 +131,7 @@ def test_artifacts_are_all_there(single: Done) -> None:
 
 
 def test_stored_weights_predict_what_was_stored_as_predicted(single: Done) -> None:
-    from swath.data import load_dataset
+    from swath.datasets import load_dataset
 
     (run,) = single.runs
     stored = np.load(single.artifact(run, "weights.npz"))

@@ -5,12 +5,9 @@ from pathlib import Path
 import pytest
 from support.small import run_config
 
-from swath.data import load_dataset
-from swath.plan import Span, plan_groups
-from swath.training.evaluation import compile_evaluation
-from swath.training.program import compile_program
-from swath.training.resident import ResidentData, make_resident
-from swath.training.train import GroupTraining
+from swath.datasets import load_dataset
+from swath.planning import Span, plan_groups
+from swath.training import GroupTraining, ResidentData, compile_evaluation, compile_program, make_resident
 
 
 @pytest.fixture(scope="module")

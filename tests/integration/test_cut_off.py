@@ -8,8 +8,8 @@ import pytest
 from mlflow.entities import Metric
 from mlflow.tracking import MlflowClient
 
-from swath.tracking.records import NOT_ENDED, SweepStart
-from swath.tracking.sweep_run import NOTE, OWN_NOTE, SweepRun, end_cut_off
+from swath.tracking import NOT_ENDED, SweepStart, end_cut_off
+from swath.tracking.sweep_run import NOTE, OWN_NOTE, SweepRun
 
 
 @pytest.fixture

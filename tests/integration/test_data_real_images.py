@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from swath.data import load_dataset
+from swath.datasets import load_dataset
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from support.small import run_config, small_dataset
 from support.training import resident, train_lanes
 
-from swath.compute import tf
-from swath.training.program import batch_indices
+from swath.models import tf
+from swath.training.loop import batch_indices
 
 STEPS = 200
 Curves = tuple[NDArray[np.float64], NDArray[np.float64]]

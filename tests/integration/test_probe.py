@@ -6,11 +6,9 @@ import archspec.cpu
 import pytest
 from support.training import resident
 
-import swath.model
-from swath.compute import tf
-from swath.training.evaluation import compile_evaluation
-from swath.training.probe import keeps_bits
-from swath.training.program import compile_program
+import swath.models.softmax_regression
+from swath.models import tf
+from swath.training import compile_evaluation, compile_program, keeps_bits
 
 
 def probed(batch_size: int, lanes: int) -> bool:
@@ -37,5 +35,5 @@ def test_product_that_depends_on_the_width_is_found_out(monkeypatch: pytest.Monk
         def matmul(self, a: Any, b: Any, **options: Any) -> Any:
             return tf.matmul(a, b, **options) * (1 + 1e-6 * tf.cast(tf.shape(b)[1], tf.float32))
 
-    monkeypatch.setattr(swath.model, "tf", WidthDependent())
+    monkeypatch.setattr(swath.models.softmax_regression, "tf", WidthDependent())
     assert not probed(10, 3)

@@ -15,11 +15,11 @@ import pytest
 from mlflow.entities import Metric, RunTag
 from mlflow.tracking import MlflowClient
 
-from swath.comparing.sweeps import Sweep, all_of, all_sweeps, find_sweep
+from swath.analysis import Sweep, all_of, all_sweeps, find_sweep
 from swath.errors import SwathError
-from swath.reading.client import ClientReader
-from swath.reading.sql import SqlReader
-from swath.reading.store import open_reader
+from swath.tracking import open_reader
+from swath.tracking.reader import ClientReader
+from swath.tracking.sql_reader import SqlReader
 
 VALUES = [0.5, math.nan, math.inf, -math.inf, 0.1 + 0.2]
 
@@ -96,8 +96,8 @@ def test_reading_changes_nothing(store: Path, tmp_path: Path, monkeypatch: pytes
 def test_more_runs_than_one_question_may_ask_for_are_read(
     store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("swath.reading.sql.AT_ONCE", 2)
-    monkeypatch.setattr("swath.reading.client.PAGE", 2)
+    monkeypatch.setattr("swath.tracking.sql_reader.AT_ONCE", 2)
+    monkeypatch.setattr("swath.tracking.reader.PAGE", 2)
     direct, client = sql(store), ClientReader(f"sqlite:///{store}/mlflow.db")
     ids = [run.run_id for run in direct.runs({"swath.kind": "run"})]
     assert len(ids) == 6

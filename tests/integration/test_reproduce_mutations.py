@@ -10,14 +10,10 @@ import pytest
 from support.command import swath
 from support.mutations import MUTATIONS, copy_store, flip_bit_of_array, repair_digests
 
-from swath.comparing.diff import run_with
-from swath.events import Event
-from swath.launch import Launch, RunResult
-from swath.reading.store import open_reader
-from swath.recorded import Recorder
-from swath.reproducing.originals import CannotReproduceError, original_of
-from swath.reproducing.repeat import Repeater
-from swath.reproducing.verdict import Verdict, cannot, verdict
+from swath.analysis import Verdict, cannot, run_with, verdict_on
+from swath.execution import Event, Launch, RunResult
+from swath.sweeps import CannotReproduceError, Repeater, original_of
+from swath.tracking import Recorder, open_reader
 
 SEEDS = 1_000
 RUN = (
@@ -51,7 +47,9 @@ class Reproducer:
         if original.config not in self._trained:
             (self._trained[original.config],) = self._repeater.repeat([original.config])
         result, numbers = self._trained[original.config]
-        return verdict(original.numbers, numbers, original.run.tags.get("swath.bits", ""), result.bits, None)  # type: ignore[arg-type]
+        return verdict_on(
+            original.numbers, numbers, original.run.tags.get("swath.bits", ""), result.bits, None
+        )  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")

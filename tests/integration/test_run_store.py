@@ -8,8 +8,8 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from swath.errors import SwathError
-from swath.tracking.records import DatasetNote, RunEnd, RunStart, StepBlock, StoreAddress
-from swath.tracking.sql_steps import SqlSteps
+from swath.tracking import DatasetNote, RunEnd, RunStart, StepBlock, StoreAddress
+from swath.tracking.sql import SqlSteps
 from swath.tracking.store import RunStore
 
 START = RunStart(

@@ -7,13 +7,22 @@ import numpy as np
 import pytest
 from support.small import run_config, small_dataset
 
-from swath.config.schema import RunConfig, TrackingConfig
+from swath.config import RunConfig
+from swath.config.schema import TrackingConfig
 from swath.errors import SwathError
-from swath.events import Event, GroupEnded, Planned, RunEnded, SegmentDone, StepsDone
-from swath.launch import Launch, RunRequest, RunResult
-from swath.runner import Runner
-from swath.tracking.records import RunStart, StepBlock
-from swath.tracking.tracker import UntrackedRun
+from swath.execution import (
+    Event,
+    GroupEnded,
+    Launch,
+    Planned,
+    RunEnded,
+    Runner,
+    RunRequest,
+    RunResult,
+    SegmentDone,
+    StepsDone,
+)
+from swath.tracking import RunStart, StepBlock, UntrackedRun
 
 CONFIGS = [run_config(learning_rate=rate, max_steps=40) for rate in (1e-7, 1e-6, 1e-5, 1e36)]
 
@@ -69,7 +78,7 @@ def run_all(
 
 @pytest.fixture(autouse=True)
 def short_segments(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("swath.plan.SEGMENT_STEPS", 10)
+    monkeypatch.setattr("swath.planning.lane_groups.SEGMENT_STEPS", 10)
 
 
 def test_lane_whose_tracking_fails_ends_alone() -> None:

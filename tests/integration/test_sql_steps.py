@@ -10,10 +10,10 @@ import pytest
 from mlflow.entities import Metric
 from mlflow.tracking import MlflowClient
 
-import swath.tracking.sql_steps
+import swath.tracking.sql
 from swath.errors import SwathError
-from swath.tracking.records import StepBlock
-from swath.tracking.sql_steps import sql_steps
+from swath.tracking import StepBlock
+from swath.tracking.sql import sql_steps
 
 BLOCKS = [
     StepBlock(0, {"train/accuracy": np.array([0.1, 0.5]), "train/loss": np.array([2.5, math.nan])}),
@@ -93,7 +93,7 @@ def test_nothing_is_written_to_a_run_that_was_deleted(tmp_path: Path) -> None:
 def test_untested_version_of_mlflow_is_left_to_log_batch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(swath.tracking.sql_steps.mlflow, "__version__", "3.99.0")
+    monkeypatch.setattr(swath.tracking.sql.mlflow, "__version__", "3.99.0")
     assert sql_steps(client_of(tmp_path)) is None
 
 

@@ -7,9 +7,9 @@ import pytest
 from support.small import run_config
 from support.waiting import ask
 
-from swath.config.stored import stored_config
+from swath.config import stored_config
 from swath.errors import SwathError
-from swath.tracking.records import DatasetNote, RunEnd, RunStart, StepBlock, StoreAddress
+from swath.tracking import DatasetNote, RunEnd, RunStart, StepBlock, StoreAddress
 from swath.tracking.store import RunStore
 
 

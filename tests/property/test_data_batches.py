@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from swath.data.batches import check_class_names, parse_batch
+from swath.datasets.pickled_batches import check_class_names, parse_batch
 from swath.errors import DataError
 
 IMAGES = (np.arange(2 * 3072) % 256).astype(np.uint8).reshape(2, 3072)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from omegaconf import DictConfig, OmegaConf
 
 from hydra_plugins.swath_fused._job_configs import JobConfigs
-from swath.app.search_path import register
+from swath.config import register
 
 VALUES: dict[str, list[str]] = {
     "batch_size": ["50", "100", "${max_steps}"],

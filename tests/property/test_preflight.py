@@ -13,12 +13,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from omegaconf.errors import OmegaConfBaseException
 
-from swath.app.mistakes import FIELDS, is_of_the_whole_sweep
-from swath.app.preflight import check_command
-from swath.app.search_path import register
-from swath.config.fields import walk_values
-from swath.config.node import to_run_config
-from swath.config.schema import RunConfig
+from swath.cli.validation import check_command, is_of_the_whole_sweep
+from swath.config import FIELDS, RunConfig, register, walk_values
+from swath.config.schema import to_run_config
 from swath.errors import ConfigError
 
 VALUES: dict[str, list[str]] = {

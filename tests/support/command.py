@@ -16,9 +16,9 @@ SWATH_REPRODUCE = SWATH.with_name("swath-reproduce")
 PATCHED = """
 import sys
 {patch}
-from swath.app.main import main
+from swath.cli.entry import swath
 sys.argv[0] = "swath"
-main()
+swath()
 """
 
 
@@ -44,7 +44,7 @@ def swath(
       environment: variables added to the environment.
     """
     if not real and not any(name.startswith(READ_BY_IMPORTS) for name in environment):
-        return training_server().run("swath.app.main", folder, words, environment, patch or "")
+        return training_server().run("swath.cli.entry:swath", folder, words, environment, patch or "")
     start = [str(SWATH)] if patch is None else [sys.executable, "-c", PATCHED.format(patch=patch)]
     return _run(start, folder, words, environment)
 
@@ -53,14 +53,14 @@ def swath_compare(folder: Path, *words: str, **environment: str) -> "subprocess.
     """Run `swath-compare` with some words in `folder`, to its end; as `swath`."""
     if any(name.startswith(READ_BY_IMPORTS) for name in environment):
         return _run([str(SWATH_COMPARE)], folder, words, environment)
-    return tracking_server().run("swath.compare_command.main", folder, words, environment)
+    return tracking_server().run("swath.cli.entry:swath_compare", folder, words, environment)
 
 
 def swath_reproduce(folder: Path, *words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     """Run `swath-reproduce` with some words in `folder`, to its end; as `swath`."""
     if any(name.startswith(READ_BY_IMPORTS) for name in environment):
         return _run([str(SWATH_REPRODUCE)], folder, words, environment)
-    return training_server().run("swath.reproduce_command.main", folder, words, environment)
+    return training_server().run("swath.cli.entry:swath_reproduce", folder, words, environment)
 
 
 def _run(

@@ -20,7 +20,7 @@ from unittest import mock
 
 from support.forks import TRACKER, Fork
 
-TRACKING_PROCESS = "swath.worker"
+TRACKING_PROCESS = "swath.sweeps.tracking_process"
 
 POLL_S = 0.02
 
@@ -122,12 +122,13 @@ def _become(asked: dict[str, Any], files: list[int]) -> None:
         os.dup2(file, number)
         os.close(file)
     module = asked["module"]
-    sys.argv = [module.split(".")[1], *asked["words"]]
+    sys.argv = [module, *asked["words"]]
     sys.path[:] = [entry for entry in sys.path if not entry.endswith("/tests")]
     if module != TRACKING_PROCESS:
-        mock.patch("swath.tracking.channel.subprocess", _SubprocessWithForkedTracker).start()
+        mock.patch("swath.tracking.rpc.subprocess", _SubprocessWithForkedTracker).start()
     exec(asked["patch"], {})
-    command: Callable[..., None] = importlib.import_module(module).main
+    name, _, function = module.partition(":")
+    command: Callable[..., None] = getattr(importlib.import_module(name), function or "main")
     os._exit(_status_of(command, files[2:]))
 
 

@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import Any
 
 TRACKING = (
-    "swath.tracking.spool",
-    "swath.reading.store",
-    "swath.resuming.earlier",
-    "swath.plotting.all",
-    "swath.serving.model",
+    "swath.tracking.offline",
+    "swath.tracking.reader",
+    "swath.sweeps.resume_service",
+    "swath.plotting.figures",
+    "swath.tracking.models",
 )
 """What loads MLflow and the libraries that draw; no TensorFlow, as in the processes that these stand for."""
 
-TRAINING = ("swath.compute", "hydra", *TRACKING)
+TRAINING = ("swath.models.backend", "hydra", *TRACKING)
 """What loads TensorFlow as well."""
 
 OF_THE_USER = ("MLFLOW_TRACKING_URI", "SWATH_DATA_DIR", "HYDRA_FULL_ERROR", "TF_ENABLE_ONEDNN_OPTS")

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from swath.config.schema import CheckpointConfig, DataConfig, FuseConfig, RunConfig, TrackingConfig
-from swath.data import Dataset
+from swath.config import DataConfig, RunConfig
+from swath.config.schema import CheckpointConfig, FuseConfig, TrackingConfig
+from swath.datasets import Dataset
 
 CLASSES = tuple("abcdefghij")
 

@@ -8,13 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from support.small import small_dataset
-from swath.config.schema import RunConfig
-from swath.plan import plan_groups, plan_spans
-from swath.training.evaluation import Evaluate, compile_evaluation
-from swath.training.probe import keeps_bits
-from swath.training.program import Program, compile_program
-from swath.training.resident import ResidentData, make_resident
-from swath.training.train import GroupTraining, Segment, lane_parameters
+from swath.config import RunConfig
+from swath.planning import plan_groups, plan_spans
+from swath.training import (
+    Evaluate,
+    GroupTraining,
+    Program,
+    ResidentData,
+    Segment,
+    compile_evaluation,
+    compile_program,
+    keeps_bits,
+    lane_parameters,
+    make_resident,
+)
 
 
 @dataclass(frozen=True)

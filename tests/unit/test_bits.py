@@ -6,7 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swath.bits import BLOCK_BYTES, Bits
+from swath.training import Bits
+from swath.training.result_digest import BLOCK_BYTES
 
 STEPS = 300
 ACCURACIES = np.random.default_rng(0).random(STEPS)

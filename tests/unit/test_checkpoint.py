@@ -6,12 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from swath.checkpoint import DamagedCheckpointError, LaneCheckpoint, decode, encode
-from swath.checkpoint_files import CheckpointFiles
-from swath.launch import Start
-from swath.reading.records import StoredRun
-from swath.resuming.records import AskedRun
-from swath.resuming.starts import FROM_THE_BEGINNING, Starts
+from swath.sweeps.manifest import AskedRun
+from swath.sweeps.resume_points import FROM_THE_BEGINNING, Starts
+from swath.tracking import StoredRun
+from swath.training import CheckpointFiles, DamagedCheckpointError, LaneCheckpoint, Start, decode
+from swath.training.checkpoint import encode
 
 ASKED = AskedRun("fingerprint", "digest", "lane-a", 1_000, 1, 0)
 

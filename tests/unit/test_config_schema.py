@@ -6,8 +6,8 @@ import pytest
 from omegaconf.errors import OmegaConfBaseException
 from support.small import run_config
 
-from swath.config.node import schema_node, to_run_config
-from swath.config.schema import DataConfig, TrackingConfig
+from swath.config import DataConfig
+from swath.config.schema import TrackingConfig, schema_node, to_run_config
 from swath.errors import ConfigError
 
 

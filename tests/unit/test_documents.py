@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from swath.app.command_line import read_words
-from swath.app.preflight import check_command
-from swath.app.search_path import primary_configs, register
-from swath.compare_command.command_line import parser
-from swath.reproduce_command.command_line import parser as reproduce_parser
+from swath.cli.compare import parser
+from swath.cli.reproduce import parser as reproduce_parser
+from swath.cli.swath import read_words
+from swath.cli.validation import check_command
+from swath.config import primary_configs, register
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])

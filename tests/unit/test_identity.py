@@ -6,10 +6,9 @@ from typing import Any
 import pytest
 from support.small import run_config
 
-from swath.config.fields import computed_values, documented
-from swath.config.fingerprint import fingerprint
-from swath.config.schema import DataConfig, FuseConfig, RunConfig, TrackingConfig
-from swath.config.stored import readable_name, stored_config
+from swath.config import DataConfig, RunConfig, computed_values, fingerprint, readable_name, stored_config
+from swath.config.fields import documented
+from swath.config.schema import FuseConfig, TrackingConfig
 
 
 @dataclass(frozen=True)

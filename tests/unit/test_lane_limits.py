@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from support.small import run_config
 
-from swath.config.schema import RunConfig
-from swath.estimate import group_bytes
-from swath.lane_limits import LaneLimits
+from swath.config import RunConfig
+from swath.planning import LaneLimits
+from swath.planning.cost import group_bytes
 
 
 class Probe:

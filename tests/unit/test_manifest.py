@@ -3,7 +3,7 @@
 import pytest
 
 from swath.errors import SwathError
-from swath.resuming.manifest import Manifest, drift, read_manifest
+from swath.sweeps.manifest import Manifest, drift, read_manifest
 
 FACTS = {"swath.tensorflow": "2.21.0", "swath.numpy": "2.4.6", "swath.commit": "abc"}
 

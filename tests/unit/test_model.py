@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from swath.compute import RUNTIME, tf
-from swath.model import (
+from swath.models import (
+    RUNTIME,
     Parameters,
     apply,
     batch_shape,
@@ -13,6 +13,7 @@ from swath.model import (
     inputs_of,
     padded,
     sum_over_batch,
+    tf,
     updated,
 )
 

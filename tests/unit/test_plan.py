@@ -4,8 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.small import run_config
 
-from swath.config.schema import RunConfig
-from swath.plan import SEGMENT_STEPS, Usable, plan_groups, plan_spans, segment_steps_of
+from swath.config import RunConfig
+from swath.planning import Usable, plan_groups, plan_spans, segment_steps_of
+from swath.planning.lane_groups import SEGMENT_STEPS
 
 run_configs = st.builds(
     run_config,

@@ -8,13 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.container import ErrorbarContainer
 from matplotlib.patches import Rectangle
 
-from swath.plotting.accuracy import draw_accuracy
-from swath.plotting.confusion import draw_confusion
-from swath.plotting.curves import draw_curves, mean_curve, smoothed
-from swath.plotting.grid import Layout, layout_of
-from swath.plotting.heat_map import draw_heat_map
-from swath.reading.files import Predictions
-from swath.reading.records import Curve, StoredRun
+from swath.plotting.grid_figures import draw_accuracy, draw_heat_map
+from swath.plotting.layout import Layout, layout_of
+from swath.plotting.run_figures import draw_confusion, draw_curves, mean_curve, smoothed
+from swath.tracking import Curve, Predictions, StoredRun
 
 LAYOUT = Layout("learning_rate", "batch_size", None)
 

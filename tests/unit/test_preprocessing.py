@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from swath.preprocessing import pixel_statistics
+from swath.datasets import pixel_statistics
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (700, 3072), dtype=np.uint8)
 

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from swath.app.preflight import CheckedCommand, check_command
-from swath.app.search_path import register
-from swath.config.folders import config_folder
+from swath.cli.validation import CheckedCommand, check_command
+from swath.config import config_folder, register
 
 SWEEPS = sorted(config_folder("sweeps").glob("*.yaml"))
 

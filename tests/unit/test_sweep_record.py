@@ -5,9 +5,9 @@ from typing import Any
 
 from support.small import run_config
 
-from swath.launch import Launch, RunResult
-from swath.sweep_record import sweep_end
-from swath.tracking.records import Status
+from swath.execution import Launch, RunResult
+from swath.sweeps.record import sweep_end
+from swath.tracking import Status
 
 LAUNCH = Launch("ad-hoc", "0123456789ab", ("learning_rate",), "swath -m learning_rate=1e-7,1e-6")
 

@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from swath.tables import SHORT_ID, Rows, print_table, table_text
+from swath.cli.tables import SHORT_ID, Rows, print_table, table_text
 
 RUN_ID = "0123456789abcdef0123456789abcdef"
 WIDE = Rows(

@@ -5,7 +5,8 @@ from urllib.parse import unquote
 
 import pytest
 
-from swath.ui import MOST_COMPARED, compare_page, name_filter, shared_view, sweep_pages
+from swath.tracking import name_filter, shared_view, sweep_pages
+from swath.tracking.ui_urls import MOST_COMPARED, compare_page
 
 
 def test_view_holds_exactly_the_configurations_of_the_sweep() -> None:

@@ -1,1 +1,5 @@
-"""Configuration: names, types, units, checks and identity of what a run computes."""
+"""Configurations: fields, types, units, ranges, identity, composition."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -10,7 +10,10 @@ from omegaconf import MISSING
 Role = Literal["computed", "run"]
 """`computed`: the value decides the numbers of a run. `run`: it decides how the run is carried out."""
 
+
 _METADATA_KEY = "swath"
+
+
 _FROM_THE_START = object()
 
 

@@ -1,27 +1,42 @@
 """The configuration of one run: its fields, their types, units and ranges."""
 
+import dataclasses
 import math
 import struct
 from dataclasses import dataclass
-from typing import Optional
+from typing import Any, Optional
 
-from omegaconf import MISSING
+from omegaconf import MISSING, DictConfig, OmegaConf
 
-from swath.config.datasets import DATASETS
 from swath.config.fields import documented, field_mistake, walk_values
+from swath.datasets import DATASETS
 from swath.errors import ConfigError
 
 SCHEMA_VERSION = "1"
 """Raised when a field's meaning changes; a field that is merely added keeps it."""
 
+
 PREPROCESSINGS = ("mean_image", "none", "standardize")
+
+
 LARGEST_SEED = 2**63 - 1
+
+
 MODELS = ("best", "all", "none")
+
+
 AFTERWARDS = ("background", "wait", "none")
+
+
 ON_FAILURE = ("continue", "stop")
+
+
 RESUMES = ("no", "yes", "failed", "anyway")
+
+
 SAME_AS = {"true": "yes", "false": "no"}
 """YAML's and Hydra's words for two of `RESUMES`; YAML reads `yes` as `true`."""
+
 
 TRACKING_SCHEMES = ("sqlite", "postgresql", "mysql", "mssql", "http", "https")
 
@@ -247,3 +262,58 @@ class RunConfig:
                 f"because {self.data.name} has {declared} training images{of_these}"
             ]
         return []
+
+
+def schema_node(schema: type = RunConfig) -> DictConfig:
+    """A typed config node without values, for `schema` and every schema nested in it.
+
+    OmegaConf makes the node of a frozen dataclass read-only, which would keep Hydra from filling it in;
+    the objects that come out of it are frozen all the same.
+    """
+    node: DictConfig = OmegaConf.structured(schema)
+    OmegaConf.set_readonly(node, False)
+    for field in dataclasses.fields(schema):
+        if isinstance(field.type, type) and dataclasses.is_dataclass(field.type):
+            node[field.name] = schema_node(field.type)
+    return node
+
+
+def to_run_config(values: dict[str, Any] | DictConfig) -> RunConfig:
+    """The checked configuration that `values` describe.
+
+    Args:
+      values: nested, with exactly the schema's fields.
+
+    Raises:
+      ConfigError: a value is outside its range.
+      omegaconf.errors.OmegaConfBaseException: a field is missing or unknown, or a value has another type.
+    """
+    merged = OmegaConf.merge(schema_node(), values)
+    assert isinstance(merged, DictConfig)
+    return from_composed(merged)
+
+
+def from_composed(config: DictConfig) -> RunConfig:
+    """The checked configuration in a config whose nodes already have the schema's types.
+
+    Raises:
+      ConfigError: a value is outside its range.
+      omegaconf.errors.OmegaConfBaseException: a field is missing.
+    """
+    plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    assert isinstance(plain, dict)
+    return from_plain({str(name): value for name, value in plain.items()})
+
+
+def from_plain(values: dict[str, Any]) -> RunConfig:
+    """The checked configuration of nested plain values of the schema's types.
+
+    Raises:
+      ConfigError: a value is outside its range.
+    """
+    nested = {
+        field.name: field.type(**values[field.name])
+        for field in dataclasses.fields(RunConfig)
+        if isinstance(field.type, type) and dataclasses.is_dataclass(field.type)
+    }
+    return RunConfig(**{**values, **nested})

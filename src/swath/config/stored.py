@@ -1,13 +1,46 @@
-"""A configuration as text: what is stored with a run so that it can be run again."""
+"""A configuration as text and as an identity: written, hashed, read back."""
 
-from collections.abc import Sequence
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any
 
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
-from swath.config.fields import computed_values, named_values, nested
+from swath.config.compose import config_folder
+from swath.config.fields import computed_values, named_values, nested, walk_schema, walk_values
+from swath.config.schema import RunConfig, as_float32, to_run_config
+from swath.errors import ConfigError
+
+
+def fingerprint(config: object) -> str:
+    """Identity of what `config` computes: equal for two configurations whose runs have the same bits.
+
+    Paths, tracking and the screen do not count. Numbers count as the float32 or integer that enters the
+    computation. A field that a later version added counts only where it differs from the value with which
+    runs are what they were before, so old fingerprints stay.
+
+    Args:
+      config: a checked configuration (`RunConfig`).
+
+    Returns:
+      16 hexadecimal digits, the head of a SHA-256.
+    """
+    identity = {
+        name: as_float32(value).hex() if isinstance(value, float) else value
+        for name, value, doc in walk_values(config)
+        if doc.counts_for_identity(value)
+    }
+    canonical = json.dumps(identity, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
 
 NAMED = ("batch_size", "learning_rate", "max_steps")
 """The fields that name a configuration where nothing varies."""
+
 
 _HEAD = """\
 # What this run computed. Run it again, with the same bits, from the folder that holds this file:
@@ -32,3 +65,79 @@ def readable_name(config: object, swept: Sequence[str] = ()) -> str:
       swept: the fields that vary, by dotted name; without any, `NAMED`.
     """
     return named_values(computed_values(config), swept or NAMED)
+
+
+NOT_FIELDS = ("defaults",)
+"""Words of Hydra's that a stored config holds; what they would bring is taken from swath's own files."""
+
+
+def read_stored_config(text: str, where: str) -> RunConfig:
+    """The configuration that a text describes, carried out as `conf/base.yaml` says.
+
+    Of the fields that decide the numbers each must be there, or have been added later with a value with
+    which runs are what they were. Fields that only say how a run is carried out are passed over.
+
+    Args:
+      text: YAML, as `stored_config` writes it, or as Hydra keeps it in `.hydra/config.yaml`.
+      where: what an error message calls it.
+
+    Raises:
+      ConfigError: it is no such text, or has an unknown field, an interpolation or a value out of range.
+    """
+    try:
+        plain = OmegaConf.to_container(OmegaConf.create(text), resolve=False)
+    except (YAMLError, OmegaConfBaseException, ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError([f"{where} is no configuration: {reason}"]) from error
+    if not isinstance(plain, dict):
+        raise ConfigError([f"{where} is no configuration: expected FIELD: VALUE lines"])
+    given = dict(_leaves(plain))
+    docs = {name: doc for name, _, doc in walk_schema(RunConfig)}
+    mistakes = [f"{where}: {name}: no field of swath's" for name in given if name not in docs]
+    values = dict(_how_runs_are_carried_out())
+    for name, doc in docs.items():
+        if doc.role != "computed":
+            continue
+        value = given.get(name, doc.value_before)
+        if value is None:
+            mistakes.append(f"{where}: {name}: no value; expected {doc.expected}")
+        elif isinstance(value, str) and "${" in value:
+            mistakes.append(f"{where}: {name}={value}: expected a value, not a reference to one")
+        values[name] = value
+    if mistakes:
+        raise ConfigError(mistakes)
+    try:
+        return to_run_config(nested(values))
+    except ConfigError as error:
+        raise ConfigError([f"{where}: {line}" for line in error.mistakes]) from error
+    except OmegaConfBaseException as error:
+        raise ConfigError([f"{where}: {str(error).splitlines()[0]}"]) from error
+
+
+def read_params(params: Mapping[str, str]) -> RunConfig:
+    """The configuration that a run's params describe, carried out as `conf/base.yaml` says.
+
+    Raises:
+      ConfigError: they describe none.
+    """
+    return read_stored_config(OmegaConf.to_yaml(OmegaConf.create(nested(params))), "params")
+
+
+@cache
+def _how_runs_are_carried_out() -> dict[str, Any]:
+    node = OmegaConf.load(config_folder("conf") / "base.yaml")
+    roles = {name: doc.role for name, _, doc in walk_schema(RunConfig)}
+    plain = OmegaConf.to_container(node, resolve=False)
+    assert isinstance(plain, dict)
+    return {name: value for name, value in _leaves(plain) if roles.get(name) == "run"}
+
+
+def _leaves(values: dict[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        if name in NOT_FIELDS:
+            continue
+        if isinstance(value, dict) and value:
+            yield from _leaves(value, f"{name}.")
+        else:
+            yield name, value

@@ -1,1 +1,5 @@
 """Pictures of a sweep, readable in black and white."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

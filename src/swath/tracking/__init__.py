@@ -1,1 +1,5 @@
-"""Tracking: the only package that knows MLflow, in a process of its own beside the training."""
+"""Tracking: the only room that knows MLflow."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

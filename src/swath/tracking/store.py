@@ -12,16 +12,12 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.tracking import MlflowClient
 
 from swath.errors import SwathError
+from swath.system import hide_password
 from swath.tracking.artifacts import artifact_folder, write_artifacts
-from swath.tracking.away import is_away
-from swath.tracking.client_calls import describe, log_in_batches
-from swath.tracking.database_file import check_writable
-from swath.tracking.environment import environment_facts, installed_packages
-from swath.tracking.experiment import experiment_id
-from swath.tracking.going_on import last_steps, missing_part, reopen
-from swath.tracking.new_database import make_database
-from swath.tracking.patience import wait_for_locks
-from swath.tracking.processes import process_tags
+from swath.tracking.database_file import check_writable, wait_for_locks
+from swath.tracking.mlflow_calls import describe, experiment_id, is_away, log_in_batches
+from swath.tracking.mlflow_settings import one_line
+from swath.tracking.provenance import environment_facts, installed_packages, process_tags
 from swath.tracking.records import (
     RunEnd,
     RunStart,
@@ -32,8 +28,8 @@ from swath.tracking.records import (
     SweepEnd,
     SweepStart,
 )
-from swath.tracking.secrets import hide_password, one_line
-from swath.tracking.sql_steps import SqlSteps, sql_steps
+from swath.tracking.resumed_run import last_steps, missing_part, reopen
+from swath.tracking.sql import SqlSteps, make_database, sql_steps
 from swath.tracking.sweep_run import SweepRun
 
 SINGLE_VALUE_STEP = 0

@@ -9,14 +9,15 @@ from mlflow.entities import Metric, Run, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from swath.ranking import configuration_of, rank
+from swath.metrics import configuration_of, rank
 from swath.tracking.artifacts import artifact_folder
-from swath.tracking.going_on import RESUMED
 from swath.tracking.records import NOT_ENDED, Status, SweepEnd, SweepStart
-from swath.ui import SHARED_VIEW_TAG, sweep_filter
+from swath.tracking.resumed_run import RESUMED
+from swath.tracking.ui_urls import SHARED_VIEW_TAG, sweep_filter
 
 NOTE = "mlflow.note.content"
 """The tag that MLflow's page shows as a description."""
+
 
 OWN_NOTE = "swath.note"
 """Marks a description of an experiment as swath's, so that one that somebody wrote is left alone."""

@@ -5,16 +5,8 @@ from concurrent.futures import Future
 from typing import Any, Protocol
 
 from swath.errors import SwathError
-from swath.tracking.channel import Worker
-from swath.tracking.records import (
-    RunEnd,
-    RunStart,
-    StepBlock,
-    StoreAddress,
-    StoreInfo,
-    SweepEnd,
-    SweepStart,
-)
+from swath.tracking.records import RunEnd, RunStart, StepBlock, StoreAddress, StoreInfo, SweepEnd, SweepStart
+from swath.tracking.rpc import Worker
 
 
 class Tracked(Protocol):
@@ -168,7 +160,7 @@ class Tracker:
     """
 
     def __init__(self) -> None:
-        self._worker = Worker("swath.worker")
+        self._worker = Worker("swath.sweeps.tracking_process")
         self._runs = 0
 
     def open(self, address: StoreAddress) -> Future[StoreInfo]:
@@ -185,7 +177,7 @@ class Tracker:
         return self._worker.call("begin_sweep", start, run_id)
 
     def call(self, function: str, *arguments: Any) -> Future[Any]:
-        """Have the process carry out one of its other calls; see `swath.worker`."""
+        """Have the process carry out one of its other calls; see `swath.sweeps.tracking_process`."""
         return self._worker.call(function, *arguments)
 
     def end_sweep(self, end: SweepEnd) -> Future[None]:

@@ -1,1 +1,5 @@
-"""Training and evaluation of lane groups: the only packages beside the model that know TensorFlow."""
+"""Training and evaluation of lane groups."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

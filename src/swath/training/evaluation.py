@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from swath.compute import tf
-from swath.model import Parameters, Tensor, apply, batch_shape, correct_counts, inputs_of, sum_over_batch
-from swath.training.resident import ResidentData, Split
+from swath.models import Parameters, Tensor, apply, batch_shape, correct_counts, inputs_of, sum_over_batch, tf
+from swath.training.device_data import ResidentData, Split
 
 BLOCK_IMAGES = 1_000
 """Images evaluated at a time."""
+
 
 Evaluate = Callable[[Parameters, int, Split], "Scores"]
 """(parameters, number of lanes, split) -> scores."""

@@ -7,13 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from swath.app.command_line import TRACKING_VARIABLE, keep_password, read_words
-from swath.app.help import help_text
-from swath.app.mistakes import FIELDS
-from swath.app.search_path import primary_configs
-from swath.config.folders import config_folder
-from swath.config.schema import CheckpointConfig, DataConfig, FuseConfig, RunConfig, TrackingConfig
+from swath.cli.swath import help_text, keep_password, read_words
+from swath.config import FIELDS, DataConfig, RunConfig, config_folder, primary_configs
+from swath.config.schema import CheckpointConfig, FuseConfig, TrackingConfig
 from swath.errors import ConfigError
+from swath.tracking import TRACKING_VARIABLE
 
 SWEEPS = sorted(path.stem for path in config_folder("sweeps").glob("*.yaml"))
 

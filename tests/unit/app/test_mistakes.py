@@ -4,9 +4,9 @@ import shlex
 
 import pytest
 
-from swath.app.command_line import read_words
-from swath.app.preflight import CheckedCommand, check_command
-from swath.app.search_path import register
+from swath.cli.swath import read_words
+from swath.cli.validation import CheckedCommand, check_command
+from swath.config import register
 from swath.errors import ConfigError
 
 BATCH_SIZE = "a whole number of images from 1 to the training images less data.validation_size"

@@ -9,12 +9,20 @@ import pytest
 from rich.console import Console
 from support.small import run_config
 
-from swath.app.live import LiveSweepScreen
-from swath.app.progress import MOST_FAILURES, SAME_REASONS, Progress, duration
-from swath.app.screen import PlainSweepScreen
-from swath.events import Event, GroupEnded, Note, Planned, RunEnded, SegmentDone, Starting, StepsDone
-from swath.launch import RunResult
-from swath.plan import LaneGroup, Span, plan_groups
+from swath.cli.progress import MOST_FAILURES, SAME_REASONS, Progress, duration
+from swath.cli.screens import LiveSweepScreen, PlainSweepScreen
+from swath.execution import (
+    Event,
+    GroupEnded,
+    Note,
+    Planned,
+    RunEnded,
+    RunResult,
+    SegmentDone,
+    Starting,
+    StepsDone,
+)
+from swath.planning import LaneGroup, Span, plan_groups
 
 RATES = (1e-7, 1e-6, 1e36)
 NOTHING: Any = None

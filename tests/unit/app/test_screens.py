@@ -8,11 +8,10 @@ import pytest
 from rich.console import Console
 from support.small import run_config
 
-from swath.app.screen import SingleRunScreen
-from swath.app.summary import print_check, print_single, print_sweep
-from swath.events import RunEnded, StepsDone
-from swath.launch import Launch, RunResult
-from swath.tracking.records import StoreInfo
+from swath.cli.screens import SingleRunScreen
+from swath.cli.summary import print_check, print_single, print_sweep
+from swath.execution import Launch, RunEnded, RunResult, StepsDone
+from swath.tracking import StoreInfo
 
 LAUNCH = Launch("learning_rate", "0123456789ab", ("learning_rate",))
 STORE = StoreInfo("sqlite:///mlflow.db", "7")
@@ -20,7 +19,7 @@ STORE = StoreInfo("sqlite:///mlflow.db", "7")
 
 @pytest.fixture(autouse=True)
 def nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("swath.ui_server._listens", lambda port: False)
+    monkeypatch.setattr("swath.tracking.ui_urls._listens", lambda port: False)
     monkeypatch.delenv("MLFLOW_PORT", raising=False)
 
 
@@ -176,15 +175,15 @@ def test_another_store_is_named_for_mlflow_ui() -> None:
 
 
 def test_port_that_something_else_listens_at_is_left_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("swath.ui_server._listens", lambda port: port < 5002)
+    monkeypatch.setattr("swath.tracking.ui_urls._listens", lambda port: port < 5002)
     lines = swept_screen([result(1e-7, test_accuracy=0.9)])
     assert lines[-3].endswith("mlflow ui --port 5002")
     assert lines[-2].startswith("  its runs: http://127.0.0.1:5002/#/experiments/7/runs?")
-    monkeypatch.setattr("swath.ui_server._shows", lambda port, run_id: port == 5001)
+    monkeypatch.setattr("swath.tracking.ui_urls._shows", lambda port, run_id: port == 5001)
     lines = swept_screen([result(1e-7, test_accuracy=0.9)])
     assert lines[-3] == "See it:"
     assert lines[-2].startswith("  its runs: http://127.0.0.1:5001/"), "that is where it is shown already"
-    monkeypatch.setattr("swath.ui_server._shows", lambda port, run_id: False)
+    monkeypatch.setattr("swath.tracking.ui_urls._shows", lambda port, run_id: False)
     for odd in ("99999", "²", "0", "x"):
         monkeypatch.setenv("MLFLOW_PORT", odd)
         assert swept_screen([result(1e-7, test_accuracy=0.9)])[-3].endswith("mlflow ui --port 5002")

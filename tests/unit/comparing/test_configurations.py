@@ -8,12 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from swath.comparing.configurations import are_repeated, gather, judge_configurations, ordered_configurations
-from swath.comparing.evaluated import read_answers
-from swath.comparing.judged import judge
-from swath.comparing.order import latest
-from swath.comparing.statistics import paired_p
-from swath.reading.records import StoredRun
+from swath.analysis import (
+    are_repeated,
+    gather,
+    judge,
+    judge_configurations,
+    latest,
+    ordered_configurations,
+    read_answers,
+)
+from swath.analysis.significance import paired_p
+from swath.tracking import StoredRun
 
 METRIC = "validation/accuracy"
 LABELS = np.arange(10, dtype=np.uint8)

@@ -6,10 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from swath.comparing.diff import diff_lines, difference
-from swath.comparing.numbers import RunNumbers
-from swath.comparing.partings import Parting, array_parting, series_parting, ulps_apart
-from swath.reading.records import Curve
+from swath.analysis import RunNumbers, diff_lines, difference
+from swath.analysis.divergence import Parting, array_parting, series_parting, ulps_apart
+from swath.tracking import Curve
 
 ONE = np.float32(1)
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from swath.comparing.effects import effects_lines, effects_of
+from swath.analysis import effects_lines, effects_of
 
 GRID = {"rate": ["1", "1", "2", "2"], "batch": ["a", "b", "a", "b"]}
 

@@ -8,12 +8,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from swath.compare_command.output import as_csv, as_json, as_markdown
-from swath.comparing.conditions import matching
-from swath.comparing.frame import frame_of
+from swath.analysis import frame_of, matching
+from swath.cli.tables import Rows, as_csv, as_json, as_markdown, one_line
 from swath.errors import SwathError
-from swath.reading.records import StoredRun
-from swath.tables import Rows, one_line
+from swath.tracking import StoredRun
 
 PARAMS = {"batch_size": "100", "learning_rate": "1e-06", "max_steps": "10", "data.name": "digits"}
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from swath.comparing.statistics import paired_p, spread, wilson_interval
+from swath.analysis import spread, wilson_interval
+from swath.analysis.significance import paired_p
 
 
 @pytest.mark.parametrize(("correct", "images"), [(2047, 5000), (1, 10), (297, 300), (0, 50), (50, 50)])

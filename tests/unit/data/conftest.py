@@ -8,7 +8,7 @@ import tarfile
 import numpy as np
 import pytest
 
-from swath.data import load_dataset
+from swath.datasets import load_dataset
 
 CLASS_NAMES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 ROWS = 10_000

@@ -6,8 +6,8 @@ import tarfile
 
 import pytest
 
-from swath.data import archive as archive_module
-from swath.data.archive import read_archive
+from swath.datasets import cifar as archive_module
+from swath.datasets.cifar import read_archive
 from swath.errors import DataError
 
 META = "cifar-10-batches-py/batches.meta"

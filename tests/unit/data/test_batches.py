@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from swath.data.batches import check_class_names, parse_batch
+from swath.datasets.pickled_batches import check_class_names, parse_batch
 from swath.errors import DataError
 
 NAMES = ("cat", "dog", "frog")

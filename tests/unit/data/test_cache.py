@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from swath.data import cache as cache_module
-from swath.data import load, load_dataset, rebuild_dataset
+from swath.datasets import cache as cache_module
+from swath.datasets import load, load_dataset, rebuild_dataset
 
 PREPARE = """
 import resource, sys
-from swath.data import load, load_dataset
+from swath.datasets import load, load_dataset
 read_batches = load.read_batches
 load.read_batches = lambda *arguments: (print("reads"), read_batches(*arguments))[1]
 if len(sys.argv) > 2:

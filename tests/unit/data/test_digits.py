@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from swath.data import load_dataset, rebuild_dataset
-from swath.data.digits import enlarge
+from swath.datasets import load_dataset, rebuild_dataset
+from swath.datasets.digits import enlarge
 
 
 @pytest.fixture(scope="module")

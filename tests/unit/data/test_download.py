@@ -10,9 +10,8 @@ from functools import partial
 
 import pytest
 
-from swath.config.datasets import DATASETS
-from swath.data import load
-from swath.data.download import Patience, fetch
+from swath.datasets import DATASETS, load
+from swath.datasets.download import Patience, fetch
 from swath.errors import DataError
 
 CONTENT = bytes(range(256)) * 200  # 51,200 bytes

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from swath.data import check_available, load_dataset
+from swath.datasets import check_available, load_dataset
 from swath.errors import DataError
 
 

@@ -10,7 +10,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from swath.data.unpickle import ADMITTED, PickledArray, PickledDtype, RestrictedUnpickler, unpickle
+from swath.datasets.pickled_batches import ADMITTED, PickledArray, PickledDtype, RestrictedUnpickler, unpickle
 
 
 class Call:
@@ -70,7 +70,7 @@ def test_a_dotted_name_does_not_reach_through_an_admitted_one():
 def test_no_function_of_numpy_runs_while_an_array_is_unpickled():
     named = [ADMITTED[pair].call for pair in ADMITTED]
 
-    assert {function.__module__ for function in named} == {"swath.data.unpickle"}
+    assert {function.__module__ for function in named} == {"swath.datasets.pickled_batches"}
 
 
 @pytest.mark.parametrize(

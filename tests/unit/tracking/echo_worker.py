@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from swath.tracking.channel import serve
+from swath.tracking import serve
 
 
 def fail(text: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from swath.tracking.channel import RemoteError, Worker, WorkerDiedError
+from swath.tracking.rpc import RemoteError, Worker, WorkerDiedError
 
 HERE = Path(__file__).resolve().parent
 
@@ -65,7 +65,7 @@ def test_closing_lets_the_child_finish(monkeypatch: pytest.MonkeyPatch, tmp_path
 
 def test_the_child_ends_when_the_parent_is_killed(tmp_path: Path) -> None:
     parent = (
-        "import time; from swath.tracking.channel import Worker; worker = Worker('echo_worker');"
+        "import time; from swath.tracking.rpc import Worker; worker = Worker('echo_worker');"
         "print(worker.call('pid').result(), flush=True); time.sleep(60)"
     )
     environment = {**os.environ, "PYTHONPATH": str(HERE), "SWATH_TEST_FAREWELL": str(tmp_path / "farewell")}

@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swath.tracking.going_on import missing_part
-from swath.tracking.records import StepBlock
+from swath.tracking import StepBlock
+from swath.tracking.resumed_run import missing_part
 
 
 def steps_of(blocks: list[StepBlock], name: str) -> list[int]:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from swath.tracking.secrets import hide_password, hide_passwords, one_line, passwords_in, real_uri
+from swath.system import hide_password, hide_passwords, passwords_in, real_uri
+from swath.tracking import one_line
 
 ADDRESSES = [
     ("postgresql://user:MARKER@host/db", "MARKER"),

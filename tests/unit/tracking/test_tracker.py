@@ -7,8 +7,8 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from swath.tracking.channel import RemoteError, Worker
-from swath.tracking.records import RunEnd, RunStart, StepBlock
+from swath.tracking import RunEnd, RunStart, StepBlock
+from swath.tracking.rpc import RemoteError, Worker
 from swath.tracking.tracker import TrackedRun
 
 BLOCK = StepBlock(0, {"train/loss": np.zeros(3)})

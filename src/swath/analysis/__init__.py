@@ -1,0 +1,5 @@
+"""From the runs of a sweep to an answer: ranking, significance, importance, differences."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,131 @@
+"""Where numbers part, and how far they are apart: in units in the last place, and relative to themselves."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swath.tracking import Curve
+
+
+@dataclass(frozen=True)
+class Parting:
+    """Two series of numbers, or two arrays, that are not the same.
+
+    Attributes:
+      name: what they are.
+      step: the first at which they differ, or one of them has no value; None for arrays.
+      first: the value there in the first run; None where it has none.
+      second: the same of the second run.
+      largest_ulps: the largest difference anywhere, in units in the last place: of float32 where all values
+        are such, as everything that is trained is; None where one of the two is missing somewhere.
+      largest_relative: the largest difference anywhere, as a part of the larger of two values of a series, or
+        of the largest value of an array; None as above, infinite where only one is a number. Of whole
+        numbers the part of them that differs.
+      differing: of whole numbers, how many differ.
+    """
+
+    name: str
+    step: int | None
+    first: float | None
+    second: float | None
+    largest_ulps: int | None
+    largest_relative: float | None = None
+    differing: int | None = None
+
+
+def ulps_apart(first: NDArray[Any], second: NDArray[Any]) -> NDArray[np.uint64]:
+    """How many floating-point numbers apart values are: uint64, of the shape of both.
+
+    IEEE 754 orders the encodings of positive numbers as the numbers themselves, and those of negative
+    ones the other way round. 0 and -0 are one apart; NaN comes after infinity, whatever its payload.
+
+    Args:
+      first: float32 or float64.
+      second: of the same type and shape.
+    """
+    kind: Any = {4: np.uint32, 8: np.uint64}[first.dtype.itemsize]
+    sign = kind(1 << (8 * first.dtype.itemsize - 1))
+    keys = []
+    for values in (first, second):
+        encoded = np.where(np.isnan(values), np.nan, values).astype(values.dtype).view(kind)
+        keys.append(np.where(encoded & sign, ~encoded, encoded | sign))
+    return np.asarray(np.maximum(*keys) - np.minimum(*keys), np.uint64)
+
+
+def series_parting(name: str, first: Curve | None, second: Curve | None) -> Parting | None:
+    """Where two series of a metric part; None where they are the same, step by step.
+
+    A step that one of the two has more often than the other is one at which they part.
+    """
+    steps_a, values_a = _series(first)
+    steps_b, values_b = _series(second)
+    if not np.array_equal(steps_a, steps_b):
+        shared = min(len(steps_a), len(steps_b))
+        same = np.append(steps_a[:shared] == steps_b[:shared], False)
+        place = int(np.argmin(same))
+        step = min(int(steps[place]) for steps in (steps_a, steps_b) if place < len(steps))
+        both = np.flatnonzero(_differ(values_a[:place], values_b[:place]))
+        step = int(steps_a[both[0]]) if both.size else step
+        return Parting(name, step, _at(steps_a, values_a, step), _at(steps_b, values_b, step), None)
+    apart = ulps_apart(*_as_computed(values_a, values_b))
+    differing = np.flatnonzero(apart)
+    if not differing.size:
+        return None
+    place = int(differing[0])
+    largest = _relative(values_a, values_b, np.maximum(np.abs(values_a), np.abs(values_b)))
+    return Parting(
+        name, int(steps_a[place]), float(values_a[place]), float(values_b[place]), int(apart.max()), largest
+    )
+
+
+def array_parting(name: str, first: NDArray[Any] | None, second: NDArray[Any] | None) -> Parting | None:
+    """How far two arrays are apart; None where they are the same to the bit."""
+    if first is None and second is None:
+        return None
+    if first is None or second is None or first.shape != second.shape or first.dtype != second.dtype:
+        return Parting(name, None, None, None, None)
+    if first.tobytes() == second.tobytes():
+        return None
+    if first.dtype.kind != "f":
+        differing = int(np.count_nonzero(first != second))
+        return Parting(name, None, None, None, None, differing / first.size, differing)
+    apart = int(ulps_apart(first, second).max())
+    if not apart:
+        return None  # NaN is NaN, whatever its payload
+    sizes = np.abs(np.concatenate([first.ravel(), second.ravel()]))
+    scale = np.full(first.shape, sizes.max(initial=0.0, where=np.isfinite(sizes)))
+    return Parting(name, None, None, None, apart, _relative(first, second, scale))
+
+
+def _as_computed(first: NDArray[np.float64], second: NDArray[np.float64]) -> list[NDArray[Any]]:
+    """Two series in float32 where nothing is lost by it: a store keeps whatever it is given as float64."""
+    with np.errstate(over="ignore"):
+        narrow = [values.astype(np.float32) for values in (first, second)]
+    same = (np.array_equal(a, b, equal_nan=True) for a, b in zip(narrow, (first, second), strict=True))
+    return narrow if all(same) else [first, second]
+
+
+def _series(curve: Curve | None) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    if curve is None:
+        return np.zeros(0, np.int64), np.zeros(0, np.float64)
+    return curve.steps, curve.values
+
+
+def _differ(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.bool_]:
+    return np.asarray(ulps_apart(first, second) > 0, np.bool_)
+
+
+def _at(steps: NDArray[np.int64], values: NDArray[np.float64], step: int) -> float | None:
+    found = values[steps == step]
+    return float(found[0]) if found.size else None
+
+
+def _relative(first: NDArray[Any], second: NDArray[Any], scale: NDArray[Any]) -> float:
+    """The largest difference relative to `scale`; infinite where it cannot be told."""
+    with np.errstate(all="ignore"):
+        parts = np.where(first == second, 0.0, np.abs(first - second) / scale)
+    both_nan = np.isnan(first) & np.isnan(second)
+    parts = np.where(both_nan, 0.0, np.where(np.isnan(parts), np.inf, parts))
+    return float(parts.max(initial=0.0))

@@ -1,0 +1,205 @@
+"""A command that has been checked, carried out by way of Hydra."""
+
+import math
+import os
+import shlex
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import CancelledError, Future
+from functools import partial
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import filter_overrides
+from omegaconf import DictConfig
+from rich.console import Console
+
+from swath.cli.entry import INTERRUPTED
+from swath.cli.progress import Progress
+from swath.cli.screens import LiveSweepScreen, PlainSweepScreen, Screen, SingleRunScreen
+from swath.cli.summary import print_check, print_line, print_single, print_sweep, resume_command
+from swath.cli.swath import Words, question_of
+from swath.cli.validation import CheckedCommand
+from swath.config import AFTERWARDS, from_composed
+from swath.errors import ConfigError, SwathError
+from swath.execution import SINGLE, Launch, Note, RunRequest, RunResult
+from swath.metrics import objective
+from swath.sweeps import Session, postprocess_sweep, start_postprocessing
+from swath.system import hide_passwords, real_uri
+from swath.tracking import TRACKING_VARIABLE
+
+
+def fusible_task(session: "Session") -> Callable[[DictConfig], float]:
+    """A task function for Hydra that carries `fuse` for its fused launcher.
+
+    Either way a job returns what a sweeper would maximise: the accuracy that ranks it, nan for a run that
+    failed. A failure is not raised: the jobs behind it go on, whatever sweeper chose them.
+    """
+
+    def task(config: DictConfig) -> float:
+        overrides = tuple(HydraConfig.get().overrides.task)
+        (future,) = session.start([RunRequest(from_composed(config), overrides)])
+        return _objective(future)
+
+    def fuse(configs: Iterable[DictConfig], overrides: Sequence[Sequence[str]]) -> list[Callable[[], float]]:
+        requests = [
+            RunRequest(from_composed(config), tuple(filter_overrides(typed)))
+            for config, typed in zip(configs, overrides, strict=True)
+        ]
+        return [partial(_objective, future) for future in session.start(requests)]
+
+    carrier: Any = task
+    carrier.fuse = fuse
+    return task
+
+
+def _objective(future: "Future[RunResult]") -> float:
+    try:
+        result = future.result()
+    except CancelledError:  # never begun: another one failed, and on_failure=stop
+        return math.nan
+    return objective(result.metrics) if result.status == "FINISHED" else math.nan
+
+
+INTERRUPTED_NOTE = "Interrupted: what is trained now ends after its segment; Ctrl-C again ends at once"
+
+
+NO_TERMINAL_WIDTH = 200
+
+
+AFTERWARDS_VARIABLE = "SWATH_AFTERWARDS"
+"""Says when pictures are drawn and models made, where the configuration does not."""
+
+
+def carry_out(words: Words, checked: CheckedCommand, hidden: tuple[str, ...]) -> int:
+    """Train and track what a command asks for, and print what has come of it; returns the exit status.
+
+    Args:
+      words: the command.
+      checked: what it asks for.
+      hidden: overrides that keep a password out of Hydra's files.
+
+    Raises:
+      SwathError: a data set or the store cannot be used.
+    """
+    _afterwards(checked)
+    console = output_console()
+    named = words.config_name if checked.config_name != "config" else "ad-hoc"
+    launch = Launch(
+        named if checked.multirun else SINGLE,
+        uuid.uuid4().hex[:12],
+        checked.swept,
+        command=hide_passwords(shlex.join(["swath", *sys.argv[1:]])),
+        question=question_of(named, words.user_folders) if checked.multirun else "",
+    )
+    compared: Sequence[tuple[RunResult, bool]] = ()
+    status = 0
+    failure: Exception | None = None
+    abandoned = False
+    with _screen(checked, launch, console) as screen:
+        session = Session(launch, checked.configs, screen)
+        try:
+            hand_to_hydra(words, hidden, fusible_task(session))
+            if count := checked.configs[0].fuse.check:
+                session.tell(Note(f"training up to {count} configurations once more, alone", passing=True))
+                compared = session.check(count)
+        except KeyboardInterrupt as interrupt:
+            status = getattr(interrupt, "exit_status", INTERRUPTED)
+            session.tell(Note(INTERRUPTED_NOTE))
+        except Exception as error:  # told after what was reached
+            failure = error
+        try:
+            session.stop()
+            session.tell(Note("storing what is left ...", passing=True))
+            results = session.close(status != 0)
+        except KeyboardInterrupt as interrupt:
+            status = getattr(interrupt, "exit_status", INTERRUPTED)
+            results = session.abandon()
+            abandoned = True
+    wall_s = time.perf_counter() - session.began
+    results = [result for result in results if result.status == "FINISHED" or not result.before]
+    if checked.multirun and results:
+        asked_for = max(session.asked_for, len(checked.configs))
+        print_sweep(results, asked_for, session.launch, session.store, console, wall_s)
+    elif results:
+        print_single(results[0], session.store, console)
+    if session.taking_up is not None:
+        print_line(console, session.taking_up.summary())
+    if status and failure is None:
+        print_line(console, f"Go on where it stopped: {resume_command(launch.command)}")
+    if compared:
+        print_check(compared, session.launch, console)
+    if not abandoned and session.spool is None and any(result.status == "FINISHED" for result in results):
+        _follow_up(session, checked, console)
+    if failure is not None:
+        raise failure
+    if session.spool is not None:
+        raise SwathError(
+            f"the server {session.store.uri} has gone away; nothing that has finished is lost: it lies in "
+            f"{session.spool}, and the same command with resume=true delivers it"
+        )
+    if session.sweep_fault is not None:
+        raise SwathError(f"the sweep's own run could not be stored: {session.sweep_fault}")
+    failed = any(result.status != "FINISHED" for result in results)
+    return status or int(failed or not all(same for _, same in compared))
+
+
+def _follow_up(session: Session, checked: CheckedCommand, console: Console) -> None:
+    """Have pictures drawn and models made, as the configuration asks."""
+    tracking = checked.configs[0].tracking
+    when = _afterwards(checked)
+    parts = (["pictures"] if checked.multirun else []) + ([] if tracking.models == "none" else ["model"])
+    if when == "none" or not parts:
+        return
+    uri = real_uri(session.store.uri, os.environ.get(TRACKING_VARIABLE)) or session.store.uri
+    if when == "background":
+        start_postprocessing(uri, session.launch.sweep_id, tracking.models)
+        print_line(console, f"Being made in the background, and added to the store: {' and '.join(parts)}.")
+        return
+    with console.status(f"Making {' and '.join(parts)} ..."):
+        fault = postprocess_sweep(uri, session.launch.sweep_id, tracking.models)
+    if fault is not None:
+        raise SwathError(f"not all of {' and '.join(parts)} could be made: {fault}")
+    print_line(console, f"Added to the store: {' and '.join(parts)}.")
+
+
+def _afterwards(checked: CheckedCommand) -> str:
+    """When pictures are drawn and models made.
+
+    Raises:
+      ConfigError: the environment says something else.
+    """
+    when = checked.configs[0].tracking.afterwards or os.environ.get(AFTERWARDS_VARIABLE) or "background"
+    if when not in AFTERWARDS:
+        raise ConfigError([f"{AFTERWARDS_VARIABLE}={when}: expected one of {', '.join(AFTERWARDS)}"])
+    return when
+
+
+def output_console() -> Console:
+    """Standard output; a pipe or a log file has no width of its own, and nothing in it should be cut off."""
+    return Console() if sys.stdout.isatty() else Console(width=NO_TERMINAL_WIDTH)
+
+
+def _screen(checked: CheckedCommand, launch: Launch, console: Console) -> Screen:
+    if not checked.multirun:
+        return SingleRunScreen()
+    progress = Progress(len(checked.configs) if checked.jobs_known else None, checked.swept)
+    if console.is_terminal and not console.is_dumb_terminal:
+        return LiveSweepScreen(launch.sweep, progress, console)
+    return PlainSweepScreen(progress)
+
+
+def hand_to_hydra(words: Words, more_overrides: tuple[str, ...], task: Any) -> int:
+    """Let Hydra carry out the command, calling `task` for each job; returns 0."""
+    import hydra
+
+    sys.argv[1:] = words.for_hydra(more_overrides)
+    hydra.main(version_base="1.3", config_path=None, config_name="config")(task)()
+    return 0
+
+
+def run_nothing(config: Any) -> None:
+    """The task of a command that only shows something."""
+    raise AssertionError("this command only shows something")

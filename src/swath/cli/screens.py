@@ -1,0 +1,174 @@
+"""What a person sees while configurations are trained: bars in a terminal, lines elsewhere."""
+
+import sys
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Protocol, TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn
+from rich.progress import Progress as Bars
+from rich.table import Column
+
+from swath.cli.progress import GroupProgress, Progress
+from swath.execution import Event, GroupEnded, Note, Planned, RunEnded, SegmentDone, Starting, StepsDone
+
+LINE_EVERY_S = 10.0
+"""Time between two lines on the progress of a sweep where no terminal shows it."""
+
+
+class Screen(AbstractContextManager["Screen"], Protocol):
+    """An observer that has the screen until it is left."""
+
+    def __call__(self, event: Event) -> None:
+        """Show what has happened."""
+
+
+class SingleRunScreen(AbstractContextManager["SingleRunScreen"]):
+    """The lines of the tutorial: the training accuracy now and then, the test accuracy, the total time."""
+
+    def __init__(self, output: TextIO | None = None) -> None:
+        self._output = output or sys.stdout
+        self._wait = Console(file=self._output).status("Loading TensorFlow and MLflow ...")
+
+    def __exit__(self, *_: object) -> None:
+        self._wait.stop()
+
+    def __call__(self, event: Event) -> None:
+        """Print the steps that are due, and what the run has reached."""
+        match event:
+            case Starting() if self._output.isatty():
+                self._wait.start()
+            case StepsDone(config, first_step, accuracies):
+                self._wait.stop()
+                every = config.log_every_steps
+                for step in range(-(-first_step // every) * every, first_step + len(accuracies), every):
+                    self._print(f"Step {step:5d}: training accuracy {accuracies[step - first_step]:g}")
+            case RunEnded(result):
+                self._wait.stop()
+                for split in ("validation", "test"):
+                    if f"{split}/accuracy" in result.metrics:
+                        self._print(f"{split.capitalize()} accuracy {result.metrics[f'{split}/accuracy']:g}")
+                if "runtime/total_s" in result.metrics:
+                    self._print(f"Total time: {result.metrics['runtime/total_s']:5.2f}s")
+            case Note(text, passing) if not passing:
+                self._wait.stop()
+                self._print(text)
+
+    def _print(self, line: str) -> None:
+        print(line, file=self._output, flush=True)
+
+
+class PlainSweepScreen(AbstractContextManager["PlainSweepScreen"]):
+    """Plain lines: every failure when it happens, the progress now and then."""
+
+    def __init__(
+        self,
+        progress: Progress,
+        output: TextIO | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._progress = progress
+        self._output = output or sys.stdout
+        self._clock = clock
+        self._last_line = clock()
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def __call__(self, event: Event) -> None:
+        """Print what is due."""
+        self._progress.see(event)
+        match event:
+            case Starting():
+                of = f" of {self._progress.jobs} configurations" if self._progress.jobs else ""
+                self._print(f"Sweep{of}; loading TensorFlow and MLflow ...")
+            case Note(text, passing) if not passing or self._due():
+                self._print(text)
+            case RunEnded(result):
+                if line := self._progress.failure_line(result):
+                    self._print(line)
+            case SegmentDone() | GroupEnded() if self._due():
+                self._print(self._progress.summary())
+
+    def _due(self) -> bool:
+        return self._clock() - self._last_line >= LINE_EVERY_S
+
+    def _print(self, line: str) -> None:
+        self._last_line = self._clock()
+        print(line, file=self._output, flush=True)
+
+
+REFRESHES_PER_S = 4
+
+
+class LiveSweepScreen(AbstractContextManager["LiveSweepScreen"]):
+    """Bars at the lower end of the screen; what else is printed, logs too, goes on above them."""
+
+    def __init__(self, name: str, progress: Progress, console: Console) -> None:
+        """Prepare; the bars come with the first event.
+
+        Args:
+          name: of the sweep.
+          progress: of the sweep, still empty.
+          console: a terminal.
+        """
+        self._progress = progress
+        self._console = console
+        self._bars = Bars(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=16),
+            TextColumn("{task.fields[note]}", markup=False, table_column=Column(ratio=1)),
+            console=console,
+            expand=True,
+            transient=True,
+            refresh_per_second=REFRESHES_PER_S,
+        )
+        self._whole = self._bars.add_task(name, total=None, note="")
+        self._groups: dict[int, TaskID] = {}
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def __call__(self, event: Event) -> None:
+        """Show what has happened."""
+        self._progress.see(event)
+        match event:
+            case Starting():
+                self._bars.start()
+                self._bars.update(self._whole, note="loading TensorFlow and MLflow ...")
+            case Note(text, passing):
+                if passing:
+                    self._bars.update(self._whole, note=text)
+                else:
+                    self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+            case Planned() | StepsDone():
+                self._update()
+            case SegmentDone(group):
+                self._show_group(self._progress.running[id(group)])
+                self._update()
+            case GroupEnded(group):
+                if id(group) in self._groups:
+                    self._bars.remove_task(self._groups.pop(id(group)))
+                self._update()
+            case RunEnded(result):
+                if line := self._progress.failure_line(result):
+                    self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+                self._update()
+
+    def _update(self) -> None:
+        self._bars.update(
+            self._whole, total=1.0, completed=self._progress.part_done, note=self._progress.summary()
+        )
+
+    def _show_group(self, entry: GroupProgress) -> None:
+        key, steps = id(entry.group), entry.group.max_steps
+        if key not in self._groups:
+            name = self._progress.group_name(entry.group)
+            self._groups[key] = self._bars.add_task(f"  {name}", total=steps, note="")
+        lanes = f"{entry.lanes} lanes" if entry.lanes > 1 else "1 lane"
+        self._bars.update(
+            self._groups[key], completed=entry.steps, note=f"{lanes}, step {entry.steps} of {steps}"
+        )

@@ -1,0 +1,233 @@
+"""A command checked as a whole before anything starts: every override, every job, all mistakes at once."""
+
+import difflib
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.types import Glob, Override
+from hydra.types import RunMode
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from swath.config import (
+    FIELDS,
+    JobComposer,
+    RunConfig,
+    compose_config,
+    config_folder,
+    config_of,
+    hydra_ready,
+    literal_values,
+    parse_overrides,
+    typed_value,
+    varying,
+    walk_values,
+)
+from swath.errors import ConfigError
+
+GROUPS = ("data",)
+
+
+_NODES = tuple({name.split(".")[0]: None for name in FIELDS if "." in name})
+
+
+def override_mistakes(override: Override, group_options: dict[str, list[str]]) -> Iterator[str]:
+    """The lines that say what is wrong with one override, as far as it can be told by itself.
+
+    Args:
+      override: as Hydra parsed it.
+      group_options: per config group the names of its configs.
+    """
+    key = override.key_or_group
+    if override.is_hydra_override() or override.package is not None:
+        return
+    if override.is_delete():
+        yield f"{override.input_line}: a field cannot be left out; every one has a default"
+    elif key in _NODES and (key not in GROUPS or isinstance(override.value(), dict)):
+        field = next(name for name in FIELDS if name.startswith(f"{key}."))
+        yield f"{override.input_line}: set the fields of {key} one by one, for example {field}=..."
+    elif key in GROUPS:
+        yield from _group_mistakes(override, group_options[key])
+    elif key not in FIELDS:
+        yield f"{override.input_line}: there is no field {key or 'without a name'}{_suggestion(key)}"
+    elif override.is_add():
+        yield f"{override.input_line}: the field is there already; leave the + out"
+    elif key in FIELDS and isinstance(override.value(), Glob):
+        yield f"{override.input_line}: expected {FIELDS[key].expected}"
+    elif key in FIELDS:
+        if override.is_sweep_override() and is_of_the_whole_sweep(key):
+            yield f"{override.input_line}: one value expected for the whole sweep"
+            return
+        for value in literal_values(override):
+            yield from value_mistakes(key, value)
+
+
+def is_of_the_whole_sweep(field: str) -> bool:
+    """Whether a field says how a sweep as a whole is carried out, and so cannot differ within it."""
+    return field.startswith(("tracking.", "fuse.")) or field in ("dry_run", "device")
+
+
+def value_mistakes(key: str, value: object) -> Iterator[str]:
+    """Why a value does not fit its field, if it does not."""
+    doc = FIELDS[key]
+    if isinstance(value, str) and "${" in value:
+        return  # an interpolation; its value is checked where the config is composed
+    try:
+        typed = typed_value(key, value)
+    except OmegaConfBaseException:
+        yield f"{key}={value}: expected {doc.expected}"
+        return
+    if not doc.allows(typed):
+        yield f"{key}={value}: expected {doc.expected}"
+
+
+def _group_mistakes(override: Override, options: list[str]) -> Iterator[str]:
+    values = literal_values(override)
+    if not values:
+        yield f"{override.input_line}: expected one of {', '.join(options)}"
+    for value in values:
+        if value not in options:
+            yield (
+                f"{override.key_or_group}={value}: expected one of {', '.join(options)}"
+                f"{_suggestion(str(value), options)}"
+            )
+
+
+def _suggestion(name: str, known: list[str] | None = None) -> str:
+    near = difflib.get_close_matches(name, known or [*FIELDS, *GROUPS], n=1)
+    if near:
+        return f"; did you mean {near[0]}?"
+    return "" if known else "; swath --help lists the fields"
+
+
+MOST_MISTAKES = 20
+
+
+_GRID_SWEEPERS = (
+    "hydra._internal.core_plugins.basic_sweeper.BasicSweeper",
+    "hydra_plugins.swath_fused.sweeper.FusedSweeper",
+)
+
+
+_FUSED_LAUNCHER = "hydra_plugins.swath_fused.launcher.FusedLauncher"
+
+
+@dataclass(frozen=True)
+class CheckedCommand:
+    """A command that can be carried out.
+
+    Attributes:
+      multirun: whether it is a sweep.
+      config_name: the primary config.
+      configs: what will be run, in order; only the first of them where another sweeper will choose.
+      jobs_known: whether `configs` is complete.
+      swept: computed fields that vary, by dotted name.
+      fused: whether they are trained side by side.
+      at_a_time: how many of them the sweeper hands to its launcher in one go.
+    """
+
+    multirun: bool
+    config_name: str
+    configs: tuple[RunConfig, ...]
+    jobs_known: bool
+    swept: tuple[str, ...]
+    fused: bool
+    at_a_time: int
+
+
+def check_command(
+    config_name: str, texts: list[str], multirun: bool, user_folders: tuple[Path, ...]
+) -> CheckedCommand:
+    """Compose and check everything that a command asks for, without writing anything.
+
+    Args:
+      config_name: the primary config.
+      texts: the overrides as typed.
+      multirun: whether `-m` was typed; a primary config may ask for a sweep by itself.
+      user_folders: what `--config-dir` names.
+
+    Raises:
+      ConfigError: with every mistake that was found.
+    """
+    options = {group: _group_options(group, user_folders) for group in GROUPS}
+    with hydra_ready():
+        overrides = parse_overrides(texts)
+        _raise_if(m for override in overrides for m in override_mistakes(override, options))
+        single = [override for override in overrides if not override.is_sweep_override()]
+        base = compose_config(config_name, [_line(override) for override in single])
+        sweeping = multirun or base.hydra.mode == RunMode.MULTIRUN
+        if not sweeping:
+            _raise_if(
+                f"{override.input_line}: one value expected; several make a sweep: add -m"
+                for override in overrides
+                if override.is_sweep_override()
+            )
+            return _checked(base, config_name, [config_of(base)], True)
+        if base.hydra.sweeper.get("_target_") not in _GRID_SWEEPERS:
+            return _checked(base, config_name, [config_of(base)], False, multirun=True)
+        params = parse_overrides([f"{k}={v}" for k, v in (base.hydra.sweeper.get("params") or {}).items()])
+        _raise_if(m for override in params for m in override_mistakes(override, options))
+        task = [override for override in overrides if not override.is_hydra_override()]
+        hydra_lines = [_line(override) for override in single if override.is_hydra_override()]
+        jobs = _jobs(config_name, params + task, hydra_lines)
+        return _checked(base, config_name, jobs, True, multirun=True)
+
+
+def _checked(
+    base: DictConfig, name: str, configs: list[RunConfig], known: bool, multirun: bool = False
+) -> CheckedCommand:
+    _raise_if(_divided(configs))
+    fused = base.hydra.launcher.get("_target_") == _FUSED_LAUNCHER
+    at_a_time = base.hydra.sweeper.get("max_batch_size") or len(configs)
+    return CheckedCommand(multirun, name, tuple(configs), known, varying(configs), fused, at_a_time)
+
+
+def _divided(configs: list[RunConfig]) -> Iterator[str]:
+    """Fields that hold for a sweep as a whole and that an interpolation has made differ."""
+    first, *others = [{name: value for name, value, _ in walk_values(config)} for config in configs]
+    for name in (name for name in first if is_of_the_whole_sweep(name)):
+        values = {str(entry[name]) for entry in (first, *others)}
+        if len(values) > 1:
+            yield f"{name}: one value expected for the whole sweep; found {', '.join(sorted(values))}"
+
+
+def _jobs(config_name: str, overrides: list[Override], hydra_lines: list[str]) -> list[RunConfig]:
+    """Every job's configuration, in the order of Hydra's basic sweeper."""
+    _raise_if(
+        f"{override.input_line}: an interval is for a sweeper that chooses values; expected values, for "
+        f"example {override.key_or_group}=50,100"
+        for override in overrides
+        if override.is_sweep_override() and not override.is_discrete_sweep()
+    )
+    (jobs,) = BasicSweeper.split_arguments(overrides, None)
+    composer = JobComposer(config_name, hydra_lines)
+    mistakes: dict[str, None] = {}
+    configs = []
+    for job in jobs:
+        try:
+            configs.append(composer.config(job))
+        except ConfigError as error:
+            mistakes |= dict.fromkeys(error.mistakes)
+    _raise_if(iter(mistakes))
+    return configs
+
+
+def _group_options(group: str, user_folders: tuple[Path, ...]) -> list[str]:
+    folders = [folder / group for folder in (*user_folders, config_folder("conf"))]
+    return sorted({path.stem for folder in folders for path in folder.glob("*.yaml")})
+
+
+def _line(override: Override) -> str:
+    assert override.input_line is not None
+    return override.input_line
+
+
+def _raise_if(mistakes: Iterator[str]) -> None:
+    found = list(itertools.islice(mistakes, MOST_MISTAKES + 1))
+    if len(found) > MOST_MISTAKES:
+        found[MOST_MISTAKES:] = ["... and more mistakes of this kind"]
+    if found:
+        raise ConfigError(found)

@@ -1,0 +1,142 @@
+"""Runs trained again, and a line on each."""
+
+import argparse
+import shlex
+import sys
+import uuid
+
+import mlflow
+from mlflow.tracking import MlflowClient
+from tqdm import tqdm
+
+from swath.analysis import Verdict, cannot, verdict_on
+from swath.cli.recipe import chosen_config, chosen_runs, say_if_moved
+from swath.config import fingerprint
+from swath.errors import ConfigError
+from swath.execution import Event, Launch, RunResult, StepsDone
+from swath.sweeps import CannotReproduceError, Original, Repeater, original_of
+from swath.system import hide_passwords
+from swath.tracking import BeginsRuns, Reader, Recorder, StoreAddress, StoringRecorder, Tracker, open_reader
+
+REPRODUCED = "swath.reproduced"
+"""Tag of a run that was trained again: the verdict."""
+
+
+def verdicts(words: argparse.Namespace) -> int:
+    """Train the runs that a command names again, and print a verdict on each; returns the exit status.
+
+    Raises:
+      SwathError: the store cannot be read, or none of the runs could be looked for.
+    """
+    reader = open_reader(words.uri)
+    config = chosen_config(words)
+    data_dir = None if words.data_dir is None else str(words.data_dir)
+    lines: list[tuple[str, Verdict | Original]] = []
+    for typed, run in chosen_runs(reader, words):
+        if isinstance(run, Verdict):
+            lines.append((typed, run))
+            continue
+        try:
+            lines.append((run.run_id, original_of(reader, run, data_dir, config)))
+        except CannotReproduceError as error:
+            lines.append((run.run_id, cannot(str(error))))
+    say_if_moved(reader)
+    found = _trained(words, reader, lines)
+    for name, entry in found:
+        print(f"{name}  {hide_passwords(entry.text)}")
+    return max((entry.exit_status for _, entry in found), default=0)
+
+
+def _trained(
+    words: argparse.Namespace, reader: Reader, lines: list[tuple[str, Verdict | Original]]
+) -> list[tuple[str, Verdict]]:
+    originals = [entry for _, entry in lines if isinstance(entry, Original)]
+    tracker = _tracker(words, originals) if words.record and originals else None
+    recorder: BeginsRuns = Recorder()
+    if tracker is not None:
+        repeats: dict[tuple[str, str], list[str]] = {}
+        for original in originals:
+            identity = fingerprint(original.config), original.run.tags["swath.data_digest"]
+            repeats.setdefault(identity, []).append(original.run.run_id)
+        recorder = StoringRecorder(tracker, repeats)
+    command = hide_passwords(shlex.join(["swath-reproduce", *sys.argv[1:]]))
+    launch = Launch("reproduction", uuid.uuid4().hex[:12], (), command)
+    steps = sum(original.config.max_steps for original in originals)
+    try:
+        with tqdm(total=steps, unit=" steps", desc="training again", leave=False, disable=None) as bar:
+            found = _verdicts(Repeater(launch, recorder, _Counting(bar)), lines, words.rtol)
+        if tracker is not None:
+            _record(tracker, found)
+    finally:
+        if tracker is not None:
+            tracker.close()
+    return [(name, said) for name, said, _ in found]
+
+
+class _Counting:
+    """Moves a bar by the steps that are trained."""
+
+    def __init__(self, bar: "tqdm[None]") -> None:
+        self._bar = bar
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, StepsDone):
+            self._bar.update(len(event.accuracies))
+
+
+def _verdicts(
+    repeater: Repeater, lines: list[tuple[str, Verdict | Original]], rtol: float | None
+) -> list[tuple[str, Verdict, RunResult | None]]:
+    checked: list[tuple[str, Verdict | Original]] = []
+    for name, entry in lines:
+        if isinstance(entry, Original):
+            try:
+                repeater.check_data(entry)
+            except CannotReproduceError as error:
+                checked.append((name, cannot(str(error))))
+                continue
+        checked.append((name, entry))
+    todo = [entry for _, entry in checked if isinstance(entry, Original)]
+    try:
+        repeated = iter(repeater.repeat([entry.config for entry in todo]) if todo else ())
+    finally:
+        repeater.stop()
+    found: list[tuple[str, Verdict, RunResult | None]] = []
+    for name, entry in checked:
+        if isinstance(entry, Verdict):
+            found.append((name, entry, None))
+            continue
+        result, numbers = next(repeated)
+        if numbers is None:
+            found.append((name, cannot(f"it could not be trained again: {result.error}"), None))
+            continue
+        bits = entry.run.tags.get("swath.bits", "")
+        found.append((name, verdict_on(entry.numbers, numbers, bits, result.bits, rtol), result))
+    return found
+
+
+def _tracker(words: argparse.Namespace, originals: list[Original]) -> Tracker:
+    """A tracker for the experiment of the originals."""
+    experiments = {original.run.experiment_id for original in originals}
+    if len(experiments) > 1:
+        raise ConfigError(["--record: expected runs of one experiment; record them one by one"])
+    uri = words.uri or mlflow.get_tracking_uri()
+    name = MlflowClient(tracking_uri=uri).get_experiment(experiments.pop()).name
+    tracker = Tracker()
+    tracker.open(StoreAddress(uri, name, None)).result()
+    return tracker
+
+
+def _record(tracker: Tracker, found: list[tuple[str, Verdict, RunResult | None]]) -> None:
+    """Put each verdict on the original and on its repetition.
+
+    Raises:
+      SwathError: one of them could not be stored.
+    """
+    for name, said, result in found:
+        if result is None:
+            continue
+        run_id, _ = result.tracked.settle()
+        for tagged in (name, run_id):
+            tracker.call("set_tag", tagged, REPRODUCED, said.text).result()
+        print(f"{name}: recorded as run {run_id}", file=sys.stderr)

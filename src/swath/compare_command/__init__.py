@@ -1,1 +1,0 @@
-"""The command `swath-compare`: sweeps, rankings and differences on the screen or in files."""

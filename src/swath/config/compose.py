@@ -1,0 +1,257 @@
+"""Configs composed with Hydra and brought to the schema's types, without running or writing anything."""
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hydra import compose, initialize
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, Transformer
+from hydra.core.plugins import Plugins
+from hydra.errors import HydraException
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from swath.config.fields import FieldDoc, nested, walk_schema
+from swath.config.schema import RunConfig, from_plain, schema_node
+from swath.errors import ConfigError
+
+FIELDS: dict[str, FieldDoc] = {name: doc for name, _, doc in walk_schema(RunConfig)}
+
+
+BUNDLED = Path(__file__).resolve().parent / "bundled"
+"""Where the wheel puts the folders `conf` and `sweeps`."""
+
+
+def config_folder(name: str) -> Path:
+    """The folder `conf` or `sweeps`: inside the installed package, or at the top of the checkout."""
+    bundled = BUNDLED / name
+    return bundled if bundled.is_dir() else BUNDLED.parents[3] / name
+
+
+def compose_config(config_name: str, lines: list[str]) -> DictConfig:
+    """The config that Hydra makes of a primary config and overrides, with the part that is Hydra's own.
+
+    Raises:
+      ConfigError: Hydra refuses it.
+    """
+    try:
+        return compose(config_name, lines, return_hydra_config=True)
+    except HydraException as error:
+        raise ConfigError([one_line(error)]) from error
+
+
+class hydra_ready:  # noqa: N801  used like a function
+    """Hydra initialised for composing, and left as it was found."""
+
+    def __enter__(self) -> None:
+        self._context = initialize(version_base="1.3", config_path=None, job_name="swath")
+        self._context.__enter__()
+
+    def __exit__(self, *_: object) -> None:
+        GlobalHydra.instance().clear()
+
+
+def config_of(composed: DictConfig) -> RunConfig:
+    """The checked configuration in a composed config.
+
+    Raises:
+      ConfigError: values are missing, have another type, or are out of range.
+    """
+    return build_config(flat_values(composed))
+
+
+def flat_values(composed: DictConfig) -> dict[str, Any]:
+    """The values of a composed config by dotted name, converted to the schema's types.
+
+    Raises:
+      ConfigError: a value is missing, or has another type.
+    """
+    task = [str(key) for key in composed if key != "hydra"]
+    mistakes, values = [], {}
+    try:
+        resolved = OmegaConf.to_container(OmegaConf.masked_copy(composed, task), resolve=True)
+        node = OmegaConf.merge(schema_node(), resolved)
+    except OmegaConfBaseException as error:
+        raise ConfigError([one_line(error)]) from error
+    for name, doc in FIELDS.items():
+        if OmegaConf.is_missing(*_parent(node, name)):
+            mistakes.append(f"{name}: no value; expected {doc.expected}")
+        else:
+            values[name] = OmegaConf.select(node, name)
+    if mistakes:
+        raise ConfigError(mistakes)
+    return values
+
+
+def _parent(node: Any, name: str) -> tuple[Any, str]:
+    *groups, leaf = name.split(".")
+    for group in groups:
+        node = node[group]
+    return node, leaf
+
+
+def build_config(values: dict[str, Any]) -> RunConfig:
+    """The configuration of values by dotted name, of the schema's types.
+
+    Raises:
+      ConfigError: values are out of range.
+    """
+    return from_plain(nested(values))
+
+
+def one_line(error: Exception) -> str:
+    """An error of Hydra's or OmegaConf's as one line, with what caused it."""
+    causes = [str(part) for part in (error, error.__cause__) if part is not None]
+    lines = [line.strip() for line in "\n".join(causes).splitlines() if line.strip()]
+    return "; ".join(line for line in lines if not line.startswith(("reference_type", "object_type")))
+
+
+class _Line(NamedTuple):
+    """One override of a job: a field and its typed value; or something that has to be composed."""
+
+    field: str | None
+    value: Any
+    interpolation: bool
+
+
+class JobComposer:
+    """The configurations of jobs of one primary config.
+
+    Overrides that only set a field to a literal are applied to a config that was composed once. Composed in
+    full is what that would get wrong: config groups, once for each combination of them, and every job with
+    an interpolation in it, whose value may depend on any other field.
+    """
+
+    def __init__(self, config_name: str, common: Sequence[str]) -> None:
+        """Prepare for jobs.
+
+        Args:
+          config_name: the primary config.
+          common: overrides that hold for all jobs.
+        """
+        self._config_name = config_name
+        self._common = list(common)
+        self._line = cache(_read_line)
+        self._composed = cache(self._compose)
+
+    def config(self, overrides: Sequence[str]) -> RunConfig:
+        """The checked configuration of one job.
+
+        Raises:
+          ConfigError: with every mistake in it.
+        """
+        lines = {text: self._line(text) for text in overrides}
+        groups = tuple(text for text, line in lines.items() if line.field is None)
+        if any(line.interpolation for line in lines.values()):
+            return build_config(self._compose(tuple(overrides))[0])
+        values, interpolated = self._composed(groups)
+        if interpolated:
+            return build_config(self._compose(tuple(overrides))[0])
+        return build_config(values | {line.field: line.value for line in lines.values() if line.field})
+
+    def _compose(self, overrides: tuple[str, ...]) -> tuple[dict[str, Any], bool]:
+        composed = compose_config(self._config_name, [*self._common, *overrides])
+        return flat_values(composed), _has_interpolation(composed)
+
+
+def _read_line(text: str) -> _Line:
+    (override,) = parse_overrides([text])
+    key = override.key_or_group
+    if key not in FIELDS or override.package is not None:
+        return _Line(None, None, "${" in text)
+    (value,) = literal_values(override)
+    if isinstance(value, str) and "${" in value:
+        return _Line(None, None, True)
+    return _Line(key, typed_value(key, value), False)
+
+
+def _has_interpolation(node: DictConfig) -> bool:
+    return any(
+        OmegaConf.is_interpolation(node, str(key))
+        or (OmegaConf.is_dict(node[key]) and _has_interpolation(node[key]))
+        for key in node
+        if key != "hydra"
+    )
+
+
+class SwathSearchPath(SearchPathPlugin):
+    """Puts the user's own folders first, then `conf` and `sweeps`."""
+
+    user_folders: tuple[Path, ...] = ()
+    """What `--config-dir` names. In front of swath's own, so that a run's stored `config.yaml` is found by
+    its name; Hydra alone would put it behind."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Called by Hydra when it sets out to look for configs."""
+        for folder in self.user_folders:
+            search_path.append("user", f"file://{folder}")
+        for name in ("conf", "sweeps"):
+            search_path.append("swath", f"file://{config_folder(name)}")
+
+
+def register(user_folders: tuple[Path, ...] = ()) -> None:
+    """Tell Hydra, for the rest of this process, where configs are and what their schema is."""
+    SwathSearchPath.user_folders = user_folders
+    Plugins.instance().register(SwathSearchPath)
+    ConfigStore.instance().store(name="run_config", node=schema_node(), provider="swath")
+
+
+def primary_configs(folders: tuple[Path, ...]) -> list[str]:
+    """Names that `-cn` takes: the named sweeps, `config`, and whatever stands in the user's folders."""
+    found = [path.stem for folder in (*folders, config_folder("sweeps")) for path in folder.glob("*.yaml")]
+    return sorted({"config", *found})
+
+
+def parse_overrides(texts: list[str]) -> list[Override]:
+    """Read overrides as Hydra does; where Hydra is ready, `data=glob(*)` finds its configs.
+
+    Raises:
+      ConfigError: some cannot be read; all of those are named.
+    """
+    hydra = GlobalHydra.instance()
+    parser = OverridesParser.create(hydra.config_loader() if hydra.is_initialized() else None)
+    parsed, mistakes = [], []
+    for text in texts:
+        try:
+            parsed += parser.parse_overrides([text])
+        except HydraException:
+            mistakes.append(f"{text}: cannot be read; expected FIELD=VALUE, for example batch_size=100")
+    if mistakes:
+        raise ConfigError(mistakes)
+    return parsed
+
+
+def typed_value(key: str, value: object) -> Any:
+    """`value` as the field's type.
+
+    Raises:
+      omegaconf.errors.OmegaConfBaseException: it cannot be converted.
+    """
+    node = _scratch_node()
+    OmegaConf.update(node, key, value)
+    return OmegaConf.select(node, key)
+
+
+@cache
+def _scratch_node() -> DictConfig:
+    """One node for all values: making one takes milliseconds, and a sweep may have thousands of values."""
+    return schema_node()
+
+
+def literal_values(override: Override) -> list[Any]:
+    """The values an override stands for: one, or those of its sweep; none for a sweep over an interval."""
+    if not override.is_sweep_override():
+        return [override.value()]
+    if not override.is_discrete_sweep():
+        return []
+    return [_unquoted(value) for value in override.sweep_iterator(transformer=Transformer.identity)]
+
+
+def _unquoted(value: Any) -> Any:
+    return value.text if hasattr(value, "text") else value

@@ -1,0 +1,11 @@
+from .dataset import Dataset as Dataset
+from .load import check_available as check_available
+from .load import load_dataset as load_dataset
+from .load import load_intact as load_intact
+from .load import rebuild_dataset as rebuild_dataset
+from .preprocessing import PixelStatistics as PixelStatistics
+from .preprocessing import pixel_statistics as pixel_statistics
+from .registry import CLASSES as CLASSES
+from .registry import DATASETS as DATASETS
+from .registry import IMAGE_SHAPE as IMAGE_SHAPE
+from .registry import PIXELS as PIXELS

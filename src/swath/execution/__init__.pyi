@@ -1,0 +1,16 @@
+from .events import Event as Event
+from .events import GroupEnded as GroupEnded
+from .events import Note as Note
+from .events import Observer as Observer
+from .events import Planned as Planned
+from .events import RunEnded as RunEnded
+from .events import SegmentDone as SegmentDone
+from .events import Starting as Starting
+from .events import StepsDone as StepsDone
+from .runner import Runner as Runner
+from .runs import SINGLE as SINGLE
+from .runs import Launch as Launch
+from .runs import RunRequest as RunRequest
+from .runs import RunResult as RunResult
+from .runs import rank_results as rank_results
+from .trial_run import runtime_tags as runtime_tags

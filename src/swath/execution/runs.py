@@ -1,0 +1,124 @@
+"""What is asked of swath by one command, and what comes back for each configuration."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from swath.config import RunConfig, computed_values
+from swath.errors import SwathError
+from swath.metrics import REPEATED_BY, Ranking, configuration_of, rank
+from swath.tracking import Status, StepBlock, Tracked
+from swath.training import Start
+
+SINGLE = "single"
+"""The name under which single runs are kept."""
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What all runs of one command have in common.
+
+    Attributes:
+      sweep: the named sweep; `ad-hoc` for a grid typed at the shell, `single` for one run.
+      sweep_id: unique per command.
+      swept: the fields that vary, by dotted name.
+      command: what was typed, without passwords.
+      question: what the named sweep asks, in one line; empty where nothing is known.
+    """
+
+    sweep: str
+    sweep_id: str
+    swept: tuple[str, ...]
+    command: str = ""
+    question: str = ""
+
+    @property
+    def is_grid(self) -> bool:
+        """Whether it is a sweep, and not a single run."""
+        return self.sweep != SINGLE
+
+    @property
+    def over_seeds(self) -> str:
+        """What a ranking adds where a mean decides: `, by the mean over seeds`."""
+        return ", by the mean over seeds" if set(REPEATED_BY) <= set(self.swept) else ""
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """One configuration to run.
+
+    Attributes:
+      config: what is run.
+      overrides: what was typed to get it, `learning_rate=1e-06`.
+      run_id: of the run in the store that goes on; None for a new one.
+      start: where training goes on; None for zero weights.
+      taken_over: values of the steps before `start` that the run itself may not have yet.
+      attempt: how often it has been tried before by this command.
+    """
+
+    config: RunConfig
+    overrides: tuple[str, ...] = ()
+    run_id: str | None = None
+    start: Start | None = None
+    taken_over: tuple[StepBlock, ...] = ()
+    attempt: int = 0
+
+    @property
+    def first_step(self) -> int:
+        """The first step that is trained."""
+        return 0 if self.start is None else self.start.step
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """How one configuration ended.
+
+    Attributes:
+      config: what was run.
+      status: MLflow's.
+      metrics: single values, by MLflow's names.
+      error: the reason where it failed, in one line.
+      tracked: the run in the store.
+      train_accuracy: mean training accuracy of the batches of its last `TRAIN_ACCURACY_STEPS` steps; nan
+        where there was none.
+      bits: digest of everything that it has computed; empty where it did not come to an end of its own.
+      run_id: its id, once it has been settled.
+      may_pass: whether the reason of a failure is one that can pass by itself, such as a store that is away.
+      before: whether this command has left it alone: it had finished before, or is not to be run again.
+    """
+
+    config: RunConfig
+    status: Status
+    metrics: dict[str, float]
+    error: str | None
+    tracked: Tracked
+    train_accuracy: float = math.nan
+    bits: str = ""
+    run_id: str | None = None
+    may_pass: bool = False
+    before: bool = False
+
+    @property
+    def computing_s(self) -> float:
+        """Its share of the time that training and evaluating its lane group took, in seconds."""
+        return self.metrics["runtime/train_s"] + self.metrics["runtime/evaluate_s"]
+
+    def settled(self) -> "RunResult":
+        """This result once everything is stored: with the run's id, or failed where it could not be."""
+        try:
+            run_id, track_s = self.tracked.settle()
+        except SwathError as error:
+            known, reason = self.error or "", str(error)
+            both = known if reason in known else "; ".join(filter(None, [known, reason]))
+            return replace(self, status="FAILED", error=both, run_id=self.tracked.run_id)
+        return replace(self, run_id=run_id, metrics={**self.metrics, "runtime/track_s": track_s})
+
+    def as_it_is(self) -> "RunResult":
+        """This result without waiting for the store."""
+        return self.settled() if self.tracked.stored else replace(self, run_id=self.tracked.run_id)
+
+
+def rank_results(results: Sequence[RunResult]) -> Ranking:
+    """Rank results; see `swath.ranking.rank`."""
+    configurations = [configuration_of(computed_values(result.config)) for result in results]
+    return rank([result.metrics for result in results], configurations=configurations)

@@ -1,0 +1,1 @@
+from .figures import draw_sweep as draw_sweep

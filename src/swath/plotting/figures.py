@@ -1,0 +1,108 @@
+"""Every picture of a sweep."""
+
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from swath.analysis import (
+    Configuration,
+    Sweep,
+    are_repeated,
+    latest,
+    metric_of,
+    ordered,
+    ordered_configurations,
+)
+from swath.errors import SwathError
+from swath.metrics import REPEATED_BY
+from swath.plotting.grid_figures import draw_accuracy, draw_heat_map
+from swath.plotting.layout import MOST_COLUMNS, label_of, layout_of, save, values_of
+from swath.plotting.run_figures import draw_confusion, draw_curves, draw_weight_sheets, mean_curve
+from swath.tracking import Curve, Reader, StoredRun, read_class_names, read_predictions, read_weights
+
+CURVE = "train/accuracy"
+
+
+MOST_CURVES = 200
+"""Learning curves that are drawn, the best ones; more could not be seen, and take long to read."""
+
+
+def draw_sweep(
+    reader: Reader, sweep: Sweep, folder: Path, kind: str, metric: str | None = None
+) -> list[Path]:
+    """Write every picture that a sweep has the runs for; returns their paths.
+
+    `accuracy`, `heat_map`, `learning_curves`, `weights` and `confusion`; those are left out that need
+    more fields or more runs than there are.
+
+    Args:
+      reader: of the sweep's store.
+      sweep: with at least one finished run.
+      folder: made where it does not exist.
+      kind: `png` or `svg`.
+      metric: that ranks; None for the ranking's own.
+
+    Raises:
+      SwathError: the folder cannot be written, or a run's files cannot be read.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return [save(figure, folder, name, kind) for name, figure in _figures(reader, sweep, metric)]
+    except OSError as error:
+        raise SwathError(f"pictures cannot be written into {folder}: {error.strerror or error}") from error
+
+
+def _figures(reader: Reader, sweep: Sweep, metric: str | None) -> Iterator[tuple[str, Figure]]:
+    runs = latest(sweep.finished)
+    ranked_by = metric_of(runs, metric)
+    best_first = ordered(runs, ranked_by)
+    layout = layout_of(sweep.swept, runs)
+    if layout is not None:
+        yield "accuracy", draw_accuracy(runs, layout, ranked_by)
+        if layout.line is not None and len(values_of(runs, layout.along)) <= MOST_COLUMNS:
+            yield "heat_map", draw_heat_map(runs, layout, ranked_by)
+    lines = ordered_configurations(runs, ranked_by)
+    found = _learning_curves(reader, lines[:MOST_CURVES], sweep.swept)
+    if found:
+        curves, names = zip(*found, strict=True)
+        yield "learning_curves", draw_curves(curves, names, len(lines), are_repeated(runs))
+    yield from _best_figures(best_first, sweep.swept, ranked_by)
+
+
+def _learning_curves(
+    reader: Reader, configurations: Sequence[Configuration], swept: Sequence[str]
+) -> list[tuple[Curve, str]]:
+    """The curve of each configuration that has one, its mean over seeds, and its name."""
+    run_ids = [run.run_id for found in configurations for run in found.by_seed.values()]
+    curves = {curve.run_id: curve for curve in reader.curves(run_ids, [CURVE])}
+    drawn = []
+    for configuration in configurations:
+        seeds = [curves[run.run_id] for run in configuration.by_seed.values() if run.run_id in curves]
+        fields = [field for field in swept if len(seeds) < 2 or field not in REPEATED_BY]
+        if seeds:
+            drawn.append((mean_curve(seeds), configuration.members[-1].named_by(fields)))
+    return drawn
+
+
+def _best_figures(
+    best_first: Sequence[StoredRun], swept: Sequence[str], metric: str
+) -> Iterator[tuple[str, Figure]]:
+    ranked = [run for run in best_first if math.isfinite(run.metrics.get(metric, math.nan))]
+    if not ranked:
+        return
+    ends = ranked[:1] if len(ranked) == 1 else [ranked[0], ranked[-1]]
+    classes = read_class_names(ends[0])
+    sheets = [
+        (
+            f"{which}, {label_of(metric)} {run.metrics[metric]:.3f}\n{run.named_by(swept)}",
+            read_weights(run).weights,
+        )
+        for which, run in zip(("best run", "worst run"), ends, strict=False)
+    ]
+    yield "weights", draw_weight_sheets(sheets, classes)
+    predictions = read_predictions(ends[0], "test")
+    if predictions is not None:
+        title = f"best run, test accuracy {predictions.correct.mean():.3f}\n{ends[0].named_by(swept)}"
+        yield "confusion", draw_confusion(predictions, classes, title)

@@ -1,0 +1,186 @@
+"""Accuracy over the grid: lines along one hyperparameter, maps over two."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from itertools import product
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from swath.analysis import images_of, spread, wilson_interval
+from swath.metrics import larger_is_better
+from swath.plotting.layout import (
+    COLOURS,
+    LINES,
+    MARKERS,
+    Layout,
+    averaged_fields,
+    cells,
+    is_logarithmic,
+    label_of,
+    new_figure,
+    set_scale,
+    values_of,
+)
+from swath.tracking import StoredRun
+
+ASIDE = 0.02
+"""How far apart the points of the first and the last line are drawn, as a part of the axis."""
+
+
+def draw_accuracy(runs: Sequence[StoredRun], layout: Layout, metric: str) -> Figure:
+    """A panel per value of `layout.panel`, in it a line per value of `layout.line`.
+
+    Error bars are 95 % Wilson intervals of an accuracy; where a configuration was repeated with several
+    seeds, the point is their mean and the bars are one standard deviation.
+
+    Args:
+      runs: finished.
+      layout: which field goes where.
+      metric: drawn upwards.
+    """
+    panels, lines = values_of(runs, layout.panel), values_of(runs, layout.line)
+    figure, axes = new_figure(max(6.4, 4.4 * len(panels)), 4.2, len(panels))
+    found = cells(runs, layout)
+    along = [float(position) for position in values_of(runs, layout.along)]
+    for place, panel in zip(axes, panels, strict=True):
+        set_scale(place, along)
+        for index, line in enumerate(lines):
+            points = {
+                position: found[panel, line, position]
+                for position in along
+                if (panel, line, position) in found
+            }
+            _draw_line(place, points, metric, index, str(line), _aside(along, index, len(lines)))
+        if metric.endswith("/loss") and is_logarithmic([run.metrics.get(metric, 0.0) for run in runs]):
+            place.set_yscale("log")  # losses of learning rates that are too large are a thousand times others
+        place.set_xlabel(label_of(layout.along))
+        if layout.panel is not None:
+            place.set_title(f"{layout.panel} = {panel}")
+    axes[0].set_ylabel(label_of(metric) + _what_bars_are(runs, layout, metric))
+    if layout.line is not None:
+        figure.legend(
+            *axes[0].get_legend_handles_labels(),
+            title=label_of(layout.line),
+            loc="outside right upper",
+            frameon=False,
+        )
+    return figure
+
+
+def _what_bars_are(runs: Sequence[StoredRun], layout: Layout, metric: str) -> str:
+    if averaged := averaged_fields(runs, layout):
+        return f",\nmean and s.d. over {', '.join(averaged)}"
+    return ", 95 % interval" if any(_bars([run], metric) != (0.0, 0.0) for run in runs) else ""
+
+
+def _aside(along: Sequence[float], index: int, lines: int) -> Callable[[float], float]:
+    """Where a point of a line is drawn: up to a hundredth of the axis beside its value, so that bars show."""
+    part = (index - (lines - 1) / 2) * ASIDE / max(1, lines - 1)
+    if is_logarithmic(along):
+        factor = (max(along) / min(along)) ** part
+        return lambda position: position * factor
+    shift = (max(along) - min(along)) * part
+    return lambda position: position + shift
+
+
+def _draw_line(
+    axes: Axes,
+    points: Mapping[float, Sequence[StoredRun]],
+    metric: str,
+    index: int,
+    label: str,
+    aside: Callable[[float], float],
+) -> None:
+    positions, means, bars = [], [], []
+    for position, runs in points.items():
+        here = [run for run in runs if math.isfinite(run.metrics.get(metric, math.nan))]
+        positions.append(aside(position))
+        means.append(spread([run.metrics[metric] for run in here]).mean if here else math.nan)
+        bars.append(_bars(here, metric))
+    axes.errorbar(
+        positions,
+        means,
+        yerr=list(zip(*bars, strict=True)) if bars else None,
+        marker=MARKERS[index % len(MARKERS)],
+        linestyle=LINES[index % len(LINES)],
+        color=COLOURS[index % len(COLOURS)],
+        markersize=5,
+        linewidth=1.2,
+        elinewidth=0.8,
+        capsize=2,
+        label=label,
+    )
+
+
+def _bars(runs: Sequence[StoredRun], metric: str) -> tuple[float, float]:
+    """How far the bar reaches below and above the point."""
+    if len(runs) > 1:
+        deviation = spread([run.metrics[metric] for run in runs]).deviation
+        return deviation, deviation
+    if not runs or not (images := images_of(runs[0], metric)):
+        return 0.0, 0.0
+    value = runs[0].metrics[metric]
+    low, high = wilson_interval(value, images)
+    return max(0.0, value - low), max(0.0, high - value)
+
+
+def draw_heat_map(runs: Sequence[StoredRun], layout: Layout, metric: str) -> Figure:
+    """A map per value of `layout.panel`: `layout.along` to the right, `layout.line` upwards.
+
+    The best cell stands in a frame. A cell with several runs, such as several seeds, shows their mean.
+    Cells that are missing or infinite stay empty.
+
+    Args:
+      runs: finished.
+      layout: which field goes where; `layout.line` is not None.
+      metric: shown.
+    """
+    assert layout.line is not None
+    panels = values_of(runs, layout.panel)
+    columns, rows = values_of(runs, layout.along), values_of(runs, layout.line)
+    width = max(5.0, 0.62 * len(columns) * len(panels) + 2.2)
+    figure, axes = new_figure(width, max(2.6, 0.5 * len(rows) + 1.4), len(panels))
+    found = cells(runs, layout)
+    means = np.full((len(panels), len(rows), len(columns)), math.nan)
+    for (p, panel), (r, row), (c, column) in product(enumerate(panels), enumerate(rows), enumerate(columns)):
+        means[p, r, c] = _mean(found.get((panel, row, column), ()), metric)
+    known = means[np.isfinite(means)]
+    low, high = (known.min(), known.max()) if known.size else (0.0, 1.0)
+    for place, panel, values in zip(axes, panels, means, strict=True):
+        # Light is high: "cividis" is made to look the same to the colour-blind, and rises evenly in grey.
+        image = place.imshow(values, origin="lower", aspect="auto", cmap="cividis", vmin=low, vmax=high)
+        for r, c in np.ndindex(values.shape):
+            if math.isfinite(values[r, c]):
+                dark = values[r, c] < low + 0.6 * (high - low)
+                text = f"{values[r, c]:.3f}".lstrip("0")
+                place.text(
+                    c, r, text, ha="center", va="center", fontsize=8, color="white" if dark else "black"
+                )
+        place.set_xticks(
+            range(len(columns)),
+            [f"{value:g}" if isinstance(value, float) else str(value) for value in columns],
+        )
+        place.tick_params(axis="x", labelrotation=45 if len(columns) > 6 else 0)
+        place.set_yticks(range(len(rows)), [str(value) for value in rows])
+        place.set_xlabel(label_of(layout.along))
+        if layout.panel is not None:
+            place.set_title(f"{layout.panel} = {panel}")
+    if known.size:
+        best = np.nanargmax(means) if larger_is_better(metric) else np.nanargmin(means)
+        p, r, c = (int(index) for index in np.unravel_index(best, means.shape))
+        axes[p].add_patch(
+            Rectangle((c - 0.46, r - 0.44), 0.92, 0.88, fill=False, edgecolor="black", linewidth=2)
+        )
+    axes[0].set_ylabel(label_of(layout.line))
+    over = ",\nmean over " + ", ".join(averaged) if (averaged := averaged_fields(runs, layout)) else ""
+    figure.colorbar(image, ax=axes, label=label_of(metric) + over)
+    return figure
+
+
+def _mean(runs: Sequence[StoredRun], metric: str) -> float:
+    """The mean of what is a number; nan where nothing is."""
+    values = [run.metrics[metric] for run in runs if not math.isnan(run.metrics.get(metric, math.nan))]
+    return spread(values).mean if values else math.nan

@@ -1,1 +1,0 @@
-"""The command `swath-reproduce`: runs trained again and compared, bit for bit."""

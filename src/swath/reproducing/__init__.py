@@ -1,1 +1,0 @@
-"""A run of the store trained again from its config, and compared with what is stored."""

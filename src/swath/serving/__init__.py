@@ -1,1 +1,0 @@
-"""A run's weights as an MLflow model."""

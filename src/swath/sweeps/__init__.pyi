@@ -1,0 +1,10 @@
+from .originals import CannotReproduceError as CannotReproduceError
+from .originals import Original as Original
+from .originals import original_of as original_of
+from .originals import stored_overrides as stored_overrides
+from .postprocess import postprocess_sweep as postprocess_sweep
+from .postprocess import start_postprocessing as start_postprocessing
+from .register import register_best as register_best
+from .reproduce import Repeater as Repeater
+from .resume_service import close_stale as close_stale
+from .session import Session as Session

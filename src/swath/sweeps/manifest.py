@@ -1,0 +1,203 @@
+"""Plain values that say what a sweep was, what is asked of earlier ones, and what was found."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from swath.errors import SwathError
+from swath.tracking import FACTS, MAY_CHANGE_NUMBERS, StepBlock
+from swath.training import Start
+
+NAME = "manifest.json"
+
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a sweep was when it began, or was last taken up.
+
+    Attributes:
+      sweep: its name.
+      sweep_id: its id.
+      command: what was typed, without passwords.
+      facts: what it was made with, by tag; see `tracking.provenance`.
+      every_steps: from one stored step to the next.
+      configurations: of each `fingerprint`, `data_digest` and the `values` that decide its numbers.
+      earlier: the facts of each time before.
+    """
+
+    sweep: str
+    sweep_id: str
+    command: str
+    facts: dict[str, str]
+    every_steps: int
+    configurations: list[dict[str, Any]]
+    earlier: list[dict[str, str]]
+
+    @property
+    def identities(self) -> set[tuple[str, str]]:
+        """Fingerprint and data digest of each configuration."""
+        return {(entry["fingerprint"], entry["data_digest"]) for entry in self.configurations}
+
+    def taking_up(self, before: "Manifest | None") -> "Manifest":
+        """This manifest with the configurations and facts of the one before it."""
+        if before is None:
+            return self
+        known = self.identities
+        others = [
+            entry
+            for entry in before.configurations
+            if (entry["fingerprint"], entry["data_digest"]) not in known
+        ]
+        return Manifest(
+            self.sweep,
+            self.sweep_id,
+            self.command,
+            self.facts,
+            self.every_steps,
+            [*others, *self.configurations],
+            [*before.earlier, before.facts],
+        )
+
+    def text(self) -> str:
+        """As JSON."""
+        return json.dumps({"schema": SCHEMA, **vars(self)}, indent=1) + "\n"
+
+
+def read_manifest(text: str | bytes) -> Manifest:
+    """The manifest that a text holds.
+
+    Raises:
+      SwathError: it is none.
+    """
+    try:
+        values = json.loads(text)
+        if values.pop("schema") != SCHEMA:
+            raise SwathError(f"{NAME} was written by another version of swath")
+        found = Manifest(**values)
+        _ = found.identities
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise SwathError(f"{NAME} is damaged ({error})") from error
+    return found
+
+
+def drift(before: dict[str, str], now: dict[str, str]) -> tuple[list[str], list[str]]:
+    """What has changed: lines about what can change a number, and lines about the rest."""
+    serious: list[str] = []
+    others: list[str] = []
+    for name in FACTS:
+        first, second = before.get(name), now.get(name)
+        if name in before and first != second:
+            line = f"{FACTS[name]}: {_short(first)}, now {_short(second)}"
+            (serious if name in MAY_CHANGE_NUMBERS else others).append(line)
+    return serious, others
+
+
+def _short(value: str | None) -> str:
+    text = "(none)" if value is None else value
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def configurations_of(
+    identities: Sequence[tuple[str, str]], values: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """The entries of a manifest."""
+    return [
+        {"fingerprint": fingerprint, "data_digest": digest, "values": entry}
+        for (fingerprint, digest), entry in zip(identities, values, strict=True)
+    ]
+
+
+@dataclass(frozen=True)
+class AskedRun:
+    """A configuration that is to be trained, as far as the store is asked for it.
+
+    Attributes:
+      fingerprint: of the configuration.
+      data_digest: of its images.
+      lane: what is trained in its lane; see `training.lane_key`.
+      max_steps: of the configuration.
+      every_steps: from one stored step to the next.
+      evaluate_every_steps: of the configuration.
+    """
+
+    fingerprint: str
+    data_digest: str
+    lane: str
+    max_steps: int
+    every_steps: int
+    evaluate_every_steps: int
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """What makes two runs the same: configuration and images."""
+        return self.fingerprint, self.data_digest
+
+
+@dataclass(frozen=True)
+class AskedSweep:
+    """A sweep that is to be taken up.
+
+    Attributes:
+      name: of the sweep.
+      is_grid: whether it is one, and not a single run.
+      runs: its configurations, as far as they are known.
+      facts: what it would be made with now, by tag.
+      checkpoints: folder that holds a folder of checkpoints per sweep id.
+      anyway: whether what could change a number is passed over.
+    """
+
+    name: str
+    is_grid: bool
+    runs: tuple[AskedRun, ...]
+    facts: dict[str, str]
+    checkpoints: str
+    anyway: bool
+
+
+@dataclass(frozen=True)
+class FoundSweep:
+    """An earlier command that can be taken up.
+
+    Attributes:
+      sweep_id: its id.
+      run_id: its own run; None for a single run.
+      drifted: what has changed since, a line each.
+      manifest: what it was begun with; None where it was cut off before it had one.
+    """
+
+    sweep_id: str
+    run_id: str | None
+    drifted: tuple[str, ...] = ()
+    manifest: Manifest | None = None
+
+
+@dataclass(frozen=True)
+class Before:
+    """What is there of a configuration.
+
+    Attributes:
+      run_id: its run; None where there is none.
+      status: of the run.
+      error: why it did not finish.
+      metrics: single values, of a finished one.
+      tags: of the run.
+      start: where its training can go on; None for the beginning.
+      taken_over: values of the steps before, that the run itself may not have yet.
+    """
+
+    run_id: str | None = None
+    status: str = ""
+    error: str | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    start: Start | None = None
+    taken_over: tuple[StepBlock, ...] = ()
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.status == "FINISHED"

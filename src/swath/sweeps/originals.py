@@ -1,0 +1,139 @@
+"""What is to be reproduced: a run of a store with its config, checked for contradictions."""
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from typing import Any
+
+from swath.analysis import RunNumbers, stored_numbers
+from swath.config import SCHEMA_VERSION, RunConfig, computed_values, fingerprint, read_stored_config
+from swath.errors import ConfigError, SwathError
+from swath.tracking import WRITTEN, Reader, StoredRun, read_bytes
+
+KINDS = ("run", "reproduction")
+
+
+NEEDED_FILES = ("config.yaml", "overrides.yaml", "environment.txt")
+"""Files that are there however a run ended."""
+
+
+class CannotReproduceError(SwathError):
+    """A run that cannot be trained again, or not be compared; the text says what is missing."""
+
+    exit_status = 2
+
+
+@dataclass(frozen=True)
+class Original:
+    """A run that is to be trained again.
+
+    Attributes:
+      run: as the store has it.
+      config: what is trained.
+      numbers: what it computed.
+    """
+
+    run: StoredRun
+    config: RunConfig
+    numbers: RunNumbers
+
+
+def original_of(reader: Reader, run: StoredRun, data_dir: str | None, config: RunConfig | None) -> Original:
+    """A run, ready to be trained again.
+
+    Args:
+      reader: of its store.
+      run: the run.
+      data_dir: where its images are; None for where swath looks by itself.
+      config: to be trained instead of the run's own; None for its own.
+
+    Raises:
+      CannotReproduceError: something is missing, or the store contradicts itself.
+    """
+    _check_kind(run)
+    own = _stored_config(run)
+    _check_files(run)
+    every_steps = run.tags.get("swath.every_steps", "1")
+    if not (every_steps.isdecimal() and int(every_steps)):
+        raise CannotReproduceError("its tag swath.every_steps is damaged")
+    chosen = config or own
+    chosen = replace(
+        chosen,
+        data=replace(chosen.data, dir=data_dir),
+        tracking=replace(chosen.tracking, every_steps=int(every_steps)),
+    )
+    try:
+        numbers = stored_numbers(reader, run)
+    except SwathError as error:
+        raise CannotReproduceError(str(error)) from error
+    return Original(run, chosen, numbers)
+
+
+def _check_kind(run: StoredRun) -> None:
+    if run.tags.get("swath.kind") not in KINDS:
+        raise CannotReproduceError("not made by swath, or the run of a whole sweep")
+    version = run.tags.get("swath.config_schema", "")
+    if version != SCHEMA_VERSION:
+        newer = version.isdecimal() and int(version) > int(SCHEMA_VERSION)
+        raise CannotReproduceError(
+            f"made by {'a newer' if newer else 'another'} version of swath ({run.tags.get('swath.version')}, "
+            f"config schema {version or 'unknown'}; this one reads {SCHEMA_VERSION})"
+        )
+    reason = run.tags.get("swath.error", "")
+    if run.status != "FINISHED" and not (run.status == "FAILED" and reason.startswith("diverged")):
+        raise CannotReproduceError(f"it is {run.status}{': ' if reason else ''}{reason}")
+
+
+def _stored_config(run: StoredRun) -> RunConfig:
+    """The run's config, if it is the one that the run's params and fingerprint speak of."""
+    try:
+        text = read_bytes(run, "config.yaml").decode(errors="replace")
+        config = read_stored_config(text, "config.yaml")
+    except ConfigError as error:
+        raise CannotReproduceError("; ".join(error.mistakes)) from error
+    except SwathError as error:
+        raise CannotReproduceError(str(error)) from error
+    values = {name: str(value) for name, value in computed_values(config).items()}
+    for name, value in values.items():
+        if run.params.get(name) != value:
+            raise CannotReproduceError(
+                f"the store contradicts itself: {name} is {value} in config.yaml, {run.params.get(name)} "
+                "among the params"
+            )
+    if fingerprint(config) != run.tags.get("swath.fingerprint"):
+        raise CannotReproduceError("the store contradicts itself: config.yaml has another fingerprint")
+    return config
+
+
+def _check_files(run: StoredRun) -> None:
+    """Compare the files of a run with the digests that were stored with it."""
+    written = _stored_json(run, "swath.files", dict)
+    # Names come from the store: only those of swath's own files are read.
+    if unknown := [name for name in written if name not in WRITTEN]:
+        raise CannotReproduceError(f"its tag swath.files names a file of no run: {unknown[0]!r}")
+    for name in {**dict.fromkeys(NEEDED_FILES), **written}:
+        try:
+            content = read_bytes(run, name)
+        except SwathError as error:
+            raise CannotReproduceError(str(error)) from error
+        if name in written and hashlib.sha256(content).hexdigest() != written[name]:
+            raise CannotReproduceError(f"{name} is not the file that was stored: its digest is another one")
+
+
+def _stored_json(run: StoredRun, tag: str, kind: type) -> Any:
+    try:
+        value = json.loads(run.tags.get(tag, json.dumps(kind())))
+    except ValueError:
+        value = None
+    if not isinstance(value, kind):
+        raise CannotReproduceError(f"its tag {tag} is damaged")
+    return value
+
+
+def stored_overrides(run: StoredRun) -> list[str]:
+    """What was typed for a run.
+
+    Raises:
+      CannotReproduceError: the store does not say.
+    """
+    return [str(text) for text in _stored_json(run, "swath.overrides", list)]

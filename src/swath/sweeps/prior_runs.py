@@ -1,0 +1,194 @@
+"""What earlier commands have left of a sweep that is to be taken up. Runs in the tracking process."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from swath.errors import SwathError
+from swath.sweeps.manifest import (
+    NAME,
+    AskedRun,
+    AskedSweep,
+    Before,
+    FoundSweep,
+    Manifest,
+    drift,
+    read_manifest,
+)
+from swath.sweeps.resume_points import Starts
+from swath.system import hide_passwords
+from swath.tracking import (
+    MAY_CHANGE_NUMBERS,
+    Reader,
+    StoredRun,
+    is_alive,
+    is_elsewhere,
+    read_bytes,
+    wait_for_end,
+)
+
+ENDING_S = 60.0
+"""Seconds that a tracking process may still need to store what a training process left to it when it died."""
+
+
+OPEN = ("RUNNING", "SCHEDULED")
+
+
+class Past:
+    """The runs of one experiment, as they concern one sweep.
+
+    Args:
+      reader: of the store.
+      experiment_id: of the experiment.
+      asked: the sweep.
+
+    Raises:
+      SwathError: the sweep is being trained, or numbers could differ from those that are there.
+    """
+
+    def __init__(self, reader: Reader, experiment_id: str, asked: AskedSweep) -> None:
+        self._reader = reader
+        self._experiment_id = experiment_id
+        self._asked = asked
+        self._used: set[str] = set()
+        self._read()
+        while self._wait_for_the_living():
+            self._read()  # what was stored meanwhile counts
+        folder = Path(asked.checkpoints) / self.sweep.sweep_id if self.sweep else None
+        usable = [run for run in self._runs if self._is_comparable(run)]
+        self._starts = Starts(reader, usable, folder)
+
+    def _read(self) -> None:
+        found = self._reader.runs({"swath.sweep_id": None})
+        runs = [run for run in found if run.experiment_id == self._experiment_id]
+        self._runs = [run for run in runs if run.tags.get("swath.kind") == "run"]
+        self._own = [run for run in runs if run.tags.get("swath.kind") == "sweep"]
+        self.sweep = self._find_sweep()
+
+    def _is_comparable(self, run: StoredRun) -> bool:
+        """Whether a run was made with what could change a number as it is now."""
+        names = [name for name in MAY_CHANGE_NUMBERS if name != "swath.data_digest"]
+        same = all(run.tags.get(name) == self._asked.facts.get(name) for name in names)
+        return same or self._asked.anyway
+
+    def before(self, asked: Sequence[AskedRun]) -> list[Before]:
+        """What is there of each configuration, in the same order; a run stands for one of them only."""
+        unused: dict[tuple[str, str], list[StoredRun]] = {}
+        for run in sorted(self._runs, key=self._worth):
+            unused.setdefault(_identity(run), []).append(run)
+        return [self._before(entry, unused.get(entry.identity, [])) for entry in asked]
+
+    def others(self) -> list[tuple[dict[str, str], Before]]:
+        """The sweep's runs that stand for no configuration that was asked for: params, and what is there."""
+        if self.sweep is None:
+            return []
+        of_sweep = [run for run in self._runs if run.tags["swath.sweep_id"] == self.sweep.sweep_id]
+        return [
+            (run.params, Before(run.run_id, run.status, run.tags.get("swath.error"), run.metrics, run.tags))
+            for run in of_sweep
+            if run.run_id not in self._used
+        ]
+
+    def _before(self, asked: AskedRun, candidates: list[StoredRun]) -> Before:
+        mine = self.sweep.sweep_id if self.sweep is not None else None
+        usable = [run for run in candidates if run.status == "FINISHED" or run.tags["swath.sweep_id"] == mine]
+        run = usable[-1] if usable else None
+        if run is not None:
+            candidates.remove(run)
+            self._used.add(run.run_id)
+            if run.status == "FINISHED":
+                return Before(run.run_id, run.status, None, run.metrics, run.tags)
+        start, taken_over = self._starts.of(asked, run)
+        if run is None:
+            return Before(start=start, taken_over=taken_over)
+        error = run.tags.get("swath.error")
+        return Before(run.run_id, run.status, error, {}, run.tags, start, taken_over)
+
+    @staticmethod
+    def _worth(run: StoredRun) -> tuple[bool, int, int]:
+        return run.status == "FINISHED", run.last_steps.get("train/loss", -1), run.start_ms
+
+    def _find_sweep(self) -> FoundSweep | None:
+        """The latest command of this name that has a configuration in common with this one."""
+        fingerprints = {run.fingerprint for run in self._asked.runs}
+        named = [run for run in self._runs if run.tags.get("swath.sweep") == self._asked.name]
+        if not self._asked.is_grid:
+            cut_off = [run for run in named if run.status != "FINISHED" and _identity(run)[0] in fingerprints]
+            if not cut_off:
+                return None
+            return FoundSweep(cut_off[-1].tags["swath.sweep_id"], None, self._drift(cut_off[-1].tags))
+        for own in reversed(self._own):
+            if own.tags.get("swath.sweep") != self._asked.name:
+                continue
+            sweep_id, manifest = own.tags["swath.sweep_id"], _manifest(own)
+            begun = {_identity(run)[0] for run in named if run.tags["swath.sweep_id"] == sweep_id}
+            planned = set() if manifest is None else {first for first, _ in manifest.identities}
+            if fingerprints & (begun | planned):
+                drifted = self._drift(own.tags if manifest is None else manifest.facts, manifest)
+                return FoundSweep(sweep_id, own.run_id, drifted, manifest)
+        return None
+
+    def _drift(self, before: dict[str, str], manifest: Manifest | None = None) -> tuple[str, ...]:
+        serious, others = drift(before, self._asked.facts)
+        every = {run.every_steps for run in self._asked.runs}
+        if manifest is not None and {manifest.every_steps} != every:
+            serious.append(f"tracking.every_steps: {manifest.every_steps}, now {min(every)}")
+        if serious and not self._asked.anyway:
+            raise SwathError(
+                f"changed since this sweep was begun: {'; '.join(serious)}. Its runs would not be comparable "
+                "to the bit: train it anew, without resume, or go on all the same with resume=anyway"
+            )
+        return (*serious, *others)
+
+    def _wait_for_the_living(self) -> bool:
+        """Refuse to train what another process is training; whether the end of one had to be waited for.
+
+        Raises:
+          SwathError: a process trains it, or may do so where nobody can look.
+        """
+        identities = {run.identity for run in self._asked.runs}
+        waited = False
+        for run in [*self._concerned(self._own), *self._concerned(self._runs)]:
+            concerns = self._asked.is_grid and run in self._own and self._overlaps(run, identities)
+            mine = self.sweep is not None and run.tags["swath.sweep_id"] == self.sweep.sweep_id
+            if not (concerns or mine or _identity(run) in identities):
+                continue
+            if is_elsewhere(run.tags):
+                if self._asked.anyway:
+                    continue
+                raise SwathError(
+                    f"{_what(run)} is being trained on {run.tags.get('swath.host')}, or was cut off there; "
+                    "where it is certain that it is not: resume=anyway"
+                )
+            if not wait_for_end(run.tags, ENDING_S):
+                pid, command = run.tags.get("swath.pid"), run.tags.get("swath.command", "swath")
+                raise SwathError(
+                    f"{_what(run)} is being trained by process {pid} ({hide_passwords(command)}); wait for "
+                    f"its end, or end it: kill {pid}"
+                )
+            waited = True
+        return waited
+
+    def _overlaps(self, own: StoredRun, identities: set[tuple[str, str]]) -> bool:
+        manifest = _manifest(own)
+        return manifest is not None and bool(manifest.identities & identities)
+
+    @staticmethod
+    def _concerned(runs: Iterable[StoredRun]) -> list[StoredRun]:
+        return [run for run in runs if run.status in OPEN and is_alive(run.tags)]
+
+
+def _identity(run: StoredRun) -> tuple[str, str]:
+    return run.tags.get("swath.fingerprint", ""), run.tags.get("swath.data_digest", "")
+
+
+def _what(run: StoredRun) -> str:
+    sweep = f"sweep {run.tags.get('swath.sweep')} {run.tags.get('swath.sweep_id')}"
+    return sweep if run.tags.get("swath.kind") == "sweep" else f"run {run.run_id} of {sweep}"
+
+
+def _manifest(own: StoredRun) -> Manifest | None:
+    """The manifest of a sweep; None where it was cut off before it had one, or it is damaged."""
+    try:
+        return read_manifest(read_bytes(own, NAME))
+    except SwathError:
+        return None

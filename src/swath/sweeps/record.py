@@ -1,0 +1,154 @@
+"""What is said of a sweep: when it begins, and what has come of it."""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+from swath.config import RunConfig, computed_values, readable_name, varying
+from swath.execution import Launch, RunResult, rank_results, runtime_tags
+from swath.sweeps.manifest import Manifest
+from swath.tracking import NOT_ENDED, Status, SweepEnd, SweepStart, shared_view
+
+MOST_VALUES = 40
+"""Values of a field that a description spells out."""
+
+
+MOST_OF_A_COMMAND = 2_000
+"""Characters of a command that a description spells out; MLflow cuts it after 8,000."""
+
+
+def sweep_start(launch: Launch, configs: Sequence[RunConfig], manifest: Manifest) -> SweepStart:
+    """Everything that the store is told of a sweep before its first step.
+
+    Args:
+      launch: the sweep.
+      configs: its configurations, as far as they are known.
+      manifest: of it.
+    """
+    return SweepStart(
+        name=f"sweep {launch.sweep}",
+        sweep_id=launch.sweep_id,
+        tags={
+            "swath.sweep": launch.sweep,
+            "swath.sweep_id": launch.sweep_id,
+            "swath.swept": " ".join(launch.swept),
+            "swath.command": launch.command,
+            "swath.grid": "; ".join(grid_lines(configs)),
+            "swath.asked_for": str(len(configs)),
+            **runtime_tags(),
+        },
+        note=_note(launch, configs, [NOT_ENDED]),
+        experiment_note=_experiment_note(launch, configs, [NOT_ENDED]),
+        view=_view(launch, configs),
+        manifest=manifest.text(),
+    )
+
+
+def sweep_end(
+    launch: Launch, results: Sequence[RunResult], asked_for: int, wall_s: float, interrupted: bool
+) -> SweepEnd:
+    """What has come of a sweep.
+
+    Args:
+      launch: the sweep.
+      results: settled, in the order asked for.
+      asked_for: how many there were to be.
+      wall_s: seconds that all of it has taken.
+      interrupted: whether somebody ended it.
+    """
+    launch = replace(launch, swept=launch.swept or grid_fields(results))
+    finished = [result for result in results if result.status == "FINISHED"]
+    counts = Counter(result.status for result in results)
+    ranking = rank_results(finished)
+    best = finished[ranking.order[0]] if finished else None
+    steps_per_s = sum(result.config.max_steps for result in finished if not result.before) / wall_s
+    status: Status = "KILLED" if interrupted else "FINISHED" if finished else "FAILED"
+    said = f"{len(finished)} of {asked_for} finished in {wall_s:.1f} s, {steps_per_s:,.0f} steps/s."
+    lines = [said]
+    tags = {
+        "swath.asked_for": str(asked_for),
+        "swath.finished": str(counts["FINISHED"]),
+        "swath.failed": str(counts["FAILED"]),
+        "swath.killed": str(counts["KILLED"]),
+        "swath.wall_s": f"{wall_s:.1f}",
+        "swath.steps_per_s": f"{steps_per_s:.0f}",
+    }
+    if best is not None:
+        lines.append(
+            f"Best by {ranking.metric}{launch.over_seeds}: `{readable_name(best.config, launch.swept)}`, "
+            f"{best.metrics[ranking.metric]:.4f} (run {best.run_id})."
+        )
+        tags |= {"swath.best_run_id": best.run_id or "", "swath.ranked_by": ranking.metric}
+    return SweepEnd(
+        status=status,
+        metrics={} if best is None else {f"best/{name}": value for name, value in best.metrics.items()},
+        tags=tags,
+        note=_note(launch, [result.config for result in results], lines),
+        experiment_note=_experiment_note(launch, [result.config for result in results], lines),
+        ranking_csv=_ranking_csv(results, finished, ranking.order, launch.swept),
+        view=_view(launch, [result.config for result in results]),
+    )
+
+
+def _view(launch: Launch, configs: Sequence[RunConfig]) -> str:
+    validated = any(config.data.validation_size for config in configs)
+    accuracies = ("validation/accuracy", "test/accuracy") if validated else ("test/accuracy",)
+    return shared_view(launch.sweep_id, launch.swept, accuracies)
+
+
+def grid_lines(configs: Sequence[RunConfig]) -> list[str]:
+    """What varies: `learning_rate=1e-07,1e-06`, a line per field."""
+    lines = []
+    for field in varying(configs) if configs else ():
+        values = [str(value) for value in dict.fromkeys(computed_values(config)[field] for config in configs)]
+        more = f",... ({len(values)})" if len(values) > MOST_VALUES else ""
+        lines.append(f"{field}={','.join(values[:MOST_VALUES])}{more}")
+    return lines
+
+
+def grid_fields(results: Sequence[RunResult]) -> tuple[str, ...]:
+    """The fields that vary between results, by dotted name."""
+    return varying([result.config for result in results]) if results else ()
+
+
+def _experiment_note(launch: Launch, configs: Sequence[RunConfig], lines: Sequence[str]) -> str:
+    # The page of an experiment shows the first line of it until somebody unfolds the rest.
+    latest = f"Sweeps made by swath. The latest, `{launch.sweep}`: {' '.join(lines)}"
+    return "\n\n".join([latest, _note(launch, configs, [])])
+
+
+def _note(launch: Launch, configs: Sequence[RunConfig], lines: Sequence[str]) -> str:
+    question = launch.question or f"Which {' and '.join(launch.swept)}?"
+    asks = [f"**{question}**"] if launch.question or launch.swept else []
+    grid = [f"Grid: `{line}`" for line in grid_lines(configs)]
+    command = launch.command
+    if len(command) > MOST_OF_A_COMMAND:
+        command = f"{command[:MOST_OF_A_COMMAND]} ..."
+        grid.append("The whole command is the tag `swath.command`.")
+    again = f"Reproduce it: `swath-reproduce --sweep {launch.sweep_id}`"
+    return "\n\n".join([*asks, *lines, *grid, f"Made by: `{command}`", again])
+
+
+def _ranking_csv(
+    results: Sequence[RunResult], finished: Sequence[RunResult], order: Sequence[int], swept: Sequence[str]
+) -> str:
+    """A row per configuration: the finished ones ranked, then the others."""
+    names = sorted({name for result in finished for name in result.metrics})
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["rank", "run_id", "status", *swept, *names])
+    ranked = [(str(place), finished[index]) for place, index in enumerate(order, start=1)]
+    for place, result in [*ranked, *(("", result) for result in results if result.status != "FINISHED")]:
+        values = computed_values(result.config)
+        table.writerow(
+            [
+                place,
+                result.run_id or "",
+                result.status,
+                *(values[field] for field in swept),
+                *(result.metrics.get(name, "") for name in names),
+            ]
+        )
+    return text.getvalue()

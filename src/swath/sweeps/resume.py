@@ -1,0 +1,236 @@
+"""An interrupted sweep resumed: what is left to do of each configuration."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+
+from filelock import FileLock, Timeout
+
+from swath.config import DataConfig, RunConfig, computed_values, fingerprint, read_params
+from swath.datasets import Dataset
+from swath.errors import SwathError
+from swath.execution import Launch, Note, Observer, RunRequest, RunResult, runtime_tags
+from swath.sweeps.manifest import AskedRun, AskedSweep, Before, FoundSweep, Manifest, configurations_of
+from swath.sweeps.record import sweep_start
+from swath.system import cache_folder
+from swath.tracking import StoredBefore, StoreInfo, Tracker, environment_facts, facts_of
+from swath.training import checkpoints_folder, lane_key
+
+LEFT_OUT = "left out by resume=failed: it has not failed"
+
+
+def asked_run(config: RunConfig, digest: str) -> AskedRun:
+    """A configuration as the store is asked for it."""
+    return AskedRun(
+        fingerprint(config),
+        digest,
+        lane_key(config, digest),
+        config.max_steps,
+        config.tracking.every_steps,
+        config.evaluate_every_steps if config.data.validation_size else 0,
+    )
+
+
+def present_facts(datasets: Mapping[DataConfig, Dataset]) -> dict[str, str]:
+    """What a sweep is made with now, by tag."""
+    digests = " ".join(sorted({dataset.digest for dataset in datasets.values()}))
+    return facts_of({**environment_facts(), **runtime_tags(), "swath.data_digest": digests})
+
+
+def new_manifest(
+    launch: Launch,
+    configs: Sequence[RunConfig],
+    datasets: Mapping[DataConfig, Dataset],
+    facts: dict[str, str],
+) -> Manifest:
+    """The manifest of a sweep that begins."""
+    identities = [(fingerprint(config), datasets[config.data].digest) for config in configs]
+    values = [computed_values(config) for config in configs]
+    return Manifest(
+        launch.sweep,
+        launch.sweep_id,
+        launch.command,
+        facts,
+        configs[0].tracking.every_steps,
+        configurations_of(identities, values),
+        [],
+    )
+
+
+class OneAtATime:
+    """A lock by which no two commands take up the same sweep at the same time; freed when a process ends.
+
+    Args:
+      what: identifies the sweep.
+
+    Raises:
+      SwathError: another command is at it.
+    """
+
+    def __init__(self, what: str) -> None:
+        folder = cache_folder() / "locks"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = FileLock(folder / f"{hashlib.sha256(what.encode()).hexdigest()[:24]}.lock")
+            self._lock.acquire(timeout=0)
+        except Timeout as error:
+            raise SwathError(
+                "another command is taking up the same sweep at this moment; wait for its end"
+            ) from error
+        except OSError as error:
+            raise SwathError(
+                f"resume needs a folder that can be written: {folder} ({error.strerror})"
+            ) from error
+
+
+@dataclass
+class TakingUp:
+    """One command that takes up an earlier one.
+
+    Attributes:
+      mode: `yes`, `failed` or `anyway`.
+      found: the earlier command; None where there is none.
+      counts: configurations that were finished before, go on, begin anew, or are left out.
+    """
+
+    tracker: Tracker
+    mode: str
+    datasets: Mapping[DataConfig, Dataset]
+    found: FoundSweep | None = None
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def find(self, launch: Launch, configs: Sequence[RunConfig], facts: dict[str, str]) -> Launch:
+        """Find the earlier command; returns the launch with its id, if there is one.
+
+        Raises:
+          SwathError: it is being trained, or what has changed since could change a number.
+        """
+        asked = AskedSweep(
+            launch.sweep,
+            launch.is_grid,
+            tuple(asked_run(config, self.datasets[config.data].digest) for config in configs),
+            facts,
+            str(checkpoints_folder()),
+            self.mode == "anyway",
+        )
+        self.found = self.tracker.call("take_up", asked).result()
+        return launch if self.found is None else replace(launch, sweep_id=self.found.sweep_id)
+
+    def resolve(self, requests: Sequence[RunRequest]) -> list[RunRequest | RunResult]:
+        """Of each configuration what is left to do, or how it has ended before."""
+        asked = [asked_run(request.config, self.datasets[request.config.data].digest) for request in requests]
+        found: list[Before] = self.tracker.call("before", asked).result()
+        return [self._resolve(request, before) for request, before in zip(requests, found, strict=True)]
+
+    def _resolve(self, request: RunRequest, before: Before) -> RunRequest | RunResult:
+        if before.finished:
+            self.counts["finished before"] += 1
+            return _ended_before(request.config, before)
+        if self.mode == "failed" and before.status != "FAILED":
+            self.counts["left out"] += 1
+            tracked = StoredBefore(before.run_id or "", 0.0)
+            return RunResult(request.config, "KILLED", {}, LEFT_OUT, tracked, before=True)
+        self.counts["begin anew" if before.run_id is None and before.start is None else "go on"] += 1
+        return replace(request, run_id=before.run_id, start=before.start, taken_over=before.taken_over)
+
+    def others(self) -> list[RunResult]:
+        """How the runs of the sweep have ended that nobody has asked for this time."""
+        found = self.tracker.call("others").result()
+        return [_ended_before(read_params(params), before) for params, before in found]
+
+    def summary(self) -> str:
+        """How many of each."""
+        parts = [f"{count} {what}" for what, count in sorted(self.counts.items())]
+        return f"Resumed: {', '.join(parts) or 'nothing'}."
+
+
+def _ended_before(config: RunConfig, before: Before) -> RunResult:
+    run_id = before.run_id or ""
+    tracked = StoredBefore(run_id, before.metrics.get("runtime/track_s", 0.0))
+    return RunResult(
+        config,
+        "FINISHED" if before.finished else "FAILED" if before.status == "FAILED" else "KILLED",
+        before.metrics,
+        before.error,
+        tracked,
+        float(before.tags.get("swath.train_accuracy", "nan")),
+        before.tags.get("swath.bits", ""),
+        run_id,
+        before=True,
+    )
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A command that has begun in the store.
+
+    Attributes:
+      launch: with the id of the sweep that is taken up, if there is one.
+      taking_up: what is left to do of each configuration; None where nothing is taken up.
+      sweep_run: id of the sweep's own run; None for a single run.
+      lock: held as long as this lives, so that nobody else takes up the same.
+    """
+
+    launch: Launch
+    taking_up: TakingUp | None
+    sweep_run: Future[str] | None
+    lock: OneAtATime | None
+
+
+def begin(
+    tracker: Tracker,
+    store: StoreInfo,
+    launch: Launch,
+    configs: Sequence[RunConfig],
+    datasets: Mapping[DataConfig, Dataset],
+    observer: Observer,
+) -> Begun:
+    """Find what earlier commands have left, where that is asked for, and begin the sweep's own run.
+
+    Args:
+      tracker: with an opened store.
+      store: the store.
+      launch: of the command.
+      configs: at least one; those that will be run, as far as they are known.
+      datasets: of all of them.
+      observer: told what has drifted, and which runs were closed.
+
+    Raises:
+      SwathError: the sweep is being trained, or must not be taken up.
+    """
+    mode = configs[0].resumes
+    facts = present_facts(datasets) if launch.is_grid or mode != "no" else {}
+    taking_up = lock = found = None
+    if mode != "no":
+        delivered, faults, _ = tracker.call("deliver").result()
+        if delivered:
+            observer(Note(f"delivered to the server from the spool: {delivered} runs"))
+        for line in faults:
+            observer(Note(f"the server does not take what lies in the spool {line}"))
+        which = launch.sweep if launch.is_grid else fingerprint(configs[0])
+        lock = OneAtATime(f"{store.uri} {store.experiment_id} {which}")
+        taking_up = TakingUp(tracker, mode, datasets)
+        launch = taking_up.find(launch, configs, facts)
+        found = taking_up.found
+    for line in found.drifted if found is not None else ():
+        observer(Note(f"since it was begun, changed: {line}"))
+    for run_id in tracker.call("close_stale").result():
+        observer(Note(f"closed as KILLED, its process has died: run {run_id}"))
+    sweep_run = _begin_sweep(tracker, launch, configs, datasets, facts, found) if launch.is_grid else None
+    return Begun(launch, taking_up, sweep_run, lock)
+
+
+def _begin_sweep(
+    tracker: Tracker,
+    launch: Launch,
+    configs: Sequence[RunConfig],
+    datasets: Mapping[DataConfig, Dataset],
+    facts: dict[str, str],
+    found: FoundSweep | None,
+) -> Future[str]:
+    manifest = new_manifest(launch, configs, datasets, facts)
+    manifest = manifest.taking_up(None if found is None else found.manifest)
+    start = sweep_start(launch, configs, manifest)
+    return tracker.begin_sweep(start, None if found is None else found.run_id)

@@ -1,0 +1,144 @@
+"""Where the training of a configuration can go on: at a checkpoint, or behind a finished shorter run."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from swath.errors import SwathError
+from swath.sweeps.manifest import AskedRun
+from swath.tracking import Curve, Reader, StepBlock, StoredRun, read_bytes, read_weights
+from swath.training import TRAIN_ACCURACY_STEPS, Bits, DamagedCheckpointError, LaneCheckpoint, Start, decode
+
+TRAIN = ("train/accuracy", "train/loss")
+
+
+VALIDATION = ("validation/accuracy", "validation/loss")
+
+
+Way = tuple[Start | None, tuple[StepBlock, ...]]
+"""Where to go on, and the values of the steps before."""
+
+
+FROM_THE_BEGINNING: Way = (None, ())
+
+
+class Starts:
+    """The checkpoints of a sweep, and the finished runs of an experiment.
+
+    Args:
+      reader: of the store.
+      runs: of the experiment.
+      folder: of the sweep's checkpoints; None where it has none.
+
+    Attributes:
+      refused: files that are no whole checkpoints.
+    """
+
+    def __init__(self, reader: Reader, runs: Sequence[StoredRun], folder: Path | None) -> None:
+        self._reader = reader
+        self.refused: list[Path] = []
+        self._checkpoints: dict[str, list[LaneCheckpoint]] = {}
+        for path in sorted(folder.glob("*.checkpoint")) if folder is not None else []:
+            try:
+                for lane in decode(path.read_bytes()):
+                    self._checkpoints.setdefault(lane.key, []).append(lane)
+            except (DamagedCheckpointError, OSError):
+                self.refused.append(path)
+        self._shorter: dict[str, list[StoredRun]] = {}
+        for run in runs:
+            # The steps between those that are stored are needed for the digest of everything computed.
+            if run.status == "FINISHED" and run.tags.get("swath.every_steps") == "1":
+                self._shorter.setdefault(run.tags.get("swath.lane", ""), []).append(run)
+        self._prepared: dict[tuple[str, int, int], Way] = {}
+
+    def of(self, asked: AskedRun, run: StoredRun | None) -> Way:
+        """The farthest step from which a configuration can go on.
+
+        Args:
+          asked: the configuration.
+          run: its own run, which was cut off; None where there is none.
+        """
+        shorter = [entry for entry in self._shorter.get(asked.lane, []) if _steps(entry) < asked.max_steps]
+        best = max(shorter, key=_steps, default=None)
+        usable = [
+            lane.start
+            for lane in self._checkpoints.get(asked.lane, [])
+            if run is not None and _has_all_before(run, lane.start.step, asked)
+        ]
+        saved = max(usable, key=lambda start: start.step, default=None)
+        if saved is not None and (best is None or saved.step >= _steps(best)):
+            return saved, ()
+        if best is None:
+            return FROM_THE_BEGINNING
+        key = (best.run_id, asked.every_steps, asked.evaluate_every_steps)
+        if key not in self._prepared:
+            self._prepared[key] = self._behind(best, asked)
+        return self._prepared[key]
+
+    def _behind(self, shorter: StoredRun, asked: AskedRun) -> Way:
+        """Behind a finished run, which is the beginning of the longer one."""
+        steps = _steps(shorter)
+        curves = {
+            curve.metric: curve for curve in self._reader.curves([shorter.run_id], (*TRAIN, *VALIDATION))
+        }
+        try:
+            _check_digest(shorter)
+            learned = read_weights(shorter)
+        except (SwathError, KeyError, ValueError, AttributeError):
+            return FROM_THE_BEGINNING
+        if any(name not in curves or curves[name].steps.tolist() != list(range(steps)) for name in TRAIN):
+            return FROM_THE_BEGINNING
+        accuracies, losses = (curves[name].values for name in TRAIN)
+        bits = Bits()
+        bits.add_steps(accuracies, losses)
+        due = slice(None, None, asked.every_steps)
+        blocks = [
+            StepBlock(0, {"train/accuracy": accuracies[due], "train/loss": losses[due]}, asked.every_steps)
+        ]
+        every = asked.evaluate_every_steps
+        for step in range(every, steps + 1, every) if every else ():
+            found = [_value_at(curves.get(name), step) for name in VALIDATION]
+            if None in found:
+                return FROM_THE_BEGINNING
+            values = {name: np.array([value]) for name, value in zip(VALIDATION, found, strict=True)}
+            bits.add("validation", *(float(value) for value in found if value is not None))
+            blocks.append(StepBlock(step, values))
+        start = Start(
+            steps,
+            learned.weights,
+            learned.biases,
+            bits.state,
+            accuracies[-TRAIN_ACCURACY_STEPS:],
+        )
+        return start, tuple(blocks)
+
+
+def _check_digest(run: StoredRun) -> None:
+    """Refuse weights that are not those that were stored."""
+    written = json.loads(run.tags.get("swath.files", "{}"))
+    if written.get("weights.npz") != hashlib.sha256(read_bytes(run, "weights.npz")).hexdigest():
+        raise SwathError(f"run {run.run_id}: weights.npz is not the file that was stored")
+
+
+def _steps(run: StoredRun) -> int:
+    return int(run.params.get("max_steps", "0"))
+
+
+def _value_at(curve: Curve | None, step: int) -> float | None:
+    found = [] if curve is None else curve.values[curve.steps == step].tolist()
+    return found[0] if found else None
+
+
+def _has_all_before(run: StoredRun, step: int, asked: AskedRun) -> bool:
+    """Whether the store has all values of a run that come before a step, and the run goes on behind it."""
+    if not 0 < step < asked.max_steps:
+        return False
+    last_due = (step - 1) // asked.every_steps * asked.every_steps
+    if any(run.last_steps.get(name, -1) < last_due for name in TRAIN):
+        return False
+    every = asked.evaluate_every_steps
+    last_evaluated = step // every * every if every else 0
+    return all(run.last_steps.get(name, 0) >= last_evaluated for name in VALIDATION)

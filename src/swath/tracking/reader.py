@@ -1,0 +1,166 @@
+"""Runs read back: an SQL database directly, a tracking server through MLflow's client."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import mlflow
+import numpy as np
+from mlflow.entities import Run, ViewType
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+
+from swath.errors import SwathError
+from swath.system import hide_password
+from swath.tracking.database_file import database_file
+from swath.tracking.mlflow_settings import one_line
+from swath.tracking.records import Curve, StoredRun
+from swath.tracking.resumed_run import last_steps
+from swath.tracking.sql import LARGEST_DOUBLE
+
+SQL_SCHEMES = ("sqlite:", "postgresql", "mysql", "mssql")
+
+
+class Reader(Protocol):
+    """Reads runs; deleted ones are not there.
+
+    Attributes:
+      moved: where files are found of a store that was copied, if not where it says; None otherwise.
+    """
+
+    moved: str | None
+
+    def runs(self, tags: Mapping[str, str | None], status: str | None = None) -> list[StoredRun]:
+        """The runs that have all these tags, oldest first.
+
+        Args:
+          tags: by name; None where any value will do.
+          status: that they have; None for any.
+        """
+
+    def run(self, run_id: str) -> StoredRun | None:
+        """One run; None where there is no such run."""
+
+    def curves(self, run_ids: Sequence[str], metrics: Sequence[str]) -> list[Curve]:
+        """Per-step metrics of runs, in the order of the runs; those that a run lacks are left out."""
+
+
+def open_reader(uri: str | None = None) -> Reader:
+    """Open a store that is there; nothing in it is changed.
+
+    Args:
+      uri: MLflow's tracking URI; None for what MLflow itself would choose in the working folder.
+
+    Raises:
+      SwathError: there is no store, it belongs to another version of MLflow, or it cannot be reached.
+    """
+    address = uri or mlflow.get_tracking_uri()
+    shown = hide_password(address, address)
+    try:
+        if address.startswith(("http://", "https://")):
+            return ClientReader(address)
+        if not address.startswith(SQL_SCHEMES):
+            raise SwathError(
+                f"the store {shown} is none that swath reads; expected an address that begins with "
+                f"{', '.join(SQL_SCHEMES)}, http:// or https://"
+            )
+        path = database_file(address)
+        if path is not None and not path.is_file():
+            raise SwathError(
+                f"no store at {path}; go to the folder of a sweep, or name the store: --uri sqlite:////PATH/mlflow.db"
+            )
+        from swath.tracking.sql_reader import SqlReader
+
+        return SqlReader(address)
+    except SwathError:
+        raise
+    except Exception as error:
+        raise SwathError(f"the store {shown} cannot be read: {one_line(error, address)}") from error
+
+
+PAGE = 1_000
+"""Runs asked for at a time."""
+
+
+class ClientReader:
+    """Reads the store behind a tracking server."""
+
+    moved: str | None = None
+
+    def __init__(self, uri: str) -> None:
+        """Connect; the first question shows whether the server is there."""
+        self._client = MlflowClient(tracking_uri=uri)
+        self._uri = uri
+        self._experiments = []
+        token: str | None = None
+        while True:
+            page = self._client.search_experiments(page_token=token)
+            self._experiments += [entry.experiment_id for entry in page]
+            token = page.token
+            if not token:
+                break
+
+    def runs(self, tags: Mapping[str, str | None], status: str | None = None) -> list[StoredRun]:
+        """See `Reader`."""
+        # Values are compared here: MLflow's filter has no way to write a text with both kinds of quotes.
+        conditions = [f"tags.`{name}` LIKE '%'" for name in tags]
+        if status is not None:
+            conditions.append(f"attributes.status = '{status}'")
+        found: list[Run] = []
+        token: str | None = None
+        while True:
+            page = self._client.search_runs(
+                self._experiments, " AND ".join(conditions), ViewType.ACTIVE_ONLY, PAGE, page_token=token
+            )
+            found += page
+            token = page.token
+            if not token:
+                break
+        stored = [self._stored(run) for run in found]
+        wanted = {name: value for name, value in tags.items() if value is not None}
+        kept = [run for run in stored if all(run.tags.get(name) == value for name, value in wanted.items())]
+        return sorted(kept, key=lambda run: (run.start_ms, run.run_id))
+
+    def run(self, run_id: str) -> StoredRun | None:
+        """See `Reader`."""
+        try:
+            run = self._client.get_run(run_id)
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return None
+            raise
+        return self._stored(run) if run.info.lifecycle_stage == "active" else None
+
+    def curves(self, run_ids: Sequence[str], metrics: Sequence[str]) -> list[Curve]:
+        """See `Reader`."""
+        found = []
+        for run_id in run_ids:
+            for metric in sorted(metrics):
+                history = self._client.get_metric_history(run_id, metric)
+                history = sorted(history, key=lambda entry: (entry.step, entry.timestamp))
+                if history:
+                    steps = np.array([entry.step for entry in history], np.int64)
+                    values = np.array([_value(entry.value) for entry in history], np.float64)
+                    found.append(Curve(run_id, metric, steps, values))
+        return found
+
+    def _stored(self, run: Run) -> StoredRun:
+        info = run.info
+        return StoredRun(
+            info.run_id,
+            info.experiment_id,
+            info.run_name or "",
+            info.status,
+            info.start_time or 0,
+            info.end_time,
+            info.artifact_uri or "",
+            dict(run.data.params),
+            {name: _value(value) for name, value in run.data.metrics.items()},
+            dict(run.data.tags),
+            last_steps(run),
+            store=self._uri,
+        )
+
+
+def _value(value: float) -> float:
+    return math.copysign(math.inf, value) if abs(value) >= LARGEST_DOUBLE else value
