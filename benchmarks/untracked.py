@@ -8,11 +8,11 @@ from concurrent.futures import Future
 
 import swath.sweeps.session
 from swath.cli.entry import swath as main
-from swath.tracking import RunStart, StoreAddress, StoreInfo, UntrackedRun
+from swath.tracking import NullRunLogger, RunInfo, StoreAddress, StoreInfo
 
 
 class NoTracker:
-    """Stands in for a `Tracker`."""
+    """Stands in for a `MlflowTracker`."""
 
     def open(self, address: StoreAddress) -> Future[StoreInfo]:
         """There is no store."""
@@ -20,14 +20,14 @@ class NoTracker:
         opened.set_result(StoreInfo("sqlite:///mlflow.db", "0"))
         return opened
 
-    def begin(self, start: RunStart) -> UntrackedRun:
+    def begin(self, start: RunInfo) -> NullRunLogger:
         """A run that leaves nothing."""
-        return UntrackedRun()
+        return NullRunLogger()
 
     def close(self) -> None:
         """There is nothing to close."""
 
 
 if __name__ == "__main__":
-    swath.sweeps.session.Tracker = NoTracker  # type: ignore[misc, assignment]
+    swath.sweeps.session.MlflowTracker = NoTracker  # type: ignore[misc, assignment]
     main()

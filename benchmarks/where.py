@@ -108,21 +108,21 @@ def _wrap_training(clock: Clock) -> None:
 
     clock.wrap(swath.execution.runner, "make_resident", "handing over")
     clock.wrap(swath.execution.runner, "compile_program", "handing over")
-    clock.wrap(swath.execution.runner, "keeps_bits", "probing")
-    clock.wrap(swath.execution.group_trainer.GroupTraining, "advance", "training")
-    clock.wrap(swath.execution.group_trainer.GroupRun, "_evaluate", "evaluating")
+    clock.wrap(swath.execution.runner, "is_bit_exact", "probing")
+    clock.wrap(swath.execution.group_trainer.LaneTraining, "advance", "training")
+    clock.wrap(swath.execution.group_trainer.GroupTrainer, "_evaluate", "evaluating")
     clock.wrap(swath.tracking.rpc.Worker, "call", "sending")
     clock.wrap(launcher.JobConfigs, "config", "composing")
     clock.wrap(launcher, "run_job", "Hydra's files")
     clock.wrap(launcher._Waiting, "__call__", "waiting for jobs", less="Hydra's files")
-    settle = swath.tracking.tracker.TrackedRun.settle
+    settle = swath.tracking.tracker.MlflowRunLogger.settle
 
-    def settled(run: Any) -> Any:
+    def flushed(run: Any) -> Any:
         run_id, seconds = settle(run)
         clock.add("tracking", seconds)
         return run_id, seconds
 
-    swath.tracking.tracker.TrackedRun.settle = settled  # type: ignore[method-assign]
+    swath.tracking.tracker.MlflowRunLogger.settle = flushed  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@
 from collections.abc import Sequence
 
 from swath.datasets import load_dataset
-from swath.training import compile_evaluation, compile_program, keeps_bits, make_resident
+from swath.training import compile_evaluation, compile_program, is_bit_exact, make_resident
 from swath.training.bit_exactness import STEPS
 
 BATCH_SIZES = (1, 2, 3, 7, 13, 16, 31, 50, 97, 100, 150, 200, 331, 500, 997, 1000)
@@ -31,7 +31,7 @@ def main() -> None:
     print(f"| batch size | widths from {WIDTHS[0]} to {WIDTHS[-1]} that keep every bit of {STEPS} steps |")
     print("|---:|---|")
     for batch_size in BATCH_SIZES:
-        kept = [width for width in WIDTHS if keeps_bits(program, evaluate, data, batch_size, width)]
+        kept = [width for width in WIDTHS if is_bit_exact(program, evaluate, data, batch_size, width)]
         print(f"| {batch_size} | {ranges(kept)} |", flush=True)
 
 

@@ -89,8 +89,8 @@ def test_what_cannot_be_told_from_the_best_is_marked_by_its_predictions(
     for row, own in zip(rows, correct, strict=True):
         only_own, only_best = int((own & ~correct[0]).sum()), int((correct[0] & ~own).sum())
         expected = binomtest(only_own, only_own + only_best).pvalue if only_own + only_best else 1.0
-        assert row["p_best"] == pytest.approx(expected)
-        assert row["like_best"] == (expected > 0.05)
+        assert row["p_vs_best"] == pytest.approx(expected)
+        assert row["tied_with_best"] == (expected > 0.05)
 
 
 def test_words_choose_rows(folder: Path, sweeps: list[dict[str, str]]) -> None:

@@ -64,7 +64,7 @@ def test_same_sweep_twice_counts_once(folder: Path) -> None:
     assert swath(folder, *SEEDS, "learning_rate=1e-8,1e-7,1e-6", "seed=1,2").returncode == 0
     twice = rows(folder, "--all-of", "ad-hoc", "--where", "seed > 0")
     assert [row["rank"] for row in twice] == [row["rank"] for row in once]
-    assert [row["p_best"] for row in twice] == [row["p_best"] for row in once]
+    assert [row["p_vs_best"] for row in twice] == [row["p_vs_best"] for row in once]
     assert {row["run_id"] for row in twice}.isdisjoint(row["run_id"] for row in once), "the latest"
 
 
@@ -101,7 +101,7 @@ def test_p_values_are_those_of_the_predictions(folder: Path, sweep_ids: list[str
         only_own = int(np.count_nonzero(~correct[0] & own))
         # The exact test by its definition: twice the smaller tail of a fair coin.
         tail = float(binom.cdf(min(only_best, only_own), only_best + only_own, 0.5))
-        assert float(row["p_best"]) == pytest.approx(min(1.0, 2 * tail))
+        assert float(row["p_vs_best"]) == pytest.approx(min(1.0, 2 * tail))
 
 
 def test_best_model_is_registered_at_a_server_too(folder: Path, sweep_ids: list[str]) -> None:

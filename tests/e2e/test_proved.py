@@ -19,7 +19,7 @@ swath.models.softmax_regression.tf = WidthDependent()
 """
 
 PROBE_THAT_SEES_NOTHING = (
-    "import swath.execution.runner; swath.execution.runner.keeps_bits = lambda *anything: True"
+    "import swath.execution.runner; swath.execution.runner.is_bit_exact = lambda *anything: True"
 )
 
 

@@ -217,10 +217,12 @@ def test_config_of_a_stranger_is_data(
     body = text if text.startswith("-") else "\n".join([*kept, text])
     (tmp_path / "config.yaml").write_text(body)
     uri = ("--uri", f"sqlite:///{folder}/mlflow.db")
-    done = swath_reproduce(tmp_path, "config.yaml", "--against", run_ids[0], *uri, SECRET="hidden")
+    done = swath_reproduce(
+        tmp_path, "config.yaml", "--against", run_ids[0], *uri, SECRET="password_overrides"
+    )
     assert done.returncode == 2
     assert done.stderr.startswith(f"swath-reproduce: {said}")
-    assert "hidden" not in done.stderr + done.stdout
+    assert "password_overrides" not in done.stderr + done.stdout
     assert [path.name for path in tmp_path.iterdir()] == ["config.yaml"]
 
 

@@ -33,12 +33,12 @@ def check_comparing(server: str, here: Path, there: Path) -> None:
         for folder, words in ((here, ()), (there, ("--uri", server, "--plots", str(there / "pictures"))))
     )
     assert remote.returncode == 0, remote.stderr
-    columns = ("learning_rate", "test/accuracy", "p_best", "like_best")
+    columns = ("learning_rate", "test/accuracy", "p_vs_best", "tied_with_best")
     ours, theirs = (
         [[row[name] for name in columns] for row in json.loads(done.stdout)] for done in (local, remote)
     )
     assert ours == theirs
-    assert all(p_best is not None for _, _, p_best, _ in ours)
+    assert all(p_vs_best is not None for _, _, p_vs_best, _ in ours)
     assert "Downloading" not in remote.stderr
     assert {path.name for path in (there / "pictures").iterdir()} >= {"accuracy.png", "confusion.png"}
 

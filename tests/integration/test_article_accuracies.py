@@ -6,8 +6,8 @@ import pytest
 from support.small import run_config
 
 from swath.datasets import load_dataset
-from swath.planning import Span, plan_groups
-from swath.training import GroupTraining, ResidentData, compile_evaluation, compile_program, make_resident
+from swath.planning import Segment, plan_groups
+from swath.training import LaneTraining, ResidentData, compile_evaluation, compile_program, make_resident
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +18,7 @@ def resident(cifar10_dir: Path) -> ResidentData:
 def accuracy_of(resident: ResidentData, learning_rate: float) -> float:
     config = run_config(batch_size=100, learning_rate=learning_rate, max_steps=1000)
     (group,) = plan_groups([config])
-    last = GroupTraining(group, compile_program(resident), 3072).advance(Span(0, 1000))
+    last = LaneTraining(group, compile_program(resident), 3072).advance(Segment(0, 1000))
     return float(compile_evaluation(resident)(last.parameters, 1, resident.test).accuracies[0])
 
 

@@ -8,7 +8,7 @@ import pytest
 from mlflow.entities import Metric
 from mlflow.tracking import MlflowClient
 
-from swath.tracking import NOT_ENDED, SweepStart, end_cut_off
+from swath.tracking import STILL_RUNNING, SweepDescription, end_interrupted
 from swath.tracking.sweep_run import NOTE, OWN_NOTE, SweepRun
 
 
@@ -25,7 +25,7 @@ def begin_own(client: MlflowClient) -> str:
         "swath.kind": "sweep",
         "swath.sweep_id": "abc",
         "swath.asked_for": "7",
-        NOTE: f"**Which seed?**\n\n{NOT_ENDED}",
+        NOTE: f"**Which seed?**\n\n{STILL_RUNNING}",
     }
     return str(client.create_run("1", tags=tags).info.run_id)
 
@@ -49,8 +49,8 @@ def test_it_has_the_counts_and_the_best_of_what_is_there(client: MlflowClient) -
     add(client, "b", 1, "FAILED", 0.0)
     add(client, "b", 2, "KILLED", 0.0)
     for name in (NOTE, OWN_NOTE):
-        client.set_experiment_tag("1", name, f"The latest: {NOT_ENDED}")
-    end_cut_off(client, own, "KILLED")
+        client.set_experiment_tag("1", name, f"The latest: {STILL_RUNNING}")
+    end_interrupted(client, own, "KILLED")
     run = client.get_run(own)
     assert run.info.status == "KILLED"
     tags = run.data.tags
@@ -64,15 +64,15 @@ def test_it_has_the_counts_and_the_best_of_what_is_there(client: MlflowClient) -
 
 def test_description_that_somebody_has_written_is_left_alone(client: MlflowClient) -> None:
     own = begin_own(client)
-    client.set_experiment_tag("1", NOTE, f"mine: {NOT_ENDED}")
-    client.set_experiment_tag("1", OWN_NOTE, NOT_ENDED)
-    end_cut_off(client, own, "KILLED")
-    assert client.get_experiment("1").tags[NOTE] == f"mine: {NOT_ENDED}"
+    client.set_experiment_tag("1", NOTE, f"mine: {STILL_RUNNING}")
+    client.set_experiment_tag("1", OWN_NOTE, STILL_RUNNING)
+    end_interrupted(client, own, "KILLED")
+    assert client.get_experiment("1").tags[NOTE] == f"mine: {STILL_RUNNING}"
     assert client.get_run(own).data.metrics == {}
 
 
 def test_sweep_leaves_a_description_that_somebody_has_written_alone(client: MlflowClient) -> None:
-    start = SweepStart("sweep x", "abc", {}, "a note", "Sweeps made by swath.", "{}", "{}")
+    start = SweepDescription("sweep x", "abc", {}, "a note", "Sweeps made by swath.", "{}", "{}")
     SweepRun(client, "1", start, {})
     assert client.get_experiment("1").tags[NOTE] == "Sweeps made by swath."
     client.set_experiment_tag("1", NOTE, "mine")

@@ -8,12 +8,12 @@ from support.training import resident
 
 import swath.models.softmax_regression
 from swath.models import tf
-from swath.training import compile_evaluation, compile_program, keeps_bits
+from swath.training import compile_evaluation, compile_program, is_bit_exact
 
 
 def probed(batch_size: int, lanes: int) -> bool:
     data = resident()
-    return keeps_bits(compile_program(data), compile_evaluation(data), data, batch_size, lanes)
+    return is_bit_exact(compile_program(data), compile_evaluation(data), data, batch_size, lanes)
 
 
 @pytest.mark.skipif(

@@ -10,10 +10,10 @@ import pytest
 from support.command import swath
 from support.mutations import MUTATIONS, copy_store, flip_bit_of_array, repair_digests
 
-from swath.analysis import Verdict, cannot, run_with, verdict_on
-from swath.execution import Event, Launch, RunResult
+from swath.analysis import Verdict, not_reproducible, run_with, verdict_on
+from swath.execution import Event, RunResult, SweepInfo
 from swath.sweeps import CannotReproduceError, Repeater, original_of
-from swath.tracking import Recorder, open_reader
+from swath.tracking import InMemoryTracker, open_reader
 
 SEEDS = 1_000
 RUN = (
@@ -34,7 +34,7 @@ class Reproducer:
     """`swath-reproduce` of one run in one process: what was trained once is not trained again."""
 
     def __init__(self) -> None:
-        self._repeater = Repeater(Launch("reproduction", "id", ()), Recorder(), _nobody)
+        self._repeater = Repeater(SweepInfo("reproduction", "id", ()), InMemoryTracker(), _nobody)
         self._trained: dict[object, tuple[RunResult, object]] = {}
 
     def verdict(self, folder: Path, run_id: str) -> Verdict:
@@ -43,7 +43,7 @@ class Reproducer:
             original = original_of(reader, run_with(reader, run_id), None, None)
             self._repeater.check_data(original)
         except CannotReproduceError as error:
-            return cannot(str(error))
+            return not_reproducible(str(error))
         if original.config not in self._trained:
             (self._trained[original.config],) = self._repeater.repeat([original.config])
         result, numbers = self._trained[original.config]
@@ -86,7 +86,7 @@ def test_every_change_of_a_thousand_is_found(store: tuple[Path, str], scratch: P
         if mutation is flip_bit_of_array:
             repair_digests(scratch, run_id)  # the numbers themselves have to give it away
         said = reproducer.verdict(scratch, run_id)
-        assert said.kind in ("differs", "cannot"), f"seed {seed}: {what}: {said.text}"
+        assert said.kind in ("differs", "not_reproducible"), f"seed {seed}: {what}: {said.text}"
         found[f"{mutation.__name__}: {said.kind}"] += 1
         shutil.rmtree(scratch)
     assert found["flip_bit_of_array: differs"] > 100

@@ -8,15 +8,15 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from swath.errors import SwathError
-from swath.tracking import DatasetNote, RunEnd, RunStart, StepBlock, StoreAddress
+from swath.tracking import DatasetInfo, MetricBatch, RunInfo, RunSummary, StoreAddress
 from swath.tracking.sql import SqlSteps
 from swath.tracking.store import RunStore
 
-START = RunStart(
+START = RunInfo(
     name="batch_size=1",
     params={"batch_size": "1"},
     tags={"swath.kind": "run"},
-    dataset=DatasetNote("digits", "ab" * 32, "made by a test", {"train_images": 3}),
+    dataset=DatasetInfo("digits", "ab" * 32, "made by a test", {"train_images": 3}),
     config_yaml="batch_size: 1\n",
     overrides_yaml="[]\n",
 )
@@ -40,7 +40,7 @@ def client(address: StoreAddress) -> MlflowClient:
 
 def test_infinite_and_undefined_values_are_stored(store: RunStore, address: StoreAddress) -> None:
     run_id = store.begin(1, START)
-    store.log_steps(1, StepBlock(5, {"train/loss": np.array([1.5, math.nan, math.inf])}))
+    store.log_steps(1, MetricBatch(5, {"train/loss": np.array([1.5, math.nan, math.inf])}))
     history = client(address).get_metric_history(run_id, "train/loss")
     assert [metric.step for metric in history] == [5, 6, 7]
     assert history[0].value == 1.5
@@ -50,7 +50,7 @@ def test_infinite_and_undefined_values_are_stored(store: RunStore, address: Stor
 
 def test_more_values_than_mlflow_takes_at_once_are_all_stored(store: RunStore, address: StoreAddress) -> None:
     run_id = store.begin(1, START)
-    store.log_steps(1, StepBlock(0, {"a": np.arange(1500.0), "b": np.arange(1500.0)}))
+    store.log_steps(1, MetricBatch(0, {"a": np.arange(1500.0), "b": np.arange(1500.0)}))
     for name in ("a", "b"):
         values = [metric.value for metric in client(address).get_metric_history(run_id, name)]
         assert values == list(range(1500))
@@ -58,7 +58,7 @@ def test_more_values_than_mlflow_takes_at_once_are_all_stored(store: RunStore, a
 
 def test_a_failed_run_says_why(store: RunStore, address: StoreAddress) -> None:
     run_id = store.begin(1, START)
-    store.end(1, RunEnd("FAILED", {"runtime/train_s": 1.0}, "diverged at step 17: loss is nan"))
+    store.end(1, RunSummary("FAILED", {"runtime/train_s": 1.0}, "diverged at step 17: loss is nan"))
     run = client(address).get_run(run_id)
     assert run.info.status == "FAILED"
     assert run.data.tags["swath.error"] == "diverged at step 17: loss is nan"
@@ -73,8 +73,8 @@ def test_run_of_which_something_is_missing_is_not_finished(
         broken.setattr(SqlSteps, "write", lambda *anything: 1 / 0)
         broken.setattr(store, "_sql_steps", SqlSteps(None))  # type: ignore[arg-type]
         with pytest.raises(ZeroDivisionError):
-            store.log_steps(1, StepBlock(0, {"train/loss": np.array([1.5])}))
-    store.end(1, RunEnd("FINISHED", {"test/accuracy": 0.5}))
+            store.log_steps(1, MetricBatch(0, {"train/loss": np.array([1.5])}))
+    store.end(1, RunSummary("FINISHED", {"test/accuracy": 0.5}))
     run = client(address).get_run(run_id)
     assert run.info.status == "FAILED"
     assert run.data.tags["swath.error"] == "MLflow: division by zero"
@@ -90,7 +90,7 @@ def test_run_whose_end_cannot_be_stored_is_failed_without_the_password(
 
     monkeypatch.setattr("swath.tracking.store.write_artifacts", refuse)
     with pytest.raises(OSError, match="500"):
-        store.end(1, RunEnd("FINISHED", {}))
+        store.end(1, RunSummary("FINISHED", {}))
     run = client(address).get_run(run_id)
     assert run.info.status == "FAILED"
     assert run.data.tags["swath.error"] == "MLflow: 500 Server Error for url: https://me:***@host/artifacts"
@@ -98,14 +98,14 @@ def test_run_whose_end_cannot_be_stored_is_failed_without_the_password(
 
 def test_calls_for_a_run_that_could_not_be_begun_say_so(store: RunStore) -> None:
     with pytest.raises(SwathError, match="could not be begun"):
-        store.end(7, RunEnd("FINISHED", {}))
+        store.end(7, RunSummary("FINISHED", {}))
 
 
 def test_closing_ends_open_runs_as_killed_and_leaves_the_others(
     store: RunStore, address: StoreAddress
 ) -> None:
     open_id, ended_id = store.begin(1, START), store.begin(2, START)
-    store.end(2, RunEnd("FINISHED", {}))
+    store.end(2, RunSummary("FINISHED", {}))
     assert store.close() == 1
     assert client(address).get_run(open_id).info.status == "KILLED"
     assert client(address).get_run(ended_id).info.status == "FINISHED"

@@ -13,7 +13,6 @@ from swath.errors import SwathError
 from swath.execution import (
     Event,
     GroupEnded,
-    Launch,
     Planned,
     RunEnded,
     Runner,
@@ -21,20 +20,21 @@ from swath.execution import (
     RunResult,
     SegmentDone,
     StepsDone,
+    SweepInfo,
 )
-from swath.tracking import RunStart, StepBlock, UntrackedRun
+from swath.tracking import MetricBatch, NullRunLogger, RunInfo
 
 CONFIGS = [run_config(learning_rate=rate, max_steps=40) for rate in (1e-7, 1e-6, 1e-5, 1e36)]
 
 
-class RecordingRun(UntrackedRun):
+class RecordingRun(NullRunLogger):
     """Keeps the blocks of steps; one that `breaks` finds after the first that it could not be stored."""
 
     def __init__(self, breaks: bool) -> None:
-        self.blocks: list[StepBlock] = []
+        self.blocks: list[MetricBatch] = []
         self._breaks = breaks
 
-    def log_steps(self, block: StepBlock) -> None:
+    def log_steps(self, block: MetricBatch) -> None:
         self.blocks.append(block)
 
     def check(self) -> None:
@@ -49,7 +49,7 @@ class RecordingTracker:
         self.runs: dict[str, RecordingRun] = {}
         self._breaking = breaking
 
-    def begin(self, start: RunStart, run_id: str | None = None) -> RecordingRun:
+    def begin(self, start: RunInfo, run_id: str | None = None) -> RecordingRun:
         rate = start.params["learning_rate"]
         self.runs[rate] = RecordingRun(rate == self._breaking)
         return self.runs[rate]
@@ -61,7 +61,7 @@ def run_all(
     anything: Any = tracker
     seen = [] if events is None else events
     runner = Runner(
-        Launch("a sweep", "id", ("learning_rate",)),
+        SweepInfo("a sweep", "id", ("learning_rate",)),
         anything,
         {configs[0].data: small_dataset()},
         seen.append,
@@ -70,7 +70,7 @@ def run_all(
     futures: list[Future[RunResult]] = [Future() for _ in configs]
     runner.start([RunRequest(config) for config in configs], futures)
     results = [future.result() for future in futures]
-    alone = [runner.bits_alone(result.config) for result in results]
+    alone = [runner.digest_of_solo_run(result.config) for result in results]
     runner.stop()
     assert all(result.bits in ("", bits) for result, bits in zip(results, alone, strict=True))
     return results
@@ -93,7 +93,7 @@ def test_lane_whose_tracking_fails_ends_alone() -> None:
 
 def test_run_that_cannot_be_begun_fails_with_its_group() -> None:
     class FullDisk(RecordingTracker):
-        def begin(self, start: RunStart, run_id: str | None = None) -> RecordingRun:
+        def begin(self, start: RunInfo, run_id: str | None = None) -> RecordingRun:
             if start.params["learning_rate"] == "1e-06":
                 raise OSError("no space left")
             return super().begin(start)
@@ -101,8 +101,8 @@ def test_run_that_cannot_be_begun_fails_with_its_group() -> None:
     events: list[Event] = []
     configs = [run_config(learning_rate=1e-7), run_config(), run_config(learning_rate=1e-5, seed=1)]
     anything: Any = FullDisk()
-    launch = Launch("a sweep", "id", ())
-    runner = Runner(launch, anything, {configs[0].data: small_dataset()}, events.append, 24)
+    sweep_info = SweepInfo("a sweep", "id", ())
+    runner = Runner(sweep_info, anything, {configs[0].data: small_dataset()}, events.append, 24)
     futures: list[Future[RunResult]] = [Future() for _ in configs]
     runner.start([RunRequest(config) for config in configs], futures)
     results = [future.result(timeout=60) for future in futures]

@@ -12,13 +12,13 @@ from mlflow.tracking import MlflowClient
 
 import swath.tracking.sql
 from swath.errors import SwathError
-from swath.tracking import StepBlock
+from swath.tracking import MetricBatch
 from swath.tracking.sql import sql_steps
 
 BLOCKS = [
-    StepBlock(0, {"train/accuracy": np.array([0.1, 0.5]), "train/loss": np.array([2.5, math.nan])}),
-    StepBlock(2, {"train/accuracy": np.array([0.25]), "train/loss": np.array([math.inf])}),
-    StepBlock(3, {"train/loss": np.array([-math.inf, 1e-300, 0.1])}),
+    MetricBatch(0, {"train/accuracy": np.array([0.1, 0.5]), "train/loss": np.array([2.5, math.nan])}),
+    MetricBatch(2, {"train/accuracy": np.array([0.25]), "train/loss": np.array([math.inf])}),
+    MetricBatch(3, {"train/loss": np.array([-math.inf, 1e-300, 0.1])}),
 ]
 
 

@@ -9,19 +9,19 @@ from support.waiting import ask
 
 from swath.config import stored_config
 from swath.errors import SwathError
-from swath.tracking import DatasetNote, RunEnd, RunStart, StepBlock, StoreAddress
+from swath.tracking import DatasetInfo, MetricBatch, RunInfo, RunSummary, StoreAddress
 from swath.tracking.store import RunStore
 
 
-def start() -> RunStart:
-    note = DatasetNote("digits", "d" * 64, "made by a test", {"train_images": 1})
+def start() -> RunInfo:
+    note = DatasetInfo("digits", "d" * 64, "made by a test", {"train_images": 1})
     tags = {"swath.kind": "run", "swath.sweep_id": "id"}
-    return RunStart("a run", {"batch_size": "10"}, tags, note, stored_config(run_config()), "[]\n")
+    return RunInfo("a run", {"batch_size": "10"}, tags, note, stored_config(run_config()), "[]\n")
 
 
-def block(first: int) -> StepBlock:
+def block(first: int) -> MetricBatch:
     values = np.linspace(0, 1, 10)
-    return StepBlock(first, {"train/accuracy": values, "train/loss": values})
+    return MetricBatch(first, {"train/accuracy": values, "train/loss": values})
 
 
 def test_steps_behind_missing_ones_are_not_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,7 +39,7 @@ def test_steps_behind_missing_ones_are_not_stored(tmp_path: Path, monkeypatch: p
             store.log_steps(1, block(10))
     with pytest.raises(SwathError, match="disk full"):
         store.log_steps(1, block(20))
-    store.end(1, RunEnd("FINISHED", {"test/accuracy": 0.5}, tags={"swath.bits": "b"}))
+    store.end(1, RunSummary("FINISHED", {"test/accuracy": 0.5}, tags={"swath.bits": "b"}))
     assert ask(tmp_path, "select max(step), count(*) from metrics where key = 'train/loss'") == [(9, 10)]
     assert ask(tmp_path, "select status from runs") == [("FAILED",)]
     assert ask(tmp_path, "select count(*) from tags where key = 'swath.bits'") == [(0,)]
@@ -48,7 +48,7 @@ def test_steps_behind_missing_ones_are_not_stored(tmp_path: Path, monkeypatch: p
     assert again == run_id
     for first in (0, 10, 20):
         store.log_steps(2, block(first))
-    store.end(2, RunEnd("FINISHED", {"test/accuracy": 0.5}, tags={"swath.bits": "b"}))
+    store.end(2, RunSummary("FINISHED", {"test/accuracy": 0.5}, tags={"swath.bits": "b"}))
     assert ask(
         tmp_path, "select count(*), count(distinct step), max(step) from metrics where key = 'train/loss'"
     ) == [(30, 30, 29)]

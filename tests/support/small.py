@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swath.config import DataConfig, RunConfig
-from swath.config.schema import CheckpointConfig, FuseConfig, TrackingConfig
+from swath.config.schema import CheckpointConfig, LanesConfig, TrackingConfig
 from swath.datasets import Dataset
 
 CLASSES = tuple("abcdefghij")
@@ -42,7 +42,7 @@ def run_config(**changes: Any) -> RunConfig:
         preprocessing="mean_image",
         data=DataConfig("cifar10", 0, None),
         tracking=TrackingConfig(None, "swath", 1, None, "best", "none"),
-        fuse=FuseConfig(24, 0),
+        fuse=LanesConfig(24, 0),
         checkpoint=CheckpointConfig(30.0),
         resume="no",
         on_failure="continue",

@@ -9,16 +9,16 @@ from numpy.typing import NDArray
 
 from support.small import small_dataset
 from swath.config import RunConfig
-from swath.planning import plan_groups, plan_spans
+from swath.planning import plan_groups, plan_segments
 from swath.training import (
     Evaluate,
-    GroupTraining,
+    LaneTraining,
     Program,
     ResidentData,
-    Segment,
+    SegmentResult,
     compile_evaluation,
     compile_program,
-    keeps_bits,
+    is_bit_exact,
     lane_parameters,
     make_resident,
 )
@@ -62,7 +62,7 @@ def _evaluation(preprocessing: str) -> Evaluate:
 @cache
 def probed(batch_size: int, lanes: int) -> bool:
     """Whether this many lanes keep their bits on this machine."""
-    return keeps_bits(_program("mean_image"), _evaluation("mean_image"), resident(), batch_size, lanes)
+    return is_bit_exact(_program("mean_image"), _evaluation("mean_image"), resident(), batch_size, lanes)
 
 
 def train_lanes(
@@ -77,10 +77,10 @@ def train_lanes(
     """
     (group,) = plan_groups(configs, lambda config, wanted: wanted)
     shared = group.shared
-    training = GroupTraining(group, _program(shared.preprocessing), 3072)
-    parts: dict[int, list[Segment]] = {lane: [] for lane in range(len(group.lanes))}
+    training = LaneTraining(group, _program(shared.preprocessing), 3072)
+    parts: dict[int, list[SegmentResult]] = {lane: [] for lane in range(len(group.lanes))}
     results: dict[int, Trained] = {}
-    for span in plan_spans(group, segment_steps):
+    for span in plan_segments(group, segment_steps):
         segment = training.advance(span)
         for index in segment.lanes:
             parts[index].append(segment)
@@ -92,7 +92,7 @@ def train_lanes(
     return [results[job] for job in range(len(configs))]
 
 
-def _trained(segments: Sequence[Segment], lane: int, preprocessing: str) -> Trained:
+def _trained(segments: Sequence[SegmentResult], lane: int, preprocessing: str) -> Trained:
     last = segments[-1]
     column = last.lanes.index(lane)
     scores = _evaluation(preprocessing)(last.parameters, len(last.lanes), resident(preprocessing).test)

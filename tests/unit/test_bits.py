@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swath.training import Bits
+from swath.training import ResultDigest
 from swath.training.result_digest import BLOCK_BYTES
 
 STEPS = 300
@@ -15,13 +15,13 @@ LOSSES = np.random.default_rng(1).random(STEPS)
 
 
 def digest(cuts: list[int], put_down: bool = False) -> str:
-    bits = Bits()
+    bits = ResultDigest()
     bounds = [0, *sorted(cuts), STEPS]
     for first, end in itertools.pairwise(bounds):
         bits.add_steps(ACCURACIES[first:end], LOSSES[first:end])
         if put_down:
             assert len(bits.state) < 64 + BLOCK_BYTES
-            bits = Bits(bits.state)
+            bits = ResultDigest(bits.state)
     bits.add("end", 0.5, np.arange(3))
     return bits.hexdigest()
 
@@ -34,11 +34,11 @@ def test_cuts_and_being_put_down_leave_no_trace(cuts: list[int], put_down: bool)
 def test_every_number_counts() -> None:
     other = LOSSES.copy()
     other[17] = np.nextafter(other[17], 1)
-    bits = Bits()
+    bits = ResultDigest()
     bits.add_steps(ACCURACIES, other)
     bits.add("end", 0.5, np.arange(3))
     assert bits.hexdigest() != digest([])
-    one, two = Bits(), Bits()
+    one, two = ResultDigest(), ResultDigest()
     one.add("validation", 0.5)
     two.add("end", 0.5)
     assert one.hexdigest() != two.hexdigest()

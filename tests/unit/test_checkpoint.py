@@ -6,19 +6,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from swath.sweeps.manifest import AskedRun
-from swath.sweeps.resume_points import FROM_THE_BEGINNING, Starts
+from swath.sweeps.manifest import RunKey
+from swath.sweeps.resume_points import FROM_START, ResumePoints
 from swath.tracking import StoredRun
-from swath.training import CheckpointFiles, DamagedCheckpointError, LaneCheckpoint, Start, decode
+from swath.training import CheckpointFiles, DamagedCheckpointError, LaneCheckpoint, TrainState, decode
 from swath.training.checkpoint import encode
 
-ASKED = AskedRun("fingerprint", "digest", "lane-a", 1_000, 1, 0)
+ASKED = RunKey("fingerprint", "digest", "lane-a", 1_000, 1, 0)
 
 
-def start(step: int) -> Start:
+def start(step: int) -> TrainState:
     generator = np.random.default_rng(step)
     weights = generator.normal(size=(6, 10)).astype(np.float32)
-    return Start(step, weights, weights[0], bytes(range(64 + step % 7)), np.linspace(0, 1, 5), 1.5, 0.25)
+    return TrainState(step, weights, weights[0], bytes(range(64 + step % 7)), np.linspace(0, 1, 5), 1.5, 0.25)
 
 
 def lanes(step: int) -> list[LaneCheckpoint]:
@@ -30,9 +30,9 @@ def own_run(last_step: int) -> StoredRun:
     return StoredRun("id", "1", "", "KILLED", 0, 0, "", last_steps=steps)
 
 
-def starts(folder: Path) -> Starts:
+def starts(folder: Path) -> ResumePoints:
     no_reader: Any = None
-    return Starts(no_reader, [], folder)
+    return ResumePoints(no_reader, [], folder)
 
 
 def saved(folder: Path, *steps: int) -> None:
@@ -68,9 +68,9 @@ def test_last_two_are_kept_and_the_one_before_a_damaged_one_is_used(tmp_path: Pa
         "group-000000000200.checkpoint",
         "group-000000000300.checkpoint",
     ]
-    found, taken_over = starts(tmp_path).of(ASKED, own_run(999))
+    found, prefix_metrics = starts(tmp_path).of(ASKED, own_run(999))
     assert found is not None
-    assert (found.step, taken_over) == (300, ())
+    assert (found.step, prefix_metrics) == (300, ())
     last = tmp_path / "group-000000000300.checkpoint"
     last.write_bytes(last.read_bytes()[:-1])
     after = starts(tmp_path)
@@ -85,13 +85,13 @@ def test_checkpoint_ahead_of_the_stored_steps_is_not_used(tmp_path: Path) -> Non
     found, _ = starts(tmp_path).of(ASKED, own_run(198))  # step 199 is missing
     assert found is not None
     assert found.step == 100
-    assert starts(tmp_path).of(ASKED, own_run(50)) == FROM_THE_BEGINNING
-    assert starts(tmp_path).of(ASKED, None) == FROM_THE_BEGINNING
+    assert starts(tmp_path).of(ASKED, own_run(50)) == FROM_START
+    assert starts(tmp_path).of(ASKED, None) == FROM_START
 
 
 def test_checkpoint_at_or_behind_the_end_is_not_used(tmp_path: Path) -> None:
     saved(tmp_path, 1_000)
-    assert starts(tmp_path).of(ASKED, own_run(999)) == FROM_THE_BEGINNING
+    assert starts(tmp_path).of(ASKED, own_run(999)) == FROM_START
 
 
 def test_group_that_has_ended_leaves_nothing(tmp_path: Path) -> None:

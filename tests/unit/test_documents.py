@@ -8,7 +8,7 @@ import pytest
 
 from swath.cli.compare import parser
 from swath.cli.reproduce import parser as reproduce_parser
-from swath.cli.swath import read_words
+from swath.cli.swath import read_arguments
 from swath.cli.validation import check_command
 from swath.config import primary_configs, register
 
@@ -44,10 +44,10 @@ def test_every_relative_link_leads_to_a_file(document: Path) -> None:
 
 @pytest.mark.parametrize("command", [c for c in shown_commands() if c.split()[0] == "swath"])
 def test_every_swath_command_in_the_readme_is_accepted(command: str) -> None:
-    words = read_words(shlex.split(command)[1:])
+    words = read_arguments(shlex.split(command)[1:])
     register(words.user_folders)
     assert words.config_name in primary_configs(words.user_folders)
-    if words.runs_something:
+    if words.trains:
         check_command(words.config_name, list(words.overrides), words.flags.multirun, words.user_folders)
 
 

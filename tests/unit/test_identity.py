@@ -8,7 +8,7 @@ from support.small import run_config
 
 from swath.config import DataConfig, RunConfig, computed_values, fingerprint, readable_name, stored_config
 from swath.config.fields import documented
-from swath.config.schema import FuseConfig, TrackingConfig
+from swath.config.schema import LanesConfig, TrackingConfig
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def test_every_field_that_decides_the_numbers_counts(change: dict[str, Any]) -> 
         {"data": DataConfig("cifar10", 0, "elsewhere")},
         {"tracking": TrackingConfig("sqlite:///x.db", "other", 1, "there", "all", "wait")},
         {"log_every_steps": 7},
-        {"fuse": FuseConfig(1, 3)},
+        {"fuse": LanesConfig(1, 3)},
     ],
 )
 def test_how_a_run_is_carried_out_does_not_count(change: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ import pytest
 from support.small import run_config
 
 from swath.config import RunConfig
-from swath.planning import LaneLimits
+from swath.planning import LaneWidths
 from swath.planning.cost import group_bytes
 
 
@@ -31,8 +31,8 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 PLENTY = 10**12
 
 
-def limits(probe: Probe, max_lanes: int = 24, memory_bytes: int = PLENTY) -> LaneLimits:
-    return LaneLimits(max_lanes, memory_bytes, probe)
+def limits(probe: Probe, max_lanes: int = 24, memory_bytes: int = PLENTY) -> LaneWidths:
+    return LaneWidths(max_lanes, memory_bytes, probe)
 
 
 def test_wanted_width_is_used_where_it_keeps_the_bits() -> None:
@@ -51,7 +51,7 @@ def test_no_width_is_above_what_was_asked_for() -> None:
 
 def test_configurations_are_trained_alone_where_nothing_holds_and_that_is_said_once() -> None:
     told: list[str] = []
-    alone = LaneLimits(24, PLENTY, Probe(), told.append)
+    alone = LaneWidths(24, PLENTY, Probe(), told.append)
     assert [alone(run_config(), 30) for _ in range(3)] == [1, 1, 1]
     (line,) = told
     assert line.startswith("On this machine no number of lanes keeps the bits at batch_size=10;")
@@ -66,9 +66,9 @@ def test_no_group_takes_more_memory_than_there_is() -> None:
 
 
 def test_without_a_probe_nothing_is_found_out_or_kept(empty_cache: Path) -> None:
-    planning = LaneLimits(24, PLENTY)
+    planning = LaneWidths(24, PLENTY)
     assert planning(run_config(), 7) == 7
-    assert planning.unprobed == {"batch_size=10 lanes=7"}
+    assert planning.unverified == {"batch_size=10 lanes=7"}
     assert list(empty_cache.iterdir()) == []
 
 

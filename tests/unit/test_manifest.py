@@ -3,12 +3,12 @@
 import pytest
 
 from swath.errors import SwathError
-from swath.sweeps.manifest import Manifest, drift, read_manifest
+from swath.sweeps.manifest import Manifest, environment_changes, read_manifest
 
-FACTS = {"swath.tensorflow": "2.21.0", "swath.numpy": "2.4.6", "swath.commit": "abc"}
+PROVENANCE_TAGS = {"swath.tensorflow": "2.21.0", "swath.numpy": "2.4.6", "swath.commit": "abc"}
 
 
-def manifest(*fingerprints: str, facts: dict[str, str] = FACTS) -> Manifest:
+def manifest(*fingerprints: str, facts: dict[str, str] = PROVENANCE_TAGS) -> Manifest:
     entries = [{"fingerprint": name, "data_digest": "d", "values": {"seed": 0}} for name in fingerprints]
     return Manifest("grid", "0123456789ab", "swath -cn grid", facts, 1, entries, [])
 
@@ -29,12 +29,15 @@ def test_manifest_of_another_version_is_refused() -> None:
 
 
 def test_taken_up_sweep_keeps_what_it_was() -> None:
-    later = manifest("b", "c", facts={**FACTS, "swath.commit": "def"}).taking_up(manifest("a", "b"))
+    later = manifest("b", "c", facts={**PROVENANCE_TAGS, "swath.commit": "def"}).taking_up(manifest("a", "b"))
     assert [entry["fingerprint"] for entry in later.configurations] == ["a", "b", "c"]
-    assert later.earlier == [FACTS]
+    assert later.earlier == [PROVENANCE_TAGS]
 
 
 def test_drift_is_serious_where_a_number_could_change() -> None:
-    now = {**FACTS, "swath.tensorflow": "2.22.0", "swath.commit": "def"}
-    assert drift(FACTS, now) == (["TensorFlow: 2.21.0, now 2.22.0"], ["source commit: abc, now def"])
-    assert drift({}, now) == ([], [])
+    now = {**PROVENANCE_TAGS, "swath.tensorflow": "2.22.0", "swath.commit": "def"}
+    assert environment_changes(PROVENANCE_TAGS, now) == (
+        ["TensorFlow: 2.21.0, now 2.22.0"],
+        ["source commit: abc, now def"],
+    )
+    assert environment_changes({}, now) == ([], [])

@@ -10,11 +10,11 @@ from swath.models import (
     batch_shape,
     correct_counts,
     initial_parameters,
-    inputs_of,
+    normalize,
     padded,
+    sgd_step,
     sum_over_batch,
     tf,
-    updated,
 )
 
 
@@ -29,8 +29,8 @@ def test_columns_are_padded_to_whole_tiles() -> None:
 
 def test_inputs_are_pixels_less_the_shift_times_the_scale() -> None:
     pixels = tf.constant([[10, 20]], tf.uint8)
-    assert inputs_of(pixels, tf.constant([1.0, 2.0]), None).numpy().tolist() == [[9.0, 18.0]]
-    assert inputs_of(pixels, tf.constant([1.0, 2.0]), tf.constant([2.0, 0.5])).numpy().tolist() == [
+    assert normalize(pixels, tf.constant([1.0, 2.0]), None).numpy().tolist() == [[9.0, 18.0]]
+    assert normalize(pixels, tf.constant([1.0, 2.0]), tf.constant([2.0, 0.5])).numpy().tolist() == [
         [18.0, 9.0]
     ]
 
@@ -52,7 +52,7 @@ def test_an_update_follows_each_lanes_own_learning_rate() -> None:
     inputs, errors = tf.constant([[2.0], [4.0]]), tf.ones([2, 20])
     rates = tf.constant([0.5] * 10 + [1.0] * 10 + [0.0] * 12) / 2.0
     start = Parameters(tf.zeros([1, 32]), tf.zeros([32]))
-    moved = updated(start, inputs, errors, rates, batch_shape(2, 2))
+    moved = sgd_step(start, inputs, errors, rates, batch_shape(2, 2))
     # Gradients: weights (2 + 4) / 2 = 3, biases (1 + 1) / 2 = 1.
     assert moved.weights.numpy()[0].tolist() == [-1.5] * 10 + [-3.0] * 10 + [0.0] * 12
     assert moved.biases.numpy().tolist() == [-0.5] * 10 + [-1.0] * 10 + [0.0] * 12

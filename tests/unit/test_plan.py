@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from support.small import run_config
 
 from swath.config import RunConfig
-from swath.planning import Usable, plan_groups, plan_spans, segment_steps_of
+from swath.planning import WidthLimit, plan_groups, plan_segments, segment_steps_of
 from swath.planning.lane_groups import SEGMENT_STEPS
 
 run_configs = st.builds(
@@ -23,7 +23,7 @@ def shared(config: RunConfig) -> tuple[object, ...]:
     return (config.batch_size, config.seed, config.data, config.preprocessing, config.evaluate_every_steps)
 
 
-def at_most(max_lanes: int) -> Usable:
+def at_most(max_lanes: int) -> WidthLimit:
     return lambda config, wanted: min(wanted, max_lanes)
 
 
@@ -89,7 +89,7 @@ def test_spans_cover_every_step_once_and_stop_where_they_must(
         run_config(learning_rate=rate, max_steps=steps, evaluate_every_steps=every) for rate, steps in lanes
     ]
     (group,) = plan_groups(configs, at_most(9))
-    spans = list(plan_spans(group, segment_steps))
+    spans = list(plan_segments(group, segment_steps))
     ends = [span.end for span in spans]
     assert [span.first for span in spans] == [0, *ends[:-1]]
     assert ends[-1] == group.max_steps

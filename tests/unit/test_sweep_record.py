@@ -5,11 +5,11 @@ from typing import Any
 
 from support.small import run_config
 
-from swath.execution import Launch, RunResult
-from swath.sweeps.record import sweep_end
+from swath.execution import RunResult, SweepInfo
+from swath.sweeps.record import sweep_summary
 from swath.tracking import Status
 
-LAUNCH = Launch("ad-hoc", "0123456789ab", ("learning_rate",), "swath -m learning_rate=1e-7,1e-6")
+LAUNCH = SweepInfo("ad-hoc", "0123456789ab", ("learning_rate",), "swath -m learning_rate=1e-7,1e-6")
 
 
 def result(rate: float, status: Status, seed: int = 0, **metrics: float) -> RunResult:
@@ -29,7 +29,7 @@ RESULTS = [
 
 
 def test_tags_count_what_finished_what_failed_and_what_was_killed() -> None:
-    end = sweep_end(LAUNCH, RESULTS, 7, 2.0, interrupted=True)
+    end = sweep_summary(LAUNCH, RESULTS, 7, 2.0, interrupted=True)
     counts = {name: end.tags[f"swath.{name}"] for name in ("asked_for", "finished", "failed", "killed")}
     assert counts == {"asked_for": "7", "finished": "2", "failed": "2", "killed": "1"}
     assert end.status == "KILLED"
@@ -39,14 +39,14 @@ def test_tags_count_what_finished_what_failed_and_what_was_killed() -> None:
 
 def test_best_is_kept_of_a_sweep_that_was_interrupted_too() -> None:
     for interrupted in (True, False):
-        end = sweep_end(LAUNCH, RESULTS, 5, 2.0, interrupted)
+        end = sweep_summary(LAUNCH, RESULTS, 5, 2.0, interrupted)
         assert end.metrics == {"best/validation/accuracy": 0.4, "best/test/loss": 1.0}
         assert end.tags["swath.best_run_id"] == "run1e-06/0"
-    assert sweep_end(LAUNCH, RESULTS[2:], 3, 2.0, interrupted=False).metrics == {}
+    assert sweep_summary(LAUNCH, RESULTS[2:], 3, 2.0, interrupted=False).metrics == {}
 
 
 def test_description_says_what_was_asked_the_best_the_grid_and_how_to_have_it_again() -> None:
-    note = sweep_end(LAUNCH, RESULTS, 5, 2.0, interrupted=False).note.split("\n\n")
+    note = sweep_summary(LAUNCH, RESULTS, 5, 2.0, interrupted=False).note.split("\n\n")
     assert note[0] == "**Which learning_rate?**"
     assert note[1].startswith("2 of 5 finished in 2.0 s")
     assert note[2] == "Best by validation/accuracy: `learning_rate=1e-06`, 0.4000 (run run1e-06/0)."
@@ -56,7 +56,7 @@ def test_description_says_what_was_asked_the_best_the_grid_and_how_to_have_it_ag
 
 
 def test_description_of_the_experiment_begins_with_the_latest_sweep_and_its_best() -> None:
-    first, *others = sweep_end(LAUNCH, RESULTS, 5, 2.0, interrupted=False).experiment_note.split("\n\n")
+    first, *others = sweep_summary(LAUNCH, RESULTS, 5, 2.0, interrupted=False).experiment_note.split("\n\n")
     assert first.startswith("Sweeps made by swath. The latest, `ad-hoc`: 2 of 5 finished in 2.0 s")
     assert first.endswith("Best by validation/accuracy: `learning_rate=1e-06`, 0.4000 (run run1e-06/0).")
     assert others[0] == "**Which learning_rate?**"
@@ -69,8 +69,8 @@ def test_best_of_several_seeds_is_of_the_configuration_with_the_best_mean() -> N
         result(rate, "FINISHED", seed, validation_accuracy=value)
         for (rate, seed), value in accuracies.items()
     ]
-    launch = replace(LAUNCH, swept=("learning_rate", "seed"))
-    end = sweep_end(launch, results, 4, 1.0, interrupted=False)
+    sweep_info = replace(LAUNCH, swept=("learning_rate", "seed"))
+    end = sweep_summary(sweep_info, results, 4, 1.0, interrupted=False)
     assert (
         "Best by validation/accuracy, by the mean over seeds: `learning_rate=1e-06 seed=1`, 0.7000 (run "
         "run1e-06/1)." in end.note

@@ -5,17 +5,17 @@ import io
 import pytest
 from rich.console import Console
 
-from swath.cli.tables import SHORT_ID, Rows, print_table, table_text
+from swath.cli.tables import SHORT_ID, TableData, print_table, table_text
 
 RUN_ID = "0123456789abcdef0123456789abcdef"
-WIDE = Rows(
+WIDE = TableData(
     ["rank", "", "batch_size", "learning_rate", "validation/accuracy", "95 % interval", "time (s)", "run"],
     [["1", "=", "100", "1e-06", "0.4088", "0.395-0.422", "0.32", RUN_ID]],
-    expendable=("time (s)", "95 % interval"),
+    optional=("time (s)", "95 % interval"),
 )
 
 
-def lines(found: Rows, width: int) -> list[str]:
+def lines(found: TableData, width: int) -> list[str]:
     return [line.rstrip() for line in table_text(found, width).splitlines()]
 
 
@@ -42,30 +42,30 @@ def test_columns_that_can_be_done_without_go_one_after_the_other() -> None:
 
 
 def test_a_long_last_text_goes_on_in_the_next_line_between_words() -> None:
-    found = Rows(["sweep", "best"], [["grid", "batch_size=200 learning_rate=1e-06 max_steps=1500"]])
+    found = TableData(["sweep", "best"], [["grid", "batch_size=200 learning_rate=1e-06 max_steps=1500"]])
     for width in range(28, 60):
         words = [word for line in lines(found, width)[1:] for word in line.split()]
         assert words == ["grid", "batch_size=200", "learning_rate=1e-06", "max_steps=1500"]
 
 
 def test_brackets_are_no_markup_and_control_characters_do_nothing() -> None:
-    found = Rows(["sweep", "a"], [["quick[test] [/x]", "1\n\x1b[31m2"]])
+    found = TableData(["sweep", "a"], [["quick[test] [/x]", "1\n\x1b[31m2"]])
     assert lines(found, 80)[1] == "quick[test] [/x]  1 [31m2"
 
 
 def test_brackets_in_headings_are_no_markup_either() -> None:
-    assert lines(Rows(["[bold]x", "a:smile:b"], [["1", "2"]]), 80)[0] == "[bold]x  a:smile:b"
+    assert lines(TableData(["[bold]x", "a:smile:b"], [["1", "2"]]), 80)[0] == "[bold]x  a:smile:b"
 
 
 def test_rows_that_stand_out_do_so_by_index() -> None:
     screen = io.StringIO()
     console = Console(file=screen, width=80, force_terminal=True, color_system="standard")
-    print_table(console, Rows(["a"], [["1"], ["2"]], bold=[1]))
+    print_table(console, TableData(["a"], [["1"], ["2"]], bold=[1]))
     _, first, second = screen.getvalue().splitlines()
     assert "\x1b[1m" not in first
     assert "\x1b[1m" in second
 
 
 def test_a_table_wider_than_any_terminal_is_whole_all_the_same() -> None:
-    found = Rows(["a"], [["x" * 100]])
+    found = TableData(["a"], [["x" * 100]])
     assert "x" * 100 in table_text(found, 30)

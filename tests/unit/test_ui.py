@@ -5,12 +5,12 @@ from urllib.parse import unquote
 
 import pytest
 
-from swath.tracking import name_filter, shared_view, sweep_pages
+from swath.tracking import name_filter, sweep_pages, view_state
 from swath.tracking.ui_urls import MOST_COMPARED, compare_page
 
 
 def test_view_holds_exactly_the_configurations_of_the_sweep() -> None:
-    view = json.loads(shared_view("0123456789ab", ["learning_rate"], ["test/accuracy"]))
+    view = json.loads(view_state("0123456789ab", ["learning_rate"], ["test/accuracy"]))
     assert view["searchFilter"] == "tags.`swath.sweep_id` = '0123456789ab' AND tags.`swath.kind` = 'run'"
     assert view["selectedColumns"] == ["params.`learning_rate`", "metrics.`test/accuracy`"]
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from swath.analysis.divergence import Parting, array_parting, series_parting
-from swath.tracking import FACTS, Curve, Reader, StoredRun, facts_of, read_arrays
+from swath.analysis.divergence import Mismatch, compare_arrays, compare_series
+from swath.tracking import PROVENANCE_TAGS, Curve, Reader, StoredRun, provenance_of, read_arrays
 
 EVERY_STEPS = "swath.every_steps"
 
@@ -22,7 +22,7 @@ NOT_COMPUTED = "runtime/"
 """Metrics that are measured, and are other ones each time."""
 
 
-LAST = "the last "
+LATEST = "the last "
 """Stands before the name of a metric whose last value MLflow keeps once more."""
 
 
@@ -33,7 +33,7 @@ PREDICTED = ("validation", "test")
 
 
 @dataclass(frozen=True)
-class RunNumbers:
+class RunValues:
     """What a run has computed.
 
     Attributes:
@@ -53,7 +53,7 @@ class RunNumbers:
     every_steps: int
 
 
-def stored_numbers(reader: Reader, run: StoredRun) -> RunNumbers:
+def stored_values(reader: Reader, run: StoredRun) -> RunValues:
     """The numbers of a run in a store.
 
     MLflow keeps the last value of each metric once more, for its tables; it counts as well.
@@ -65,14 +65,14 @@ def stored_numbers(reader: Reader, run: StoredRun) -> RunNumbers:
     curves = {curve.metric: curve for curve in reader.curves([run.run_id], names)}
     for name in names:
         last = np.array([run.last_steps.get(name, 0)], np.int64), np.array([run.metrics[name]])
-        curves[f"{LAST}{name}"] = Curve(run.run_id, name, *last)
+        curves[f"{LATEST}{name}"] = Curve(run.run_id, name, *last)
     arrays = {}
     if run.status == "FINISHED":
         arrays = named_arrays(read_arrays(run, "weights.npz"), read_arrays(run, "predictions.npz"))
     kept = run.tags.get(EVERY_STEPS, "1")
     every_steps = int(kept) if kept.isdecimal() else 1
-    return RunNumbers(
-        run.params, facts_of(run.tags), ending(run.status, run.tags), curves, arrays, every_steps
+    return RunValues(
+        run.params, provenance_of(run.tags), ending(run.status, run.tags), curves, arrays, every_steps
     )
 
 
@@ -109,7 +109,7 @@ class Difference:
     facts: dict[str, tuple[str | None, str | None]]
     endings: tuple[str, str] | None
     every_steps: tuple[int, int] | None
-    numbers: tuple[Parting, ...]
+    numbers: tuple[Mismatch, ...]
 
     @property
     def same_bits(self) -> bool:
@@ -117,26 +117,26 @@ class Difference:
         return not self.numbers and self.endings is None
 
 
-def difference(first: RunNumbers, second: RunNumbers) -> Difference:
+def difference(first: RunValues, second: RunValues) -> Difference:
     """What two runs differ in."""
     return Difference(
         _differing(first.params, second.params, {**first.params, **second.params}),
-        _differing(first.facts, second.facts, FACTS),
+        _differing(first.facts, second.facts, PROVENANCE_TAGS),
         None if first.ending == second.ending else (first.ending, second.ending),
         None if first.every_steps == second.every_steps else (first.every_steps, second.every_steps),
-        tuple(_partings(first, second)),
+        tuple(_mismatches(first, second)),
     )
 
 
-def _partings(first: RunNumbers, second: RunNumbers) -> Iterator[Parting]:
+def _mismatches(first: RunValues, second: RunValues) -> Iterator[Mismatch]:
     for name in {**first.curves, **second.curves}:
         pair = [numbers.curves.get(name) for numbers in (first, second)]
         if first.every_steps != second.every_steps:
             pair = _where_both_are_due(name, pair, math.lcm(first.every_steps, second.every_steps))
-        if (parting := series_parting(name, *pair)) is not None:
+        if (parting := compare_series(name, *pair)) is not None:
             yield parting
     for name in {**first.arrays, **second.arrays}:
-        if (parting := array_parting(name, first.arrays.get(name), second.arrays.get(name))) is not None:
+        if (parting := compare_arrays(name, first.arrays.get(name), second.arrays.get(name))) is not None:
             yield parting
 
 
@@ -159,20 +159,20 @@ def diff_lines(found: Difference) -> Iterator[str]:
     for name, (first, second) in found.params.items():
         yield f"config: {name}: {_shown(first)} | {_shown(second)}"
     for name, (first, second) in found.facts.items():
-        yield f"environment: {FACTS[name]}: {_shown(first)} | {_shown(second)}"
+        yield f"environment: {PROVENANCE_TAGS[name]}: {_shown(first)} | {_shown(second)}"
     if found.endings is not None:
         yield f"end: {found.endings[0]} | {found.endings[1]}"
     if found.every_steps is not None:
         yield f"stored: every {found.every_steps[0]} steps | every {found.every_steps[1]} steps"
     parted = {parting.name for parting in found.numbers}
     for parting in found.numbers:
-        if parting.name.removeprefix(LAST) not in parted - {parting.name}:
-            yield f"numbers: {parting_text(parting)}"
+        if parting.name.removeprefix(LATEST) not in parted - {parting.name}:
+            yield f"numbers: {mismatch_text(parting)}"
     if found.same_bits:
         yield "numbers: identical, bit for bit"
 
 
-def parting_text(parting: Parting) -> str:
+def mismatch_text(parting: Mismatch) -> str:
     """Where and how far two series or arrays part."""
     if parting.differing is not None:
         return f"{parting.name}: {parting.differing} differ"

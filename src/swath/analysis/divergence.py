@@ -10,7 +10,7 @@ from swath.tracking import Curve
 
 
 @dataclass(frozen=True)
-class Parting:
+class Mismatch:
     """Two series of numbers, or two arrays, that are not the same.
 
     Attributes:
@@ -35,7 +35,7 @@ class Parting:
     differing: int | None = None
 
 
-def ulps_apart(first: NDArray[Any], second: NDArray[Any]) -> NDArray[np.uint64]:
+def ulp_distance(first: NDArray[Any], second: NDArray[Any]) -> NDArray[np.uint64]:
     """How many floating-point numbers apart values are: uint64, of the shape of both.
 
     IEEE 754 orders the encodings of positive numbers as the numbers themselves, and those of negative
@@ -54,7 +54,7 @@ def ulps_apart(first: NDArray[Any], second: NDArray[Any]) -> NDArray[np.uint64]:
     return np.asarray(np.maximum(*keys) - np.minimum(*keys), np.uint64)
 
 
-def series_parting(name: str, first: Curve | None, second: Curve | None) -> Parting | None:
+def compare_series(name: str, first: Curve | None, second: Curve | None) -> Mismatch | None:
     """Where two series of a metric part; None where they are the same, step by step.
 
     A step that one of the two has more often than the other is one at which they part.
@@ -68,35 +68,35 @@ def series_parting(name: str, first: Curve | None, second: Curve | None) -> Part
         step = min(int(steps[place]) for steps in (steps_a, steps_b) if place < len(steps))
         both = np.flatnonzero(_differ(values_a[:place], values_b[:place]))
         step = int(steps_a[both[0]]) if both.size else step
-        return Parting(name, step, _at(steps_a, values_a, step), _at(steps_b, values_b, step), None)
-    apart = ulps_apart(*_as_computed(values_a, values_b))
+        return Mismatch(name, step, _at(steps_a, values_a, step), _at(steps_b, values_b, step), None)
+    apart = ulp_distance(*_as_computed(values_a, values_b))
     differing = np.flatnonzero(apart)
     if not differing.size:
         return None
     place = int(differing[0])
     largest = _relative(values_a, values_b, np.maximum(np.abs(values_a), np.abs(values_b)))
-    return Parting(
+    return Mismatch(
         name, int(steps_a[place]), float(values_a[place]), float(values_b[place]), int(apart.max()), largest
     )
 
 
-def array_parting(name: str, first: NDArray[Any] | None, second: NDArray[Any] | None) -> Parting | None:
+def compare_arrays(name: str, first: NDArray[Any] | None, second: NDArray[Any] | None) -> Mismatch | None:
     """How far two arrays are apart; None where they are the same to the bit."""
     if first is None and second is None:
         return None
     if first is None or second is None or first.shape != second.shape or first.dtype != second.dtype:
-        return Parting(name, None, None, None, None)
+        return Mismatch(name, None, None, None, None)
     if first.tobytes() == second.tobytes():
         return None
     if first.dtype.kind != "f":
         differing = int(np.count_nonzero(first != second))
-        return Parting(name, None, None, None, None, differing / first.size, differing)
-    apart = int(ulps_apart(first, second).max())
+        return Mismatch(name, None, None, None, None, differing / first.size, differing)
+    apart = int(ulp_distance(first, second).max())
     if not apart:
         return None  # NaN is NaN, whatever its payload
     sizes = np.abs(np.concatenate([first.ravel(), second.ravel()]))
     scale = np.full(first.shape, sizes.max(initial=0.0, where=np.isfinite(sizes)))
-    return Parting(name, None, None, None, apart, _relative(first, second, scale))
+    return Mismatch(name, None, None, None, apart, _relative(first, second, scale))
 
 
 def _as_computed(first: NDArray[np.float64], second: NDArray[np.float64]) -> list[NDArray[Any]]:
@@ -114,7 +114,7 @@ def _series(curve: Curve | None) -> tuple[NDArray[np.int64], NDArray[np.float64]
 
 
 def _differ(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.bool_]:
-    return np.asarray(ulps_apart(first, second) > 0, np.bool_)
+    return np.asarray(ulp_distance(first, second) > 0, np.bool_)
 
 
 def _at(steps: NDArray[np.int64], values: NDArray[np.float64], step: int) -> float | None:

@@ -19,14 +19,14 @@ RESERVED = (
     "rank",
     "interval_low",
     "interval_high",
-    "p_best",
-    "like_best",
+    "p_vs_best",
+    "tied_with_best",
     "configuration_rank",
     "seeds",
     "mean",
     "sd",
-    "configuration_p_best",
-    "configuration_like_best",
+    "configuration_p_vs_best",
+    "configuration_tied_with_best",
 )
 """Columns that a ranking adds."""
 

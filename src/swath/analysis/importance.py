@@ -38,7 +38,7 @@ class Effects:
     repeats: float | None
 
 
-def effects_of(grid: Mapping[str, Sequence[str]], values: Sequence[float]) -> Effects | None:
+def main_effects(grid: Mapping[str, Sequence[str]], values: Sequence[float]) -> Effects | None:
     """What each hyperparameter does to a metric, on a full grid with as many runs in each cell.
 
     On such a grid the sums of squares of the main effects are orthogonal, so shares add up (Montgomery,
@@ -84,7 +84,7 @@ def _squares(values: NDArray[np.float64]) -> float:
     return float(np.square(values - values.mean()).sum())
 
 
-def effects_lines(effects: Effects, metric: str, repeated_by: str | None) -> list[str]:
+def importance_lines(effects: Effects, metric: str, repeated_by: str | None) -> list[str]:
     """What mattered, in two sentences: shares of the variance, then the range of the means of each field.
 
     `learning_rate explains 91% of the variance in validation/accuracy, batch_size 4%; ...`

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from swath.analysis.significance import (
     CONFIDENCE,
-    Answers,
+    CorrectMask,
     Spread,
     images_of,
     paired_p,
@@ -58,26 +58,26 @@ def metric_of(runs: Sequence[StoredRun], metric: str | None) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Placed:
+class Ranked:
     """Something at its place in a ranking.
 
     Attributes:
       place: from 1 up.
-      p_best: p value of the paired test against the best; None where predictions are missing, or of other
+      p_vs_best: p value of the paired test against the best; None where predictions are missing, or of other
         images.
     """
 
     place: int
-    p_best: float | None
+    p_vs_best: float | None
 
     @property
-    def like_best(self) -> bool:
+    def tied_with_best(self) -> bool:
         """Whether it cannot be told from the best at 95 %."""
-        return self.p_best is not None and self.p_best > 1 - CONFIDENCE
+        return self.p_vs_best is not None and self.p_vs_best > 1 - CONFIDENCE
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judged(Placed):
+class RankedRun(Ranked):
     """A run at its place.
 
     Attributes:
@@ -91,7 +91,9 @@ class Judged(Placed):
     interval: tuple[float, float] | None
 
 
-def judge(runs: Sequence[StoredRun], metric: str, answers: Mapping[str, Answers]) -> list[Judged]:
+def rank_with_tests(
+    runs: Sequence[StoredRun], metric: str, answers: Mapping[str, CorrectMask]
+) -> list[RankedRun]:
     """Finished runs, best first.
 
     Args:
@@ -106,12 +108,12 @@ def judge(runs: Sequence[StoredRun], metric: str, answers: Mapping[str, Answers]
         value = run.metrics.get(metric, math.nan)
         images = images_of(run, metric)
         interval = wilson_interval(value, images) if images and math.isfinite(value) else None
-        p_best = _p_against(best, answers.get(run.run_id))
-        judged.append(Judged(place=place, p_best=p_best, run=run, value=value, interval=interval))
+        p_vs_best = _p_against(best, answers.get(run.run_id))
+        judged.append(RankedRun(place=place, p_vs_best=p_vs_best, run=run, value=value, interval=interval))
     return judged
 
 
-def _p_against(best: Answers | None, other: Answers | None) -> float | None:
+def _p_against(best: CorrectMask | None, other: CorrectMask | None) -> float | None:
     if best is None or other is None or best.images != other.images:
         return None
     return paired_p(best.correct, other.correct)
@@ -141,7 +143,7 @@ class Configuration:
 
 
 @dataclass(frozen=True, kw_only=True)
-class JudgedConfiguration(Placed):
+class RankedConfiguration(Ranked):
     """A configuration that was repeated with several seeds, at its place; tested over the seeds of both.
 
     Attributes:
@@ -151,7 +153,7 @@ class JudgedConfiguration(Placed):
     configuration: Configuration
 
 
-def gather(runs: Sequence[StoredRun]) -> list[Configuration]:
+def group_by_configuration(runs: Sequence[StoredRun]) -> list[Configuration]:
     """Runs gathered into configurations, in the order in which the first run of each stands."""
     found: dict[Hashable, list[StoredRun]] = {}
     for run in runs:
@@ -163,20 +165,22 @@ def gather(runs: Sequence[StoredRun]) -> list[Configuration]:
     return gathered
 
 
-def are_repeated(runs: Sequence[StoredRun]) -> bool:
+def have_several_seeds(runs: Sequence[StoredRun]) -> bool:
     """Whether there is a configuration that was trained with more than one seed."""
     seeds = {run.params.get("seed") for run in runs}
-    return len(seeds) > 1 and any(len(configuration.by_seed) > 1 for configuration in gather(runs))
+    return len(seeds) > 1 and any(
+        len(configuration.by_seed) > 1 for configuration in group_by_configuration(runs)
+    )
 
 
 def ordered_configurations(runs: Sequence[StoredRun], metric: str) -> list[Configuration]:
     """Configurations, best mean first, by the one ranking."""
-    return gather(ordered(runs, metric))
+    return group_by_configuration(ordered(runs, metric))
 
 
-def judge_configurations(
-    runs: Sequence[StoredRun], metric: str, answers: Mapping[str, Answers]
-) -> list[JudgedConfiguration]:
+def rank_configurations_with_tests(
+    runs: Sequence[StoredRun], metric: str, answers: Mapping[str, CorrectMask]
+) -> list[RankedConfiguration]:
     """Configurations, best mean first.
 
     Args:
@@ -190,12 +194,12 @@ def judge_configurations(
         for found in best_first
     ]
     return [
-        JudgedConfiguration(place=place, p_best=_p_over_seeds(by_seed[0], others), configuration=found)
+        RankedConfiguration(place=place, p_vs_best=_p_over_seeds(by_seed[0], others), configuration=found)
         for place, (found, others) in enumerate(zip(best_first, by_seed, strict=True), start=1)
     ]
 
 
-def _p_over_seeds(best: Mapping[str, Answers], others: Mapping[str, Answers]) -> float | None:
+def _p_over_seeds(best: Mapping[str, CorrectMask], others: Mapping[str, CorrectMask]) -> float | None:
     """The paired test over the images, with the seeds that both configurations were trained with."""
     seeds = [seed for seed in best if seed in others]
     images = {answers[seed].images for answers in (best, others) for seed in seeds}
@@ -204,6 +208,6 @@ def _p_over_seeds(best: Mapping[str, Answers], others: Mapping[str, Answers]) ->
     return paired_p(_times_correct(best, seeds), _times_correct(others, seeds))
 
 
-def _times_correct(answers: Mapping[str, Answers], seeds: Sequence[str]) -> NDArray[np.int64]:
+def _times_correct(answers: Mapping[str, CorrectMask], seeds: Sequence[str]) -> NDArray[np.int64]:
     """With how many seeds each image is classified correctly: int64 [images]."""
     return np.asarray(np.sum([answers[seed].correct for seed in seeds], axis=0), np.int64)

@@ -105,7 +105,7 @@ AT_ONCE = 8
 
 
 @dataclass(frozen=True)
-class Answers:
+class CorrectMask:
     """What a run makes of the images that a metric is measured on.
 
     Attributes:
@@ -117,7 +117,7 @@ class Answers:
     correct: NDArray[np.bool_]
 
 
-def read_answers(runs: Sequence[StoredRun], metric: str) -> dict[str, Answers]:
+def read_correct_masks(runs: Sequence[StoredRun], metric: str) -> dict[str, CorrectMask]:
     """The answers of runs by their ids; those that were not kept or cannot be read are left out.
 
     Args:
@@ -132,7 +132,7 @@ def read_answers(runs: Sequence[StoredRun], metric: str) -> dict[str, Answers]:
         return {run.run_id: answers for run, answers in zip(runs, found, strict=True) if answers is not None}
 
 
-def _answers(run: StoredRun, split: str) -> Answers | None:
+def _answers(run: StoredRun, split: str) -> CorrectMask | None:
     try:
         predictions = read_predictions(run, split)
     except SwathError:
@@ -140,7 +140,7 @@ def _answers(run: StoredRun, split: str) -> Answers | None:
     if predictions is None:
         return None
     images = run.tags.get("swath.data_digest", ""), predictions.labels.tobytes()
-    return Answers(images, predictions.correct)
+    return CorrectMask(images, predictions.correct)
 
 
 def split_of(metric: str) -> str | None:

@@ -7,13 +7,13 @@ from typing import Literal
 
 import numpy as np
 
-from swath.analysis.diff import NOT_COMPUTED, Difference, RunNumbers, difference, parting_text
-from swath.tracking import FACTS, MAY_CHANGE_NUMBERS, Reader, StoredRun
+from swath.analysis.diff import NOT_COMPUTED, Difference, RunValues, difference, mismatch_text
+from swath.tracking import PROVENANCE_TAGS, RESULT_AFFECTING, Reader, StoredRun
 
-Kind = Literal["identical", "equal", "differs", "cannot"]
+Kind = Literal["identical", "equal", "differs", "not_reproducible"]
 
 
-EXIT_STATUS: Mapping[Kind, int] = {"identical": 0, "equal": 0, "differs": 1, "cannot": 2}
+EXIT_STATUS: Mapping[Kind, int] = {"identical": 0, "equal": 0, "differs": 1, "not_reproducible": 2}
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,13 @@ class Verdict:
         return EXIT_STATUS[self.kind]
 
 
-def cannot(reason: str) -> Verdict:
+def not_reproducible(reason: str) -> Verdict:
     """The verdict on a run that cannot be trained again or compared."""
-    return Verdict("cannot", f"cannot be reproduced: {reason}")
+    return Verdict("not_reproducible", f"cannot be reproduced: {reason}")
 
 
 def verdict_on(
-    stored: RunNumbers, repeated: RunNumbers, stored_bits: str, bits: str, rtol: float | None
+    stored: RunValues, repeated: RunValues, stored_bits: str, bits: str, rtol: float | None
 ) -> Verdict:
     """Compare a run with its repetition.
 
@@ -74,7 +74,7 @@ def _where(found: Difference, digests_agree: bool) -> str:
         stepped = [part for part in found.numbers if part.step is not None]
         first = min(stepped, key=lambda part: part.step or 0) if stepped else found.numbers[0]
         others = len(found.numbers) - 1
-        return parting_text(first) + (f", and {others} more" if others else "")
+        return mismatch_text(first) + (f", and {others} more" if others else "")
     if not digests_agree:
         return "the stored digest of all its numbers (swath.bits) is another one"
     return "the configuration is another one"
@@ -85,13 +85,13 @@ def _why(found: Difference) -> str:
     if found.params:
         pairs = [f"{name} {first}, now {second}" for name, (first, second) in found.params.items()]
         return f"because of another configuration: {'; '.join(pairs)}"
-    serious = [name for name in MAY_CHANGE_NUMBERS if name in found.facts]
+    serious = [name for name in RESULT_AFFECTING if name in found.facts]
     code = [name for name in ("swath.commit", "swath.dirty", "swath.version") if name in found.facts]
     others = [name for name in found.facts if name not in serious and name not in code]
     for names in (serious, code, others):
         if names:
             pairs = [
-                f"{FACTS[name]} {_short(found.facts[name][0])}, now {_short(found.facts[name][1])}"
+                f"{PROVENANCE_TAGS[name]} {_short(found.facts[name][0])}, now {_short(found.facts[name][1])}"
                 for name in names
             ]
             return f"likely because of {'; '.join(pairs)}"

@@ -18,20 +18,20 @@ from rich.console import Console
 
 from swath.cli.entry import INTERRUPTED
 from swath.cli.progress import Progress
-from swath.cli.screens import LiveSweepScreen, PlainSweepScreen, Screen, SingleRunScreen
+from swath.cli.screens import BarReporter, PlainReporter, ProgressReporter, SingleRunReporter
 from swath.cli.summary import print_check, print_line, print_single, print_sweep, resume_command
-from swath.cli.swath import Words, question_of
+from swath.cli.swath import Arguments, question_of
 from swath.cli.validation import CheckedCommand
 from swath.config import AFTERWARDS, from_composed
 from swath.errors import ConfigError, SwathError
-from swath.execution import SINGLE, Launch, Note, RunRequest, RunResult
+from swath.execution import SINGLE, Note, RunRequest, RunResult, SweepInfo
 from swath.metrics import objective
 from swath.sweeps import Session, postprocess_sweep, start_postprocessing
 from swath.system import hide_passwords, real_uri
 from swath.tracking import TRACKING_VARIABLE
 
 
-def fusible_task(session: "Session") -> Callable[[DictConfig], float]:
+def sweep_task(session: "Session") -> Callable[[DictConfig], float]:
     """A task function for Hydra that carries `fuse` for its fused launcher.
 
     Either way a job returns what a sweeper would maximise: the accuracy that ranks it, nan for a run that
@@ -73,13 +73,13 @@ AFTERWARDS_VARIABLE = "SWATH_AFTERWARDS"
 """Says when pictures are drawn and models made, where the configuration does not."""
 
 
-def carry_out(words: Words, checked: CheckedCommand, hidden: tuple[str, ...]) -> int:
+def run_command(words: Arguments, checked: CheckedCommand, password_overrides: tuple[str, ...]) -> int:
     """Train and track what a command asks for, and print what has come of it; returns the exit status.
 
     Args:
       words: the command.
       checked: what it asks for.
-      hidden: overrides that keep a password out of Hydra's files.
+      password_overrides: overrides that keep a password out of Hydra's files.
 
     Raises:
       SwathError: a data set or the store cannot be used.
@@ -87,7 +87,7 @@ def carry_out(words: Words, checked: CheckedCommand, hidden: tuple[str, ...]) ->
     _afterwards(checked)
     console = output_console()
     named = words.config_name if checked.config_name != "config" else "ad-hoc"
-    launch = Launch(
+    sweep_info = SweepInfo(
         named if checked.multirun else SINGLE,
         uuid.uuid4().hex[:12],
         checked.swept,
@@ -98,10 +98,10 @@ def carry_out(words: Words, checked: CheckedCommand, hidden: tuple[str, ...]) ->
     status = 0
     failure: Exception | None = None
     abandoned = False
-    with _screen(checked, launch, console) as screen:
-        session = Session(launch, checked.configs, screen)
+    with _screen(checked, sweep_info, console) as screen:
+        session = Session(sweep_info, checked.configs, screen)
         try:
-            hand_to_hydra(words, hidden, fusible_task(session))
+            hand_to_hydra(words, password_overrides, sweep_task(session))
             if count := checked.configs[0].fuse.check:
                 session.tell(Note(f"training up to {count} configurations once more, alone", passing=True))
                 compared = session.check(count)
@@ -122,15 +122,15 @@ def carry_out(words: Words, checked: CheckedCommand, hidden: tuple[str, ...]) ->
     results = [result for result in results if result.status == "FINISHED" or not result.before]
     if checked.multirun and results:
         asked_for = max(session.asked_for, len(checked.configs))
-        print_sweep(results, asked_for, session.launch, session.store, console, wall_s)
+        print_sweep(results, asked_for, session.sweep_info, session.store, console, wall_s)
     elif results:
         print_single(results[0], session.store, console)
     if session.taking_up is not None:
         print_line(console, session.taking_up.summary())
     if status and failure is None:
-        print_line(console, f"Go on where it stopped: {resume_command(launch.command)}")
+        print_line(console, f"Go on where it stopped: {resume_command(sweep_info.command)}")
     if compared:
-        print_check(compared, session.launch, console)
+        print_check(compared, session.sweep_info, console)
     if not abandoned and session.spool is None and any(result.status == "FINISHED" for result in results):
         _follow_up(session, checked, console)
     if failure is not None:
@@ -155,11 +155,11 @@ def _follow_up(session: Session, checked: CheckedCommand, console: Console) -> N
         return
     uri = real_uri(session.store.uri, os.environ.get(TRACKING_VARIABLE)) or session.store.uri
     if when == "background":
-        start_postprocessing(uri, session.launch.sweep_id, tracking.models)
+        start_postprocessing(uri, session.sweep_info.sweep_id, tracking.models)
         print_line(console, f"Being made in the background, and added to the store: {' and '.join(parts)}.")
         return
     with console.status(f"Making {' and '.join(parts)} ..."):
-        fault = postprocess_sweep(uri, session.launch.sweep_id, tracking.models)
+        fault = postprocess_sweep(uri, session.sweep_info.sweep_id, tracking.models)
     if fault is not None:
         raise SwathError(f"not all of {' and '.join(parts)} could be made: {fault}")
     print_line(console, f"Added to the store: {' and '.join(parts)}.")
@@ -182,16 +182,16 @@ def output_console() -> Console:
     return Console() if sys.stdout.isatty() else Console(width=NO_TERMINAL_WIDTH)
 
 
-def _screen(checked: CheckedCommand, launch: Launch, console: Console) -> Screen:
+def _screen(checked: CheckedCommand, sweep_info: SweepInfo, console: Console) -> ProgressReporter:
     if not checked.multirun:
-        return SingleRunScreen()
+        return SingleRunReporter()
     progress = Progress(len(checked.configs) if checked.jobs_known else None, checked.swept)
     if console.is_terminal and not console.is_dumb_terminal:
-        return LiveSweepScreen(launch.sweep, progress, console)
-    return PlainSweepScreen(progress)
+        return BarReporter(sweep_info.sweep, progress, console)
+    return PlainReporter(progress)
 
 
-def hand_to_hydra(words: Words, more_overrides: tuple[str, ...], task: Any) -> int:
+def hand_to_hydra(words: Arguments, more_overrides: tuple[str, ...], task: Any) -> int:
     """Let Hydra carry out the command, calling `task` for each job; returns 0."""
     import hydra
 

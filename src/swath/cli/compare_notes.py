@@ -6,7 +6,15 @@ from collections.abc import Sequence
 import mlflow
 from mlflow.tracking import MlflowClient
 
-from swath.analysis import Judged, JudgedConfiguration, Placed, Sweep, effects_lines, effects_of, images_of
+from swath.analysis import (
+    Ranked,
+    RankedConfiguration,
+    RankedRun,
+    Sweep,
+    images_of,
+    importance_lines,
+    main_effects,
+)
 from swath.cli.compare_tables import MARK
 from swath.config import named_values
 from swath.execution import SINGLE
@@ -15,13 +23,13 @@ from swath.system import hide_password
 from swath.tracking import (
     SHARED_VIEW_TAG,
     StoredRun,
-    compared_page,
+    compare_url,
     filtered_page,
     name_filter,
     run_page,
     runs_page,
-    see_lines,
     sweep_filter,
+    ui_hints,
 )
 
 
@@ -38,7 +46,7 @@ def state_lines(sweep: Sweep) -> list[str]:
 
 
 def ranking_notes(
-    sweep: Sweep, judged: Sequence[Judged], groups: Sequence[JudgedConfiguration], metric: str
+    sweep: Sweep, judged: Sequence[RankedRun], groups: Sequence[RankedConfiguration], metric: str
 ) -> list[str]:
     """What stands below a ranking: how it was ranked, what cannot be told apart, what mattered."""
     runs = [entry.run for entry in judged]
@@ -78,13 +86,13 @@ def failure_lines(sweep: Sweep, most: int) -> list[str]:
     return lines
 
 
-def _alike_notes(judged: Sequence[Judged], groups: Sequence[JudgedConfiguration]) -> list[str]:
-    others: Sequence[Placed] = (groups or judged)[1:]
-    tested = [entry for entry in others if entry.p_best is not None]
+def _alike_notes(judged: Sequence[RankedRun], groups: Sequence[RankedConfiguration]) -> list[str]:
+    others: Sequence[Ranked] = (groups or judged)[1:]
+    tested = [entry for entry in others if entry.p_vs_best is not None]
     what, test = ("configurations", "a paired test over images") if groups else ("runs", "McNemar's test")
     if not tested:
         return []
-    alike = sum(entry.like_best for entry in tested)
+    alike = sum(entry.tied_with_best for entry in tested)
     notes = [
         f"{MARK}: cannot be told from the best at 95 % ({test}, p > 0.05, each for itself): {alike} of "
         f"{len(tested)} other {what}."
@@ -94,7 +102,7 @@ def _alike_notes(judged: Sequence[Judged], groups: Sequence[JudgedConfiguration]
     return notes
 
 
-def _seed_notes(sweep: Sweep, best: Judged, groups: Sequence[JudgedConfiguration]) -> list[str]:
+def _seed_notes(sweep: Sweep, best: RankedRun, groups: Sequence[RankedConfiguration]) -> list[str]:
     name = named_values(best.run.params, sweep.swept)
     notes = [f"Best run of the best configuration: {name}, {best.value:.4f} (run {best.run.run_id})."]
     most = max(len(group.configuration.by_seed) for group in groups)
@@ -106,10 +114,10 @@ def _seed_notes(sweep: Sweep, best: Judged, groups: Sequence[JudgedConfiguration
 def _effects_notes(runs: Sequence[StoredRun], swept: Sequence[str], metric: str, repeated: bool) -> list[str]:
     fields = [field for field in swept if field not in REPEATED_BY]
     grid = {field: [run.params.get(field, "") for run in runs] for field in fields}
-    effects = effects_of(grid, [run.metrics.get(metric, math.nan) for run in runs])
+    effects = main_effects(grid, [run.metrics.get(metric, math.nan) for run in runs])
     if effects is None or (len(effects.fields) < 2 and not repeated):
         return []  # a single field explains everything
-    return effects_lines(effects, metric, ", ".join(REPEATED_BY) if repeated else None)
+    return importance_lines(effects, metric, ", ".join(REPEATED_BY) if repeated else None)
 
 
 def page_lines(sweep: Sweep, best_first: Sequence[StoredRun], uri: str | None, all_of: bool) -> list[str]:
@@ -128,8 +136,8 @@ def page_lines(sweep: Sweep, best_first: Sequence[StoredRun], uri: str | None, a
         pages = [("its page", run_page(experiments[0], a_run.run_id))]
     else:
         pages = [_runs_page(sweep, experiment, address, all_of) for experiment in experiments]
-        pages += compared_page(experiments, [run.run_id for run in best_first])
-    return see_lines(hide_password(address, address), pages, a_run.run_id)
+        pages += compare_url(experiments, [run.run_id for run in best_first])
+    return ui_hints(hide_password(address, address), pages, a_run.run_id)
 
 
 def _runs_page(sweep: Sweep, experiment: str, address: str, all_of: bool) -> tuple[str, str]:

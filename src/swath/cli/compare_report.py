@@ -11,21 +11,21 @@ import pandas as pd
 from rich.console import Console
 
 from swath.analysis import (
-    Judged,
-    JudgedConfiguration,
+    RankedConfiguration,
+    RankedRun,
     Sweep,
-    are_repeated,
     frame_of,
-    judge,
-    judge_configurations,
+    have_several_seeds,
     matching,
     metric_of,
-    read_answers,
+    rank_configurations_with_tests,
+    rank_with_tests,
+    read_correct_masks,
 )
 from swath.cli.compare_notes import failure_lines, ranking_notes, state_lines
 from swath.cli.compare_tables import configuration_rows, list_frame, list_rows, ranking_frame, ranking_rows
 from swath.cli.tables import (
-    Rows,
+    TableData,
     as_csv,
     as_json,
     as_markdown,
@@ -75,9 +75,9 @@ def show_ranking(reader: Reader, sweep: Sweep, words: argparse.Namespace) -> Non
         _show_unranked(sweep, unranked, words)
         return
     metric = metric_of(runs, words.metric)
-    answers = read_answers(runs, metric)
-    judged = judge(runs, metric, answers)
-    groups = judge_configurations(runs, metric, answers) if are_repeated(runs) else []
+    answers = read_correct_masks(runs, metric)
+    judged = rank_with_tests(runs, metric, answers)
+    groups = rank_configurations_with_tests(runs, metric, answers) if have_several_seeds(runs) else []
     frame = ranking_frame(judged, groups, unranked, metric)
     chosen = frame if words.sort is None else sorted_by(frame, words.sort)
     rows = [judged[index] for index in chosen.index if index < len(judged)]
@@ -129,8 +129,8 @@ def _show_pages(sweep: Sweep, best_first: Sequence[StoredRun], words: argparse.N
 def _write_groups(
     words: argparse.Namespace,
     frame: pd.DataFrame,
-    rows: Sequence[Judged],
-    groups: Sequence[JudgedConfiguration],
+    rows: Sequence[RankedRun],
+    groups: Sequence[RankedConfiguration],
     swept: Sequence[str],
     metric: str,
 ) -> None:
@@ -158,13 +158,13 @@ def close_all_stale(reader: Reader, uri: str | None) -> None:
 
 def show_diff(reader: Reader, first: str, second: str) -> None:
     """Show what two runs differ in."""
-    from swath.analysis import diff_lines, difference, run_with, stored_numbers
+    from swath.analysis import diff_lines, difference, run_with, stored_values
 
     runs = [run_with(reader, run_id) for run_id in (first, second)]
     for run in runs:
         if run.tags.get("swath.kind") != "run":
             raise SwathError(f"--diff: run {run.run_id} is none that swath has trained")
-    for line in diff_lines(difference(*(stored_numbers(reader, run) for run in runs))):
+    for line in diff_lines(difference(*(stored_values(reader, run) for run in runs))):
         print(one_line(line))
 
 
@@ -189,7 +189,7 @@ def _format(words: argparse.Namespace) -> str:
     return "table" if sys.stdout.isatty() else "csv"
 
 
-def _write(words: argparse.Namespace, frame: pd.DataFrame, rows: Rows) -> None:
+def _write(words: argparse.Namespace, frame: pd.DataFrame, rows: TableData) -> None:
     """Write rows for people, or their frame for programs, where they are to go."""
     kind = _format(words)
     if kind == "table" and words.output is None:

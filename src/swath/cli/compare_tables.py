@@ -10,19 +10,19 @@ import pandas as pd
 
 from swath.analysis import (
     Configuration,
-    Judged,
-    JudgedConfiguration,
-    Placed,
+    Ranked,
+    RankedConfiguration,
+    RankedRun,
     Spread,
     Sweep,
-    are_repeated,
     frame_of,
-    gather,
+    group_by_configuration,
+    have_several_seeds,
     metric_of,
     ordered,
     split_of,
 )
-from swath.cli.tables import RUN, Rows
+from swath.cli.tables import RUN, TableData
 from swath.config import named_values
 from swath.metrics import REPEATED_BY
 from swath.tracking import StoredRun
@@ -64,7 +64,7 @@ def list_frame(sweeps: Sequence[Sweep]) -> pd.DataFrame:
     )
 
 
-def list_rows(frame: pd.DataFrame) -> Rows:
+def list_rows(frame: pd.DataFrame) -> TableData:
     """The rows of `list_frame`, for people."""
     counted = [status.lower() for status in STATUSES]
     rows = []
@@ -82,7 +82,7 @@ def list_rows(frame: pd.DataFrame) -> Rows:
         )
     unseen = [name for name in counted[1:] if not frame[name].any()]
     headings = ("sweep", "id", "began", *counted, "accuracy", "of", "best")
-    return Rows(headings, rows, expendable=(*unseen, "of", "began"))
+    return TableData(headings, rows, optional=(*unseen, "of", "began"))
 
 
 def _text(value: object) -> str:
@@ -97,9 +97,9 @@ def _best(sweep: Sweep) -> _Best:
     metric = metric_of(runs, None)
     best_first = ordered(runs, metric)
     best = best_first[0]
-    if not are_repeated(runs):
+    if not have_several_seeds(runs):
         return _Best(best.run_id, best.named_by(sweep.swept), metric, best.metrics.get(metric, math.nan))
-    first = gather(best_first)[0]
+    first = group_by_configuration(best_first)[0]
     name = named_values(best.params, [field for field in sweep.swept if field not in REPEATED_BY])
     seeds = f"mean over {len(first.by_seed)} seeds"
     value = first.spreads[metric].mean if metric in first.spreads else math.nan
@@ -113,7 +113,7 @@ MARK = "="
 INTERVAL, TIME = "95 % interval", "time (s)"
 
 
-def ranking_rows(judged: Sequence[Judged], swept: Sequence[str], metric: str) -> Rows:
+def ranking_rows(judged: Sequence[RankedRun], swept: Sequence[str], metric: str) -> TableData:
     """A row per run, in the order given; the best stands out."""
     rows = []
     for entry in judged:
@@ -122,7 +122,7 @@ def ranking_rows(judged: Sequence[Judged], swept: Sequence[str], metric: str) ->
         rows.append(
             [
                 str(entry.place),
-                MARK if entry.like_best else "",
+                MARK if entry.tied_with_best else "",
                 *(entry.run.params.get(field, "") for field in swept),
                 _number(entry.value),
                 "" if entry.interval is None else f"{entry.interval[0]:.3f}-{entry.interval[1]:.3f}",
@@ -133,11 +133,11 @@ def ranking_rows(judged: Sequence[Judged], swept: Sequence[str], metric: str) ->
             ]
         )
     headings = ["rank", "", *swept, metric, INTERVAL, "p", *_other_splits(metric), TIME, RUN]
-    expendable = (TIME, "p", *_other_splits(metric), INTERVAL)
-    return _without_empty(Rows(headings, rows, _bold(judged), expendable), metric)
+    optional = (TIME, "p", *_other_splits(metric), INTERVAL)
+    return _without_empty(TableData(headings, rows, _bold(judged), optional), metric)
 
 
-def configuration_rows(judged: Sequence[JudgedConfiguration], swept: Sequence[str], metric: str) -> Rows:
+def configuration_rows(judged: Sequence[RankedConfiguration], swept: Sequence[str], metric: str) -> TableData:
     """A row per configuration with its seeds, in the order given: mean and standard deviation."""
     fields = [field for field in swept if field not in REPEATED_BY]
     most = max((len(entry.configuration.by_seed) for entry in judged), default=0)
@@ -147,7 +147,7 @@ def configuration_rows(judged: Sequence[JudgedConfiguration], swept: Sequence[st
         rows.append(
             [
                 str(entry.place),
-                MARK if entry.like_best else "",
+                MARK if entry.tied_with_best else "",
                 *(found.members[0].params.get(field, "") for field in fields),
                 _seeds(found, metric, most),
                 *_spread_cells(found, metric),
@@ -157,12 +157,12 @@ def configuration_rows(judged: Sequence[JudgedConfiguration], swept: Sequence[st
         )
     others = [part for name in _other_splits(metric) for part in (name, f"{name.partition('/')[0]} s.d.")]
     headings = ["rank", "", *fields, "seeds", metric, "s.d.", "p", *others]
-    return _without_empty(Rows(headings, rows, _bold(judged), expendable=("p", *reversed(others))), metric)
+    return _without_empty(TableData(headings, rows, _bold(judged), optional=("p", *reversed(others))), metric)
 
 
-def _without_empty(found: Rows, metric: str) -> Rows:
+def _without_empty(found: TableData, metric: str) -> TableData:
     """The same without columns in which nothing can stand: splits without images, tests of no accuracy."""
-    for heading in found.expendable:
+    for heading in found.optional:
         place = found.headings.index(heading)
         is_test = heading == "p" and split_of(metric) is not None  # the best alone has none, but others do
         if not is_test and not any(row[place] for row in found.rows):
@@ -170,7 +170,7 @@ def _without_empty(found: Rows, metric: str) -> Rows:
     return found
 
 
-def _bold(judged: Sequence[Placed]) -> list[int]:
+def _bold(judged: Sequence[Ranked]) -> list[int]:
     return [index for index, entry in enumerate(judged) if entry.place == 1]
 
 
@@ -185,15 +185,15 @@ def _spread_cells(found: Configuration, metric: str) -> list[str]:
     return ["", ""] if spread is None else [_number(spread.mean), _number(spread.deviation)]
 
 
-def _p_text(entry: Placed) -> str:
-    if entry.p_best is None or entry.place == 1:
+def _p_text(entry: Ranked) -> str:
+    if entry.p_vs_best is None or entry.place == 1:
         return ""
-    return "<0.001" if entry.p_best < 0.001 else f"{entry.p_best:.3f}"
+    return "<0.001" if entry.p_vs_best < 0.001 else f"{entry.p_vs_best:.3f}"
 
 
 def ranking_frame(
-    judged: Sequence[Judged],
-    groups: Sequence[JudgedConfiguration],
+    judged: Sequence[RankedRun],
+    groups: Sequence[RankedConfiguration],
     unranked: Sequence[StoredRun],
     metric: str,
 ) -> pd.DataFrame:
@@ -210,7 +210,7 @@ def ranking_frame(
     intervals = [entry.interval or (nan, nan) for entry in judged] + [(nan, nan)] * len(unranked)
     frame["interval_low"] = [low for low, _ in intervals]
     frame["interval_high"] = [high for _, high in intervals]
-    frame["p_best"], frame["like_best"] = _p_columns(judged, len(unranked))
+    frame["p_vs_best"], frame["tied_with_best"] = _p_columns(judged, len(unranked))
     if groups:
         of_run = {run.run_id: group for group in groups for run in group.configuration.members}
         mine = [of_run[entry.run.run_id] for entry in judged]
@@ -220,14 +220,16 @@ def ranking_frame(
         frame["seeds"] = pd.array([*counts, *nothing], dtype="Int64")
         frame["mean"] = [*(spread.mean for spread in spreads), *nothing]
         frame["sd"] = [*(spread.deviation for spread in spreads), *nothing]
-        frame["configuration_p_best"], frame["configuration_like_best"] = _p_columns(mine, len(unranked))
+        frame["configuration_p_vs_best"], frame["configuration_tied_with_best"] = _p_columns(
+            mine, len(unranked)
+        )
     return frame
 
 
-def _p_columns(judged: Sequence[Placed], unranked: int) -> tuple[Any, Any]:
+def _p_columns(judged: Sequence[Ranked], unranked: int) -> tuple[Any, Any]:
     """The p value and the mark of each, nothing where there was no test."""
-    values = [float("nan") if entry.p_best is None else entry.p_best for entry in judged]
-    marks = [None if entry.p_best is None else entry.like_best for entry in judged]
+    values = [float("nan") if entry.p_vs_best is None else entry.p_vs_best for entry in judged]
+    marks = [None if entry.p_vs_best is None else entry.tied_with_best for entry in judged]
     nothing = [None] * unranked
     return [*values, *nothing], pd.array([*marks, *nothing], dtype="boolean")
 

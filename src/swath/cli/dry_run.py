@@ -6,12 +6,12 @@ from rich.console import Console
 
 from swath.cli.command import output_console
 from swath.cli.progress import duration
-from swath.cli.tables import Rows, print_table
+from swath.cli.tables import TableData, print_table
 from swath.cli.validation import CheckedCommand
 from swath.config import computed_values
 from swath.planning import (
     LaneGroup,
-    LaneLimits,
+    LaneWidths,
     alone,
     memory_for_groups,
     plan_groups,
@@ -34,7 +34,7 @@ def print_plan(checked: CheckedCommand) -> None:
     """Print the plan. TensorFlow and MLflow are not loaded, nothing is trained, nothing is written."""
     console = output_console()
     memory_bytes = memory_for_groups(available_bytes())
-    limits = LaneLimits(checked.configs[0].fuse.max_lanes, memory_bytes)
+    limits = LaneWidths(checked.configs[0].fuse.max_lanes, memory_bytes)
     if checked.fused:
         groups, at_a_time = _plan(checked, limits), workers()
     else:  # any other launcher brings one job after the other
@@ -46,10 +46,10 @@ def print_plan(checked: CheckedCommand) -> None:
         _print(console, f"... and {len(checked.configs) - MOST_ROWS} more configurations")
     _print(console, "")
     print_table(console, _groups(groups))
-    if limits.unprobed:
+    if limits.unverified:
         _print(
             console,
-            f"{_count(len(limits.unprobed), 'width')} still to be probed on this machine; groups get "
+            f"{_count(len(limits.unverified), 'width')} still to be probed on this machine; groups get "
             "narrower where one does not keep the bits.",
         )
     _print(
@@ -61,7 +61,7 @@ def print_plan(checked: CheckedCommand) -> None:
     _print(console, "A dry run: nothing was trained, nothing was written.")
 
 
-def _plan(checked: CheckedCommand, limits: LaneLimits) -> list[LaneGroup]:
+def _plan(checked: CheckedCommand, limits: LaneWidths) -> list[LaneGroup]:
     """The groups of each lot that the sweeper hands to its launcher, with the numbers that the jobs have."""
     groups = []
     for first in range(0, len(checked.configs), checked.at_a_time):
@@ -80,23 +80,23 @@ def _heading(checked: CheckedCommand, groups: list[LaneGroup]) -> str:
     )
 
 
-def _configurations(checked: CheckedCommand, groups: list[LaneGroup]) -> Rows:
+def _configurations(checked: CheckedCommand, groups: list[LaneGroup]) -> TableData:
     fields = checked.swept or SHOWN_WHERE_NOTHING_IS_SWEPT
     group_of = {run.job: number for number, group in enumerate(groups, start=1) for run in group.runs}
     rows = []
     for job, config in enumerate(checked.configs[:MOST_ROWS]):
         values = computed_values(config)
         rows.append([str(job), *(str(values[name]) for name in fields), str(group_of[job])])
-    return Rows(("job", *fields, "group"), rows)
+    return TableData(("job", *fields, "group"), rows)
 
 
-def _groups(groups: list[LaneGroup]) -> Rows:
+def _groups(groups: list[LaneGroup]) -> TableData:
     rows = []
     for number, group in enumerate(groups[:MOST_ROWS], start=1):
         counts = (group.shared.batch_size, group.shared.seed, len(group.lanes), len(group.runs))
         cells = (number, *counts, group.max_steps, f"{training_s(group):.1f} s")
         rows.append([str(cell) for cell in cells])
-    return Rows(("group", "batch_size", "seed", "lanes", "runs", "steps", "training, alone"), rows)
+    return TableData(("group", "batch_size", "seed", "lanes", "runs", "steps", "training, alone"), rows)
 
 
 def _store(checked: CheckedCommand) -> str:

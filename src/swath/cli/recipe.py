@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from swath.analysis import Verdict, cannot, find_sweep, run_with
+from swath.analysis import Verdict, find_sweep, not_reproducible, run_with
 from swath.config import RunConfig, read_stored_config, stored_config
 from swath.errors import SwathError
 from swath.sweeps import CannotReproduceError, original_of, stored_overrides
@@ -18,7 +18,7 @@ Chosen = list[tuple[str, StoredRun | Verdict]]
 """What was typed for each run, and the run, or why there is none."""
 
 
-def chosen_runs(reader: Reader, words: argparse.Namespace) -> Chosen:
+def selected_runs(reader: Reader, words: argparse.Namespace) -> Chosen:
     """The runs that a command names.
 
     Raises:
@@ -32,18 +32,18 @@ def chosen_runs(reader: Reader, words: argparse.Namespace) -> Chosen:
         try:
             found.append((typed, run_with(reader, typed)))
         except SwathError as error:
-            found.append((typed, cannot(str(error))))
+            found.append((typed, not_reproducible(str(error))))
     return found
 
 
-def say_if_moved(reader: Reader) -> None:
+def note_relocation(reader: Reader) -> None:
     """Say where the files of a copied store are read."""
     if reader.moved is not None:
         line = f"files are read from {reader.moved}, beside the database; it has other addresses"
         print(line, file=sys.stderr)
 
 
-def chosen_config(words: argparse.Namespace) -> RunConfig | None:
+def selected_config(words: argparse.Namespace) -> RunConfig | None:
     """The config file that a command names; None where each run has its own.
 
     Raises:
@@ -65,9 +65,9 @@ def show(words: argparse.Namespace) -> int:
       SwathError: the store cannot be read.
     """
     reader = open_reader(words.uri)
-    config = chosen_config(words)
+    config = selected_config(words)
     status = 0
-    for typed, run in chosen_runs(reader, words):
+    for typed, run in selected_runs(reader, words):
         if isinstance(run, Verdict):
             print(f"{typed}  {run.text}")
             status = CANNOT
@@ -79,7 +79,7 @@ def show(words: argparse.Namespace) -> int:
             print(f"{run.run_id}  cannot be reproduced: {error}")
             status = CANNOT
             continue
-        say_if_moved(reader)
+        note_relocation(reader)
         print(f"# run {run.run_id}: {run.name}")
         for line in ways:
             print(line)

@@ -18,14 +18,14 @@ LINE_EVERY_S = 10.0
 """Time between two lines on the progress of a sweep where no terminal shows it."""
 
 
-class Screen(AbstractContextManager["Screen"], Protocol):
+class ProgressReporter(AbstractContextManager["ProgressReporter"], Protocol):
     """An observer that has the screen until it is left."""
 
     def __call__(self, event: Event) -> None:
         """Show what has happened."""
 
 
-class SingleRunScreen(AbstractContextManager["SingleRunScreen"]):
+class SingleRunReporter(AbstractContextManager["SingleRunReporter"]):
     """The lines of the tutorial: the training accuracy now and then, the test accuracy, the total time."""
 
     def __init__(self, output: TextIO | None = None) -> None:
@@ -60,7 +60,7 @@ class SingleRunScreen(AbstractContextManager["SingleRunScreen"]):
         print(line, file=self._output, flush=True)
 
 
-class PlainSweepScreen(AbstractContextManager["PlainSweepScreen"]):
+class PlainReporter(AbstractContextManager["PlainReporter"]):
     """Plain lines: every failure when it happens, the progress now and then."""
 
     def __init__(
@@ -103,7 +103,7 @@ class PlainSweepScreen(AbstractContextManager["PlainSweepScreen"]):
 REFRESHES_PER_S = 4
 
 
-class LiveSweepScreen(AbstractContextManager["LiveSweepScreen"]):
+class BarReporter(AbstractContextManager["BarReporter"]):
     """Bars at the lower end of the screen; what else is printed, logs too, goes on above them."""
 
     def __init__(self, name: str, progress: Progress, console: Console) -> None:

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 from rich.console import Console
 
-from swath.cli.tables import RUN, Rows, print_table
+from swath.cli.tables import RUN, TableData, print_table
 from swath.config import computed_values, readable_name, varying
 from swath.datasets import DATASETS
-from swath.execution import Launch, RunResult, rank_results
+from swath.execution import RunResult, SweepInfo, rank_results
 from swath.metrics import Ranking
-from swath.tracking import StoreInfo, compare_command, run_page, see_lines, sweep_pages
+from swath.tracking import StoreInfo, compare_command, run_page, sweep_pages, ui_hints
 from swath.training import TRAIN_ACCURACY_STEPS
 
 MOST_ROWS = 100
@@ -28,7 +28,7 @@ TIME = "time (s)"
 def print_sweep(
     results: Sequence[RunResult],
     asked_for: int,
-    launch: Launch,
+    sweep_info: SweepInfo,
     store: StoreInfo,
     console: Console,
     wall_s: float,
@@ -38,36 +38,38 @@ def print_sweep(
     Args:
       results: of the configurations that were begun, in the order asked for.
       asked_for: how many there were to be.
-      launch: the sweep.
+      sweep_info: the sweep.
       store: where they are.
       console: where to print.
       wall_s: seconds that all of it has taken.
     """
-    launch = replace(launch, swept=launch.swept or varying([result.config for result in results]))
+    sweep_info = replace(sweep_info, swept=sweep_info.swept or varying([result.config for result in results]))
     finished = [result for result in results if result.status == "FINISHED"]
     if finished:
         ranking = rank_results(finished)
-        print_table(console, _table([finished[index] for index in ranking.order[:MOST_ROWS]], launch.swept))
+        print_table(
+            console, _table([finished[index] for index in ranking.order[:MOST_ROWS]], sweep_info.swept)
+        )
         if len(finished) > MOST_ROWS:
             print_line(console, f"The best {MOST_ROWS} of {len(finished)}; the MLflow UI shows all.")
-        _print_ranking_note(ranking, finished, launch.over_seeds, console)
-    _print_failures([result for result in results if result.status != "FINISHED"], launch, console)
+        _print_ranking_note(ranking, finished, sweep_info.over_seeds, console)
+    _print_failures([result for result in results if result.status != "FINISHED"], sweep_info, console)
     left = asked_for - len(results)
     not_begun = f"; {left} were not begun" if left else ""
     steps = sum(result.config.max_steps for result in finished if not result.before)
     print_line(
         console,
         f"{len(finished)} of {asked_for} configurations finished in {wall_s:.1f} s, {steps / wall_s:,.0f} "
-        f"steps/s all in all{not_begun}; sweep {launch.sweep}, id {launch.sweep_id}",
+        f"steps/s all in all{not_begun}; sweep {sweep_info.sweep}, id {sweep_info.sweep_id}",
     )
     known = next((result.run_id for result in results if result.run_id is not None), None)
     if known is not None:
         best_first = [str(finished[index].run_id) for index in ranking.order] if finished else []
-        pages = sweep_pages(store.experiment_id, launch.sweep_id, best_first)
-        for line in see_lines(store.uri, pages, known):
+        pages = sweep_pages(store.experiment_id, sweep_info.sweep_id, best_first)
+        for line in ui_hints(store.uri, pages, known):
             print_line(console, line)
         if finished:
-            command = compare_command(store.uri, launch.sweep_id)
+            command = compare_command(store.uri, sweep_info.sweep_id)
             print_line(console, f"How sure that is, and what mattered: {command}")
 
 
@@ -79,11 +81,11 @@ def print_single(result: RunResult, store: StoreInfo, console: Console) -> None:
         return
     print_line(console, f"Run {result.run_id}")
     pages = [("its page", run_page(store.experiment_id, result.run_id))]
-    for line in see_lines(store.uri, pages, result.run_id):
+    for line in ui_hints(store.uri, pages, result.run_id):
         print_line(console, line)
 
 
-def _print_failures(others: Sequence[RunResult], launch: Launch, console: Console) -> None:
+def _print_failures(others: Sequence[RunResult], sweep_info: SweepInfo, console: Console) -> None:
     """A line for each; one line for many with the same reason."""
     reasons: dict[tuple[str, str | None], list[RunResult]] = {}
     for result in others:
@@ -95,18 +97,18 @@ def _print_failures(others: Sequence[RunResult], launch: Launch, console: Consol
             continue
         for result in alike:
             run = "" if not result.run_id else f" (run {result.run_id})"
-            lines.append(f"{status} {readable_name(result.config, launch.swept)}: {error}{run}")
+            lines.append(f"{status} {readable_name(result.config, sweep_info.swept)}: {error}{run}")
     for line in lines[:MOST_ROWS]:
         print_line(console, line)
     if len(lines) > MOST_ROWS:
         print_line(console, f"... and {len(lines) - MOST_ROWS} lines of this kind")
 
 
-def print_check(compared: Sequence[tuple[RunResult, bool]], launch: Launch, console: Console) -> None:
+def print_check(compared: Sequence[tuple[RunResult, bool]], sweep_info: SweepInfo, console: Console) -> None:
     """Print whether configurations that were trained once more, alone, have the same bits."""
     for result, same in compared:
         if not same:
-            name = readable_name(result.config, launch.swept)
+            name = readable_name(result.config, sweep_info.swept)
             print_line(console, f"fuse.check: {name} has other bits alone (run {result.run_id})")
     identical = sum(same for _, same in compared)
     print_line(
@@ -125,7 +127,7 @@ def print_line(console: Console, line: str) -> None:
     console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-def _table(ranked: Sequence[RunResult], swept: Sequence[str]) -> Rows:
+def _table(ranked: Sequence[RunResult], swept: Sequence[str]) -> TableData:
     splits = [
         split
         for split in ("validation", "test")
@@ -145,7 +147,7 @@ def _table(ranked: Sequence[RunResult], swept: Sequence[str]) -> Rows:
             ]
         )
     train, *others = (f"{split} accuracy" for split in ("train", *splits))
-    return Rows(("rank", *swept, train, *others, TIME, RUN), rows, bold=[0], expendable=(TIME, train))
+    return TableData(("rank", *swept, train, *others, TIME, RUN), rows, bold=[0], optional=(TIME, train))
 
 
 def _print_ranking_note(ranking: Ranking, results: Sequence[RunResult], over: str, console: Console) -> None:

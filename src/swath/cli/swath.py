@@ -17,7 +17,7 @@ from swath.tracking import TRACKING_VARIABLE
 
 
 @dataclass(frozen=True)
-class Words:
+class Arguments:
     """What was typed.
 
     Attributes:
@@ -33,7 +33,7 @@ class Words:
     user_folders: tuple[Path, ...]
 
     @property
-    def runs_something(self) -> bool:
+    def trains(self) -> bool:
         """Whether configurations are to be trained, rather than something shown."""
         flags = self.flags
         return not (flags.help or flags.hydra_help or flags.cfg or flags.shell_completion or flags.info)
@@ -57,7 +57,7 @@ class Words:
         return [*words, *kept, *shown_uri]
 
 
-def read_words(arguments: list[str]) -> Words:
+def read_arguments(arguments: list[str]) -> Arguments:
     """Read the words of a command.
 
     Raises:
@@ -74,7 +74,7 @@ def read_words(arguments: list[str]) -> Words:
         if not folders[0].is_dir():
             raise ConfigError([f"--config-dir {flags.config_dir}: there is no such folder"])
     name = (flags.config_name or "config").removesuffix(".yaml")
-    return Words(flags, name, tuple(flags.overrides), folders)
+    return Arguments(flags, name, tuple(flags.overrides), folders)
 
 
 class _OneLineParser(ArgumentParser):
@@ -160,11 +160,11 @@ def run(arguments: list[str]) -> int:
     Raises:
       SwathError: what went wrong, in words for the person who typed it.
     """
-    from swath.cli.command import carry_out, hand_to_hydra, run_nothing
+    from swath.cli.command import hand_to_hydra, run_command, run_nothing
     from swath.cli.validation import check_command
     from swath.config import primary_configs, register
 
-    words = read_words(arguments)
+    words = read_arguments(arguments)
     register(words.user_folders)
     if words.flags.help:
         print(help_text())
@@ -179,12 +179,12 @@ def run(arguments: list[str]) -> int:
     checked = check_command(
         words.config_name, list(words.overrides), words.flags.multirun, words.user_folders
     )
-    hidden = keep_password(checked.configs[0].tracking.uri)
-    if not words.runs_something:
-        return hand_to_hydra(words, hidden, run_nothing)
+    password_overrides = keep_password(checked.configs[0].tracking.uri)
+    if not words.trains:
+        return hand_to_hydra(words, password_overrides, run_nothing)
     if checked.configs[0].dry_run:
         from swath.cli.dry_run import print_plan
 
         print_plan(checked)
         return 0
-    return carry_out(words, checked, hidden)
+    return run_command(words, checked, password_overrides)

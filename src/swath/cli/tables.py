@@ -42,7 +42,7 @@ BREAKS = r"(?<=[/_])(?=\w)| (?=\S+$)"
 
 
 @dataclass(frozen=True)
-class Rows:
+class TableData:
     """A table before it is laid out.
 
     Attributes:
@@ -55,20 +55,20 @@ class Rows:
     headings: Sequence[str]
     rows: Sequence[Sequence[str]]
     bold: Sequence[int] = ()
-    expendable: Sequence[str] = ()
+    optional: Sequence[str] = ()
 
-    def without(self, heading: str) -> "Rows":
+    def without(self, heading: str) -> "TableData":
         """The same without a column."""
         kept = [place for place, name in enumerate(self.headings) if name != heading]
         return replace(
             self,
             headings=[self.headings[place] for place in kept],
             rows=[[row[place] for place in kept] for row in self.rows],
-            expendable=[name for name in self.expendable if name != heading],
+            optional=[name for name in self.optional if name != heading],
         )
 
 
-def print_table(console: Console, found: Rows) -> None:
+def print_table(console: Console, found: TableData) -> None:
     """Print a table whole where it fits.
 
     Where it does not: with the first digits of run ids, then with headings in several lines, then
@@ -84,7 +84,7 @@ def print_table(console: Console, found: Rows) -> None:
     wide.print(table)
 
 
-def table_text(found: Rows, width: int) -> str:
+def table_text(found: TableData, width: int) -> str:
     """A table as text, in lines of up to `width` characters."""
     text = io.StringIO()
     print_table(Console(file=text, width=width), found)
@@ -96,16 +96,16 @@ def one_line(text: str) -> str:
     return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", text)
 
 
-def _narrower_and_narrower(found: Rows) -> Iterator[Table]:
+def _narrower_and_narrower(found: TableData) -> Iterator[Table]:
     yield _table(found, broken=False, id_digits=None)
     yield _table(found, broken=False, id_digits=SHORT_ID)
     yield _table(found, broken=True, id_digits=SHORT_ID)
-    for heading in found.expendable:
+    for heading in found.optional:
         found = found.without(heading)
         yield _table(found, broken=True, id_digits=SHORT_ID)
 
 
-def _table(found: Rows, broken: bool, id_digits: int | None) -> Table:
+def _table(found: TableData, broken: bool, id_digits: int | None) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0) if broken else (0, 1))
     for place, heading in enumerate(found.headings):
         lines = re.sub(BREAKS if broken else BEFORE_ACCURACY, "\n", heading)
@@ -154,7 +154,7 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def as_markdown(found: Rows) -> str:
+def as_markdown(found: TableData) -> str:
     """A Markdown table; the first column to the left, the others to the right."""
     line = "|---|" + "---:|" * (len(found.headings) - 1)
     lines = [_cells(found.headings), line, *(_cells(row) for row in found.rows)]

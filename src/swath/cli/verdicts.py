@@ -9,14 +9,22 @@ import mlflow
 from mlflow.tracking import MlflowClient
 from tqdm import tqdm
 
-from swath.analysis import Verdict, cannot, verdict_on
-from swath.cli.recipe import chosen_config, chosen_runs, say_if_moved
+from swath.analysis import Verdict, not_reproducible, verdict_on
+from swath.cli.recipe import note_relocation, selected_config, selected_runs
 from swath.config import fingerprint
 from swath.errors import ConfigError
-from swath.execution import Event, Launch, RunResult, StepsDone
+from swath.execution import Event, RunResult, StepsDone, SweepInfo
 from swath.sweeps import CannotReproduceError, Original, Repeater, original_of
 from swath.system import hide_passwords
-from swath.tracking import BeginsRuns, Reader, Recorder, StoreAddress, StoringRecorder, Tracker, open_reader
+from swath.tracking import (
+    InMemoryTracker,
+    MlflowTracker,
+    Reader,
+    StoreAddress,
+    TeeTracker,
+    Tracker,
+    open_reader,
+)
 
 REPRODUCED = "swath.reproduced"
 """Tag of a run that was trained again: the verdict."""
@@ -29,18 +37,18 @@ def verdicts(words: argparse.Namespace) -> int:
       SwathError: the store cannot be read, or none of the runs could be looked for.
     """
     reader = open_reader(words.uri)
-    config = chosen_config(words)
+    config = selected_config(words)
     data_dir = None if words.data_dir is None else str(words.data_dir)
     lines: list[tuple[str, Verdict | Original]] = []
-    for typed, run in chosen_runs(reader, words):
+    for typed, run in selected_runs(reader, words):
         if isinstance(run, Verdict):
             lines.append((typed, run))
             continue
         try:
             lines.append((run.run_id, original_of(reader, run, data_dir, config)))
         except CannotReproduceError as error:
-            lines.append((run.run_id, cannot(str(error))))
-    say_if_moved(reader)
+            lines.append((run.run_id, not_reproducible(str(error))))
+    note_relocation(reader)
     found = _trained(words, reader, lines)
     for name, entry in found:
         print(f"{name}  {hide_passwords(entry.text)}")
@@ -52,19 +60,19 @@ def _trained(
 ) -> list[tuple[str, Verdict]]:
     originals = [entry for _, entry in lines if isinstance(entry, Original)]
     tracker = _tracker(words, originals) if words.record and originals else None
-    recorder: BeginsRuns = Recorder()
+    recorder: Tracker = InMemoryTracker()
     if tracker is not None:
         repeats: dict[tuple[str, str], list[str]] = {}
         for original in originals:
             identity = fingerprint(original.config), original.run.tags["swath.data_digest"]
             repeats.setdefault(identity, []).append(original.run.run_id)
-        recorder = StoringRecorder(tracker, repeats)
+        recorder = TeeTracker(tracker, repeats)
     command = hide_passwords(shlex.join(["swath-reproduce", *sys.argv[1:]]))
-    launch = Launch("reproduction", uuid.uuid4().hex[:12], (), command)
+    sweep_info = SweepInfo("reproduction", uuid.uuid4().hex[:12], (), command)
     steps = sum(original.config.max_steps for original in originals)
     try:
         with tqdm(total=steps, unit=" steps", desc="training again", leave=False, disable=None) as bar:
-            found = _verdicts(Repeater(launch, recorder, _Counting(bar)), lines, words.rtol)
+            found = _verdicts(Repeater(sweep_info, recorder, _Counting(bar)), lines, words.rtol)
         if tracker is not None:
             _record(tracker, found)
     finally:
@@ -93,7 +101,7 @@ def _verdicts(
             try:
                 repeater.check_data(entry)
             except CannotReproduceError as error:
-                checked.append((name, cannot(str(error))))
+                checked.append((name, not_reproducible(str(error))))
                 continue
         checked.append((name, entry))
     todo = [entry for _, entry in checked if isinstance(entry, Original)]
@@ -108,26 +116,26 @@ def _verdicts(
             continue
         result, numbers = next(repeated)
         if numbers is None:
-            found.append((name, cannot(f"it could not be trained again: {result.error}"), None))
+            found.append((name, not_reproducible(f"it could not be trained again: {result.error}"), None))
             continue
         bits = entry.run.tags.get("swath.bits", "")
         found.append((name, verdict_on(entry.numbers, numbers, bits, result.bits, rtol), result))
     return found
 
 
-def _tracker(words: argparse.Namespace, originals: list[Original]) -> Tracker:
+def _tracker(words: argparse.Namespace, originals: list[Original]) -> MlflowTracker:
     """A tracker for the experiment of the originals."""
     experiments = {original.run.experiment_id for original in originals}
     if len(experiments) > 1:
         raise ConfigError(["--record: expected runs of one experiment; record them one by one"])
     uri = words.uri or mlflow.get_tracking_uri()
     name = MlflowClient(tracking_uri=uri).get_experiment(experiments.pop()).name
-    tracker = Tracker()
+    tracker = MlflowTracker()
     tracker.open(StoreAddress(uri, name, None)).result()
     return tracker
 
 
-def _record(tracker: Tracker, found: list[tuple[str, Verdict, RunResult | None]]) -> None:
+def _record(tracker: MlflowTracker, found: list[tuple[str, Verdict, RunResult | None]]) -> None:
     """Put each verdict on the original and on its repetition.
 
     Raises:

@@ -126,7 +126,7 @@ class TrackingConfig:
 
 
 @dataclass(frozen=True)
-class FuseConfig:
+class LanesConfig:
     """How configurations are trained side by side."""
 
     max_lanes: int = documented(
@@ -198,7 +198,7 @@ class RunConfig:
     )
     data: DataConfig = MISSING
     tracking: TrackingConfig = MISSING
-    fuse: FuseConfig = MISSING
+    fuse: LanesConfig = MISSING
     checkpoint: CheckpointConfig = MISSING
     resume: str = documented(
         "run",

@@ -19,7 +19,7 @@ CHUNK_BYTES = 4096
 
 
 @dataclass(frozen=True)
-class Patience:
+class Timeouts:
     """How long to wait for a server, in seconds.
 
     Attributes:
@@ -79,7 +79,7 @@ class _Progress:
             self._bar.close()
 
 
-def fetch(url: str, sha256: str, path: Path, patience: Patience | None = None) -> Path:
+def fetch(url: str, sha256: str, path: Path, patience: Timeouts | None = None) -> Path:
     """Download a file, unless it is already there with the right checksum.
 
     A download goes on for as long as bytes flow, and is given up when none do. Call it while holding a lock
@@ -90,7 +90,7 @@ def fetch(url: str, sha256: str, path: Path, patience: Patience | None = None) -
       url: http or https address.
       sha256: of the whole file, in hex.
       path: where to put the file.
-      patience: time-outs; those of `Patience` if not given.
+      patience: time-outs; those of `Timeouts` if not given.
 
     Returns:
       `path`.
@@ -100,7 +100,7 @@ def fetch(url: str, sha256: str, path: Path, patience: Patience | None = None) -
     """
     if path.is_file() and pooch.file_hash(str(path), alg="sha256") == sha256:
         return path
-    failure = _download(url, sha256, path, patience or Patience())
+    failure = _download(url, sha256, path, patience or Timeouts())
     if failure is None:
         return path
     raise DataError(
@@ -109,7 +109,7 @@ def fetch(url: str, sha256: str, path: Path, patience: Patience | None = None) -
     )
 
 
-def _download(url: str, sha256: str, path: Path, patience: Patience) -> str | None:
+def _download(url: str, sha256: str, path: Path, patience: Timeouts) -> str | None:
     """Download in a thread that is left alone once it has been silent for too long; returns why it failed."""
     pooch.get_logger().setLevel(logging.WARNING)
     progress = _Progress(path.name)
@@ -137,7 +137,7 @@ def _download(url: str, sha256: str, path: Path, patience: Patience) -> str | No
 
 
 def _attempts(
-    url: str, sha256: str, file_name: str, staging: Path, patience: Patience, progress: _Progress
+    url: str, sha256: str, file_name: str, staging: Path, patience: Timeouts, progress: _Progress
 ) -> str | None:
     """Try until the file is in the staging folder; returns None, or why the last attempt failed."""
     downloader = pooch.HTTPDownloader(

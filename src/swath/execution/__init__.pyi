@@ -9,8 +9,8 @@ from .events import Starting as Starting
 from .events import StepsDone as StepsDone
 from .runner import Runner as Runner
 from .runs import SINGLE as SINGLE
-from .runs import Launch as Launch
 from .runs import RunRequest as RunRequest
 from .runs import RunResult as RunResult
+from .runs import SweepInfo as SweepInfo
 from .runs import rank_results as rank_results
 from .trial_run import runtime_tags as runtime_tags

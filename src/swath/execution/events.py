@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from swath.config import RunConfig
 from swath.execution.runs import RunResult
-from swath.planning import LaneGroup, Span
+from swath.planning import LaneGroup, Segment
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class SegmentDone:
     """
 
     group: LaneGroup
-    span: Span
+    span: Segment
     lanes: int
 
 
@@ -88,7 +88,7 @@ Observer = Callable[[Event], None]
 """Somebody who watches. Called from several threads, one at a time."""
 
 
-class Stop:
+class Cancellation:
     """Says to groups that are being trained that they shall end, and why."""
 
     def __init__(self) -> None:

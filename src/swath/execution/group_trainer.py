@@ -12,19 +12,19 @@ from numpy.typing import NDArray
 from swath.config import readable_name
 from swath.datasets import PIXELS, Dataset
 from swath.errors import SwathError
-from swath.execution.events import GroupEnded, Observer, SegmentDone, Stop
-from swath.execution.trial_run import LaneRun
-from swath.planning import LaneGroup, Usable, plan_spans, segment_steps_of, step_s
+from swath.execution.events import Cancellation, GroupEnded, Observer, SegmentDone
+from swath.execution.trial_run import TrialRun
+from swath.planning import LaneGroup, WidthLimit, plan_segments, segment_steps_of, step_s
 from swath.tracking import Status
 from swath.training import (
     Checkpoints,
     Evaluate,
-    GroupTraining,
     LaneCheckpoint,
+    LaneTraining,
     Program,
     ResidentData,
     Scores,
-    Segment,
+    SegmentResult,
     Split,
     lane_key,
 )
@@ -37,7 +37,7 @@ LEAVING_PAYS_S = 1.0
 
 
 @dataclass(frozen=True)
-class Compiled:
+class CompiledData:
     """What groups with the same data and preprocessing share.
 
     Attributes:
@@ -59,7 +59,7 @@ class _Evaluated:
     duration_s: float
 
 
-class GroupRun:
+class GroupTrainer:
     """A lane group that is being trained, and the runs in it.
 
     Args:
@@ -75,10 +75,10 @@ class GroupRun:
     def __init__(
         self,
         group: LaneGroup,
-        runs: Sequence[LaneRun],
-        compiled: Compiled,
-        usable: Usable,
-        stop: Stop,
+        runs: Sequence[TrialRun],
+        compiled: CompiledData,
+        usable: WidthLimit,
+        stop: Cancellation,
         observer: Observer,
         checkpoints: Checkpoints | None = None,
     ) -> None:
@@ -95,11 +95,11 @@ class GroupRun:
         """Train until every run has ended. A fault is not raised: it ends the runs here as FAILED."""
         try:
             starts = [self._starting_parameters(lane) for lane in range(len(self._group.lanes))]
-            training = GroupTraining(
+            training = LaneTraining(
                 self._group, self._compiled.program, PIXELS, starts=[each for each in starts if each]
             )
             segment = None
-            for span in plan_spans(self._group, segment_steps_of(self._group)):
+            for span in plan_segments(self._group, segment_steps_of(self._group)):
                 if self._stop.is_set():
                     if segment is not None:
                         self._save(segment)
@@ -111,7 +111,7 @@ class GroupRun:
                     self._forget()
                     return
                 self._keep(segment)
-                self._let_go(training)
+                self._compact_lanes(training)
         except Exception as error:
             _log.debug("training failed", exc_info=error)
             self._abort("FAILED", f"{type(error).__name__}: {error}".splitlines()[0], error)
@@ -121,17 +121,17 @@ class GroupRun:
     def _starting_parameters(self, lane: int) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
         return next(run.starting_parameters for run in self._runs if run.lane == lane)
 
-    def _keep(self, segment: Segment) -> None:
+    def _keep(self, segment: SegmentResult) -> None:
         """Save where the lanes stand, when it is time."""
         if self._checkpoints is not None and self._checkpoints.due(self._name):
             self._save(segment)
 
-    def _save(self, segment: Segment) -> None:
+    def _save(self, segment: SegmentResult) -> None:
         if self._checkpoints is not None:
             digest = self._compiled.dataset.digest
             of_lanes = {run.lane: run for run in self._alive()}
             lanes = [
-                LaneCheckpoint(lane_key(run.config, digest), run.standing(segment))
+                LaneCheckpoint(lane_key(run.config, digest), run.state_after(segment))
                 for run in of_lanes.values()
             ]
             self._checkpoints.save(self._name, lanes)
@@ -140,14 +140,14 @@ class GroupRun:
         if self._checkpoints is not None:
             self._checkpoints.drop(self._name)
 
-    def _alive(self) -> list[LaneRun]:
+    def _alive(self) -> list[TrialRun]:
         return [run for run in self._runs if not run.ended.done()]
 
     def _abort(self, status: Status, reason: str, fault: Exception | None = None) -> None:
         for run in self._alive():
             run.abort(status, reason, fault)
 
-    def _let_go(self, training: GroupTraining) -> None:
+    def _compact_lanes(self, training: LaneTraining) -> None:
         """Let lanes whose runs have all ended leave the program, where that pays and keeps the bits."""
         alive = self._alive()
         needed = sorted({run.lane for run in alive})
@@ -158,11 +158,11 @@ class GroupRun:
         if self._usable(shared, len(needed)) == len(needed):
             training.keep(needed)
 
-    def _feed(self, segment: Segment) -> None:
+    def _feed(self, segment: SegmentResult) -> None:
         alive = self._alive()
         lanes_alive = len({run.lane for run in alive})
         for run in alive:
-            self._guarded(run, lambda run: run.add_steps(segment, lanes_alive))
+            self._isolate_failure(run, lambda run: run.add_steps(segment, lanes_alive))
         self._observer(SegmentDone(self._group, segment.span, len(segment.lanes)))
         config, end = self._group.shared, segment.span.end
         alive = self._alive()
@@ -175,18 +175,18 @@ class GroupRun:
         scores, share_s = validation.scores, validation.duration_s / len(alive if due else finishing)
         if due and scores is not None:
             for run in going_on:
-                self._guarded(run, lambda run: run.add_validation(segment, scores, share_s))
+                self._isolate_failure(run, lambda run: run.add_validation(segment, scores, share_s))
         if finishing:
             test = self._evaluate(segment, self._compiled.data.test)
             test_scores, shares_s = test.scores, share_s + test.duration_s / len(finishing)
             assert test_scores is not None
             data, dataset = self._compiled.data, self._compiled.dataset
             for run in finishing:
-                self._guarded(
+                self._isolate_failure(
                     run, lambda run: run.finish(segment, scores, test_scores, shares_s, data, dataset)
                 )
 
-    def _guarded(self, run: LaneRun, feed: Callable[[LaneRun], None]) -> None:
+    def _isolate_failure(self, run: TrialRun, feed: Callable[[TrialRun], None]) -> None:
         """Feed one run; what goes wrong with its tracking ends that run alone."""
         try:
             feed(run)
@@ -199,7 +199,7 @@ class GroupRun:
             if not run.ended.done():
                 run.abort("FAILED", reason, error)
 
-    def _evaluate(self, segment: Segment, split: Split) -> _Evaluated:
+    def _evaluate(self, segment: SegmentResult, split: Split) -> _Evaluated:
         if len(split) == 0:
             return _Evaluated(None, 0.0)
         started = time.perf_counter()

@@ -10,14 +10,14 @@ from functools import partial
 from swath.config import DataConfig, RunConfig, readable_name
 from swath.datasets import Dataset
 from swath.errors import SwathError
-from swath.execution.events import Event, GroupEnded, Note, Observer, Planned, RunEnded, Stop
-from swath.execution.group_trainer import Compiled, GroupRun
-from swath.execution.runs import Launch, RunRequest, RunResult
-from swath.execution.trial_run import LaneRun, can_pass, run_start
-from swath.planning import Lane, LaneGroup, LaneLimits, PlannedRun, alone, memory_for_groups, plan_groups
+from swath.execution.events import Cancellation, Event, GroupEnded, Note, Observer, Planned, RunEnded
+from swath.execution.group_trainer import CompiledData, GroupTrainer
+from swath.execution.runs import RunRequest, RunResult, SweepInfo
+from swath.execution.trial_run import TrialRun, is_transient, run_info
+from swath.planning import Lane, LaneGroup, LaneWidths, PlannedRun, alone, memory_for_groups, plan_groups
 from swath.system import available_bytes, workers
-from swath.tracking import BeginsRuns, UntrackedRun
-from swath.training import Checkpoints, compile_evaluation, compile_program, keeps_bits, make_resident
+from swath.tracking import NullRunLogger, Tracker
+from swath.training import Checkpoints, compile_evaluation, compile_program, is_bit_exact, make_resident
 
 _log = logging.getLogger("swath")
 
@@ -26,7 +26,7 @@ class Runner:
     """Trains configurations and tracks each as its own run; keeps data and compiled programs between calls.
 
     Args:
-      launch: what the runs have in common.
+      sweep_info: what the runs have in common.
       tracker: begins a run; its store has been opened.
       datasets: the images of every configuration that will be asked for.
       observer: told what happens, from several threads, one at a time.
@@ -38,8 +38,8 @@ class Runner:
 
     def __init__(
         self,
-        launch: Launch,
-        tracker: BeginsRuns,
+        sweep_info: SweepInfo,
+        tracker: Tracker,
         datasets: Mapping[DataConfig, Dataset],
         observer: Observer,
         max_lanes: int,
@@ -47,19 +47,19 @@ class Runner:
         retries: int = 0,
         stop_on_failure: bool = False,
     ) -> None:
-        self._launch = launch
+        self._launch = sweep_info
         self._tracker = tracker
         self._datasets = datasets
         self._observer = observer
-        self._usable = LaneLimits(
+        self._usable = LaneWidths(
             max_lanes,
             memory_for_groups(available_bytes()),
-            self._keeps_bits,
+            self._is_bit_exact,
             lambda text: observer(Note(text)),
         )
-        self._compiled: dict[tuple[DataConfig, str], Compiled] = {}
+        self._compiled: dict[tuple[DataConfig, str], CompiledData] = {}
         self._compiling = threading.Lock()
-        self._stop = Stop()
+        self._stop = Cancellation()
         self._checkpoints = checkpoints
         self._retries = retries
         self._stop_on_failure = stop_on_failure
@@ -83,14 +83,14 @@ class Runner:
         for group in groups:
             self._threads.submit(self._run_group, group, *of_jobs)
 
-    def bits_alone(self, config: RunConfig) -> str:
+    def digest_of_solo_run(self, config: RunConfig) -> str:
         """The bits of a configuration that is trained alone and not tracked; as `RunResult.bits`.
 
         Raises:
           SwathError: it came to no end of its own.
         """
-        run = LaneRun(RunRequest(config), 0, 1, UntrackedRun(), _nobody)
-        GroupRun(alone(config), [run], self._compile(config), self._usable, self._stop, _nobody).train()
+        run = TrialRun(RunRequest(config), 0, 1, NullRunLogger(), _nobody)
+        GroupTrainer(alone(config), [run], self._compile(config), self._usable, self._stop, _nobody).train()
         result = run.ended.result()
         if not result.bits:
             raise SwathError(f"{readable_name(config)} could not be trained again: {result.error}")
@@ -111,7 +111,7 @@ class Runner:
             for planned in group.runs:
                 results[planned.job].cancel()
             return
-        runs: list[LaneRun] = []
+        runs: list[TrialRun] = []
         try:
             compiled = self._compile(group.shared)
             for index, lane in enumerate(group.lanes):
@@ -130,12 +130,21 @@ class Runner:
             for planned in group.runs[len(runs) :]:
                 ended: Future[RunResult] = Future()
                 ended.set_result(
-                    RunResult(planned.config, "FAILED", {}, reason, UntrackedRun(), may_pass=can_pass(error))
+                    RunResult(
+                        planned.config,
+                        "FAILED",
+                        {},
+                        reason,
+                        NullRunLogger(),
+                        is_transient=is_transient(error),
+                    )
                 )
                 self._handle_end(planned, requests[planned.job], results[planned.job], ended)
             self._observer(GroupEnded(group))
             return
-        GroupRun(group, runs, compiled, self._usable, self._stop, self._observer, self._checkpoints).train()
+        GroupTrainer(
+            group, runs, compiled, self._usable, self._stop, self._observer, self._checkpoints
+        ).train()
 
     def _handle_end(
         self,
@@ -149,7 +158,7 @@ class Runner:
         if self._retries or self._stop_on_failure:
             result = _known_to_be_stored(result)
         if result.status == "FAILED":
-            if result.may_pass and request.attempt < self._retries and not self._stop.is_set():
+            if result.is_transient and request.attempt < self._retries and not self._stop.is_set():
                 self._retry(planned, request, handed_on, result)
                 return
             if self._stop_on_failure:
@@ -164,36 +173,38 @@ class Runner:
         attempt = request.attempt + 1
         name, times = readable_name(failed.config), f"{attempt} of {self._retries}"
         self._observer(Note(f"FAILED {name}: {failed.error}; trying again, {times}"))
-        again = replace(request, run_id=failed.tracked.known_id() or request.run_id, attempt=attempt)
+        again = replace(request, run_id=failed.tracked.wait_for_id() or request.run_id, attempt=attempt)
         group = LaneGroup((Lane((planned,)),))
         self._observer(Planned([group]))
         self._threads.submit(self._run_group, group, {planned.job: again}, {planned.job: handed_on})
 
-    def _begin(self, request: RunRequest, lane: int, lanes: int, dataset: Dataset) -> LaneRun:
-        tracked = self._tracker.begin(run_start(request, self._launch, dataset), request.run_id)
-        return LaneRun(request, lane, lanes, tracked, self._observer)
+    def _begin(self, request: RunRequest, lane: int, lanes: int, dataset: Dataset) -> TrialRun:
+        tracked = self._tracker.begin(run_info(request, self._launch, dataset), request.run_id)
+        return TrialRun(request, lane, lanes, tracked, self._observer)
 
-    def _keeps_bits(self, config: RunConfig, lanes: int) -> bool:
+    def _is_bit_exact(self, config: RunConfig, lanes: int) -> bool:
         text = f"finding out, once: do {lanes} lanes keep their bits here at batch_size={config.batch_size}?"
         self._observer(Note(text, passing=True))
         compiled = self._compile(config)
-        return keeps_bits(compiled.program, compiled.evaluate, compiled.data, config.batch_size, lanes)
+        return is_bit_exact(compiled.program, compiled.evaluate, compiled.data, config.batch_size, lanes)
 
-    def _compile(self, config: RunConfig) -> Compiled:
+    def _compile(self, config: RunConfig) -> CompiledData:
         key = (config.data, config.preprocessing)
         with self._compiling:
             if key not in self._compiled:
                 dataset = self._datasets[config.data]
                 data = make_resident(dataset, config.data.validation_size, config.preprocessing)
-                self._compiled[key] = Compiled(dataset, data, compile_program(data), compile_evaluation(data))
+                self._compiled[key] = CompiledData(
+                    dataset, data, compile_program(data), compile_evaluation(data)
+                )
             return self._compiled[key]
 
 
 def _known_to_be_stored(result: RunResult) -> RunResult:
     """A result once everything of it is stored; a fault of the store is one that can pass."""
-    settled = result.settled()
-    came_after = settled.status == "FAILED" and result.status != "FAILED"
-    return replace(settled, may_pass=True) if came_after else settled
+    flushed = result.flushed()
+    came_after = flushed.status == "FAILED" and result.status != "FAILED"
+    return replace(flushed, is_transient=True) if came_after else flushed
 
 
 def _nobody(event: Event) -> None:

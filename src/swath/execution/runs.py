@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 from swath.config import RunConfig, computed_values
 from swath.errors import SwathError
 from swath.metrics import REPEATED_BY, Ranking, configuration_of, rank
-from swath.tracking import Status, StepBlock, Tracked
-from swath.training import Start
+from swath.tracking import MetricBatch, RunLogger, Status
+from swath.training import TrainState
 
 SINGLE = "single"
 """The name under which single runs are kept."""
 
 
 @dataclass(frozen=True)
-class Launch:
+class SweepInfo:
     """What all runs of one command have in common.
 
     Attributes:
@@ -59,8 +59,8 @@ class RunRequest:
     config: RunConfig
     overrides: tuple[str, ...] = ()
     run_id: str | None = None
-    start: Start | None = None
-    taken_over: tuple[StepBlock, ...] = ()
+    start: TrainState | None = None
+    prefix_metrics: tuple[MetricBatch, ...] = ()
     attempt: int = 0
 
     @property
@@ -91,11 +91,11 @@ class RunResult:
     status: Status
     metrics: dict[str, float]
     error: str | None
-    tracked: Tracked
+    tracked: RunLogger
     train_accuracy: float = math.nan
     bits: str = ""
     run_id: str | None = None
-    may_pass: bool = False
+    is_transient: bool = False
     before: bool = False
 
     @property
@@ -103,7 +103,7 @@ class RunResult:
         """Its share of the time that training and evaluating its lane group took, in seconds."""
         return self.metrics["runtime/train_s"] + self.metrics["runtime/evaluate_s"]
 
-    def settled(self) -> "RunResult":
+    def flushed(self) -> "RunResult":
         """This result once everything is stored: with the run's id, or failed where it could not be."""
         try:
             run_id, track_s = self.tracked.settle()
@@ -113,9 +113,9 @@ class RunResult:
             return replace(self, status="FAILED", error=both, run_id=self.tracked.run_id)
         return replace(self, run_id=run_id, metrics={**self.metrics, "runtime/track_s": track_s})
 
-    def as_it_is(self) -> "RunResult":
+    def without_waiting(self) -> "RunResult":
         """This result without waiting for the store."""
-        return self.settled() if self.tracked.stored else replace(self, run_id=self.tracked.run_id)
+        return self.flushed() if self.tracked.stored else replace(self, run_id=self.tracked.run_id)
 
 
 def rank_results(results: Sequence[RunResult]) -> Ranking:

@@ -15,44 +15,44 @@ from swath.config import SCHEMA_VERSION, computed_values, fingerprint, readable_
 from swath.datasets import Dataset
 from swath.errors import SwathError
 from swath.execution.events import Observer, StepsDone
-from swath.execution.runs import Launch, RunRequest, RunResult
+from swath.execution.runs import RunRequest, RunResult, SweepInfo
 from swath.models import RUNTIME, tf
 from swath.tracking import (
-    DatasetNote,
+    DatasetInfo,
+    MetricBatch,
     RunArtifacts,
-    RunEnd,
-    RunStart,
+    RunInfo,
+    RunLogger,
+    RunSummary,
     Status,
-    StepBlock,
-    Tracked,
     process_tags,
 )
 from swath.training import (
-    NOTHING_DONE,
+    INITIAL,
     TRAIN_ACCURACY_STEPS,
-    Bits,
     ResidentData,
+    ResultDigest,
     Scores,
-    Segment,
-    Start,
+    SegmentResult,
+    TrainState,
     lane_key,
     lane_parameters,
 )
 
 
-def run_start(request: RunRequest, launch: Launch, dataset: Dataset) -> RunStart:
+def run_info(request: RunRequest, sweep_info: SweepInfo, dataset: Dataset) -> RunInfo:
     """Everything that the store is told of a run before its first step."""
     config = request.config
     # That it was taken up says nothing of what it is, and whoever types the rest again wants it whole.
     overrides = [text for text in request.overrides if not text.startswith("resume=")]
-    return RunStart(
-        name=readable_name(config, launch.swept),
+    return RunInfo(
+        name=readable_name(config, sweep_info.swept),
         params={name: str(value) for name, value in computed_values(config).items()},
         tags={
             "swath.kind": "run",
-            "swath.sweep": launch.sweep,
-            "swath.sweep_id": launch.sweep_id,
-            "swath.swept": " ".join(launch.swept),
+            "swath.sweep": sweep_info.sweep,
+            "swath.sweep_id": sweep_info.sweep_id,
+            "swath.swept": " ".join(sweep_info.swept),
             "swath.fingerprint": fingerprint(config),
             "swath.data_digest": dataset.digest,
             "swath.overrides": json.dumps(overrides),
@@ -61,7 +61,7 @@ def run_start(request: RunRequest, launch: Launch, dataset: Dataset) -> RunStart
             "swath.every_steps": str(config.tracking.every_steps),
             **runtime_tags(),
         },
-        dataset=DatasetNote(
+        dataset=DatasetInfo(
             name=dataset.name,
             digest=dataset.digest,
             source=dataset.source,
@@ -89,12 +89,12 @@ def runtime_tags() -> dict[str, str]:
     }
 
 
-def can_pass(fault: Exception | None) -> bool:
+def is_transient(fault: Exception | None) -> bool:
     """Whether what was raised is something that can pass: a store, a disk or a memory, not the numbers."""
     return isinstance(fault, SwathError | OSError | MemoryError | tf.errors.ResourceExhaustedError)
 
 
-class LaneRun:
+class TrialRun:
     """A configuration that is being trained in a lane of a group, and its run in the store.
 
     Attributes:
@@ -107,7 +107,7 @@ class LaneRun:
         request: RunRequest,
         lane: int,
         lanes: int,
-        tracked: Tracked,
+        tracked: RunLogger,
         observer: Observer,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
@@ -130,13 +130,13 @@ class LaneRun:
         self._clock = clock
         self._began = clock()
         self._group_s = 0.0
-        self._unstored: StepBlock | None = None
+        self._unstored: MetricBatch | None = None
         self._start = request.start
-        start = request.start or NOTHING_DONE
+        start = request.start or INITIAL
         self._train_s, self._evaluate_s = start.train_s, start.evaluate_s
         self._last_accuracies = start.last_accuracies
-        self._bits = Bits(start.bits)
-        for block in request.taken_over:
+        self._bits = ResultDigest(start.bits)
+        for block in request.prefix_metrics:
             tracked.log_steps(block)
         # Validation has a curve where it is evaluated along the way; its last point belongs to the curve.
         self._curves = ("validation/accuracy", "validation/loss") if self.config.evaluate_every_steps else ()
@@ -151,14 +151,14 @@ class LaneRun:
         """Weights and biases that it goes on with; None for zeros."""
         return None if self._start is None else (self._start.weights, self._start.biases)
 
-    def standing(self, segment: Segment) -> Start:
+    def state_after(self, segment: SegmentResult) -> TrainState:
         """Where it stands after a segment that it has been fed with: what it can go on from."""
         weights, biases = lane_parameters(segment, self._lane)
         step = segment.span.end
         seconds = (self._train_s, self._evaluate_s)
-        return Start(step, weights, biases, self._bits.state, self._last_accuracies, *seconds)
+        return TrainState(step, weights, biases, self._bits.state, self._last_accuracies, *seconds)
 
-    def add_steps(self, segment: Segment, lanes_alive: int) -> None:
+    def add_steps(self, segment: SegmentResult, lanes_alive: int) -> None:
         """Track the lane's steps of a segment; a loss that is not finite ends the run there."""
         self._train_s += segment.duration_s / lanes_alive
         self._group_s += segment.duration_s
@@ -184,13 +184,13 @@ class LaneRun:
         values = {"train/accuracy": accuracies, "train/loss": losses}
         last_step = first_step + len(losses) - 1
         last = {name: series[-1:] for name, series in values.items()}
-        self._unstored = StepBlock(last_step, last) if last_step % every else None
+        self._unstored = MetricBatch(last_step, last) if last_step % every else None
         due = -first_step % every
         if due < len(losses):
             chosen = {name: series[due::every] for name, series in values.items()}
-            self._tracked.log_steps(StepBlock(first_step + due, chosen, every))
+            self._tracked.log_steps(MetricBatch(first_step + due, chosen, every))
 
-    def add_validation(self, segment: Segment, scores: Scores, duration_s: float) -> None:
+    def add_validation(self, segment: SegmentResult, scores: Scores, duration_s: float) -> None:
         """Track an evaluation along the way, at the end of a segment."""
         self._evaluate_s += duration_s
         found = _named("validation", scores, segment.lanes.index(self._lane))
@@ -199,7 +199,7 @@ class LaneRun:
 
     def finish(
         self,
-        segment: Segment,
+        segment: SegmentResult,
         validation: Scores | None,
         test: Scores,
         duration_s: float,
@@ -253,8 +253,8 @@ class LaneRun:
         # An error that is meant for people says all there is; a fault of the program needs its traceback.
         told = fault is None or isinstance(fault, SwathError)
         trace = "" if told else "".join(traceback.format_exception(fault))
-        self._tracked.end(RunEnd(status, {}, reason, traceback=trace or None))
-        result = RunResult(self.config, status, {}, reason, self._tracked, may_pass=can_pass(fault))
+        self._tracked.end(RunSummary(status, {}, reason, traceback=trace or None))
+        result = RunResult(self.config, status, {}, reason, self._tracked, is_transient=is_transient(fault))
         self.ended.set_result(result)
 
     def _end(
@@ -278,12 +278,12 @@ class LaneRun:
         train_accuracy = float(self._last_accuracies.mean())
         bits = self._bits.hexdigest()
         tags = {"swath.bits": bits, "swath.train_accuracy": repr(train_accuracy)}
-        self._tracked.end(RunEnd(status, once, error, artifacts, tags))
+        self._tracked.end(RunSummary(status, once, error, artifacts, tags))
         result = RunResult(self.config, status, metrics, error, self._tracked, train_accuracy, bits)
         self.ended.set_result(result)
 
     def _track(self, first_step: int, values: dict[str, NDArray[np.float64]]) -> None:
-        self._tracked.log_steps(StepBlock(first_step, values))
+        self._tracked.log_steps(MetricBatch(first_step, values))
 
 
 def _named(split: str, scores: Scores, column: int) -> dict[str, float]:

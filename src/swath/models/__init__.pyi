@@ -5,11 +5,11 @@ from .softmax_regression import Parameters as Parameters
 from .softmax_regression import Tensor as Tensor
 from .softmax_regression import apply as apply
 from .softmax_regression import batch_shape as batch_shape
+from .softmax_regression import broadcast_per_lane as broadcast_per_lane
 from .softmax_regression import correct_counts as correct_counts
 from .softmax_regression import initial_parameters as initial_parameters
-from .softmax_regression import inputs_of as inputs_of
+from .softmax_regression import normalize as normalize
 from .softmax_regression import padded as padded
-from .softmax_regression import per_column as per_column
+from .softmax_regression import sgd_step as sgd_step
 from .softmax_regression import sum_over_batch as sum_over_batch
-from .softmax_regression import updated as updated
 from .weight_images import draw_weights as draw_weights

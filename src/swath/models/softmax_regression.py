@@ -105,7 +105,7 @@ def batch_shape(images: Tensor, lanes: Tensor) -> BatchShape:
     )
 
 
-def per_column(learning_rates: Tensor, shape: BatchShape) -> Tensor:
+def broadcast_per_lane(learning_rates: Tensor, shape: BatchShape) -> Tensor:
     """Each lane's value in each of its columns, 0 past the last lane: float32 [lanes] -> [padded columns]."""
     return tf.pad(tf.repeat(learning_rates, CLASSES), shape.column_padding[1:])
 
@@ -116,7 +116,7 @@ def initial_parameters(lanes: int, pixels: int) -> Parameters:
     return Parameters(tf.zeros([pixels, columns]), tf.zeros([columns]))
 
 
-def inputs_of(pixels: Tensor, shift: Tensor, scale: Tensor | None) -> Tensor:
+def normalize(pixels: Tensor, shift: Tensor, scale: Tensor | None) -> Tensor:
     """The model's inputs, float32 [batch, 3072], from uint8 pixels of the same shape.
 
     Args:
@@ -173,7 +173,7 @@ def sum_over_batch(values: Tensor, padding: Tensor, shape: BatchShape) -> Tensor
     return tf.matmul(shape.ones, tf.pad(values, padding))[0, :columns]
 
 
-def updated(
+def sgd_step(
     parameters: Parameters, inputs: Tensor, errors: Tensor, rates_per_image: Tensor, shape: BatchShape
 ) -> Parameters:
     """Parameters after one step of gradient descent on the mean loss of a batch.

@@ -8,11 +8,11 @@ from .lane_groups import LANES_DIFFER_IN as LANES_DIFFER_IN
 from .lane_groups import Lane as Lane
 from .lane_groups import LaneGroup as LaneGroup
 from .lane_groups import PlannedRun as PlannedRun
-from .lane_groups import Span as Span
-from .lane_groups import Usable as Usable
+from .lane_groups import Segment as Segment
+from .lane_groups import WidthLimit as WidthLimit
 from .lane_groups import alone as alone
 from .lane_groups import plan_groups as plan_groups
-from .lane_groups import plan_spans as plan_spans
+from .lane_groups import plan_segments as plan_segments
 from .lane_groups import renumbered as renumbered
 from .lane_groups import segment_steps_of as segment_steps_of
-from .lane_widths import LaneLimits as LaneLimits
+from .lane_widths import LaneWidths as LaneWidths

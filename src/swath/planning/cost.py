@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from swath.config import RunConfig
 from swath.datasets import CLASSES, DATASETS, PIXELS
 from swath.errors import SwathError
-from swath.planning.lane_groups import LaneGroup, plan_spans
+from swath.planning.lane_groups import LaneGroup, plan_segments
 from swath.system import available_bytes, workers
 
 PROGRAM_BYTES = 500_000_000
@@ -76,7 +76,7 @@ def training_s(group: LaneGroup) -> float:
     return sum(
         step_s(group.shared.batch_size, sum(lane.max_steps > span.first for lane in group.lanes))
         * (span.end - span.first)
-        for span in plan_spans(group, longest)
+        for span in plan_segments(group, longest)
     )
 
 

@@ -21,7 +21,7 @@ LANES_DIFFER_IN = ("learning_rate", "max_steps")
 """Fields that decide the numbers and may differ within a lane group."""
 
 
-Usable = Callable[[RunConfig, int], int]
+WidthLimit = Callable[[RunConfig, int], int]
 """(configuration, wanted) -> the most lanes, from 1 to wanted, that may train side by side with it."""
 
 
@@ -93,15 +93,15 @@ class LaneGroup:
 
 
 @dataclass(frozen=True)
-class Span:
+class Segment:
     """Steps that are trained without coming back to Python: `first` up to, not including, `end`."""
 
     first: int
     end: int
 
 
-def one_at_a_time(config: RunConfig, wanted: int) -> int:
-    """The `Usable` of groups with one lane each."""
+def single_lane(config: RunConfig, wanted: int) -> int:
+    """The `WidthLimit` of groups with one lane each."""
     return 1
 
 
@@ -119,7 +119,7 @@ def renumbered(group: LaneGroup, first: int) -> LaneGroup:
 
 def plan_groups(
     configs: Sequence[RunConfig],
-    usable: Usable = one_at_a_time,
+    usable: WidthLimit = single_lane,
     workers: int = 1,
     first_steps: Sequence[int] | None = None,
 ) -> list[LaneGroup]:
@@ -149,7 +149,7 @@ def segment_steps_of(group: LaneGroup) -> int:
     return max(1, min(SEGMENT_STEPS, SEGMENT_WORK // work))
 
 
-def plan_spans(group: LaneGroup, segment_steps: int) -> Iterator[Span]:
+def plan_segments(group: LaneGroup, segment_steps: int) -> Iterator[Segment]:
     """Spans that cover every step of the group's longest lane from its first step on once, in order.
 
     A span ends after `segment_steps` steps, where a run ends, and where an evaluation is due.
@@ -161,7 +161,7 @@ def plan_spans(group: LaneGroup, segment_steps: int) -> Iterator[Span]:
         end = min([first + segment_steps, *(stop for stop in run_ends if stop > first)])
         if every:
             end = min(end, (first // every + 1) * every)
-        yield Span(first, end)
+        yield Segment(first, end)
         first = end
 
 
@@ -178,7 +178,7 @@ def _program_key(config: RunConfig) -> RunConfig:
     return replace(config, learning_rate=1.0, max_steps=1, log_every_steps=1)
 
 
-def _cut(lanes: Sequence[Lane], usable: Usable, parts: int) -> Iterator[LaneGroup]:
+def _cut(lanes: Sequence[Lane], usable: WidthLimit, parts: int) -> Iterator[LaneGroup]:
     """Groups of nearly equal width, none wider than may be."""
     splits = len(lanes) >= FEWEST_LANES_TO_SPLIT
     limit = -(-len(lanes) // parts) if splits else len(lanes)

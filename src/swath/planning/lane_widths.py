@@ -19,7 +19,7 @@ from swath.system import cache_folder
 _log = logging.getLogger("swath")
 
 
-NARROWER = (24, 16, 12, 8, 6, 4, 3, 2)
+FALLBACK_WIDTHS = (24, 16, 12, 8, 6, 4, 3, 2)
 """Widths that are tried where the wanted one does not keep the bits."""
 
 
@@ -37,8 +37,8 @@ Probe = Callable[[RunConfig, int], bool]
 """(configuration, lanes) -> whether every lane has the bits that it has alone."""
 
 
-class LaneLimits:
-    """The `Usable` of a plan: probes a width once, and remembers the answer in the user's cache folder.
+class LaneWidths:
+    """The `WidthLimit` of a plan: probes a width once, and remembers the answer in the user's cache folder.
 
     Args:
       max_lanes: what was asked for at most.
@@ -65,7 +65,7 @@ class LaneLimits:
         self._told_of_memory = False
         self._path = cache_folder() / f"lanes-{_machine_key()}.json"
         self._known: dict[str, bool] = _read(self._path)
-        self.unprobed: set[str] = set()
+        self.unverified: set[str] = set()
 
     def __call__(self, config: RunConfig, wanted: int) -> int:
         """The most lanes, from 1 to `wanted`, that may train side by side with `config`."""
@@ -75,7 +75,7 @@ class LaneLimits:
             self._told_of_memory = True
             of = f"{fit} of {asked} configurations side by side at batch_size={config.batch_size}"
             self._tell(f"Little memory is free: {of}.")
-        for width in (most, *(width for width in NARROWER if width < most)):
+        for width in (most, *(width for width in FALLBACK_WIDTHS if width < most)):
             if width == 1 or self._holds(config, width):
                 return width
         if config.batch_size not in self._told:
@@ -91,7 +91,7 @@ class LaneLimits:
         if key in self._known:
             return self._known[key]
         if self._probe is None:
-            self.unprobed.add(key)
+            self.unverified.add(key)
             return True
         self._known[key] = self._probe(config, width)
         self._remember(key)

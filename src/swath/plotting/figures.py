@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from swath.analysis import (
     Configuration,
     Sweep,
-    are_repeated,
+    have_several_seeds,
     latest,
     metric_of,
     ordered,
@@ -67,7 +67,7 @@ def _figures(reader: Reader, sweep: Sweep, metric: str | None) -> Iterator[tuple
     found = _learning_curves(reader, lines[:MOST_CURVES], sweep.swept)
     if found:
         curves, names = zip(*found, strict=True)
-        yield "learning_curves", draw_curves(curves, names, len(lines), are_repeated(runs))
+        yield "learning_curves", draw_curves(curves, names, len(lines), have_several_seeds(runs))
     yield from _best_figures(best_first, sweep.swept, ranked_by)
 
 

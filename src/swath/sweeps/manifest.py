@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from swath.errors import SwathError
-from swath.tracking import FACTS, MAY_CHANGE_NUMBERS, StepBlock
-from swath.training import Start
+from swath.tracking import PROVENANCE_TAGS, RESULT_AFFECTING, MetricBatch
+from swath.training import TrainState
 
 NAME = "manifest.json"
 
@@ -84,15 +84,15 @@ def read_manifest(text: str | bytes) -> Manifest:
     return found
 
 
-def drift(before: dict[str, str], now: dict[str, str]) -> tuple[list[str], list[str]]:
+def environment_changes(before: dict[str, str], now: dict[str, str]) -> tuple[list[str], list[str]]:
     """What has changed: lines about what can change a number, and lines about the rest."""
     serious: list[str] = []
     others: list[str] = []
-    for name in FACTS:
+    for name in PROVENANCE_TAGS:
         first, second = before.get(name), now.get(name)
         if name in before and first != second:
-            line = f"{FACTS[name]}: {_short(first)}, now {_short(second)}"
-            (serious if name in MAY_CHANGE_NUMBERS else others).append(line)
+            line = f"{PROVENANCE_TAGS[name]}: {_short(first)}, now {_short(second)}"
+            (serious if name in RESULT_AFFECTING else others).append(line)
     return serious, others
 
 
@@ -112,7 +112,7 @@ def configurations_of(
 
 
 @dataclass(frozen=True)
-class AskedRun:
+class RunKey:
     """A configuration that is to be trained, as far as the store is asked for it.
 
     Attributes:
@@ -138,7 +138,7 @@ class AskedRun:
 
 
 @dataclass(frozen=True)
-class AskedSweep:
+class ResumeRequest:
     """A sweep that is to be taken up.
 
     Attributes:
@@ -152,14 +152,14 @@ class AskedSweep:
 
     name: str
     is_grid: bool
-    runs: tuple[AskedRun, ...]
+    runs: tuple[RunKey, ...]
     facts: dict[str, str]
     checkpoints: str
     anyway: bool
 
 
 @dataclass(frozen=True)
-class FoundSweep:
+class PriorSweep:
     """An earlier command that can be taken up.
 
     Attributes:
@@ -171,12 +171,12 @@ class FoundSweep:
 
     sweep_id: str
     run_id: str | None
-    drifted: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
     manifest: Manifest | None = None
 
 
 @dataclass(frozen=True)
-class Before:
+class PriorRun:
     """What is there of a configuration.
 
     Attributes:
@@ -194,8 +194,8 @@ class Before:
     error: str | None = None
     metrics: dict[str, float] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
-    start: Start | None = None
-    taken_over: tuple[StepBlock, ...] = ()
+    start: TrainState | None = None
+    prefix_metrics: tuple[MetricBatch, ...] = ()
 
     @property
     def finished(self) -> bool:

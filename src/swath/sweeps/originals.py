@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
-from swath.analysis import RunNumbers, stored_numbers
+from swath.analysis import RunValues, stored_values
 from swath.config import SCHEMA_VERSION, RunConfig, computed_values, fingerprint, read_stored_config
 from swath.errors import ConfigError, SwathError
 from swath.tracking import WRITTEN, Reader, StoredRun, read_bytes
@@ -35,7 +35,7 @@ class Original:
 
     run: StoredRun
     config: RunConfig
-    numbers: RunNumbers
+    numbers: RunValues
 
 
 def original_of(reader: Reader, run: StoredRun, data_dir: str | None, config: RunConfig | None) -> Original:
@@ -63,7 +63,7 @@ def original_of(reader: Reader, run: StoredRun, data_dir: str | None, config: Ru
         tracking=replace(chosen.tracking, every_steps=int(every_steps)),
     )
     try:
-        numbers = stored_numbers(reader, run)
+        numbers = stored_values(reader, run)
     except SwathError as error:
         raise CannotReproduceError(str(error)) from error
     return Original(run, chosen, numbers)

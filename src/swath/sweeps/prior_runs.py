@@ -6,18 +6,18 @@ from pathlib import Path
 from swath.errors import SwathError
 from swath.sweeps.manifest import (
     NAME,
-    AskedRun,
-    AskedSweep,
-    Before,
-    FoundSweep,
     Manifest,
-    drift,
+    PriorRun,
+    PriorSweep,
+    ResumeRequest,
+    RunKey,
+    environment_changes,
     read_manifest,
 )
-from swath.sweeps.resume_points import Starts
+from swath.sweeps.resume_points import ResumePoints
 from swath.system import hide_passwords
 from swath.tracking import (
-    MAY_CHANGE_NUMBERS,
+    RESULT_AFFECTING,
     Reader,
     StoredRun,
     is_alive,
@@ -33,7 +33,7 @@ ENDING_S = 60.0
 OPEN = ("RUNNING", "SCHEDULED")
 
 
-class Past:
+class PriorRuns:
     """The runs of one experiment, as they concern one sweep.
 
     Args:
@@ -45,7 +45,7 @@ class Past:
       SwathError: the sweep is being trained, or numbers could differ from those that are there.
     """
 
-    def __init__(self, reader: Reader, experiment_id: str, asked: AskedSweep) -> None:
+    def __init__(self, reader: Reader, experiment_id: str, asked: ResumeRequest) -> None:
         self._reader = reader
         self._experiment_id = experiment_id
         self._asked = asked
@@ -55,7 +55,7 @@ class Past:
             self._read()  # what was stored meanwhile counts
         folder = Path(asked.checkpoints) / self.sweep.sweep_id if self.sweep else None
         usable = [run for run in self._runs if self._is_comparable(run)]
-        self._starts = Starts(reader, usable, folder)
+        self._starts = ResumePoints(reader, usable, folder)
 
     def _read(self) -> None:
         found = self._reader.runs({"swath.sweep_id": None})
@@ -66,29 +66,29 @@ class Past:
 
     def _is_comparable(self, run: StoredRun) -> bool:
         """Whether a run was made with what could change a number as it is now."""
-        names = [name for name in MAY_CHANGE_NUMBERS if name != "swath.data_digest"]
+        names = [name for name in RESULT_AFFECTING if name != "swath.data_digest"]
         same = all(run.tags.get(name) == self._asked.facts.get(name) for name in names)
         return same or self._asked.anyway
 
-    def before(self, asked: Sequence[AskedRun]) -> list[Before]:
+    def before(self, asked: Sequence[RunKey]) -> list[PriorRun]:
         """What is there of each configuration, in the same order; a run stands for one of them only."""
         unused: dict[tuple[str, str], list[StoredRun]] = {}
         for run in sorted(self._runs, key=self._worth):
             unused.setdefault(_identity(run), []).append(run)
         return [self._before(entry, unused.get(entry.identity, [])) for entry in asked]
 
-    def others(self) -> list[tuple[dict[str, str], Before]]:
+    def others(self) -> list[tuple[dict[str, str], PriorRun]]:
         """The sweep's runs that stand for no configuration that was asked for: params, and what is there."""
         if self.sweep is None:
             return []
         of_sweep = [run for run in self._runs if run.tags["swath.sweep_id"] == self.sweep.sweep_id]
         return [
-            (run.params, Before(run.run_id, run.status, run.tags.get("swath.error"), run.metrics, run.tags))
+            (run.params, PriorRun(run.run_id, run.status, run.tags.get("swath.error"), run.metrics, run.tags))
             for run in of_sweep
             if run.run_id not in self._used
         ]
 
-    def _before(self, asked: AskedRun, candidates: list[StoredRun]) -> Before:
+    def _before(self, asked: RunKey, candidates: list[StoredRun]) -> PriorRun:
         mine = self.sweep.sweep_id if self.sweep is not None else None
         usable = [run for run in candidates if run.status == "FINISHED" or run.tags["swath.sweep_id"] == mine]
         run = usable[-1] if usable else None
@@ -96,18 +96,18 @@ class Past:
             candidates.remove(run)
             self._used.add(run.run_id)
             if run.status == "FINISHED":
-                return Before(run.run_id, run.status, None, run.metrics, run.tags)
-        start, taken_over = self._starts.of(asked, run)
+                return PriorRun(run.run_id, run.status, None, run.metrics, run.tags)
+        start, prefix_metrics = self._starts.of(asked, run)
         if run is None:
-            return Before(start=start, taken_over=taken_over)
+            return PriorRun(start=start, prefix_metrics=prefix_metrics)
         error = run.tags.get("swath.error")
-        return Before(run.run_id, run.status, error, {}, run.tags, start, taken_over)
+        return PriorRun(run.run_id, run.status, error, {}, run.tags, start, prefix_metrics)
 
     @staticmethod
     def _worth(run: StoredRun) -> tuple[bool, int, int]:
         return run.status == "FINISHED", run.last_steps.get("train/loss", -1), run.start_ms
 
-    def _find_sweep(self) -> FoundSweep | None:
+    def _find_sweep(self) -> PriorSweep | None:
         """The latest command of this name that has a configuration in common with this one."""
         fingerprints = {run.fingerprint for run in self._asked.runs}
         named = [run for run in self._runs if run.tags.get("swath.sweep") == self._asked.name]
@@ -115,7 +115,7 @@ class Past:
             cut_off = [run for run in named if run.status != "FINISHED" and _identity(run)[0] in fingerprints]
             if not cut_off:
                 return None
-            return FoundSweep(cut_off[-1].tags["swath.sweep_id"], None, self._drift(cut_off[-1].tags))
+            return PriorSweep(cut_off[-1].tags["swath.sweep_id"], None, self._changes(cut_off[-1].tags))
         for own in reversed(self._own):
             if own.tags.get("swath.sweep") != self._asked.name:
                 continue
@@ -123,12 +123,12 @@ class Past:
             begun = {_identity(run)[0] for run in named if run.tags["swath.sweep_id"] == sweep_id}
             planned = set() if manifest is None else {first for first, _ in manifest.identities}
             if fingerprints & (begun | planned):
-                drifted = self._drift(own.tags if manifest is None else manifest.facts, manifest)
-                return FoundSweep(sweep_id, own.run_id, drifted, manifest)
+                changes = self._changes(own.tags if manifest is None else manifest.facts, manifest)
+                return PriorSweep(sweep_id, own.run_id, changes, manifest)
         return None
 
-    def _drift(self, before: dict[str, str], manifest: Manifest | None = None) -> tuple[str, ...]:
-        serious, others = drift(before, self._asked.facts)
+    def _changes(self, before: dict[str, str], manifest: Manifest | None = None) -> tuple[str, ...]:
+        serious, others = environment_changes(before, self._asked.facts)
         every = {run.every_steps for run in self._asked.runs}
         if manifest is not None and {manifest.every_steps} != every:
             serious.append(f"tracking.every_steps: {manifest.every_steps}, now {min(every)}")

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from swath.config import RunConfig, computed_values, readable_name, varying
-from swath.execution import Launch, RunResult, rank_results, runtime_tags
+from swath.execution import RunResult, SweepInfo, rank_results, runtime_tags
 from swath.sweeps.manifest import Manifest
-from swath.tracking import NOT_ENDED, Status, SweepEnd, SweepStart, shared_view
+from swath.tracking import STILL_RUNNING, Status, SweepDescription, SweepSummary, view_state
 
 MOST_VALUES = 40
 """Values of a field that a description spells out."""
@@ -19,46 +19,48 @@ MOST_OF_A_COMMAND = 2_000
 """Characters of a command that a description spells out; MLflow cuts it after 8,000."""
 
 
-def sweep_start(launch: Launch, configs: Sequence[RunConfig], manifest: Manifest) -> SweepStart:
+def sweep_description(
+    sweep_info: SweepInfo, configs: Sequence[RunConfig], manifest: Manifest
+) -> SweepDescription:
     """Everything that the store is told of a sweep before its first step.
 
     Args:
-      launch: the sweep.
+      sweep_info: the sweep.
       configs: its configurations, as far as they are known.
       manifest: of it.
     """
-    return SweepStart(
-        name=f"sweep {launch.sweep}",
-        sweep_id=launch.sweep_id,
+    return SweepDescription(
+        name=f"sweep {sweep_info.sweep}",
+        sweep_id=sweep_info.sweep_id,
         tags={
-            "swath.sweep": launch.sweep,
-            "swath.sweep_id": launch.sweep_id,
-            "swath.swept": " ".join(launch.swept),
-            "swath.command": launch.command,
+            "swath.sweep": sweep_info.sweep,
+            "swath.sweep_id": sweep_info.sweep_id,
+            "swath.swept": " ".join(sweep_info.swept),
+            "swath.command": sweep_info.command,
             "swath.grid": "; ".join(grid_lines(configs)),
             "swath.asked_for": str(len(configs)),
             **runtime_tags(),
         },
-        note=_note(launch, configs, [NOT_ENDED]),
-        experiment_note=_experiment_note(launch, configs, [NOT_ENDED]),
-        view=_view(launch, configs),
+        note=_note(sweep_info, configs, [STILL_RUNNING]),
+        experiment_note=_experiment_note(sweep_info, configs, [STILL_RUNNING]),
+        view=_view(sweep_info, configs),
         manifest=manifest.text(),
     )
 
 
-def sweep_end(
-    launch: Launch, results: Sequence[RunResult], asked_for: int, wall_s: float, interrupted: bool
-) -> SweepEnd:
+def sweep_summary(
+    sweep_info: SweepInfo, results: Sequence[RunResult], asked_for: int, wall_s: float, interrupted: bool
+) -> SweepSummary:
     """What has come of a sweep.
 
     Args:
-      launch: the sweep.
+      sweep_info: the sweep.
       results: settled, in the order asked for.
       asked_for: how many there were to be.
       wall_s: seconds that all of it has taken.
       interrupted: whether somebody ended it.
     """
-    launch = replace(launch, swept=launch.swept or grid_fields(results))
+    sweep_info = replace(sweep_info, swept=sweep_info.swept or grid_fields(results))
     finished = [result for result in results if result.status == "FINISHED"]
     counts = Counter(result.status for result in results)
     ranking = rank_results(finished)
@@ -76,26 +78,27 @@ def sweep_end(
         "swath.steps_per_s": f"{steps_per_s:.0f}",
     }
     if best is not None:
+        name = readable_name(best.config, sweep_info.swept)
         lines.append(
-            f"Best by {ranking.metric}{launch.over_seeds}: `{readable_name(best.config, launch.swept)}`, "
+            f"Best by {ranking.metric}{sweep_info.over_seeds}: `{name}`, "
             f"{best.metrics[ranking.metric]:.4f} (run {best.run_id})."
         )
         tags |= {"swath.best_run_id": best.run_id or "", "swath.ranked_by": ranking.metric}
-    return SweepEnd(
+    return SweepSummary(
         status=status,
         metrics={} if best is None else {f"best/{name}": value for name, value in best.metrics.items()},
         tags=tags,
-        note=_note(launch, [result.config for result in results], lines),
-        experiment_note=_experiment_note(launch, [result.config for result in results], lines),
-        ranking_csv=_ranking_csv(results, finished, ranking.order, launch.swept),
-        view=_view(launch, [result.config for result in results]),
+        note=_note(sweep_info, [result.config for result in results], lines),
+        experiment_note=_experiment_note(sweep_info, [result.config for result in results], lines),
+        ranking_csv=_ranking_csv(results, finished, ranking.order, sweep_info.swept),
+        view=_view(sweep_info, [result.config for result in results]),
     )
 
 
-def _view(launch: Launch, configs: Sequence[RunConfig]) -> str:
+def _view(sweep_info: SweepInfo, configs: Sequence[RunConfig]) -> str:
     validated = any(config.data.validation_size for config in configs)
     accuracies = ("validation/accuracy", "test/accuracy") if validated else ("test/accuracy",)
-    return shared_view(launch.sweep_id, launch.swept, accuracies)
+    return view_state(sweep_info.sweep_id, sweep_info.swept, accuracies)
 
 
 def grid_lines(configs: Sequence[RunConfig]) -> list[str]:
@@ -113,21 +116,21 @@ def grid_fields(results: Sequence[RunResult]) -> tuple[str, ...]:
     return varying([result.config for result in results]) if results else ()
 
 
-def _experiment_note(launch: Launch, configs: Sequence[RunConfig], lines: Sequence[str]) -> str:
+def _experiment_note(sweep_info: SweepInfo, configs: Sequence[RunConfig], lines: Sequence[str]) -> str:
     # The page of an experiment shows the first line of it until somebody unfolds the rest.
-    latest = f"Sweeps made by swath. The latest, `{launch.sweep}`: {' '.join(lines)}"
-    return "\n\n".join([latest, _note(launch, configs, [])])
+    latest = f"Sweeps made by swath. The latest, `{sweep_info.sweep}`: {' '.join(lines)}"
+    return "\n\n".join([latest, _note(sweep_info, configs, [])])
 
 
-def _note(launch: Launch, configs: Sequence[RunConfig], lines: Sequence[str]) -> str:
-    question = launch.question or f"Which {' and '.join(launch.swept)}?"
-    asks = [f"**{question}**"] if launch.question or launch.swept else []
+def _note(sweep_info: SweepInfo, configs: Sequence[RunConfig], lines: Sequence[str]) -> str:
+    question = sweep_info.question or f"Which {' and '.join(sweep_info.swept)}?"
+    asks = [f"**{question}**"] if sweep_info.question or sweep_info.swept else []
     grid = [f"Grid: `{line}`" for line in grid_lines(configs)]
-    command = launch.command
+    command = sweep_info.command
     if len(command) > MOST_OF_A_COMMAND:
         command = f"{command[:MOST_OF_A_COMMAND]} ..."
         grid.append("The whole command is the tag `swath.command`.")
-    again = f"Reproduce it: `swath-reproduce --sweep {launch.sweep_id}`"
+    again = f"Reproduce it: `swath-reproduce --sweep {sweep_info.sweep_id}`"
     return "\n\n".join([*asks, *lines, *grid, f"Made by: `{command}`", again])
 
 

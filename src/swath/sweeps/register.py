@@ -6,14 +6,14 @@ import mlflow
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from swath.analysis import Judged, Sweep, are_repeated
+from swath.analysis import RankedRun, Sweep, have_several_seeds
 from swath.errors import SwathError
 from swath.tracking import NAME, is_logged, log_model, one_line, quieten
 
 ALIAS = "champion"
 
 
-def register_best(sweep: Sweep, best: Judged, metric: str, name: str, uri: str | None) -> str:
+def register_best(sweep: Sweep, best: RankedRun, metric: str, name: str, uri: str | None) -> str:
     """Register the best run's model, and make it the champion; returns a line that says so.
 
     A run that is registered under that name already gets no second version.
@@ -41,7 +41,7 @@ def register_best(sweep: Sweep, best: Judged, metric: str, name: str, uri: str |
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-        over = ", of the best mean over seeds" if are_repeated(sweep.finished) else ""
+        over = ", of the best mean over seeds" if have_several_seeds(sweep.finished) else ""
         why = {
             "swath.sweep": sweep.name,
             "swath.sweep_id": sweep.sweep_id,

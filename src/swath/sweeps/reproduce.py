@@ -3,31 +3,31 @@
 from collections.abc import Sequence
 from concurrent.futures import Future
 
-from swath.analysis import LAST, RunNumbers, ending, named_arrays
+from swath.analysis import LATEST, RunValues, ending, named_arrays
 from swath.config import DataConfig, RunConfig, computed_values
 from swath.datasets import Dataset, load_intact
 from swath.errors import SwathError
-from swath.execution import Launch, Observer, Runner, RunRequest, RunResult, runtime_tags
+from swath.execution import Observer, Runner, RunRequest, RunResult, SweepInfo, runtime_tags
 from swath.sweeps.originals import CannotReproduceError, Original
-from swath.tracking import BeginsRuns, Curve, RecordedRun, environment_facts, facts_of
+from swath.tracking import Curve, InMemoryRunLogger, Tracker, environment_tags, provenance_of
 
 
 class Repeater:
     """Trains configurations again; keeps data and compiled programs between calls.
 
     Args:
-      launch: what the repetitions have in common.
+      sweep_info: what the repetitions have in common.
       recorder: begins runs that stay in memory.
       observer: told what happens.
     """
 
-    def __init__(self, launch: Launch, recorder: BeginsRuns, observer: Observer) -> None:
+    def __init__(self, sweep_info: SweepInfo, recorder: Tracker, observer: Observer) -> None:
         self._datasets: dict[DataConfig, Dataset] = {}
-        self._launch = launch
+        self._launch = sweep_info
         self._recorder = recorder
         self._observer = observer
         self._runner: Runner | None = None
-        self._environment = environment_facts()
+        self._environment = environment_tags()
 
     def check_data(self, original: Original) -> None:
         """Load the images of a run, and see whether they are the ones it was trained on.
@@ -47,7 +47,7 @@ class Repeater:
                 f"the data here is not what it was trained on: digest {digest[:16]}, not {str(expected)[:16]}"
             )
 
-    def repeat(self, configs: Sequence[RunConfig]) -> list[tuple[RunResult, RunNumbers | None]]:
+    def repeat(self, configs: Sequence[RunConfig]) -> list[tuple[RunResult, RunValues | None]]:
         """Train configurations whose data has been checked.
 
         Returns:
@@ -66,16 +66,16 @@ class Repeater:
         if self._runner is not None:
             self._runner.stop()
 
-    def _numbers(self, result: RunResult) -> RunNumbers | None:
+    def _numbers(self, result: RunResult) -> RunValues | None:
         recorded = result.tracked
-        if not isinstance(recorded, RecordedRun) or recorded.ending is None or not result.bits:
+        if not isinstance(recorded, InMemoryRunLogger) or recorded.ending is None or not result.bits:
             return None
         series = {
             name: values for name, values in recorded.series().items() if not name.startswith("runtime/")
         }
         curves = {name: Curve("", name, *values) for name, values in series.items()}
         for name, (steps, values) in series.items():
-            curves[f"{LAST}{name}"] = Curve("", name, steps[-1:], values[-1:])
+            curves[f"{LATEST}{name}"] = Curve("", name, steps[-1:], values[-1:])
         learned, arrays = recorded.ending.artifacts, {}
         if learned is not None:
             arrays = named_arrays(
@@ -100,4 +100,4 @@ class Repeater:
         how = ending(result.status, {"swath.error": result.error or ""})
         params = {name: str(value) for name, value in computed_values(result.config).items()}
         every_steps = result.config.tracking.every_steps
-        return RunNumbers(params, facts_of(tags), how, curves, arrays, every_steps)
+        return RunValues(params, provenance_of(tags), how, curves, arrays, every_steps)

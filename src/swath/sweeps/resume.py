@@ -11,19 +11,19 @@ from filelock import FileLock, Timeout
 from swath.config import DataConfig, RunConfig, computed_values, fingerprint, read_params
 from swath.datasets import Dataset
 from swath.errors import SwathError
-from swath.execution import Launch, Note, Observer, RunRequest, RunResult, runtime_tags
-from swath.sweeps.manifest import AskedRun, AskedSweep, Before, FoundSweep, Manifest, configurations_of
-from swath.sweeps.record import sweep_start
+from swath.execution import Note, Observer, RunRequest, RunResult, SweepInfo, runtime_tags
+from swath.sweeps.manifest import Manifest, PriorRun, PriorSweep, ResumeRequest, RunKey, configurations_of
+from swath.sweeps.record import sweep_description
 from swath.system import cache_folder
-from swath.tracking import StoredBefore, StoreInfo, Tracker, environment_facts, facts_of
+from swath.tracking import CompletedRun, MlflowTracker, StoreInfo, environment_tags, provenance_of
 from swath.training import checkpoints_folder, lane_key
 
 LEFT_OUT = "left out by resume=failed: it has not failed"
 
 
-def asked_run(config: RunConfig, digest: str) -> AskedRun:
+def asked_run(config: RunConfig, digest: str) -> RunKey:
     """A configuration as the store is asked for it."""
-    return AskedRun(
+    return RunKey(
         fingerprint(config),
         digest,
         lane_key(config, digest),
@@ -33,14 +33,14 @@ def asked_run(config: RunConfig, digest: str) -> AskedRun:
     )
 
 
-def present_facts(datasets: Mapping[DataConfig, Dataset]) -> dict[str, str]:
+def current_provenance(datasets: Mapping[DataConfig, Dataset]) -> dict[str, str]:
     """What a sweep is made with now, by tag."""
     digests = " ".join(sorted({dataset.digest for dataset in datasets.values()}))
-    return facts_of({**environment_facts(), **runtime_tags(), "swath.data_digest": digests})
+    return provenance_of({**environment_tags(), **runtime_tags(), "swath.data_digest": digests})
 
 
 def new_manifest(
-    launch: Launch,
+    sweep_info: SweepInfo,
     configs: Sequence[RunConfig],
     datasets: Mapping[DataConfig, Dataset],
     facts: dict[str, str],
@@ -49,9 +49,9 @@ def new_manifest(
     identities = [(fingerprint(config), datasets[config.data].digest) for config in configs]
     values = [computed_values(config) for config in configs]
     return Manifest(
-        launch.sweep,
-        launch.sweep_id,
-        launch.command,
+        sweep_info.sweep,
+        sweep_info.sweep_id,
+        sweep_info.command,
         facts,
         configs[0].tracking.every_steps,
         configurations_of(identities, values),
@@ -59,7 +59,7 @@ def new_manifest(
     )
 
 
-class OneAtATime:
+class SweepLock:
     """A lock by which no two commands take up the same sweep at the same time; freed when a process ends.
 
     Args:
@@ -86,7 +86,7 @@ class OneAtATime:
 
 
 @dataclass
-class TakingUp:
+class ResumePlan:
     """One command that takes up an earlier one.
 
     Attributes:
@@ -95,45 +95,47 @@ class TakingUp:
       counts: configurations that were finished before, go on, begin anew, or are left out.
     """
 
-    tracker: Tracker
+    tracker: MlflowTracker
     mode: str
     datasets: Mapping[DataConfig, Dataset]
-    found: FoundSweep | None = None
+    found: PriorSweep | None = None
     counts: Counter[str] = field(default_factory=Counter)
 
-    def find(self, launch: Launch, configs: Sequence[RunConfig], facts: dict[str, str]) -> Launch:
+    def find(self, sweep_info: SweepInfo, configs: Sequence[RunConfig], facts: dict[str, str]) -> SweepInfo:
         """Find the earlier command; returns the launch with its id, if there is one.
 
         Raises:
           SwathError: it is being trained, or what has changed since could change a number.
         """
-        asked = AskedSweep(
-            launch.sweep,
-            launch.is_grid,
+        asked = ResumeRequest(
+            sweep_info.sweep,
+            sweep_info.is_grid,
             tuple(asked_run(config, self.datasets[config.data].digest) for config in configs),
             facts,
             str(checkpoints_folder()),
             self.mode == "anyway",
         )
         self.found = self.tracker.call("take_up", asked).result()
-        return launch if self.found is None else replace(launch, sweep_id=self.found.sweep_id)
+        return sweep_info if self.found is None else replace(sweep_info, sweep_id=self.found.sweep_id)
 
     def resolve(self, requests: Sequence[RunRequest]) -> list[RunRequest | RunResult]:
         """Of each configuration what is left to do, or how it has ended before."""
         asked = [asked_run(request.config, self.datasets[request.config.data].digest) for request in requests]
-        found: list[Before] = self.tracker.call("before", asked).result()
+        found: list[PriorRun] = self.tracker.call("before", asked).result()
         return [self._resolve(request, before) for request, before in zip(requests, found, strict=True)]
 
-    def _resolve(self, request: RunRequest, before: Before) -> RunRequest | RunResult:
+    def _resolve(self, request: RunRequest, before: PriorRun) -> RunRequest | RunResult:
         if before.finished:
             self.counts["finished before"] += 1
             return _ended_before(request.config, before)
         if self.mode == "failed" and before.status != "FAILED":
             self.counts["left out"] += 1
-            tracked = StoredBefore(before.run_id or "", 0.0)
+            tracked = CompletedRun(before.run_id or "", 0.0)
             return RunResult(request.config, "KILLED", {}, LEFT_OUT, tracked, before=True)
         self.counts["begin anew" if before.run_id is None and before.start is None else "go on"] += 1
-        return replace(request, run_id=before.run_id, start=before.start, taken_over=before.taken_over)
+        return replace(
+            request, run_id=before.run_id, start=before.start, prefix_metrics=before.prefix_metrics
+        )
 
     def others(self) -> list[RunResult]:
         """How the runs of the sweep have ended that nobody has asked for this time."""
@@ -146,9 +148,9 @@ class TakingUp:
         return f"Resumed: {', '.join(parts) or 'nothing'}."
 
 
-def _ended_before(config: RunConfig, before: Before) -> RunResult:
+def _ended_before(config: RunConfig, before: PriorRun) -> RunResult:
     run_id = before.run_id or ""
-    tracked = StoredBefore(run_id, before.metrics.get("runtime/track_s", 0.0))
+    tracked = CompletedRun(run_id, before.metrics.get("runtime/track_s", 0.0))
     return RunResult(
         config,
         "FINISHED" if before.finished else "FAILED" if before.status == "FAILED" else "KILLED",
@@ -163,7 +165,7 @@ def _ended_before(config: RunConfig, before: Before) -> RunResult:
 
 
 @dataclass(frozen=True)
-class Begun:
+class StartedSweep:
     """A command that has begun in the store.
 
     Attributes:
@@ -173,26 +175,26 @@ class Begun:
       lock: held as long as this lives, so that nobody else takes up the same.
     """
 
-    launch: Launch
-    taking_up: TakingUp | None
+    sweep_info: SweepInfo
+    taking_up: ResumePlan | None
     sweep_run: Future[str] | None
-    lock: OneAtATime | None
+    lock: SweepLock | None
 
 
 def begin(
-    tracker: Tracker,
+    tracker: MlflowTracker,
     store: StoreInfo,
-    launch: Launch,
+    sweep_info: SweepInfo,
     configs: Sequence[RunConfig],
     datasets: Mapping[DataConfig, Dataset],
     observer: Observer,
-) -> Begun:
+) -> StartedSweep:
     """Find what earlier commands have left, where that is asked for, and begin the sweep's own run.
 
     Args:
       tracker: with an opened store.
       store: the store.
-      launch: of the command.
+      sweep_info: of the command.
       configs: at least one; those that will be run, as far as they are known.
       datasets: of all of them.
       observer: told what has drifted, and which runs were closed.
@@ -201,7 +203,7 @@ def begin(
       SwathError: the sweep is being trained, or must not be taken up.
     """
     mode = configs[0].resumes
-    facts = present_facts(datasets) if launch.is_grid or mode != "no" else {}
+    facts = current_provenance(datasets) if sweep_info.is_grid or mode != "no" else {}
     taking_up = lock = found = None
     if mode != "no":
         delivered, faults, _ = tracker.call("deliver").result()
@@ -209,28 +211,30 @@ def begin(
             observer(Note(f"delivered to the server from the spool: {delivered} runs"))
         for line in faults:
             observer(Note(f"the server does not take what lies in the spool {line}"))
-        which = launch.sweep if launch.is_grid else fingerprint(configs[0])
-        lock = OneAtATime(f"{store.uri} {store.experiment_id} {which}")
-        taking_up = TakingUp(tracker, mode, datasets)
-        launch = taking_up.find(launch, configs, facts)
+        which = sweep_info.sweep if sweep_info.is_grid else fingerprint(configs[0])
+        lock = SweepLock(f"{store.uri} {store.experiment_id} {which}")
+        taking_up = ResumePlan(tracker, mode, datasets)
+        sweep_info = taking_up.find(sweep_info, configs, facts)
         found = taking_up.found
-    for line in found.drifted if found is not None else ():
+    for line in found.changes if found is not None else ():
         observer(Note(f"since it was begun, changed: {line}"))
     for run_id in tracker.call("close_stale").result():
         observer(Note(f"closed as KILLED, its process has died: run {run_id}"))
-    sweep_run = _begin_sweep(tracker, launch, configs, datasets, facts, found) if launch.is_grid else None
-    return Begun(launch, taking_up, sweep_run, lock)
+    sweep_run = (
+        _begin_sweep(tracker, sweep_info, configs, datasets, facts, found) if sweep_info.is_grid else None
+    )
+    return StartedSweep(sweep_info, taking_up, sweep_run, lock)
 
 
 def _begin_sweep(
-    tracker: Tracker,
-    launch: Launch,
+    tracker: MlflowTracker,
+    sweep_info: SweepInfo,
     configs: Sequence[RunConfig],
     datasets: Mapping[DataConfig, Dataset],
     facts: dict[str, str],
-    found: FoundSweep | None,
+    found: PriorSweep | None,
 ) -> Future[str]:
-    manifest = new_manifest(launch, configs, datasets, facts)
+    manifest = new_manifest(sweep_info, configs, datasets, facts)
     manifest = manifest.taking_up(None if found is None else found.manifest)
-    start = sweep_start(launch, configs, manifest)
+    start = sweep_description(sweep_info, configs, manifest)
     return tracker.begin_sweep(start, None if found is None else found.run_id)

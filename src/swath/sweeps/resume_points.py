@@ -8,9 +8,16 @@ from pathlib import Path
 import numpy as np
 
 from swath.errors import SwathError
-from swath.sweeps.manifest import AskedRun
-from swath.tracking import Curve, Reader, StepBlock, StoredRun, read_bytes, read_weights
-from swath.training import TRAIN_ACCURACY_STEPS, Bits, DamagedCheckpointError, LaneCheckpoint, Start, decode
+from swath.sweeps.manifest import RunKey
+from swath.tracking import Curve, MetricBatch, Reader, StoredRun, read_bytes, read_weights
+from swath.training import (
+    TRAIN_ACCURACY_STEPS,
+    DamagedCheckpointError,
+    LaneCheckpoint,
+    ResultDigest,
+    TrainState,
+    decode,
+)
 
 TRAIN = ("train/accuracy", "train/loss")
 
@@ -18,14 +25,14 @@ TRAIN = ("train/accuracy", "train/loss")
 VALIDATION = ("validation/accuracy", "validation/loss")
 
 
-Way = tuple[Start | None, tuple[StepBlock, ...]]
+ResumePoint = tuple[TrainState | None, tuple[MetricBatch, ...]]
 """Where to go on, and the values of the steps before."""
 
 
-FROM_THE_BEGINNING: Way = (None, ())
+FROM_START: ResumePoint = (None, ())
 
 
-class Starts:
+class ResumePoints:
     """The checkpoints of a sweep, and the finished runs of an experiment.
 
     Args:
@@ -52,9 +59,9 @@ class Starts:
             # The steps between those that are stored are needed for the digest of everything computed.
             if run.status == "FINISHED" and run.tags.get("swath.every_steps") == "1":
                 self._shorter.setdefault(run.tags.get("swath.lane", ""), []).append(run)
-        self._prepared: dict[tuple[str, int, int], Way] = {}
+        self._prepared: dict[tuple[str, int, int], ResumePoint] = {}
 
-    def of(self, asked: AskedRun, run: StoredRun | None) -> Way:
+    def of(self, asked: RunKey, run: StoredRun | None) -> ResumePoint:
         """The farthest step from which a configuration can go on.
 
         Args:
@@ -72,13 +79,13 @@ class Starts:
         if saved is not None and (best is None or saved.step >= _steps(best)):
             return saved, ()
         if best is None:
-            return FROM_THE_BEGINNING
+            return FROM_START
         key = (best.run_id, asked.every_steps, asked.evaluate_every_steps)
         if key not in self._prepared:
             self._prepared[key] = self._behind(best, asked)
         return self._prepared[key]
 
-    def _behind(self, shorter: StoredRun, asked: AskedRun) -> Way:
+    def _behind(self, shorter: StoredRun, asked: RunKey) -> ResumePoint:
         """Behind a finished run, which is the beginning of the longer one."""
         steps = _steps(shorter)
         curves = {
@@ -88,25 +95,25 @@ class Starts:
             _check_digest(shorter)
             learned = read_weights(shorter)
         except (SwathError, KeyError, ValueError, AttributeError):
-            return FROM_THE_BEGINNING
+            return FROM_START
         if any(name not in curves or curves[name].steps.tolist() != list(range(steps)) for name in TRAIN):
-            return FROM_THE_BEGINNING
+            return FROM_START
         accuracies, losses = (curves[name].values for name in TRAIN)
-        bits = Bits()
+        bits = ResultDigest()
         bits.add_steps(accuracies, losses)
         due = slice(None, None, asked.every_steps)
         blocks = [
-            StepBlock(0, {"train/accuracy": accuracies[due], "train/loss": losses[due]}, asked.every_steps)
+            MetricBatch(0, {"train/accuracy": accuracies[due], "train/loss": losses[due]}, asked.every_steps)
         ]
         every = asked.evaluate_every_steps
         for step in range(every, steps + 1, every) if every else ():
             found = [_value_at(curves.get(name), step) for name in VALIDATION]
             if None in found:
-                return FROM_THE_BEGINNING
+                return FROM_START
             values = {name: np.array([value]) for name, value in zip(VALIDATION, found, strict=True)}
             bits.add("validation", *(float(value) for value in found if value is not None))
-            blocks.append(StepBlock(step, values))
-        start = Start(
+            blocks.append(MetricBatch(step, values))
+        start = TrainState(
             steps,
             learned.weights,
             learned.biases,
@@ -132,7 +139,7 @@ def _value_at(curve: Curve | None, step: int) -> float | None:
     return found[0] if found else None
 
 
-def _has_all_before(run: StoredRun, step: int, asked: AskedRun) -> bool:
+def _has_all_before(run: StoredRun, step: int, asked: RunKey) -> bool:
     """Whether the store has all values of a run that come before a step, and the run goes on behind it."""
     if not 0 < step < asked.max_steps:
         return False

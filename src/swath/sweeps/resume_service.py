@@ -5,17 +5,17 @@ from collections.abc import Iterable, Sequence
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from swath.sweeps.manifest import AskedRun, AskedSweep, Before, FoundSweep
-from swath.sweeps.prior_runs import Past
+from swath.sweeps.manifest import PriorRun, PriorSweep, ResumeRequest, RunKey
+from swath.sweeps.prior_runs import PriorRuns
 from swath.tracking import (
     ERROR,
-    SpoolingStore,
+    OfflineFallbackStore,
     StoredRun,
-    deliver_all,
-    end_cut_off,
+    end_interrupted,
     is_alive,
     is_away,
     open_reader,
+    sync_all,
 )
 
 REASON = "its process has died"
@@ -33,23 +33,23 @@ def close_stale(client: MlflowClient, runs: Iterable[StoredRun]) -> list[StoredR
     stale.sort(key=lambda run: run.tags.get("swath.kind") == "sweep")  # a sweep's own run counts the others
     for run in stale:
         if run.tags.get("swath.kind") == "sweep":
-            end_cut_off(client, run.run_id, "KILLED")
+            end_interrupted(client, run.run_id, "KILLED")
             continue
         client.set_tag(run.run_id, ERROR, REASON)
         client.set_terminated(run.run_id, "KILLED")
     return stale
 
 
-class Earlier:
+class ResumeService:
     """Answers for the store that has been opened.
 
     Args:
       store: the runs of this process.
     """
 
-    def __init__(self, store: SpoolingStore) -> None:
+    def __init__(self, store: OfflineFallbackStore) -> None:
         self._store = store
-        self._past: Past | None = None
+        self._past: PriorRuns | None = None
 
     def close_stale(self) -> list[str]:
         """End runs that dead processes of this machine have left open; returns their ids."""
@@ -61,13 +61,13 @@ class Earlier:
         ]
         return [run.run_id for run in close_stale(self._store.client, left)]
 
-    def take_up(self, asked: AskedSweep) -> FoundSweep | None:
+    def take_up(self, asked: ResumeRequest) -> PriorSweep | None:
         """The earlier command that is to be taken up; None where there is none.
 
         Raises:
           SwathError: it must not be.
         """
-        self._past = Past(open_reader(self._store.uri), self._store.experiment_id, asked)
+        self._past = PriorRuns(open_reader(self._store.uri), self._store.experiment_id, asked)
         found = self._past.sweep
         if found is not None:
             self.close_stale()
@@ -83,23 +83,23 @@ class Earlier:
         store = self._store
         if not store.uri.startswith(("http://", "https://")):
             return 0, [], None
-        own = store.spool_folder
+        own = store.offline_folder_used
         if own is not None:
-            store.close_spool()
+            store.close_offline()
         delivered = 0
         faults: list[str] = []
         try:
-            delivered, faults = deliver_all(store.client, store.uri, store.experiment_id, own)
+            delivered, faults = sync_all(store.client, store.uri, store.experiment_id, own)
         except MlflowException as error:
             if not is_away(error):
                 raise
         return delivered, faults, str(own) if own is not None and own.exists() else None
 
-    def others(self) -> list[tuple[dict[str, str], Before]]:
+    def others(self) -> list[tuple[dict[str, str], PriorRun]]:
         """The runs of the sweep that is taken up which nobody has asked for this time."""
         return [] if self._past is None else self._past.others()
 
-    def before(self, asked: Sequence[AskedRun]) -> list[Before]:
+    def before(self, asked: Sequence[RunKey]) -> list[PriorRun]:
         """What is there of configurations, in the same order."""
         assert self._past is not None
         return self._past.before(asked)

@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING
 from swath.config import DataConfig, RunConfig
 from swath.datasets import check_available, load_dataset, load_intact, rebuild_dataset
 from swath.errors import SwathError
-from swath.execution import Event, Launch, Note, Observer, RunEnded, RunRequest, RunResult, Starting
+from swath.execution import Event, Note, Observer, RunEnded, RunRequest, RunResult, Starting, SweepInfo
 from swath.planning import check_memory
 from swath.system import real_uri
-from swath.tracking import TRACKING_VARIABLE, StoreAddress, StoreInfo, Tracker
-from swath.training import SavedCheckpoints
+from swath.tracking import TRACKING_VARIABLE, MlflowTracker, StoreAddress, StoreInfo
+from swath.training import CheckpointWriter
 
 if TYPE_CHECKING:
     from swath.execution import Runner
-    from swath.sweeps.resume import TakingUp
+    from swath.sweeps.resume import ResumePlan
 
 
 _log = logging.getLogger("swath")
 
 
-class _OneAtATime:
+class SynchronizedObserver:
     """An observer that is called from several threads, for a screen that is not made for that.
 
     A screen that has gone, such as a pipe that nobody reads any more, does not end the training.
@@ -36,6 +36,7 @@ class _OneAtATime:
         self._lock = threading.Lock()
 
     def __call__(self, event: Event) -> None:
+        """Hand an event to the screen."""
         with self._lock:
             if self._screen is not None:
                 try:
@@ -56,28 +57,28 @@ class Session:
       taking_up: what earlier commands have left; None where none is taken up.
     """
 
-    def __init__(self, launch: Launch, configs: tuple[RunConfig, ...], observer: Observer) -> None:
+    def __init__(self, sweep_info: SweepInfo, configs: tuple[RunConfig, ...], observer: Observer) -> None:
         """Bring everything up. Nothing is written before all data sets have been found.
 
         Args:
-          launch: what the runs have in common.
+          sweep_info: what the runs have in common.
           configs: at least one; those that will be run, as far as they are known.
           observer: told what happens.
 
         Raises:
           SwathError: a data set or the store cannot be used.
         """
-        self.launch = launch
+        self.sweep_info = sweep_info
         self.began = time.perf_counter()
         data = list(dict.fromkeys(config.data for config in configs))
         for entry in data:
             check_available(entry.name, entry.dir)
         check_memory(sorted({entry.name for entry in data}))
-        self._tracker = Tracker()
-        self._observer: Observer = _OneAtATime(observer)
+        self._tracker = MlflowTracker()
+        self._observer: Observer = SynchronizedObserver(observer)
         self._asked_for: list[Future[RunResult]] = []
         self._configs = configs
-        self.taking_up: TakingUp | None = None
+        self.taking_up: ResumePlan | None = None
         self.sweep_run_id: str | None = None
         self.sweep_fault: str | None = None
         self.spool: str | None = None
@@ -102,16 +103,18 @@ class Session:
 
             self._mend(intact)
         store = opened.result()
-        self._begun = begin(self._tracker, store, self.launch, self._configs, self._datasets, self._observer)
-        self.launch, self.taking_up = self._begun.launch, self._begun.taking_up
-        self._checkpoints = SavedCheckpoints(
+        self._begun = begin(
+            self._tracker, store, self.sweep_info, self._configs, self._datasets, self._observer
+        )
+        self.sweep_info, self.taking_up = self._begun.sweep_info, self._begun.taking_up
+        self._checkpoints = CheckpointWriter(
             self._tracker,
-            self.launch.sweep_id,
+            self.sweep_info.sweep_id,
             first.checkpoint.every_s,
             lambda line: self._observer(Note(line)),
         )
         runner = Runner(
-            self.launch,
+            self.sweep_info,
             self._tracker,
             self._datasets,
             self._observer,
@@ -154,10 +157,10 @@ class Session:
         Returns:
           Each of them, and whether its bits are the same.
         """
-        results = [future.result().settled() for future in self._ended()]
+        results = [future.result().flushed() for future in self._ended()]
         whole = [result for result in results if result.bits]
         drawn = random.sample(whole, min(count, len(whole)))
-        return [(result, self._runner.bits_alone(result.config) == result.bits) for result in drawn]
+        return [(result, self._runner.digest_of_solo_run(result.config) == result.bits) for result in drawn]
 
     def stop(self) -> None:
         """End what is still being trained after its present segment, as KILLED; waits for that."""
@@ -170,7 +173,7 @@ class Session:
           interrupted: whether somebody ended it.
         """
         try:
-            results = [future.result().settled() for future in self._ended()]
+            results = [future.result().flushed() for future in self._ended()]
             if self._begun.sweep_run is not None:
                 try:
                     self._end_sweep(results, interrupted)
@@ -196,7 +199,7 @@ class Session:
         return None if spool is None else str(spool)
 
     def _end_sweep(self, results: list[RunResult], interrupted: bool) -> None:
-        from swath.sweeps.record import sweep_end
+        from swath.sweeps.record import sweep_summary
 
         wall_s = time.perf_counter() - self.began
         asked_for = self._all_asked_for()
@@ -205,14 +208,16 @@ class Session:
         if self.taking_up is not None:  # the record is of the whole sweep, not of what was asked for now
             results = [*results, *self.taking_up.others()]
             asked_for = max(asked_for, len(results))
-        self._tracker.end_sweep(sweep_end(self.launch, results, asked_for, wall_s, interrupted)).result()
+        self._tracker.end_sweep(
+            sweep_summary(self.sweep_info, results, asked_for, wall_s, interrupted)
+        ).result()
 
     def _all_asked_for(self) -> int:
         return max(self.asked_for, len(self._configs))
 
     def abandon(self) -> list[RunResult]:
         """The results there are, without waiting; what is not stored when this process ends is not stored."""
-        return [future.result().as_it_is() for future in self._ended()]
+        return [future.result().without_waiting() for future in self._ended()]
 
     @property
     def asked_for(self) -> int:

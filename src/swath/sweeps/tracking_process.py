@@ -30,15 +30,19 @@ def main(descriptor: int) -> None:
     logging.basicConfig(level=logging.ERROR)
 
     # MLflow takes a second: only here, in the process it is for.
-    from swath.sweeps.resume_service import Earlier
-    from swath.tracking import SpoolingStore
+    from swath.sweeps.resume_service import ResumeService
+    from swath.tracking import OfflineFallbackStore
     from swath.training import CheckpointFiles
 
     for name in ("mlflow", "alembic"):
         # It logs an error of its database with its traceback, then raises it; the parent says it in a line.
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    store = SpoolingStore()
-    served = ((store, STORE_CALLS), (Earlier(store), EARLIER_CALLS), (CheckpointFiles(), CHECKPOINT_CALLS))
+    store = OfflineFallbackStore()
+    served = (
+        (store, STORE_CALLS),
+        (ResumeService(store), EARLIER_CALLS),
+        (CheckpointFiles(), CHECKPOINT_CALLS),
+    )
     functions = {name: getattr(owner, name) for owner, names in served for name in names}
     try:
         serve(descriptor, functions, lambda error: one_line(error, store.uri))

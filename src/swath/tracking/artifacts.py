@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from swath.errors import SwathError
 from swath.metrics import confusion_counts
 from swath.models import draw_weights
-from swath.tracking.records import RunArtifacts, RunEnd, RunStart, StoredRun
+from swath.tracking.records import RunArtifacts, RunInfo, RunSummary, StoredRun
 
 PNG_COMPRESSION = 2
 """Half the time of Pillow's usual 6, for a file that is a twentieth larger."""
@@ -57,7 +57,7 @@ def artifact_folder(client: MlflowClient, run_id: str, artifact_uri: str) -> Ite
         client.log_artifacts(run_id, name)
 
 
-def write_artifacts(folder: Path, start: RunStart, end: RunEnd, environment: str) -> dict[str, str]:
+def write_artifacts(folder: Path, start: RunInfo, end: RunSummary, environment: str) -> dict[str, str]:
     """Write a run's files into `folder`; what was learned only where the run finished.
 
     `weights.npz`, `predictions.npz`, `weights.png`, `confusion.json`; `config.yaml`, `overrides.yaml`,
@@ -74,7 +74,7 @@ def write_artifacts(folder: Path, start: RunStart, end: RunEnd, environment: str
     }
 
 
-def _write(folder: Path, start: RunStart, end: RunEnd, environment: str) -> None:
+def _write(folder: Path, start: RunInfo, end: RunSummary, environment: str) -> None:
     if end.traceback is not None:
         (folder / "traceback.txt").write_text(end.traceback, encoding="utf-8")
     (folder / "config.yaml").write_text(start.config_yaml, encoding="utf-8")

@@ -3,11 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from swath.tracking.records import RunEnd, RunStart, StepBlock
-from swath.tracking.tracker import BeginsRuns, Tracked, UntrackedRun
+from swath.tracking.records import MetricBatch, RunInfo, RunSummary
+from swath.tracking.tracker import NullRunLogger, RunLogger, Tracker
 
 
-class RecordedRun:
+class InMemoryRunLogger:
     """A run whose values stay in memory.
 
     Args:
@@ -19,42 +19,42 @@ class RecordedRun:
       end: how it ended; None until then.
     """
 
-    def __init__(self, start: RunStart, inner: Tracked) -> None:
+    def __init__(self, start: RunInfo, inner: RunLogger) -> None:
         self.start = start
-        self.ending: RunEnd | None = None
+        self.ending: RunSummary | None = None
         self._inner = inner
-        self._blocks: list[StepBlock] = []
+        self._blocks: list[MetricBatch] = []
 
     @property
     def run_id(self) -> str | None:
-        """See `Tracked`."""
+        """See `RunLogger`."""
         return self._inner.run_id
 
     @property
     def stored(self) -> bool:
-        """See `Tracked`."""
+        """See `RunLogger`."""
         return self._inner.stored
 
-    def known_id(self) -> str | None:
-        """See `Tracked`."""
-        return self._inner.known_id()
+    def wait_for_id(self) -> str | None:
+        """See `RunLogger`."""
+        return self._inner.wait_for_id()
 
-    def log_steps(self, block: StepBlock) -> None:
-        """See `Tracked`."""
+    def log_steps(self, block: MetricBatch) -> None:
+        """See `RunLogger`."""
         self._blocks.append(block)
         self._inner.log_steps(block)
 
-    def end(self, end: RunEnd) -> None:
-        """See `Tracked`."""
+    def end(self, end: RunSummary) -> None:
+        """See `RunLogger`."""
         self.ending = end
         self._inner.end(end)
 
     def check(self) -> None:
-        """See `Tracked`."""
+        """See `RunLogger`."""
         self._inner.check()
 
     def settle(self) -> tuple[str, float]:
-        """See `Tracked`."""
+        """See `RunLogger`."""
         return self._inner.settle()
 
     def series(self) -> dict[str, tuple[NDArray[np.int64], NDArray[np.float64]]]:
@@ -72,15 +72,15 @@ class RecordedRun:
         }
 
 
-class Recorder:
+class InMemoryTracker:
     """Begins runs that are kept in memory, and nowhere else."""
 
-    def begin(self, start: RunStart, run_id: str | None = None) -> RecordedRun:
-        """See `BeginsRuns`."""
-        return RecordedRun(start, UntrackedRun())
+    def begin(self, start: RunInfo, run_id: str | None = None) -> InMemoryRunLogger:
+        """See `Tracker`."""
+        return InMemoryRunLogger(start, NullRunLogger())
 
 
-class StoringRecorder:
+class TeeTracker:
     """Begins runs that are kept in memory, and stored as repetitions of others.
 
     Args:
@@ -88,13 +88,13 @@ class StoringRecorder:
       repeats: of each fingerprint and data digest the runs that are repeated, in the order asked for.
     """
 
-    def __init__(self, tracker: BeginsRuns, repeats: dict[tuple[str, str], list[str]]) -> None:
+    def __init__(self, tracker: Tracker, repeats: dict[tuple[str, str], list[str]]) -> None:
         self._tracker = tracker
         self._repeats = {identity: list(run_ids) for identity, run_ids in repeats.items()}
 
-    def begin(self, start: RunStart, run_id: str | None = None) -> RecordedRun:
-        """See `BeginsRuns`."""
+    def begin(self, start: RunInfo, run_id: str | None = None) -> InMemoryRunLogger:
+        """See `Tracker`."""
         identity = start.tags["swath.fingerprint"], start.tags["swath.data_digest"]
         of = self._repeats[identity].pop(0)
         start.tags.update({"swath.kind": "reproduction", "swath.reproduces": of})
-        return RecordedRun(start, self._tracker.begin(start))
+        return InMemoryRunLogger(start, self._tracker.begin(start))

@@ -10,7 +10,7 @@ from mlflow.tracking import MlflowClient
 
 from swath.errors import SwathError
 from swath.tracking.mlflow_settings import NO_ANSWER
-from swath.tracking.records import RunStart, StepBlock, StoreAddress
+from swath.tracking.records import MetricBatch, RunInfo, StoreAddress
 
 
 def is_away(error: Exception) -> bool:
@@ -66,7 +66,7 @@ LARGEST_BATCH = 1_000
 """Metrics that MLflow takes in one call."""
 
 
-def describe(client: MlflowClient, run_id: str, start: RunStart) -> None:
+def describe(client: MlflowClient, run_id: str, start: RunInfo) -> None:
     """Store a run's params and its data set; doing so again changes nothing."""
     client.log_batch(run_id, params=[Param(name, value) for name, value in start.params.items()])
     note = start.dataset
@@ -80,7 +80,7 @@ def describe(client: MlflowClient, run_id: str, start: RunStart) -> None:
     client.log_inputs(run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
 
 
-def log_in_batches(client: MlflowClient, run_id: str, block: StepBlock) -> None:
+def log_in_batches(client: MlflowClient, run_id: str, block: MetricBatch) -> None:
     """Store values of per-step metrics by MLflow's own call."""
     now_ms = time.time_ns() // 1_000_000
     metrics = [

@@ -46,7 +46,7 @@ def settle() -> None:
         os.environ.setdefault(name, value)
 
 
-def be_patient() -> None:
+def enable_retries() -> None:
     """From now on wait for a server that goes away, unless the user has said for how long."""
     if os.environ.get(RETRIES) == SETTINGS[RETRIES]:
         os.environ[RETRIES] = PATIENT_RETRIES

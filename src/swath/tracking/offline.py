@@ -17,16 +17,16 @@ from mlflow.tracking import MlflowClient
 
 from swath.system import cache_folder, hide_password
 from swath.tracking.mlflow_calls import is_away
-from swath.tracking.mlflow_settings import be_patient, one_line
+from swath.tracking.mlflow_settings import enable_retries, one_line
 from swath.tracking.records import (
-    RunEnd,
-    RunStart,
+    MetricBatch,
+    RunInfo,
+    RunSummary,
     Status,
-    StepBlock,
     StoreAddress,
     StoreInfo,
-    SweepEnd,
-    SweepStart,
+    SweepDescription,
+    SweepSummary,
 )
 from swath.tracking.store import RunStore
 
@@ -36,17 +36,17 @@ _log = logging.getLogger("swath")
 Answer = TypeVar("Answer")
 
 
-STANDS_FOR = "swath.spool.run_id"
+SERVER_RUN_ID = "swath.spool.run_id"
 """Tag of a run in a spool: the id of the run at the server that it continues."""
 
 
-def spools_folder(uri: str, experiment_id: str) -> Path:
+def offline_folder(uri: str, experiment_id: str) -> Path:
     """Where spools of an experiment of a server are, a folder for each sweep."""
     store = hashlib.sha256(f"{hide_password(uri, uri)} {experiment_id}".encode()).hexdigest()[:16]
     return cache_folder() / "spool" / store
 
 
-class SpoolingStore:
+class OfflineFallbackStore:
     """The calls of a `RunStore`; see there.
 
     Attributes:
@@ -56,8 +56,8 @@ class SpoolingStore:
     def __init__(self) -> None:
         self._main = RunStore()
         self._spool: RunStore | None = None
-        self._begun: dict[int, tuple[RunStart, str | None]] = {}
-        self._sweep: tuple[SweepStart, str | None] | None = None
+        self._begun: dict[int, tuple[RunInfo, str | None]] = {}
+        self._sweep: tuple[SweepDescription, str | None] | None = None
         self._folder: Path | None = None
         self.away: str | None = None
 
@@ -77,17 +77,17 @@ class SpoolingStore:
         return self._main.client
 
     @property
-    def spool_folder(self) -> Path | None:
+    def offline_folder_used(self) -> Path | None:
         """Where the spool is; None where there is none."""
         return self._folder
 
     def open(self, address: StoreAddress) -> StoreInfo:
         """See `RunStore`."""
         info = self._main.open(address)
-        be_patient()
+        enable_retries()
         return info
 
-    def begin(self, key: int, start: RunStart, run_id: str | None = None) -> str:
+    def begin(self, key: int, start: RunInfo, run_id: str | None = None) -> str:
         """See `RunStore`."""
         self._begun[key] = start, run_id
         begun = self._either(
@@ -97,14 +97,14 @@ class SpoolingStore:
             self._begun[key] = start, begun
         return begun
 
-    def log_steps(self, key: int, block: StepBlock) -> None:
+    def log_steps(self, key: int, block: MetricBatch) -> None:
         """See `RunStore`."""
         self._either(
             lambda: self._main.log_steps(key, block),
             lambda spool: spool.log_steps(self._key(spool, key), block),
         )
 
-    def end(self, key: int, end: RunEnd) -> float:
+    def end(self, key: int, end: RunSummary) -> float:
         """See `RunStore`."""
         tracked_s = self._either(
             lambda: self._main.end(key, end), lambda spool: spool.end(self._key(spool, key), end)
@@ -112,7 +112,7 @@ class SpoolingStore:
         self._begun.pop(key, None)
         return tracked_s
 
-    def begin_sweep(self, start: SweepStart, run_id: str | None = None) -> str:
+    def begin_sweep(self, start: SweepDescription, run_id: str | None = None) -> str:
         """See `RunStore`."""
         self._sweep = start, run_id
         begun = self._either(
@@ -122,7 +122,7 @@ class SpoolingStore:
             self._sweep = start, begun
         return begun
 
-    def end_sweep(self, end: SweepEnd) -> None:
+    def end_sweep(self, end: SweepSummary) -> None:
         """See `RunStore`."""
 
         def in_spool(spool: RunStore) -> None:
@@ -141,7 +141,7 @@ class SpoolingStore:
         left = 0 if self.away is not None else self._main.close(status)
         return left + (0 if self._spool is None else self._spool.close(status))
 
-    def close_spool(self) -> None:
+    def close_offline(self) -> None:
         """End what is still open in the spool, so that it can be delivered."""
         if self._spool is not None:
             self._spool.close()
@@ -162,7 +162,7 @@ class SpoolingStore:
         if self._spool is None:
             sweep_id = self._sweep[0].sweep_id if self._sweep is not None else "single"
             name = f"{sweep_id}-{uuid.uuid4().hex[:8]}"  # two commands never share one
-            self._folder = spools_folder(self.uri, self.experiment_id) / name
+            self._folder = offline_folder(self.uri, self.experiment_id) / name
             self._folder.mkdir(parents=True, exist_ok=True)
             self._spool = RunStore()
             uri, artifacts = f"sqlite:///{self._folder}/mlflow.db", str(self._folder / "artifacts")
@@ -177,13 +177,13 @@ class SpoolingStore:
 
     def _begin_in(self, spool: RunStore, key: int) -> str:
         start, run_id = self._begun[key]
-        known = {} if run_id is None else {STANDS_FOR: run_id}
+        known = {} if run_id is None else {SERVER_RUN_ID: run_id}
         begun = spool.begin(key, replace(start, tags={**start.tags, **known}))
         return run_id or begun
 
     def _begin_sweep_in(self, spool: RunStore) -> str:
         assert self._sweep is not None
         start, run_id = self._sweep
-        known = {} if run_id is None else {STANDS_FOR: run_id}
+        known = {} if run_id is None else {SERVER_RUN_ID: run_id}
         begun = spool.begin_sweep(replace(start, tags={**start.tags, **known}))
         return run_id or begun

@@ -13,7 +13,7 @@ from pathlib import Path
 import archspec.cpu
 import psutil
 
-FACTS = {
+PROVENANCE_TAGS = {
     "swath.data_digest": "data",
     "swath.tensorflow": "TensorFlow",
     "swath.numpy": "NumPy",
@@ -28,7 +28,7 @@ FACTS = {
 """Tags that say what a run was made of and with."""
 
 
-MAY_CHANGE_NUMBERS = (
+RESULT_AFFECTING = (
     "swath.data_digest",
     "swath.tensorflow",
     "swath.cpu",
@@ -38,12 +38,12 @@ MAY_CHANGE_NUMBERS = (
 """Those whose change can change a bit of what is computed."""
 
 
-def facts_of(tags: dict[str, str]) -> dict[str, str]:
+def provenance_of(tags: dict[str, str]) -> dict[str, str]:
     """The facts among tags, by tag."""
-    return {name: tags[name] for name in FACTS if name in tags}
+    return {name: tags[name] for name in PROVENANCE_TAGS if name in tags}
 
 
-def environment_facts() -> dict[str, str]:
+def environment_tags() -> dict[str, str]:
     """Tags that are the same for all runs of this process and that TensorFlow is not needed for."""
     processor = archspec.cpu.host()
     facts = {

@@ -36,7 +36,7 @@ class StoreInfo:
 
 
 @dataclass(frozen=True)
-class DatasetNote:
+class DatasetInfo:
     """The data set of a run, as MLflow's dataset input."""
 
     name: str
@@ -46,7 +46,7 @@ class DatasetNote:
 
 
 @dataclass(frozen=True)
-class RunStart:
+class RunInfo:
     """Everything that is known of a run when it begins.
 
     Attributes:
@@ -61,13 +61,13 @@ class RunStart:
     name: str
     params: dict[str, str]
     tags: dict[str, str]
-    dataset: DatasetNote
+    dataset: DatasetInfo
     config_yaml: str
     overrides_yaml: str
 
 
 @dataclass(frozen=True)
-class StepBlock:
+class MetricBatch:
     """Values of per-step metrics, at steps that are equally far apart.
 
     Attributes:
@@ -109,7 +109,7 @@ class RunArtifacts:
 
 
 @dataclass(frozen=True)
-class RunEnd:
+class RunSummary:
     """How a run ended.
 
     Attributes:
@@ -129,12 +129,12 @@ class RunEnd:
     traceback: str | None = None
 
 
-NOT_ENDED = "It is running, or was cut off."
+STILL_RUNNING = "It is running, or was cut off."
 """What the description of a sweep says until it has ended."""
 
 
 @dataclass(frozen=True)
-class SweepStart:
+class SweepDescription:
     """What is known of a sweep when it begins.
 
     Attributes:
@@ -157,7 +157,7 @@ class SweepStart:
 
 
 @dataclass(frozen=True)
-class SweepEnd:
+class SweepSummary:
     """What has come of a sweep.
 
     Attributes:

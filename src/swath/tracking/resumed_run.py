@@ -6,7 +6,7 @@ from dataclasses import replace
 from mlflow.entities import Run, RunTag
 from mlflow.tracking import MlflowClient
 
-from swath.tracking.records import RunStart, StepBlock
+from swath.tracking.records import MetricBatch, RunInfo
 
 ERROR = "swath.error"
 
@@ -18,7 +18,7 @@ OF_AN_END = (ERROR, "swath.bits", "swath.files", "swath.train_accuracy")
 """Tags that an end of its own leaves on a run."""
 
 
-def reopen(client: MlflowClient, run_id: str, start: RunStart, common_tags: Mapping[str, str]) -> Run:
+def reopen(client: MlflowClient, run_id: str, start: RunInfo, common_tags: Mapping[str, str]) -> Run:
     """Put a run that was cut off back into the state RUNNING; returns it as it was.
 
     Its params and data set stay; its tags say who trains it now, and how often it was taken up.
@@ -39,18 +39,18 @@ def last_steps(run: Run) -> dict[str, int]:
     return {metric.key: metric.step for metric in run.data._metric_objs}
 
 
-def missing_part(block: StepBlock, last: Mapping[str, int]) -> list[StepBlock]:
+def missing_part(block: MetricBatch, last: Mapping[str, int]) -> list[MetricBatch]:
     """What of a block comes after the last stored step of each metric.
 
     In MLflow's table a step that is logged twice is there twice.
     """
-    parts: dict[int, StepBlock] = {}
+    parts: dict[int, MetricBatch] = {}
     for name, values in block.values.items():
         known = last.get(name)
         skipped = 0 if known is None else max(0, (known - block.first_step) // block.every + 1)
         if skipped >= len(values):
             continue
         first_step = block.first_step + skipped * block.every
-        part = parts.get(first_step, StepBlock(first_step, {}, block.every))
+        part = parts.get(first_step, MetricBatch(first_step, {}, block.every))
         parts[first_step] = replace(part, values={**part.values, name: values[skipped:]})
     return list(parts.values())

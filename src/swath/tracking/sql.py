@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from swath.errors import SwathError
 from swath.system import cache_folder
 from swath.tracking.database_file import database_file
-from swath.tracking.records import StepBlock
+from swath.tracking.records import MetricBatch
 
 PART = ".part"
 
@@ -126,7 +126,7 @@ class SqlSteps:
         self._latest: Any = SqlLatestMetric.__table__
         self._runs: Any = SqlRun.__table__
 
-    def write(self, run_id: str, block: StepBlock) -> None:
+    def write(self, run_id: str, block: MetricBatch) -> None:
         """Store a block, all of it or nothing. Its steps are later than all that the run has of its metrics.
 
         Raises:

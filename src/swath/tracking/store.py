@@ -17,16 +17,16 @@ from swath.tracking.artifacts import artifact_folder, write_artifacts
 from swath.tracking.database_file import check_writable, wait_for_locks
 from swath.tracking.mlflow_calls import describe, experiment_id, is_away, log_in_batches
 from swath.tracking.mlflow_settings import one_line
-from swath.tracking.provenance import environment_facts, installed_packages, process_tags
+from swath.tracking.provenance import environment_tags, installed_packages, process_tags
 from swath.tracking.records import (
-    RunEnd,
-    RunStart,
+    MetricBatch,
+    RunInfo,
+    RunSummary,
     Status,
-    StepBlock,
     StoreAddress,
     StoreInfo,
-    SweepEnd,
-    SweepStart,
+    SweepDescription,
+    SweepSummary,
 )
 from swath.tracking.resumed_run import last_steps, missing_part, reopen
 from swath.tracking.sql import SqlSteps, make_database, sql_steps
@@ -41,7 +41,7 @@ draws a curve with one point."""
 class _OpenRun:
     run_id: str
     artifact_uri: str
-    start: RunStart
+    start: RunInfo
     tracked_s: float = 0.0
     failure: str | None = None
     last_steps: dict[str, int] = field(default_factory=dict)
@@ -90,11 +90,11 @@ class RunStore:
             wait_for_locks(store.engine)
         self._sql_steps = sql_steps(self._client)
         self.experiment_id = experiment_id(self._client, address)
-        self._common_tags = {**environment_facts(), **process_tags("swath.tracker_pid")}
+        self._common_tags = {**environment_tags(), **process_tags("swath.tracker_pid")}
         self._environment_text = installed_packages()
         return StoreInfo(hide_password(self.uri, self.uri), self.experiment_id)
 
-    def begin(self, key: int, start: RunStart, run_id: str | None = None) -> str:
+    def begin(self, key: int, start: RunInfo, run_id: str | None = None) -> str:
         """Make a run in the state RUNNING, with its params, tags and data set; returns its id.
 
         Where only its params or its data set cannot be stored, the next call for it says so.
@@ -148,7 +148,7 @@ class RunStore:
         """Whether a sweep's own run has been begun here and not ended."""
         return self._sweep is not None
 
-    def log_steps(self, key: int, block: StepBlock) -> None:
+    def log_steps(self, key: int, block: MetricBatch) -> None:
         """Store values of per-step metrics, less those that a run that goes on has already."""
         started = time.perf_counter()
         entry, client = self._entry(key), self.client
@@ -162,7 +162,7 @@ class RunStore:
                     log_in_batches(client, entry.run_id, part)
         entry.tracked_s += time.perf_counter() - started
 
-    def end(self, key: int, end: RunEnd) -> float:
+    def end(self, key: int, end: RunSummary) -> float:
         """Store what is left of a run and end it; returns the seconds that tracking it has taken.
 
         Where it cannot be stored, the run is ended as FAILED, if that much can be stored.
@@ -191,7 +191,7 @@ class RunStore:
             raise SwathError("the run could not be begun")
         return self._open[key]
 
-    def _end(self, entry: _OpenRun, end: RunEnd) -> float:
+    def _end(self, entry: _OpenRun, end: RunSummary) -> float:
         started = time.perf_counter()
         client = self.client
         with artifact_folder(client, entry.run_id, entry.artifact_uri) as folder:
@@ -230,7 +230,7 @@ class RunStore:
                 self._sweep.abort(status)
         return len(open_runs)
 
-    def begin_sweep(self, start: SweepStart, run_id: str | None = None) -> str:
+    def begin_sweep(self, start: SweepDescription, run_id: str | None = None) -> str:
         """Begin the run that stands for the sweep as a whole, or go on with it; returns its id."""
         self._sweep = SweepRun(self.client, self.experiment_id, start, self._common_tags, run_id)
         return self._sweep.run_id
@@ -239,7 +239,7 @@ class RunStore:
         """Set a tag of any run."""
         self.client.set_tag(run_id, name, value)
 
-    def end_sweep(self, end: SweepEnd) -> None:
+    def end_sweep(self, end: SweepSummary) -> None:
         """End it."""
         if self._sweep is not None:
             self._sweep.end(end)

@@ -11,7 +11,7 @@ from mlflow.tracking import MlflowClient
 
 from swath.metrics import configuration_of, rank
 from swath.tracking.artifacts import artifact_folder
-from swath.tracking.records import NOT_ENDED, Status, SweepEnd, SweepStart
+from swath.tracking.records import STILL_RUNNING, Status, SweepDescription, SweepSummary
 from swath.tracking.resumed_run import RESUMED
 from swath.tracking.ui_urls import SHARED_VIEW_TAG, sweep_filter
 
@@ -34,7 +34,7 @@ class SweepRun:
         self,
         client: MlflowClient,
         experiment_id: str,
-        start: SweepStart,
+        start: SweepDescription,
         environment: Mapping[str, str],
         run_id: str | None = None,
     ) -> None:
@@ -59,7 +59,7 @@ class SweepRun:
         client.set_experiment_tag(experiment_id, self._view_tag, start.view)
         self._describe_experiment(start.experiment_note)
 
-    def end(self, end: SweepEnd) -> None:
+    def end(self, end: SweepSummary) -> None:
         """Store what has come of the sweep, and end its run.
 
         Raises:
@@ -90,7 +90,7 @@ class SweepRun:
 
     def abort(self, status: Status) -> None:
         """End the run with what is there."""
-        end_cut_off(self._client, self.run_id, status)
+        end_interrupted(self._client, self.run_id, status)
 
     def _describe_experiment(self, note: str) -> None:
         tags = self._client.get_experiment(self._experiment_id).tags
@@ -99,7 +99,7 @@ class SweepRun:
                 self._client.set_experiment_tag(self._experiment_id, name, note)
 
 
-def end_cut_off(client: MlflowClient, run_id: str, status: Status) -> None:
+def end_interrupted(client: MlflowClient, run_id: str, status: Status) -> None:
     """End the own run of a sweep that came to no end of its own, with its counts and its best so far.
 
     Args:
@@ -127,14 +127,14 @@ def _tell_cut_off(client: MlflowClient, own: Run, runs: Sequence[Run]) -> None:
         single = {name: value for name, value in best.data.metrics.items() if not name.startswith("train/")}
         now_ms, times = time.time_ns() // 1_000_000, int(tags.get(RESUMED, "0"))
         metrics = [Metric(f"best/{name}", value, now_ms, times) for name, value in single.items()]
-    told[NOTE] = tags.get(NOTE, "").replace(NOT_ENDED, said)
+    told[NOTE] = tags.get(NOTE, "").replace(STILL_RUNNING, said)
     client.log_batch(
         own.info.run_id, metrics=metrics, tags=[RunTag(name, value) for name, value in told.items()]
     )
     of_experiment = client.get_experiment(own.info.experiment_id).tags
     if of_experiment.get(NOTE) == of_experiment.get(OWN_NOTE):
         for name in (NOTE, OWN_NOTE):
-            note = of_experiment.get(name, "").replace(NOT_ENDED, said)
+            note = of_experiment.get(name, "").replace(STILL_RUNNING, said)
             client.set_experiment_tag(own.info.experiment_id, name, note)
 
 

@@ -10,20 +10,18 @@ from mlflow.utils.file_utils import local_file_uri_to_path
 
 from swath.tracking.mlflow_calls import LARGEST_BATCH, is_away
 from swath.tracking.mlflow_settings import one_line
-from swath.tracking.offline import STANDS_FOR, spools_folder
+from swath.tracking.offline import SERVER_RUN_ID, offline_folder
 from swath.tracking.provenance import is_alive
 from swath.tracking.records import StoredRun
 from swath.tracking.resumed_run import last_steps
 from swath.tracking.sql_reader import SqlReader
 from swath.tracking.ui_urls import SHARED_VIEW_TAG
 
-SPOOL_ID = "swath.spool.id"
+OFFLINE_RUN_ID = "swath.spool.id"
 """Tag of a run at the server: the id that it had in the spool, by which a second delivery finds it."""
 
 
-def deliver_all(
-    client: MlflowClient, uri: str, experiment_id: str, own: Path | None
-) -> tuple[int, list[str]]:
+def sync_all(client: MlflowClient, uri: str, experiment_id: str, own: Path | None) -> tuple[int, list[str]]:
     """Deliver every spool of an experiment whose process is no more.
 
     Args:
@@ -39,7 +37,7 @@ def deliver_all(
       MlflowException: the server is away; what has not been delivered stays.
     """
     delivered, faults = 0, []
-    for database in sorted(spools_folder(uri, experiment_id).glob("*/mlflow.db")):
+    for database in sorted(offline_folder(uri, experiment_id).glob("*/mlflow.db")):
         try:
             delivered += _deliver_spool(client, experiment_id, database, database.parent == own)
         except Exception as error:
@@ -73,10 +71,10 @@ def _deliver(
             experiment_id,
             start_time=run.start_ms,
             run_name=run.name,
-            tags={**run.tags, SPOOL_ID: run.run_id},
+            tags={**run.tags, OFFLINE_RUN_ID: run.run_id},
         ).info.run_id
     there = client.get_run(target)
-    tags = {name: value for name, value in run.tags.items() if name != STANDS_FOR}
+    tags = {name: value for name, value in run.tags.items() if name != SERVER_RUN_ID}
     client.log_batch(
         target,
         params=[Param(name, value) for name, value in run.params.items() if name not in there.data.params],
@@ -97,9 +95,9 @@ def _deliver(
 
 def _target(client: MlflowClient, experiment_id: str, run: StoredRun) -> str | None:
     """The run at the server that a run of a spool continues, or has been made into before."""
-    if known := run.tags.get(STANDS_FOR):
+    if known := run.tags.get(SERVER_RUN_ID):
         return known
-    made = client.search_runs([experiment_id], f"tags.`{SPOOL_ID}` = '{run.run_id}'", max_results=1)
+    made = client.search_runs([experiment_id], f"tags.`{OFFLINE_RUN_ID}` = '{run.run_id}'", max_results=1)
     return str(made[0].info.run_id) if made else None
 
 

@@ -5,11 +5,19 @@ from concurrent.futures import Future
 from typing import Any, Protocol
 
 from swath.errors import SwathError
-from swath.tracking.records import RunEnd, RunStart, StepBlock, StoreAddress, StoreInfo, SweepEnd, SweepStart
+from swath.tracking.records import (
+    MetricBatch,
+    RunInfo,
+    RunSummary,
+    StoreAddress,
+    StoreInfo,
+    SweepDescription,
+    SweepSummary,
+)
 from swath.tracking.rpc import Worker
 
 
-class Tracked(Protocol):
+class RunLogger(Protocol):
     """A run that is being tracked. Its calls return at once; what became of them is said by `settle`."""
 
     @property
@@ -20,13 +28,13 @@ class Tracked(Protocol):
     def stored(self) -> bool:
         """Whether everything that was asked for has been stored, or has failed; `settle` need not wait."""
 
-    def known_id(self) -> str | None:
+    def wait_for_id(self) -> str | None:
         """The run's id, waited for; None where the run could not be begun."""
 
-    def log_steps(self, block: StepBlock) -> None:
+    def log_steps(self, block: MetricBatch) -> None:
         """Store values of per-step metrics."""
 
-    def end(self, end: RunEnd) -> None:
+    def end(self, end: RunSummary) -> None:
         """Store what is left, and end the run."""
 
     def check(self) -> None:
@@ -43,28 +51,28 @@ class Tracked(Protocol):
         """
 
 
-class BeginsRuns(Protocol):
+class Tracker(Protocol):
     """Whatever can begin a run."""
 
-    def begin(self, start: RunStart, run_id: str | None = None) -> Tracked:
+    def begin(self, start: RunInfo, run_id: str | None = None) -> RunLogger:
         """Begin a run, or go on with the one that has this id."""
 
 
-class TrackedRun:
-    """One run in the store; see `Tracked`."""
+class MlflowRunLogger:
+    """One run in the store; see `RunLogger`."""
 
-    def __init__(self, worker: Worker, key: int, start: RunStart, run_id: str | None) -> None:
+    def __init__(self, worker: Worker, key: int, start: RunInfo, run_id: str | None) -> None:
         self._worker = worker
         self._key = key
         self._begun: Future[str] | None = worker.call("begin", key, start, run_id)
         self._calls: list[Future[Any]] = [self._begun]
         self._told = "", 0.0
 
-    def log_steps(self, block: StepBlock) -> None:
+    def log_steps(self, block: MetricBatch) -> None:
         """Store values of per-step metrics."""
         self._calls.append(self._worker.call("log_steps", self._key, block))
 
-    def end(self, end: RunEnd) -> None:
+    def end(self, end: RunSummary) -> None:
         """Store what is left, and end the run."""
         last = self._worker.call("end", self._key, end)
         self._calls.append(last)
@@ -93,10 +101,10 @@ class TrackedRun:
     def run_id(self) -> str | None:
         """The run's id, as soon as it is known; None where the run could not be begun."""
         begun = self._begun
-        return self.known_id() if begun is None or begun.done() else None
+        return self.wait_for_id() if begun is None or begun.done() else None
 
-    def known_id(self) -> str | None:
-        """See `Tracked`."""
+    def wait_for_id(self) -> str | None:
+        """See `RunLogger`."""
         begun = self._begun
         if begun is None:
             return self._told[0]
@@ -104,11 +112,11 @@ class TrackedRun:
 
     @property
     def stored(self) -> bool:
-        """See `Tracked`."""
+        """See `RunLogger`."""
         return all(call.done() for call in self._calls)
 
     def settle(self) -> tuple[str, float]:
-        """See `Tracked`."""
+        """See `RunLogger`."""
         calls, begun = self._calls, self._begun
         if begun is None:
             return self._told
@@ -117,19 +125,19 @@ class TrackedRun:
         return begun.result(), float(last)
 
 
-class UntrackedRun:
+class NullRunLogger:
     """A run that leaves nothing in the store."""
 
     run_id: str | None = None
     stored = True
 
-    def known_id(self) -> None:
+    def wait_for_id(self) -> None:
         """There is none."""
 
-    def log_steps(self, block: StepBlock) -> None:
+    def log_steps(self, block: MetricBatch) -> None:
         """Drop it."""
 
-    def end(self, end: RunEnd) -> None:
+    def end(self, end: RunSummary) -> None:
         """Drop it."""
 
     def check(self) -> None:
@@ -140,7 +148,7 @@ class UntrackedRun:
         return "", 0.0
 
 
-class StoredBefore(UntrackedRun):
+class CompletedRun(NullRunLogger):
     """A run that had finished before this command; it is left as it is."""
 
     def __init__(self, run_id: str, track_s: float) -> None:
@@ -152,7 +160,7 @@ class StoredBefore(UntrackedRun):
         return self.run_id or "", self._track_s
 
 
-class Tracker:
+class MlflowTracker:
     """Runs in one store, kept by a process of its own.
 
     The process starts at once, so that MLflow is imported beside whatever comes next; the store is opened,
@@ -167,12 +175,12 @@ class Tracker:
         """Open the store; the future raises `RemoteError` where it cannot be used."""
         return self._worker.call("open", address)
 
-    def begin(self, start: RunStart, run_id: str | None = None) -> TrackedRun:
+    def begin(self, start: RunInfo, run_id: str | None = None) -> MlflowRunLogger:
         """Begin a run, or go on with the one that has this id."""
         self._runs += 1
-        return TrackedRun(self._worker, self._runs, start, run_id)
+        return MlflowRunLogger(self._worker, self._runs, start, run_id)
 
-    def begin_sweep(self, start: SweepStart, run_id: str | None = None) -> Future[str]:
+    def begin_sweep(self, start: SweepDescription, run_id: str | None = None) -> Future[str]:
         """Begin the run that stands for the sweep as a whole, or go on with it; a future of its id."""
         return self._worker.call("begin_sweep", start, run_id)
 
@@ -180,7 +188,7 @@ class Tracker:
         """Have the process carry out one of its other calls; see `swath.sweeps.tracking_process`."""
         return self._worker.call(function, *arguments)
 
-    def end_sweep(self, end: SweepEnd) -> Future[None]:
+    def end_sweep(self, end: SweepSummary) -> Future[None]:
         """End it; the future raises `RemoteError` where that cannot be stored."""
         return self._worker.call("end_sweep", end)
 

@@ -78,7 +78,7 @@ def compare_page(experiment_ids: Sequence[str], run_ids: Sequence[str]) -> str:
     return f"#/compare-runs?runs={quote(runs, safe='')}&experiments={quote(experiments, safe='')}"
 
 
-def shared_view(sweep_id: str, swept: Sequence[str], metrics: Sequence[str]) -> str:
+def view_state(sweep_id: str, swept: Sequence[str], metrics: Sequence[str]) -> str:
     """What the page of a sweep shows, as MLflow's page keeps it: the columns that vary, every run drawn.
 
     The page itself adds a chart for each metric, to the section with the name before its slash.
@@ -136,10 +136,10 @@ def _parallel_coordinates(swept: Sequence[str], metrics: Sequence[str]) -> dict[
 
 def sweep_pages(experiment_id: str, sweep_id: str, best_first: Sequence[str]) -> list[tuple[str, str]]:
     """The pages of a sweep: what each shows, and the part of its address behind the server's."""
-    return [("its runs", runs_page(experiment_id, sweep_id)), *compared_page([experiment_id], best_first)]
+    return [("its runs", runs_page(experiment_id, sweep_id)), *compare_url([experiment_id], best_first)]
 
 
-def compared_page(experiment_ids: Sequence[str], best_first: Sequence[str]) -> list[tuple[str, str]]:
+def compare_url(experiment_ids: Sequence[str], best_first: Sequence[str]) -> list[tuple[str, str]]:
     """The page with the best runs side by side, as in `sweep_pages`; none for a single run."""
     if len(best_first) < 2:
         return []
@@ -160,7 +160,7 @@ PORTS_TRIED = 20
 PATIENCE_S = 0.5
 
 
-def see_lines(uri: str, pages: Sequence[tuple[str, str]], run_id: str) -> list[str]:
+def ui_hints(uri: str, pages: Sequence[tuple[str, str]], run_id: str) -> list[str]:
     """The addresses of pages, behind the command that starts a server where none shows them.
 
     Args:

@@ -14,7 +14,9 @@ RATES = (1e-6, 3e-5)
 """Two configurations, one that learns and one that jumps about; they take turns as neighbours."""
 
 
-def keeps_bits(program: Program, evaluate: Evaluate, data: ResidentData, batch_size: int, lanes: int) -> bool:
+def is_bit_exact(
+    program: Program, evaluate: Evaluate, data: ResidentData, batch_size: int, lanes: int
+) -> bool:
     """Whether each of `lanes` lanes has, in every place, the bits that it has alone.
 
     Weights, biases, losses, accuracies, and the evaluation of a block of test images, compared as bytes.

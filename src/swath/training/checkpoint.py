@@ -20,18 +20,18 @@ from swath.errors import SwathError
 from swath.system import cache_folder
 
 if TYPE_CHECKING:
-    from swath.tracking import Tracker
+    from swath.tracking import MlflowTracker
 
 
 @dataclass(frozen=True)
-class Start:
+class TrainState:
     """A training that has been begun before, and where it stands.
 
     Attributes:
       step: how many steps are behind it.
       weights: float32 [3072, 10]
       biases: float32 [10]
-      bits: the state of the `Bits` of these steps.
+      bits: the state of the `ResultDigest` of these steps.
       last_accuracies: float64 [up to `TRAIN_ACCURACY_STEPS`], training accuracies of the last of them.
       train_s: seconds that training them took.
       evaluate_s: seconds that evaluations along the way took.
@@ -46,7 +46,7 @@ class Start:
     evaluate_s: float = 0.0
 
 
-NOTHING_DONE = Start(0, np.zeros((0, 0), np.float32), np.zeros(0, np.float32), b"", np.zeros(0))
+INITIAL = TrainState(0, np.zeros((0, 0), np.float32), np.zeros(0, np.float32), b"", np.zeros(0))
 """Where a training stands that begins."""
 
 
@@ -74,7 +74,7 @@ class LaneCheckpoint:
     """
 
     key: str
-    start: Start
+    start: TrainState
 
 
 class Checkpoints(Protocol):
@@ -128,7 +128,7 @@ def decode(encoded: bytes) -> list[LaneCheckpoint]:
     return [
         LaneCheckpoint(
             str(key),
-            Start(
+            TrainState(
                 int(found["step"][lane]),
                 found["weights"][lane],
                 found["biases"][lane],
@@ -196,7 +196,7 @@ class CheckpointFiles:
                     shutil.rmtree(other, ignore_errors=True)
 
 
-class SavedCheckpoints:
+class CheckpointWriter:
     """Hands checkpoints to the tracking process, which writes them once the steps before are stored.
 
     Args:
@@ -209,7 +209,7 @@ class SavedCheckpoints:
 
     def __init__(
         self,
-        tracker: "Tracker",
+        tracker: "MlflowTracker",
         sweep_id: str,
         every_s: float,
         tell: Callable[[str], None],

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from swath.models import Parameters, Tensor, apply, batch_shape, correct_counts, inputs_of, sum_over_batch, tf
+from swath.models import Parameters, Tensor, apply, batch_shape, correct_counts, normalize, sum_over_batch, tf
 from swath.training.device_data import ResidentData, Split
 
 BLOCK_IMAGES = 1_000
@@ -44,7 +44,7 @@ def compile_evaluation(data: ResidentData) -> Evaluate:
         missing = BLOCK_IMAGES - count
         shape = batch_shape(tf.constant(BLOCK_IMAGES), lanes)
         padded_images, padded_labels = tf.pad(images, [[0, missing], [0, 0]]), tf.pad(labels, [[0, missing]])
-        result = apply(parameters, inputs_of(padded_images, data.shift, data.scale), padded_labels, shape)
+        result = apply(parameters, normalize(padded_images, data.shift, data.scale), padded_labels, shape)
         predictions = result.predictions[:count]
         losses = tf.pad(result.losses[:count], [[0, missing], [0, 0]])
         return (

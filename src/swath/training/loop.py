@@ -14,16 +14,16 @@ from swath.models import (
     Tensor,
     apply,
     batch_shape,
+    broadcast_per_lane,
     correct_counts,
     initial_parameters,
-    inputs_of,
+    normalize,
     padded,
-    per_column,
+    sgd_step,
     sum_over_batch,
     tf,
-    updated,
 )
-from swath.planning import LaneGroup, Span
+from swath.planning import LaneGroup, Segment
 from swath.training.device_data import ResidentData
 
 STEPS_IN_FLIGHT = 4
@@ -74,16 +74,16 @@ def compile_program(data: ResidentData) -> Program:
     ) -> tuple[Parameters, StepMetrics]:
         shape = batch_shape(batch_size, tf.shape(learning_rates)[0])
         images = tf.cast(batch_size, tf.float32)
-        rates_per_image = per_column(learning_rates, shape) / images
+        rates_per_image = broadcast_per_lane(learning_rates, shape) / images
 
         def body(done: Tensor, parameters: Parameters, correct: Any, losses: Any) -> Any:
             chosen = batch_indices(seed, first_step + done, batch_size, len(data.train))
-            inputs = inputs_of(tf.gather(data.train.images, chosen), data.shift, data.scale)
+            inputs = normalize(tf.gather(data.train.images, chosen), data.shift, data.scale)
             labels = tf.gather(data.train.labels, chosen)
             result = apply(parameters, inputs, labels, shape)
             return (
                 done + 1,
-                updated(parameters, inputs, result.errors, rates_per_image, shape),
+                sgd_step(parameters, inputs, result.errors, rates_per_image, shape),
                 correct.write(done, correct_counts(result.predictions, labels)),
                 losses.write(done, sum_over_batch(result.losses, shape.lane_padding, shape) / images),
             )
@@ -116,7 +116,7 @@ def compile_program(data: ResidentData) -> Program:
 
 
 @dataclass(frozen=True)
-class Segment:
+class SegmentResult:
     """Some steps of the lanes of a group, and where they have led.
 
     Attributes:
@@ -128,7 +128,7 @@ class Segment:
       duration_s: wall time of these steps.
     """
 
-    span: Span
+    span: Segment
     lanes: tuple[int, ...]
     accuracies: NDArray[np.float64]
     losses: NDArray[np.float64]
@@ -136,7 +136,7 @@ class Segment:
     duration_s: float
 
 
-class GroupTraining:
+class LaneTraining:
     """The lanes of a group on their way from where they start; lanes that have ended may leave.
 
     Attributes:
@@ -171,7 +171,7 @@ class GroupTraining:
         self.lanes = tuple(range(len(group.lanes)))
         self.steps_done = group.first_step
 
-    def advance(self, span: Span) -> Segment:
+    def advance(self, span: Segment) -> SegmentResult:
         """Train the steps of a span; how steps are cut into spans does not change a bit."""
         shared = self._group.shared
         started = self._clock()
@@ -185,7 +185,7 @@ class GroupTraining:
         )
         correct, losses = metrics.correct.numpy(), metrics.losses.numpy()
         self.steps_done = span.end
-        return Segment(
+        return SegmentResult(
             span,
             self.lanes,
             correct / shared.batch_size,
@@ -216,7 +216,7 @@ def _side_by_side(starts: Sequence[tuple[NDArray[np.float32], NDArray[np.float32
     )
 
 
-def lane_parameters(segment: Segment, lane: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def lane_parameters(segment: SegmentResult, lane: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """One lane's weights, float32 [3072, 10], and biases, float32 [10], after a segment."""
     first = CLASSES * segment.lanes.index(lane)
     columns = slice(first, first + CLASSES)

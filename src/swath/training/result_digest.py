@@ -12,7 +12,7 @@ BLOCK_BYTES = 1_024
 DIGEST_BYTES = 32
 
 
-class Bits:
+class ResultDigest:
     """A run's numbers, fed as they come; how its steps were cut into segments does not count.
 
     A chain of SHA-256 digests, so that it can be put down at any step and taken up again: its whole state is

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from swath.cli.swath import help_text, keep_password, read_words
+from swath.cli.swath import help_text, keep_password, read_arguments
 from swath.config import FIELDS, DataConfig, RunConfig, config_folder, primary_configs
-from swath.config.schema import CheckpointConfig, FuseConfig, TrackingConfig
+from swath.config.schema import CheckpointConfig, LanesConfig, TrackingConfig
 from swath.errors import ConfigError
 from swath.tracking import TRACKING_VARIABLE
 
@@ -28,26 +28,26 @@ SWEEPS = sorted(path.stem for path in config_folder("sweeps").glob("*.yaml"))
     ],
 )
 def test_words_are_handed_on_to_hydra(typed: str, handed_on: str) -> None:
-    assert read_words(shlex.split(typed)).for_hydra() == shlex.split(handed_on)
+    assert read_arguments(shlex.split(typed)).for_hydra() == shlex.split(handed_on)
 
 
 @pytest.mark.parametrize(
     "typed", ["--cfg job", "--help", "--hydra-help", "--info config", "-sc install=bash"]
 )
 def test_command_that_shows_something_runs_nothing(typed: str) -> None:
-    assert not read_words(shlex.split(typed)).runs_something
+    assert not read_arguments(shlex.split(typed)).trains
 
 
 def test_folder_of_the_users_offers_its_configs(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").touch()
-    words = read_words(["--config-dir", str(tmp_path), "-cn", "mine"])
+    words = read_arguments(["--config-dir", str(tmp_path), "-cn", "mine"])
     assert "mine" in primary_configs(words.user_folders)
 
 
 @pytest.mark.parametrize("flag", ["--config-path", "--experimental-rerun"])
 def test_flags_that_would_bypass_the_checks_are_refused(flag: str) -> None:
     with pytest.raises(ConfigError, match="are not used"):
-        read_words([flag, "x"])
+        read_arguments([flag, "x"])
 
 
 def test_help_lists_every_field_with_its_range() -> None:
@@ -55,7 +55,7 @@ def test_help_lists_every_field_with_its_range() -> None:
     nested = {
         "data": DataConfig,
         "tracking": TrackingConfig,
-        "fuse": FuseConfig,
+        "fuse": LanesConfig,
         "checkpoint": CheckpointConfig,
     }
     names = {field.name for field in fields(RunConfig)} - set(nested)
@@ -87,7 +87,7 @@ def test_address_with_a_password_goes_into_the_environment(monkeypatch: pytest.M
 
 
 def test_what_was_typed_with_a_password_is_not_handed_on() -> None:
-    words = read_words(["+tracking.uri=http://me:1@host", "seed=1"])
+    words = read_arguments(["+tracking.uri=http://me:1@host", "seed=1"])
     assert words.for_hydra(("tracking.uri=shown",)) == [
         "--config-name",
         "config",

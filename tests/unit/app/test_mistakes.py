@@ -4,7 +4,7 @@ import shlex
 
 import pytest
 
-from swath.cli.swath import read_words
+from swath.cli.swath import read_arguments
 from swath.cli.validation import CheckedCommand, check_command
 from swath.config import register
 from swath.errors import ConfigError
@@ -74,7 +74,7 @@ ONE_MISTAKE = {
 
 
 def check(command: str) -> CheckedCommand:
-    words = read_words(shlex.split(command))
+    words = read_arguments(shlex.split(command))
     register(words.user_folders)
     return check_command(words.config_name, list(words.overrides), words.flags.multirun, words.user_folders)
 

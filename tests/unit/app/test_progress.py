@@ -10,7 +10,7 @@ from rich.console import Console
 from support.small import run_config
 
 from swath.cli.progress import MOST_FAILURES, SAME_REASONS, Progress, duration
-from swath.cli.screens import LiveSweepScreen, PlainSweepScreen
+from swath.cli.screens import BarReporter, PlainReporter
 from swath.execution import (
     Event,
     GroupEnded,
@@ -22,7 +22,7 @@ from swath.execution import (
     Starting,
     StepsDone,
 )
-from swath.planning import LaneGroup, Span, plan_groups
+from swath.planning import LaneGroup, Segment, plan_groups
 
 RATES = (1e-7, 1e-6, 1e36)
 NOTHING: Any = None
@@ -51,11 +51,11 @@ def story(planned: LaneGroup, clock: "Clock") -> Iterator[Event]:
     for rate in RATES:
         yield StepsDone(run_config(learning_rate=rate), 0, np.zeros(50))
     yield ended(1e36, None)
-    yield SegmentDone(planned, Span(0, 50), 3)
+    yield SegmentDone(planned, Segment(0, 50), 3)
     clock.now += 12
     yield ended(1e-7, 0.2)
     yield ended(1e-6, 0.4)
-    yield SegmentDone(planned, Span(50, 100), 3)
+    yield SegmentDone(planned, Segment(50, 100), 3)
     yield GroupEnded(planned)
 
 
@@ -96,7 +96,7 @@ def test_progress_says_how_much_is_done_how_fast_and_how_long_it_will_take(progr
 def test_group_that_ends_early_is_wholly_done(progress: Progress) -> None:
     planned = group()
     progress.see(Planned([planned]))
-    progress.see(SegmentDone(planned, Span(0, 10), 3))
+    progress.see(SegmentDone(planned, Segment(0, 10), 3))
     progress.see(GroupEnded(planned))
     assert progress.part_done == 1
     assert progress.running == {}
@@ -114,7 +114,7 @@ def test_durations_are_said_as_people_say_them(seconds: float, words: str) -> No
 
 def test_without_a_terminal_there_are_plain_lines_now_and_then(progress: Progress) -> None:
     output = io.StringIO()
-    with PlainSweepScreen(progress, output, clock_of(progress)) as screen:
+    with PlainReporter(progress, output, clock_of(progress)) as screen:
         for event in story(group(), clock_of(progress)):
             screen(event)
         screen(Note("a passing note", passing=True))
@@ -133,8 +133,8 @@ def test_a_flood_of_failures_does_not_flood_the_screen(screen_of: str) -> None:
     counts = Progress(1000, ("learning_rate",))
     console = Console(file=output, force_terminal=True, width=100)
     makers: dict[str, Callable[[], Any]] = {
-        "plain": lambda: PlainSweepScreen(counts, output),
-        "live": lambda: LiveSweepScreen("a sweep", counts, console),
+        "plain": lambda: PlainReporter(counts, output),
+        "live": lambda: BarReporter("a sweep", counts, console),
     }
     with makers[screen_of]() as screen:
         for number in range(1000):
@@ -144,7 +144,7 @@ def test_a_flood_of_failures_does_not_flood_the_screen(screen_of: str) -> None:
 
 def test_failures_for_one_reason_are_shown_a_few_times(progress: Progress) -> None:
     output = io.StringIO()
-    with PlainSweepScreen(progress, output) as screen:
+    with PlainReporter(progress, output) as screen:
         for number in range(10):
             screen(ended(number + 1, None, "MLflow: disk full"))
     lines = output.getvalue().splitlines()
@@ -159,7 +159,7 @@ def test_a_terminal_shows_a_bar_for_the_sweep_and_one_for_each_running_group(pro
     console = Console(file=output, force_terminal=True, width=120, color_system=None)
     clock = clock_of(progress)
     pictures = []
-    with LiveSweepScreen("learning_rate", progress, console) as screen:
+    with BarReporter("learning_rate", progress, console) as screen:
         for event in story(group(), clock):
             screen(event)
             output.truncate(0)
@@ -177,7 +177,7 @@ def test_logs_go_on_above_the_bars(progress: Progress) -> None:
 
     output = io.StringIO()
     console = Console(file=output, force_terminal=True, width=120, color_system=None)
-    with LiveSweepScreen("a sweep", progress, console) as screen:
+    with BarReporter("a sweep", progress, console) as screen:
         screen(Starting())
         handler = logging.StreamHandler()  # takes sys.stderr as it is now, as Hydra's configuration does
         record = logging.LogRecord("x", logging.WARNING, "", 0, "something odd", None, None)

@@ -8,12 +8,12 @@ import pytest
 from rich.console import Console
 from support.small import run_config
 
-from swath.cli.screens import SingleRunScreen
+from swath.cli.screens import SingleRunReporter
 from swath.cli.summary import print_check, print_single, print_sweep
-from swath.execution import Launch, RunEnded, RunResult, StepsDone
+from swath.execution import RunEnded, RunResult, StepsDone, SweepInfo
 from swath.tracking import StoreInfo
 
-LAUNCH = Launch("learning_rate", "0123456789ab", ("learning_rate",))
+LAUNCH = SweepInfo("learning_rate", "0123456789ab", ("learning_rate",))
 STORE = StoreInfo("sqlite:///mlflow.db", "7")
 
 
@@ -47,7 +47,7 @@ def swept_screen(results: list[RunResult], width: int = 200, store: StoreInfo = 
 
 def test_single_run_prints_the_training_accuracy_every_so_many_steps() -> None:
     output = io.StringIO()
-    screen = SingleRunScreen(output)
+    screen = SingleRunReporter(output)
     config = run_config(log_every_steps=100)
     screen(StepsDone(config, 0, np.linspace(0, 1, 250, endpoint=False)))
     screen(StepsDone(config, 250, np.full(51, 0.28)))
@@ -61,7 +61,7 @@ def test_single_run_prints_the_training_accuracy_every_so_many_steps() -> None:
 
 def test_single_run_ends_with_the_test_accuracy_and_the_total_time() -> None:
     output = io.StringIO()
-    SingleRunScreen(output)(RunEnded(result(0.005, test_accuracy=0.2803, runtime_total_s=4.5249)))
+    SingleRunReporter(output)(RunEnded(result(0.005, test_accuracy=0.2803, runtime_total_s=4.5249)))
     assert output.getvalue().splitlines() == ["Test accuracy 0.2803", "Total time:  4.52s"]
 
 
@@ -125,8 +125,8 @@ def test_configurations_that_were_not_begun_are_counted() -> None:
 def test_sweeper_that_chose_the_fields_is_shown_with_what_varies() -> None:
     output = io.StringIO()
     results = [result(1e-7, test_accuracy=0.9), result(1e-6, test_accuracy=0.8)]
-    launch = Launch("ad-hoc", "0123456789ab", ())
-    print_sweep(results, 2, launch, STORE, Console(file=output, width=200), 1.0)
+    sweep_info = SweepInfo("ad-hoc", "0123456789ab", ())
+    print_sweep(results, 2, sweep_info, STORE, Console(file=output, width=200), 1.0)
     assert "learning_rate" in output.getvalue().splitlines()[1]
 
 

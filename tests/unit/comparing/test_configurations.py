@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from swath.analysis import (
-    are_repeated,
-    gather,
-    judge,
-    judge_configurations,
+    group_by_configuration,
+    have_several_seeds,
     latest,
     ordered_configurations,
-    read_answers,
+    rank_configurations_with_tests,
+    rank_with_tests,
+    read_correct_masks,
 )
 from swath.analysis.significance import paired_p
 from swath.tracking import StoredRun
@@ -39,7 +39,7 @@ def run(number: int, rate: str, seed: int, accuracy: float, folder: Path | None 
 
 
 def test_runs_that_differ_in_their_seed_only_are_one_configuration() -> None:
-    found = gather([run(0, "a", 0, 0.1), run(1, "b", 0, 0.2), run(2, "a", 1, 0.3)])
+    found = group_by_configuration([run(0, "a", 0, 0.1), run(1, "b", 0, 0.2), run(2, "a", 1, 0.3)])
     assert [[entry.run_id[-1] for entry in configuration.members] for configuration in found] == [
         ["0", "2"],
         ["1"],
@@ -48,7 +48,7 @@ def test_runs_that_differ_in_their_seed_only_are_one_configuration() -> None:
 
 
 def test_a_seed_that_was_repeated_counts_once() -> None:
-    (found,) = gather([run(0, "a", 0, 0.1), run(1, "a", 1, 0.3), run(2, "a", 1, 0.3)])
+    (found,) = group_by_configuration([run(0, "a", 0, 0.1), run(1, "a", 1, 0.3), run(2, "a", 1, 0.3)])
     assert len(found.members) == 3
     assert sorted(found.by_seed) == ["0", "1"]
     assert found.spreads[METRIC].mean == pytest.approx(0.2)
@@ -60,7 +60,10 @@ def test_of_a_seed_that_came_out_otherwise_the_latest_counts_wherever_it_is_rank
     assert [entry.run_id for entry in latest([new, old, *others])] == [
         entry.run_id for entry in (new, *others)
     ]
-    found = {entry.members[0].params["learning_rate"]: entry for entry in gather([new, old, *others])}
+    found = {
+        entry.members[0].params["learning_rate"]: entry
+        for entry in group_by_configuration([new, old, *others])
+    }
     assert found["a"].by_seed["0"] == new
     assert found["a"].spreads[METRIC].mean == pytest.approx(0.4)
 
@@ -77,13 +80,13 @@ def test_means_of_infinite_losses_are_infinite_without_a_word() -> None:
     ]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        (found,) = gather(runs)
+        (found,) = group_by_configuration(runs)
     assert found.spreads["test/loss"].mean == math.inf
 
 
 def test_one_seed_each_is_no_repetition() -> None:
-    assert not are_repeated([run(0, "a", 0, 0.1), run(1, "b", 1, 0.2), run(2, "b", 1, 0.2)])
-    assert are_repeated([run(0, "a", 0, 0.1), run(1, "a", 1, 0.2)])
+    assert not have_several_seeds([run(0, "a", 0, 0.1), run(1, "b", 1, 0.2), run(2, "b", 1, 0.2)])
+    assert have_several_seeds([run(0, "a", 0, 0.1), run(1, "a", 1, 0.2)])
 
 
 def test_the_best_mean_is_first_though_another_has_the_best_run() -> None:
@@ -100,26 +103,31 @@ def test_the_paired_test_takes_the_seeds_that_both_have(tmp_path: Path) -> None:
         run(3, "b", 2, 0.1, tmp_path),
         run(4, "c", 5, 0.0, tmp_path),
     ]
-    best, second, third = judge_configurations(runs, METRIC, read_answers(runs, METRIC))
+    best, second, third = rank_configurations_with_tests(runs, METRIC, read_correct_masks(runs, METRIC))
     assert [best.place, second.place, third.place] == [1, 2, 3]
     right = np.arange(10)
-    assert second.p_best == pytest.approx(paired_p(right < 8, right < 2))
-    assert second.like_best == (second.p_best > 0.05)
-    assert (third.p_best, third.like_best) == (None, False)
+    assert second.p_vs_best == pytest.approx(paired_p(right < 8, right < 2))
+    assert second.tied_with_best == (second.p_vs_best > 0.05)
+    assert (third.p_vs_best, third.tied_with_best) == (None, False)
 
 
 def test_no_test_without_predictions_on_other_images_or_for_what_is_no_accuracy(tmp_path: Path) -> None:
     without = [run(0, "a", 0, 0.9), run(1, "a", 1, 0.8), run(2, "b", 0, 0.2), run(3, "b", 1, 0.1)]
-    assert read_answers(without, METRIC) == {}
-    assert [entry.p_best for entry in judge_configurations(without, METRIC, {})] == [None, None]
+    assert read_correct_masks(without, METRIC) == {}
+    assert [entry.p_vs_best for entry in rank_configurations_with_tests(without, METRIC, {})] == [None, None]
     with_them = [run(4, "a", 0, 0.9, tmp_path), run(5, "b", 0, 0.8, tmp_path)]
-    assert read_answers(with_them, "runtime/train_s") == {}
+    assert read_correct_masks(with_them, "runtime/train_s") == {}
     elsewhere = replace(run(6, "b", 0, 0.7, tmp_path), tags={"swath.data_digest": "another"})
     mixed = [with_them[0], elsewhere]
-    assert [entry.p_best for entry in judge(mixed, METRIC, read_answers(mixed, METRIC))] == [1.0, None]
+    assert [
+        entry.p_vs_best for entry in rank_with_tests(mixed, METRIC, read_correct_masks(mixed, METRIC))
+    ] == [1.0, None]
 
 
 def test_other_labels_are_other_images_though_there_are_as_many(tmp_path: Path) -> None:
     pair = [run(0, "a", 0, 0.9, tmp_path), run(1, "b", 0, 0.8, tmp_path)]
     np.savez(tmp_path / "1" / "predictions.npz", validation=LABELS, validation_labels=LABELS[::-1])
-    assert [entry.p_best for entry in judge(pair, METRIC, read_answers(pair, METRIC))] == [1.0, None]
+    assert [entry.p_vs_best for entry in rank_with_tests(pair, METRIC, read_correct_masks(pair, METRIC))] == [
+        1.0,
+        None,
+    ]

@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from swath.analysis import RunNumbers, diff_lines, difference
-from swath.analysis.divergence import Parting, array_parting, series_parting, ulps_apart
+from swath.analysis import RunValues, diff_lines, difference
+from swath.analysis.divergence import Mismatch, compare_arrays, compare_series, ulp_distance
 from swath.tracking import Curve
 
 ONE = np.float32(1)
@@ -16,21 +16,21 @@ ONE = np.float32(1)
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
 def test_next_number_is_one_unit_away(kind: type) -> None:
     values = np.array([1.0, -1.0, 0.0, 1e-30, -3.5], kind)
-    assert ulps_apart(values, np.nextafter(values, kind(np.inf))).tolist() == [1, 1, 1, 1, 1]
-    assert ulps_apart(values, values).tolist() == [0] * 5
+    assert ulp_distance(values, np.nextafter(values, kind(np.inf))).tolist() == [1, 1, 1, 1, 1]
+    assert ulp_distance(values, values).tolist() == [0] * 5
 
 
 def test_units_count_across_zero_and_infinity() -> None:
     tiny = np.nextafter(np.float32(0), ONE)
-    assert ulps_apart(np.array([-tiny]), np.array([tiny])).tolist() == [3]  # -tiny, -0, 0, tiny
+    assert ulp_distance(np.array([-tiny]), np.array([tiny])).tolist() == [3]  # -tiny, -0, 0, tiny
     largest = np.array([np.finfo(np.float32).max])
-    assert ulps_apart(largest, np.array([np.inf], np.float32)).tolist() == [1]
+    assert ulp_distance(largest, np.array([np.inf], np.float32)).tolist() == [1]
 
 
 def test_nan_is_nan_and_nothing_else() -> None:
     nan = np.array([np.nan])
-    assert ulps_apart(nan, -nan).tolist() == [0]
-    assert ulps_apart(nan, np.array([np.inf]))[0] > 0
+    assert ulp_distance(nan, -nan).tolist() == [0]
+    assert ulp_distance(nan, np.array([np.inf]))[0] > 0
 
 
 def curve(values: list[float], steps: list[int] | None = None) -> Curve:
@@ -40,14 +40,14 @@ def curve(values: list[float], steps: list[int] | None = None) -> Curve:
 
 def test_same_series_do_not_part() -> None:
     series = [0.5, math.nan, math.inf]
-    assert series_parting("train/loss", curve(series), curve(series)) is None
-    assert series_parting("train/loss", None, None) is None
+    assert compare_series("train/loss", curve(series), curve(series)) is None
+    assert compare_series("train/loss", None, None) is None
 
 
 def test_series_part_at_the_first_step_that_differs() -> None:
     other = [0.5, math.nextafter(0.25, 1), 1.0 + 4 * 2**-52]
-    found = series_parting("train/loss", curve([0.5, 0.25, 1.0]), curve(other))
-    assert found == Parting("train/loss", 1, 0.25, other[1], 4, pytest.approx(4 * 2**-52))
+    found = compare_series("train/loss", curve([0.5, 0.25, 1.0]), curve(other))
+    assert found == Mismatch("train/loss", 1, 0.25, other[1], 4, pytest.approx(4 * 2**-52))
 
 
 @pytest.mark.parametrize(
@@ -55,29 +55,29 @@ def test_series_part_at_the_first_step_that_differs() -> None:
     [([0.5, 0.25], [0.5], 1), ([0.5], [0.5, 0.25], 1), ([], [0.5], 0)],
 )
 def test_missing_steps_part(first: list[float], second: list[float], step: int) -> None:
-    found = series_parting("train/loss", curve(first), curve(second))
+    found = compare_series("train/loss", curve(first), curve(second))
     assert found is not None
     assert found.step == step
     assert found.largest_ulps is None
 
 
 def test_a_step_that_is_there_twice_parts() -> None:
-    found = series_parting("train/loss", curve([0.5, 0.25], [0, 1]), curve([0.5, 0.25, 0.25], [0, 1, 1]))
+    found = compare_series("train/loss", curve([0.5, 0.25], [0, 1]), curve([0.5, 0.25, 0.25], [0, 1, 1]))
     assert found is not None
     assert found.step == 1
 
 
 def test_a_value_that_differs_before_a_missing_step_is_named() -> None:
-    found = series_parting("train/loss", curve([0.5, 0.25, 0.125]), curve([0.5, 0.3]))
+    found = compare_series("train/loss", curve([0.5, 0.25, 0.125]), curve([0.5, 0.3]))
     assert found is not None
     assert (found.step, found.first, found.second) == (1, 0.25, 0.3)
 
 
 def test_differences_are_relative_to_the_larger_value() -> None:
-    found = series_parting("train/loss", curve([2.0, 1.0]), curve([2.5, 1.0]))
+    found = compare_series("train/loss", curve([2.0, 1.0]), curve([2.5, 1.0]))
     assert found is not None
     assert found.largest_relative == pytest.approx(0.2)
-    lost = series_parting("train/loss", curve([2.0]), curve([math.nan]))
+    lost = compare_series("train/loss", curve([2.0]), curve([math.nan]))
     assert lost is not None
     assert lost.largest_relative == math.inf
 
@@ -86,22 +86,22 @@ def test_arrays_that_differ_in_one_bit() -> None:
     first = np.ones([3, 2], np.float32)
     second = first.copy()
     second[1, 1] = np.nextafter(ONE, np.float32(2))
-    assert array_parting("weights", first, first.copy()) is None
-    assert array_parting("weights", first, second) == Parting(
+    assert compare_arrays("weights", first, first.copy()) is None
+    assert compare_arrays("weights", first, second) == Mismatch(
         "weights", None, None, None, 1, pytest.approx(2**-23)
     )
-    assert array_parting("weights", first, None) == Parting("weights", None, None, None, None)
-    assert array_parting("weights", first, first[:2]) == Parting("weights", None, None, None, None)
+    assert compare_arrays("weights", first, None) == Mismatch("weights", None, None, None, None)
+    assert compare_arrays("weights", first, first[:2]) == Mismatch("weights", None, None, None, None)
 
 
 def test_zero_and_minus_zero_differ() -> None:
     zeros = np.zeros(2, np.float32)
-    assert array_parting("weights", zeros, -zeros) == Parting("weights", None, None, None, 1, 0.0)
+    assert compare_arrays("weights", zeros, -zeros) == Mismatch("weights", None, None, None, 1, 0.0)
 
 
 def test_classes_that_differ_are_counted() -> None:
     first = np.array([1, 2, 3], np.uint8)
-    found = array_parting("predictions of test images", first, np.array([1, 5, 7], np.uint8))
+    found = compare_arrays("predictions of test images", first, np.array([1, 5, 7], np.uint8))
     assert found is not None
     assert (found.differing, found.largest_ulps) == (2, None)
     assert found.largest_relative == pytest.approx(2 / 3)
@@ -110,32 +110,32 @@ def test_classes_that_differ_are_counted() -> None:
 def test_series_of_float32_are_counted_in_its_units() -> None:
     one = float(np.float32(1.5575))
     other = float(np.nextafter(np.float32(1.5575), np.float32(2)))
-    found = series_parting("train/loss", curve([0.5, one]), curve([0.5, other]))
+    found = compare_series("train/loss", curve([0.5, one]), curve([0.5, other]))
     assert found is not None
     assert found.largest_ulps == 1
-    mixed = series_parting("train/loss", curve([0.1, one]), curve([0.1, other]))  # 0.1 is no float32
+    mixed = compare_series("train/loss", curve([0.1, one]), curve([0.1, other]))  # 0.1 is no float32
     assert mixed is not None
     assert mixed.largest_ulps == 2**29
 
 
 def test_nan_does_not_hide_how_far_the_rest_is_apart() -> None:
     first, second = np.array([np.nan, 3.0, 1.0], np.float32), np.array([np.nan, 3.0, 2.0], np.float32)
-    found = array_parting("weights", first, second)
+    found = compare_arrays("weights", first, second)
     assert found is not None
     assert found.largest_relative == pytest.approx(1 / 3)
-    infinite = array_parting("weights", np.array([np.inf, 3.0, 1.0]), np.array([np.inf, 3.0, 2.0]))
+    infinite = compare_arrays("weights", np.array([np.inf, 3.0, 1.0]), np.array([np.inf, 3.0, 2.0]))
     assert infinite is not None
     assert infinite.largest_relative == pytest.approx(1 / 3)
 
 
 def test_nan_of_another_payload_is_no_difference() -> None:
     odd = np.array([0x7FC00001], np.uint32).view(np.float32)
-    assert array_parting("weights", np.array([np.nan], np.float32), odd) is None
+    assert compare_arrays("weights", np.array([np.nan], np.float32), odd) is None
 
 
-def numbers(curves: dict[str, Curve], every_steps: int = 1, **facts: str) -> RunNumbers:
+def numbers(curves: dict[str, Curve], every_steps: int = 1, **facts: str) -> RunValues:
     named = {f"swath.{name}": value for name, value in facts.items()}
-    return RunNumbers({"learning_rate": "1e-06"}, named, "FINISHED", curves, {}, every_steps)
+    return RunValues({"learning_rate": "1e-06"}, named, "FINISHED", curves, {}, every_steps)
 
 
 def test_a_thinned_run_is_compared_where_both_have_values() -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from swath.analysis import frame_of, matching
-from swath.cli.tables import Rows, as_csv, as_json, as_markdown, one_line
+from swath.cli.tables import TableData, as_csv, as_json, as_markdown, one_line
 from swath.errors import SwathError
 from swath.tracking import StoredRun
 
@@ -147,7 +147,7 @@ def test_csv_is_read_back_as_it_was() -> None:
 
 
 def test_markdown_keeps_its_columns() -> None:
-    text = as_markdown(Rows(["run", "a"], [["x|y", "1\n2"]]))
+    text = as_markdown(TableData(["run", "a"], [["x|y", "1\n2"]]))
     assert text.splitlines() == ["| run | a |", "|---|---:|", "| x\\|y | 1 2 |"]
 
 

@@ -11,12 +11,12 @@ from functools import partial
 import pytest
 
 from swath.datasets import DATASETS, load
-from swath.datasets.download import Patience, fetch
+from swath.datasets.download import Timeouts, fetch
 from swath.errors import DataError
 
 CONTENT = bytes(range(256)) * 200  # 51,200 bytes
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
-HURRIED = Patience(connect_s=0.3, read_s=0.3, silence_s=2, attempts=3, pause_s=0.01)
+HURRIED = Timeouts(connect_s=0.3, read_s=0.3, silence_s=2, attempts=3, pause_s=0.01)
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -142,7 +142,7 @@ def test_a_download_that_breaks_off_once_is_tried_again(serve, tmp_path):
 
 def test_a_slow_download_may_take_longer_than_any_time_out(serve, tmp_path):
     _, url = serve(sends_slowly)
-    patience = Patience(connect_s=0.3, read_s=0.5, silence_s=0.5, attempts=1)
+    patience = Timeouts(connect_s=0.3, read_s=0.5, silence_s=0.5, attempts=1)
 
     assert fetch(url, SHA256, tmp_path / "file.tar.gz", patience).read_bytes() == CONTENT
 
@@ -196,13 +196,13 @@ def test_an_answer_that_trickles_is_given_up_in_time(serve, tmp_path):
     started = time.monotonic()
 
     with pytest.raises(DataError, match="no answer within 1 s"):
-        fetch(url, SHA256, tmp_path / "file.tar.gz", Patience(connect_s=9, read_s=9, silence_s=1))
+        fetch(url, SHA256, tmp_path / "file.tar.gz", Timeouts(connect_s=9, read_s=9, silence_s=1))
 
     assert time.monotonic() - started < 3
 
 
 def test_half_a_minute_is_enough_to_give_up_by_the_ordinary_time_outs():
-    patience = Patience()
+    patience = Timeouts()
     breaks_s = sum(patience.pause_s * 2**attempt for attempt in range(patience.attempts - 1))
 
     assert patience.attempts * patience.read_s + breaks_s < 30 and patience.silence_s < 30

@@ -4,11 +4,11 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swath.tracking import StepBlock
+from swath.tracking import MetricBatch
 from swath.tracking.resumed_run import missing_part
 
 
-def steps_of(blocks: list[StepBlock], name: str) -> list[int]:
+def steps_of(blocks: list[MetricBatch], name: str) -> list[int]:
     return [
         block.first_step + block.every * offset
         for block in blocks
@@ -29,7 +29,7 @@ def test_each_metric_gets_the_steps_behind_its_last_one(
 ) -> None:
     steps = [first + every * offset for offset in range(count)]
     values = np.array(steps, np.float64)
-    block = StepBlock(first, {"loss": values, "accuracy": -values}, every)
+    block = MetricBatch(first, {"loss": values, "accuracy": -values}, every)
     last = {"accuracy": last_accuracy} | ({} if last_loss is None else {"loss": last_loss})
     parts = missing_part(block, last)
     assert steps_of(parts, "accuracy") == [step for step in steps if step > last_accuracy]
@@ -41,7 +41,7 @@ def test_each_metric_gets_the_steps_behind_its_last_one(
 
 
 def test_block_that_is_missing_whole_stays_one() -> None:
-    block = StepBlock(10, {"loss": np.zeros(3), "accuracy": np.zeros(3)})
+    block = MetricBatch(10, {"loss": np.zeros(3), "accuracy": np.zeros(3)})
     (part,) = missing_part(block, {"loss": 9, "accuracy": 9})
     assert set(part.values) == {"loss", "accuracy"}
     assert missing_part(block, {"loss": 12, "accuracy": 12}) == []

@@ -7,12 +7,12 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from swath.tracking import RunEnd, RunStart, StepBlock
+from swath.tracking import MetricBatch, RunInfo, RunSummary
 from swath.tracking.rpc import RemoteError, Worker
-from swath.tracking.tracker import TrackedRun
+from swath.tracking.tracker import MlflowRunLogger
 
-BLOCK = StepBlock(0, {"train/loss": np.zeros(3)})
-START = cast(RunStart, None)
+BLOCK = MetricBatch(0, {"train/loss": np.zeros(3)})
+START = cast(RunInfo, None)
 
 
 class Answering:
@@ -26,12 +26,12 @@ class Answering:
         return self.calls[-1]
 
 
-def ended_run() -> tuple[TrackedRun, list[Future[Any]]]:
+def ended_run() -> tuple[MlflowRunLogger, list[Future[Any]]]:
     """A run that was begun, fed and ended, and the answers to that, which have not come yet."""
     worker = Answering()
-    run = TrackedRun(cast(Worker, worker), 1, START, None)
+    run = MlflowRunLogger(cast(Worker, worker), 1, START, None)
     run.log_steps(BLOCK)
-    run.end(RunEnd("FINISHED", {}, None))
+    run.end(RunSummary("FINISHED", {}, None))
     return run, worker.calls
 
 
@@ -43,7 +43,7 @@ def test_answers_come_one_by_one() -> None:
     logged.set_result(None)
     assert (run.run_id, run.stored) == ("id", False)
     ended.set_result(0.5)
-    assert (run.run_id, run.known_id(), run.stored) == ("id", "id", True)
+    assert (run.run_id, run.wait_for_id(), run.stored) == ("id", "id", True)
     assert run.settle() == run.settle() == ("id", 0.5)
 
 
@@ -67,7 +67,7 @@ def test_what_has_gone_wrong_is_told_as_often_as_it_is_asked(failing: int) -> No
         else:
             call.set_result(answer)
     assert run.stored
-    assert run.known_id() == run.run_id == (None if failing == 0 else "id")
+    assert run.wait_for_id() == run.run_id == (None if failing == 0 else "id")
     for _ in range(2):
         with pytest.raises(RemoteError, match="no room"):
             run.settle()
