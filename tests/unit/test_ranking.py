@@ -2,7 +2,7 @@
 
 import math
 
-from swath.metrics import configuration_of, objective, rank
+from swath.analysis import configuration_of, objective, rank
 
 
 def test_validation_accuracy_decides_where_there_is_one() -> None:

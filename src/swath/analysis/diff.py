@@ -9,27 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swath.analysis.divergence import Mismatch, compare_arrays, compare_series
-from swath.tracking import PROVENANCE_TAGS, Curve, Reader, StoredRun, provenance_of, read_arrays
-
-EVERY_STEPS = "swath.every_steps"
-
-
-PER_STEP = "train/"
-"""Beginning of the names of metrics of every step, of which a run may store each Nth only."""
-
-
-NOT_COMPUTED = "runtime/"
-"""Metrics that are measured, and are other ones each time."""
-
+from swath.tracking import PROVENANCE_TAGS, Curve, Reader, StoredRun, provenance_of, read_arrays, schema
 
 LATEST = "the last "
 """Stands before the name of a metric whose last value MLflow keeps once more."""
 
 
 LEARNED = ("weights", "biases", "shift", "scale")
-
-
-PREDICTED = ("validation", "test")
 
 
 @dataclass(frozen=True)
@@ -61,15 +47,17 @@ def stored_values(reader: Reader, run: StoredRun) -> RunValues:
     Raises:
       SwathError: a finished run's files cannot be read.
     """
-    names = [name for name in run.metrics if not name.startswith(NOT_COMPUTED)]
+    names = [name for name in run.metrics if not schema.is_measured(name)]
     curves = {curve.metric: curve for curve in reader.curves([run.run_id], names)}
     for name in names:
         last = np.array([run.last_steps.get(name, 0)], np.int64), np.array([run.metrics[name]])
         curves[f"{LATEST}{name}"] = Curve(run.run_id, name, *last)
     arrays = {}
     if run.status == "FINISHED":
-        arrays = named_arrays(read_arrays(run, "weights.npz"), read_arrays(run, "predictions.npz"))
-    kept = run.tags.get(EVERY_STEPS, "1")
+        arrays = named_arrays(
+            read_arrays(run, schema.WEIGHTS_FILE), read_arrays(run, schema.PREDICTIONS_FILE)
+        )
+    kept = run.tags.get(schema.EVERY_STEPS, "1")
     every_steps = int(kept) if kept.isdecimal() else 1
     return RunValues(
         run.params, provenance_of(run.tags), ending(run.status, run.tags), curves, arrays, every_steps
@@ -81,7 +69,7 @@ def named_arrays(
 ) -> dict[str, NDArray[Any]]:
     """The arrays of a finished run by what they are called in a difference."""
     found = {name: learned[name] for name in LEARNED if name in learned}
-    for split in PREDICTED:
+    for split in schema.SPLITS:
         found[f"predictions of {split} images"] = predicted[split]
         found[f"labels of {split} images"] = predicted[f"{split}_labels"]
     return found
@@ -89,7 +77,7 @@ def named_arrays(
 
 def ending(status: str, tags: Mapping[str, str]) -> str:
     """How a run ended, in words."""
-    return status if status == "FINISHED" else f"{status}: {tags.get('swath.error', 'no reason was stored')}"
+    return status if status == "FINISHED" else f"{status}: {tags.get(schema.ERROR, 'no reason was stored')}"
 
 
 @dataclass(frozen=True)
@@ -142,7 +130,7 @@ def _mismatches(first: RunValues, second: RunValues) -> Iterator[Mismatch]:
 
 def _where_both_are_due(name: str, curves: Sequence[Curve | None], every_steps: int) -> list[Curve | None]:
     """Two series of a metric of every step, at the steps that both were to store: each Nth, and the last."""
-    if not name.startswith(PER_STEP):
+    if not schema.is_per_step(name):
         return list(curves)
     last = max((int(curve.steps.max(initial=0)) for curve in curves if curve is not None), default=0)
     thinned: list[Curve | None] = []

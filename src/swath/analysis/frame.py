@@ -10,7 +10,7 @@ import pandas as pd
 
 from swath.analysis.sweeps import find_sweep, run_with
 from swath.config import RunConfig, walk_schema
-from swath.tracking import StoredRun, Weights, open_reader, read_weights
+from swath.tracking import StoredRun, Weights, open_reader, read_weights, schema
 
 FIRST_COLUMNS = ("run_id", "status", "sweep", "sweep_id", "name", "started")
 
@@ -44,8 +44,8 @@ def frame_of(runs: Sequence[StoredRun]) -> pd.DataFrame:
     columns: dict[str, Any] = {
         "run_id": pd.Series([run.run_id for run in runs], dtype=object),
         "status": pd.Series([run.status for run in runs], dtype=object),
-        "sweep": pd.Series([run.tags.get("swath.sweep", "") for run in runs], dtype=object),
-        "sweep_id": pd.Series([run.tags.get("swath.sweep_id", "") for run in runs], dtype=object),
+        "sweep": pd.Series([run.tags.get(schema.SWEEP, "") for run in runs], dtype=object),
+        "sweep_id": pd.Series([run.tags.get(schema.SWEEP_ID, "") for run in runs], dtype=object),
         "name": pd.Series([run.name for run in runs], dtype=object),
         "started": pd.to_datetime([run.start_ms for run in runs], unit="ms", utc=True).as_unit("ms"),
     }
@@ -85,11 +85,9 @@ def _types() -> dict[str, Any]:
 
 
 def _metric_order(name: str) -> tuple[int, str]:
-    groups = ("validation/", "test/", "train/", "runtime/")
-    return next((place for place, group in enumerate(groups) if name.startswith(group)), len(groups)), name
-
-
-PER_STEP = ("train/accuracy", "train/loss")
+    groups = (*schema.SPLITS, "train", "runtime")
+    group, _, _ = name.partition("/")
+    return groups.index(group) if group in groups else len(groups), name
 
 
 NO_CURVES = pd.DataFrame(
@@ -121,7 +119,7 @@ def load_sweep(sweep: str, uri: str | None = None) -> pd.DataFrame:
 
 
 def load_curves(
-    runs: str | Sequence[str], metrics: str | Sequence[str] = PER_STEP, uri: str | None = None
+    runs: str | Sequence[str], metrics: str | Sequence[str] = schema.PER_STEP, uri: str | None = None
 ) -> pd.DataFrame:
     """Per-step metrics in long form: `run_id` (str), `step` (int64), `metric` (str), `value` (float64).
 

@@ -1,29 +1,117 @@
-"""Runs and configurations ranked, each with how certain its place is."""
+"""Which run is best: the one ranking for every place that ranks."""
 
 import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
-import numpy as np
-from numpy.typing import NDArray
-
-from swath.analysis.significance import (
-    CONFIDENCE,
-    CorrectMask,
-    Spread,
-    images_of,
-    paired_p,
-    spread,
-    wilson_interval,
-)
 from swath.errors import SwathError
-from swath.metrics import Ranking, configuration_of, rank, ranking_metric
-from swath.tracking import StoredRun
+from swath.tracking import StoredRun, schema
+
+REPEATED_BY = ("seed",)
+"""Fields that repeat a configuration rather than change it."""
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """An order of runs.
+
+    Attributes:
+      metric: that decides: `validation/accuracy`, or `test/accuracy` where no run has validation images, or
+        the one that was asked for.
+      order: indices into the runs that were given, best first.
+    """
+
+    metric: str
+    order: tuple[int, ...]
+
+
+def rank(
+    runs: Sequence[Mapping[str, float]],
+    metric: str | None = None,
+    configurations: Sequence[Hashable] | None = None,
+) -> Ranking:
+    """Rank runs by accuracy on the validation images; on the test images only where there are no others.
+
+    Where configurations are repeated, with several seeds, the mean over a configuration's runs decides, and
+    a run's own value only among them: the best of many seeds says little of the next one. Ties are broken by
+    the loss on the same images, then by the order in which the runs were asked for. A run without the
+    metric, or with one that is not a number, comes last, and counts in no mean.
+
+    Args:
+      runs: the single-valued metrics of each run, by their MLflow names, in the order asked for.
+      metric: to rank by another one.
+      configurations: of each run, what is the same in its repetitions; None where nothing is repeated.
+    """
+    metric = metric or ranking_metric(runs)
+    names = (metric, schema.loss_beside(metric))
+    keys = [tuple(_badness(run, name) for name in names) for run in runs]
+    repeated: dict[Hashable, list[int]] = {}
+    for index in range(len(runs)):
+        repeated.setdefault(index if configurations is None else configurations[index], []).append(index)
+    best_first = sorted(
+        repeated.values(),
+        key=lambda members: (_missing_last(_means([keys[index] for index in members])), members[0]),
+    )
+    order = [
+        index
+        for members in best_first
+        for index in sorted(members, key=lambda index: (_missing_last(keys[index]), index))
+    ]
+    return Ranking(metric, tuple(order))
+
+
+def find_best(metrics: Sequence[Mapping[str, float]], params: Sequence[Mapping[str, str]]) -> tuple[int, str]:
+    """The best of some finished runs.
+
+    Args:
+      metrics: of each run, at least one.
+      params: of each run.
+
+    Returns:
+      Its index, and the metric that ranks.
+    """
+    ranking = rank(metrics, configurations=[configuration_of(values) for values in params])
+    return ranking.order[0], ranking.metric
+
+
+def ranking_metric(runs: Iterable[Mapping[str, float]]) -> str:
+    """The metric that ranks runs where no other is asked for."""
+    return (
+        schema.VALIDATION_ACCURACY
+        if any(schema.VALIDATION_ACCURACY in run for run in runs)
+        else schema.TEST_ACCURACY
+    )
+
+
+def configuration_of(values: Mapping[str, object]) -> Hashable:
+    """What is the same in all repetitions of a configuration: its fields without `REPEATED_BY`."""
+    return tuple(sorted((name, str(value)) for name, value in values.items() if name not in REPEATED_BY))
+
+
+def objective(metrics: Mapping[str, float]) -> float:
+    """What a sweeper maximises: the metric that `rank` would rank this run by; nan where there is none."""
+    return metrics.get(ranking_metric([metrics]), math.nan)
+
+
+def _badness(metrics: Mapping[str, float], metric: str) -> float:
+    """The larger, the worse; nan where the metric is missing or no number."""
+    value = metrics.get(metric, math.nan)
+    return -value if schema.larger_is_better(metric) else value
+
+
+def _missing_last(key: Sequence[float]) -> tuple[tuple[bool, float], ...]:
+    """A key to sort by, in which nan comes behind everything else."""
+    return tuple((math.isnan(value), 0.0 if math.isnan(value) else value) for value in key)
+
+
+def _means(keys: Sequence[Sequence[float]]) -> list[float]:
+    """The mean of each column, over what is a number; nan where nothing is."""
+    columns = [[value for value in column if not math.isnan(value)] for column in zip(*keys, strict=True)]
+    return [sum(column) / len(column) if column else math.nan for column in columns]
 
 
 def rank_runs(runs: Sequence[StoredRun], metric: str | None = None) -> Ranking:
-    """Rank runs; see `swath.ranking.rank`."""
+    """Rank runs; see `rank`."""
     return rank([run.metrics for run in runs], metric, [configuration_of(run.params) for run in runs])
 
 
@@ -55,159 +143,3 @@ def metric_of(runs: Sequence[StoredRun], metric: str | None) -> str:
         known = sorted({name for run in runs for name in run.metrics})
         raise SwathError(f"--metric {metric}: no run has it; expected one of {', '.join(known)}")
     return metric
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ranked:
-    """Something at its place in a ranking.
-
-    Attributes:
-      place: from 1 up.
-      p_vs_best: p value of the paired test against the best; None where predictions are missing, or of other
-        images.
-    """
-
-    place: int
-    p_vs_best: float | None
-
-    @property
-    def tied_with_best(self) -> bool:
-        """Whether it cannot be told from the best at 95 %."""
-        return self.p_vs_best is not None and self.p_vs_best > 1 - CONFIDENCE
-
-
-@dataclass(frozen=True, kw_only=True)
-class RankedRun(Ranked):
-    """A run at its place.
-
-    Attributes:
-      run: the run.
-      value: the metric that ranks it.
-      interval: the 95 % Wilson interval of an accuracy; None where the metric is none.
-    """
-
-    run: StoredRun
-    value: float
-    interval: tuple[float, float] | None
-
-
-def rank_with_tests(
-    runs: Sequence[StoredRun], metric: str, answers: Mapping[str, CorrectMask]
-) -> list[RankedRun]:
-    """Finished runs, best first.
-
-    Args:
-      runs: at least one.
-      metric: that ranks them.
-      answers: of the runs, by their ids, as far as they are there.
-    """
-    best_first = ordered(runs, metric)
-    best = answers.get(best_first[0].run_id)
-    judged = []
-    for place, run in enumerate(best_first, start=1):
-        value = run.metrics.get(metric, math.nan)
-        images = images_of(run, metric)
-        interval = wilson_interval(value, images) if images and math.isfinite(value) else None
-        p_vs_best = _p_against(best, answers.get(run.run_id))
-        judged.append(RankedRun(place=place, p_vs_best=p_vs_best, run=run, value=value, interval=interval))
-    return judged
-
-
-def _p_against(best: CorrectMask | None, other: CorrectMask | None) -> float | None:
-    if best is None or other is None or best.images != other.images:
-        return None
-    return paired_p(best.correct, other.correct)
-
-
-@dataclass(frozen=True)
-class Configuration:
-    """Runs that differ in nothing but their seed.
-
-    Attributes:
-      members: its runs.
-      by_seed: one run for each seed, the latest.
-    """
-
-    members: tuple[StoredRun, ...]
-    by_seed: dict[str, StoredRun]
-
-    @cached_property
-    def spreads(self) -> dict[str, Spread]:
-        """Mean and standard deviation over seeds, per metric, of the values that are numbers."""
-        values: dict[str, list[float]] = {}
-        for run in self.by_seed.values():
-            for name, value in run.metrics.items():
-                if not math.isnan(value):
-                    values.setdefault(name, []).append(value)
-        return {name: spread(found) for name, found in values.items()}
-
-
-@dataclass(frozen=True, kw_only=True)
-class RankedConfiguration(Ranked):
-    """A configuration that was repeated with several seeds, at its place; tested over the seeds of both.
-
-    Attributes:
-      configuration: its runs, and their means.
-    """
-
-    configuration: Configuration
-
-
-def group_by_configuration(runs: Sequence[StoredRun]) -> list[Configuration]:
-    """Runs gathered into configurations, in the order in which the first run of each stands."""
-    found: dict[Hashable, list[StoredRun]] = {}
-    for run in runs:
-        found.setdefault(configuration_of(run.params), []).append(run)
-    gathered = []
-    for members in found.values():
-        by_seed = {run.params.get("seed", ""): run for run in latest(members)}
-        gathered.append(Configuration(tuple(members), by_seed))
-    return gathered
-
-
-def have_several_seeds(runs: Sequence[StoredRun]) -> bool:
-    """Whether there is a configuration that was trained with more than one seed."""
-    seeds = {run.params.get("seed") for run in runs}
-    return len(seeds) > 1 and any(
-        len(configuration.by_seed) > 1 for configuration in group_by_configuration(runs)
-    )
-
-
-def ordered_configurations(runs: Sequence[StoredRun], metric: str) -> list[Configuration]:
-    """Configurations, best mean first, by the one ranking."""
-    return group_by_configuration(ordered(runs, metric))
-
-
-def rank_configurations_with_tests(
-    runs: Sequence[StoredRun], metric: str, answers: Mapping[str, CorrectMask]
-) -> list[RankedConfiguration]:
-    """Configurations, best mean first.
-
-    Args:
-      runs: finished, at least one.
-      metric: that ranks them.
-      answers: of the runs, by their ids, as far as they are there.
-    """
-    best_first = ordered_configurations(runs, metric)
-    by_seed = [
-        {seed: answers[run.run_id] for seed, run in found.by_seed.items() if run.run_id in answers}
-        for found in best_first
-    ]
-    return [
-        RankedConfiguration(place=place, p_vs_best=_p_over_seeds(by_seed[0], others), configuration=found)
-        for place, (found, others) in enumerate(zip(best_first, by_seed, strict=True), start=1)
-    ]
-
-
-def _p_over_seeds(best: Mapping[str, CorrectMask], others: Mapping[str, CorrectMask]) -> float | None:
-    """The paired test over the images, with the seeds that both configurations were trained with."""
-    seeds = [seed for seed in best if seed in others]
-    images = {answers[seed].images for answers in (best, others) for seed in seeds}
-    if len(images) != 1:
-        return None
-    return paired_p(_times_correct(best, seeds), _times_correct(others, seeds))
-
-
-def _times_correct(answers: Mapping[str, CorrectMask], seeds: Sequence[str]) -> NDArray[np.int64]:
-    """With how many seeds each image is classified correctly: int64 [images]."""
-    return np.asarray(np.sum([answers[seed].correct for seed in seeds], axis=0), np.int64)

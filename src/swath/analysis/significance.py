@@ -1,7 +1,7 @@
-"""How certain an accuracy is, and how certain a difference between two."""
+"""How certain an accuracy is, and whether a run can be told from the best."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
+from swath.analysis.ranking import ordered
 from swath.datasets import DATASETS
 from swath.errors import SwathError
-from swath.tracking import StoredRun, read_predictions
+from swath.tracking import StoredRun, read_predictions, schema
 
 CONFIDENCE = 0.95
 
@@ -124,7 +125,7 @@ def read_correct_masks(runs: Sequence[StoredRun], metric: str) -> dict[str, Corr
       runs: finished.
       metric: an accuracy; for any other metric there are none.
     """
-    split = split_of(metric)
+    split = schema.split_of(metric)
     if split is None:
         return {}
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -139,20 +140,76 @@ def _answers(run: StoredRun, split: str) -> CorrectMask | None:
         return None
     if predictions is None:
         return None
-    images = run.tags.get("swath.data_digest", ""), predictions.labels.tobytes()
+    images = run.tags.get(schema.DATA_DIGEST, ""), predictions.labels.tobytes()
     return CorrectMask(images, predictions.correct)
-
-
-def split_of(metric: str) -> str | None:
-    """The images that a metric is the accuracy on: `validation` or `test`; None for any other metric."""
-    split, _, kind = metric.partition("/")
-    return split if kind == "accuracy" and split in ("validation", "test") else None
 
 
 def images_of(run: StoredRun, metric: str) -> int:
     """How many images an accuracy of a run is measured on; 0 where it is none, or where that is not known."""
-    split = split_of(metric)
+    split = schema.split_of(metric)
     if split == "validation":
         return int(run.params.get("data.validation_size", 0))
     dataset = DATASETS.get(run.params.get("data.name", ""))
     return 0 if split is None or dataset is None else dataset.test_images
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranked:
+    """Something at its place in a ranking.
+
+    Attributes:
+      place: from 1 up.
+      p_vs_best: p value of the paired test against the best; None where predictions are missing, or of other
+        images.
+    """
+
+    place: int
+    p_vs_best: float | None
+
+    @property
+    def tied_with_best(self) -> bool:
+        """Whether it cannot be told from the best at 95 %."""
+        return self.p_vs_best is not None and self.p_vs_best > 1 - CONFIDENCE
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankedRun(Ranked):
+    """A run at its place.
+
+    Attributes:
+      run: the run.
+      value: the metric that ranks it.
+      interval: the 95 % Wilson interval of an accuracy; None where the metric is none.
+    """
+
+    run: StoredRun
+    value: float
+    interval: tuple[float, float] | None
+
+
+def rank_with_tests(
+    runs: Sequence[StoredRun], metric: str, answers: Mapping[str, CorrectMask]
+) -> list[RankedRun]:
+    """Finished runs, best first.
+
+    Args:
+      runs: at least one.
+      metric: that ranks them.
+      answers: of the runs, by their ids, as far as they are there.
+    """
+    best_first = ordered(runs, metric)
+    best = answers.get(best_first[0].run_id)
+    judged = []
+    for place, run in enumerate(best_first, start=1):
+        value = run.metrics.get(metric, math.nan)
+        images = images_of(run, metric)
+        interval = wilson_interval(value, images) if images and math.isfinite(value) else None
+        p_vs_best = _p_against(best, answers.get(run.run_id))
+        judged.append(RankedRun(place=place, p_vs_best=p_vs_best, run=run, value=value, interval=interval))
+    return judged
+
+
+def _p_against(best: CorrectMask | None, other: CorrectMask | None) -> float | None:
+    if best is None or other is None or best.images != other.images:
+        return None
+    return paired_p(best.correct, other.correct)

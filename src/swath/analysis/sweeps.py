@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from swath.analysis.ranking import latest, ordered
 from swath.errors import SwathError
-from swath.tracking import Reader, StoredRun
+from swath.tracking import Reader, StoredRun, schema
 
 
 @dataclass(frozen=True)
@@ -76,21 +76,21 @@ def sweeps_of(runs: Iterable[StoredRun]) -> list[Sweep]:
     """Runs gathered into sweeps, oldest first; runs that swath did not make are left out."""
     found: dict[str, list[StoredRun]] = {}
     for run in runs:
-        if sweep_id := run.tags.get("swath.sweep_id"):
+        if sweep_id := run.tags.get(schema.SWEEP_ID):
             found.setdefault(sweep_id, []).append(run)
     sweeps = []
     for sweep_id, members in found.items():
-        own = next((run for run in members if run.tags.get("swath.kind") == "sweep"), None)
-        configurations = tuple(run for run in members if run.tags.get("swath.kind") == "run")
+        own = next((run for run in members if run.tags.get(schema.KIND) == "sweep"), None)
+        configurations = tuple(run for run in members if run.tags.get(schema.KIND) == "run")
         if configurations or own is not None:
-            name = members[0].tags.get("swath.sweep", "")
+            name = members[0].tags.get(schema.SWEEP, "")
             sweeps.append(Sweep(name, sweep_id, configurations, own))
     return sorted(sweeps, key=lambda sweep: sweep.start_ms)
 
 
 def all_sweeps(reader: Reader) -> list[Sweep]:
     """Every sweep of a store, oldest first."""
-    return sweeps_of(reader.runs({"swath.sweep_id": None}))
+    return sweeps_of(reader.runs({schema.SWEEP_ID: None}))
 
 
 def find_sweep(reader: Reader, name: str) -> Sweep:
@@ -99,9 +99,9 @@ def find_sweep(reader: Reader, name: str) -> Sweep:
     Raises:
       SwathError: there is none; it says which there are.
     """
-    if by_id := sweeps_of(reader.runs({"swath.sweep_id": name})):
+    if by_id := sweeps_of(reader.runs({schema.SWEEP_ID: name})):
         return by_id[-1]
-    if by_name := sweeps_of(reader.runs({"swath.sweep": name})):
+    if by_name := sweeps_of(reader.runs({schema.SWEEP: name})):
         return by_name[-1]
     raise _unknown(reader, name)
 
@@ -112,7 +112,7 @@ def all_of(reader: Reader, name: str) -> Sweep:
     Raises:
       SwathError: there is none; it says which there are.
     """
-    found = sweeps_of(reader.runs({"swath.sweep": name}))
+    found = sweeps_of(reader.runs({schema.SWEEP: name}))
     if not found:
         raise _unknown(reader, name)
     runs = latest(run for sweep in found for run in sweep.runs)
@@ -143,7 +143,7 @@ def run_with(reader: Reader, run_id: str) -> StoredRun:
     found = reader.run(run_id)
     if found is not None:
         return found
-    near = [run for run in reader.runs({"swath.kind": "run"}) if run.run_id.startswith(run_id)]
+    near = [run for run in reader.runs({schema.KIND: "run"}) if run.run_id.startswith(run_id)]
     if len(near) == 1:
         return near[0]
     if near:

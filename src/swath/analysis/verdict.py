@@ -7,8 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-from swath.analysis.diff import NOT_COMPUTED, Difference, RunValues, difference, mismatch_text
-from swath.tracking import PROVENANCE_TAGS, RESULT_AFFECTING, Reader, StoredRun
+from swath.analysis.diff import Difference, RunValues, difference, mismatch_text
+from swath.tracking import PROVENANCE_TAGS, RESULT_AFFECTING, Reader, StoredRun, schema
 
 Kind = Literal["identical", "equal", "differs", "not_reproducible"]
 
@@ -86,7 +86,7 @@ def _why(found: Difference) -> str:
         pairs = [f"{name} {first}, now {second}" for name, (first, second) in found.params.items()]
         return f"because of another configuration: {'; '.join(pairs)}"
     serious = [name for name in RESULT_AFFECTING if name in found.facts]
-    code = [name for name in ("swath.commit", "swath.dirty", "swath.version") if name in found.facts]
+    code = [name for name in (schema.COMMIT, schema.DIRTY, schema.VERSION) if name in found.facts]
     others = [name for name in found.facts if name not in serious and name not in code]
     for names in (serious, code, others):
         if names:
@@ -109,7 +109,7 @@ def _short(value: str | None) -> str:
 
 def metrics_digest(reader: Reader, run: StoredRun) -> str:
     """SHA-256 of every metric that was computed: name, steps (int64), values (float64); by name."""
-    names = [name for name in run.metrics if not name.startswith(NOT_COMPUTED)]
+    names = [name for name in run.metrics if not schema.is_measured(name)]
     digest = hashlib.sha256()
     for curve in sorted(reader.curves([run.run_id], names), key=lambda curve: curve.metric):
         digest.update(curve.metric.encode())

@@ -16,6 +16,7 @@ from hydra.core.utils import filter_overrides
 from omegaconf import DictConfig
 from rich.console import Console
 
+from swath.analysis import objective
 from swath.cli.entry import INTERRUPTED
 from swath.cli.progress import Progress
 from swath.cli.screens import BarReporter, PlainReporter, ProgressReporter, SingleRunReporter
@@ -25,7 +26,6 @@ from swath.cli.validation import CheckedCommand
 from swath.config import AFTERWARDS, from_composed
 from swath.errors import ConfigError, SwathError
 from swath.execution import SINGLE, Note, RunRequest, RunResult, SweepInfo
-from swath.metrics import objective
 from swath.sweeps import Session, postprocess_sweep, start_postprocessing
 from swath.system import hide_passwords, real_uri
 from swath.tracking import TRACKING_VARIABLE

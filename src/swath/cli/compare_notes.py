@@ -7,6 +7,7 @@ import mlflow
 from mlflow.tracking import MlflowClient
 
 from swath.analysis import (
+    REPEATED_BY,
     Ranked,
     RankedConfiguration,
     RankedRun,
@@ -18,7 +19,6 @@ from swath.analysis import (
 from swath.cli.compare_tables import MARK
 from swath.config import named_values
 from swath.execution import SINGLE
-from swath.metrics import REPEATED_BY
 from swath.system import hide_password
 from swath.tracking import (
     SHARED_VIEW_TAG,
@@ -28,6 +28,7 @@ from swath.tracking import (
     name_filter,
     run_page,
     runs_page,
+    schema,
     sweep_filter,
     ui_hints,
 )
@@ -37,7 +38,7 @@ def state_lines(sweep: Sweep) -> list[str]:
     """What to know of a sweep that has not ended."""
     if sweep.status != "RUNNING":
         return []
-    asked_for = "" if sweep.own is None else f" of {sweep.own.tags.get('swath.asked_for', '?')}"
+    asked_for = "" if sweep.own is None else f" of {sweep.own.tags.get(schema.ASKED_FOR, '?')}"
     return [
         f"sweep {sweep.name} {sweep.sweep_id} is still running, or was cut off; "
         f"{len(sweep.finished)}{asked_for} configurations have finished so far "
@@ -52,9 +53,9 @@ def ranking_notes(
     runs = [entry.run for entry in judged]
     over = ", by the mean over seeds" if groups else ""
     notes = [f"Ranked by {metric}{over}."]
-    if metric == "test/accuracy" and not any("validation/accuracy" in run.metrics for run in runs):
+    if metric == schema.TEST_ACCURACY and not any(schema.VALIDATION_ACCURACY in run.metrics for run in runs):
         notes = [
-            f"Ranked by test/accuracy{over}, because no images were held back for validation: the best is "
+            f"Ranked by {metric}{over}, because no images were held back for validation: the best is "
             "flattered."
         ]
     if len({images_of(run, metric) for run in runs}) > 1:
@@ -78,7 +79,7 @@ def failure_lines(sweep: Sweep, most: int) -> list[str]:
     """A line for each run that failed, with its reason."""
     failed = [run for run in sweep.runs if run.status in ("FAILED", "KILLED")]
     lines = [
-        f"{run.status} {run.name}: {run.tags.get('swath.error', 'no reason was stored')} (run {run.run_id})"
+        f"{run.status} {run.name}: {run.tags.get(schema.ERROR, 'no reason was stored')} (run {run.run_id})"
         for run in failed[:most]
     ]
     if len(failed) > most:

@@ -35,7 +35,7 @@ from swath.cli.tables import (
     write_whole,
 )
 from swath.errors import SwathError
-from swath.tracking import Reader, StoredRun
+from swath.tracking import Reader, StoredRun, schema
 
 MOST_FAILURES = 20
 
@@ -66,7 +66,7 @@ def show_ranking(reader: Reader, sweep: Sweep, words: argparse.Namespace) -> Non
             none = f"--where {words.where!r} holds for none of {whole} runs"
             if words.plots or words.register or words.ui:
                 raise SwathError(none)
-            _write(words, ranking_frame([], [], [], ""), ranking_rows([], (), "validation/accuracy"))
+            _write(words, ranking_frame([], [], [], ""), ranking_rows([], (), schema.VALIDATION_ACCURACY))
             _say(none)
             return
     runs = sweep.finished
@@ -107,7 +107,7 @@ def _show_unranked(sweep: Sweep, unranked: Sequence[StoredRun], words: argparse.
       SwathError: it has ended, or something was asked for that takes a finished run.
     """
     if _format(words) in ("csv", "json"):
-        _write(words, ranking_frame([], [], unranked, ""), ranking_rows([], (), "validation/accuracy"))
+        _write(words, ranking_frame([], [], unranked, ""), ranking_rows([], (), schema.VALIDATION_ACCURACY))
     for line in failure_lines(sweep, MOST_FAILURES):
         _say(line)
     _show_pages(sweep, [], words)
@@ -150,7 +150,7 @@ def close_all_stale(reader: Reader, uri: str | None) -> None:
     from swath.sweeps import close_stale
 
     client = MlflowClient(tracking_uri=uri or mlflow.get_tracking_uri())
-    closed = close_stale(client, reader.runs({"swath.pid": None}, status="RUNNING"))
+    closed = close_stale(client, reader.runs({schema.PID: None}, status="RUNNING"))
     for run in closed:
         print(one_line(f"{run.run_id}  closed as KILLED: {run.name}"))
     _say(f"{len(closed)} runs were left behind by a dead process")
@@ -162,7 +162,7 @@ def show_diff(reader: Reader, first: str, second: str) -> None:
 
     runs = [run_with(reader, run_id) for run_id in (first, second)]
     for run in runs:
-        if run.tags.get("swath.kind") != "run":
+        if run.tags.get(schema.KIND) != "run":
             raise SwathError(f"--diff: run {run.run_id} is none that swath has trained")
     for line in diff_lines(difference(*(stored_values(reader, run) for run in runs))):
         print(one_line(line))

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from swath.analysis import (
+    REPEATED_BY,
     Configuration,
     Ranked,
     RankedConfiguration,
@@ -20,12 +21,10 @@ from swath.analysis import (
     have_several_seeds,
     metric_of,
     ordered,
-    split_of,
 )
 from swath.cli.tables import RUN, TableData
 from swath.config import named_values
-from swath.metrics import REPEATED_BY
-from swath.tracking import StoredRun
+from swath.tracking import StoredRun, schema
 
 STATUSES = ("FINISHED", "FAILED", "KILLED", "RUNNING")
 
@@ -118,7 +117,7 @@ def ranking_rows(judged: Sequence[RankedRun], swept: Sequence[str], metric: str)
     rows = []
     for entry in judged:
         metrics = entry.run.metrics
-        seconds = metrics.get("runtime/train_s", 0.0) + metrics.get("runtime/evaluate_s", 0.0)
+        seconds = metrics.get(schema.TRAIN_S, 0.0) + metrics.get(schema.EVALUATE_S, 0.0)
         rows.append(
             [
                 str(entry.place),
@@ -164,7 +163,9 @@ def _without_empty(found: TableData, metric: str) -> TableData:
     """The same without columns in which nothing can stand: splits without images, tests of no accuracy."""
     for heading in found.optional:
         place = found.headings.index(heading)
-        is_test = heading == "p" and split_of(metric) is not None  # the best alone has none, but others do
+        is_test = (
+            heading == "p" and schema.split_of(metric) is not None
+        )  # the best alone has none, but others do
         if not is_test and not any(row[place] for row in found.rows):
             found = found.without(heading)
     return found
@@ -235,7 +236,7 @@ def _p_columns(judged: Sequence[Ranked], unranked: int) -> tuple[Any, Any]:
 
 
 def _other_splits(metric: str) -> list[str]:
-    return [name for name in ("validation/accuracy", "test/accuracy") if name != metric]
+    return [name for name in (schema.VALIDATION_ACCURACY, schema.TEST_ACCURACY) if name != metric]
 
 
 def _number(value: float | None) -> str:

@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from swath.analysis import ranking_metric
 from swath.config import computed_values, named_values, readable_name
 from swath.execution import Event, GroupEnded, Planned, RunEnded, RunResult, SegmentDone, StepsDone
-from swath.metrics import ranking_metric
 from swath.planning import LANES_DIFFER_IN, LaneGroup, step_s, training_s
 
 MOST_FAILURES = 20

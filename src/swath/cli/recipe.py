@@ -12,7 +12,7 @@ from swath.analysis import Verdict, find_sweep, not_reproducible, run_with
 from swath.config import RunConfig, read_stored_config, stored_config
 from swath.errors import SwathError
 from swath.sweeps import CannotReproduceError, original_of, stored_overrides
-from swath.tracking import Reader, StoredRun, open_reader, read_bytes
+from swath.tracking import Reader, StoredRun, open_reader, read_bytes, schema
 
 Chosen = list[tuple[str, StoredRun | Verdict]]
 """What was typed for each run, and the run, or why there is none."""
@@ -88,11 +88,11 @@ def show(words: argparse.Namespace) -> int:
 
 
 def _ways(run: StoredRun) -> Iterator[str]:
-    if commit := run.tags.get("swath.commit"):
-        changed = "  # there were uncommitted changes" if run.tags.get("swath.dirty") == "true" else ""
+    if commit := run.tags.get(schema.COMMIT):
+        changed = "  # there were uncommitted changes" if run.tags.get(schema.DIRTY) == "true" else ""
         yield f"git checkout {commit}{changed}"
     try:
-        yield f"pip install {shlex.join(_needed(read_bytes(run, 'environment.txt').decode()))}"
+        yield f"pip install {shlex.join(_needed(read_bytes(run, schema.ENVIRONMENT_FILE).decode()))}"
     except SwathError:
         yield "# its environment.txt cannot be read"
     yield (

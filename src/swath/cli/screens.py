@@ -13,6 +13,7 @@ from rich.table import Column
 
 from swath.cli.progress import GroupProgress, Progress
 from swath.execution import Event, GroupEnded, Note, Planned, RunEnded, SegmentDone, Starting, StepsDone
+from swath.tracking import schema
 
 LINE_EVERY_S = 10.0
 """Time between two lines on the progress of a sweep where no terminal shows it."""
@@ -47,11 +48,12 @@ class SingleRunReporter(AbstractContextManager["SingleRunReporter"]):
                     self._print(f"Step {step:5d}: training accuracy {accuracies[step - first_step]:g}")
             case RunEnded(result):
                 self._wait.stop()
-                for split in ("validation", "test"):
-                    if f"{split}/accuracy" in result.metrics:
-                        self._print(f"{split.capitalize()} accuracy {result.metrics[f'{split}/accuracy']:g}")
-                if "runtime/total_s" in result.metrics:
-                    self._print(f"Total time: {result.metrics['runtime/total_s']:5.2f}s")
+                for split in schema.SPLITS:
+                    if schema.accuracy(split) in result.metrics:
+                        value = result.metrics[schema.accuracy(split)]
+                        self._print(f"{split.capitalize()} accuracy {value:g}")
+                if schema.TOTAL_S in result.metrics:
+                    self._print(f"Total time: {result.metrics[schema.TOTAL_S]:5.2f}s")
             case Note(text, passing) if not passing:
                 self._wait.stop()
                 self._print(text)

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 from rich.console import Console
 
+from swath.analysis import Ranking
 from swath.cli.tables import RUN, TableData, print_table
 from swath.config import computed_values, readable_name, varying
 from swath.datasets import DATASETS
 from swath.execution import RunResult, SweepInfo, rank_results
-from swath.metrics import Ranking
-from swath.tracking import StoreInfo, compare_command, run_page, sweep_pages, ui_hints
+from swath.tracking import StoreInfo, compare_command, run_page, schema, sweep_pages, ui_hints
 from swath.training import TRAIN_ACCURACY_STEPS
 
 MOST_ROWS = 100
@@ -129,14 +129,12 @@ def print_line(console: Console, line: str) -> None:
 
 def _table(ranked: Sequence[RunResult], swept: Sequence[str]) -> TableData:
     splits = [
-        split
-        for split in ("validation", "test")
-        if any(f"{split}/accuracy" in result.metrics for result in ranked)
+        split for split in schema.SPLITS if any(schema.accuracy(split) in result.metrics for result in ranked)
     ]
     rows = []
     for place, result in enumerate(ranked, start=1):
         values = computed_values(result.config)
-        reached = [result.train_accuracy, *(result.metrics.get(f"{split}/accuracy") for split in splits)]
+        reached = [result.train_accuracy, *(result.metrics.get(schema.accuracy(split)) for split in splits)]
         rows.append(
             [
                 str(place),
@@ -151,11 +149,11 @@ def _table(ranked: Sequence[RunResult], swept: Sequence[str]) -> TableData:
 
 
 def _print_ranking_note(ranking: Ranking, results: Sequence[RunResult], over: str, console: Console) -> None:
-    if ranking.metric == "test/accuracy":
+    if ranking.metric == schema.TEST_ACCURACY:
         images = DATASETS[results[0].config.data.name].train_images // 10
         print_line(
             console,
-            f"Ranked by test/accuracy{over}, because no images were held back for validation. To rank "
+            f"Ranked by {ranking.metric}{over}, because no images were held back for validation. To rank "
             f"without looking at the test set, add data.validation_size={images}",
         )
     else:

@@ -24,9 +24,10 @@ from swath.tracking import (
     TeeTracker,
     Tracker,
     open_reader,
+    schema,
 )
 
-REPRODUCED = "swath.reproduced"
+REPRODUCED = schema.REPRODUCED
 """Tag of a run that was trained again: the verdict."""
 
 
@@ -64,7 +65,7 @@ def _trained(
     if tracker is not None:
         repeats: dict[tuple[str, str], list[str]] = {}
         for original in originals:
-            identity = fingerprint(original.config), original.run.tags["swath.data_digest"]
+            identity = fingerprint(original.config), original.run.tags[schema.DATA_DIGEST]
             repeats.setdefault(identity, []).append(original.run.run_id)
         recorder = TeeTracker(tracker, repeats)
     command = hide_passwords(shlex.join(["swath-reproduce", *sys.argv[1:]]))
@@ -118,7 +119,7 @@ def _verdicts(
         if numbers is None:
             found.append((name, not_reproducible(f"it could not be trained again: {result.error}"), None))
             continue
-        bits = entry.run.tags.get("swath.bits", "")
+        bits = entry.run.tags.get(schema.BITS, "")
         found.append((name, verdict_on(entry.numbers, numbers, bits, result.bits, rtol), result))
     return found
 

@@ -4,10 +4,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from swath.analysis import REPEATED_BY, Ranking, configuration_of, rank
 from swath.config import RunConfig, computed_values
 from swath.errors import SwathError
-from swath.metrics import REPEATED_BY, Ranking, configuration_of, rank
-from swath.tracking import MetricBatch, RunLogger, Status
+from swath.tracking import MetricBatch, RunLogger, Status, schema
 from swath.training import TrainState
 
 SINGLE = "single"
@@ -101,7 +101,7 @@ class RunResult:
     @property
     def computing_s(self) -> float:
         """Its share of the time that training and evaluating its lane group took, in seconds."""
-        return self.metrics["runtime/train_s"] + self.metrics["runtime/evaluate_s"]
+        return self.metrics[schema.TRAIN_S] + self.metrics[schema.EVALUATE_S]
 
     def flushed(self) -> "RunResult":
         """This result once everything is stored: with the run's id, or failed where it could not be."""
@@ -111,7 +111,7 @@ class RunResult:
             known, reason = self.error or "", str(error)
             both = known if reason in known else "; ".join(filter(None, [known, reason]))
             return replace(self, status="FAILED", error=both, run_id=self.tracked.run_id)
-        return replace(self, run_id=run_id, metrics={**self.metrics, "runtime/track_s": track_s})
+        return replace(self, run_id=run_id, metrics={**self.metrics, schema.TRACK_S: track_s})
 
     def without_waiting(self) -> "RunResult":
         """This result without waiting for the store."""

@@ -26,6 +26,7 @@ from swath.tracking import (
     RunSummary,
     Status,
     process_tags,
+    schema,
 )
 from swath.training import (
     INITIAL,
@@ -49,16 +50,16 @@ def run_info(request: RunRequest, sweep_info: SweepInfo, dataset: Dataset) -> Ru
         name=readable_name(config, sweep_info.swept),
         params={name: str(value) for name, value in computed_values(config).items()},
         tags={
-            "swath.kind": "run",
-            "swath.sweep": sweep_info.sweep,
-            "swath.sweep_id": sweep_info.sweep_id,
-            "swath.swept": " ".join(sweep_info.swept),
-            "swath.fingerprint": fingerprint(config),
-            "swath.data_digest": dataset.digest,
-            "swath.overrides": json.dumps(overrides),
-            "swath.config_schema": SCHEMA_VERSION,
-            "swath.lane": lane_key(config, dataset.digest),
-            "swath.every_steps": str(config.tracking.every_steps),
+            schema.KIND: "run",
+            schema.SWEEP: sweep_info.sweep,
+            schema.SWEEP_ID: sweep_info.sweep_id,
+            schema.SWEPT: " ".join(sweep_info.swept),
+            schema.FINGERPRINT: fingerprint(config),
+            schema.DATA_DIGEST: dataset.digest,
+            schema.OVERRIDES: json.dumps(overrides),
+            schema.CONFIG_SCHEMA: SCHEMA_VERSION,
+            schema.LANE: lane_key(config, dataset.digest),
+            schema.EVERY_STEPS: str(config.tracking.every_steps),
             **runtime_tags(),
         },
         dataset=DatasetInfo(
@@ -80,12 +81,12 @@ def run_info(request: RunRequest, sweep_info: SweepInfo, dataset: Dataset) -> Ru
 def runtime_tags() -> dict[str, str]:
     """What every run of this process says of it: which process, and what it computes with."""
     return {
-        **process_tags("swath.pid"),
-        "swath.tensorflow": RUNTIME.tensorflow,
-        "swath.onednn": str(RUNTIME.onednn).lower(),
-        "swath.intra_op_threads": str(RUNTIME.intra_op_threads),
-        "swath.inter_op_threads": str(RUNTIME.inter_op_threads),
-        "swath.device": RUNTIME.device,
+        **process_tags(schema.PID),
+        schema.TENSORFLOW: RUNTIME.tensorflow,
+        schema.ONEDNN: str(RUNTIME.onednn).lower(),
+        schema.INTRA_OP_THREADS: str(RUNTIME.intra_op_threads),
+        schema.INTER_OP_THREADS: str(RUNTIME.inter_op_threads),
+        schema.DEVICE: RUNTIME.device,
     }
 
 
@@ -139,7 +140,9 @@ class TrialRun:
         for block in request.prefix_metrics:
             tracked.log_steps(block)
         # Validation has a curve where it is evaluated along the way; its last point belongs to the curve.
-        self._curves = ("validation/accuracy", "validation/loss") if self.config.evaluate_every_steps else ()
+        self._curves = (
+            (schema.VALIDATION_ACCURACY, schema.VALIDATION_LOSS) if self.config.evaluate_every_steps else ()
+        )
 
     @property
     def lane(self) -> int:
@@ -181,7 +184,7 @@ class TrialRun:
     ) -> None:
         """Track the steps that are due; keep the last of the others, in case none follows."""
         every = self.config.tracking.every_steps
-        values = {"train/accuracy": accuracies, "train/loss": losses}
+        values = {schema.TRAIN_ACCURACY: accuracies, schema.TRAIN_LOSS: losses}
         last_step = first_step + len(losses) - 1
         last = {name: series[-1:] for name, series in values.items()}
         self._unstored = MetricBatch(last_step, last) if last_step % every else None
@@ -216,7 +219,7 @@ class TrialRun:
             if self._curves:
                 self._track(segment.span.end, {name: np.array([value]) for name, value in last.items()})
         self._bits.add("end", *metrics.values())
-        for name in ("validation/loss", "test/loss"):
+        for name in (schema.VALIDATION_LOSS, schema.TEST_LOSS):
             if not np.isfinite(metrics.get(name, 0.0)):
                 last_step = segment.span.end - 1
                 self._end("FAILED", metrics, f"diverged after step {last_step}: {name} is {metrics[name]}")
@@ -266,18 +269,18 @@ class TrialRun:
     ) -> None:
         metrics = {
             **metrics,
-            "runtime/train_s": self._train_s,
-            "runtime/group_s": self._group_s,
-            "runtime/lanes": float(self._lanes),
-            "runtime/evaluate_s": self._evaluate_s,
-            "runtime/total_s": self._clock() - self._began,
+            schema.TRAIN_S: self._train_s,
+            schema.GROUP_S: self._group_s,
+            schema.LANES: float(self._lanes),
+            schema.EVALUATE_S: self._evaluate_s,
+            schema.TOTAL_S: self._clock() - self._began,
         }
         if self._unstored is not None:
             self._tracked.log_steps(self._unstored)
         once = {name: value for name, value in metrics.items() if name not in self._curves}
         train_accuracy = float(self._last_accuracies.mean())
         bits = self._bits.hexdigest()
-        tags = {"swath.bits": bits, "swath.train_accuracy": repr(train_accuracy)}
+        tags = {schema.BITS: bits, schema.TRAIN_ACCURACY_TAG: repr(train_accuracy)}
         self._tracked.end(RunSummary(status, once, error, artifacts, tags))
         result = RunResult(self.config, status, metrics, error, self._tracked, train_accuracy, bits)
         self.ended.set_result(result)
@@ -288,6 +291,6 @@ class TrialRun:
 
 def _named(split: str, scores: Scores, column: int) -> dict[str, float]:
     return {
-        f"{split}/accuracy": float(scores.accuracies[column]),
-        f"{split}/loss": float(scores.losses[column]),
+        schema.accuracy(split): float(scores.accuracies[column]),
+        schema.loss(split): float(scores.losses[column]),
     }

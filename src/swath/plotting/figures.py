@@ -7,6 +7,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from swath.analysis import (
+    REPEATED_BY,
     Configuration,
     Sweep,
     have_several_seeds,
@@ -16,13 +17,12 @@ from swath.analysis import (
     ordered_configurations,
 )
 from swath.errors import SwathError
-from swath.metrics import REPEATED_BY
 from swath.plotting.grid_figures import draw_accuracy, draw_heat_map
 from swath.plotting.layout import MOST_COLUMNS, label_of, layout_of, save, values_of
 from swath.plotting.run_figures import draw_confusion, draw_curves, draw_weight_sheets, mean_curve
-from swath.tracking import Curve, Reader, StoredRun, read_class_names, read_predictions, read_weights
+from swath.tracking import Curve, Reader, StoredRun, read_class_names, read_predictions, read_weights, schema
 
-CURVE = "train/accuracy"
+CURVE = schema.TRAIN_ACCURACY
 
 
 MOST_CURVES = 200

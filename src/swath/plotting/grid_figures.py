@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from swath.analysis import images_of, spread, wilson_interval
-from swath.metrics import larger_is_better
 from swath.plotting.layout import (
     COLOURS,
     LINES,
@@ -24,7 +23,8 @@ from swath.plotting.layout import (
     set_scale,
     values_of,
 )
-from swath.tracking import StoredRun
+from swath.tracking import StoredRun, schema
+from swath.tracking.schema import larger_is_better
 
 ASIDE = 0.02
 """How far apart the points of the first and the last line are drawn, as a part of the axis."""
@@ -54,7 +54,7 @@ def draw_accuracy(runs: Sequence[StoredRun], layout: Layout, metric: str) -> Fig
                 if (panel, line, position) in found
             }
             _draw_line(place, points, metric, index, str(line), _aside(along, index, len(lines)))
-        if metric.endswith("/loss") and is_logarithmic([run.metrics.get(metric, 0.0) for run in runs]):
+        if schema.is_loss(metric) and is_logarithmic([run.metrics.get(metric, 0.0) for run in runs]):
             place.set_yscale("log")  # losses of learning rates that are too large are a thousand times others
         place.set_xlabel(label_of(layout.along))
         if layout.panel is not None:

@@ -9,9 +9,8 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from swath.analysis import typed
-from swath.metrics import REPEATED_BY
-from swath.tracking import StoredRun
+from swath.analysis import REPEATED_BY, typed
+from swath.tracking import StoredRun, schema
 
 mpl.use("Agg")
 
@@ -57,7 +56,7 @@ def save(figure: Figure, folder: Path, name: str, kind: str) -> Path:
 
 def label_of(field: str) -> str:
     """What an axis calls a field or a metric."""
-    unit = " (nats)" if field.endswith("/loss") else ""
+    unit = " (nats)" if schema.is_loss(field) else ""
     return UNITS.get(field, field.replace("/", " ").replace("_", " ") + unit)
 
 

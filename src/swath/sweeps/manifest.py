@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from swath.errors import SwathError
-from swath.tracking import PROVENANCE_TAGS, RESULT_AFFECTING, MetricBatch
+from swath.tracking import PROVENANCE_TAGS, RESULT_AFFECTING, MetricBatch, schema
 from swath.training import TrainState
 
-NAME = "manifest.json"
+NAME = schema.MANIFEST_FILE
 
 
 SCHEMA = 1

@@ -8,12 +8,12 @@ from typing import Any
 from swath.analysis import RunValues, stored_values
 from swath.config import SCHEMA_VERSION, RunConfig, computed_values, fingerprint, read_stored_config
 from swath.errors import ConfigError, SwathError
-from swath.tracking import WRITTEN, Reader, StoredRun, read_bytes
+from swath.tracking import WRITTEN, Reader, StoredRun, read_bytes, schema
 
 KINDS = ("run", "reproduction")
 
 
-NEEDED_FILES = ("config.yaml", "overrides.yaml", "environment.txt")
+NEEDED_FILES = (schema.CONFIG_FILE, schema.OVERRIDES_FILE, schema.ENVIRONMENT_FILE)
 """Files that are there however a run ended."""
 
 
@@ -53,7 +53,7 @@ def original_of(reader: Reader, run: StoredRun, data_dir: str | None, config: Ru
     _check_kind(run)
     own = _stored_config(run)
     _check_files(run)
-    every_steps = run.tags.get("swath.every_steps", "1")
+    every_steps = run.tags.get(schema.EVERY_STEPS, "1")
     if not (every_steps.isdecimal() and int(every_steps)):
         raise CannotReproduceError("its tag swath.every_steps is damaged")
     chosen = config or own
@@ -70,16 +70,16 @@ def original_of(reader: Reader, run: StoredRun, data_dir: str | None, config: Ru
 
 
 def _check_kind(run: StoredRun) -> None:
-    if run.tags.get("swath.kind") not in KINDS:
+    if run.tags.get(schema.KIND) not in KINDS:
         raise CannotReproduceError("not made by swath, or the run of a whole sweep")
-    version = run.tags.get("swath.config_schema", "")
+    version = run.tags.get(schema.CONFIG_SCHEMA, "")
     if version != SCHEMA_VERSION:
         newer = version.isdecimal() and int(version) > int(SCHEMA_VERSION)
         raise CannotReproduceError(
-            f"made by {'a newer' if newer else 'another'} version of swath ({run.tags.get('swath.version')}, "
+            f"made by {'a newer' if newer else 'another'} version of swath ({run.tags.get(schema.VERSION)}, "
             f"config schema {version or 'unknown'}; this one reads {SCHEMA_VERSION})"
         )
-    reason = run.tags.get("swath.error", "")
+    reason = run.tags.get(schema.ERROR, "")
     if run.status != "FINISHED" and not (run.status == "FAILED" and reason.startswith("diverged")):
         raise CannotReproduceError(f"it is {run.status}{': ' if reason else ''}{reason}")
 
@@ -87,8 +87,8 @@ def _check_kind(run: StoredRun) -> None:
 def _stored_config(run: StoredRun) -> RunConfig:
     """The run's config, if it is the one that the run's params and fingerprint speak of."""
     try:
-        text = read_bytes(run, "config.yaml").decode(errors="replace")
-        config = read_stored_config(text, "config.yaml")
+        text = read_bytes(run, schema.CONFIG_FILE).decode(errors="replace")
+        config = read_stored_config(text, schema.CONFIG_FILE)
     except ConfigError as error:
         raise CannotReproduceError("; ".join(error.mistakes)) from error
     except SwathError as error:
@@ -100,17 +100,17 @@ def _stored_config(run: StoredRun) -> RunConfig:
                 f"the store contradicts itself: {name} is {value} in config.yaml, {run.params.get(name)} "
                 "among the params"
             )
-    if fingerprint(config) != run.tags.get("swath.fingerprint"):
+    if fingerprint(config) != run.tags.get(schema.FINGERPRINT):
         raise CannotReproduceError("the store contradicts itself: config.yaml has another fingerprint")
     return config
 
 
 def _check_files(run: StoredRun) -> None:
     """Compare the files of a run with the digests that were stored with it."""
-    written = _stored_json(run, "swath.files", dict)
+    written = _stored_json(run, schema.FILES, dict)
     # Names come from the store: only those of swath's own files are read.
     if unknown := [name for name in written if name not in WRITTEN]:
-        raise CannotReproduceError(f"its tag swath.files names a file of no run: {unknown[0]!r}")
+        raise CannotReproduceError(f"its tag {schema.FILES} names a file of no run: {unknown[0]!r}")
     for name in {**dict.fromkeys(NEEDED_FILES), **written}:
         try:
             content = read_bytes(run, name)
@@ -136,4 +136,4 @@ def stored_overrides(run: StoredRun) -> list[str]:
     Raises:
       CannotReproduceError: the store does not say.
     """
-    return [str(text) for text in _stored_json(run, "swath.overrides", list)]
+    return [str(text) for text in _stored_json(run, schema.OVERRIDES, list)]

@@ -11,12 +11,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from swath.tracking import settle
+from swath.tracking import schema, settle
 
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
 
 
-DONE = "swath.afterwards"
+DONE = schema.AFTERWARDS
 """Tag of the sweep's own run, or of a single run: `done`, or what went wrong."""
 
 

@@ -23,6 +23,7 @@ from swath.tracking import (
     is_alive,
     is_elsewhere,
     read_bytes,
+    schema,
     wait_for_end,
 )
 
@@ -58,15 +59,15 @@ class PriorRuns:
         self._starts = ResumePoints(reader, usable, folder)
 
     def _read(self) -> None:
-        found = self._reader.runs({"swath.sweep_id": None})
+        found = self._reader.runs({schema.SWEEP_ID: None})
         runs = [run for run in found if run.experiment_id == self._experiment_id]
-        self._runs = [run for run in runs if run.tags.get("swath.kind") == "run"]
-        self._own = [run for run in runs if run.tags.get("swath.kind") == "sweep"]
+        self._runs = [run for run in runs if run.tags.get(schema.KIND) == "run"]
+        self._own = [run for run in runs if run.tags.get(schema.KIND) == "sweep"]
         self.sweep = self._find_sweep()
 
     def _is_comparable(self, run: StoredRun) -> bool:
         """Whether a run was made with what could change a number as it is now."""
-        names = [name for name in RESULT_AFFECTING if name != "swath.data_digest"]
+        names = [name for name in RESULT_AFFECTING if name != schema.DATA_DIGEST]
         same = all(run.tags.get(name) == self._asked.facts.get(name) for name in names)
         return same or self._asked.anyway
 
@@ -81,16 +82,16 @@ class PriorRuns:
         """The sweep's runs that stand for no configuration that was asked for: params, and what is there."""
         if self.sweep is None:
             return []
-        of_sweep = [run for run in self._runs if run.tags["swath.sweep_id"] == self.sweep.sweep_id]
+        of_sweep = [run for run in self._runs if run.tags[schema.SWEEP_ID] == self.sweep.sweep_id]
         return [
-            (run.params, PriorRun(run.run_id, run.status, run.tags.get("swath.error"), run.metrics, run.tags))
+            (run.params, PriorRun(run.run_id, run.status, run.tags.get(schema.ERROR), run.metrics, run.tags))
             for run in of_sweep
             if run.run_id not in self._used
         ]
 
     def _before(self, asked: RunKey, candidates: list[StoredRun]) -> PriorRun:
         mine = self.sweep.sweep_id if self.sweep is not None else None
-        usable = [run for run in candidates if run.status == "FINISHED" or run.tags["swath.sweep_id"] == mine]
+        usable = [run for run in candidates if run.status == "FINISHED" or run.tags[schema.SWEEP_ID] == mine]
         run = usable[-1] if usable else None
         if run is not None:
             candidates.remove(run)
@@ -100,27 +101,27 @@ class PriorRuns:
         start, prefix_metrics = self._starts.of(asked, run)
         if run is None:
             return PriorRun(start=start, prefix_metrics=prefix_metrics)
-        error = run.tags.get("swath.error")
+        error = run.tags.get(schema.ERROR)
         return PriorRun(run.run_id, run.status, error, {}, run.tags, start, prefix_metrics)
 
     @staticmethod
     def _worth(run: StoredRun) -> tuple[bool, int, int]:
-        return run.status == "FINISHED", run.last_steps.get("train/loss", -1), run.start_ms
+        return run.status == "FINISHED", run.last_steps.get(schema.TRAIN_LOSS, -1), run.start_ms
 
     def _find_sweep(self) -> PriorSweep | None:
         """The latest command of this name that has a configuration in common with this one."""
         fingerprints = {run.fingerprint for run in self._asked.runs}
-        named = [run for run in self._runs if run.tags.get("swath.sweep") == self._asked.name]
+        named = [run for run in self._runs if run.tags.get(schema.SWEEP) == self._asked.name]
         if not self._asked.is_grid:
             cut_off = [run for run in named if run.status != "FINISHED" and _identity(run)[0] in fingerprints]
             if not cut_off:
                 return None
-            return PriorSweep(cut_off[-1].tags["swath.sweep_id"], None, self._changes(cut_off[-1].tags))
+            return PriorSweep(cut_off[-1].tags[schema.SWEEP_ID], None, self._changes(cut_off[-1].tags))
         for own in reversed(self._own):
-            if own.tags.get("swath.sweep") != self._asked.name:
+            if own.tags.get(schema.SWEEP) != self._asked.name:
                 continue
-            sweep_id, manifest = own.tags["swath.sweep_id"], _manifest(own)
-            begun = {_identity(run)[0] for run in named if run.tags["swath.sweep_id"] == sweep_id}
+            sweep_id, manifest = own.tags[schema.SWEEP_ID], _manifest(own)
+            begun = {_identity(run)[0] for run in named if run.tags[schema.SWEEP_ID] == sweep_id}
             planned = set() if manifest is None else {first for first, _ in manifest.identities}
             if fingerprints & (begun | planned):
                 changes = self._changes(own.tags if manifest is None else manifest.facts, manifest)
@@ -149,18 +150,18 @@ class PriorRuns:
         waited = False
         for run in [*self._concerned(self._own), *self._concerned(self._runs)]:
             concerns = self._asked.is_grid and run in self._own and self._overlaps(run, identities)
-            mine = self.sweep is not None and run.tags["swath.sweep_id"] == self.sweep.sweep_id
+            mine = self.sweep is not None and run.tags[schema.SWEEP_ID] == self.sweep.sweep_id
             if not (concerns or mine or _identity(run) in identities):
                 continue
             if is_elsewhere(run.tags):
                 if self._asked.anyway:
                     continue
                 raise SwathError(
-                    f"{_what(run)} is being trained on {run.tags.get('swath.host')}, or was cut off there; "
+                    f"{_what(run)} is being trained on {run.tags.get(schema.HOST)}, or was cut off there; "
                     "where it is certain that it is not: resume=anyway"
                 )
             if not wait_for_end(run.tags, ENDING_S):
-                pid, command = run.tags.get("swath.pid"), run.tags.get("swath.command", "swath")
+                pid, command = run.tags.get(schema.PID), run.tags.get(schema.COMMAND, "swath")
                 raise SwathError(
                     f"{_what(run)} is being trained by process {pid} ({hide_passwords(command)}); wait for "
                     f"its end, or end it: kill {pid}"
@@ -178,12 +179,12 @@ class PriorRuns:
 
 
 def _identity(run: StoredRun) -> tuple[str, str]:
-    return run.tags.get("swath.fingerprint", ""), run.tags.get("swath.data_digest", "")
+    return run.tags.get(schema.FINGERPRINT, ""), run.tags.get(schema.DATA_DIGEST, "")
 
 
 def _what(run: StoredRun) -> str:
-    sweep = f"sweep {run.tags.get('swath.sweep')} {run.tags.get('swath.sweep_id')}"
-    return sweep if run.tags.get("swath.kind") == "sweep" else f"run {run.run_id} of {sweep}"
+    sweep = f"sweep {run.tags.get(schema.SWEEP)} {run.tags.get(schema.SWEEP_ID)}"
+    return sweep if run.tags.get(schema.KIND) == "sweep" else f"run {run.run_id} of {sweep}"
 
 
 def _manifest(own: StoredRun) -> Manifest | None:

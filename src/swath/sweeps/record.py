@@ -9,7 +9,7 @@ from dataclasses import replace
 from swath.config import RunConfig, computed_values, readable_name, varying
 from swath.execution import RunResult, SweepInfo, rank_results, runtime_tags
 from swath.sweeps.manifest import Manifest
-from swath.tracking import STILL_RUNNING, Status, SweepDescription, SweepSummary, view_state
+from swath.tracking import STILL_RUNNING, Status, SweepDescription, SweepSummary, schema, view_state
 
 MOST_VALUES = 40
 """Values of a field that a description spells out."""
@@ -33,12 +33,12 @@ def sweep_description(
         name=f"sweep {sweep_info.sweep}",
         sweep_id=sweep_info.sweep_id,
         tags={
-            "swath.sweep": sweep_info.sweep,
-            "swath.sweep_id": sweep_info.sweep_id,
-            "swath.swept": " ".join(sweep_info.swept),
-            "swath.command": sweep_info.command,
-            "swath.grid": "; ".join(grid_lines(configs)),
-            "swath.asked_for": str(len(configs)),
+            schema.SWEEP: sweep_info.sweep,
+            schema.SWEEP_ID: sweep_info.sweep_id,
+            schema.SWEPT: " ".join(sweep_info.swept),
+            schema.COMMAND: sweep_info.command,
+            schema.GRID: "; ".join(grid_lines(configs)),
+            schema.ASKED_FOR: str(len(configs)),
             **runtime_tags(),
         },
         note=_note(sweep_info, configs, [STILL_RUNNING]),
@@ -70,12 +70,12 @@ def sweep_summary(
     said = f"{len(finished)} of {asked_for} finished in {wall_s:.1f} s, {steps_per_s:,.0f} steps/s."
     lines = [said]
     tags = {
-        "swath.asked_for": str(asked_for),
-        "swath.finished": str(counts["FINISHED"]),
-        "swath.failed": str(counts["FAILED"]),
-        "swath.killed": str(counts["KILLED"]),
-        "swath.wall_s": f"{wall_s:.1f}",
-        "swath.steps_per_s": f"{steps_per_s:.0f}",
+        schema.ASKED_FOR: str(asked_for),
+        schema.FINISHED_COUNT: str(counts["FINISHED"]),
+        schema.FAILED_COUNT: str(counts["FAILED"]),
+        schema.KILLED_COUNT: str(counts["KILLED"]),
+        schema.WALL_S: f"{wall_s:.1f}",
+        schema.STEPS_PER_S: f"{steps_per_s:.0f}",
     }
     if best is not None:
         name = readable_name(best.config, sweep_info.swept)
@@ -83,10 +83,10 @@ def sweep_summary(
             f"Best by {ranking.metric}{sweep_info.over_seeds}: `{name}`, "
             f"{best.metrics[ranking.metric]:.4f} (run {best.run_id})."
         )
-        tags |= {"swath.best_run_id": best.run_id or "", "swath.ranked_by": ranking.metric}
+        tags |= {schema.BEST_RUN_ID: best.run_id or "", schema.RANKED_BY: ranking.metric}
     return SweepSummary(
         status=status,
-        metrics={} if best is None else {f"best/{name}": value for name, value in best.metrics.items()},
+        metrics={} if best is None else {schema.best(name): value for name, value in best.metrics.items()},
         tags=tags,
         note=_note(sweep_info, [result.config for result in results], lines),
         experiment_note=_experiment_note(sweep_info, [result.config for result in results], lines),
@@ -97,7 +97,7 @@ def sweep_summary(
 
 def _view(sweep_info: SweepInfo, configs: Sequence[RunConfig]) -> str:
     validated = any(config.data.validation_size for config in configs)
-    accuracies = ("validation/accuracy", "test/accuracy") if validated else ("test/accuracy",)
+    accuracies = (schema.VALIDATION_ACCURACY, schema.TEST_ACCURACY) if validated else (schema.TEST_ACCURACY,)
     return view_state(sweep_info.sweep_id, sweep_info.swept, accuracies)
 
 

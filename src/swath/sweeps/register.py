@@ -8,7 +8,7 @@ from mlflow.tracking import MlflowClient
 
 from swath.analysis import RankedRun, Sweep, have_several_seeds
 from swath.errors import SwathError
-from swath.tracking import NAME, is_logged, log_model, one_line, quieten
+from swath.tracking import NAME, is_logged, log_model, one_line, quieten, schema
 
 ALIAS = "champion"
 
@@ -43,11 +43,11 @@ def register_best(sweep: Sweep, best: RankedRun, metric: str, name: str, uri: st
                 raise
         over = ", of the best mean over seeds" if have_several_seeds(sweep.finished) else ""
         why = {
-            "swath.sweep": sweep.name,
-            "swath.sweep_id": sweep.sweep_id,
-            "swath.why": f"best of {len(sweep.finished)} by {metric}{over}: {best.value:.4f}",
-            "swath.data_digest": best.run.tags.get("swath.data_digest", ""),
-            "swath.fingerprint": best.run.tags.get("swath.fingerprint", ""),
+            schema.SWEEP: sweep.name,
+            schema.SWEEP_ID: sweep.sweep_id,
+            schema.WHY: f"best of {len(sweep.finished)} by {metric}{over}: {best.value:.4f}",
+            schema.DATA_DIGEST: best.run.tags.get(schema.DATA_DIGEST, ""),
+            schema.FINGERPRINT: best.run.tags.get(schema.FINGERPRINT, ""),
         }
         of_this_run = client.search_model_versions(f"run_id = '{best.run.run_id}'")
         version = next((found for found in of_this_run if found.name == name), None)

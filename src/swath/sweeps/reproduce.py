@@ -9,7 +9,7 @@ from swath.datasets import Dataset, load_intact
 from swath.errors import SwathError
 from swath.execution import Observer, Runner, RunRequest, RunResult, SweepInfo, runtime_tags
 from swath.sweeps.originals import CannotReproduceError, Original
-from swath.tracking import Curve, InMemoryRunLogger, Tracker, environment_tags, provenance_of
+from swath.tracking import Curve, InMemoryRunLogger, Tracker, environment_tags, provenance_of, schema
 
 
 class Repeater:
@@ -41,7 +41,7 @@ class Repeater:
                 self._datasets[data] = load_intact(data.name, data.dir)
         except SwathError as error:
             raise CannotReproduceError(f"its data is not here: {error}") from error
-        digest, expected = self._datasets[data].digest, original.run.tags.get("swath.data_digest")
+        digest, expected = self._datasets[data].digest, original.run.tags.get(schema.DATA_DIGEST)
         if digest != expected:
             raise CannotReproduceError(
                 f"the data here is not what it was trained on: digest {digest[:16]}, not {str(expected)[:16]}"
@@ -70,9 +70,7 @@ class Repeater:
         recorded = result.tracked
         if not isinstance(recorded, InMemoryRunLogger) or recorded.ending is None or not result.bits:
             return None
-        series = {
-            name: values for name, values in recorded.series().items() if not name.startswith("runtime/")
-        }
+        series = {name: values for name, values in recorded.series().items() if not schema.is_measured(name)}
         curves = {name: Curve("", name, *values) for name, values in series.items()}
         for name, (steps, values) in series.items():
             curves[f"{LATEST}{name}"] = Curve("", name, steps[-1:], values[-1:])
@@ -95,9 +93,9 @@ class Repeater:
         tags = {
             **self._environment,
             **runtime_tags(),
-            "swath.data_digest": self._datasets[result.config.data].digest,
+            schema.DATA_DIGEST: self._datasets[result.config.data].digest,
         }
-        how = ending(result.status, {"swath.error": result.error or ""})
+        how = ending(result.status, {schema.ERROR: result.error or ""})
         params = {name: str(value) for name, value in computed_values(result.config).items()}
         every_steps = result.config.tracking.every_steps
         return RunValues(params, provenance_of(tags), how, curves, arrays, every_steps)

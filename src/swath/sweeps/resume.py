@@ -15,7 +15,7 @@ from swath.execution import Note, Observer, RunRequest, RunResult, SweepInfo, ru
 from swath.sweeps.manifest import Manifest, PriorRun, PriorSweep, ResumeRequest, RunKey, configurations_of
 from swath.sweeps.record import sweep_description
 from swath.system import cache_folder
-from swath.tracking import CompletedRun, MlflowTracker, StoreInfo, environment_tags, provenance_of
+from swath.tracking import CompletedRun, MlflowTracker, StoreInfo, environment_tags, provenance_of, schema
 from swath.training import checkpoints_folder, lane_key
 
 LEFT_OUT = "left out by resume=failed: it has not failed"
@@ -36,7 +36,7 @@ def asked_run(config: RunConfig, digest: str) -> RunKey:
 def current_provenance(datasets: Mapping[DataConfig, Dataset]) -> dict[str, str]:
     """What a sweep is made with now, by tag."""
     digests = " ".join(sorted({dataset.digest for dataset in datasets.values()}))
-    return provenance_of({**environment_tags(), **runtime_tags(), "swath.data_digest": digests})
+    return provenance_of({**environment_tags(), **runtime_tags(), schema.DATA_DIGEST: digests})
 
 
 def new_manifest(
@@ -150,15 +150,15 @@ class ResumePlan:
 
 def _ended_before(config: RunConfig, before: PriorRun) -> RunResult:
     run_id = before.run_id or ""
-    tracked = CompletedRun(run_id, before.metrics.get("runtime/track_s", 0.0))
+    tracked = CompletedRun(run_id, before.metrics.get(schema.TRACK_S, 0.0))
     return RunResult(
         config,
         "FINISHED" if before.finished else "FAILED" if before.status == "FAILED" else "KILLED",
         before.metrics,
         before.error,
         tracked,
-        float(before.tags.get("swath.train_accuracy", "nan")),
-        before.tags.get("swath.bits", ""),
+        float(before.tags.get(schema.TRAIN_ACCURACY_TAG, "nan")),
+        before.tags.get(schema.BITS, ""),
         run_id,
         before=True,
     )

@@ -9,7 +9,7 @@ import numpy as np
 
 from swath.errors import SwathError
 from swath.sweeps.manifest import RunKey
-from swath.tracking import Curve, MetricBatch, Reader, StoredRun, read_bytes, read_weights
+from swath.tracking import Curve, MetricBatch, Reader, StoredRun, read_bytes, read_weights, schema
 from swath.training import (
     TRAIN_ACCURACY_STEPS,
     DamagedCheckpointError,
@@ -19,10 +19,10 @@ from swath.training import (
     decode,
 )
 
-TRAIN = ("train/accuracy", "train/loss")
+TRAIN = (schema.TRAIN_ACCURACY, schema.TRAIN_LOSS)
 
 
-VALIDATION = ("validation/accuracy", "validation/loss")
+VALIDATION = (schema.VALIDATION_ACCURACY, schema.VALIDATION_LOSS)
 
 
 ResumePoint = tuple[TrainState | None, tuple[MetricBatch, ...]]
@@ -57,8 +57,8 @@ class ResumePoints:
         self._shorter: dict[str, list[StoredRun]] = {}
         for run in runs:
             # The steps between those that are stored are needed for the digest of everything computed.
-            if run.status == "FINISHED" and run.tags.get("swath.every_steps") == "1":
-                self._shorter.setdefault(run.tags.get("swath.lane", ""), []).append(run)
+            if run.status == "FINISHED" and run.tags.get(schema.EVERY_STEPS) == "1":
+                self._shorter.setdefault(run.tags.get(schema.LANE, ""), []).append(run)
         self._prepared: dict[tuple[str, int, int], ResumePoint] = {}
 
     def of(self, asked: RunKey, run: StoredRun | None) -> ResumePoint:
@@ -103,7 +103,9 @@ class ResumePoints:
         bits.add_steps(accuracies, losses)
         due = slice(None, None, asked.every_steps)
         blocks = [
-            MetricBatch(0, {"train/accuracy": accuracies[due], "train/loss": losses[due]}, asked.every_steps)
+            MetricBatch(
+                0, {schema.TRAIN_ACCURACY: accuracies[due], schema.TRAIN_LOSS: losses[due]}, asked.every_steps
+            )
         ]
         every = asked.evaluate_every_steps
         for step in range(every, steps + 1, every) if every else ():
@@ -125,8 +127,8 @@ class ResumePoints:
 
 def _check_digest(run: StoredRun) -> None:
     """Refuse weights that are not those that were stored."""
-    written = json.loads(run.tags.get("swath.files", "{}"))
-    if written.get("weights.npz") != hashlib.sha256(read_bytes(run, "weights.npz")).hexdigest():
+    written = json.loads(run.tags.get(schema.FILES, "{}"))
+    if written.get(schema.WEIGHTS_FILE) != hashlib.sha256(read_bytes(run, schema.WEIGHTS_FILE)).hexdigest():
         raise SwathError(f"run {run.run_id}: weights.npz is not the file that was stored")
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
+from swath.analysis import find_best
 from swath.sweeps.manifest import PriorRun, PriorSweep, ResumeRequest, RunKey
 from swath.sweeps.prior_runs import PriorRuns
 from swath.tracking import (
@@ -15,6 +16,7 @@ from swath.tracking import (
     is_alive,
     is_away,
     open_reader,
+    schema,
     sync_all,
 )
 
@@ -29,11 +31,11 @@ def close_stale(client: MlflowClient, runs: Iterable[StoredRun]) -> list[StoredR
 
     Runs of a living process, of another machine, and of anybody else are left alone.
     """
-    stale = [run for run in runs if run.status in OPEN and "swath.pid" in run.tags and not is_alive(run.tags)]
-    stale.sort(key=lambda run: run.tags.get("swath.kind") == "sweep")  # a sweep's own run counts the others
+    stale = [run for run in runs if run.status in OPEN and schema.PID in run.tags and not is_alive(run.tags)]
+    stale.sort(key=lambda run: run.tags.get(schema.KIND) == "sweep")  # a sweep's own run counts the others
     for run in stale:
-        if run.tags.get("swath.kind") == "sweep":
-            end_interrupted(client, run.run_id, "KILLED")
+        if run.tags.get(schema.KIND) == "sweep":
+            end_interrupted(client, run.run_id, "KILLED", find_best)
             continue
         client.set_tag(run.run_id, ERROR, REASON)
         client.set_terminated(run.run_id, "KILLED")
@@ -56,7 +58,7 @@ class ResumeService:
         reader = open_reader(self._store.uri)
         left = [
             run
-            for run in reader.runs({"swath.pid": None}, status="RUNNING")
+            for run in reader.runs({schema.PID: None}, status="RUNNING")
             if run.experiment_id == self._store.experiment_id
         ]
         return [run.run_id for run in close_stale(self._store.client, left)]

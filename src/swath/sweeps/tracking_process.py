@@ -30,6 +30,7 @@ def main(descriptor: int) -> None:
     logging.basicConfig(level=logging.ERROR)
 
     # MLflow takes a second: only here, in the process it is for.
+    from swath.analysis import find_best
     from swath.sweeps.resume_service import ResumeService
     from swath.tracking import OfflineFallbackStore
     from swath.training import CheckpointFiles
@@ -37,7 +38,7 @@ def main(descriptor: int) -> None:
     for name in ("mlflow", "alembic"):
         # It logs an error of its database with its traceback, then raises it; the parent says it in a line.
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    store = OfflineFallbackStore()
+    store = OfflineFallbackStore(find_best)
     served = (
         (store, STORE_CALLS),
         (ResumeService(store), EARLIER_CALLS),

@@ -1,3 +1,4 @@
+from . import schema as schema
 from .artifacts import WRITTEN as WRITTEN
 from .artifacts import Predictions as Predictions
 from .artifacts import Weights as Weights

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from swath.errors import SwathError
 from swath.metrics import confusion_counts
 from swath.models import draw_weights
+from swath.tracking import schema
 from swath.tracking.records import RunArtifacts, RunInfo, RunSummary, StoredRun
 
 PNG_COMPRESSION = 2
@@ -27,13 +28,13 @@ PNG_COMPRESSION = 2
 
 
 WRITTEN = (
-    "config.yaml",
-    "confusion.json",
-    "environment.txt",
-    "overrides.yaml",
-    "predictions.npz",
-    "weights.npz",
-    "weights.png",
+    schema.CONFIG_FILE,
+    schema.CONFUSION_FILE,
+    schema.ENVIRONMENT_FILE,
+    schema.OVERRIDES_FILE,
+    schema.PREDICTIONS_FILE,
+    schema.WEIGHTS_FILE,
+    schema.WEIGHTS_IMAGE_FILE,
 )
 """Files that a finished run has; its tag `swath.files` holds their digests."""
 
@@ -76,28 +77,30 @@ def write_artifacts(folder: Path, start: RunInfo, end: RunSummary, environment: 
 
 def _write(folder: Path, start: RunInfo, end: RunSummary, environment: str) -> None:
     if end.traceback is not None:
-        (folder / "traceback.txt").write_text(end.traceback, encoding="utf-8")
-    (folder / "config.yaml").write_text(start.config_yaml, encoding="utf-8")
-    (folder / "overrides.yaml").write_text(start.overrides_yaml, encoding="utf-8")
-    (folder / "environment.txt").write_text(environment, encoding="utf-8")
+        (folder / schema.TRACEBACK_FILE).write_text(end.traceback, encoding="utf-8")
+    (folder / schema.CONFIG_FILE).write_text(start.config_yaml, encoding="utf-8")
+    (folder / schema.OVERRIDES_FILE).write_text(start.overrides_yaml, encoding="utf-8")
+    (folder / schema.ENVIRONMENT_FILE).write_text(environment, encoding="utf-8")
     learned = end.artifacts
     if learned is None:
         return
     arrays: dict[str, Any] = {"weights": learned.weights, "biases": learned.biases, "shift": learned.shift}
     if learned.scale is not None:
         arrays["scale"] = learned.scale
-    np.savez(folder / "weights.npz", **arrays)
+    np.savez(folder / schema.WEIGHTS_FILE, **arrays)
     np.savez_compressed(
-        folder / "predictions.npz",
+        folder / schema.PREDICTIONS_FILE,
         validation=learned.validation_predictions,
         validation_labels=learned.validation_labels,
         test=learned.test_predictions,
         test_labels=learned.test_labels,
     )
     draw_weights(learned.weights, learned.class_names).save(
-        folder / "weights.png", compress_level=PNG_COMPRESSION
+        folder / schema.WEIGHTS_IMAGE_FILE, compress_level=PNG_COMPRESSION
     )
-    (folder / "confusion.json").write_text(json.dumps(_confusion(learned), indent=1) + "\n", encoding="utf-8")
+    (folder / schema.CONFUSION_FILE).write_text(
+        json.dumps(_confusion(learned), indent=1) + "\n", encoding="utf-8"
+    )
 
 
 def _confusion(learned: RunArtifacts) -> dict[str, object]:
@@ -152,7 +155,7 @@ def read_weights(run: StoredRun) -> Weights:
     Raises:
       SwathError: the run has none, or its file cannot be read.
     """
-    arrays = read_arrays(run, "weights.npz")
+    arrays = read_arrays(run, schema.WEIGHTS_FILE)
     return Weights(arrays["weights"], arrays["biases"], arrays["shift"], arrays.get("scale"))
 
 
@@ -166,7 +169,7 @@ def read_predictions(run: StoredRun, split: str) -> Predictions | None:
     Raises:
       SwathError: the run has no such file, or it cannot be read.
     """
-    arrays = read_arrays(run, "predictions.npz")
+    arrays = read_arrays(run, schema.PREDICTIONS_FILE)
     if f"{split}_labels" not in arrays or not arrays[split].size:
         return None
     return Predictions(arrays[split], arrays[f"{split}_labels"])
@@ -178,7 +181,7 @@ def read_class_names(run: StoredRun) -> tuple[str, ...]:
     Raises:
       SwathError: the run has no such file, or it cannot be read.
     """
-    return tuple(json.loads(read_bytes(run, "confusion.json"))["classes"])
+    return tuple(json.loads(read_bytes(run, schema.CONFUSION_FILE))["classes"])
 
 
 def read_bytes(run: StoredRun, name: str) -> bytes:

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from swath.tracking import schema
 from swath.tracking.records import MetricBatch, RunInfo, RunSummary
 from swath.tracking.tracker import NullRunLogger, RunLogger, Tracker
 
@@ -94,7 +95,7 @@ class TeeTracker:
 
     def begin(self, start: RunInfo, run_id: str | None = None) -> InMemoryRunLogger:
         """See `Tracker`."""
-        identity = start.tags["swath.fingerprint"], start.tags["swath.data_digest"]
+        identity = start.tags[schema.FINGERPRINT], start.tags[schema.DATA_DIGEST]
         of = self._repeats[identity].pop(0)
-        start.tags.update({"swath.kind": "reproduction", "swath.reproduces": of})
+        start.tags.update({schema.KIND: "reproduction", schema.REPRODUCES: of})
         return InMemoryRunLogger(start, self._tracker.begin(start))

@@ -9,6 +9,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from swath.errors import SwathError
+from swath.tracking import schema
 from swath.tracking.mlflow_settings import NO_ANSWER
 from swath.tracking.records import MetricBatch, RunInfo, StoreAddress
 
@@ -32,7 +33,7 @@ def experiment_id(client: MlflowClient, address: StoreAddress) -> str:
                 address.experiment,
                 artifact_location=address.artifacts,
                 # The page opens on model training instead of on traces of language models.
-                tags={"mlflow.experimentKind": "custom_model_development"},
+                tags={schema.EXPERIMENT_KIND: "custom_model_development"},
             )
             return made
         except MlflowException:
@@ -77,7 +78,7 @@ def describe(client: MlflowClient, run_id: str, start: RunInfo) -> None:
         source=json.dumps({"source": note.source}),
         profile=json.dumps({**note.images, "sha256": note.digest}),
     )
-    client.log_inputs(run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
+    client.log_inputs(run_id, [DatasetInput(dataset, [InputTag(schema.DATA_CONTEXT, "training")])])
 
 
 def log_in_batches(client: MlflowClient, run_id: str, block: MetricBatch) -> None:

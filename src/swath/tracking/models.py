@@ -15,6 +15,7 @@ from mlflow.models import Model, ModelSignature
 from mlflow.tracking import MlflowClient
 from mlflow.types import ColSpec, Schema, TensorSpec
 
+from swath.tracking import schema
 from swath.tracking.artifacts import read_bytes, read_class_names
 from swath.tracking.records import StoredRun
 
@@ -47,7 +48,7 @@ def log_model(run: StoredRun, uri: str) -> str:
         model = client.create_logged_model(run.experiment_id, NAME, run.run_id, params=run.params)
         try:
             local = Path(folder) / NAME
-            _save(run, local, Path(folder) / "weights.npz", model.model_id)
+            _save(run, local, Path(folder) / schema.WEIGHTS_FILE, model.model_id)
             client.log_model_artifacts(model.model_id, str(local))
             # MLflow's page of a run shows the run's own files only, so the model stands among them too.
             client.log_artifacts(run.run_id, str(local), NAME)
@@ -74,7 +75,7 @@ def is_logged(client: MlflowClient, run: StoredRun) -> bool:
 def _save(run: StoredRun, target: Path, weights: Path, model_id: str) -> None:
     """Write the model into a folder of this machine."""
     classes = read_class_names(run)
-    with np.load(io.BytesIO(read_bytes(run, "weights.npz"))) as arrays:
+    with np.load(io.BytesIO(read_bytes(run, schema.WEIGHTS_FILE))) as arrays:
         named: dict[str, Any] = {**arrays, "class_names": np.array(classes)}
         np.savez(weights, **named)
     mlflow.pyfunc.save_model(

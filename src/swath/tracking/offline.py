@@ -16,6 +16,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from swath.system import cache_folder, hide_password
+from swath.tracking import schema
 from swath.tracking.mlflow_calls import is_away
 from swath.tracking.mlflow_settings import enable_retries, one_line
 from swath.tracking.records import (
@@ -29,6 +30,7 @@ from swath.tracking.records import (
     SweepSummary,
 )
 from swath.tracking.store import RunStore
+from swath.tracking.sweep_run import FindBest
 
 _log = logging.getLogger("swath")
 
@@ -36,7 +38,7 @@ _log = logging.getLogger("swath")
 Answer = TypeVar("Answer")
 
 
-SERVER_RUN_ID = "swath.spool.run_id"
+SERVER_RUN_ID = schema.SERVER_RUN_ID
 """Tag of a run in a spool: the id of the run at the server that it continues."""
 
 
@@ -53,8 +55,9 @@ class OfflineFallbackStore:
       away: why the server cannot be reached; None while it can.
     """
 
-    def __init__(self) -> None:
-        self._main = RunStore()
+    def __init__(self, find_best: FindBest | None = None) -> None:
+        self._find_best = find_best
+        self._main = RunStore(find_best)
         self._spool: RunStore | None = None
         self._begun: dict[int, tuple[RunInfo, str | None]] = {}
         self._sweep: tuple[SweepDescription, str | None] | None = None
@@ -164,7 +167,7 @@ class OfflineFallbackStore:
             name = f"{sweep_id}-{uuid.uuid4().hex[:8]}"  # two commands never share one
             self._folder = offline_folder(self.uri, self.experiment_id) / name
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._spool = RunStore()
+            self._spool = RunStore(self._find_best)
             uri, artifacts = f"sqlite:///{self._folder}/mlflow.db", str(self._folder / "artifacts")
             self._spool.open(StoreAddress(uri, "spool", artifacts))
         return self._spool

@@ -13,27 +13,29 @@ from pathlib import Path
 import archspec.cpu
 import psutil
 
+from swath.tracking import schema
+
 PROVENANCE_TAGS = {
-    "swath.data_digest": "data",
-    "swath.tensorflow": "TensorFlow",
-    "swath.numpy": "NumPy",
-    "swath.mlflow": "MLflow",
-    "swath.cpu": "processor",
-    "swath.cpu_instruction_sets": "instruction sets",
-    "swath.onednn": "oneDNN",
-    "swath.version": "swath",
-    "swath.commit": "source commit",
-    "swath.dirty": "uncommitted changes",
+    schema.DATA_DIGEST: "data",
+    schema.TENSORFLOW: "TensorFlow",
+    schema.NUMPY: "NumPy",
+    schema.MLFLOW: "MLflow",
+    schema.CPU: "processor",
+    schema.CPU_INSTRUCTION_SETS: "instruction sets",
+    schema.ONEDNN: "oneDNN",
+    schema.VERSION: "swath",
+    schema.COMMIT: "source commit",
+    schema.DIRTY: "uncommitted changes",
 }
 """Tags that say what a run was made of and with."""
 
 
 RESULT_AFFECTING = (
-    "swath.data_digest",
-    "swath.tensorflow",
-    "swath.cpu",
-    "swath.cpu_instruction_sets",
-    "swath.onednn",
+    schema.DATA_DIGEST,
+    schema.TENSORFLOW,
+    schema.CPU,
+    schema.CPU_INSTRUCTION_SETS,
+    schema.ONEDNN,
 )
 """Those whose change can change a bit of what is computed."""
 
@@ -47,22 +49,22 @@ def environment_tags() -> dict[str, str]:
     """Tags that are the same for all runs of this process and that TensorFlow is not needed for."""
     processor = archspec.cpu.host()
     facts = {
-        "swath.host": socket.gethostname(),
-        "swath.version": importlib.metadata.version("swath"),
-        "swath.numpy": importlib.metadata.version("numpy"),
-        "swath.mlflow": importlib.metadata.version("mlflow"),
-        "swath.cpu": archspec.cpu.brand_string() or processor.name,
-        "swath.cpu_instruction_sets": " ".join(sorted(processor.features)),
-        "swath.cpu_count": str(os.cpu_count()),
-        "mlflow.user": _user(),
-        "mlflow.source.name": "swath",
-        "mlflow.source.type": "LOCAL",
+        schema.HOST: socket.gethostname(),
+        schema.VERSION: importlib.metadata.version("swath"),
+        schema.NUMPY: importlib.metadata.version("numpy"),
+        schema.MLFLOW: importlib.metadata.version("mlflow"),
+        schema.CPU: archspec.cpu.brand_string() or processor.name,
+        schema.CPU_INSTRUCTION_SETS: " ".join(sorted(processor.features)),
+        schema.CPU_COUNT: str(os.cpu_count()),
+        schema.USER: _user(),
+        schema.SOURCE_NAME: "swath",
+        schema.SOURCE_TYPE: "LOCAL",
     }
     commit = _git("rev-parse", "HEAD")
     if commit:
-        facts["swath.commit"] = commit
-        facts["swath.dirty"] = str(bool(_git("status", "--porcelain"))).lower()
-        facts["mlflow.source.git.commit"] = commit
+        facts[schema.COMMIT] = commit
+        facts[schema.DIRTY] = str(bool(_git("status", "--porcelain"))).lower()
+        facts[schema.SOURCE_COMMIT] = commit
     return facts
 
 
@@ -96,7 +98,7 @@ def _user() -> str:
         return str(os.getuid())
 
 
-ROLES = ("swath.pid", "swath.tracker_pid")
+ROLES = (schema.PID, schema.TRACKER_PID)
 """Tags that name the process that trains and the one that stores; each has its start beside it."""
 
 
@@ -104,7 +106,7 @@ SAME_START_S = 2.0
 """Seconds by which a process's start may seem to have moved: it is worked out from the clock."""
 
 
-HOST = "swath.host"
+HOST = schema.HOST
 
 
 def process_tags(role: str) -> dict[str, str]:

@@ -6,15 +6,16 @@ from dataclasses import replace
 from mlflow.entities import Run, RunTag
 from mlflow.tracking import MlflowClient
 
+from swath.tracking import schema
 from swath.tracking.records import MetricBatch, RunInfo
 
-ERROR = "swath.error"
+ERROR = schema.ERROR
 
 
-RESUMED = "swath.resumed"
+RESUMED = schema.RESUMED
 
 
-OF_AN_END = (ERROR, "swath.bits", "swath.files", "swath.train_accuracy")
+OF_AN_END = (ERROR, schema.BITS, schema.FILES, schema.TRAIN_ACCURACY_TAG)
 """Tags that an end of its own leaves on a run."""
 
 

@@ -13,6 +13,7 @@ from mlflow.tracking import MlflowClient
 
 from swath.errors import SwathError
 from swath.system import hide_password
+from swath.tracking import schema
 from swath.tracking.artifacts import artifact_folder, write_artifacts
 from swath.tracking.database_file import check_writable, wait_for_locks
 from swath.tracking.mlflow_calls import describe, experiment_id, is_away, log_in_batches
@@ -30,7 +31,7 @@ from swath.tracking.records import (
 )
 from swath.tracking.resumed_run import last_steps, missing_part, reopen
 from swath.tracking.sql import SqlSteps, make_database, sql_steps
-from swath.tracking.sweep_run import SweepRun
+from swath.tracking.sweep_run import FindBest, SweepRun
 
 SINGLE_VALUE_STEP = 0
 """MLflow's page draws bars, one per run, for a metric whose only value stands at step 0; at any other step it
@@ -52,12 +53,16 @@ class RunStore:
 
     Runs are named by numbers that the caller chooses, so that the caller need not wait for MLflow's ids.
 
+    Args:
+      find_best: chooses the best run of a sweep that is interrupted; None to record none.
+
     Attributes:
       uri: address of the opened store, with its password if it has one.
       experiment_id: of the experiment.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, find_best: FindBest | None = None) -> None:
+        self._find_best = find_best
         self._open: dict[int, _OpenRun] = {}
         self.experiment_id = ""
         self._client: MlflowClient | None = None
@@ -90,7 +95,7 @@ class RunStore:
             wait_for_locks(store.engine)
         self._sql_steps = sql_steps(self._client)
         self.experiment_id = experiment_id(self._client, address)
-        self._common_tags = {**environment_tags(), **process_tags("swath.tracker_pid")}
+        self._common_tags = {**environment_tags(), **process_tags(schema.TRACKER_PID)}
         self._environment_text = installed_packages()
         return StoreInfo(hide_password(self.uri, self.uri), self.experiment_id)
 
@@ -181,7 +186,7 @@ class RunStore:
         return tracked_s
 
     def _tag_error(self, entry: _OpenRun, error: Exception) -> None:
-        self.client.set_tag(entry.run_id, "swath.error", one_line(error, self.uri))
+        self.client.set_tag(entry.run_id, schema.ERROR, one_line(error, self.uri))
 
     def _end_failed(self, entry: _OpenRun, error: Exception) -> None:
         self.client.set_terminated(entry.run_id, "FAILED")
@@ -198,12 +203,12 @@ class RunStore:
             written = write_artifacts(folder, entry.start, end, self._environment_text)
         tracked_s = entry.tracked_s + time.perf_counter() - started
         now_ms = _now_ms()
-        values = {**end.metrics, "runtime/track_s": tracked_s} if entry.failure is None else {}
+        values = {**end.metrics, schema.TRACK_S: tracked_s} if entry.failure is None else {}
         reason = "; ".join(filter(None, [end.error, entry.failure])) or None
         whole = bool(end.tags) and entry.failure is None
-        tags = {**end.tags, "swath.files": json.dumps(written)} if whole else {}
+        tags = {**end.tags, schema.FILES: json.dumps(written)} if whole else {}
         if reason is not None:
-            tags["swath.error"] = reason
+            tags[schema.ERROR] = reason
         if not end.metrics:
             values = {}  # it was cut short
         client.log_batch(
@@ -232,7 +237,9 @@ class RunStore:
 
     def begin_sweep(self, start: SweepDescription, run_id: str | None = None) -> str:
         """Begin the run that stands for the sweep as a whole, or go on with it; returns its id."""
-        self._sweep = SweepRun(self.client, self.experiment_id, start, self._common_tags, run_id)
+        self._sweep = SweepRun(
+            self.client, self.experiment_id, start, self._common_tags, run_id, self._find_best
+        )
         return self._sweep.run_id
 
     def set_tag(self, run_id: str, name: str, value: str) -> None:

@@ -8,6 +8,7 @@ from mlflow.entities import Metric, Param, RunTag
 from mlflow.tracking import MlflowClient
 from mlflow.utils.file_utils import local_file_uri_to_path
 
+from swath.tracking import schema
 from swath.tracking.mlflow_calls import LARGEST_BATCH, is_away
 from swath.tracking.mlflow_settings import one_line
 from swath.tracking.offline import SERVER_RUN_ID, offline_folder
@@ -17,7 +18,7 @@ from swath.tracking.resumed_run import last_steps
 from swath.tracking.sql_reader import SqlReader
 from swath.tracking.ui_urls import SHARED_VIEW_TAG
 
-OFFLINE_RUN_ID = "swath.spool.id"
+OFFLINE_RUN_ID = schema.OFFLINE_RUN_ID
 """Tag of a run at the server: the id that it had in the spool, by which a second delivery finds it."""
 
 
@@ -50,7 +51,7 @@ def sync_all(client: MlflowClient, uri: str, experiment_id: str, own: Path | Non
 def _deliver_spool(client: MlflowClient, experiment_id: str, database: Path, is_own: bool) -> int:
     """Deliver one spool, and remove it; returns how many runs there were; 0 where a process is at it."""
     reader = SqlReader(f"sqlite:///{database}")
-    runs = reader.runs({"swath.sweep_id": None})
+    runs = reader.runs({schema.SWEEP_ID: None})
     if not is_own and any(is_alive(run.tags) for run in runs):
         return 0
     spool = MlflowClient(tracking_uri=f"sqlite:///{database}")

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from urllib.request import urlopen
 
 from swath.system import hide_password
+from swath.tracking import schema
 from swath.tracking.database_file import database_file
 
 MOST_COMPARED = 12
@@ -27,16 +28,19 @@ MOST_RUNS = 100
 """Runs that MLflow's page loads at once."""
 
 
+IS_CONFIGURATION = f"tags.`{schema.KIND}` = 'run'"
+"""The condition, in MLflow's language, that holds for runs of configurations only."""
+
 RUN_NAME_COLUMN = "attributes.`Run Name`"
 
 
-SHARED_VIEW_TAG = "mlflow.sharedViewState."
+SHARED_VIEW_TAG = schema.SHARED_VIEW_PREFIX
 """The tag of an experiment in which MLflow's page keeps a view that an address names."""
 
 
 def sweep_filter(sweep_id: str) -> str:
     """The condition, in MLflow's language, that holds for the configurations of a sweep only."""
-    return f"tags.`swath.sweep_id` = '{sweep_id}' AND tags.`swath.kind` = 'run'"
+    return f"tags.`{schema.SWEEP_ID}` = '{sweep_id}' AND {IS_CONFIGURATION}"
 
 
 def runs_page(experiment_id: str, sweep_id: str) -> str:
@@ -63,7 +67,7 @@ def name_filter(sweep: str) -> str:
     mark = next((mark for mark in ("'", '"') if mark not in sweep), None)
     # There is no way to write both kinds of quotes; `_` stands for any character.
     is_it = f"= {mark}{sweep}{mark}" if mark else "LIKE '" + sweep.replace("'", "_") + "'"
-    return f"tags.`swath.sweep` {is_it} AND tags.`swath.kind` = 'run'"
+    return f"tags.`{schema.SWEEP}` {is_it} AND {IS_CONFIGURATION}"
 
 
 def run_page(experiment_id: str, run_id: str) -> str:

@@ -1,0 +1,262 @@
+"""The format of the store: every tag, metric, param and file name that swath writes or reads.
+
+No other file spells such a name; `docs/store.md` is made from this one. Names are part of the format: stores
+of earlier versions stay readable, so a name is never reused with another meaning.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["tag", "experiment tag", "metric", "metric prefix", "file", "param"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One name of the format.
+
+    Attributes:
+      name: as it is in the store.
+      kind: what it names.
+      where: what carries it: `run`, `sweep` (a sweep's summary run), `both`, `model version`, ...
+      meaning: one sentence.
+      since: version of swath that first wrote it.
+    """
+
+    name: str
+    kind: Kind
+    where: str
+    meaning: str
+    since: str = "0.1"
+
+
+ENTRIES: dict[tuple[Kind, str], Entry] = {}
+"""Every name of the format, by kind and name, in the order of this file."""
+
+
+def _entry(kind: Kind, name: str, where: str, meaning: str, since: str = "0.1") -> str:
+    ENTRIES[kind, name] = Entry(name, kind, where, meaning, since)
+    return name
+
+
+def _tag(name: str, where: str, meaning: str) -> str:
+    return _entry("tag", name, where, meaning)
+
+
+# Which runs these are.
+KIND = _tag(
+    "swath.kind", "both", "`run` (a configuration), `sweep` (a sweep's summary run) or `reproduction`."
+)
+SWEEP = _tag(
+    "swath.sweep", "both", "Name of the sweep; `ad-hoc` for a grid typed in a shell, `single` for one run."
+)
+SWEEP_ID = _tag("swath.sweep_id", "both", "Id of the sweep: 12 hexadecimal digits, unique for each command.")
+SWEPT = _tag("swath.swept", "both", "Fields that vary within the sweep, separated by spaces.")
+FINGERPRINT = _tag("swath.fingerprint", "run", "Identity of the configuration: 16 hexadecimal digits.")
+DATA_DIGEST = _tag("swath.data_digest", "both", "SHA-256 of all images and labels.")
+LANE = _tag(
+    "swath.lane", "run", "Identity of the training: the same for runs that differ in max_steps at most."
+)
+CONFIG_SCHEMA = _tag("swath.config_schema", "run", "Version of the meaning of the configuration's fields.")
+OVERRIDES = _tag("swath.overrides", "run", "Overrides that were typed for the run, as a JSON list.")
+EVERY_STEPS = _tag(
+    "swath.every_steps", "run", "Steps from one stored value of a per-step metric to the next."
+)
+REPRODUCES = _tag("swath.reproduces", "reproduction", "Id of the run that this one repeats.")
+
+# How a run ended.
+ERROR = _tag("swath.error", "run", "Why the run did not finish, in one line.")
+BITS = _tag("swath.bits", "run", "Result digest: SHA-256 of everything that the run computed.")
+FILES = _tag("swath.files", "run", "SHA-256 of each file of the run, as JSON.")
+TRAIN_ACCURACY_TAG = _tag(
+    "swath.train_accuracy", "run", "Mean training accuracy of the last 100 steps, as Python prints a float."
+)
+RESUMED = _tag("swath.resumed", "both", "How often the run has been resumed.")
+REPRODUCED = _tag("swath.reproduced", "both", "Verdict of the last recorded reproduction.")
+AFTERWARDS = _tag("swath.afterwards", "both", "`done` once plots and models are stored, or what went wrong.")
+
+# Where the numbers came from.
+VERSION = _tag("swath.version", "both", "Version of swath.")
+TENSORFLOW = _tag("swath.tensorflow", "both", "Version of TensorFlow.")
+NUMPY = _tag("swath.numpy", "both", "Version of NumPy.")
+MLFLOW = _tag("swath.mlflow", "both", "Version of MLflow.")
+CPU = _tag("swath.cpu", "both", "Name of the processor.")
+CPU_INSTRUCTION_SETS = _tag("swath.cpu_instruction_sets", "both", "Instruction sets of the processor.")
+CPU_COUNT = _tag("swath.cpu_count", "both", "Number of processors of the machine.")
+ONEDNN = _tag("swath.onednn", "both", "Whether TensorFlow used oneDNN: `true` or `false`.")
+INTRA_OP_THREADS = _tag("swath.intra_op_threads", "both", "Threads within one TensorFlow operation.")
+INTER_OP_THREADS = _tag("swath.inter_op_threads", "both", "TensorFlow operations at a time.")
+DEVICE = _tag("swath.device", "both", "Device that computed; always `cpu`.")
+COMMIT = _tag("swath.commit", "both", "Commit of the source, where swath ran from a checkout.")
+DIRTY = _tag("swath.dirty", "both", "Whether that checkout had uncommitted changes: `true` or `false`.")
+
+# Which processes work on it.
+HOST = _tag("swath.host", "both", "Name of the machine.")
+PID = _tag("swath.pid", "both", "Process that trains.")
+PID_START = _tag("swath.pid_start", "both", "When that process started, in seconds since 1970.")
+TRACKER_PID = _tag("swath.tracker_pid", "both", "Process that writes the store.")
+TRACKER_PID_START = _tag(
+    "swath.tracker_pid_start", "both", "When that process started, in seconds since 1970."
+)
+
+# A sweep as a whole.
+COMMAND = _tag("swath.command", "sweep", "The command that was typed, without passwords.")
+GRID = _tag("swath.grid", "sweep", "Values of each field that varies.")
+ASKED_FOR = _tag("swath.asked_for", "sweep", "Number of configurations of the sweep.")
+FINISHED_COUNT = _tag("swath.finished", "sweep", "Number of configurations that finished.")
+FAILED_COUNT = _tag("swath.failed", "sweep", "Number of configurations that failed.")
+KILLED_COUNT = _tag("swath.killed", "sweep", "Number of configurations that were interrupted.")
+WALL_S = _tag("swath.wall_s", "sweep", "Duration of the command in seconds.")
+STEPS_PER_S = _tag("swath.steps_per_s", "sweep", "Steps of all configurations per second.")
+BEST_RUN_ID = _tag("swath.best_run_id", "sweep", "Id of the best run.")
+RANKED_BY = _tag("swath.ranked_by", "sweep", "Metric that ranks the runs.")
+
+COUNTS: Mapping[str, str] = {"FINISHED": FINISHED_COUNT, "FAILED": FAILED_COUNT, "KILLED": KILLED_COUNT}
+"""The tag that counts the configurations with a status."""
+
+# Offline runs.
+SERVER_RUN_ID = _tag(
+    "swath.spool.run_id", "offline run", "Id of the run on the server that this one continues."
+)
+OFFLINE_RUN_ID = _tag("swath.spool.id", "run", "Id that a synchronised run had in the offline store.")
+
+# Registered models.
+WHY = _tag("swath.why", "model version", "Why this run was registered.")
+
+# MLflow's own names.
+NOTE = _tag("mlflow.note.content", "sweep", "Description that MLflow's page shows.")
+USER = _tag("mlflow.user", "both", "User who ran the command.")
+SOURCE_NAME = _tag("mlflow.source.name", "both", "Program that made the run: `swath`.")
+SOURCE_TYPE = _tag("mlflow.source.type", "both", "`LOCAL`.")
+SOURCE_COMMIT = _tag(
+    "mlflow.source.git.commit", "both", "The same as `swath.commit`, where MLflow's page looks for it."
+)
+DATA_CONTEXT = _tag("mlflow.data.context", "dataset input", "`training`.")
+OWN_NOTE = _entry(
+    "experiment tag",
+    "swath.note",
+    "experiment",
+    "The description as swath last wrote it; one that was edited is kept.",
+)
+EXPERIMENT_KIND = _entry(
+    "experiment tag",
+    "mlflow.experimentKind",
+    "experiment",
+    "`custom_model_development`: the page opens on runs.",
+)
+SHARED_VIEW_PREFIX = _entry(
+    "experiment tag",
+    "mlflow.sharedViewState.",
+    "experiment",
+    "Followed by a sweep id: what the page of the sweep shows.",
+)
+
+# Metrics. A split is `train`, `validation` or `test`.
+TRAIN_ACCURACY = _entry(
+    "metric", "train/accuracy", "run", "Share of a step's batch that was classified correctly, 0..1."
+)
+TRAIN_LOSS = _entry("metric", "train/loss", "run", "Mean cross-entropy of a step's batch, in nats.")
+VALIDATION_ACCURACY = _entry(
+    "metric", "validation/accuracy", "run", "Accuracy on the validation images, 0..1."
+)
+VALIDATION_LOSS = _entry(
+    "metric", "validation/loss", "run", "Mean cross-entropy on the validation images, in nats."
+)
+TEST_ACCURACY = _entry("metric", "test/accuracy", "run", "Accuracy on the test images, 0..1.")
+TEST_LOSS = _entry("metric", "test/loss", "run", "Mean cross-entropy on the test images, in nats.")
+TRAIN_S = _entry(
+    "metric", "runtime/train_s", "run", "The run's share of its lane group's training time, in seconds."
+)
+EVALUATE_S = _entry(
+    "metric", "runtime/evaluate_s", "run", "The run's share of the evaluation time, in seconds."
+)
+GROUP_S = _entry("metric", "runtime/group_s", "run", "Training time of the whole lane group, in seconds.")
+LANES = _entry("metric", "runtime/lanes", "run", "Number of lanes of the group.")
+TOTAL_S = _entry("metric", "runtime/total_s", "run", "Time from the start of the run to its end, in seconds.")
+TRACK_S = _entry(
+    "metric", "runtime/track_s", "run", "Time that writing the run to the store took, in seconds."
+)
+RUNTIME = _entry("metric prefix", "runtime/", "run", "Measured times; never the same twice.")
+BEST = _entry("metric prefix", "best/", "sweep", "Followed by a metric's name: its value in the best run.")
+
+# Files.
+CONFIG_FILE = _entry(
+    "file", "config.yaml", "run", "Configuration; `swath --config-dir . --config-name config` runs it."
+)
+OVERRIDES_FILE = _entry("file", "overrides.yaml", "run", "Overrides that were typed for the run.")
+ENVIRONMENT_FILE = _entry("file", "environment.txt", "run", "Installed packages, `name==version`.")
+WEIGHTS_FILE = _entry(
+    "file", "weights.npz", "run", "Learned arrays, and the statistics that normalise the pixels."
+)
+PREDICTIONS_FILE = _entry(
+    "file", "predictions.npz", "run", "Predicted and true classes of validation and test images."
+)
+WEIGHTS_IMAGE_FILE = _entry("file", "weights.png", "run", "The weights of each class as an image.")
+CONFUSION_FILE = _entry("file", "confusion.json", "run", "Confusion matrix of the test images.")
+TRACEBACK_FILE = _entry("file", "traceback.txt", "run", "Traceback of an unexpected error.")
+MANIFEST_FILE = _entry("file", "manifest.json", "sweep", "Configurations of the sweep and their provenance.")
+RANKING_FILE = _entry("file", "ranking.csv", "sweep", "The configurations, best first.")
+
+SPLITS = ("validation", "test")
+"""Images that a run is evaluated on."""
+
+PER_STEP = (TRAIN_ACCURACY, TRAIN_LOSS)
+"""Metrics that every step has."""
+
+VALIDATION = (VALIDATION_ACCURACY, VALIDATION_LOSS)
+
+
+def accuracy(split: str) -> str:
+    """Name of the accuracy on a split."""
+    return f"{split}/accuracy"
+
+
+def loss(split: str) -> str:
+    """Name of the loss on a split."""
+    return f"{split}/loss"
+
+
+def split_of(metric: str) -> str | None:
+    """The split of `SPLITS` that a metric is the accuracy on; None for any other metric."""
+    return next((split for split in SPLITS if metric == accuracy(split)), None)
+
+
+def loss_beside(metric: str) -> str:
+    """The loss on the images of an accuracy, which breaks ties; any other metric itself."""
+    split, _, kind = metric.rpartition("/")
+    return loss(split) if kind == "accuracy" else metric
+
+
+def is_accuracy(metric: str) -> bool:
+    """Whether a metric is an accuracy."""
+    return metric.endswith("/accuracy")
+
+
+def is_loss(metric: str) -> bool:
+    """Whether a metric is a loss."""
+    return metric.endswith("/loss")
+
+
+def is_per_step(metric: str) -> bool:
+    """Whether a metric is one of every step, of which a run may store each Nth only."""
+    return metric in PER_STEP
+
+
+def is_measured(metric: str) -> bool:
+    """Whether a metric is a measured time rather than a computed number."""
+    return metric.startswith(RUNTIME)
+
+
+def larger_is_better(metric: str) -> bool:
+    """Whether larger values of a metric are better: not of losses and times."""
+    return not (is_loss(metric) or is_measured(metric))
+
+
+def best(metric: str) -> str:
+    """Name, on a sweep's summary run, of the best run's value of a metric."""
+    return f"{BEST}{metric}"
+
+
+def entries(kind: Kind) -> Iterator[Entry]:
+    """The entries of a kind, in the order of this file."""
+    return (entry for entry in ENTRIES.values() if entry.kind == kind)
