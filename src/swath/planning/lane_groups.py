@@ -51,9 +51,9 @@ class Lane:
     runs: tuple[PlannedRun, ...]
 
     @property
-    def learning_rate(self) -> float:
-        """The learning rate of all its runs."""
-        return self.runs[0].config.learning_rate
+    def config(self) -> RunConfig:
+        """The configuration of its first run: all its runs share everything but max_steps."""
+        return self.runs[0].config
 
     @property
     def max_steps(self) -> int:

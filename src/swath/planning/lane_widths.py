@@ -26,6 +26,8 @@ FALLBACK_WIDTHS = (24, 16, 12, 8, 6, 4, 3, 2)
 _PROBED = (
     "swath.models.backend",
     "swath.models.softmax_regression",
+    "swath.training.optimizers",
+    "swath.training.device_data",
     "swath.training.loop",
     "swath.training.evaluation",
     "swath.training.bit_exactness",
@@ -69,7 +71,7 @@ class LaneWidths:
 
     def __call__(self, config: RunConfig, wanted: int) -> int:
         """The most lanes, from 1 to `wanted`, that may train side by side with `config`."""
-        asked, fit = min(wanted, self._max_lanes), lanes_that_fit(config.batch_size, self._memory_bytes)
+        asked, fit = min(wanted, self._max_lanes), lanes_that_fit(config, self._memory_bytes)
         most = min(asked, fit)
         if fit < asked and not self._told_of_memory:
             self._told_of_memory = True

@@ -10,9 +10,9 @@ from .checkpoint import TrainState as TrainState
 from .checkpoint import checkpoints_folder as checkpoints_folder
 from .checkpoint import decode as decode
 from .checkpoint import lane_key as lane_key
-from .device_data import ResidentData as ResidentData
+from .device_data import DeviceData as DeviceData
 from .device_data import Split as Split
-from .device_data import make_resident as make_resident
+from .device_data import make_device_data as make_device_data
 from .evaluation import Evaluate as Evaluate
 from .evaluation import Scores as Scores
 from .evaluation import compile_evaluation as compile_evaluation
@@ -20,5 +20,7 @@ from .loop import LaneTraining as LaneTraining
 from .loop import Program as Program
 from .loop import SegmentResult as SegmentResult
 from .loop import compile_program as compile_program
-from .loop import lane_parameters as lane_parameters
+from .loop import PARAMETERS as PARAMETERS
+from .optimizers import GradientDescent as GradientDescent
+from .optimizers import Optimizer as Optimizer
 from .result_digest import ResultDigest as ResultDigest
