@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 
-from swath.config import DataConfig, RunConfig, readable_name
+from swath.config import TrainConfig, readable_name, shared_values
 from swath.datasets import Dataset
 from swath.errors import SwathError
 from swath.execution.events import Cancellation, Event, GroupEnded, Note, Observer, Planned, RunEnded
@@ -40,7 +40,7 @@ class Runner:
         self,
         sweep_info: SweepInfo,
         tracker: Tracker,
-        datasets: Mapping[DataConfig, Dataset],
+        datasets: Mapping[str, Dataset],
         observer: Observer,
         max_lanes: int,
         checkpoints: Checkpoints | None = None,
@@ -57,7 +57,7 @@ class Runner:
             self._is_bit_exact,
             lambda text: observer(Note(text)),
         )
-        self._compiled: dict[tuple[DataConfig, str], CompiledData] = {}
+        self._compiled: dict[object, CompiledData] = {}
         self._compiling = threading.Lock()
         self._stop = Cancellation()
         self._checkpoints = checkpoints
@@ -83,7 +83,7 @@ class Runner:
         for group in groups:
             self._threads.submit(self._run_group, group, *of_jobs)
 
-    def digest_of_solo_run(self, config: RunConfig) -> str:
+    def digest_of_solo_run(self, config: TrainConfig) -> str:
         """The bits of a configuration that is trained alone and not tracked; as `RunResult.bits`.
 
         Raises:
@@ -182,17 +182,17 @@ class Runner:
         tracked = self._tracker.begin(run_info(request, self._launch, dataset), request.run_id)
         return TrialRun(request, lane, lanes, tracked, self._observer)
 
-    def _is_bit_exact(self, config: RunConfig, lanes: int) -> bool:
+    def _is_bit_exact(self, config: TrainConfig, lanes: int) -> bool:
         text = f"finding out, once: do {lanes} lanes keep their bits here at batch_size={config.batch_size}?"
         self._observer(Note(text, passing=True))
         compiled = self._compile(config)
         return is_bit_exact(compiled.program, compiled.evaluate, compiled.data, config.batch_size, lanes)
 
-    def _compile(self, config: RunConfig) -> CompiledData:
-        key = (config.data, config.preprocessing)
+    def _compile(self, config: TrainConfig) -> CompiledData:
+        key = shared_values(config, "program")
         with self._compiling:
             if key not in self._compiled:
-                dataset = self._datasets[config.data]
+                dataset = self._datasets[config.data.name]
                 data = make_resident(dataset, config.data.validation_size, config.preprocessing)
                 self._compiled[key] = CompiledData(
                     dataset, data, compile_program(data), compile_evaluation(data)

@@ -45,7 +45,7 @@ def run_info(request: RunRequest, sweep_info: SweepInfo, dataset: Dataset) -> Ru
     """Everything that the store is told of a run before its first step."""
     config = request.config
     # That it was taken up says nothing of what it is, and whoever types the rest again wants it whole.
-    overrides = [text for text in request.overrides if not text.startswith("resume=")]
+    overrides = [text for text in request.overrides if not text.startswith(("resume=", "force_resume="))]
     return RunInfo(
         name=readable_name(config, sweep_info.swept),
         params={name: str(value) for name, value in computed_values(config).items()},
@@ -59,7 +59,7 @@ def run_info(request: RunRequest, sweep_info: SweepInfo, dataset: Dataset) -> Ru
             schema.OVERRIDES: json.dumps(overrides),
             schema.CONFIG_SCHEMA: SCHEMA_VERSION,
             schema.LANE: lane_key(config, dataset.digest),
-            schema.EVERY_STEPS: str(config.tracking.every_steps),
+            schema.EVERY_STEPS: str(request.every_steps),
             **runtime_tags(),
         },
         dataset=DatasetInfo(
@@ -123,6 +123,7 @@ class TrialRun:
           clock: seconds, from any start.
         """
         self.config = request.config
+        self._every_steps = request.every_steps
         self.ended: Future[RunResult] = Future()
         self._lane = lane
         self._lanes = lanes
@@ -183,7 +184,7 @@ class TrialRun:
         self, first_step: int, accuracies: NDArray[np.float64], losses: NDArray[np.float64]
     ) -> None:
         """Track the steps that are due; keep the last of the others, in case none follows."""
-        every = self.config.tracking.every_steps
+        every = self._every_steps
         values = {schema.TRAIN_ACCURACY: accuracies, schema.TRAIN_LOSS: losses}
         last_step = first_step + len(losses) - 1
         last = {name: series[-1:] for name, series in values.items()}

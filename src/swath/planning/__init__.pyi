@@ -4,7 +4,6 @@ from .cost import step_s as step_s
 from .cost import store_bytes as store_bytes
 from .cost import sweep_s as sweep_s
 from .cost import training_s as training_s
-from .lane_groups import LANES_DIFFER_IN as LANES_DIFFER_IN
 from .lane_groups import Lane as Lane
 from .lane_groups import LaneGroup as LaneGroup
 from .lane_groups import PlannedRun as PlannedRun

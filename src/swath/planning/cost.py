@@ -6,7 +6,7 @@ proportions between groups are much the same everywhere, and they decide how far
 
 from collections.abc import Sequence
 
-from swath.config import RunConfig
+from swath.config import TrainConfig
 from swath.datasets import CLASSES, DATASETS, PIXELS
 from swath.errors import SwathError
 from swath.planning.lane_groups import LaneGroup, plan_segments
@@ -89,9 +89,9 @@ def sweep_s(groups: Sequence[LaneGroup], at_a_time: int) -> float:
     return START_S + max(busy_until)
 
 
-def store_bytes(configs: Sequence[RunConfig]) -> int:
+def store_bytes(configs: Sequence[TrainConfig], every_steps: int) -> int:
     """Bytes that the runs of a sweep add to the store, its artifacts included."""
-    values = sum(STEP_METRICS * stored_steps(config) for config in configs)
+    values = sum(STEP_METRICS * stored_steps(config.max_steps, every_steps) for config in configs)
     return VALUE_BYTES * values + RUN_BYTES * len(configs)
 
 
@@ -119,10 +119,10 @@ def lanes_that_fit(batch_size: int, memory_bytes: int) -> int:
     return max(1, (memory_bytes - without) // per_lane)
 
 
-def stored_steps(config: RunConfig) -> int:
+def stored_steps(max_steps: int, every_steps: int) -> int:
     """How many of a run's steps are stored: every so many of them, and the last."""
-    every, last = config.tracking.every_steps, config.max_steps - 1
-    return last // every + 1 + bool(last % every)
+    last = max_steps - 1
+    return last // every_steps + 1 + bool(last % every_steps)
 
 
 def check_memory(names: list[str]) -> None:

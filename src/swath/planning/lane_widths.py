@@ -12,7 +12,7 @@ from pathlib import Path
 import archspec.cpu
 from filelock import FileLock
 
-from swath.config import RunConfig
+from swath.config import TrainConfig
 from swath.planning.cost import lanes_that_fit
 from swath.system import cache_folder
 
@@ -33,7 +33,7 @@ _PROBED = (
 """Modules whose source decides what a probe finds."""
 
 
-Probe = Callable[[RunConfig, int], bool]
+Probe = Callable[[TrainConfig, int], bool]
 """(configuration, lanes) -> whether every lane has the bits that it has alone."""
 
 
@@ -67,7 +67,7 @@ class LaneWidths:
         self._known: dict[str, bool] = _read(self._path)
         self.unverified: set[str] = set()
 
-    def __call__(self, config: RunConfig, wanted: int) -> int:
+    def __call__(self, config: TrainConfig, wanted: int) -> int:
         """The most lanes, from 1 to `wanted`, that may train side by side with `config`."""
         asked, fit = min(wanted, self._max_lanes), lanes_that_fit(config.batch_size, self._memory_bytes)
         most = min(asked, fit)
@@ -86,7 +86,7 @@ class LaneWidths:
             )
         return 1
 
-    def _holds(self, config: RunConfig, width: int) -> bool:
+    def _holds(self, config: TrainConfig, width: int) -> bool:
         key = f"batch_size={config.batch_size} lanes={width}"
         if key in self._known:
             return self._known[key]

@@ -8,14 +8,14 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from swath.config import RunConfig, fingerprint
+from swath.config import TrainConfig, lane_fingerprint
 from swath.errors import SwathError
 from swath.system import cache_folder
 
@@ -90,9 +90,9 @@ class Checkpoints(Protocol):
         """Forget a group that has ended, once its runs are stored."""
 
 
-def lane_key(config: RunConfig, data_digest: str) -> str:
+def lane_key(config: TrainConfig, data_digest: str) -> str:
     """What is trained in a configuration's lane: the same for those that differ in max_steps at most."""
-    return f"{fingerprint(replace(config, max_steps=1))}-{data_digest[:16]}"
+    return f"{lane_fingerprint(config)}-{data_digest[:16]}"
 
 
 def encode(lanes: Sequence[LaneCheckpoint]) -> bytes:
