@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from support.small import run_config, small_dataset
 
-from swath.config import RunConfig
+from swath.config import TrainConfig
 from swath.config.schema import TrackingConfig
 from swath.errors import SwathError
 from swath.execution import (
@@ -56,7 +56,7 @@ class RecordingTracker:
 
 
 def run_all(
-    configs: list[RunConfig], tracker: RecordingTracker, events: list[Event] | None = None
+    configs: list[TrainConfig], tracker: RecordingTracker, events: list[Event] | None = None
 ) -> list[RunResult]:
     anything: Any = tracker
     seen = [] if events is None else events

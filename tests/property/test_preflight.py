@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from omegaconf.errors import OmegaConfBaseException
 
 from swath.cli.validation import check_command, is_of_the_whole_sweep
-from swath.config import FIELDS, RunConfig, register, walk_values
+from swath.config import FIELDS, TrainConfig, register, walk_values
 from swath.config.schema import to_run_config
 from swath.errors import ConfigError
 
@@ -28,7 +28,7 @@ VALUES: dict[str, list[str]] = {
     "data": ["digits", "cifar10", "glob(*)"],
     "data.validation_size": ["0", "300", "300.0", "${max_steps}"],
     "data.dir": ["null", "/some/where", "'a, b'", "'${data.name}'"],
-    "log_every_steps": ["10", "${batch_size}"],
+    "print_every_steps": ["10", "${batch_size}"],
     "tracking.experiment": ["swath", "'a b=c'", "sweep-${seed}"],
 }
 
@@ -56,7 +56,7 @@ def commands(draw: st.DrawFn) -> list[str]:
 OF_THE_WHOLE_SWEEP = [name for name in FIELDS if is_of_the_whole_sweep(name)]
 
 
-def composed_in_full(config_name: str, overrides: list[str]) -> list[RunConfig]:
+def composed_in_full(config_name: str, overrides: list[str]) -> list[TrainConfig]:
     """Every job as Hydra's basic sweeper splits it and its launcher composes it."""
     with initialize(version_base="1.3", config_path=None):
         single = [text for text in overrides if "," not in text and "(" not in text]
@@ -81,7 +81,7 @@ def assert_same(config_name: str, overrides: list[str]) -> None:
     assert list(check_command(config_name, overrides, True, ()).configs) == expected
 
 
-def value_of(config: RunConfig, field: str) -> object:
+def value_of(config: TrainConfig, field: str) -> object:
     return next(value for name, value, _ in walk_values(config) if name == field)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from swath.config import DataConfig, RunConfig
+from swath.config import DataConfig, TrainConfig
 from swath.config.schema import CheckpointConfig, LanesConfig, TrackingConfig
 from swath.datasets import Dataset
 
@@ -31,9 +31,9 @@ def small_dataset(train: int = 300, test: int = 60, seed: int = 0) -> Dataset:
     )
 
 
-def run_config(**changes: Any) -> RunConfig:
+def run_config(**changes: Any) -> TrainConfig:
     """A configuration of ten images and ten steps, with fields changed."""
-    config = RunConfig(
+    config = TrainConfig(
         batch_size=10,
         learning_rate=1e-6,
         max_steps=10,
@@ -47,7 +47,7 @@ def run_config(**changes: Any) -> RunConfig:
         resume="no",
         on_failure="continue",
         retries=0,
-        log_every_steps=100,
+        print_every_steps=100,
         dry_run=False,
         device="cpu",
     )

@@ -37,7 +37,7 @@ def test_the_smallest_and_largest_float32_are_learning_rates(value: float) -> No
         ("seed", -1),
         ("seed", 2**63),
         ("evaluate_every_steps", -1),
-        ("log_every_steps", 0),
+        ("print_every_steps", 0),
         ("preprocessing", "whiten"),
         ("device", "gpu"),
     ],
@@ -122,6 +122,6 @@ VALUES = {
     "on_failure": "continue",
     "retries": 0,
     "dry_run": False,
-    "log_every_steps": 100,
+    "print_every_steps": 100,
     "device": "cpu",
 }

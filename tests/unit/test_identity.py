@@ -6,19 +6,19 @@ from typing import Any
 import pytest
 from support.small import run_config
 
-from swath.config import DataConfig, RunConfig, computed_values, fingerprint, readable_name, stored_config
+from swath.config import DataConfig, TrainConfig, computed_values, fingerprint, readable_name, stored_config
 from swath.config.fields import documented
 from swath.config.schema import LanesConfig, TrackingConfig
 
 
 @dataclass(frozen=True)
-class LaterConfig(RunConfig):
+class LaterConfig(TrainConfig):
     """The schema of a later version: one more field, whose value 0.0 changes nothing."""
 
     momentum: float = documented("computed", "momentum", "a number", lambda _: True, added_with_default=0.0)
 
 
-def later(config: RunConfig, momentum: float) -> LaterConfig:
+def later(config: TrainConfig, momentum: float) -> LaterConfig:
     return LaterConfig(**{name: getattr(config, name) for name in vars(config)}, momentum=momentum)
 
 
@@ -48,7 +48,7 @@ def test_every_field_that_decides_the_numbers_counts(change: dict[str, Any]) -> 
     [
         {"data": DataConfig("cifar10", 0, "elsewhere")},
         {"tracking": TrackingConfig("sqlite:///x.db", "other", 1, "there", "all", "wait")},
-        {"log_every_steps": 7},
+        {"print_every_steps": 7},
         {"fuse": LanesConfig(1, 3)},
     ],
 )

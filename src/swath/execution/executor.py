@@ -4,12 +4,12 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Protocol
 
-from swath.config import DataConfig, RunConfig
+from swath.config import TrainConfig, shared_values
 from swath.datasets import Dataset
 from swath.execution.group_trainer import CompiledData, GroupTrainer
 from swath.execution.tasks import GroupEvent, GroupTask
 from swath.models import MODELS, make_model
-from swath.planning import WidthLimit
+from swath.planning import remember_verified, width_key
 from swath.system import workers
 from swath.training import (
     GradientDescent,
@@ -29,7 +29,7 @@ class Executor(Protocol):
         Closing the iterator ends the training.
         """
 
-    def is_bit_exact(self, config: RunConfig, lanes: int) -> bool:
+    def is_bit_exact(self, config: TrainConfig, lanes: int) -> bool:
         """Whether `lanes` lanes are bit-identical to solo runs where groups are trained."""
 
     def workers(self) -> int:
@@ -47,13 +47,13 @@ class ThreadExecutor:
 
     Args:
       datasets: the images of every configuration.
-      widths: limits the number of lanes when some lanes leave a group.
+      verified: by `planning.width_key`, whether a width is bit-exact; grows by what is checked here.
     """
 
-    def __init__(self, datasets: Mapping[DataConfig, Dataset], widths: WidthLimit) -> None:
+    def __init__(self, datasets: Mapping[str, Dataset], verified: Mapping[str, bool]) -> None:
         self._datasets = datasets
-        self._widths = widths
-        self._compiled: dict[tuple[DataConfig, str], CompiledData] = {}
+        self._verified = dict(verified)
+        self._compiled: dict[object, CompiledData] = {}
         self._compiling = threading.Lock()
         self._stopping = threading.Event()
 
@@ -63,13 +63,20 @@ class ThreadExecutor:
         trainer = GroupTrainer(
             task,
             self._compile(shared),
-            lambda lanes: self._widths(shared, lanes) == lanes,
+            lambda lanes: lanes == 1 or self.is_bit_exact(shared, lanes),
             self._stopping.is_set,
         )
         yield from trainer.train()
 
-    def is_bit_exact(self, config: RunConfig, lanes: int) -> bool:
-        """See `Executor`."""
+    def is_bit_exact(self, config: TrainConfig, lanes: int) -> bool:
+        """See `Executor`; checked once for each width on a machine."""
+        key = width_key(config, lanes)
+        if key not in self._verified:
+            self._verified[key] = self._check(config, lanes)
+            remember_verified(config, lanes, self._verified[key])
+        return self._verified[key]
+
+    def _check(self, config: TrainConfig, lanes: int) -> bool:
         compiled = self._compile(config)
         return is_bit_exact(compiled.program, compiled.evaluate, compiled.data, config.batch_size, lanes)
 
@@ -85,11 +92,11 @@ class ThreadExecutor:
         """Drop data and compiled programs."""
         self._compiled.clear()
 
-    def _compile(self, config: RunConfig) -> CompiledData:
-        key = (config.data, config.preprocessing)
+    def _compile(self, config: TrainConfig) -> CompiledData:
+        key = shared_values(config, "program")
         with self._compiling:
             if key not in self._compiled:
-                dataset = self._datasets[config.data]
+                dataset = self._datasets[config.data.name]
                 data = make_device_data(dataset, config.data.validation_size, config.preprocessing)
                 model = make_model(MODELS[0], dataset.train_images.shape[1], len(dataset.class_names))
                 self._compiled[key] = CompiledData(

@@ -13,7 +13,7 @@ from swath.tracking import schema
 from swath.training import PARAMETERS, DeviceData, Evaluate, LaneTraining, Program, SegmentResult, Split
 
 LEAVING_PAYS_S = 1.0
-"""Training time in seconds that lanes must save by leaving: the narrower width may have to be verified first."""
+"""Seconds of training that lanes must save by leaving: the narrower width may have to be verified first."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class GroupTrainer:
 
     def _drop_diverged(self, result: SegmentResult) -> None:
         """Close the runs of lanes whose loss is no longer finite."""
-        finite = np.isfinite(result.losses).all(axis=0)
+        finite = np.all(np.isfinite(result.losses), axis=0).tolist()
         diverged = {lane for lane, fine in zip(result.lanes, finite, strict=True) if not fine}
         self._open = {job: lane for job, lane in self._open.items() if lane not in diverged}
 

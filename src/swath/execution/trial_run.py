@@ -17,7 +17,7 @@ from swath.errors import SwathError
 from swath.execution.events import Observer, StepsDone
 from swath.execution.runs import RunRequest, RunResult, SweepInfo
 from swath.execution.tasks import Evaluation, SegmentTrained
-from swath.models import RUNTIME, Arrays, tf
+from swath.models import Arrays, runtime, tf
 from swath.tracking import (
     DatasetInfo,
     MetricBatch,
@@ -32,11 +32,11 @@ from swath.tracking import (
 from swath.training import INITIAL, TRAIN_ACCURACY_STEPS, ResultDigest, TrainState, lane_key
 
 
-def run_info(request: RunRequest, sweep_info: SweepInfo, dataset: Dataset, every_steps: int) -> RunInfo:
+def run_info(request: RunRequest, sweep_info: SweepInfo, dataset: Dataset) -> RunInfo:
     """Everything that the store is told of a run before its first step."""
     config = request.config
     # That it was taken up says nothing of what it is, and whoever types the rest again wants it whole.
-    overrides = [text for text in request.overrides if not text.startswith("resume=")]
+    overrides = [text for text in request.overrides if not text.startswith(("resume=", "force_resume="))]
     return RunInfo(
         name=readable_name(config, sweep_info.swept),
         params={name: str(value) for name, value in computed_values(config).items()},
@@ -50,7 +50,7 @@ def run_info(request: RunRequest, sweep_info: SweepInfo, dataset: Dataset, every
             schema.OVERRIDES: json.dumps(overrides),
             schema.CONFIG_SCHEMA: SCHEMA_VERSION,
             schema.LANE: lane_key(config, dataset.digest),
-            schema.EVERY_STEPS: str(every_steps),
+            schema.EVERY_STEPS: str(request.every_steps),
             **runtime_tags(),
         },
         dataset=DatasetInfo(
@@ -71,13 +71,14 @@ def run_info(request: RunRequest, sweep_info: SweepInfo, dataset: Dataset, every
 @cache
 def runtime_tags() -> dict[str, str]:
     """What every run of this process says of it: which process, and what it computes with."""
+    computes = runtime()
     return {
         **process_tags(schema.PID),
-        schema.TENSORFLOW: RUNTIME.tensorflow,
-        schema.ONEDNN: str(RUNTIME.onednn).lower(),
-        schema.INTRA_OP_THREADS: str(RUNTIME.intra_op_threads),
-        schema.INTER_OP_THREADS: str(RUNTIME.inter_op_threads),
-        schema.DEVICE: RUNTIME.device,
+        schema.TENSORFLOW: computes.tensorflow,
+        schema.ONEDNN: str(computes.onednn).lower(),
+        schema.INTRA_OP_THREADS: str(computes.intra_op_threads),
+        schema.INTER_OP_THREADS: str(computes.inter_op_threads),
+        schema.DEVICE: computes.device,
     }
 
 
@@ -93,7 +94,6 @@ class TrialRun:
       request: the configuration, and where its training starts.
       lane: index of its lane in the group.
       lanes: number of lanes of the group.
-      every_steps: steps from one stored value of a per-step metric to the next.
       logger: the run in the store.
       observer: gets an event for each segment.
       clock: seconds, from any start.
@@ -109,7 +109,6 @@ class TrialRun:
         request: RunRequest,
         lane: int,
         lanes: int,
-        every_steps: int,
         logger: RunLogger,
         observer: Observer,
         clock: Callable[[], float] = time.perf_counter,
@@ -118,7 +117,7 @@ class TrialRun:
         self.lane = lane
         self.ended: Future[RunResult] = Future()
         self._lanes = lanes
-        self._every_steps = every_steps
+        self._every_steps = request.every_steps
         self._logger = logger
         self._observer = observer
         self._clock = clock

@@ -1,4 +1,3 @@
-from .backend import RUNTIME as RUNTIME
 from .backend import tf as tf
 from .model import MODELS as MODELS
 from .model import Arrays as Arrays
@@ -7,4 +6,6 @@ from .model import Outputs as Outputs
 from .model import Tensor as Tensor
 from .model import Tensors as Tensors
 from .model import make_model as make_model
+from .runtime import Runtime as Runtime
+from .runtime import runtime as runtime
 from .weight_images import draw_weights as draw_weights

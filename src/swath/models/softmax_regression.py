@@ -4,9 +4,9 @@ The weights of all lanes stand side by side as columns of one matrix, lane after
 product serves them all. The formulas are those of multinomial logistic regression (Bishop 2006, *Pattern
 Recognition and Machine Learning*, section 4.3.4).
 
-How the sums are written decides whether the bits of a lane depend on its neighbours (docs/decisions/lanes.md):
-every sum over a batch is a matrix product, and every matrix product has a number of columns that is a multiple
-of `COLUMN_TILE`.
+How the sums are written decides whether the bits of a lane depend on its neighbours
+(docs/decisions/lanes.md): every sum over a batch is a matrix product, and every matrix product has a number of
+columns that is a multiple of `COLUMN_TILE`.
 """
 
 from collections.abc import Sequence
@@ -24,8 +24,8 @@ COLUMN_TILE = 16
 falls back to one that rounds differently where 8 or fewer are left over."""
 
 ROW_TILE = 8
-"""Rows of logits that fill whole vector registers: the exponentials of a remainder are computed one by one, and
-round differently."""
+"""Rows of logits that fill whole vector registers: the exponentials of a remainder are computed one by one,
+and round differently."""
 
 
 class BatchShape(NamedTuple):

@@ -16,11 +16,11 @@ from .device_data import make_device_data as make_device_data
 from .evaluation import Evaluate as Evaluate
 from .evaluation import Scores as Scores
 from .evaluation import compile_evaluation as compile_evaluation
+from .loop import PARAMETERS as PARAMETERS
 from .loop import LaneTraining as LaneTraining
 from .loop import Program as Program
 from .loop import SegmentResult as SegmentResult
 from .loop import compile_program as compile_program
-from .loop import PARAMETERS as PARAMETERS
 from .optimizers import GradientDescent as GradientDescent
 from .optimizers import Optimizer as Optimizer
 from .result_digest import ResultDigest as ResultDigest

@@ -1,4 +1,4 @@
-"""Checks that lanes trained together are bit-identical to lanes trained alone, by training a few steps both ways."""
+"""Checks that lanes trained together are bit-identical to lanes trained alone, in a few steps."""
 
 import numpy as np
 
@@ -18,7 +18,7 @@ RATES = (1e-6, 3e-5)
 def is_bit_exact(program: Program, evaluate: Evaluate, data: DeviceData, batch_size: int, lanes: int) -> bool:
     """Whether each of `lanes` lanes is bit-identical to the same lane trained alone.
 
-    Compares the train state, losses and accuracies of each step, and the evaluation of a block of test images.
+    Compares train states, losses and accuracies of each step, and the evaluation of a block of test images.
     """
     block = Split(data.test.images[:BLOCK_IMAGES], data.test.labels[:BLOCK_IMAGES])
     alone = [_lane_bytes(program, evaluate, block, batch_size, [rate])[0] for rate in RATES]

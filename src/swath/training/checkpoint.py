@@ -8,14 +8,14 @@ import time
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from swath.config import RunConfig, fingerprint
+from swath.config import TrainConfig, lane_fingerprint
 from swath.errors import SwathError
 from swath.system import cache_folder
 
@@ -75,28 +75,28 @@ class LaneCheckpoint:
 
 
 class Checkpoints(Protocol):
-    """Keeps where groups stand, for a command that takes them up again."""
-
-    def due(self, group: str) -> bool:
-        """Whether it is time to save a group."""
+    """Keeps train states of lane groups, for a command that resumes them."""
 
     def save(self, group: str, lanes: Sequence[LaneCheckpoint]) -> None:
-        """Keep where the lanes of a group stand, once all that has been tracked so far is stored."""
+        """Keep the train states of a group's lanes, once everything that was logged before is stored."""
 
     def drop(self, group: str) -> None:
-        """Forget a group that has ended, once its runs are stored."""
+        """Drop a group that has ended, once its runs are stored."""
 
 
-def lane_key(config: RunConfig, data_digest: str) -> str:
+def lane_key(config: TrainConfig, data_digest: str) -> str:
     """What is trained in a configuration's lane: the same for those that differ in max_steps at most."""
-    return f"{fingerprint(replace(config, max_steps=1))}-{data_digest[:16]}"
+    return f"{lane_fingerprint(config)}-{data_digest[:16]}"
 
 
 def encode(lanes: Sequence[LaneCheckpoint]) -> bytes:
-    """A checkpoint of lanes that are at the same step: an `.npz` file, whose CRC-32 detects every changed bit."""
+    """A checkpoint of lanes at the same step: an `.npz` file, whose CRC-32 detects every changed bit."""
     states = [lane.state for lane in lanes]
     longest = max(len(state.digest) for state in states)
     digests = [np.frombuffer(state.digest.ljust(longest, b"\0"), np.uint8) for state in states]
+    arrays: dict[str, Any] = {
+        f"{ARRAY}{name}": np.stack([state.arrays[name] for state in states]) for name in states[0].arrays
+    }
     content = io.BytesIO()
     np.savez(
         content,
@@ -106,7 +106,7 @@ def encode(lanes: Sequence[LaneCheckpoint]) -> bytes:
         digest_bytes=np.array([len(state.digest) for state in states]),
         last_accuracies=np.stack([state.last_accuracies for state in states]),
         seconds=np.array([[state.train_s, state.evaluate_s] for state in states]),
-        **{f"{ARRAY}{name}": np.stack([state.arrays[name] for state in states]) for name in states[0].arrays},
+        **arrays,
     )
     return content.getvalue()
 
@@ -206,48 +206,33 @@ class CheckpointWriter:
     Args:
       tracker: of the command.
       sweep_id: of the command.
-      every_s: seconds between two of a group.
-      tell: called once, with a line, when one could not be written.
-      clock: seconds, from any start.
+      warn: called once, with a line, when a checkpoint could not be written.
     """
 
-    def __init__(
-        self,
-        tracker: "MlflowTracker",
-        sweep_id: str,
-        every_s: float,
-        tell: Callable[[str], None],
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, tracker: "MlflowTracker", sweep_id: str, warn: Callable[[str], None]) -> None:
         self._tracker = tracker
         self._folder = str(checkpoints_folder() / sweep_id)
-        self._every_s = every_s
-        self._tell_person = tell
-        self._clock = clock
-        self._saved_at: dict[str, float] = {}
-        self._told = False
-
-    def due(self, group: str) -> bool:
-        """Whether `every_s` have passed since a group was first asked for, or last saved."""
-        return self._clock() - self._saved_at.setdefault(group, self._clock()) >= self._every_s
+        self._warn = warn
+        self._saved: set[str] = set()
+        self._warned = False
 
     def save(self, group: str, lanes: "Sequence[LaneCheckpoint]") -> None:
         """See `Checkpoints`."""
-        self._saved_at[group] = self._clock()
+        self._saved.add(group)
         call = self._tracker.call("save_checkpoint", self._folder, group, lanes[0].state.step, encode(lanes))
-        call.add_done_callback(self._tell)
+        call.add_done_callback(self._check)
 
     def drop(self, group: str) -> None:
         """See `Checkpoints`."""
-        if group in self._saved_at:
+        if group in self._saved:
             self._tracker.call("drop_checkpoint", self._folder, group)
 
     def drop_all(self) -> None:
-        """Forget the command's, and what it had found of an earlier one's."""
+        """Drop the checkpoints of the command, and those that it found of an earlier one."""
         self._tracker.call("drop_checkpoints", self._folder)
 
-    def _tell(self, call: "Future[Any]") -> None:
+    def _check(self, call: "Future[Any]") -> None:
         fault = call.exception()
-        if isinstance(fault, SwathError) and not self._told:
-            self._told = True
-            self._tell_person(f"a checkpoint could not be written: {fault}")
+        if isinstance(fault, SwathError) and not self._warned:
+            self._warned = True
+            self._warn(f"a checkpoint could not be written: {fault}")

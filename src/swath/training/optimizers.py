@@ -41,12 +41,12 @@ class Optimizer(Protocol):
 class GradientDescent:
     """Plain gradient descent: parameters less learning_rate times gradient.
 
-    The learning rate scales the loss: the errors of a batch are smaller than the gradient, so this is faster than
-    scaling the gradient.
+    The learning rate scales the loss: the errors of a batch are smaller than the gradient, so this is faster
+    than scaling the gradient.
     """
 
     name = "gradient_descent"
-    hyperparameters = ("learning_rate",)
+    hyperparameters: tuple[str, ...] = ("learning_rate",)
     state: tuple[str, ...] = ()
 
     def loss_scale(self, values: Mapping[str, Tensor]) -> Tensor:

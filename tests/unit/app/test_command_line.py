@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from swath.cli.swath import help_text, keep_password, read_arguments
-from swath.config import FIELDS, DataConfig, RunConfig, config_folder, primary_configs
+from swath.config import FIELDS, DataConfig, TrainConfig, config_folder, primary_configs
 from swath.config.schema import CheckpointConfig, LanesConfig, TrackingConfig
 from swath.errors import ConfigError
 from swath.tracking import TRACKING_VARIABLE
@@ -58,7 +58,7 @@ def test_help_lists_every_field_with_its_range() -> None:
         "fuse": LanesConfig,
         "checkpoint": CheckpointConfig,
     }
-    names = {field.name for field in fields(RunConfig)} - set(nested)
+    names = {field.name for field in fields(TrainConfig)} - set(nested)
     names |= {f"{group}.{field.name}" for group, schema in nested.items() for field in fields(schema)}
     assert names == set(FIELDS)
     for name, doc in FIELDS.items():

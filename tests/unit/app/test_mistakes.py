@@ -52,7 +52,7 @@ ONE_MISTAKE = {
     "seed": "seed: cannot be read; expected FIELD=VALUE, for example batch_size=100",
     "batch_size=50,100": "batch_size=50,100: one value expected; several make a sweep: add -m",
     "-m tracking.uri=a,b": ("tracking.uri=a,b: one value expected for the whole sweep"),
-    "-m fuse.max_lanes=1,24": ("fuse.max_lanes=1,24: one value expected for the whole sweep"),
+    "-m lanes.max=1,24": ("lanes.max=1,24: one value expected for the whole sweep"),
     "-m dry_run=false,true": ("dry_run=false,true: one value expected for the whole sweep"),
     "-m data=digits,cifar10 tracking.experiment=${data.name}": (
         "tracking.experiment: one value expected for the whole sweep; found cifar10, digits"

@@ -48,7 +48,7 @@ def swept_screen(results: list[RunResult], width: int = 200, store: StoreInfo = 
 def test_single_run_prints_the_training_accuracy_every_so_many_steps() -> None:
     output = io.StringIO()
     screen = SingleRunReporter(output)
-    config = run_config(log_every_steps=100)
+    config = run_config(print_every_steps=100)
     screen(StepsDone(config, 0, np.linspace(0, 1, 250, endpoint=False)))
     screen(StepsDone(config, 250, np.full(51, 0.28)))
     assert output.getvalue().splitlines() == [
@@ -135,8 +135,8 @@ def test_check_says_which_configurations_have_other_bits_alone() -> None:
     compared = [(result(1e-7), True), (result(1e-6), False)]
     print_check(compared, LAUNCH, Console(file=output, width=200))
     assert output.getvalue().splitlines() == [
-        f"fuse.check: learning_rate=1e-06 has other bits alone (run {1000:032x})",
-        "fuse.check: 1 of 2 identical, bit for bit, when trained alone",
+        f"lanes.verify: learning_rate=1e-06 has other bits alone (run {1000:032x})",
+        "lanes.verify: 1 of 2 identical, bit for bit, when trained alone",
     ]
 
 
