@@ -12,7 +12,7 @@ from hydra.test_utils.launcher_common_tests import IntegrationTestSuite, Launche
 from hydra.test_utils.test_utils import SweepTaskFunction
 from omegaconf import DictConfig
 
-FUSED = {"defaults": [{"override hydra/launcher": "fused"}, {"override hydra/sweeper": "fused"}]}
+FUSED = {"defaults": [{"override hydra/launcher": "lanes"}, {"override hydra/sweeper": "lanes"}]}
 MARKER = "fused.txt"
 
 
@@ -38,13 +38,13 @@ def test_hydra_finds_the_launcher() -> None:
     assert names.count("LanesLauncher") == 1
 
 
-@pytest.mark.parametrize(("launcher_name", "overrides"), [("fused", []), ("fused", ["hydra/sweeper=lanes"])])
+@pytest.mark.parametrize(("launcher_name", "overrides"), [("lanes", []), ("lanes", ["hydra/sweeper=lanes"])])
 class TestWithoutFuse(LauncherTestSuite):
     """A task function like any other: the jobs run one by one."""
 
 
 @pytest.mark.usefixtures("task_functions_fuse")
-@pytest.mark.parametrize(("launcher_name", "overrides"), [("fused", []), ("fused", ["hydra/sweeper=lanes"])])
+@pytest.mark.parametrize(("launcher_name", "overrides"), [("lanes", []), ("lanes", ["hydra/sweeper=lanes"])])
 class TestWithFuse(LauncherTestSuite):
     """A task function that takes all jobs at once."""
 

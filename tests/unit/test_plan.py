@@ -33,7 +33,9 @@ workers = st.integers(1, 4)
 
 
 @given(configs=many_configs, max_lanes=limits, workers=workers)
-def test_every_configuration_is_in_one_group(configs: list[TrainConfig], max_lanes: int, workers: int) -> None:
+def test_every_configuration_is_in_one_group(
+    configs: list[TrainConfig], max_lanes: int, workers: int
+) -> None:
     runs = [run for group in plan_groups(configs, at_most(max_lanes), workers) for run in group.runs]
     assert sorted(run.job for run in runs) == list(range(len(configs)))
     assert all(run.config == configs[run.job] for run in runs)

@@ -1,5 +1,6 @@
 """Configs composed with Hydra and brought to the schema's types, without running or writing anything."""
 
+import re
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -40,12 +41,16 @@ def compose_config(config_name: str, lines: list[str]) -> DictConfig:
     try:
         return compose(config_name, lines, return_hydra_config=True)
     except HydraException as error:
-        raise ConfigError([_removed_line(error) or one_line(error)]) from error
+        raise ConfigError([_unknown_field(config_name, error) or one_line(error)]) from error
 
 
-def _removed_line(error: Exception) -> str | None:
-    """The line about a removed field in a config file, where that is why Hydra refuses it."""
-    return removed_key(str(getattr(error.__cause__, "full_key", "") or ""))
+def _unknown_field(config_name: str, error: Exception) -> str | None:
+    """The line about a field in a config file that does not exist, where that is why Hydra refuses it."""
+    text = one_line(error)
+    found = re.search(r"full_key: (\S+)", text)
+    if found is None or "ConfigKeyError" not in text:
+        return None
+    return removed_key(found[1]) or f"{config_name}: unknown field {found[1]}"
 
 
 class hydra_ready:  # noqa: N801  used like a function

@@ -1,10 +1,10 @@
 """Fields of configurations: one declaration per field, and everything that is derived from it."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, Union, cast, get_args, get_origin
 
 from omegaconf import MISSING
 
@@ -128,9 +128,9 @@ def _plain_type(annotation: Any) -> tuple[type, bool]:
     return annotation, False
 
 
-def walk_values(config: object) -> Iterator[tuple[str, Any, FieldSpec]]:
+def walk_values(config: Any) -> Iterator[tuple[str, Any, FieldSpec]]:
     """Every leaf of a configuration as (dotted name, value, declaration), in source order."""
-    for name, spec in _walked(type(config)):
+    for name, spec in _walked(cast(Hashable, type(config))):
         value: Any = config
         for part in name.split("."):
             value = getattr(value, part)
