@@ -32,8 +32,8 @@ class Outputs(NamedTuple):
 class Model(Protocol):
     """A classifier of images, trained as lanes of one program.
 
-    What it computes for a lane must be bit-identical at every number of lanes; widths are verified before they
-    are used (`training.is_bit_exact`).
+    What it computes for a lane must be bit-identical at every number of lanes; widths are verified before
+    they are used (`training.is_bit_exact`).
 
     Attributes:
       name: in configurations and in keys of compiled programs.

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 ONEDNN_VARIABLE = "TF_ENABLE_ONEDNN_OPTS"
 
 INTRA_OP_THREADS = 1
-"""A matrix product that is split among threads adds its parts in an order that depends on their number. So one
-thread computes each; another draws and converts the next batches meanwhile."""
+"""A matrix product that is split among threads adds its parts in an order that depends on their number. So
+one thread computes each; another draws and converts the next batches meanwhile."""
 
 INTER_OP_THREADS = 2
 

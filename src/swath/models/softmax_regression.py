@@ -5,8 +5,8 @@ product serves them all. The formulas are those of multinomial logistic regressi
 Recognition and Machine Learning*, section 4.3.4).
 
 How the sums are written decides whether the bits of a lane depend on its neighbours
-(docs/decisions/lanes.md): every sum over a batch is a matrix product, and every matrix product has a number of
-columns that is a multiple of `COLUMN_TILE`.
+(docs/decisions/lanes.md): every sum over a batch is a matrix product, and every matrix product has a number
+of columns that is a multiple of `COLUMN_TILE`.
 """
 
 from collections.abc import Sequence

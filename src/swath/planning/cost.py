@@ -55,8 +55,8 @@ LOGIT_COPIES = 6
 
 
 STEPS_IN_FLIGHT = 4
-"""Steps whose batches may be drawn and converted ahead, by another core, while the products of an earlier step
-are computed. The order of the updates is fixed by the weights; the bits do not change."""
+"""Steps whose batches may be drawn and converted ahead, by another core, while the products of an earlier
+step are computed. The order of the updates is fixed by the weights; the bits do not change."""
 
 
 BLOCK_IMAGES = 1_000

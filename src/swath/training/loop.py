@@ -36,8 +36,9 @@ class Program:
     Attributes:
       model: that is trained.
       optimizer: that updates it.
-      run: (state, hyperparameters, batch_size, seed, first_step, steps) -> (state, `StepMetrics`). A state
-        maps `PARAMETERS` and each optimizer state to packed arrays; hyperparameters map names to float32 [lanes].
+      run: (state, hyperparameters, batch_size, seed, first_step, steps) -> (state, `StepMetrics`).
+        A state maps `PARAMETERS` and each optimizer state to packed arrays; hyperparameters are float32
+        [lanes], by name.
     """
 
     model: Model
