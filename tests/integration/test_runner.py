@@ -20,8 +20,13 @@ from swath.execution import (
     SegmentDone,
     StepsDone,
     SweepInfo,
+    ThreadExecutor,
 )
+from swath.planning import LaneWidths
 from swath.tracking import MetricBatch, NullRunLogger, RunInfo
+
+PLENTY = 10**12
+"""Bytes of memory; more than any group takes."""
 
 CONFIGS = [run_config(learning_rate=rate, max_steps=40) for rate in (1e-7, 1e-6, 1e-5, 1e36)]
 
@@ -65,9 +70,10 @@ def run_all(
     runner = Runner(
         SweepInfo("a sweep", "id", ("learning_rate",)),
         anything,
-        {configs[0].data.name: small_dataset()},
+        datasets := {configs[0].data.name: small_dataset()},
         seen.append,
-        24,
+        ThreadExecutor(datasets, {}),
+        LaneWidths(24, PLENTY),
     )
     futures: list[Future[RunResult]] = [Future() for _ in configs]
     runner.start([RunRequest(config, every_steps=every_steps) for config in configs], futures)
@@ -104,7 +110,9 @@ def test_run_that_cannot_be_begun_fails_with_its_group() -> None:
     configs = [run_config(learning_rate=1e-7), run_config(), run_config(learning_rate=1e-5, seed=1)]
     anything: Any = FullDisk()
     sweep_info = SweepInfo("a sweep", "id", ())
-    runner = Runner(sweep_info, anything, {configs[0].data.name: small_dataset()}, events.append, 24)
+    datasets = {configs[0].data.name: small_dataset()}
+    executor = ThreadExecutor(datasets, {})
+    runner = Runner(sweep_info, anything, datasets, events.append, executor, LaneWidths(24, PLENTY))
     futures: list[Future[RunResult]] = [Future() for _ in configs]
     runner.start([RunRequest(config) for config in configs], futures)
     results = [future.result(timeout=60) for future in futures]

@@ -100,6 +100,8 @@ def encode(lanes: Sequence[LaneCheckpoint]) -> bytes:
     content = io.BytesIO()
     np.savez(
         content,
+        # A damaged directory of the archive could lose an array unnoticed: no CRC covers it.
+        names=np.array(list(states[0].arrays)),
         keys=np.array([lane.key for lane in lanes]),
         step=np.array([state.step for state in states]),
         digest=np.stack(digests),
@@ -125,7 +127,7 @@ def decode(encoded: bytes) -> list[LaneCheckpoint]:
                 raise DamagedCheckpointError("the checkpoint is damaged")
         with np.load(io.BytesIO(encoded), allow_pickle=False) as arrays:
             found = dict(arrays)
-        names = [name.removeprefix(ARRAY) for name in found if name.startswith(ARRAY)]
+        names = [str(name) for name in found["names"]]
         return [
             LaneCheckpoint(
                 str(key),
