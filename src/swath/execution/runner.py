@@ -179,7 +179,7 @@ class Runner:
         self._threads.submit(self._run_group, group, {planned.job: again}, {planned.job: handed_on})
 
     def _begin(self, request: RunRequest, lane: int, lanes: int, dataset: Dataset) -> TrialRun:
-        tracked = self._tracker.begin(run_info(request, self._launch, dataset), request.run_id)
+        tracked = self._tracker.start_run(run_info(request, self._launch, dataset), request.run_id)
         return TrialRun(request, lane, lanes, tracked, self._observer)
 
     def _is_bit_exact(self, config: RunConfig, lanes: int) -> bool:

@@ -16,7 +16,7 @@ from swath.datasets import Dataset
 from swath.errors import SwathError
 from swath.execution.events import Observer, StepsDone
 from swath.execution.runs import RunRequest, RunResult, SweepInfo
-from swath.models import RUNTIME, tf
+from swath.models import RUNTIME, is_out_of_memory
 from swath.tracking import (
     DatasetInfo,
     MetricBatch,
@@ -92,7 +92,7 @@ def runtime_tags() -> dict[str, str]:
 
 def is_transient(fault: Exception | None) -> bool:
     """Whether what was raised is something that can pass: a store, a disk or a memory, not the numbers."""
-    return isinstance(fault, SwathError | OSError | MemoryError | tf.errors.ResourceExhaustedError)
+    return isinstance(fault, SwathError | OSError) or is_out_of_memory(fault)
 
 
 class TrialRun:
@@ -138,7 +138,7 @@ class TrialRun:
         self._last_accuracies = start.last_accuracies
         self._bits = ResultDigest(start.bits)
         for block in request.prefix_metrics:
-            tracked.log_steps(block)
+            tracked.log(block)
         # Validation has a curve where it is evaluated along the way; its last point belongs to the curve.
         self._curves = (
             (schema.VALIDATION_ACCURACY, schema.VALIDATION_LOSS) if self.config.evaluate_every_steps else ()
@@ -191,7 +191,7 @@ class TrialRun:
         due = -first_step % every
         if due < len(losses):
             chosen = {name: series[due::every] for name, series in values.items()}
-            self._tracked.log_steps(MetricBatch(first_step + due, chosen, every))
+            self._tracked.log(MetricBatch(first_step + due, chosen, every))
 
     def add_validation(self, segment: SegmentResult, scores: Scores, duration_s: float) -> None:
         """Track an evaluation along the way, at the end of a segment."""
@@ -276,7 +276,7 @@ class TrialRun:
             schema.TOTAL_S: self._clock() - self._began,
         }
         if self._unstored is not None:
-            self._tracked.log_steps(self._unstored)
+            self._tracked.log(self._unstored)
         once = {name: value for name, value in metrics.items() if name not in self._curves}
         train_accuracy = float(self._last_accuracies.mean())
         bits = self._bits.hexdigest()
@@ -286,7 +286,7 @@ class TrialRun:
         self.ended.set_result(result)
 
     def _track(self, first_step: int, values: dict[str, NDArray[np.float64]]) -> None:
-        self._tracked.log_steps(MetricBatch(first_step, values))
+        self._tracked.log(MetricBatch(first_step, values))
 
 
 def _named(split: str, scores: Scores, column: int) -> dict[str, float]:

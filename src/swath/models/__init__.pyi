@@ -1,5 +1,7 @@
 from .backend import RUNTIME as RUNTIME
+from .backend import is_out_of_memory as is_out_of_memory
 from .backend import tf as tf
+from .softmax_predictor import PREDICTOR as PREDICTOR
 from .softmax_regression import CLASSES as CLASSES
 from .softmax_regression import Parameters as Parameters
 from .softmax_regression import Tensor as Tensor

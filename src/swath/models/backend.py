@@ -92,3 +92,8 @@ tf: Any = _import_tensorflow()
 
 
 RUNTIME = _pin(tf)
+
+
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Whether TensorFlow or Python ran out of memory."""
+    return isinstance(error, MemoryError | tf.errors.ResourceExhaustedError)

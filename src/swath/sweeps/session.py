@@ -14,7 +14,7 @@ from swath.errors import SwathError
 from swath.execution import Event, Note, Observer, RunEnded, RunRequest, RunResult, Starting, SweepInfo
 from swath.planning import check_memory
 from swath.system import real_uri
-from swath.tracking import TRACKING_VARIABLE, MlflowTracker, StoreAddress, StoreInfo
+from swath.tracking import TRACKING_VARIABLE, MlflowTracker, StoreAddress, StoreInfo, SyncResult, Tracker
 from swath.training import CheckpointWriter
 
 if TYPE_CHECKING:
@@ -57,13 +57,20 @@ class Session:
       taking_up: what earlier commands have left; None where none is taken up.
     """
 
-    def __init__(self, sweep_info: SweepInfo, configs: tuple[RunConfig, ...], observer: Observer) -> None:
+    def __init__(
+        self,
+        sweep_info: SweepInfo,
+        configs: tuple[RunConfig, ...],
+        observer: Observer,
+        tracker: Tracker | None = None,
+    ) -> None:
         """Bring everything up. Nothing is written before all data sets have been found.
 
         Args:
           sweep_info: what the runs have in common.
           configs: at least one; those that will be run, as far as they are known.
           observer: told what happens.
+          tracker: keeps the runs; None for a new `MlflowTracker`. It is closed with the session.
 
         Raises:
           SwathError: a data set or the store cannot be used.
@@ -74,7 +81,7 @@ class Session:
         for entry in data:
             check_available(entry.name, entry.dir)
         check_memory(sorted({entry.name for entry in data}))
-        self._tracker = MlflowTracker()
+        self._tracker: Tracker = MlflowTracker() if tracker is None else tracker
         self._observer: Observer = SynchronizedObserver(observer)
         self._asked_for: list[Future[RunResult]] = []
         self._configs = configs
@@ -191,12 +198,12 @@ class Session:
     def _delivered(self) -> str | None:
         """Have the spool delivered, if there is one; its folder where that cannot be done."""
         try:
-            _, faults, spool = self._tracker.call("deliver").result()
-        except SwathError as error:  # results are not lost for that
-            faults, spool = [str(error)], None
-        for line in faults:
-            self._observer(Note(f"the server does not take what lies in the spool {line}"))
-        return None if spool is None else str(spool)
+            synced = self._tracker.sync().result()
+        except SwathError as error:  # no result is lost
+            synced = SyncResult(rejected=(str(error),))
+        for line in synced.rejected:
+            self._observer(Note(f"the server rejected the offline runs in {line}"))
+        return synced.folder
 
     def _end_sweep(self, results: list[RunResult], interrupted: bool) -> None:
         from swath.sweeps.record import sweep_summary

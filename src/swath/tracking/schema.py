@@ -1,14 +1,14 @@
 """The format of the store: every tag, metric, param and file name that swath writes or reads.
 
-No other file spells such a name; `docs/store.md` is made from this one. Names are part of the format: stores
-of earlier versions stay readable, so a name is never reused with another meaning.
+No other file spells such a name. Stores of earlier versions stay readable, so a name is never reused with
+another meaning. `python -m swath.tracking.schema > docs/store.md` writes the documentation of the format.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
-Kind = Literal["tag", "experiment tag", "metric", "metric prefix", "file", "param"]
+Kind = Literal["param", "tag", "experiment tag", "metric", "metric prefix", "file", "logged model"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,18 @@ def _entry(kind: Kind, name: str, where: str, meaning: str, since: str = "0.1") 
 def _tag(name: str, where: str, meaning: str) -> str:
     return _entry("tag", name, where, meaning)
 
+
+# Params: the fields that determine a run's numbers, by dotted name.
+BATCH_SIZE = _entry("param", "batch_size", "run", "Images per step.")
+LEARNING_RATE = _entry("param", "learning_rate", "run", "Step size of SGD.")
+MAX_STEPS = _entry("param", "max_steps", "run", "Number of steps.")
+SEED = _entry("param", "seed", "run", "Seed of the sequence of batches.")
+EVALUATE_EVERY_STEPS = _entry(
+    "param", "evaluate_every_steps", "run", "Steps between two evaluations on the validation images."
+)
+PREPROCESSING = _entry("param", "preprocessing", "run", "Normalization of the pixels.")
+DATA_NAME = _entry("param", "data.name", "run", "Name of the data set.")
+VALIDATION_SIZE = _entry("param", "data.validation_size", "run", "Training images held back for validation.")
 
 # Which runs these are.
 KIND = _tag(
@@ -194,6 +206,7 @@ PREDICTIONS_FILE = _entry(
 WEIGHTS_IMAGE_FILE = _entry("file", "weights.png", "run", "The weights of each class as an image.")
 CONFUSION_FILE = _entry("file", "confusion.json", "run", "Confusion matrix of the test images.")
 TRACEBACK_FILE = _entry("file", "traceback.txt", "run", "Traceback of an unexpected error.")
+MODEL = _entry("logged model", "model", "run", "The run's weights as an MLflow model: `runs:/RUN_ID/model`.")
 MANIFEST_FILE = _entry("file", "manifest.json", "sweep", "Configurations of the sweep and their provenance.")
 RANKING_FILE = _entry("file", "ranking.csv", "sweep", "The configurations, best first.")
 
@@ -260,3 +273,25 @@ def best(metric: str) -> str:
 def entries(kind: Kind) -> Iterator[Entry]:
     """The entries of a kind, in the order of this file."""
     return (entry for entry in ENTRIES.values() if entry.kind == kind)
+
+
+_HEAD = """\
+# Store format
+
+Everything that swath writes into an MLflow store. This page is generated from `src/swath/tracking/schema.py`:
+`python -m swath.tracking.schema > docs/store.md`.
+"""
+
+
+def document() -> str:
+    """The documentation of the format as Markdown: the text of `docs/store.md`."""
+    lines = [_HEAD]
+    for kind in get_args(Kind):
+        lines += [f"## {kind.capitalize()}", "", "| name | on | since | meaning |", "|---|---|---|---|"]
+        lines += [f"| `{e.name}` | {e.where} | {e.since} | {e.meaning} |" for e in entries(kind)]
+        lines.append("")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+if __name__ == "__main__":
+    print(document(), end="")

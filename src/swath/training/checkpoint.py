@@ -20,7 +20,7 @@ from swath.errors import SwathError
 from swath.system import cache_folder
 
 if TYPE_CHECKING:
-    from swath.tracking import MlflowTracker
+    from swath.tracking import Tracker
 
 
 @dataclass(frozen=True)
@@ -209,7 +209,7 @@ class CheckpointWriter:
 
     def __init__(
         self,
-        tracker: "MlflowTracker",
+        tracker: "Tracker",
         sweep_id: str,
         every_s: float,
         tell: Callable[[str], None],
@@ -230,17 +230,17 @@ class CheckpointWriter:
     def save(self, group: str, lanes: "Sequence[LaneCheckpoint]") -> None:
         """See `Checkpoints`."""
         self._saved_at[group] = self._clock()
-        call = self._tracker.call("save_checkpoint", self._folder, group, lanes[0].start.step, encode(lanes))
+        call = self._tracker.save_checkpoint(self._folder, group, lanes[0].start.step, encode(lanes))
         call.add_done_callback(self._tell)
 
     def drop(self, group: str) -> None:
         """See `Checkpoints`."""
         if group in self._saved_at:
-            self._tracker.call("drop_checkpoint", self._folder, group)
+            self._tracker.drop_checkpoint(self._folder, group)
 
     def drop_all(self) -> None:
         """Forget the command's, and what it had found of an earlier one's."""
-        self._tracker.call("drop_checkpoints", self._folder)
+        self._tracker.drop_checkpoints(self._folder)
 
     def _tell(self, call: "Future[Any]") -> None:
         fault = call.exception()
