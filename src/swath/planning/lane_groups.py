@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from swath.config import RunConfig
+from swath.tracking import schema
 
 SEGMENT_STEPS = 250
 
@@ -17,7 +18,7 @@ FEWEST_LANES_TO_SPLIT = 6
 """A group of this many lanes is worth cutting in two for a core that would have nothing to do."""
 
 
-LANES_DIFFER_IN = ("learning_rate", "max_steps")
+LANES_DIFFER_IN = (schema.LEARNING_RATE, schema.MAX_STEPS)
 """Fields that decide the numbers and may differ within a lane group."""
 
 

@@ -133,7 +133,7 @@ def _check_digest(run: StoredRun) -> None:
 
 
 def _steps(run: StoredRun) -> int:
-    return int(run.params.get("max_steps", "0"))
+    return int(run.params.get(schema.MAX_STEPS, "0"))
 
 
 def _value_at(curve: Curve | None, step: int) -> float | None:

@@ -43,6 +43,14 @@ def _tag(name: str, where: str, meaning: str) -> str:
     return _entry("tag", name, where, meaning)
 
 
+def _metric(name: str, meaning: str) -> str:
+    return _entry("metric", name, "run", meaning)
+
+
+def _file(name: str, where: str, meaning: str) -> str:
+    return _entry("file", name, where, meaning)
+
+
 # Params: the fields that determine a run's numbers, by dotted name.
 BATCH_SIZE = _entry("param", "batch_size", "run", "Images per step.")
 LEARNING_RATE = _entry("param", "learning_rate", "run", "Step size of SGD.")
@@ -164,51 +172,37 @@ SHARED_VIEW_PREFIX = _entry(
 )
 
 # Metrics. A split is `train`, `validation` or `test`.
-TRAIN_ACCURACY = _entry(
-    "metric", "train/accuracy", "run", "Share of a step's batch that was classified correctly, 0..1."
-)
-TRAIN_LOSS = _entry("metric", "train/loss", "run", "Mean cross-entropy of a step's batch, in nats.")
-VALIDATION_ACCURACY = _entry(
-    "metric", "validation/accuracy", "run", "Accuracy on the validation images, 0..1."
-)
-VALIDATION_LOSS = _entry(
-    "metric", "validation/loss", "run", "Mean cross-entropy on the validation images, in nats."
-)
-TEST_ACCURACY = _entry("metric", "test/accuracy", "run", "Accuracy on the test images, 0..1.")
-TEST_LOSS = _entry("metric", "test/loss", "run", "Mean cross-entropy on the test images, in nats.")
-TRAIN_S = _entry(
-    "metric", "runtime/train_s", "run", "The run's share of its lane group's training time, in seconds."
-)
-EVALUATE_S = _entry(
-    "metric", "runtime/evaluate_s", "run", "The run's share of the evaluation time, in seconds."
-)
-GROUP_S = _entry("metric", "runtime/group_s", "run", "Training time of the whole lane group, in seconds.")
-LANES = _entry("metric", "runtime/lanes", "run", "Number of lanes of the group.")
-TOTAL_S = _entry("metric", "runtime/total_s", "run", "Time from the start of the run to its end, in seconds.")
-TRACK_S = _entry(
-    "metric", "runtime/track_s", "run", "Time that writing the run to the store took, in seconds."
-)
+TRAIN_ACCURACY = _metric("train/accuracy", "Share of a step's batch that was classified correctly, 0..1.")
+TRAIN_LOSS = _metric("train/loss", "Mean cross-entropy of a step's batch, in nats.")
+VALIDATION_ACCURACY = _metric("validation/accuracy", "Accuracy on the validation images, 0..1.")
+VALIDATION_LOSS = _metric("validation/loss", "Mean cross-entropy on the validation images, in nats.")
+TEST_ACCURACY = _metric("test/accuracy", "Accuracy on the test images, 0..1.")
+TEST_LOSS = _metric("test/loss", "Mean cross-entropy on the test images, in nats.")
+TRAIN_S = _metric("runtime/train_s", "The run's share of its lane group's training time, in seconds.")
+EVALUATE_S = _metric("runtime/evaluate_s", "The run's share of the evaluation time, in seconds.")
+GROUP_S = _metric("runtime/group_s", "Training time of the whole lane group, in seconds.")
+LANES = _metric("runtime/lanes", "Number of lanes of the group.")
+TOTAL_S = _metric("runtime/total_s", "Time from the start of the run to its end, in seconds.")
+TRACK_S = _metric("runtime/track_s", "Time that writing the run to the store took, in seconds.")
 RUNTIME = _entry("metric prefix", "runtime/", "run", "Measured times; never the same twice.")
 BEST = _entry("metric prefix", "best/", "sweep", "Followed by a metric's name: its value in the best run.")
 
 # Files.
-CONFIG_FILE = _entry(
-    "file", "config.yaml", "run", "Configuration; `swath --config-dir . --config-name config` runs it."
+CONFIG_FILE = _file(
+    "config.yaml", "run", "Configuration; `swath --config-dir . --config-name config` runs it."
 )
-OVERRIDES_FILE = _entry("file", "overrides.yaml", "run", "Overrides that were typed for the run.")
-ENVIRONMENT_FILE = _entry("file", "environment.txt", "run", "Installed packages, `name==version`.")
-WEIGHTS_FILE = _entry(
-    "file", "weights.npz", "run", "Learned arrays, and the statistics that normalise the pixels."
+OVERRIDES_FILE = _file("overrides.yaml", "run", "Overrides that were typed for the run.")
+ENVIRONMENT_FILE = _file("environment.txt", "run", "Installed packages, `name==version`.")
+WEIGHTS_FILE = _file("weights.npz", "run", "Learned arrays, and the statistics that normalise the pixels.")
+PREDICTIONS_FILE = _file(
+    "predictions.npz", "run", "Predicted and true classes of validation and test images."
 )
-PREDICTIONS_FILE = _entry(
-    "file", "predictions.npz", "run", "Predicted and true classes of validation and test images."
-)
-WEIGHTS_IMAGE_FILE = _entry("file", "weights.png", "run", "The weights of each class as an image.")
-CONFUSION_FILE = _entry("file", "confusion.json", "run", "Confusion matrix of the test images.")
-TRACEBACK_FILE = _entry("file", "traceback.txt", "run", "Traceback of an unexpected error.")
+WEIGHTS_IMAGE_FILE = _file("weights.png", "run", "The weights of each class as an image.")
+CONFUSION_FILE = _file("confusion.json", "run", "Confusion matrix of the test images.")
+TRACEBACK_FILE = _file("traceback.txt", "run", "Traceback of an unexpected error.")
 MODEL = _entry("logged model", "model", "run", "The run's weights as an MLflow model: `runs:/RUN_ID/model`.")
-MANIFEST_FILE = _entry("file", "manifest.json", "sweep", "Configurations of the sweep and their provenance.")
-RANKING_FILE = _entry("file", "ranking.csv", "sweep", "The configurations, best first.")
+MANIFEST_FILE = _file("manifest.json", "sweep", "Configurations of the sweep and their provenance.")
+RANKING_FILE = _file("ranking.csv", "sweep", "The configurations, best first.")
 
 SPLITS = ("validation", "test")
 """Images that a run is evaluated on."""
@@ -287,7 +281,13 @@ def document() -> str:
     """The documentation of the format as Markdown: the text of `docs/store.md`."""
     lines = [_HEAD]
     for kind in get_args(Kind):
-        lines += [f"## {kind.capitalize()}", "", "| name | on | since | meaning |", "|---|---|---|---|"]
+        plural = "es" if kind.endswith("x") else "s"
+        lines += [
+            f"## {kind.capitalize()}{plural}",
+            "",
+            "| name | on | since | meaning |",
+            "|---|---|---|---|",
+        ]
         lines += [f"| `{e.name}` | {e.where} | {e.since} | {e.meaning} |" for e in entries(kind)]
         lines.append("")
     return "\n".join(lines).rstrip() + "\n"
