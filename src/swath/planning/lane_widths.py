@@ -5,7 +5,6 @@ import importlib.util
 import json
 import logging
 import os
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from filelock import FileLock
 
 from swath.config import RunConfig
 from swath.planning.cost import lanes_that_fit
-from swath.system import cache_folder
+from swath.system import atomic_write, cache_folder
 
 _log = logging.getLogger("swath")
 
@@ -103,9 +102,7 @@ class LaneWidths:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(self._path.with_suffix(".lock"), timeout=5):
                 answers = {**_read(self._path), key: self._known[key]}
-                part = self._path.with_name(f"{self._path.name}.{uuid.uuid4().hex}.part")
-                part.write_text(json.dumps(answers, indent=1), encoding="utf-8")
-                part.replace(self._path)
+                atomic_write(self._path, json.dumps(answers, indent=1))
         except OSError as error:
             _log.debug("the answer of a probe was not kept: %s", error)
 

@@ -1,3 +1,4 @@
+from .files import atomic_write as atomic_write
 from .files import cache_folder as cache_folder
 from .machine import available_bytes as available_bytes
 from .machine import workers as workers

@@ -1,15 +1,12 @@
 """MLflow's SQL tables: made whole in a new file, and filled with step values."""
 
-import contextlib
 import math
-import os
 import shutil
 import time
 from pathlib import Path
 from typing import Any
 
 import mlflow
-import psutil
 import sqlalchemy
 from filelock import FileLock
 from mlflow.entities import LifecycleStage
@@ -20,11 +17,9 @@ from mlflow.tracking import MlflowClient
 from numpy.typing import NDArray
 
 from swath.errors import SwathError
-from swath.system import cache_folder
+from swath.system import atomic_write, cache_folder
 from swath.tracking.database_file import database_file
 from swath.tracking.records import MetricBatch
-
-PART = ".part"
 
 
 def make_database(uri: str) -> None:
@@ -39,31 +34,11 @@ def make_database(uri: str) -> None:
     if path is None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    _sweep_up(path)
     if path.exists():
         return
-    part = _part_of(path)
-    try:
-        template = _template()
-        if template is None:
-            _make_tables(part)
-        else:
-            shutil.copyfile(template, part)
-        with contextlib.suppress(FileExistsError):  # another process was faster; its store is as good
-            _put(part, path)
-    finally:
-        _remove(part)
-
-
-def _put(part: Path, path: Path) -> None:
-    """Give a whole file its name, unless there is one of that name."""
-    try:
-        os.link(part, path)
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without links
-        if not path.exists():
-            part.replace(path)
+    template = _template()
+    make = _make_tables if template is None else lambda part: shutil.copyfile(template, part)
+    atomic_write(path, make, keep_existing=True)  # another process may be faster; its store is as good
 
 
 def _template() -> Path | None:
@@ -75,10 +50,7 @@ def _template() -> Path | None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock")):
             if not path.exists():
-                _sweep_up(path)
-                part = _part_of(path)
-                _make_tables(part)
-                part.replace(path)
+                atomic_write(path, _make_tables)
     except (OSError, sqlalchemy.exc.OperationalError):
         return None
     return path
@@ -90,23 +62,6 @@ def _make_tables(path: Path) -> None:
         _initialize_tables(engine)
     finally:
         engine.dispose()
-
-
-def _part_of(path: Path) -> Path:
-    return path.with_name(f"{path.name}.{os.getpid()}{PART}")
-
-
-def _sweep_up(path: Path) -> None:
-    """Remove what processes have left that were killed while they made this file."""
-    for part in path.parent.glob(f"{path.name}.*{PART}"):
-        pid = part.name.removeprefix(f"{path.name}.").removesuffix(PART)
-        if not pid.isdecimal() or not psutil.pid_exists(int(pid)):
-            _remove(part)
-
-
-def _remove(part: Path) -> None:
-    for leftover in (part, part.with_name(f"{part.name}-journal")):
-        leftover.unlink(missing_ok=True)
 
 
 TESTED_VERSIONS = ("3.17.",)

@@ -9,6 +9,7 @@ from mlflow.entities import Metric, Run, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
+from swath.system import atomic_write
 from swath.tracking import schema
 from swath.tracking.artifacts import artifact_folder
 from swath.tracking.records import STILL_RUNNING, Status, SweepDescription, SweepSummary
@@ -88,11 +89,9 @@ class SweepRun:
         self._client.set_terminated(self.run_id, end.status)
 
     def _write(self, name: str, text: str) -> None:
-        """Put a file beside the others, whole or not at all."""
+        """Write an artifact, completely or not at all."""
         with artifact_folder(self._client, self.run_id, self._artifact_uri) as folder:
-            part = folder / f"{name}.part"
-            part.write_text(text, encoding="utf-8")
-            part.replace(folder / name)
+            atomic_write(folder / name, text)
 
     def abort(self, status: Status) -> None:
         """End the run with what is there."""
