@@ -1,14 +1,21 @@
 """Laws of reading a batch file, whatever its bytes are."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from swath.datasets.cifar import CIFAR10
 from swath.datasets.pickled_batches import check_class_names, parse_batch
 from swath.errors import DataError
 
+SPEC = replace(
+    CIFAR10,
+    class_names=("cat", "dog", "frog"),
+    layout=replace(CIFAR10.layout, batches=(("data_batch_1", 2),)),
+)
 IMAGES = (np.arange(2 * 3072) % 256).astype(np.uint8).reshape(2, 3072)
 # As Python 2 wrote it: byte strings (U and T), one dictionary, names of numpy 1.
 BATCH = (
@@ -49,7 +56,7 @@ def damaged(draw, payload):
 
 def is_refused_or_well_formed(payload):
     try:
-        images, labels = parse_batch(payload, "data_batch_1", rows=2, class_count=3)
+        images, labels = parse_batch(SPEC, "data_batch_1", payload)
     except DataError as error:
         return str(error).startswith("data_batch_1 ") and "\n" not in str(error)
     return (
@@ -60,7 +67,7 @@ def is_refused_or_well_formed(payload):
 
 
 def test_the_batch_that_is_damaged_here_is_a_good_one():
-    images, labels = parse_batch(BATCH, "data_batch_1", rows=2, class_count=3)
+    images, labels = parse_batch(SPEC, "data_batch_1", BATCH)
 
     assert np.array_equal(images, IMAGES) and labels.tolist() == [2, 0]
 
@@ -97,6 +104,6 @@ def test_any_values_in_place_of_labels_and_images_are_refused(content):
 @given(payload=damaged(METADATA))
 def test_damaged_class_names_are_refused_or_the_declared_ones(payload):
     try:
-        check_class_names(payload, "batches.meta", ("cat", "dog", "frog"))
+        check_class_names(SPEC, payload)
     except DataError as error:
         assert str(error).startswith("batches.meta ") and "\n" not in str(error)

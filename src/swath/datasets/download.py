@@ -1,5 +1,6 @@
 """Download of one file: complete and verified, or not there at all."""
 
+import contextlib
 import logging
 import shutil
 import sys
@@ -7,6 +8,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pooch
 from tqdm import tqdm
@@ -80,18 +82,43 @@ def fetch(url: str, sha256: str, path: Path, timeouts: Timeouts | None = None) -
     )
 
 
+class _Progress:
+    """Shows the progress of one attempt on stderr, from the first byte on; ends it at the deadline."""
+
+    total = 0  # set by pooch
+
+    def __init__(self, title: str, ends_at: float) -> None:
+        self._title = title
+        self._ends_at = ends_at
+        self._bar: Any = None
+
+    def update(self, size: int) -> None:
+        if time.monotonic() > self._ends_at:
+            raise TimeoutError("given up")
+        if self._bar is None:
+            interval_s = 0.1 if sys.stderr.isatty() else 10.0  # a log file gets a line now and then
+            total = self.total or None
+            self._bar = tqdm(desc=self._title, total=total, unit="B", unit_scale=True, mininterval=interval_s)
+        self._bar.update(size)
+
+    def reset(self) -> None:
+        if self._bar is not None:
+            self._bar.reset()
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
 def _download(url: str, sha256: str, path: Path, timeouts: Timeouts) -> None:
     pooch.get_logger().setLevel(logging.WARNING)
     ends_at = time.monotonic() + timeouts.total_s
-    interval_s = 0.1 if sys.stderr.isatty() else 10.0  # a log file gets a line now and then
 
     def attempt(url: str, output_file: str, _: pooch.Pooch) -> None:
-        if time.monotonic() > ends_at:
-            raise TimeoutError("given up")
-        with tqdm(desc=path.name, unit="B", unit_scale=True, mininterval=interval_s) as bar:
+        with contextlib.closing(_Progress(path.name, ends_at)) as progress:
             get = pooch.HTTPDownloader(
-                progressbar=bar,
-                chunk_size=1 << 16,
+                progressbar=progress,
+                chunk_size=1 << 14,
                 timeout=(timeouts.connect_s, timeouts.read_s),
                 headers={"Accept-Encoding": "identity"},  # else a .gz may be unpacked on the way
             )

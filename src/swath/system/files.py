@@ -40,7 +40,7 @@ def atomic_write(
     Raises:
       OSError: the file cannot be written; the previous one is unchanged.
     """
-    _remove_leftovers(path.parent)
+    remove_leftovers(path.parent)
     part = path.with_name(f"{path.name}.{_HOST}-{os.getpid()}-{uuid.uuid4().hex[:8]}.part")
     try:
         if callable(content):
@@ -59,7 +59,7 @@ def atomic_write(
             part.unlink(missing_ok=True)
 
 
-def _remove_leftovers(folder: Path) -> None:
+def remove_leftovers(folder: Path) -> None:
     """Remove the temporary files of `atomic_write` that killed processes of this machine left in a folder."""
     for part in folder.glob(f"*.{_HOST}-*.part*"):
         import psutil  # takes longer to import than the rest, and is rarely needed

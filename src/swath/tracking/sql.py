@@ -17,7 +17,7 @@ from mlflow.tracking import MlflowClient
 from numpy.typing import NDArray
 
 from swath.errors import SwathError
-from swath.system import atomic_write, cache_folder
+from swath.system import atomic_write, cache_folder, remove_leftovers
 from swath.tracking.database_file import database_file
 from swath.tracking.records import MetricBatch
 
@@ -34,6 +34,7 @@ def make_database(uri: str) -> None:
     if path is None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(path.parent)
     if path.exists():
         return
     template = _template()
