@@ -13,16 +13,17 @@ from swath.errors import DataError
 
 SPEC = replace(
     CIFAR10,
+    image_shape=(3, 2, 2),
     class_names=("cat", "dog", "frog"),
     layout=replace(CIFAR10.layout, batches=(("data_batch_1", 2),)),
 )
-IMAGES = (np.arange(2 * 3072) % 256).astype(np.uint8).reshape(2, 3072)
+IMAGES = np.arange(2 * 12, dtype=np.uint8).reshape(2, 12)
 # As Python 2 wrote it: byte strings (U and T), one dictionary, names of numpy 1.
 BATCH = (
     b"\x80\x02}q\x00(U\x0bbatch_labelq\x01U\x05one..q\x02U\x06labelsq\x03]q\x04(K\x02K\x00eU\x04dataq\x05"
     b"cnumpy.core.multiarray\n_reconstruct\nq\x06cnumpy\nndarray\nq\x07K\x00\x85q\x08U\x01bq\x09\x87q\x0aR"
-    b"(K\x01K\x02M\x00\x0c\x86cnumpy\ndtype\nq\x0bU\x02u1K\x00K\x01\x87R(K\x03U\x01|NNNJ\xff\xff\xff\xff"
-    b"J\xff\xff\xff\xffK\x00tb\x89T\x00\x18\x00\x00" + IMAGES.tobytes() + b"tbu."
+    b"(K\x01K\x02K\x0c\x86cnumpy\ndtype\nq\x0bU\x02u1K\x00K\x01\x87R(K\x03U\x01|NNNJ\xff\xff\xff\xff"
+    b"J\xff\xff\xff\xffK\x00tb\x89T\x18\x00\x00\x00" + IMAGES.tobytes() + b"tbu."
 )
 HEAD = BATCH.index(IMAGES.tobytes())
 METADATA = b"\x80\x02}q\x00U\x0blabel_namesq\x01]q\x02(U\x03catU\x03dogU\x04frogeK\x01K\x02s."
@@ -60,7 +61,7 @@ def is_refused_or_well_formed(payload):
     except DataError as error:
         return str(error).startswith("data_batch_1 ") and "\n" not in str(error)
     return (
-        (images.shape, images.dtype, labels.shape, labels.dtype) == ((2, 3072), np.uint8, (2,), np.uint8)
+        (images.shape, images.dtype, labels.shape, labels.dtype) == ((2, 12), np.uint8, (2,), np.uint8)
         and images.flags.c_contiguous
         and labels.max() < 3
     )

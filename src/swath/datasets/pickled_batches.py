@@ -251,5 +251,9 @@ def _one_line(error: Exception) -> str:
 
 
 def _short(value: object) -> str:
-    """A value in an error message; containers by their type alone, as they may be huge."""
-    return repr(value)[:40] if isinstance(value, int | bytes | str) else f"of type {type(value).__name__}"
+    """A value in an error message; what may be huge by its beginning or its type alone."""
+    if isinstance(value, bytes | str):
+        return repr(value[:40])[:40]
+    if isinstance(value, int) and value.bit_length() <= 64:
+        return repr(value)
+    return f"of type {type(value).__name__}"

@@ -45,6 +45,8 @@ def test_labels_of_a_batch_come_back() -> None:
         ({b"labels": [2, -1]}, "the label -1"),
         ({b"labels": [2, True]}, "the label True"),
         ({b"labels": [2, []]}, "the label of type list"),
+        ({b"labels": [2, 1 << 100_000]}, "the label of type int"),
+        ({b"labels": [2, b"x" * 100_000]}, "the label b'xxxx"),
         ({b"labels": [2]}, "1 labels, expected 2"),
         ({b"labels": None}, "no labels, expected 2"),
         ({b"data": np.zeros((3, 12), np.uint8)}, r"shape \[3, 12\], expected \[2, 12\]"),
