@@ -56,34 +56,35 @@ def fetch(url: str, sha256: str, path: Path, timeouts: Timeouts | None = None) -
     timeouts = timeouts or Timeouts()
     staging = path.with_name(f".{path.name}.download")
     shutil.rmtree(staging, ignore_errors=True)
-    failures = [f"not complete after {timeouts.total_s:g} s"]
+    outcome: list[str | None] = []  # why the download failed, or None
 
     def download() -> None:
         try:
             _download(url, sha256, staging / path.name, timeouts)
-            failures.clear()
+            outcome.append(None)
         except Exception as error:
-            failures[:] = [_reason(error)]
+            outcome.append(_reason(error))
 
     # A thread, as no time-out of requests ends a response that sends one byte of a header now and then.
     thread = threading.Thread(target=download, daemon=True)
     try:
         thread.start()
         thread.join(timeouts.total_s)
-        if not failures:
+        failure = outcome[0] if outcome else f"not complete after {timeouts.total_s:g} s"
+        if failure is None:
             return (staging / path.name).replace(path)
     except OSError as error:
-        failures[:] = [_reason(error)]
+        failure = _reason(error)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     raise DataError(
-        f"cannot download {url}: {failures[0]}; get the file in another way and put it into {path.parent}, "
+        f"cannot download {url}: {failure}; get the file in another way and put it into {path.parent}, "
         "or into any FOLDER and add data.dir=FOLDER"
     )
 
 
 class _Progress:
-    """Shows the progress of one attempt on stderr, from the first byte on; ends it at the deadline."""
+    """Shows the progress of one attempt on stderr, from its first byte on, and ends it at the deadline."""
 
     total = 0  # set by pooch
 
@@ -94,7 +95,7 @@ class _Progress:
 
     def update(self, size: int) -> None:
         if time.monotonic() > self._ends_at:
-            raise TimeoutError("given up")
+            raise TimeoutError("not complete in time")
         if self._bar is None:
             interval_s = 0.1 if sys.stderr.isatty() else 10.0  # a log file gets a line now and then
             total = self.total or None
