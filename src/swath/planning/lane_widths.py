@@ -12,7 +12,7 @@ from pathlib import Path
 import archspec.cpu
 from filelock import FileLock
 
-from swath.config import TrainConfig
+from swath.config import TrainConfig, named_values, shape_values
 from swath.planning.cost import lanes_that_fit
 from swath.system import cache_folder
 
@@ -87,7 +87,8 @@ class LaneWidths:
         return 1
 
     def _holds(self, config: TrainConfig, width: int) -> bool:
-        key = f"batch_size={config.batch_size} lanes={width}"
+        shapes = shape_values(config)
+        key = f"{named_values(shapes, tuple(shapes))} lanes={width}"
         if key in self._known:
             return self._known[key]
         if self._probe is None:
