@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from hydra._internal.utils import get_args_parser
 
@@ -14,6 +14,9 @@ from swath.config import config_folder, help_lines
 from swath.errors import ConfigError
 from swath.system import hide_password, passwords_in
 from swath.tracking import TRACKING_VARIABLE
+
+if TYPE_CHECKING:
+    from swath.tracking import Tracker
 
 
 @dataclass(frozen=True)
@@ -151,8 +154,12 @@ def question_of(name: str, user_folders: Sequence[Path]) -> str:
     return ""
 
 
-def run(arguments: list[str]) -> int:
-    """Carry out one command; returns its exit status.
+def run(arguments: list[str], tracker: "Tracker | None" = None) -> int:
+    """Run one command; returns its exit status.
+
+    Args:
+      arguments: arguments of the command.
+      tracker: keeps the runs; None for a store of MLflow.
 
     Raises:
       SwathError: what went wrong, in words for the person who typed it.
@@ -184,4 +191,4 @@ def run(arguments: list[str]) -> int:
 
         print_plan(checked)
         return 0
-    return run_command(words, checked, password_overrides)
+    return run_command(words, checked, password_overrides, tracker)
