@@ -17,8 +17,8 @@ from swath.cli.validation import check_command
 from swath.config import from_composed, register
 
 CHECK = "composed and checked before anything starts"
-COMPOSE = "composed by the fused launcher, for the task"
-FILES = "folder, files, logs and callbacks, by the fused launcher"
+COMPOSE = "composed by the launcher `lanes`, for the task"
+FILES = "folder, files, logs and callbacks, by the launcher `lanes`"
 BASIC = "all of it, by Hydra's basic sweeper and launcher"
 
 BASIC_JOBS = 50
