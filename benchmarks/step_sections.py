@@ -65,7 +65,7 @@ def counts_section(counts: Found) -> str:
         for count, entry in counts.items()
     ]
     headings = ("configurations", "s", "s each", "process (GB)", "with tracking (GB)", "stored, each (kB)")
-    note = "Whole processes in empty folders, once each: batches of 100, 100 steps, 100 learning rates a seed."
+    note = "Whole processes in empty folders, once: batches of 100, 100 steps, 100 learning rates a seed."
     return "\n".join([note, "", table(headings, rows), ""])
 
 
