@@ -10,7 +10,7 @@ import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
 from mlflow.protos.databricks_pb2 import BAD_REQUEST
-from mlflow.pyfunc import PythonModel
+from mlflow.pyfunc import PythonModel  # type: ignore[attr-defined]
 
 HEIGHT, WIDTH, CHANNELS = 32, 32, 3
 
@@ -24,7 +24,7 @@ EXPECTED = (
 )
 
 
-class SoftmaxClassifier(PythonModel):  # type: ignore[misc]
+class SoftmaxClassifier(PythonModel):
     """Softmax regression on flattened images."""
 
     # MLflow asks for type hints that it can check, with a warning each time, and knows none for arrays.

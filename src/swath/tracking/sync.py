@@ -82,7 +82,8 @@ def _deliver(
         tags=[RunTag(name, value) for name, value in tags.items()],
     )
     inputs = spool.get_run(run.run_id).inputs
-    if inputs.dataset_inputs and not there.inputs.dataset_inputs:
+    known = there.inputs
+    if inputs and inputs.dataset_inputs and not (known and known.dataset_inputs):
         client.log_inputs(target, inputs.dataset_inputs)
     metrics = list(_metrics(reader, run, last_steps(there)))
     for first in range(0, len(metrics), LARGEST_BATCH):
