@@ -79,7 +79,7 @@ def where(data: Path) -> Any:
             added = {
                 "SWATH_CACHE_DIR": f"{folder}/cache",
                 "PYTHONPATH": str(ROOT),
-                "SWATH_AFTERWARDS": "none",
+                "SWATH_POSTPROCESS": "off",
             }
             command = [sys.executable, "-m", "benchmarks.where", *words]
             _run(command, cwd=Path(folder), env={**os.environ, **added})

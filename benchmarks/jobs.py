@@ -14,11 +14,11 @@ from typing import Any
 import hydra
 
 from swath.cli.validation import check_command
-from swath.config import from_composed, register
+from swath.config import register, train_config_of
 
 CHECK = "composed and checked before anything starts"
-COMPOSE = "composed by the launcher `lanes`, for the task"
-FILES = "folder, files, logs and callbacks, by the launcher `lanes`"
+COMPOSE = "composed by the lanes launcher, for the task"
+FILES = "folder, files, logs and callbacks, by the lanes launcher"
 BASIC = "all of it, by Hydra's basic sweeper and launcher"
 
 BASIC_JOBS = 50
@@ -34,7 +34,7 @@ def times_ms(count: int) -> dict[str, float]:
     def fuse(configs: Any, overrides: Any) -> Any:
         started = time.perf_counter()
         for config in configs:
-            from_composed(config)
+            train_config_of(config)
         found[COMPOSE] = (time.perf_counter() - started) * 1000 / count
         return [lambda: 0.0] * count
 

@@ -115,4 +115,4 @@ def _environment() -> dict[str, str]:
     """
     chosen = {"MLFLOW_TRACKING_URI", "SWATH_DATA_DIR", "TF_ENABLE_ONEDNN_OPTS", "PYTHONDONTWRITEBYTECODE"}
     kept = {name: value for name, value in os.environ.items() if name not in chosen}
-    return {**kept, "SWATH_AFTERWARDS": "none"}
+    return {**kept, "SWATH_POSTPROCESS": "off"}

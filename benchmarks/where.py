@@ -100,7 +100,7 @@ def main() -> None:
 
 
 def _wrap_training(clock: Clock) -> None:
-    import hydra_plugins.swath_fused.launcher as launcher
+    import hydra_plugins.swath_lanes.launcher as launcher
     import swath.execution.group_trainer
     import swath.execution.runner
     import swath.tracking.rpc

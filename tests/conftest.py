@@ -33,7 +33,7 @@ def nothing_of_the_users(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
         for name in OF_THE_USER:
             patch.delenv(name, raising=False)
         # What follows a command takes seconds, and would write into stores that a test is reading.
-        patch.setenv("SWATH_AFTERWARDS", "none")
+        patch.setenv("SWATH_POSTPROCESS", "off")
         yield
 
 

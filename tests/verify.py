@@ -43,7 +43,7 @@ def computed(data_dir: str | None) -> dict[str, Any]:
             continue
         given = {} if data_dir is None else {"SWATH_DATA_DIR": data_dir}
         with tempfile.TemporaryDirectory(prefix="swath-verify-") as folder:
-            done = swath(Path(folder), *words, SWATH_AFTERWARDS="none", **given)
+            done = swath(Path(folder), *words, SWATH_POSTPROCESS="off", **given)
             assert done.returncode == 0, done.stderr
             for key, digests, tags in _digests(folder):
                 runs[f"{name}: {key}"] = digests

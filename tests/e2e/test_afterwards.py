@@ -38,20 +38,20 @@ def models_of(folder: Path) -> set[str]:
 
 
 def test_pictures_and_the_model_are_there_when_a_command_waits_for_them(tmp_path: Path) -> None:
-    done = swath(tmp_path, *SWEEP, "tracking.afterwards=wait")
+    done = swath(tmp_path, *SWEEP, "tracking.postprocess=wait")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "Added to the store: pictures and model."
     (own,) = runs_of(tmp_path, "sweep")
     assert files_of(tmp_path, own) == {*PICTURES, *WRITTEN}
     assert own.data.tags["swath.afterwards"] == "done"
     assert models_of(tmp_path) == {own.data.tags["swath.best_run_id"]}
-    again = swath(tmp_path, *SWEEP, "tracking.afterwards=wait", "resume=true")
+    again = swath(tmp_path, *SWEEP, "tracking.postprocess=wait", "resume=true")
     assert again.returncode == 0, again.stderr
     assert len(client_of(tmp_path).search_logged_models(["1"])) == 1
 
 
 def test_nobody_waits_for_them_by_default(tmp_path: Path) -> None:
-    done = swath(tmp_path, *SWEEP, SWATH_AFTERWARDS="background")
+    done = swath(tmp_path, *SWEEP, SWATH_POSTPROCESS="background")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1].startswith("Being made in the background")
     (own,) = runs_of(tmp_path, "sweep")
@@ -66,14 +66,14 @@ def test_nobody_waits_for_them_by_default(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("models", "count"), [("all", 4), ("none", 0)])
 def test_models_of_all_runs_or_of_none(tmp_path: Path, models: str, count: int) -> None:
-    done = swath(tmp_path, *SWEEP, f"tracking.models={models}", SWATH_AFTERWARDS="wait")
+    done = swath(tmp_path, *SWEEP, f"tracking.log_models={models}", SWATH_POSTPROCESS="wait")
     assert done.returncode == 0, done.stderr
     assert len(models_of(tmp_path)) == count
     assert models_of(tmp_path) <= {run.info.run_id for run in runs_of(tmp_path, "run")}
 
 
 def test_single_run_has_its_model_and_no_pictures_of_a_sweep(tmp_path: Path) -> None:
-    done = swath(tmp_path, "data=digits", "max_steps=30", SWATH_AFTERWARDS="wait")
+    done = swath(tmp_path, "data=digits", "max_steps=30", SWATH_POSTPROCESS="wait")
     assert done.stdout.splitlines()[-1] == "Added to the store: model."
     assert runs_of(tmp_path, "sweep") == []
     (run,) = runs_of(tmp_path, "run")
@@ -85,7 +85,7 @@ def test_what_goes_wrong_there_is_said_and_stored_and_the_runs_stay(tmp_path: Pa
     broken = (
         "import swath.plotting.figures as a\ndef gone(*_): raise OSError('no space')\na.draw_curves = gone"
     )
-    done = swath(tmp_path, *SWEEP, patch=broken, SWATH_AFTERWARDS="wait")
+    done = swath(tmp_path, *SWEEP, patch=broken, SWATH_POSTPROCESS="wait")
     assert done.returncode == 1
     assert "not all of pictures and model could be made" in done.stderr
     assert "no space" in done.stderr
@@ -96,7 +96,7 @@ def test_what_goes_wrong_there_is_said_and_stored_and_the_runs_stay(tmp_path: Pa
 
 
 def test_unknown_word_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
-    done = swath(tmp_path, *SWEEP, SWATH_AFTERWARDS="later")
+    done = swath(tmp_path, *SWEEP, SWATH_POSTPROCESS="later")
     assert done.returncode == 2
-    assert done.stderr == "swath: SWATH_AFTERWARDS=later: expected one of background, wait, none\n"
+    assert done.stderr == "swath: SWATH_POSTPROCESS=later: expected one of background, wait, off\n"
     assert list(tmp_path.iterdir()) == []

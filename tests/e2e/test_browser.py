@@ -52,7 +52,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two sweeps in one experiment, and a single run."""
     folder = tmp_path_factory.mktemp("browser")
     for name, words in {"other": OTHER_SWEEP, "sweep": SWEEP, "single": SINGLE}.items():
-        done = swath(folder, *words, SWATH_AFTERWARDS="wait", MLFLOW_PORT=str(PORT))
+        done = swath(folder, *words, SWATH_POSTPROCESS="wait", MLFLOW_PORT=str(PORT))
         assert done.returncode == 0, done.stderr
         (folder / f"{name}.txt").write_text(done.stdout)
     return folder

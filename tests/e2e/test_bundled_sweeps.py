@@ -19,7 +19,7 @@ def test_best_model_of_every_bundled_sweep_predicts_what_the_run_predicted(
 ) -> None:
     cifar10_dir = None if sweep == "quickstart" else request.getfixturevalue("cifar10_dir")
     given = {} if cifar10_dir is None else {"SWATH_DATA_DIR": str(cifar10_dir)}
-    done = swath(tmp_path, "-cn", sweep, SWATH_AFTERWARDS="wait", **given)
+    done = swath(tmp_path, "-cn", sweep, SWATH_POSTPROCESS="wait", **given)
     assert done.returncode == 0, done.stderr
     run = best_run(tmp_path)
     dataset = load_dataset("digits" if cifar10_dir is None else "cifar10", cifar10_dir and str(cifar10_dir))

@@ -20,7 +20,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A sweep of which half has validation images, and one with seeds."""
     folder = tmp_path_factory.mktemp("words") / "a #b ?c"
     folder.mkdir()
-    mixed = swath(folder, *MIXED, SWATH_AFTERWARDS="wait")
+    mixed = swath(folder, *MIXED, SWATH_POSTPROCESS="wait")
     assert mixed.returncode == 0, mixed.stderr
     assert mixed.stdout.splitlines()[-1] == "Added to the store: pictures and model."
     seeds = swath(folder, *SEEDS, "learning_rate=1e-8,1e-7,1e-6", "seed=0,1,2")

@@ -33,7 +33,7 @@ def test_thinned_steps_make_a_smaller_store(tmp_path: Path) -> None:
 
 
 def test_grid_typed_at_the_shell(tmp_path: Path) -> None:
-    lines = dry_run(tmp_path, "-m", "seed=0,1", "learning_rate=1e-6,1e-5", "fuse.max_lanes=1")
+    lines = dry_run(tmp_path, "-m", "seed=0,1", "learning_rate=1e-6,1e-5", "lanes.max=1")
     assert lines[0] == "4 configurations, trained as 4 lanes in 4 lane groups"
 
 

@@ -97,7 +97,7 @@ def test_run_by_itself_has_the_same_bits(fused: Store, tmp_path: Path) -> None:
 
 
 def test_other_kernels_keep_the_promise(tmp_path: Path) -> None:
-    for name, launcher in (("fused", "fused"), ("basic", "basic")):
+    for name, launcher in (("fused", "lanes"), ("basic", "basic")):
         (tmp_path / name).mkdir()
         words = [*GRID, "batch_size=37", "max_steps=15", f"hydra/launcher={launcher}"]
         assert swath(tmp_path / name, *words, TF_ENABLE_ONEDNN_OPTS="0").returncode == 1

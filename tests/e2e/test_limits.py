@@ -58,9 +58,9 @@ def test_folder_that_cannot_be_written_is_one_clear_line() -> None:
 
 @pytest.mark.parametrize("most", ["0", "-1", "1.5", "many"])
 def test_max_lanes_is_a_whole_number_from_1_up(tmp_path: Path, most: str) -> None:
-    done = swath(tmp_path, *SWEEP, f"fuse.max_lanes={most}")
+    done = swath(tmp_path, *SWEEP, f"lanes.max={most}")
     assert done.returncode == 2
-    assert done.stderr == f"swath: fuse.max_lanes={most}: expected a whole number of lanes from 1 up\n"
+    assert done.stderr == f"swath: lanes.max={most}: expected a whole number of lanes from 1 up\n"
     assert list(tmp_path.iterdir()) == []
 
 

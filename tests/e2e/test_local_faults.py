@@ -99,7 +99,7 @@ def test_disk_that_fills_up_while_weights_are_written(tmp_path: Path, reference:
     place = tmp_path / "place"
     place.mkdir()
     with small_disk(tmp_path / "artifacts", 500) as disk:
-        words = (*WORDS, f"tracking.artifacts={disk}")
+        words = (*WORDS, f"tracking.artifact_location={disk}")
         done = swath(place, *words)
         assert done.returncode == 1
         assert "No space left on device" in done.stdout

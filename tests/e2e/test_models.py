@@ -40,7 +40,7 @@ print(list(model.predict(np.zeros([1, 32, 32, 3], np.uint8)).columns))
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A sweep with what follows it."""
     folder = tmp_path_factory.mktemp("models")
-    done = swath(folder, "-cn", "quickstart", SWATH_AFTERWARDS="wait")
+    done = swath(folder, "-cn", "quickstart", SWATH_POSTPROCESS="wait")
     assert done.returncode == 0, done.stderr
     return folder
 

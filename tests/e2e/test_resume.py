@@ -118,9 +118,9 @@ def test_what_has_drifted_is_refused_or_said(tmp_path: Path) -> None:
     assert refused.returncode == 1
     (line,) = refused.stderr.splitlines()
     assert line.startswith("swath: changed since this sweep was begun: TensorFlow: 2.20.0, now 2.")
-    assert line.endswith("train it anew, without resume, or go on all the same with resume=anyway")
+    assert line.endswith("train it anew, without resume, or force it with resume=yes force_resume=true")
     assert whole_store(tmp_path) == before
-    done = swath(tmp_path, *words, "learning_rate=1e-7,1e-6", "resume=anyway")
+    done = swath(tmp_path, *words, "learning_rate=1e-7,1e-6", "resume=yes", "force_resume=true")
     assert done.returncode == 0, done.stderr
     assert "since it was begun, changed: NumPy: 2.0.0, now " in done.stdout
     facts = json.loads(path.read_text())

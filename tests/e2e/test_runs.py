@@ -203,7 +203,7 @@ def test_table_is_what_the_store_holds(grid: Done) -> None:
 
 
 def test_tracking_goes_where_it_is_told_to_go(tmp_path: Path) -> None:
-    stores = ["tracking.uri=sqlite:///here.db", "tracking.artifacts=kept", "tracking.experiment=mine"]
+    stores = ["tracking.uri=sqlite:///here.db", "tracking.artifact_location=kept", "tracking.experiment=mine"]
     done = swath(tmp_path, "data=digits", "max_steps=2", *stores)
     assert done.returncode == 0, done.stderr
     client = MlflowClient(tracking_uri=f"sqlite:///{tmp_path}/here.db")

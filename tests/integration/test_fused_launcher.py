@@ -12,7 +12,7 @@ from hydra.test_utils.launcher_common_tests import IntegrationTestSuite, Launche
 from hydra.test_utils.test_utils import SweepTaskFunction
 from omegaconf import DictConfig
 
-FUSED = {"defaults": [{"override hydra/launcher": "fused"}, {"override hydra/sweeper": "fused"}]}
+FUSED = {"defaults": [{"override hydra/launcher": "lanes"}, {"override hydra/sweeper": "lanes"}]}
 MARKER = "fused.txt"
 
 
@@ -35,16 +35,16 @@ def task_functions_fuse(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def test_hydra_finds_the_launcher() -> None:
     names = [plugin.__name__ for plugin in Plugins.instance().discover(Launcher)]
-    assert names.count("FusedLauncher") == 1
+    assert names.count("LanesLauncher") == 1
 
 
-@pytest.mark.parametrize(("launcher_name", "overrides"), [("fused", []), ("fused", ["hydra/sweeper=fused"])])
+@pytest.mark.parametrize(("launcher_name", "overrides"), [("lanes", []), ("lanes", ["hydra/sweeper=lanes"])])
 class TestWithoutFuse(LauncherTestSuite):
     """A task function like any other: the jobs run one by one."""
 
 
 @pytest.mark.usefixtures("task_functions_fuse")
-@pytest.mark.parametrize(("launcher_name", "overrides"), [("fused", []), ("fused", ["hydra/sweeper=fused"])])
+@pytest.mark.parametrize(("launcher_name", "overrides"), [("lanes", []), ("lanes", ["hydra/sweeper=lanes"])])
 class TestWithFuse(LauncherTestSuite):
     """A task function that takes all jobs at once."""
 
@@ -103,7 +103,7 @@ def test_config_of_a_job_is_whole_although_hydra_froze_the_one_before(
             task_function=None,
             config_path="configs",
             config_name="compose.yaml",
-            overrides=["hydra/launcher=fused", "hydra/sweeper=fused", "foo=1,2,3,4"],
+            overrides=["hydra/launcher=lanes", "hydra/sweeper=lanes", "foo=1,2,3,4"],
         )
         with sweep:
             jobs = sweep.returns[0]

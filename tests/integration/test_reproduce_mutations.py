@@ -40,12 +40,12 @@ class Reproducer:
     def verdict(self, folder: Path, run_id: str) -> Verdict:
         reader = open_reader(f"sqlite:///{folder}/mlflow.db")
         try:
-            original = original_of(reader, run_with(reader, run_id), None, None)
+            original = original_of(reader, run_with(reader, run_id), None)
             self._repeater.check_data(original)
         except CannotReproduceError as error:
             return not_reproducible(str(error))
         if original.config not in self._trained:
-            (self._trained[original.config],) = self._repeater.repeat([original.config])
+            (self._trained[original.config],) = self._repeater.repeat([original])
         result, numbers = self._trained[original.config]
         return verdict_on(
             original.numbers, numbers, original.run.tags.get("swath.bits", ""), result.bits, None
@@ -91,4 +91,4 @@ def test_every_change_of_a_thousand_is_found(store: tuple[Path, str], scratch: P
         shutil.rmtree(scratch)
     assert found["flip_bit_of_array: differs"] > 100
     assert found["change_value: differs"] > 100
-    assert found["delete_file: cannot"] > 100
+    assert found["delete_file: not_reproducible"] > 100

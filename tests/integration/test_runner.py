@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from support.small import run_config, small_dataset
 
-from swath.config import RunConfig
-from swath.config.schema import TrackingConfig
+from swath.config import TrainConfig
 from swath.errors import SwathError
 from swath.execution import (
     Event,
@@ -56,19 +55,22 @@ class RecordingTracker:
 
 
 def run_all(
-    configs: list[RunConfig], tracker: RecordingTracker, events: list[Event] | None = None
+    configs: list[TrainConfig],
+    tracker: RecordingTracker,
+    events: list[Event] | None = None,
+    every_steps: int = 1,
 ) -> list[RunResult]:
     anything: Any = tracker
     seen = [] if events is None else events
     runner = Runner(
         SweepInfo("a sweep", "id", ("learning_rate",)),
         anything,
-        {configs[0].data: small_dataset()},
+        {configs[0].data.name: small_dataset()},
         seen.append,
         24,
     )
     futures: list[Future[RunResult]] = [Future() for _ in configs]
-    runner.start([RunRequest(config) for config in configs], futures)
+    runner.start([RunRequest(config, every_steps=every_steps) for config in configs], futures)
     results = [future.result() for future in futures]
     alone = [runner.digest_of_solo_run(result.config) for result in results]
     runner.stop()
@@ -102,7 +104,7 @@ def test_run_that_cannot_be_begun_fails_with_its_group() -> None:
     configs = [run_config(learning_rate=1e-7), run_config(), run_config(learning_rate=1e-5, seed=1)]
     anything: Any = FullDisk()
     sweep_info = SweepInfo("a sweep", "id", ())
-    runner = Runner(sweep_info, anything, {configs[0].data: small_dataset()}, events.append, 24)
+    runner = Runner(sweep_info, anything, {configs[0].data.name: small_dataset()}, events.append, 24)
     futures: list[Future[RunResult]] = [Future() for _ in configs]
     runner.start([RunRequest(config) for config in configs], futures)
     results = [future.result(timeout=60) for future in futures]
@@ -133,13 +135,9 @@ def test_whoever_watches_is_told_everything() -> None:
 
 @pytest.mark.parametrize("every_steps", [1, 7, 39, 1000])
 def test_steps_are_thinned_but_for_the_first_and_the_last(every_steps: int) -> None:
-    tracking = TrackingConfig(None, "swath", every_steps, None, "best", "none")
-    configs = [
-        run_config(learning_rate=rate, max_steps=40, tracking=tracking, evaluate_every_steps=15)
-        for rate in (1e-6, 1e36)
-    ]
+    configs = [run_config(learning_rate=rate, max_steps=40, evaluate_every_steps=15) for rate in (1e-6, 1e36)]
     tracker = RecordingTracker()
-    finished, diverged = run_all(configs, tracker)
+    finished, diverged = run_all(configs, tracker, every_steps=every_steps)
     assert diverged.error is not None
     last = int(diverged.error.split("step ")[1].split(":")[0])
     for rate, last_step in (("1e-06", 39), ("1e+36", last)):
@@ -156,10 +154,7 @@ def test_thinned_values_are_those_of_their_steps() -> None:
     values = {}
     for every_steps in (1, 7):
         tracker = RecordingTracker()
-        run_all(
-            [run_config(max_steps=40, tracking=TrackingConfig(None, "x", every_steps, None, "best", "none"))],
-            tracker,
-        )
+        run_all([run_config(max_steps=40)], tracker, every_steps=every_steps)
         blocks = tracker.runs["1e-06"].blocks
         values[every_steps] = np.concatenate([block.values["train/loss"] for block in blocks])
     assert values[7].tolist() == values[1][[*range(0, 40, 7), 39]].tolist()

@@ -13,7 +13,7 @@ from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 from omegaconf import DictConfig, OmegaConf
 
-from hydra_plugins.swath_fused._job_configs import JobConfigs
+from hydra_plugins.swath_lanes._job_configs import JobConfigs
 from swath.config import register
 
 VALUES: dict[str, list[str]] = {

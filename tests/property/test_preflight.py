@@ -13,9 +13,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from omegaconf.errors import OmegaConfBaseException
 
-from swath.cli.validation import check_command, is_of_the_whole_sweep
-from swath.config import FIELDS, RunConfig, register, walk_values
-from swath.config.schema import to_run_config
+from swath.cli.validation import check_command
+from swath.config import FIELDS, JobConfig, config_of, register
 from swath.errors import ConfigError
 
 VALUES: dict[str, list[str]] = {
@@ -28,7 +27,7 @@ VALUES: dict[str, list[str]] = {
     "data": ["digits", "cifar10", "glob(*)"],
     "data.validation_size": ["0", "300", "300.0", "${max_steps}"],
     "data.dir": ["null", "/some/where", "'a, b'", "'${data.name}'"],
-    "log_every_steps": ["10", "${batch_size}"],
+    "print_every_steps": ["10", "${batch_size}"],
     "tracking.experiment": ["swath", "'a b=c'", "sweep-${seed}"],
 }
 
@@ -53,10 +52,7 @@ def commands(draw: st.DrawFn) -> list[str]:
     return overrides
 
 
-OF_THE_WHOLE_SWEEP = [name for name in FIELDS if is_of_the_whole_sweep(name)]
-
-
-def composed_in_full(config_name: str, overrides: list[str]) -> list[RunConfig]:
+def composed_in_full(config_name: str, overrides: list[str]) -> list[JobConfig]:
     """Every job as Hydra's basic sweeper splits it and its launcher composes it."""
     with initialize(version_base="1.3", config_path=None):
         single = [text for text in overrides if "," not in text and "(" not in text]
@@ -64,7 +60,7 @@ def composed_in_full(config_name: str, overrides: list[str]) -> list[RunConfig]:
         params = [f"{key}={value}" for key, value in (base.hydra.sweeper.params or {}).items()]
         parser = OverridesParser.create(GlobalHydra.instance().config_loader())
         (jobs,) = BasicSweeper.split_arguments(parser.parse_overrides([*params, *overrides]), None)
-        return [to_run_config(compose(config_name, list(job))) for job in jobs]
+        return [config_of(compose(config_name, list(job))) for job in jobs]
 
 
 def assert_same(config_name: str, overrides: list[str]) -> None:
@@ -74,15 +70,18 @@ def assert_same(config_name: str, overrides: list[str]) -> None:
         with pytest.raises(ConfigError):
             check_command(config_name, overrides, True, ())
         return
-    if any(len({value_of(config, field) for config in expected}) > 1 for field in OF_THE_WHOLE_SWEEP):
+    if len({job.sweep for job in expected}) > 1 or any("," in text for text in overrides if is_setting(text)):
         with pytest.raises(ConfigError, match="one value expected for the whole sweep"):
             check_command(config_name, overrides, True, ())
         return
-    assert list(check_command(config_name, overrides, True, ()).configs) == expected
+    checked = check_command(config_name, overrides, True, ())
+    assert list(checked.configs) == [job.train for job in expected]
+    assert {checked.sweep} == {job.sweep for job in expected}
 
 
-def value_of(config: RunConfig, field: str) -> object:
-    return next(value for name, value, _ in walk_values(config) if name == field)
+def is_setting(override: str) -> bool:
+    name = override.partition("=")[0]
+    return name in FIELDS and FIELDS[name].scope == "sweep"
 
 
 @settings(max_examples=25, deadline=None)

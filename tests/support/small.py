@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from swath.config import DataConfig, RunConfig
-from swath.config.schema import CheckpointConfig, LanesConfig, TrackingConfig
+from swath.config import DataConfig, SweepConfig, TrainConfig, default_sweep_config
 from swath.datasets import Dataset
 
 CLASSES = tuple("abcdefghij")
@@ -31,24 +30,21 @@ def small_dataset(train: int = 300, test: int = 60, seed: int = 0) -> Dataset:
     )
 
 
-def run_config(**changes: Any) -> RunConfig:
+def run_config(**changes: Any) -> TrainConfig:
     """A configuration of ten images and ten steps, with fields changed."""
-    config = RunConfig(
+    config = TrainConfig(
         batch_size=10,
         learning_rate=1e-6,
         max_steps=10,
         seed=0,
         evaluate_every_steps=0,
         preprocessing="mean_image",
-        data=DataConfig("cifar10", 0, None),
-        tracking=TrackingConfig(None, "swath", 1, None, "best", "none"),
-        fuse=LanesConfig(24, 0),
-        checkpoint=CheckpointConfig(30.0),
-        resume="no",
-        on_failure="continue",
-        retries=0,
-        log_every_steps=100,
-        dry_run=False,
-        device="cpu",
+        data=DataConfig("cifar10", 0),
     )
     return replace(config, **changes)
+
+
+def sweep_config(**changes: Any) -> SweepConfig:
+    """The settings of `conf/base.yaml` without postprocessing, with fields changed."""
+    defaults = default_sweep_config()
+    return replace(defaults, **{"tracking": replace(defaults.tracking, postprocess="off"), **changes})

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from support.small import small_dataset
-from swath.config import RunConfig
+from swath.config import TrainConfig
 from swath.planning import plan_groups, plan_segments
 from swath.training import (
     Evaluate,
@@ -66,7 +66,7 @@ def probed(batch_size: int, lanes: int) -> bool:
 
 
 def train_lanes(
-    configs: Sequence[RunConfig], segment_steps: int = 250, repack: bool = False
+    configs: Sequence[TrainConfig], segment_steps: int = 250, repack: bool = False
 ) -> list[Trained]:
     """Train configurations side by side on the small data set, in one group.
 
@@ -106,6 +106,6 @@ def _trained(segments: Sequence[SegmentResult], lane: int, preprocessing: str) -
     )
 
 
-def train_alone(config: RunConfig, segment_steps: int = 250) -> Trained:
+def train_alone(config: TrainConfig, segment_steps: int = 250) -> Trained:
     """Train one configuration on the small data set."""
     return train_lanes([config], segment_steps)[0]

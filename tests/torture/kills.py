@@ -52,7 +52,7 @@ class Campaign:
 
 def environment(cache: Path) -> dict[str, str]:
     """A user's, with a cache folder of its own."""
-    return {**os.environ, "SWATH_CACHE_DIR": str(cache), "SWATH_AFTERWARDS": "none"}
+    return {**os.environ, "SWATH_CACHE_DIR": str(cache), "SWATH_POSTPROCESS": "off"}
 
 
 def undisturbed(folder: Path, cache: Path) -> float:

@@ -58,7 +58,7 @@ def watched(folder: Path, words: list[str]) -> list[Sample]:
 
 
 def _environment() -> dict[str, str]:
-    return {**os.environ, "SWATH_AFTERWARDS": "none"}
+    return {**os.environ, "SWATH_POSTPROCESS": "off"}
 
 
 def many(configurations: int) -> list[str]:

@@ -1,13 +1,15 @@
-"""What the schema lets through, and what it says of the rest."""
+"""The values that configurations accept, and the messages about the others."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from support.small import run_config
+from support.small import run_config, sweep_config
 
-from swath.config import DataConfig
-from swath.config.schema import TrackingConfig, schema_node, to_run_config
+from swath.config import FIELDS, DataConfig, SweepConfig, TrainConfig, walk_schema, walk_values
+from swath.config.schema import TrackingConfig, build_job, schema_node
 from swath.errors import ConfigError
 
 
@@ -37,9 +39,7 @@ def test_the_smallest_and_largest_float32_are_learning_rates(value: float) -> No
         ("seed", -1),
         ("seed", 2**63),
         ("evaluate_every_steps", -1),
-        ("log_every_steps", 0),
         ("preprocessing", "whiten"),
-        ("device", "gpu"),
     ],
 )
 def test_a_value_outside_its_range_is_named(field: str, value: object) -> None:
@@ -52,7 +52,7 @@ def test_the_largest_seed_is_taken() -> None:
 
 
 def test_all_mistakes_of_a_configuration_come_together() -> None:
-    lines = mistakes(batch_size=0, max_steps=0, data=DataConfig("mnist", -1, None))
+    lines = mistakes(batch_size=0, max_steps=0, data=DataConfig("mnist", -1))
     assert [line.split("=")[0] for line in lines] == [
         "batch_size",
         "max_steps",
@@ -62,66 +62,86 @@ def test_all_mistakes_of_a_configuration_come_together() -> None:
 
 
 def test_a_batch_may_be_as_large_as_what_is_left_for_training() -> None:
-    assert run_config(batch_size=45_000, data=DataConfig("cifar10", 5_000, None)).batch_size == 45_000
-    (line,) = mistakes(batch_size=45_001, data=DataConfig("cifar10", 5_000, None))
+    assert run_config(batch_size=45_000, data=DataConfig("cifar10", 5_000)).batch_size == 45_000
+    (line,) = mistakes(batch_size=45_001, data=DataConfig("cifar10", 5_000))
     assert "at most 45000 images" in line
     assert "data.validation_size=5000" in line
 
 
 def test_validation_images_must_leave_one_for_training() -> None:
-    (line,) = mistakes(data=DataConfig("digits", 1_497, None))
+    (line,) = mistakes(data=DataConfig("digits", 1_497))
     assert "at most 1496 images" in line
 
 
-@pytest.mark.parametrize("uri", ["foo://x", "mlflow.db", "sqlite://", "postgres://u@h/d", "file:///tmp/x"])
+def tracking(uri: str | None) -> TrackingConfig:
+    return replace(sweep_config().tracking, uri=uri)
+
+
+@pytest.mark.parametrize(
+    "uri", ["foo://x", "mlflow.db", "sqlite://", "postgres://u@h/d", "file:///tmp/x", ""]
+)
 def test_a_store_of_an_unknown_kind_is_refused(uri: str) -> None:
-    (line,) = mistakes(tracking=TrackingConfig(uri, "swath", 1, None, "best", "none"))
-    assert "sqlite://, postgresql://" in line
+    with pytest.raises(ConfigError, match="sqlite://, postgresql://"):
+        sweep_config(tracking=tracking(uri))
 
 
 @pytest.mark.parametrize("uri", [None, "sqlite:///x.db", "postgresql+psycopg2://u@h/d", "http://h:5000"])
-def test_stores_of_known_kinds_are_taken(uri: str | None) -> None:
-    assert run_config(tracking=TrackingConfig(uri, "swath", 1, None, "best", "none")).tracking.uri == uri
+def test_stores_of_known_kinds_are_accepted(uri: str | None) -> None:
+    assert sweep_config(tracking=tracking(uri)).tracking.uri == uri
 
 
-@pytest.mark.parametrize("change", [{"batch_size": 1.5}, {"seed": True}, {"max_steps": None}, {"unknown": 1}])
-def test_values_of_another_type_do_not_become_a_configuration(change: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("resume", "anyway"), ("on_failure", "panic"), ("retries", -1), ("print_every_steps", 0)],
+)
+def test_a_setting_outside_its_range_is_named(field: str, value: object) -> None:
+    with pytest.raises(ConfigError, match=f"^{field}={value}: expected "):
+        sweep_config(**{field: value})
+
+
+def test_forcing_a_resume_needs_a_resume() -> None:
+    with pytest.raises(ConfigError, match="force_resume=true: expected together with resume=yes"):
+        sweep_config(force_resume=True)
+    assert sweep_config(force_resume=True, resume="failed").force_resume
+
+
+def test_mistakes_of_both_configurations_come_together() -> None:
+    with pytest.raises(ConfigError) as caught:
+        build_job({**VALUES, "batch_size": 0, "lanes.max": 0})
+    assert [line.split("=")[0] for line in caught.value.mistakes] == ["batch_size", "lanes.max"]
+
+
+@pytest.mark.parametrize(("spelling", "word"), [("True", "yes"), ("false", "no"), ("YES", "yes")])
+def test_other_spellings_of_resume_become_one(spelling: str, word: str) -> None:
+    assert build_job({**VALUES, "resume": spelling}).sweep.resume == word
+
+
+def test_values_become_both_configurations() -> None:
+    job = build_job(VALUES)
+    assert job.train == run_config()
+    assert job.sweep == sweep_config()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("batch_size", 1.5), ("seed", True), ("max_steps", None), ("unknown", 1)]
+)
+def test_the_schema_node_refuses_values_of_another_type(field: str, value: object) -> None:
     with pytest.raises(OmegaConfBaseException):
-        to_run_config({**VALUES, **change})
+        OmegaConf.update(schema_node(), field, value)
 
 
-def test_nested_values_become_a_configuration() -> None:
-    assert to_run_config(VALUES) == run_config()
-
-
-def test_the_schema_node_can_be_filled_in() -> None:
+def test_the_schema_node_has_every_field_and_can_be_filled_in() -> None:
     node = schema_node()
-    node.data.name = "digits"
-    assert node.data.name == "digits"
+    for field, value in VALUES.items():
+        OmegaConf.update(node, field, value)
+    assert {field: OmegaConf.select(node, field) for field in FIELDS} == VALUES
 
 
-VALUES = {
-    "batch_size": 10,
-    "learning_rate": 1e-6,
-    "max_steps": 10,
-    "seed": 0,
-    "evaluate_every_steps": 0,
-    "preprocessing": "mean_image",
-    "data": {"name": "cifar10", "validation_size": 0, "dir": None},
-    "tracking": {
-        "uri": None,
-        "experiment": "swath",
-        "every_steps": 1,
-        "artifacts": None,
-        "models": "best",
-        "afterwards": "none",
-    },
-    "fuse": {"max_lanes": 24, "check": 0},
-    "checkpoint": {"every_s": 30.0},
-    "resume": "no",
-    "on_failure": "continue",
-    "retries": 0,
-    "dry_run": False,
-    "log_every_steps": 100,
-    "device": "cpu",
+def test_no_field_is_in_both_configurations() -> None:
+    names = [name for schema in (TrainConfig, SweepConfig) for name, _ in walk_schema(schema)]
+    assert len(names) == len(set(names)) == len(FIELDS)
+
+
+VALUES: dict[str, Any] = {
+    name: value for config in (run_config(), sweep_config()) for name, value, _ in walk_values(config)
 }

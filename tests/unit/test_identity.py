@@ -1,24 +1,36 @@
 """A fingerprint is what a configuration computes, no more and no less."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from omegaconf import OmegaConf
 from support.small import run_config
 
-from swath.config import DataConfig, RunConfig, computed_values, fingerprint, readable_name, stored_config
-from swath.config.fields import documented
-from swath.config.schema import LanesConfig, TrackingConfig
+from swath.config import (
+    DataConfig,
+    TrainConfig,
+    computed_values,
+    fingerprint,
+    lane_fingerprint,
+    read_stored_config,
+    readable_name,
+    stored_config,
+    translated,
+)
+from swath.config.constraints import Range
+from swath.config.fields import hyperparameter
+from swath.errors import ConfigError
 
 
 @dataclass(frozen=True)
-class LaterConfig(RunConfig):
+class LaterConfig(TrainConfig):
     """The schema of a later version: one more field, whose value 0.0 changes nothing."""
 
-    momentum: float = documented("computed", "momentum", "a number", lambda _: True, added_with_default=0.0)
+    momentum: float = hyperparameter(Range(0), "Momentum.", shared_by="lane", when_absent=0.0)
 
 
-def later(config: RunConfig, momentum: float) -> LaterConfig:
+def later(config: TrainConfig, momentum: float) -> LaterConfig:
     return LaterConfig(**{name: getattr(config, name) for name in vars(config)}, momentum=momentum)
 
 
@@ -35,25 +47,12 @@ def test_fingerprint_is_what_it_was_when_runs_were_stored_with_it() -> None:
         {"seed": 1},
         {"evaluate_every_steps": 5},
         {"preprocessing": "none"},
-        {"data": DataConfig("digits", 0, None)},
-        {"data": DataConfig("cifar10", 1, None)},
+        {"data": DataConfig("digits", 0)},
+        {"data": DataConfig("cifar10", 1)},
     ],
 )
 def test_every_field_that_decides_the_numbers_counts(change: dict[str, Any]) -> None:
     assert fingerprint(run_config(**change)) != fingerprint(run_config())
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"data": DataConfig("cifar10", 0, "elsewhere")},
-        {"tracking": TrackingConfig("sqlite:///x.db", "other", 1, "there", "all", "wait")},
-        {"log_every_steps": 7},
-        {"fuse": LanesConfig(1, 3)},
-    ],
-)
-def test_how_a_run_is_carried_out_does_not_count(change: dict[str, Any]) -> None:
-    assert fingerprint(run_config(**change)) == fingerprint(run_config())
 
 
 def test_learning_rates_that_are_one_float32_are_one_configuration() -> None:
@@ -68,7 +67,7 @@ def test_a_field_added_later_counts_where_it_changes_something() -> None:
     assert fingerprint(later(run_config(), momentum=0.9)) != fingerprint(run_config())
 
 
-def test_computed_values_leave_out_how_a_run_is_carried_out() -> None:
+def test_computed_values_are_the_fields_of_a_train_config() -> None:
     assert list(computed_values(run_config())) == [
         "batch_size",
         "learning_rate",
@@ -81,15 +80,47 @@ def test_computed_values_leave_out_how_a_run_is_carried_out() -> None:
     ]
 
 
-def test_stored_config_names_no_folder_and_no_store() -> None:
-    config = replace(
-        run_config(),
-        data=DataConfig("cifar10", 0, "FOLDER"),
-        tracking=TrackingConfig("sqlite:///STORE", "x", 1, None, "best", "none"),
-    )
-    text = stored_config(config)
-    assert "FOLDER" not in text
-    assert "STORE" not in text
+def test_stored_config_has_the_fields_of_the_configuration_and_no_other() -> None:
+    stored = OmegaConf.to_container(OmegaConf.create(stored_config(run_config())))
+    assert isinstance(stored, dict)
+    assert set(stored) == {"defaults", *(name.split(".")[0] for name in computed_values(run_config()))}
+    assert stored["data"] == {"name": "cifar10", "validation_size": 0}
+
+
+def test_stored_config_is_read_back() -> None:
+    assert read_stored_config(stored_config(run_config()), "config.yaml") == run_config()
+
+
+def test_config_of_an_earlier_version_is_read_although_it_has_removed_fields() -> None:
+    former = "log_every_steps: 5\ndevice: cpu\nfuse: {max_lanes: 3, check: 0}\ntracking: {afterwards: none}\n"
+    assert read_stored_config(stored_config(run_config()) + former, "config.yaml") == run_config()
+
+
+def test_stored_config_with_an_unknown_field_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"config\.yaml: momentum: unknown field"):
+        read_stored_config(stored_config(run_config()) + "momentum: 0.9\n", "config.yaml")
+
+
+@pytest.mark.parametrize(
+    ("former", "now"),
+    [
+        ("fuse.max_lanes=3", ["lanes.max=3"]),
+        ("+fuse.check=3", ["+lanes.verify=3"]),
+        ("tracking.afterwards=none", ["tracking.postprocess=off"]),
+        ("tracking.models=none", ["tracking.log_models=none"]),
+        ("resume=anyway", ["resume=yes", "force_resume=true"]),
+        ("device=cpu", []),
+        ("learning_rate=1e-6", ["learning_rate=1e-6"]),
+    ],
+)
+def test_overrides_of_earlier_versions_are_translated(former: str, now: list[str]) -> None:
+    assert translated(former) == now
+
+
+def test_lane_is_the_same_for_runs_that_differ_in_their_own_fields_only() -> None:
+    assert lane_fingerprint(run_config(max_steps=10)) == lane_fingerprint(run_config(max_steps=500))
+    assert lane_fingerprint(run_config()) == fingerprint(run_config(max_steps=1))  # as in stored tags
+    assert lane_fingerprint(run_config(learning_rate=1.0)) != lane_fingerprint(run_config())
 
 
 def test_a_runs_name_can_be_read() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig, OmegaConf
 
-from hydra_plugins.swath_fused._job_returns import PackedJobReturn
+from hydra_plugins.swath_lanes._job_returns import PackedJobReturn
 
 
 def job(number: int, values: int = 300) -> JobReturn:

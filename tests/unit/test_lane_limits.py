@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from support.small import run_config
 
-from swath.config import RunConfig
+from swath.config import TrainConfig
 from swath.planning import LaneWidths
 from swath.planning.cost import group_bytes
 
@@ -17,7 +17,7 @@ class Probe:
         self.kept = kept
         self.asked: list[int] = []
 
-    def __call__(self, config: RunConfig, lanes: int) -> bool:
+    def __call__(self, config: TrainConfig, lanes: int) -> bool:
         self.asked.append(lanes)
         return lanes in self.kept
 

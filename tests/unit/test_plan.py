@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.small import run_config
 
-from swath.config import RunConfig
+from swath.config import TrainConfig
 from swath.planning import WidthLimit, plan_groups, plan_segments, segment_steps_of
 from swath.planning.lane_groups import SEGMENT_STEPS
 
@@ -19,7 +19,7 @@ run_configs = st.builds(
 groups = st.lists(st.tuples(st.floats(1e-9, 1e-3), st.integers(1, 300)), min_size=1, max_size=5)
 
 
-def shared(config: RunConfig) -> tuple[object, ...]:
+def shared(config: TrainConfig) -> tuple[object, ...]:
     return (config.batch_size, config.seed, config.data, config.preprocessing, config.evaluate_every_steps)
 
 
@@ -33,7 +33,9 @@ workers = st.integers(1, 4)
 
 
 @given(configs=many_configs, max_lanes=limits, workers=workers)
-def test_every_configuration_is_in_one_group(configs: list[RunConfig], max_lanes: int, workers: int) -> None:
+def test_every_configuration_is_in_one_group(
+    configs: list[TrainConfig], max_lanes: int, workers: int
+) -> None:
     runs = [run for group in plan_groups(configs, at_most(max_lanes), workers) for run in group.runs]
     assert sorted(run.job for run in runs) == list(range(len(configs)))
     assert all(run.config == configs[run.job] for run in runs)
@@ -41,7 +43,7 @@ def test_every_configuration_is_in_one_group(configs: list[RunConfig], max_lanes
 
 @given(configs=many_configs, max_lanes=limits, workers=workers)
 def test_no_group_is_wider_than_allowed_or_mixes_programs(
-    configs: list[RunConfig], max_lanes: int, workers: int
+    configs: list[TrainConfig], max_lanes: int, workers: int
 ) -> None:
     for group in plan_groups(configs, at_most(max_lanes), workers):
         assert 1 <= len(group.lanes) <= max_lanes
@@ -49,15 +51,15 @@ def test_no_group_is_wider_than_allowed_or_mixes_programs(
 
 
 @given(configs=many_configs, forbidden=st.sets(st.integers(2, 20)))
-def test_only_usable_widths_are_planned(configs: list[RunConfig], forbidden: set[int]) -> None:
-    def usable(config: RunConfig, wanted: int) -> int:
+def test_only_usable_widths_are_planned(configs: list[TrainConfig], forbidden: set[int]) -> None:
+    def usable(config: TrainConfig, wanted: int) -> int:
         return next(width for width in range(wanted, 0, -1) if width not in forbidden)
 
     assert not forbidden & {len(group.lanes) for group in plan_groups(configs, usable)}
 
 
 @given(configs=many_configs, max_lanes=limits)
-def test_groups_and_lanes_stand_in_the_order_asked_for(configs: list[RunConfig], max_lanes: int) -> None:
+def test_groups_and_lanes_stand_in_the_order_asked_for(configs: list[TrainConfig], max_lanes: int) -> None:
     planned = plan_groups(configs, at_most(max_lanes))
     firsts = [group.lanes[0].runs[0].job for group in planned]
     assert firsts == sorted(firsts)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from swath.analysis.sweeps import find_sweep, run_with
-from swath.config import RunConfig, walk_schema
+from swath.config import TrainConfig, walk_schema
 from swath.tracking import StoredRun, Weights, open_reader, read_weights, schema
 
 FIRST_COLUMNS = ("run_id", "status", "sweep", "sweep_id", "name", "started")
@@ -81,7 +81,7 @@ def typed(field: str, text: str) -> Any:
 
 @cache
 def _types() -> dict[str, Any]:
-    return {name: field.type for name, field, doc in walk_schema(RunConfig) if doc.role == "computed"}
+    return {name: spec.kind for name, spec in walk_schema(TrainConfig)}
 
 
 def _metric_order(name: str) -> tuple[int, str]:

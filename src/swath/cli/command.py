@@ -23,7 +23,7 @@ from swath.cli.screens import BarReporter, PlainReporter, ProgressReporter, Sing
 from swath.cli.summary import print_check, print_line, print_single, print_sweep, resume_command
 from swath.cli.swath import Arguments, question_of
 from swath.cli.validation import CheckedCommand
-from swath.config import AFTERWARDS, from_composed
+from swath.config import POSTPROCESS, train_config_of
 from swath.errors import ConfigError, SwathError
 from swath.execution import SINGLE, Note, RunRequest, RunResult, SweepInfo
 from swath.sweeps import Session, postprocess_sweep, start_postprocessing
@@ -31,8 +31,8 @@ from swath.system import hide_passwords, real_uri
 from swath.tracking import TRACKING_VARIABLE
 
 
-def sweep_task(session: "Session") -> Callable[[DictConfig], float]:
-    """A task function for Hydra that carries `fuse` for its fused launcher.
+def sweep_task(session: "Session", every_steps: int) -> Callable[[DictConfig], float]:
+    """A task function for Hydra that carries `fuse` for its lanes launcher.
 
     Either way a job returns what a sweeper would maximise: the accuracy that ranks it, nan for a run that
     failed. A failure is not raised: the jobs behind it go on, whatever sweeper chose them.
@@ -40,12 +40,12 @@ def sweep_task(session: "Session") -> Callable[[DictConfig], float]:
 
     def task(config: DictConfig) -> float:
         overrides = tuple(HydraConfig.get().overrides.task)
-        (future,) = session.start([RunRequest(from_composed(config), overrides)])
+        (future,) = session.start([RunRequest(train_config_of(config), overrides, every_steps)])
         return _objective(future)
 
     def fuse(configs: Iterable[DictConfig], overrides: Sequence[Sequence[str]]) -> list[Callable[[], float]]:
         requests = [
-            RunRequest(from_composed(config), tuple(filter_overrides(typed)))
+            RunRequest(train_config_of(config), tuple(filter_overrides(typed)), every_steps)
             for config, typed in zip(configs, overrides, strict=True)
         ]
         return [partial(_objective, future) for future in session.start(requests)]
@@ -69,8 +69,10 @@ INTERRUPTED_NOTE = "Interrupted: what is trained now ends after its segment; Ctr
 NO_TERMINAL_WIDTH = 200
 
 
-AFTERWARDS_VARIABLE = "SWATH_AFTERWARDS"
-"""Says when pictures are drawn and models made, where the configuration does not."""
+POSTPROCESS_VARIABLE = "SWATH_POSTPROCESS"
+"""Environment variable: when plots are drawn and models logged, unless the configuration sets it."""
+
+_FORMER_VARIABLE = "SWATH_AFTERWARDS"
 
 
 def run_command(words: Arguments, checked: CheckedCommand, password_overrides: tuple[str, ...]) -> int:
@@ -84,7 +86,7 @@ def run_command(words: Arguments, checked: CheckedCommand, password_overrides: t
     Raises:
       SwathError: a data set or the store cannot be used.
     """
-    _afterwards(checked)
+    _postprocess(checked)
     console = output_console()
     named = words.config_name if checked.config_name != "config" else "ad-hoc"
     sweep_info = SweepInfo(
@@ -99,10 +101,10 @@ def run_command(words: Arguments, checked: CheckedCommand, password_overrides: t
     failure: Exception | None = None
     abandoned = False
     with _screen(checked, sweep_info, console) as screen:
-        session = Session(sweep_info, checked.configs, screen)
+        session = Session(sweep_info, checked.configs, checked.sweep, screen)
         try:
-            hand_to_hydra(words, password_overrides, sweep_task(session))
-            if count := checked.configs[0].fuse.check:
+            hand_to_hydra(words, password_overrides, sweep_task(session, checked.sweep.tracking.every_steps))
+            if count := checked.sweep.lanes.verify:
                 session.tell(Note(f"training up to {count} configurations once more, alone", passing=True))
                 compared = session.check(count)
         except KeyboardInterrupt as interrupt:
@@ -148,32 +150,34 @@ def run_command(words: Arguments, checked: CheckedCommand, password_overrides: t
 
 def _follow_up(session: Session, checked: CheckedCommand, console: Console) -> None:
     """Have pictures drawn and models made, as the configuration asks."""
-    tracking = checked.configs[0].tracking
-    when = _afterwards(checked)
-    parts = (["pictures"] if checked.multirun else []) + ([] if tracking.models == "none" else ["model"])
-    if when == "none" or not parts:
+    log_models = checked.sweep.tracking.log_models
+    when = _postprocess(checked)
+    parts = (["pictures"] if checked.multirun else []) + ([] if log_models == "none" else ["model"])
+    if when == "off" or not parts:
         return
     uri = real_uri(session.store.uri, os.environ.get(TRACKING_VARIABLE)) or session.store.uri
     if when == "background":
-        start_postprocessing(uri, session.sweep_info.sweep_id, tracking.models)
+        start_postprocessing(uri, session.sweep_info.sweep_id, log_models)
         print_line(console, f"Being made in the background, and added to the store: {' and '.join(parts)}.")
         return
     with console.status(f"Making {' and '.join(parts)} ..."):
-        fault = postprocess_sweep(uri, session.sweep_info.sweep_id, tracking.models)
+        fault = postprocess_sweep(uri, session.sweep_info.sweep_id, log_models)
     if fault is not None:
         raise SwathError(f"not all of {' and '.join(parts)} could be made: {fault}")
     print_line(console, f"Added to the store: {' and '.join(parts)}.")
 
 
-def _afterwards(checked: CheckedCommand) -> str:
-    """When pictures are drawn and models made.
+def _postprocess(checked: CheckedCommand) -> str:
+    """When plots are drawn and models logged.
 
     Raises:
-      ConfigError: the environment says something else.
+      ConfigError: an environment variable has an unknown name or value.
     """
-    when = checked.configs[0].tracking.afterwards or os.environ.get(AFTERWARDS_VARIABLE) or "background"
-    if when not in AFTERWARDS:
-        raise ConfigError([f"{AFTERWARDS_VARIABLE}={when}: expected one of {', '.join(AFTERWARDS)}"])
+    if _FORMER_VARIABLE in os.environ:
+        raise ConfigError([f"${_FORMER_VARIABLE} is now ${POSTPROCESS_VARIABLE}"])
+    when = checked.sweep.tracking.postprocess or os.environ.get(POSTPROCESS_VARIABLE) or "background"
+    if when not in POSTPROCESS:
+        raise ConfigError([f"{POSTPROCESS_VARIABLE}={when}: expected one of {', '.join(POSTPROCESS)}"])
     return when
 
 
@@ -184,7 +188,7 @@ def output_console() -> Console:
 
 def _screen(checked: CheckedCommand, sweep_info: SweepInfo, console: Console) -> ProgressReporter:
     if not checked.multirun:
-        return SingleRunReporter()
+        return SingleRunReporter(checked.sweep.print_every_steps)
     progress = Progress(len(checked.configs) if checked.jobs_known else None, checked.swept)
     if console.is_terminal and not console.is_dumb_terminal:
         return BarReporter(sweep_info.sweep, progress, console)

@@ -8,13 +8,14 @@ from swath.cli.command import output_console
 from swath.cli.progress import duration
 from swath.cli.tables import TableData, print_table
 from swath.cli.validation import CheckedCommand
-from swath.config import computed_values
+from swath.config import HEADLINE, computed_values
 from swath.planning import (
     LaneGroup,
     LaneWidths,
     alone,
     memory_for_groups,
     plan_groups,
+    read_verified,
     renumbered,
     store_bytes,
     sweep_s,
@@ -27,14 +28,11 @@ MOST_ROWS = 100
 """Configurations that are listed."""
 
 
-SHOWN_WHERE_NOTHING_IS_SWEPT = ("batch_size", "learning_rate", "max_steps")
-
-
 def print_plan(checked: CheckedCommand) -> None:
     """Print the plan. TensorFlow and MLflow are not loaded, nothing is trained, nothing is written."""
     console = output_console()
     memory_bytes = memory_for_groups(available_bytes())
-    limits = LaneWidths(checked.configs[0].fuse.max_lanes, memory_bytes)
+    limits = LaneWidths(checked.sweep.lanes.max, memory_bytes, read_verified())
     if checked.fused:
         groups, at_a_time = _plan(checked, limits), workers()
     else:  # any other launcher brings one job after the other
@@ -46,16 +44,18 @@ def print_plan(checked: CheckedCommand) -> None:
         _print(console, f"... and {len(checked.configs) - MOST_ROWS} more configurations")
     _print(console, "")
     print_table(console, _groups(groups))
-    if limits.unverified:
+    unverified = limits.unverified(groups) if checked.fused else []
+    if unverified:
         _print(
             console,
-            f"{_count(len(limits.unverified), 'width')} still to be probed on this machine; groups get "
-            "narrower where one does not keep the bits.",
+            f"{_count(len(unverified), 'lane count')} not verified on this machine yet; groups become "
+            "narrower where one is not bit-exact.",
         )
+    bytes_ = store_bytes(checked.configs, checked.sweep.tracking.every_steps)
     _print(
         console,
         f"Estimated from a 2-core AMD EPYC: {duration(sweep_s(groups, at_a_time))} on "
-        f"{_count(workers(), 'core')}, {store_bytes(checked.configs) / 1e6:,.1f} MB in the store "
+        f"{_count(workers(), 'core')}, {bytes_ / 1e6:,.1f} MB in the store "
         f"({_store(checked)}).",
     )
     _print(console, "A dry run: nothing was trained, nothing was written.")
@@ -81,7 +81,7 @@ def _heading(checked: CheckedCommand, groups: list[LaneGroup]) -> str:
 
 
 def _configurations(checked: CheckedCommand, groups: list[LaneGroup]) -> TableData:
-    fields = checked.swept or SHOWN_WHERE_NOTHING_IS_SWEPT
+    fields = checked.swept or HEADLINE
     group_of = {run.job: number for number, group in enumerate(groups, start=1) for run in group.runs}
     rows = []
     for job, config in enumerate(checked.configs[:MOST_ROWS]):
@@ -100,7 +100,7 @@ def _groups(groups: list[LaneGroup]) -> TableData:
 
 
 def _store(checked: CheckedCommand) -> str:
-    uri = checked.configs[0].tracking.uri or os.environ.get(TRACKING_VARIABLE) or "sqlite:///mlflow.db"
+    uri = checked.sweep.tracking.uri or os.environ.get(TRACKING_VARIABLE) or "sqlite:///mlflow.db"
     return hide_passwords(uri)
 
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from swath.analysis import ranking_metric
-from swath.config import computed_values, named_values, readable_name
+from swath.config import FIELDS, computed_values, named_values, readable_name
 from swath.execution import Event, GroupEnded, Planned, RunEnded, RunResult, SegmentDone, StepsDone
-from swath.planning import LANES_DIFFER_IN, LaneGroup, step_s, training_s
+from swath.planning import LaneGroup, step_s, training_s
 
 MOST_FAILURES = 20
 """Failures that are shown when they happen; all of them are counted, and told at the end."""
@@ -126,7 +126,7 @@ class Progress:
 
     def group_name(self, group: LaneGroup) -> str:
         """A group by what is swept and its lanes share: `batch_size=100`."""
-        shared = [name for name in self.swept if name not in LANES_DIFFER_IN]
+        shared = [name for name in self.swept if FIELDS[name].shared_by in ("program", "group")]
         return named_values(computed_values(group.shared), shared) or "lanes"
 
     def summary(self) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from swath.analysis import Verdict, find_sweep, not_reproducible, run_with
-from swath.config import RunConfig, read_stored_config, stored_config
+from swath.config import TrainConfig, read_stored_config, stored_config
 from swath.errors import SwathError
 from swath.sweeps import CannotReproduceError, original_of, stored_overrides
 from swath.tracking import Reader, StoredRun, open_reader, read_bytes, schema
@@ -43,7 +43,7 @@ def note_relocation(reader: Reader) -> None:
         print(line, file=sys.stderr)
 
 
-def selected_config(words: argparse.Namespace) -> RunConfig | None:
+def selected_config(words: argparse.Namespace) -> TrainConfig | None:
     """The config file that a command names; None where each run has its own.
 
     Raises:
@@ -73,7 +73,7 @@ def show(words: argparse.Namespace) -> int:
             status = CANNOT
             continue
         try:
-            original = original_of(reader, run, None, config)
+            original = original_of(reader, run, config)
             ways = list(_ways(run))
         except CannotReproduceError as error:
             print(f"{run.run_id}  cannot be reproduced: {error}")

@@ -29,7 +29,8 @@ class ProgressReporter(AbstractContextManager["ProgressReporter"], Protocol):
 class SingleRunReporter(AbstractContextManager["SingleRunReporter"]):
     """The lines of the tutorial: the training accuracy now and then, the test accuracy, the total time."""
 
-    def __init__(self, output: TextIO | None = None) -> None:
+    def __init__(self, print_every_steps: int, output: TextIO | None = None) -> None:
+        self._every_steps = print_every_steps
         self._output = output or sys.stdout
         self._wait = Console(file=self._output).status("Loading TensorFlow and MLflow ...")
 
@@ -41,9 +42,9 @@ class SingleRunReporter(AbstractContextManager["SingleRunReporter"]):
         match event:
             case Starting() if self._output.isatty():
                 self._wait.start()
-            case StepsDone(config, first_step, accuracies):
+            case StepsDone(_, first_step, accuracies):
                 self._wait.stop()
-                every = config.log_every_steps
+                every = self._every_steps
                 for step in range(-(-first_step // every) * every, first_step + len(accuracies), every):
                     self._print(f"Step {step:5d}: training accuracy {accuracies[step - first_step]:g}")
             case RunEnded(result):

@@ -109,16 +109,16 @@ def print_check(compared: Sequence[tuple[RunResult, bool]], sweep_info: SweepInf
     for result, same in compared:
         if not same:
             name = readable_name(result.config, sweep_info.swept)
-            print_line(console, f"fuse.check: {name} has other bits alone (run {result.run_id})")
+            print_line(console, f"lanes.verify: {name} has other bits alone (run {result.run_id})")
     identical = sum(same for _, same in compared)
     print_line(
-        console, f"fuse.check: {identical} of {len(compared)} identical, bit for bit, when trained alone"
+        console, f"lanes.verify: {identical} of {len(compared)} identical, bit for bit, when trained alone"
     )
 
 
 def resume_command(command: str) -> str:
     """What to type to take up what a command was interrupted in."""
-    words = [word for word in shlex.split(command) if not word.startswith("resume=")]
+    words = [word for word in shlex.split(command) if not word.startswith(("resume=", "force_resume="))]
     return shlex.join([*words, "resume=true"])
 
 

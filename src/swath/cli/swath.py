@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from hydra._internal.utils import get_args_parser
 
-from swath.config import RunConfig, config_folder, walk_schema
+from swath.config import FIELDS, config_folder
 from swath.errors import ConfigError
 from swath.system import hide_password, passwords_in
 from swath.tracking import TRACKING_VARIABLE
@@ -119,9 +119,9 @@ Commands
 def help_text() -> str:
     """Commands, fields with units and ranges, and the named sweeps with one line each."""
     lines = [_HEAD, "Fields that decide the numbers"]
-    lines += _fields("computed")
+    lines += _fields("identity")
     lines += ["", "Fields that decide how a run is carried out"]
-    lines += _fields("run")
+    lines += _fields("sweep")
     lines += ["", "Named sweeps"]
     sweeps = sorted(config_folder("sweeps").glob("*.yaml"))
     width = max((len(path.stem) for path in sweeps), default=0)
@@ -145,12 +145,12 @@ def question_of(name: str, user_folders: Sequence[Path]) -> str:
     return ""
 
 
-def _fields(role: str) -> list[str]:
+def _fields(scope: str) -> list[str]:
     lines = []
-    for name, _, doc in walk_schema(RunConfig):
-        if doc.role == role:
-            lines.append(f"  {name:22} {doc.doc}")
-            lines.append(f"  {'':22}   {doc.expected}")
+    for name, spec in FIELDS.items():
+        if spec.scope == scope:
+            lines.append(f"  {name:27} {spec.help}")
+            lines.append(f"  {'':27}   {spec.expected}")
     return lines
 
 
@@ -179,10 +179,10 @@ def run(arguments: list[str]) -> int:
     checked = check_command(
         words.config_name, list(words.overrides), words.flags.multirun, words.user_folders
     )
-    password_overrides = keep_password(checked.configs[0].tracking.uri)
+    password_overrides = keep_password(checked.sweep.tracking.uri)
     if not words.trains:
         return hand_to_hydra(words, password_overrides, run_nothing)
-    if checked.configs[0].dry_run:
+    if checked.sweep.dry_run:
         from swath.cli.dry_run import print_plan
 
         print_plan(checked)

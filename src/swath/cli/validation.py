@@ -15,13 +15,17 @@ from omegaconf.errors import OmegaConfBaseException
 from swath.config import (
     FIELDS,
     JobComposer,
-    RunConfig,
+    JobConfig,
+    SweepConfig,
+    TrainConfig,
     compose_config,
     config_folder,
     config_of,
     hydra_ready,
     literal_values,
     parse_overrides,
+    removed_choice,
+    removed_key,
     typed_value,
     varying,
     walk_values,
@@ -42,6 +46,12 @@ def override_mistakes(override: Override, group_options: dict[str, list[str]]) -
       group_options: per config group the names of its configs.
     """
     key = override.key_or_group
+    removed = removed_key(key) or next(
+        filter(None, (removed_choice(key, value) for value in literal_values(override))), None
+    )
+    if removed is not None:
+        yield removed
+        return
     if override.is_hydra_override() or override.package is not None:
         return
     if override.is_delete():
@@ -58,16 +68,11 @@ def override_mistakes(override: Override, group_options: dict[str, list[str]]) -
     elif key in FIELDS and isinstance(override.value(), Glob):
         yield f"{override.input_line}: expected {FIELDS[key].expected}"
     elif key in FIELDS:
-        if override.is_sweep_override() and is_of_the_whole_sweep(key):
+        if override.is_sweep_override() and FIELDS[key].scope == "sweep":
             yield f"{override.input_line}: one value expected for the whole sweep"
             return
         for value in literal_values(override):
             yield from value_mistakes(key, value)
-
-
-def is_of_the_whole_sweep(field: str) -> bool:
-    """Whether a field says how a sweep as a whole is carried out, and so cannot differ within it."""
-    return field.startswith(("tracking.", "fuse.")) or field in ("dry_run", "device")
 
 
 def value_mistakes(key: str, value: object) -> Iterator[str]:
@@ -108,11 +113,11 @@ MOST_MISTAKES = 20
 
 _GRID_SWEEPERS = (
     "hydra._internal.core_plugins.basic_sweeper.BasicSweeper",
-    "hydra_plugins.swath_fused.sweeper.FusedSweeper",
+    "hydra_plugins.swath_lanes.sweeper.LanesSweeper",
 )
 
 
-_FUSED_LAUNCHER = "hydra_plugins.swath_fused.launcher.FusedLauncher"
+_LANES_LAUNCHER = "hydra_plugins.swath_lanes.launcher.LanesLauncher"
 
 
 @dataclass(frozen=True)
@@ -123,6 +128,7 @@ class CheckedCommand:
       multirun: whether it is a sweep.
       config_name: the primary config.
       configs: what will be run, in order; only the first of them where another sweeper will choose.
+      sweep: how the command is carried out.
       jobs_known: whether `configs` is complete.
       swept: computed fields that vary, by dotted name.
       fused: whether they are trained side by side.
@@ -131,7 +137,8 @@ class CheckedCommand:
 
     multirun: bool
     config_name: str
-    configs: tuple[RunConfig, ...]
+    configs: tuple[TrainConfig, ...]
+    sweep: SweepConfig
     jobs_known: bool
     swept: tuple[str, ...]
     fused: bool
@@ -167,6 +174,11 @@ def check_command(
             )
             return _checked(base, config_name, [config_of(base)], True)
         if base.hydra.sweeper.get("_target_") not in _GRID_SWEEPERS:
+            _raise_if(
+                f"{name}: one value expected for the whole sweep; a sweeper cannot choose it"
+                for name in base.hydra.sweeper.get("params") or {}
+                if str(name) in FIELDS and FIELDS[str(name)].scope == "sweep"
+            )
             return _checked(base, config_name, [config_of(base)], False, multirun=True)
         params = parse_overrides([f"{k}={v}" for k, v in (base.hydra.sweeper.get("params") or {}).items()])
         _raise_if(m for override in params for m in override_mistakes(override, options))
@@ -177,25 +189,30 @@ def check_command(
 
 
 def _checked(
-    base: DictConfig, name: str, configs: list[RunConfig], known: bool, multirun: bool = False
+    base: DictConfig, name: str, jobs: list[JobConfig], known: bool, multirun: bool = False
 ) -> CheckedCommand:
-    _raise_if(_divided(configs))
-    fused = base.hydra.launcher.get("_target_") == _FUSED_LAUNCHER
+    _raise_if(_divided([job.sweep for job in jobs]))
+    configs = [job.train for job in jobs]
+    fused = base.hydra.launcher.get("_target_") == _LANES_LAUNCHER
     at_a_time = base.hydra.sweeper.get("max_batch_size") or len(configs)
-    return CheckedCommand(multirun, name, tuple(configs), known, varying(configs), fused, at_a_time)
+    return CheckedCommand(
+        multirun, name, tuple(configs), jobs[0].sweep, known, varying(configs), fused, at_a_time
+    )
 
 
-def _divided(configs: list[RunConfig]) -> Iterator[str]:
-    """Fields that hold for a sweep as a whole and that an interpolation has made differ."""
-    first, *others = [{name: value for name, value, _ in walk_values(config)} for config in configs]
-    for name in (name for name in first if is_of_the_whole_sweep(name)):
+def _divided(sweeps: list[SweepConfig]) -> Iterator[str]:
+    """Fields of SweepConfig that an interpolation or a config group has made differ between jobs."""
+    first, *others = [
+        {name: value for name, value, _ in walk_values(sweep)} for sweep in dict.fromkeys(sweeps)
+    ]
+    for name in first:
         values = {str(entry[name]) for entry in (first, *others)}
         if len(values) > 1:
             yield f"{name}: one value expected for the whole sweep; found {', '.join(sorted(values))}"
 
 
-def _jobs(config_name: str, overrides: list[Override], hydra_lines: list[str]) -> list[RunConfig]:
-    """Every job's configuration, in the order of Hydra's basic sweeper."""
+def _jobs(config_name: str, overrides: list[Override], hydra_lines: list[str]) -> list[JobConfig]:
+    """Every job's configurations, in the order of Hydra's basic sweeper."""
     _raise_if(
         f"{override.input_line}: an interval is for a sweeper that chooses values; expected values, for "
         f"example {override.key_or_group}=50,100"

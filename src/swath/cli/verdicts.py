@@ -40,14 +40,13 @@ def verdicts(words: argparse.Namespace) -> int:
     """
     reader = open_reader(words.uri)
     config = selected_config(words)
-    data_dir = None if words.data_dir is None else str(words.data_dir)
     lines: list[tuple[str, Verdict | Original]] = []
     for typed, run in selected_runs(reader, words):
         if isinstance(run, Verdict):
             lines.append((typed, run))
             continue
         try:
-            lines.append((run.run_id, original_of(reader, run, data_dir, config)))
+            lines.append((run.run_id, original_of(reader, run, config)))
         except CannotReproduceError as error:
             lines.append((run.run_id, not_reproducible(str(error))))
     note_relocation(reader)
@@ -74,7 +73,9 @@ def _trained(
     steps = sum(original.config.max_steps for original in originals)
     try:
         with tqdm(total=steps, unit=" steps", desc="training again", leave=False, disable=None) as bar:
-            found = _verdicts(Repeater(sweep_info, recorder, _Counting(bar)), lines, words.rtol)
+            found = _verdicts(
+                Repeater(sweep_info, recorder, _Counting(bar), words.data_dir), lines, words.rtol
+            )
         if tracker is not None:
             _record(tracker, found)
     finally:
@@ -108,7 +109,7 @@ def _verdicts(
         checked.append((name, entry))
     todo = [entry for _, entry in checked if isinstance(entry, Original)]
     try:
-        repeated = iter(repeater.repeat([entry.config for entry in todo]) if todo else ())
+        repeated = iter(repeater.repeat(todo) if todo else ())
     finally:
         repeater.stop()
     found: list[tuple[str, Verdict, RunResult | None]] = []

@@ -1,5 +1,6 @@
 """Configs composed with Hydra and brought to the schema's types, without running or writing anything."""
 
+import re
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -17,12 +18,9 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from swath.config.fields import FieldDoc, nested, walk_schema
-from swath.config.schema import RunConfig, from_plain, schema_node
+from swath.config.removed import removed_key
+from swath.config.schema import FIELDS, JobConfig, TrainConfig, build, build_job, schema_node
 from swath.errors import ConfigError
-
-FIELDS: dict[str, FieldDoc] = {name: doc for name, _, doc in walk_schema(RunConfig)}
-
 
 BUNDLED = Path(__file__).resolve().parent / "bundled"
 """Where the wheel puts the folders `conf` and `sweeps`."""
@@ -43,7 +41,16 @@ def compose_config(config_name: str, lines: list[str]) -> DictConfig:
     try:
         return compose(config_name, lines, return_hydra_config=True)
     except HydraException as error:
-        raise ConfigError([one_line(error)]) from error
+        raise ConfigError([_unknown_field(config_name, error) or one_line(error)]) from error
+
+
+def _unknown_field(config_name: str, error: Exception) -> str | None:
+    """The line about a field in a config file that does not exist, where that is why Hydra refuses it."""
+    text = one_line(error)
+    found = re.search(r"full_key: (\S+)", text)
+    if found is None or "ConfigKeyError" not in text:
+        return None
+    return removed_key(found[1]) or f"{config_name}: unknown field {found[1]}"
 
 
 class hydra_ready:  # noqa: N801  used like a function
@@ -57,17 +64,26 @@ class hydra_ready:  # noqa: N801  used like a function
         GlobalHydra.instance().clear()
 
 
-def config_of(composed: DictConfig) -> RunConfig:
-    """The checked configuration in a composed config.
+def config_of(composed: DictConfig) -> JobConfig:
+    """The checked configurations in a composed config.
 
     Raises:
       ConfigError: values are missing, have another type, or are out of range.
     """
-    return build_config(flat_values(composed))
+    return build_job(flat_values(composed))
+
+
+def train_config_of(composed: DictConfig) -> TrainConfig:
+    """The checked TrainConfig in a composed config; the fields of SweepConfig are ignored.
+
+    Raises:
+      ConfigError: values are missing, have another type, or are out of range.
+    """
+    return build(TrainConfig, flat_values(composed))
 
 
 def flat_values(composed: DictConfig) -> dict[str, Any]:
-    """The values of a composed config by dotted name, converted to the schema's types.
+    """The values of a composed config by dotted name, converted to the declared types.
 
     Raises:
       ConfigError: a value is missing, or has another type.
@@ -79,9 +95,9 @@ def flat_values(composed: DictConfig) -> dict[str, Any]:
         node = OmegaConf.merge(schema_node(), resolved)
     except OmegaConfBaseException as error:
         raise ConfigError([one_line(error)]) from error
-    for name, doc in FIELDS.items():
+    for name, spec in FIELDS.items():
         if OmegaConf.is_missing(*_parent(node, name)):
-            mistakes.append(f"{name}: no value; expected {doc.expected}")
+            mistakes.append(f"{name}: no value; expected {spec.expected}")
         else:
             values[name] = OmegaConf.select(node, name)
     if mistakes:
@@ -94,15 +110,6 @@ def _parent(node: Any, name: str) -> tuple[Any, str]:
     for group in groups:
         node = node[group]
     return node, leaf
-
-
-def build_config(values: dict[str, Any]) -> RunConfig:
-    """The configuration of values by dotted name, of the schema's types.
-
-    Raises:
-      ConfigError: values are out of range.
-    """
-    return from_plain(nested(values))
 
 
 def one_line(error: Exception) -> str:
@@ -140,8 +147,8 @@ class JobComposer:
         self._line = cache(_read_line)
         self._composed = cache(self._compose)
 
-    def config(self, overrides: Sequence[str]) -> RunConfig:
-        """The checked configuration of one job.
+    def config(self, overrides: Sequence[str]) -> JobConfig:
+        """The checked configurations of one job.
 
         Raises:
           ConfigError: with every mistake in it.
@@ -149,11 +156,11 @@ class JobComposer:
         lines = {text: self._line(text) for text in overrides}
         groups = tuple(text for text, line in lines.items() if line.field is None)
         if any(line.interpolation for line in lines.values()):
-            return build_config(self._compose(tuple(overrides))[0])
+            return build_job(self._compose(tuple(overrides))[0])
         values, interpolated = self._composed(groups)
         if interpolated:
-            return build_config(self._compose(tuple(overrides))[0])
-        return build_config(values | {line.field: line.value for line in lines.values() if line.field})
+            return build_job(self._compose(tuple(overrides))[0])
+        return build_job(values | {line.field: line.value for line in lines.values() if line.field})
 
     def _compose(self, overrides: tuple[str, ...]) -> tuple[dict[str, Any], bool]:
         composed = compose_config(self._config_name, [*self._common, *overrides])

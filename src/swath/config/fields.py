@@ -1,85 +1,154 @@
-"""What a field of the configuration says about itself: its role, unit, range and first value."""
+"""Fields of configurations: one declaration per field, and everything that is derived from it."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import cache
+from typing import Any, Literal, Union, cast, get_args, get_origin
 
 from omegaconf import MISSING
 
-Role = Literal["computed", "run"]
-"""`computed`: the value decides the numbers of a run. `run`: it decides how the run is carried out."""
+from swath.config.constraints import Constraint
 
+Scope = Literal["identity", "sweep"]
+"""`identity`: the value decides the numbers of a run. `sweep`: it decides how a command is carried out."""
+
+Level = Literal["program", "group", "lane", "run"]
+"""What shares one value of a field: all groups of a compiled program, all lanes of a group, all runs of a
+lane, or nothing (each run has its own)."""
+
+LEVELS: tuple[Level, ...] = ("program", "group", "lane", "run")
+
+REQUIRED = object()
+"""Marks a field that every store has; see `FieldSpec.when_absent`."""
 
 _METADATA_KEY = "swath"
 
 
-_FROM_THE_START = object()
-
-
 @dataclass(frozen=True)
-class FieldDoc:
-    """What stands beside a field in the schema.
+class FieldSpec:
+    """The declaration of a field.
 
     Attributes:
-      role: whether the value decides the numbers or only how the run is carried out.
-      doc: one sentence, without a full stop.
-      expected: the values that are allowed, as an error message says them.
-      allows: whether a value of the right type is allowed.
-      added_with_default: for a field that a later version added: the value with which runs are what
-        they were before; the fingerprint leaves the field out where it has this value.
+      constraint: the allowed values.
+      help: one sentence.
+      scope: `identity` or `sweep`.
+      unit: of a number, in the plural; empty without one.
+      shared_by: the widest unit of training that has one value of the field (identity fields).
+      when_absent: the value of the field in stores that were written before it existed. The fingerprint
+        leaves the field out where it has this value. `REQUIRED` for a field of the first version.
+      shape: whether the value decides the shapes of tensors, and so the kernels that compute a step.
+      repeats: whether runs that differ only in this field repeat one configuration.
+      headline: whether the field names a configuration where nothing varies.
+      log_scale: whether an axis over the field is logarithmic.
+      label: the name of the field on an axis; empty for its own name.
     """
 
-    role: Role
-    doc: str
-    expected: str
-    allows: Callable[[Any], bool]
-    added_with_default: Any = _FROM_THE_START
+    constraint: Constraint
+    help: str
+    scope: Scope
+    unit: str = ""
+    shared_by: Level = "run"
+    when_absent: Any = REQUIRED
+    shape: bool = False
+    repeats: bool = False
+    headline: bool = False
+    log_scale: bool = False
+    label: str = ""
+    kind: type = str
+    optional: bool = False
+
+    def allows(self, value: Any) -> bool:
+        """Whether a value of the right type is allowed."""
+        return self.optional if value is None else self.constraint.allows(value)
+
+    @property
+    def expected(self) -> str:
+        """The allowed values as a phrase for error messages and help."""
+        return self.constraint.expected(self.kind, self.unit)
 
     def counts_for_identity(self, value: object) -> bool:
         """Whether `value` of this field is part of a configuration's fingerprint."""
-        return self.role == "computed" and value != self.added_with_default
-
-    @property
-    def value_before(self) -> Any:
-        """The value that the field has where it is not given; None for a field that was always there."""
-        return None if self.added_with_default is _FROM_THE_START else self.added_with_default
+        return self.scope == "identity" and value != self.when_absent
 
 
-def documented(
-    role: Role,
-    doc: str,
-    expected: str,
-    allows: Callable[[Any], bool],
-    added_with_default: object = _FROM_THE_START,
-) -> Any:
-    """A dataclass field without a value (values stand in `conf/`) that carries a `FieldDoc`."""
-    spec = FieldDoc(role, doc, expected, allows, added_with_default)
+def hyperparameter(constraint: Constraint, help: str, *, shared_by: Level, **details: Any) -> Any:  # noqa: A002
+    """Declare a field that decides the numbers of a run. Its value stands in `conf/`.
+
+    Args:
+      constraint: the allowed values.
+      help: one sentence.
+      shared_by: see `FieldSpec`.
+      **details: further attributes of `FieldSpec`.
+    """
+    spec = FieldSpec(constraint, help, "identity", shared_by=shared_by, **details)
     return dataclasses.field(default=MISSING, metadata={_METADATA_KEY: spec})
 
 
-def walk_schema(schema: type, prefix: str = "") -> Iterator[tuple[str, dataclasses.Field[Any], FieldDoc]]:
-    """Every leaf of a schema as (dotted name, dataclass field, its `FieldDoc`), in source order."""
+def setting(constraint: Constraint, help: str, unit: str = "") -> Any:  # noqa: A002
+    """Declare a field that decides how a command is carried out. Its value stands in `conf/`.
+
+    Args:
+      constraint: the allowed values.
+      help: one sentence.
+      unit: of a number, in the plural.
+    """
+    return dataclasses.field(
+        default=MISSING, metadata={_METADATA_KEY: FieldSpec(constraint, help, "sweep", unit)}
+    )
+
+
+def declared(field: "dataclasses.Field[Any]") -> FieldSpec:
+    """The declaration of a leaf."""
+    kind, optional = _plain_type(field.type)
+    spec: FieldSpec = field.metadata[_METADATA_KEY]
+    return dataclasses.replace(spec, kind=kind, optional=optional)
+
+
+def walk_schema(schema: type) -> Iterator[tuple[str, FieldSpec]]:
+    """Every leaf of a schema as (dotted name, declaration), in source order."""
     for field in dataclasses.fields(schema):
         if _METADATA_KEY in field.metadata:
-            yield prefix + field.name, field, field.metadata[_METADATA_KEY]
+            yield field.name, declared(field)
         else:
             assert isinstance(field.type, type), "nested schemas are written as classes"
-            yield from walk_schema(field.type, f"{prefix}{field.name}.")
+            yield from ((f"{field.name}.{name}", spec) for name, spec in walk_schema(field.type))
 
 
-def walk_values(config: object) -> Iterator[tuple[str, Any, FieldDoc]]:
-    """Every leaf of a configuration as (dotted name, value, its `FieldDoc`), in source order."""
-    for name, _, doc in walk_schema(type(config)):
+@cache
+def _walked(schema: Any) -> tuple[tuple[str, FieldSpec], ...]:
+    return tuple(walk_schema(schema))
+
+
+def _plain_type(annotation: Any) -> tuple[type, bool]:
+    """(type, whether None is allowed) of an annotation."""
+    if get_origin(annotation) is Union:
+        (kind,) = [entry for entry in get_args(annotation) if entry is not type(None)]
+        return kind, True
+    return annotation, False
+
+
+def walk_values(config: Any) -> Iterator[tuple[str, Any, FieldSpec]]:
+    """Every leaf of a configuration as (dotted name, value, declaration), in source order."""
+    for name, spec in _walked(cast(Hashable, type(config))):
         value: Any = config
         for part in name.split("."):
             value = getattr(value, part)
-        yield name, value, doc
+        yield name, value, spec
 
 
 def computed_values(config: object) -> dict[str, Any]:
     """The fields that decide a run's numbers, by dotted name: `{"batch_size": 100, "data.name": ...}`."""
-    return {name: value for name, value, doc in walk_values(config) if doc.role == "computed"}
+    return {name: value for name, value, spec in walk_values(config) if spec.scope == "identity"}
+
+
+def shared_values(config: object, level: Level) -> tuple[tuple[str, Any], ...]:
+    """The values that all runs at a level have in common, as a key.
+
+    Two configurations belong to the same program, group or lane where these keys are equal.
+    """
+    levels = LEVELS[: LEVELS.index(level) + 1]
+    return tuple((name, value) for name, value, spec in walk_values(config) if spec.shared_by in levels)
 
 
 def named_values(values: Mapping[str, Any], fields: Sequence[str]) -> str:
@@ -105,6 +174,10 @@ def varying(configs: Sequence[object]) -> tuple[str, ...]:
     return tuple(field for field in values[0] if len({entry[field] for entry in values}) > 1)
 
 
-def field_mistake(name: str, value: object, doc: FieldDoc) -> str | None:
-    """The line that says why `value` is not allowed for the field, or None where it is."""
-    return None if doc.allows(value) else f"{name}={value}: expected {doc.expected}"
+def field_mistakes(config: object) -> list[str]:
+    """A line for each value of a configuration that its field does not allow."""
+    return [
+        f"{name}={value}: expected {spec.expected}"
+        for name, value, spec in walk_values(config)
+        if not spec.allows(value)
+    ]

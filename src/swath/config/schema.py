@@ -1,253 +1,88 @@
-"""The configuration of one run: its fields, their types, units and ranges."""
+"""The two kinds of configuration: what a run computes (TrainConfig), and how a command runs (SweepConfig)."""
 
 import dataclasses
-import math
-import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any, Optional, TypeVar
 
 from omegaconf import MISSING, DictConfig, OmegaConf
 
-from swath.config.fields import documented, field_mistake, walk_values
+from swath.config.constraints import Choice, Flag, Range, Text
+from swath.config.fields import FieldSpec, declared, field_mistakes, hyperparameter, setting, walk_schema
 from swath.datasets import DATASETS
 from swath.errors import ConfigError
 
 SCHEMA_VERSION = "1"
-"""Raised when a field's meaning changes; a field that is merely added keeps it."""
-
-
-PREPROCESSINGS = ("mean_image", "none", "standardize")
-
+"""Raised when the meaning of a field changes. A new field leaves it as it is."""
 
 LARGEST_SEED = 2**63 - 1
 
-
-MODELS = ("best", "all", "none")
-
-
-AFTERWARDS = ("background", "wait", "none")
-
-
-ON_FAILURE = ("continue", "stop")
-
-
-RESUMES = ("no", "yes", "failed", "anyway")
-
-
-SAME_AS = {"true": "yes", "false": "no"}
-"""YAML's and Hydra's words for two of `RESUMES`; YAML reads `yes` as `true`."""
-
+POSTPROCESS = ("background", "wait", "off")
 
 TRACKING_SCHEMES = ("sqlite", "postgresql", "mysql", "mssql", "http", "https")
 
 
-def as_float32(value: float) -> float:
-    """The nearest float32 of `value`, as a Python float; infinite where float32 cannot hold it."""
-    try:
-        return float(struct.unpack("<f", struct.pack("<f", value))[0])
-    except OverflowError:
-        return math.copysign(math.inf, value)
-
-
-def _is_learning_rate(value: float) -> bool:
-    rounded = as_float32(value)
-    return math.isfinite(rounded) and rounded > 0
-
-
-def _is_tracking_uri(value: str | None) -> bool:
-    if value is None:
-        return True
-    scheme, separator, rest = value.partition("://")
-    return bool(separator and rest) and scheme.split("+")[0] in TRACKING_SCHEMES
-
-
 @dataclass(frozen=True)
 class DataConfig:
-    """Which images a run sees, and where they are looked for."""
+    """The images of a run."""
 
-    name: str = documented(
-        "computed",
-        "data set",
-        f"one of {', '.join(DATASETS)}",
-        lambda value: value in DATASETS,
-    )
-    validation_size: int = documented(
-        "computed",
-        "training images held back for validation, the last ones of the set",
-        "a whole number of images from 0 to the training images less 1",
-        lambda value: value >= 0,
-    )
-    dir: Optional[str] = documented(  # noqa: UP045  OmegaConf reads this spelling in every version
-        "run",
-        "folder that holds the images; without it $SWATH_DATA_DIR, the user's cache, a download",
-        "a folder",
-        lambda value: value != "",
+    name: str = hyperparameter(Choice(tuple(DATASETS)), "Data set.", shared_by="program")
+    validation_size: int = hyperparameter(
+        Range(0, at_most="the training images less 1"),
+        "Training images held back for validation (the last ones of the data set).",
+        unit="images",
+        shared_by="program",
     )
 
 
 @dataclass(frozen=True)
-class TrackingConfig:
-    """Where MLflow keeps what a run leaves behind."""
-
-    uri: Optional[str] = documented(  # noqa: UP045
-        "run",
-        "MLflow store; without it $MLFLOW_TRACKING_URI, else mlflow.db in the working folder",
-        f"an address that begins with {', '.join(s + '://' for s in TRACKING_SCHEMES)}",
-        _is_tracking_uri,
-    )
-    experiment: str = documented(
-        "run", "MLflow experiment", "a name that is not empty", lambda value: bool(value.strip())
-    )
-    every_steps: int = documented(
-        "run",
-        "steps between two whose accuracy and loss are stored; the first and the last always are",
-        "a whole number of steps from 1 up",
-        lambda value: value >= 1,
-    )
-    artifacts: Optional[str] = documented(  # noqa: UP045
-        "run",
-        "where a new experiment keeps its artifacts; without it where the store says (mlruns/)",
-        "a folder or an address",
-        lambda value: value != "",
-    )
-    models: str = documented(
-        "run",
-        "runs of a sweep whose weights are kept as an MLflow model too",
-        f"one of {', '.join(MODELS)}",
-        lambda value: value in MODELS,
-    )
-    afterwards: Optional[str] = documented(  # noqa: UP045
-        "run",
-        "when pictures are drawn and models are made: after the command, by a process that nobody waits "
-        "for; at its end; or not at all; without it what $SWATH_AFTERWARDS says, else in the background",
-        f"one of {', '.join(AFTERWARDS)}",
-        lambda value: value is None or value in AFTERWARDS,
-    )
-
-
-@dataclass(frozen=True)
-class LanesConfig:
-    """How configurations are trained side by side."""
-
-    max_lanes: int = documented(
-        "run",
-        "most configurations trained side by side in one program",
-        "a whole number of lanes from 1 up",
-        lambda value: value >= 1,
-    )
-    check: int = documented(
-        "run",
-        "configurations, drawn at random, that are trained once more, alone, and compared bit for bit",
-        "a whole number of configurations from 0 up",
-        lambda value: value >= 0,
-    )
-
-
-@dataclass(frozen=True)
-class CheckpointConfig:
-    """How often a training that takes long is kept, to be taken up where it stands."""
-
-    every_s: float = documented(
-        "run",
-        "seconds between two checkpoints of a lane group",
-        "a number of seconds above 0",
-        lambda value: value > 0,
-    )
-
-
-@dataclass(frozen=True)
-class RunConfig:
-    """One run: everything that decides its numbers, and how it is carried out.
+class TrainConfig:
+    """Everything that decides the numbers of one run. Its fields may be swept.
 
     Raises:
-      ConfigError: a value is outside its range; all such values are named together.
+      ConfigError: values are out of range; one line for each.
     """
 
-    batch_size: int = documented(
-        "computed",
-        "images drawn, with replacement, for each step",
-        "a whole number of images from 1 to the training images less data.validation_size",
-        lambda value: value >= 1,
+    batch_size: int = hyperparameter(
+        Range(1, at_most="the training images less data.validation_size"),
+        "Images per step, drawn with replacement.",
+        unit="images",
+        shared_by="group",
+        shape=True,
+        headline=True,
+        label="batch size (images)",
     )
-    learning_rate: float = documented(
-        "computed",
-        "factor of the gradient in each update",
-        "a number above 0 that float32 can hold",
-        _is_learning_rate,
+    learning_rate: float = hyperparameter(
+        Range(above=0, float32=True),
+        "Factor of the gradient in each update.",
+        shared_by="lane",
+        headline=True,
+        log_scale=True,
+        label="learning rate",
     )
-    max_steps: int = documented(
-        "computed", "updates of the weights", "a whole number of steps from 1 up", lambda value: value >= 1
+    max_steps: int = hyperparameter(
+        Range(1), "Updates of the weights.", unit="steps", shared_by="run", headline=True, label="steps"
     )
-    seed: int = documented(
-        "computed",
-        "which sequence of batches is drawn",
-        f"a whole number from 0 to {LARGEST_SEED}",
-        lambda value: 0 <= value <= LARGEST_SEED,
+    seed: int = hyperparameter(
+        Range(0, most=LARGEST_SEED), "Seed of the batch sequence.", shared_by="group", repeats=True
     )
-    evaluate_every_steps: int = documented(
-        "computed",
-        "steps between two evaluations on the validation images, 0 for one at the end",
-        "a whole number of steps from 0 up",
-        lambda value: value >= 0,
+    evaluate_every_steps: int = hyperparameter(
+        Range(0),
+        "Evaluate on the validation images every N steps; 0 for once at the end.",
+        unit="steps",
+        shared_by="group",
     )
-    preprocessing: str = documented(
-        "computed",
-        "what is subtracted from, and divides, each pixel",
-        f"one of {', '.join(PREPROCESSINGS)}",
-        lambda value: value in PREPROCESSINGS,
+    preprocessing: str = hyperparameter(
+        Choice(("mean_image", "none", "standardize")), "Input normalization.", shared_by="program"
     )
     data: DataConfig = MISSING
-    tracking: TrackingConfig = MISSING
-    fuse: LanesConfig = MISSING
-    checkpoint: CheckpointConfig = MISSING
-    resume: str = documented(
-        "run",
-        "take up what an earlier command was cut off in: what has not finished, what has failed, or, where "
-        "numbers could differ since, all the same",
-        f"one of {', '.join(RESUMES)}",
-        lambda value: value.lower() in (*RESUMES, *SAME_AS),
-    )
-    on_failure: str = documented(
-        "run",
-        "what becomes of the other configurations when one fails",
-        f"one of {', '.join(ON_FAILURE)}",
-        lambda value: value in ON_FAILURE,
-    )
-    retries: int = documented(
-        "run",
-        "times that a configuration is tried again whose failure can pass, such as a full disk; not one that "
-        "diverges",
-        "a whole number of times from 0 up",
-        lambda value: value >= 0,
-    )
-    log_every_steps: int = documented(
-        "run",
-        "steps between two lines on the screen of a single run",
-        "a whole number of steps from 1 up",
-        lambda value: value >= 1,
-    )
-    dry_run: bool = documented(
-        "run",
-        "show what would be trained, how long it would take and what it would store; do nothing",
-        "true or false",
-        lambda value: True,
-    )
-    device: str = documented("run", "device that computes", "cpu", lambda value: value == "cpu")
 
     def __post_init__(self) -> None:
-        mistakes = [field_mistake(*entry) for entry in walk_values(self)]
-        found = [mistake for mistake in mistakes if mistake is not None]
-        if found or (found := self._size_mistakes()):
-            raise ConfigError(found)
-
-    @property
-    def resumes(self) -> str:
-        """One of `RESUMES`, however it was written."""
-        word = self.resume.lower()
-        return SAME_AS.get(word, word)
+        if mistakes := field_mistakes(self) or self._size_mistakes():
+            raise ConfigError(mistakes)
 
     def _size_mistakes(self) -> list[str]:
-        """Mistakes between fields that are each in range: sizes that the data set does not have."""
+        """Values that are in range one by one, but need more images than the data set has."""
         declared = DATASETS[self.data.name].train_images
         left = declared - self.data.validation_size
         if left < 1:
@@ -264,11 +99,137 @@ class RunConfig:
         return []
 
 
-def schema_node(schema: type = RunConfig) -> DictConfig:
+@dataclass(frozen=True)
+class DataSourceConfig:
+    """Where the images are."""
+
+    dir: Optional[str] = setting(  # noqa: UP045  OmegaConf reads this spelling in every version
+        Text("a folder"), "Folder of the images; null for $SWATH_DATA_DIR, the cache, or a download."
+    )
+
+
+@dataclass(frozen=True)
+class TrackingConfig:
+    """What MLflow stores, and where."""
+
+    uri: Optional[str] = setting(  # noqa: UP045
+        Text("an address", TRACKING_SCHEMES),
+        "MLflow store; null for $MLFLOW_TRACKING_URI, else mlflow.db in the working folder.",
+    )
+    experiment: str = setting(Text("a name that is not empty"), "MLflow experiment.")
+    every_steps: int = setting(
+        Range(1), "Log metrics every N steps; the first and last step are always logged.", "steps"
+    )
+    artifact_location: Optional[str] = setting(  # noqa: UP045
+        Text("a folder or an address"),
+        "Artifacts of a new experiment; null for the store's default (mlruns/).",
+    )
+    log_models: str = setting(
+        Choice(("best", "all", "none")), "Runs of a sweep whose weights are also logged as an MLflow model."
+    )
+    postprocess: Optional[str] = setting(  # noqa: UP045
+        Choice(POSTPROCESS, {"false": "off"}),
+        "When to draw plots and log models; null for $SWATH_POSTPROCESS, else background.",
+    )
+
+
+@dataclass(frozen=True)
+class LanesConfig:
+    """How configurations are trained together."""
+
+    max: int = setting(Range(1), "Most configurations trained together in one program.", "lanes")
+    verify: int = setting(
+        Range(0),
+        "Configurations, drawn at random, to train again alone and compare bit by bit.",
+        "configurations",
+    )
+
+
+@dataclass(frozen=True)
+class CheckpointConfig:
+    """How often training is saved."""
+
+    every_s: float = setting(Range(above=0), "Seconds between two checkpoints of a lane group.", "seconds")
+
+
+@dataclass(frozen=True)
+class SweepConfig:
+    """How a command is carried out. There is one per command, so its fields cannot be swept.
+
+    Raises:
+      ConfigError: values are out of range; one line for each.
+    """
+
+    data: DataSourceConfig = MISSING
+    tracking: TrackingConfig = MISSING
+    lanes: LanesConfig = MISSING
+    checkpoint: CheckpointConfig = MISSING
+    # YAML reads an unquoted yes as true, so both spellings are accepted.
+    resume: str = setting(
+        Choice(("no", "yes", "failed"), {"true": "yes", "false": "no"}),
+        "Resume an interrupted sweep: unfinished runs (yes) or failed runs only (failed).",
+    )
+    force_resume: bool = setting(
+        Flag(), "Resume even if the environment changed and results may not be bit-identical."
+    )
+    on_failure: str = setting(
+        Choice(("continue", "stop")), "Whether the other runs continue or stop after one fails."
+    )
+    retries: int = setting(
+        Range(0),
+        "Retries per run after a transient failure such as a full disk. Divergence is not retried.",
+        "times",
+    )
+    print_every_steps: int = setting(Range(1), "Print progress every N steps (single runs only).", "steps")
+    dry_run: bool = setting(Flag(), "Show the plan, its time and its size; train nothing.")
+
+    def __post_init__(self) -> None:
+        mistakes = field_mistakes(self)
+        if not mistakes and self.force_resume and self.resume == "no":
+            mistakes = ["force_resume=true: expected together with resume=yes or resume=failed"]
+        if mistakes:
+            raise ConfigError(mistakes)
+
+
+@dataclass(frozen=True)
+class JobConfig:
+    """What one composed config holds.
+
+    Attributes:
+      train: what the run computes.
+      sweep: how the command is carried out.
+    """
+
+    train: TrainConfig
+    sweep: SweepConfig
+
+
+@dataclass(frozen=True)
+class _DataNode(DataSourceConfig, DataConfig):
+    """The node `data` of a composed config."""
+
+
+@dataclass(frozen=True)
+class _ConfigNode(SweepConfig, TrainConfig):
+    """A composed config: the fields of both kinds side by side."""
+
+    data: _DataNode = MISSING
+
+
+FIELDS: dict[str, FieldSpec] = {
+    **dict(walk_schema(TrainConfig)),
+    **dict(walk_schema(SweepConfig)),
+}
+"""Every field by dotted name."""
+
+
+def schema_node(schema: type = _ConfigNode) -> DictConfig:
     """A typed config node without values, for `schema` and every schema nested in it.
 
-    OmegaConf makes the node of a frozen dataclass read-only, which would keep Hydra from filling it in;
-    the objects that come out of it are frozen all the same.
+    OmegaConf makes the node of a frozen dataclass read-only, which would keep Hydra from filling it in.
+
+    Args:
+      schema: a dataclass.
     """
     node: DictConfig = OmegaConf.structured(schema)
     OmegaConf.set_readonly(node, False)
@@ -278,42 +239,46 @@ def schema_node(schema: type = RunConfig) -> DictConfig:
     return node
 
 
-def to_run_config(values: dict[str, Any] | DictConfig) -> RunConfig:
-    """The checked configuration that `values` describe.
+_Config = TypeVar("_Config")
+
+
+def build_job(values: Mapping[str, Any]) -> JobConfig:
+    """The two configurations that values describe.
 
     Args:
-      values: nested, with exactly the schema's fields.
+      values: of every field, by dotted name, of the declared types.
 
     Raises:
-      ConfigError: a value is outside its range.
-      omegaconf.errors.OmegaConfBaseException: a field is missing or unknown, or a value has another type.
+      ConfigError: values are out of range; those of both configurations are reported together.
     """
-    merged = OmegaConf.merge(schema_node(), values)
-    assert isinstance(merged, DictConfig)
-    return from_composed(merged)
+    mistakes: list[str] = []
+    built: list[Any] = []
+    for schema in (TrainConfig, SweepConfig):
+        try:
+            built.append(build(schema, values))
+        except ConfigError as error:
+            mistakes += error.mistakes
+    if mistakes:
+        raise ConfigError(mistakes)
+    return JobConfig(*built)
 
 
-def from_composed(config: DictConfig) -> RunConfig:
-    """The checked configuration in a config whose nodes already have the schema's types.
+def build(schema: type[_Config], values: Mapping[str, Any], prefix: str = "") -> _Config:
+    """The configuration of a schema that values describe.
+
+    Args:
+      schema: TrainConfig, SweepConfig, or a part of one.
+      values: by dotted name, of the declared types; names outside the schema are ignored.
+      prefix: of the schema's names in `values`.
 
     Raises:
-      ConfigError: a value is outside its range.
-      omegaconf.errors.OmegaConfBaseException: a field is missing.
+      ConfigError: a value is out of range.
     """
-    plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-    assert isinstance(plain, dict)
-    return from_plain({str(name): value for name, value in plain.items()})
-
-
-def from_plain(values: dict[str, Any]) -> RunConfig:
-    """The checked configuration of nested plain values of the schema's types.
-
-    Raises:
-      ConfigError: a value is outside its range.
-    """
-    nested = {
-        field.name: field.type(**values[field.name])
-        for field in dataclasses.fields(RunConfig)
-        if isinstance(field.type, type) and dataclasses.is_dataclass(field.type)
-    }
-    return RunConfig(**{**values, **nested})
+    found: dict[str, Any] = {}
+    for field in dataclasses.fields(schema):  # type: ignore[arg-type]
+        name = prefix + field.name
+        if isinstance(field.type, type) and dataclasses.is_dataclass(field.type):
+            found[field.name] = build(field.type, values, f"{name}.")
+        else:
+            found[field.name] = declared(field).constraint.canonical(values[name])
+    return schema(**found)

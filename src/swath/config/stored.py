@@ -11,8 +11,10 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from swath.config.compose import config_folder
-from swath.config.fields import computed_values, named_values, nested, walk_schema, walk_values
-from swath.config.schema import RunConfig, as_float32, to_run_config
+from swath.config.constraints import Range, as_float32
+from swath.config.fields import REQUIRED, computed_values, named_values, nested, walk_schema, walk_values
+from swath.config.removed import is_removed
+from swath.config.schema import FIELDS, SweepConfig, TrainConfig, build, schema_node
 from swath.errors import ConfigError
 
 
@@ -24,21 +26,34 @@ def fingerprint(config: object) -> str:
     runs are what they were before, so old fingerprints stay.
 
     Args:
-      config: a checked configuration (`RunConfig`).
+      config: a checked `TrainConfig`.
 
     Returns:
       16 hexadecimal digits, the head of a SHA-256.
     """
     identity = {
         name: as_float32(value).hex() if isinstance(value, float) else value
-        for name, value, doc in walk_values(config)
-        if doc.counts_for_identity(value)
+        for name, value, spec in walk_values(config)
+        if spec.counts_for_identity(value)
     }
     canonical = json.dumps(identity, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
-NAMED = ("batch_size", "learning_rate", "max_steps")
+def lane_fingerprint(config: object) -> str:
+    """Identity of what a lane computes: equal for two runs of which one is the beginning of the other.
+
+    Args:
+      config: a checked `TrainConfig`.
+    """
+    least: dict[str, Any] = {}
+    for name, value, spec in walk_values(config):
+        limit = spec.constraint
+        least[name] = limit.least if spec.shared_by == "run" and isinstance(limit, Range) else value
+    return fingerprint(build(type(config), least))
+
+
+HEADLINE = tuple(name for name, spec in walk_schema(TrainConfig) if spec.headline)
 """The fields that name a configuration where nothing varies."""
 
 
@@ -62,20 +77,20 @@ def readable_name(config: object, swept: Sequence[str] = ()) -> str:
 
     Args:
       config: of the run.
-      swept: the fields that vary, by dotted name; without any, `NAMED`.
+      swept: the fields that vary, by dotted name; without any, `HEADLINE`.
     """
-    return named_values(computed_values(config), swept or NAMED)
+    return named_values(computed_values(config), swept or HEADLINE)
 
 
 NOT_FIELDS = ("defaults",)
 """Words of Hydra's that a stored config holds; what they would bring is taken from swath's own files."""
 
 
-def read_stored_config(text: str, where: str) -> RunConfig:
-    """The configuration that a text describes, carried out as `conf/base.yaml` says.
+def read_stored_config(text: str, where: str) -> TrainConfig:
+    """The configuration that a text describes.
 
     Of the fields that decide the numbers each must be there, or have been added later with a value with
-    which runs are what they were. Fields that only say how a run is carried out are passed over.
+    which runs are what they were. Fields of SweepConfig, and those that are removed by now, are ignored.
 
     Args:
       text: YAML, as `stored_config` writes it, or as Hydra keeps it in `.hydra/config.yaml`.
@@ -91,31 +106,28 @@ def read_stored_config(text: str, where: str) -> RunConfig:
         raise ConfigError([f"{where} is no configuration: {reason}"]) from error
     if not isinstance(plain, dict):
         raise ConfigError([f"{where} is no configuration: expected FIELD: VALUE lines"])
-    given = dict(_leaves(plain))
-    docs = {name: doc for name, _, doc in walk_schema(RunConfig)}
-    mistakes = [f"{where}: {name}: no field of swath's" for name in given if name not in docs]
-    values = dict(_how_runs_are_carried_out())
-    for name, doc in docs.items():
-        if doc.role != "computed":
-            continue
-        value = given.get(name, doc.value_before)
+    given = {name: value for name, value in _leaves(plain) if not is_removed(name)}
+    mistakes = [f"{where}: {name}: unknown field" for name in given if name not in FIELDS]
+    values = {}
+    for name, spec in walk_schema(TrainConfig):
+        value = given.get(name, None if spec.when_absent is REQUIRED else spec.when_absent)
         if value is None:
-            mistakes.append(f"{where}: {name}: no value; expected {doc.expected}")
+            mistakes.append(f"{where}: {name}: no value; expected {spec.expected}")
         elif isinstance(value, str) and "${" in value:
             mistakes.append(f"{where}: {name}={value}: expected a value, not a reference to one")
         values[name] = value
     if mistakes:
         raise ConfigError(mistakes)
     try:
-        return to_run_config(nested(values))
+        return build(TrainConfig, _typed(values))
     except ConfigError as error:
         raise ConfigError([f"{where}: {line}" for line in error.mistakes]) from error
     except OmegaConfBaseException as error:
         raise ConfigError([f"{where}: {str(error).splitlines()[0]}"]) from error
 
 
-def read_params(params: Mapping[str, str]) -> RunConfig:
-    """The configuration that a run's params describe, carried out as `conf/base.yaml` says.
+def read_params(params: Mapping[str, str]) -> TrainConfig:
+    """The configuration that a run's params describe.
 
     Raises:
       ConfigError: they describe none.
@@ -124,12 +136,18 @@ def read_params(params: Mapping[str, str]) -> RunConfig:
 
 
 @cache
-def _how_runs_are_carried_out() -> dict[str, Any]:
-    node = OmegaConf.load(config_folder("conf") / "base.yaml")
-    roles = {name: doc.role for name, _, doc in walk_schema(RunConfig)}
-    plain = OmegaConf.to_container(node, resolve=False)
+def default_sweep_config() -> SweepConfig:
+    """The settings of `conf/base.yaml`."""
+    plain = OmegaConf.to_container(OmegaConf.load(config_folder("conf") / "base.yaml"), resolve=False)
     assert isinstance(plain, dict)
-    return {name: value for name, value in _leaves(plain) if roles.get(name) == "run"}
+    names = [name for name, _ in walk_schema(SweepConfig)]
+    return build(SweepConfig, _typed({name: value for name, value in _leaves(plain) if name in names}))
+
+
+def _typed(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values by dotted name, converted to the declared types."""
+    node = OmegaConf.merge(schema_node(), nested(values))
+    return {name: OmegaConf.select(node, name) for name in values}
 
 
 def _leaves(values: dict[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

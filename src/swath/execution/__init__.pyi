@@ -7,10 +7,17 @@ from .events import RunEnded as RunEnded
 from .events import SegmentDone as SegmentDone
 from .events import Starting as Starting
 from .events import StepsDone as StepsDone
+from .executor import Executor as Executor
+from .executor import ThreadExecutor as ThreadExecutor
 from .runner import Runner as Runner
 from .runs import SINGLE as SINGLE
 from .runs import RunRequest as RunRequest
 from .runs import RunResult as RunResult
 from .runs import SweepInfo as SweepInfo
 from .runs import rank_results as rank_results
+from .tasks import Evaluation as Evaluation
+from .tasks import GroupEvent as GroupEvent
+from .tasks import GroupStopped as GroupStopped
+from .tasks import GroupTask as GroupTask
+from .tasks import SegmentTrained as SegmentTrained
 from .trial_run import runtime_tags as runtime_tags

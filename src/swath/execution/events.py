@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from swath.config import RunConfig
+from swath.config import TrainConfig
 from swath.execution.runs import RunResult
 from swath.planning import LaneGroup, Segment
 
@@ -69,7 +69,7 @@ class StepsDone:
       accuracies: float64 [steps], their training accuracies.
     """
 
-    config: RunConfig
+    config: TrainConfig
     first_step: int
     accuracies: NDArray[np.float64]
 

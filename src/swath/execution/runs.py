@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from swath.analysis import REPEATED_BY, Ranking, configuration_of, rank
-from swath.config import RunConfig, computed_values
+from swath.config import TrainConfig, computed_values
 from swath.errors import SwathError
 from swath.tracking import MetricBatch, RunLogger, Status, schema
 from swath.training import TrainState
@@ -50,14 +50,16 @@ class RunRequest:
     Attributes:
       config: what is run.
       overrides: what was typed to get it, `learning_rate=1e-06`.
+      every_steps: interval at which metrics are logged.
       run_id: of the run in the store that goes on; None for a new one.
       start: where training goes on; None for zero weights.
       taken_over: values of the steps before `start` that the run itself may not have yet.
       attempt: how often it has been tried before by this command.
     """
 
-    config: RunConfig
+    config: TrainConfig
     overrides: tuple[str, ...] = ()
+    every_steps: int = 1
     run_id: str | None = None
     start: TrainState | None = None
     prefix_metrics: tuple[MetricBatch, ...] = ()
@@ -87,7 +89,7 @@ class RunResult:
       before: whether this command has left it alone: it had finished before, or is not to be run again.
     """
 
-    config: RunConfig
+    config: TrainConfig
     status: Status
     metrics: dict[str, float]
     error: str | None

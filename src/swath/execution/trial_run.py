@@ -3,7 +3,7 @@
 import json
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from functools import cache
 
@@ -16,7 +16,8 @@ from swath.datasets import Dataset
 from swath.errors import SwathError
 from swath.execution.events import Observer, StepsDone
 from swath.execution.runs import RunRequest, RunResult, SweepInfo
-from swath.models import RUNTIME, tf
+from swath.execution.tasks import Evaluation, SegmentTrained
+from swath.models import Arrays, runtime, tf
 from swath.tracking import (
     DatasetInfo,
     MetricBatch,
@@ -28,24 +29,14 @@ from swath.tracking import (
     process_tags,
     schema,
 )
-from swath.training import (
-    INITIAL,
-    TRAIN_ACCURACY_STEPS,
-    ResidentData,
-    ResultDigest,
-    Scores,
-    SegmentResult,
-    TrainState,
-    lane_key,
-    lane_parameters,
-)
+from swath.training import INITIAL, TRAIN_ACCURACY_STEPS, ResultDigest, TrainState, lane_key
 
 
 def run_info(request: RunRequest, sweep_info: SweepInfo, dataset: Dataset) -> RunInfo:
     """Everything that the store is told of a run before its first step."""
     config = request.config
     # That it was taken up says nothing of what it is, and whoever types the rest again wants it whole.
-    overrides = [text for text in request.overrides if not text.startswith("resume=")]
+    overrides = [text for text in request.overrides if not text.startswith(("resume=", "force_resume="))]
     return RunInfo(
         name=readable_name(config, sweep_info.swept),
         params={name: str(value) for name, value in computed_values(config).items()},
@@ -59,7 +50,7 @@ def run_info(request: RunRequest, sweep_info: SweepInfo, dataset: Dataset) -> Ru
             schema.OVERRIDES: json.dumps(overrides),
             schema.CONFIG_SCHEMA: SCHEMA_VERSION,
             schema.LANE: lane_key(config, dataset.digest),
-            schema.EVERY_STEPS: str(config.tracking.every_steps),
+            schema.EVERY_STEPS: str(request.every_steps),
             **runtime_tags(),
         },
         dataset=DatasetInfo(
@@ -80,26 +71,36 @@ def run_info(request: RunRequest, sweep_info: SweepInfo, dataset: Dataset) -> Ru
 @cache
 def runtime_tags() -> dict[str, str]:
     """What every run of this process says of it: which process, and what it computes with."""
+    computes = runtime()
     return {
         **process_tags(schema.PID),
-        schema.TENSORFLOW: RUNTIME.tensorflow,
-        schema.ONEDNN: str(RUNTIME.onednn).lower(),
-        schema.INTRA_OP_THREADS: str(RUNTIME.intra_op_threads),
-        schema.INTER_OP_THREADS: str(RUNTIME.inter_op_threads),
-        schema.DEVICE: RUNTIME.device,
+        schema.TENSORFLOW: computes.tensorflow,
+        schema.ONEDNN: str(computes.onednn).lower(),
+        schema.INTRA_OP_THREADS: str(computes.intra_op_threads),
+        schema.INTER_OP_THREADS: str(computes.inter_op_threads),
+        schema.DEVICE: computes.device,
     }
 
 
 def is_transient(fault: Exception | None) -> bool:
-    """Whether what was raised is something that can pass: a store, a disk or a memory, not the numbers."""
+    """Whether a failure may pass by itself: of a store, a disk or memory, not of the numbers."""
     return isinstance(fault, SwathError | OSError | MemoryError | tf.errors.ResourceExhaustedError)
 
 
 class TrialRun:
-    """A configuration that is being trained in a lane of a group, and its run in the store.
+    """One configuration that is trained in a lane of a group, and its run in the store.
+
+    Args:
+      request: the configuration, and where its training starts.
+      lane: index of its lane in the group.
+      lanes: number of lanes of the group.
+      logger: the run in the store.
+      observer: gets an event for each segment.
+      clock: seconds, from any start.
 
     Attributes:
       config: the configuration.
+      lane: index of its lane in the group.
       ended: resolves to the result when the run has ended.
     """
 
@@ -108,82 +109,68 @@ class TrialRun:
         request: RunRequest,
         lane: int,
         lanes: int,
-        tracked: RunLogger,
+        logger: RunLogger,
         observer: Observer,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        """Begin.
-
-        Args:
-          request: what is run.
-          lane: index of its lane in the group.
-          lanes: how many lanes the group has.
-          tracked: the run in the store.
-          observer: told what happens.
-          clock: seconds, from any start.
-        """
         self.config = request.config
+        self.lane = lane
         self.ended: Future[RunResult] = Future()
-        self._lane = lane
         self._lanes = lanes
-        self._tracked = tracked
+        self._every_steps = request.every_steps
+        self._logger = logger
         self._observer = observer
         self._clock = clock
         self._began = clock()
         self._group_s = 0.0
         self._unstored: MetricBatch | None = None
-        self._start = request.start
         start = request.start or INITIAL
+        self._step = start.step
         self._train_s, self._evaluate_s = start.train_s, start.evaluate_s
         self._last_accuracies = start.last_accuracies
-        self._bits = ResultDigest(start.bits)
-        for block in request.prefix_metrics:
-            tracked.log_steps(block)
-        # Validation has a curve where it is evaluated along the way; its last point belongs to the curve.
-        self._curves = (
-            (schema.VALIDATION_ACCURACY, schema.VALIDATION_LOSS) if self.config.evaluate_every_steps else ()
-        )
+        self._digest = ResultDigest(start.digest)
+        for batch in request.prefix_metrics:
+            logger.log_steps(batch)
+        # Where validation is evaluated along the way, its last value is a point of its curve.
+        self._curves = schema.VALIDATION if self.config.evaluate_every_steps else ()
 
-    @property
-    def lane(self) -> int:
-        """Index of its lane in the group."""
-        return self._lane
+    def state(self, arrays: Arrays) -> TrainState:
+        """The train state after the last segment, from which the run can be resumed.
 
-    @property
-    def starting_parameters(self) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
-        """Weights and biases that it goes on with; None for zeros."""
-        return None if self._start is None else (self._start.weights, self._start.biases)
-
-    def state_after(self, segment: SegmentResult) -> TrainState:
-        """Where it stands after a segment that it has been fed with: what it can go on from."""
-        weights, biases = lane_parameters(segment, self._lane)
-        step = segment.span.end
+        Args:
+          arrays: of its lane, after that segment.
+        """
         seconds = (self._train_s, self._evaluate_s)
-        return TrainState(step, weights, biases, self._bits.state, self._last_accuracies, *seconds)
+        return TrainState(self._step, arrays, self._digest.state, self._last_accuracies, *seconds)
 
-    def add_steps(self, segment: SegmentResult, lanes_alive: int) -> None:
-        """Track the lane's steps of a segment; a loss that is not finite ends the run there."""
-        self._train_s += segment.duration_s / lanes_alive
-        self._group_s += segment.duration_s
-        column = segment.lanes.index(self._lane)
-        accuracies = segment.accuracies[:, column]
-        losses = segment.losses[:, column]
+    def add_steps(self, trained: SegmentTrained, open_lanes: int) -> None:
+        """Log the steps of a segment; a loss that is not finite ends the run.
+
+        Args:
+          trained: the segment.
+          open_lanes: number of lanes that share its training time.
+        """
+        self._train_s += trained.duration_s / open_lanes
+        self._group_s += trained.duration_s
+        column = trained.lanes.index(self.lane)
+        accuracies = trained.accuracies[:, column]
+        losses = trained.losses[:, column]
         diverged = np.flatnonzero(~np.isfinite(losses))
         kept = int(diverged[0]) + 1 if diverged.size else len(losses)
-        self._tracked.check()
-        self._bits.add_steps(accuracies[:kept], losses[:kept])
-        self._track_steps(segment.span.first, accuracies[:kept], losses[:kept])
+        self._logger.check()
+        self._digest.add_steps(accuracies[:kept], losses[:kept])
+        self._log_steps(trained.segment.first, accuracies[:kept], losses[:kept])
         self._last_accuracies = np.append(self._last_accuracies, accuracies[:kept])[-TRAIN_ACCURACY_STEPS:]
-        self._observer(StepsDone(self.config, segment.span.first, accuracies[:kept]))
+        self._step = trained.segment.first + kept
+        self._observer(StepsDone(self.config, trained.segment.first, accuracies[:kept]))
         if diverged.size:
-            step = segment.span.first + kept - 1
-            self._end("FAILED", {}, f"diverged at step {step}: loss is {losses[kept - 1]}")
+            self._end("FAILED", {}, f"diverged at step {self._step - 1}: loss is {losses[kept - 1]}")
 
-    def _track_steps(
+    def _log_steps(
         self, first_step: int, accuracies: NDArray[np.float64], losses: NDArray[np.float64]
     ) -> None:
-        """Track the steps that are due; keep the last of the others, in case none follows."""
-        every = self.config.tracking.every_steps
+        """Log the steps that are due; remember the last of the others, in case none follows."""
+        every = self._every_steps
         values = {schema.TRAIN_ACCURACY: accuracies, schema.TRAIN_LOSS: losses}
         last_step = first_step + len(losses) - 1
         last = {name: series[-1:] for name, series in values.items()}
@@ -191,47 +178,54 @@ class TrialRun:
         due = -first_step % every
         if due < len(losses):
             chosen = {name: series[due::every] for name, series in values.items()}
-            self._tracked.log_steps(MetricBatch(first_step + due, chosen, every))
+            self._logger.log_steps(MetricBatch(first_step + due, chosen, every))
 
-    def add_validation(self, segment: SegmentResult, scores: Scores, duration_s: float) -> None:
-        """Track an evaluation along the way, at the end of a segment."""
-        self._evaluate_s += duration_s
-        found = _named("validation", scores, segment.lanes.index(self._lane))
-        self._bits.add("validation", *found.values())
-        self._track(segment.span.end, {name: np.array([value]) for name, value in found.items()})
+    def add_validation(self, trained: SegmentTrained, validation: Evaluation, duration_s: float) -> None:
+        """Log an evaluation before the last step.
 
-    def finish(
-        self,
-        segment: SegmentResult,
-        validation: Scores | None,
-        test: Scores,
-        duration_s: float,
-        data: ResidentData,
-        dataset: Dataset,
-    ) -> None:
-        """End the run after its last step, with its evaluations and what it has learned."""
+        Args:
+          trained: the segment before it.
+          validation: the scores.
+          duration_s: the run's share of its time.
+        """
         self._evaluate_s += duration_s
-        column = segment.lanes.index(self._lane)
-        metrics = _named("test", test, column)
+        found = _named(schema.SPLITS[0], validation, trained.lanes.index(self.lane))
+        self._digest.add("validation", *found.values())
+        self._log_once(trained.segment.end, found)
+
+    def finish(self, trained: SegmentTrained, duration_s: float, dataset: Dataset) -> None:
+        """End the run after its last step.
+
+        Args:
+          trained: its last segment, with evaluations and the arrays of its lane.
+          duration_s: the run's share of the time of the evaluations.
+          dataset: the images.
+        """
+        self._evaluate_s += duration_s
+        column = trained.lanes.index(self.lane)
+        validation, test = (trained.evaluations.get(split) for split in schema.SPLITS)
+        assert test is not None
+        assert trained.statistics is not None
+        metrics = _named(schema.SPLITS[1], test, column)
         if validation is not None:
-            last = _named("validation", validation, column)
+            last = _named(schema.SPLITS[0], validation, column)
             metrics |= last
             if self._curves:
-                self._track(segment.span.end, {name: np.array([value]) for name, value in last.items()})
-        self._bits.add("end", *metrics.values())
+                self._log_once(trained.segment.end, last)
+        self._digest.add("end", *metrics.values())
         for name in (schema.VALIDATION_LOSS, schema.TEST_LOSS):
             if not np.isfinite(metrics.get(name, 0.0)):
-                last_step = segment.span.end - 1
-                self._end("FAILED", metrics, f"diverged after step {last_step}: {name} is {metrics[name]}")
+                reason = f"diverged after step {self._step - 1}: {name} is {metrics[name]}"
+                self._end("FAILED", metrics, reason)
                 return
-        weights, biases = lane_parameters(segment, self._lane)
+        learned = trained.states[self.lane]
         no_images: NDArray[np.uint8] = np.zeros(0, np.uint8)
         held_back = self.config.data.validation_size
         artifacts = RunArtifacts(
-            weights=weights,
-            biases=biases,
-            shift=data.statistics.shift,
-            scale=data.statistics.scale,
+            weights=learned["weights"],
+            biases=learned["biases"],
+            shift=trained.statistics.shift,
+            scale=trained.statistics.scale,
             validation_predictions=no_images if validation is None else validation.predictions[:, column],
             validation_labels=dataset.train_labels[len(dataset.train_labels) - held_back :],
             test_predictions=test.predictions[:, column],
@@ -239,14 +233,14 @@ class TrialRun:
             class_names=dataset.class_names,
         )
         predictions = (artifacts.validation_predictions, artifacts.test_predictions)
-        self._bits.add("learned", weights, biases, *predictions)
+        self._digest.add("learned", *learned.values(), *predictions)
         self._end("FINISHED", metrics, None, artifacts)
 
     def abort(self, status: Status, reason: str, fault: Exception | None = None) -> None:
-        """End a run that cannot go on, where it stands.
+        """End a run before its last step.
 
-        Nothing is stored but its status and the reason: it may be taken up again, and its values then be
-        stored as those of a run that was never cut off.
+        Only its status and the reason are stored, so that a resume can complete it as if it had not been
+        interrupted.
 
         Args:
           status: how it ends.
@@ -256,8 +250,8 @@ class TrialRun:
         # An error that is meant for people says all there is; a fault of the program needs its traceback.
         told = fault is None or isinstance(fault, SwathError)
         trace = "" if told else "".join(traceback.format_exception(fault))
-        self._tracked.end(RunSummary(status, {}, reason, traceback=trace or None))
-        result = RunResult(self.config, status, {}, reason, self._tracked, is_transient=is_transient(fault))
+        self._logger.end(RunSummary(status, {}, reason, traceback=trace or None))
+        result = RunResult(self.config, status, {}, reason, self._logger, is_transient=is_transient(fault))
         self.ended.set_result(result)
 
     def _end(
@@ -276,20 +270,20 @@ class TrialRun:
             schema.TOTAL_S: self._clock() - self._began,
         }
         if self._unstored is not None:
-            self._tracked.log_steps(self._unstored)
+            self._logger.log_steps(self._unstored)
         once = {name: value for name, value in metrics.items() if name not in self._curves}
         train_accuracy = float(self._last_accuracies.mean())
-        bits = self._bits.hexdigest()
-        tags = {schema.BITS: bits, schema.TRAIN_ACCURACY_TAG: repr(train_accuracy)}
-        self._tracked.end(RunSummary(status, once, error, artifacts, tags))
-        result = RunResult(self.config, status, metrics, error, self._tracked, train_accuracy, bits)
+        digest = self._digest.hexdigest()
+        tags = {schema.BITS: digest, schema.TRAIN_ACCURACY_TAG: repr(train_accuracy)}
+        self._logger.end(RunSummary(status, once, error, artifacts, tags))
+        result = RunResult(self.config, status, metrics, error, self._logger, train_accuracy, digest)
         self.ended.set_result(result)
 
-    def _track(self, first_step: int, values: dict[str, NDArray[np.float64]]) -> None:
-        self._tracked.log_steps(MetricBatch(first_step, values))
+    def _log_once(self, step: int, values: Mapping[str, float]) -> None:
+        self._logger.log_steps(MetricBatch(step, {name: np.array([value]) for name, value in values.items()}))
 
 
-def _named(split: str, scores: Scores, column: int) -> dict[str, float]:
+def _named(split: str, scores: Evaluation, column: int) -> dict[str, float]:
     return {
         schema.accuracy(split): float(scores.accuracies[column]),
         schema.loss(split): float(scores.losses[column]),

@@ -4,57 +4,27 @@ Whatever computes takes TensorFlow from here (`from swath.models import tf`), so
 on the CPU, with a fixed number of threads. The import takes seconds.
 """
 
+import contextlib
 import os
-from dataclasses import dataclass
-from types import TracebackType
+from collections.abc import Iterator
 from typing import Any
 
 from swath.errors import SwathError
-
-ONEDNN_VARIABLE = "TF_ENABLE_ONEDNN_OPTS"
-
-
-INTRA_OP_THREADS = 1
-"""A matrix product that is cut up among threads adds its parts in another order for another number of
-threads. So one thread computes each; another draws and converts the next batches meanwhile."""
+from swath.models.runtime import INTER_OP_THREADS, INTRA_OP_THREADS, ONEDNN_VARIABLE
 
 
-INTER_OP_THREADS = 2
-
-
-@dataclass(frozen=True)
-class Runtime:
-    """How TensorFlow computes in this process.
-
-    Attributes:
-      tensorflow: its version.
-      onednn: whether oneDNN's kernels are used.
-      intra_op_threads: threads within one operation.
-      inter_op_threads: operations at a time.
-      device: always `cpu`.
-    """
-
-    tensorflow: str
-    onednn: bool
-    intra_op_threads: int
-    inter_op_threads: int
-    device: str
-
-
-class _NativeStderrDiscarded:
-    """TensorFlow's C++ part writes notes about CUDA to the descriptor itself before any logger exists."""
-
-    def __enter__(self) -> None:
-        self._saved = os.dup(2)
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, 2)
-        os.close(null)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        os.dup2(self._saved, 2)
-        os.close(self._saved)
+@contextlib.contextmanager
+def _discard_native_stderr() -> Iterator[None]:
+    """Discard what TensorFlow's C++ part writes about CUDA to the descriptor before any logger exists."""
+    saved = os.dup(2)
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)
+    os.close(null)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
 
 
 def _import_tensorflow() -> Any:
@@ -63,12 +33,12 @@ def _import_tensorflow() -> Any:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # A machine with a GPU gives the CPU's bits: CUDA sees no device, and is not even started.
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-    with _NativeStderrDiscarded():
+    with _discard_native_stderr():
         import tensorflow
     return tensorflow
 
 
-def _pin(tensorflow: Any) -> Runtime:
+def _pin(tensorflow: Any) -> None:
     threading = tensorflow.config.threading
     try:
         threading.set_intra_op_parallelism_threads(INTRA_OP_THREADS)
@@ -76,19 +46,10 @@ def _pin(tensorflow: Any) -> Runtime:
         tensorflow.config.set_visible_devices([], "GPU")
     except RuntimeError as error:
         raise SwathError(
-            "TensorFlow has been used in this process before swath was imported, with other numbers of "
-            "threads; import swath.models.backend first"
+            "TensorFlow was used in this process before swath was imported, with other numbers of threads; "
+            "import swath.models.backend first"
         ) from error
-    return Runtime(
-        tensorflow.__version__,
-        os.environ[ONEDNN_VARIABLE] == "1",
-        threading.get_intra_op_parallelism_threads(),
-        threading.get_inter_op_parallelism_threads(),
-        "cpu",
-    )
 
 
 tf: Any = _import_tensorflow()
-
-
-RUNTIME = _pin(tf)
+_pin(tf)

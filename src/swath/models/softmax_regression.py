@@ -1,57 +1,43 @@
-"""Softmax regression on flattened images, for several lanes at once: logits, losses, gradients, update.
+"""Softmax regression on flattened images, for several lanes at once: logits, losses, gradients.
 
-A lane is one configuration. The weights of all lanes stand side by side as columns of one matrix, lane after
-lane, so that one matrix product serves them all. The formulas are those of multinomial logistic regression
-(Bishop 2006, *Pattern Recognition and Machine Learning*, section 4.3.4).
+The weights of all lanes stand side by side as columns of one matrix, lane after lane, so that one matrix
+product serves them all. The formulas are those of multinomial logistic regression (Bishop 2006, *Pattern
+Recognition and Machine Learning*, section 4.3.4).
 
-How the sums are written decides whether a lane's bits depend on its neighbours (docs/decisions/lanes.md):
-every sum over a batch is a matrix product, and every matrix product has a number of columns that is a
-multiple of `COLUMN_TILE`.
+How the sums are written decides whether the bits of a lane depend on its neighbours
+(docs/decisions/lanes.md): every sum over a batch is a matrix product, and every matrix product has a number
+of columns that is a multiple of `COLUMN_TILE`.
 """
 
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from swath.models.backend import tf
-
-Tensor = Any
-"""A TensorFlow tensor; TensorFlow ships no types."""
-
-
-CLASSES = 10
-
+from swath.models.model import Arrays, Outputs, Tensor, Tensors
 
 COLUMN_TILE = 16
 """Columns that a matrix product treats alike: the widest kernel of a CPU with AVX2 computes 16 at a time and
 falls back to one that rounds differently where 8 or fewer are left over."""
 
-
 ROW_TILE = 8
-"""Rows of ten logits that fill whole vector registers: the exponentials of a remainder are computed one by
-one, and round differently."""
-
-
-class Parameters(NamedTuple):
-    """What is learned, for all lanes.
-
-    Attributes:
-      weights: float32 [3072, columns], columns 10 * lane + class; columns past the last lane stay 0.
-      biases: float32 [columns]
-    """
-
-    weights: Tensor
-    biases: Tensor
+"""Rows of logits that fill whole vector registers: the exponentials of a remainder are computed one by one,
+and round differently."""
 
 
 class BatchShape(NamedTuple):
-    """Sizes of a batch and of its lanes, and what is padded because of them.
+    """Sizes of a batch and of its lanes, and the padding that they need.
 
-    Tensors, worked out once, before a loop. One compiled program serves every number of images and lanes, so
-    nothing in it can have been rewritten for one of them.
+    Tensors, computed once, before a loop. One compiled program serves every number of images and lanes, so
+    TensorFlow cannot rewrite any part of it for one of them.
 
     Attributes:
       images: int32, images in the batch.
       lanes: int32
-      columns: int32, 10 * lanes
+      columns: int32, classes * lanes
       label_padding: int32 [1, 2], brings a vector of images * lanes up to whole `ROW_TILE`s.
       row_padding: int32 [2, 2], the same for the rows of a matrix.
       column_padding: int32 [2, 2], brings the columns of a matrix up to whole `COLUMN_TILE`s.
@@ -69,127 +55,111 @@ class BatchShape(NamedTuple):
     ones: Tensor
 
 
-class BatchResult(NamedTuple):
-    """What a batch of images says about each lane.
-
-    Attributes:
-      predictions: int32 [batch, lanes], the class with the largest logit, the first of equals.
-      losses: float32 [batch, lanes], the cross-entropy of each image.
-      errors: float32 [batch, 10 * lanes], derivative of each image's loss with respect to its logits:
-        softmax less one-hot label.
-    """
-
-    predictions: Tensor
-    losses: Tensor
-    errors: Tensor
-
-
-def padded(columns: int) -> int:
-    """The next multiple of `COLUMN_TILE`."""
-    return -(-columns // COLUMN_TILE) * COLUMN_TILE
-
-
-def batch_shape(images: Tensor, lanes: Tensor) -> BatchShape:
-    """Sizes and paddings for batches of `images` images and `lanes` lanes, both int32."""
-    columns = CLASSES * lanes
-    label_padding = tf.stack([[0, -(images * lanes) % ROW_TILE]])
-    return BatchShape(
-        images,
-        lanes,
-        columns,
-        label_padding,
-        row_padding=tf.concat([label_padding, [[0, 0]]], 0),
-        column_padding=tf.stack([[0, 0], [0, -columns % COLUMN_TILE]]),
-        lane_padding=tf.stack([[0, 0], [0, -lanes % COLUMN_TILE]]),
-        ones=tf.ones([2, images]),
-    )
-
-
-def broadcast_per_lane(learning_rates: Tensor, shape: BatchShape) -> Tensor:
-    """Each lane's value in each of its columns, 0 past the last lane: float32 [lanes] -> [padded columns]."""
-    return tf.pad(tf.repeat(learning_rates, CLASSES), shape.column_padding[1:])
-
-
-def initial_parameters(lanes: int, pixels: int) -> Parameters:
-    """Zero weights and biases for `lanes` lanes."""
-    columns = padded(CLASSES * lanes)
-    return Parameters(tf.zeros([pixels, columns]), tf.zeros([columns]))
-
-
-def normalize(pixels: Tensor, shift: Tensor, scale: Tensor | None) -> Tensor:
-    """The model's inputs, float32 [batch, 3072], from uint8 pixels of the same shape.
+class SoftmaxRegression:
+    """Logits are `inputs @ weights + biases`; weights and biases start at zero.
 
     Args:
-      pixels: uint8 [batch, 3072]
-      shift: float32 [3072], subtracted
-      scale: float32 [3072], multiplied after that; None for 1
+      pixels: values in a flattened image.
+      classes: number of labels.
     """
-    centred = tf.cast(pixels, tf.float32) - shift
-    return centred if scale is None else centred * scale
 
+    name = "softmax_regression"
+    shapes: tuple[str, ...] = ()
+    predictor = Path(__file__).with_name("softmax_predictor.py")
 
-def apply(parameters: Parameters, inputs: Tensor, labels: Tensor, shape: BatchShape) -> BatchResult:
-    """Logits `inputs @ weights + biases`, and from them predictions, losses and errors of every lane.
+    def __init__(self, pixels: int, classes: int) -> None:
+        self.pixels = pixels
+        self.classes = classes
 
-    Args:
-      parameters: of all lanes
-      inputs: float32 [batch, 3072]
-      labels: int32 [batch], class index in 0..9
-      shape: of this batch
-    """
-    logits = tf.matmul(inputs, parameters.weights) + parameters.biases  # [batch, padded columns]
-    per_lane = tf.reshape(logits[:, : shape.columns], [-1, CLASSES])  # [batch * lanes, 10]
-    labels_per_lane = tf.repeat(labels, shape.lanes)  # [batch * lanes]
-    # TensorFlow's fused operation works row by row; softmax and logarithm written out would not.
-    losses, errors = tf.raw_ops.SparseSoftmaxCrossEntropyWithLogits(
-        features=tf.pad(per_lane, shape.row_padding), labels=tf.pad(labels_per_lane, shape.label_padding)
-    )
-    rows = shape.images * shape.lanes
-    predictions = tf.argmax(per_lane, axis=1, output_type=tf.int32)
-    return BatchResult(
-        tf.reshape(predictions, [-1, shape.lanes]),
-        tf.reshape(losses[:rows], [-1, shape.lanes]),
-        tf.reshape(errors[:rows], [-1, shape.columns]),
-    )
+    def init(self, seed: int) -> Arrays:
+        """Zero `weights`, float32 [pixels, classes], and `biases`, float32 [classes], whatever the seed."""
+        return {
+            "weights": np.zeros((self.pixels, self.classes), np.float32),
+            "biases": np.zeros(self.classes, np.float32),
+        }
 
+    def signature(self) -> Tensors:
+        """`weights`, float32 [pixels, padded columns], and `biases`, float32 [padded columns]."""
+        return {"weights": tf.TensorSpec([self.pixels, None]), "biases": tf.TensorSpec([None])}
 
-def correct_counts(predictions: Tensor, labels: Tensor) -> Tensor:
-    """How many predictions equal the labels, int32 [lanes]: counts are exact in any order."""
-    return tf.reduce_sum(tf.cast(tf.equal(predictions, labels[:, tf.newaxis]), tf.int32), axis=0)
+    def stack(self, lanes: Sequence[Arrays]) -> Tensors:
+        """Columns of all lanes, lane after lane, padded with zeros to whole `COLUMN_TILE`s."""
+        missing = -(self.classes * len(lanes)) % COLUMN_TILE
+        weights = np.concatenate([lane["weights"] for lane in lanes], axis=1)
+        biases = np.concatenate([lane["biases"] for lane in lanes])
+        return {
+            "weights": tf.constant(np.pad(weights, [(0, 0), (0, missing)])),
+            "biases": tf.constant(np.pad(biases, (0, missing))),
+        }
 
+    def take(self, packed: Tensors, lane: int) -> dict[str, NDArray[np.float32]]:
+        """`weights`, float32 [pixels, classes], and `biases`, float32 [classes], of one lane."""
+        columns = slice(self.classes * lane, self.classes * (lane + 1))
+        return {"weights": packed["weights"][:, columns].numpy(), "biases": packed["biases"][columns].numpy()}
 
-def sum_over_batch(values: Tensor, padding: Tensor, shape: BatchShape) -> Tensor:
-    """Column sums of `values`, float32 [batch, n] -> [n], as a matrix product with rows of ones.
+    def shape_batch(self, images: Tensor, lanes: Tensor) -> BatchShape:
+        """Sizes and paddings for batches of `images` images and `lanes` lanes, both int32."""
+        columns = self.classes * lanes
+        label_padding = tf.stack([[0, -(images * lanes) % ROW_TILE]])
+        return BatchShape(
+            images,
+            lanes,
+            columns,
+            label_padding,
+            row_padding=tf.concat([label_padding, [[0, 0]]], 0),
+            column_padding=tf.stack([[0, 0], [0, -columns % COLUMN_TILE]]),
+            lane_padding=tf.stack([[0, 0], [0, -lanes % COLUMN_TILE]]),
+            ones=tf.ones([2, images]),
+        )
 
-    TensorFlow's reductions order their additions by the shape; the product, padded, does not. Two rows of
-    ones instead of one keep it a matrix-matrix product.
+    def per_lane(self, values: Tensor, shape: BatchShape) -> Tensors:
+        """Each lane's value in each of its columns, 0 in the padding: float32 [padded columns]."""
+        columns = tf.pad(tf.repeat(values, self.classes), shape.column_padding[1:])
+        return {"weights": columns, "biases": columns}
 
-    Args:
-      values: float32 [batch, n]
-      padding: int32 [2, 2], brings n up to whole `COLUMN_TILE`s.
-      shape: of this batch
-    """
-    columns = tf.shape(values)[1]
-    return tf.matmul(shape.ones, tf.pad(values, padding))[0, :columns]
+    def forward(self, parameters: Tensors, inputs: Tensor, labels: Tensor, shape: BatchShape) -> Outputs:
+        """See `Model`."""
+        outputs, _ = self._apply(parameters, inputs, labels, shape)
+        return outputs
 
+    def gradients(
+        self, parameters: Tensors, inputs: Tensor, labels: Tensor, scale: Tensors, shape: BatchShape
+    ) -> tuple[Outputs, Tensors]:
+        """See `Model`: inputsᵀ @ errors, and the same for the biases, whose inputs are ones."""
+        outputs, errors = self._apply(parameters, inputs, labels, shape)
+        # The scale multiplies the errors, [batch, columns], not the gradient, which is thirty times as large.
+        scaled = tf.pad(errors, shape.column_padding) * scale["biases"]
+        return outputs, {
+            "weights": tf.matmul(inputs, scaled, transpose_a=True),
+            "biases": tf.matmul(shape.ones, scaled)[0],
+        }
 
-def sgd_step(
-    parameters: Parameters, inputs: Tensor, errors: Tensor, rates_per_image: Tensor, shape: BatchShape
-) -> Parameters:
-    """Parameters after one step of gradient descent on the mean loss of a batch.
+    def sum_over_batch(self, values: Tensor, shape: BatchShape) -> Tensor:
+        """Column sums as a matrix product with rows of ones.
 
-    weights - learning_rate * inputsᵀ @ errors / batch, and the same for biases, whose inputs are ones.
+        TensorFlow's reductions order their additions by the shape; the product, padded, does not. Two rows of
+        ones instead of one keep it a matrix-matrix product.
+        """
+        columns = tf.shape(values)[1]
+        return tf.matmul(shape.ones, tf.pad(values, shape.lane_padding))[0, :columns]
 
-    Args:
-      parameters: of all lanes
-      inputs: float32 [batch, 3072]
-      errors: float32 [batch, 10 * lanes]
-      rates_per_image: float32 [padded columns], learning_rate / batch of each column's lane
-      shape: of this batch
-    """
-    # Rates scale the errors, [batch, columns], not the gradient, which is thirty times as large.
-    steps = tf.pad(errors, shape.column_padding) * rates_per_image
-    return Parameters(
-        parameters.weights - tf.matmul(inputs, steps, transpose_a=True),
-        parameters.biases - tf.matmul(shape.ones, steps)[0],
-    )
+    def _apply(
+        self, parameters: Tensors, inputs: Tensor, labels: Tensor, shape: BatchShape
+    ) -> tuple[Outputs, Tensor]:
+        """Outputs, and errors: softmax less one-hot label, float32 [batch, classes * lanes].
+
+        The errors are the derivatives of each image's loss with respect to its logits.
+        """
+        logits = tf.matmul(inputs, parameters["weights"]) + parameters["biases"]  # [batch, padded columns]
+        per_lane = tf.reshape(logits[:, : shape.columns], [-1, self.classes])  # [batch * lanes, classes]
+        labels_per_lane = tf.repeat(labels, shape.lanes)  # [batch * lanes]
+        # TensorFlow's fused operation works row by row; softmax and logarithm written out would not.
+        losses, errors = tf.raw_ops.SparseSoftmaxCrossEntropyWithLogits(
+            features=tf.pad(per_lane, shape.row_padding), labels=tf.pad(labels_per_lane, shape.label_padding)
+        )
+        rows = shape.images * shape.lanes
+        predictions = tf.argmax(per_lane, axis=1, output_type=tf.int32)
+        outputs = Outputs(
+            tf.reshape(predictions, [-1, shape.lanes]), tf.reshape(losses[:rows], [-1, shape.lanes])
+        )
+        return outputs, tf.reshape(errors[:rows], [-1, shape.columns])

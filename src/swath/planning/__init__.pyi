@@ -1,10 +1,11 @@
+from .cost import BLOCK_IMAGES as BLOCK_IMAGES
+from .cost import STEPS_IN_FLIGHT as STEPS_IN_FLIGHT
 from .cost import check_memory as check_memory
 from .cost import memory_for_groups as memory_for_groups
 from .cost import step_s as step_s
 from .cost import store_bytes as store_bytes
 from .cost import sweep_s as sweep_s
 from .cost import training_s as training_s
-from .lane_groups import LANES_DIFFER_IN as LANES_DIFFER_IN
 from .lane_groups import Lane as Lane
 from .lane_groups import LaneGroup as LaneGroup
 from .lane_groups import PlannedRun as PlannedRun
@@ -16,3 +17,6 @@ from .lane_groups import plan_segments as plan_segments
 from .lane_groups import renumbered as renumbered
 from .lane_groups import segment_steps_of as segment_steps_of
 from .lane_widths import LaneWidths as LaneWidths
+from .lane_widths import read_verified as read_verified
+from .lane_widths import remember_verified as remember_verified
+from .lane_widths import width_key as width_key

@@ -6,8 +6,8 @@ proportions between groups are much the same everywhere, and they decide how far
 
 from collections.abc import Sequence
 
-from swath.config import RunConfig
-from swath.datasets import CLASSES, DATASETS, PIXELS
+from swath.config import TrainConfig
+from swath.datasets import DATASETS, PIXELS
 from swath.errors import SwathError
 from swath.planning.lane_groups import LaneGroup, plan_segments
 from swath.system import available_bytes, workers
@@ -55,10 +55,12 @@ LOGIT_COPIES = 6
 
 
 STEPS_IN_FLIGHT = 4
+"""Steps whose batches may be drawn and converted ahead, by another core, while the products of an earlier
+step are computed. The order of the updates is fixed by the weights; the bits do not change."""
 
 
 BLOCK_IMAGES = 1_000
-"""What a lane group holds at a time, as the training is written."""
+"""Images that are evaluated at a time."""
 
 
 STEP_METRICS = 2
@@ -89,22 +91,23 @@ def sweep_s(groups: Sequence[LaneGroup], at_a_time: int) -> float:
     return START_S + max(busy_until)
 
 
-def store_bytes(configs: Sequence[RunConfig]) -> int:
+def store_bytes(configs: Sequence[TrainConfig], every_steps: int) -> int:
     """Bytes that the runs of a sweep add to the store, its artifacts included."""
-    values = sum(STEP_METRICS * stored_steps(config) for config in configs)
+    values = sum(STEP_METRICS * stored_steps(config.max_steps, every_steps) for config in configs)
     return VALUE_BYTES * values + RUN_BYTES * len(configs)
 
 
-def group_bytes(batch_size: int, lanes: int) -> int:
+def group_bytes(config: TrainConfig, lanes: int) -> int:
     """Bytes of the tensors that a lane group works with, images of the data set not counted.
 
     Weights, gradient, their product with the rate and the new weights; the batches of the steps in flight, as
     they are drawn and as they are fed in, or a block of an evaluation; logits, softmax, errors.
     """
-    columns = CLASSES * lanes
-    weights = 4 * WEIGHT_COPIES * PIXELS * columns
-    images = max(batch_size * STEPS_IN_FLIGHT, BLOCK_IMAGES)
-    return weights + images * (9 * PIXELS + 4 * LOGIT_COPIES * columns)
+    pixels, classes = image_sizes(config)
+    columns = classes * lanes
+    weights = 4 * WEIGHT_COPIES * pixels * columns
+    images = max(config.batch_size * STEPS_IN_FLIGHT, BLOCK_IMAGES)
+    return weights + images * (9 * pixels + 4 * LOGIT_COPIES * columns)
 
 
 def memory_for_groups(available_bytes: int) -> int:
@@ -112,17 +115,17 @@ def memory_for_groups(available_bytes: int) -> int:
     return available_bytes // 2 // workers()
 
 
-def lanes_that_fit(batch_size: int, memory_bytes: int) -> int:
+def lanes_that_fit(config: TrainConfig, memory_bytes: int) -> int:
     """The most lanes, 1 at least, whose group takes no more than `memory_bytes`."""
-    without = group_bytes(batch_size, 0)
-    per_lane = group_bytes(batch_size, 1) - without
+    without = group_bytes(config, 0)
+    per_lane = group_bytes(config, 1) - without
     return max(1, (memory_bytes - without) // per_lane)
 
 
-def stored_steps(config: RunConfig) -> int:
+def stored_steps(max_steps: int, every_steps: int) -> int:
     """How many of a run's steps are stored: every so many of them, and the last."""
-    every, last = config.tracking.every_steps, config.max_steps - 1
-    return last // every + 1 + bool(last % every)
+    last = max_steps - 1
+    return last // every_steps + 1 + bool(last % every_steps)
 
 
 def check_memory(names: list[str]) -> None:
@@ -141,3 +144,8 @@ def check_memory(names: list[str]) -> None:
             f"{free / 1e9:.2f} GB of memory are free or allowed here, and {' and '.join(names)} needs about "
             f"{needed / 1e9:.2f} GB; raise the limit (Slurm: --mem, Docker: --memory), or end other programs"
         )
+
+
+def image_sizes(config: TrainConfig) -> tuple[int, int]:
+    """Values in an image, and classes, of a configuration's data set."""
+    return PIXELS, len(DATASETS[config.data.name].class_names)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from swath.config import RunConfig
+from swath.config import TrainConfig, shared_values
 
 SEGMENT_STEPS = 250
 
@@ -17,11 +17,7 @@ FEWEST_LANES_TO_SPLIT = 6
 """A group of this many lanes is worth cutting in two for a core that would have nothing to do."""
 
 
-LANES_DIFFER_IN = ("learning_rate", "max_steps")
-"""Fields that decide the numbers and may differ within a lane group."""
-
-
-WidthLimit = Callable[[RunConfig, int], int]
+WidthLimit = Callable[[TrainConfig, int], int]
 """(configuration, wanted) -> the most lanes, from 1 to wanted, that may train side by side with it."""
 
 
@@ -36,7 +32,7 @@ class PlannedRun:
     """
 
     job: int
-    config: RunConfig
+    config: TrainConfig
     first_step: int = 0
 
 
@@ -51,9 +47,9 @@ class Lane:
     runs: tuple[PlannedRun, ...]
 
     @property
-    def learning_rate(self) -> float:
-        """The learning rate of all its runs."""
-        return self.runs[0].config.learning_rate
+    def config(self) -> TrainConfig:
+        """The configuration of its first run: all its runs share everything but max_steps."""
+        return self.runs[0].config
 
     @property
     def max_steps(self) -> int:
@@ -82,7 +78,7 @@ class LaneGroup:
         return tuple(run for lane in self.lanes for run in lane.runs)
 
     @property
-    def shared(self) -> RunConfig:
+    def shared(self) -> TrainConfig:
         """A configuration whose batch_size, seed, data, preprocessing and evaluations hold for all lanes."""
         return self.lanes[0].runs[0].config
 
@@ -100,12 +96,12 @@ class Segment:
     end: int
 
 
-def single_lane(config: RunConfig, wanted: int) -> int:
+def single_lane(config: TrainConfig, wanted: int) -> int:
     """The `WidthLimit` of groups with one lane each."""
     return 1
 
 
-def alone(config: RunConfig, job: int = 0) -> LaneGroup:
+def alone(config: TrainConfig, job: int = 0) -> LaneGroup:
     """A configuration as a group of its own."""
     return LaneGroup((Lane((PlannedRun(job, config),)),))
 
@@ -118,7 +114,7 @@ def renumbered(group: LaneGroup, first: int) -> LaneGroup:
 
 
 def plan_groups(
-    configs: Sequence[RunConfig],
+    configs: Sequence[TrainConfig],
     usable: WidthLimit = single_lane,
     workers: int = 1,
     first_steps: Sequence[int] | None = None,
@@ -134,10 +130,10 @@ def plan_groups(
     Returns:
       Groups in the order of their first configuration, lanes likewise.
     """
-    together: dict[tuple[RunConfig, int], list[Lane]] = {}
+    together: dict[tuple[object, int], list[Lane]] = {}
     for lane in _lanes(configs, first_steps or [0] * len(configs)):
         run = lane.runs[0]
-        together.setdefault((_program_key(run.config), run.first_step), []).append(lane)
+        together.setdefault((shared_values(run.config, "group"), run.first_step), []).append(lane)
     parts = -(-workers // max(len(together), 1))
     groups = [group for lanes in together.values() for group in _cut(lanes, usable, parts)]
     return sorted(groups, key=lambda group: group.lanes[0].runs[0].job)
@@ -165,17 +161,13 @@ def plan_segments(group: LaneGroup, segment_steps: int) -> Iterator[Segment]:
         first = end
 
 
-def _lanes(configs: Sequence[RunConfig], first_steps: Sequence[int]) -> list[Lane]:
-    lanes: dict[tuple[RunConfig, int], list[PlannedRun]] = {}
+def _lanes(configs: Sequence[TrainConfig], first_steps: Sequence[int]) -> list[Lane]:
+    lanes: dict[tuple[object, int], list[PlannedRun]] = {}
     for job, (config, first_step) in enumerate(zip(configs, first_steps, strict=True)):
-        same = replace(_program_key(config), learning_rate=config.learning_rate)
-        lanes.setdefault((same, first_step), []).append(PlannedRun(job, config, first_step))
+        lanes.setdefault((shared_values(config, "lane"), first_step), []).append(
+            PlannedRun(job, config, first_step)
+        )
     return [Lane(tuple(runs)) for runs in lanes.values()]
-
-
-def _program_key(config: RunConfig) -> RunConfig:
-    """The configuration without what may differ between lanes, or has nothing to do with training."""
-    return replace(config, learning_rate=1.0, max_steps=1, log_every_steps=1)
 
 
 def _cut(lanes: Sequence[Lane], usable: WidthLimit, parts: int) -> Iterator[LaneGroup]:

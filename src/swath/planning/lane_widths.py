@@ -1,113 +1,116 @@
-"""How many lanes may train side by side: what keeps the bits on this machine, what fits, what was asked."""
+"""Numbers of lanes that may share a program: as asked for, as fit into memory, and as are bit-exact here."""
 
 import hashlib
+import importlib.metadata
 import importlib.util
 import json
 import logging
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import archspec.cpu
 from filelock import FileLock
 
-from swath.config import RunConfig
-from swath.planning.cost import lanes_that_fit
+from swath.config import TrainConfig
+from swath.models import MODELS
+from swath.planning.cost import image_sizes, lanes_that_fit
+from swath.planning.lane_groups import LaneGroup
 from swath.system import cache_folder
 
 _log = logging.getLogger("swath")
 
-
 FALLBACK_WIDTHS = (24, 16, 12, 8, 6, 4, 3, 2)
-"""Widths that are tried where the wanted one does not keep the bits."""
+"""Widths that are tried where the wanted one is not bit-exact."""
+
+VERIFIED_ROOMS = ("swath.models", "swath.training")
+"""Packages whose sources decide whether a width is bit-exact."""
 
 
-_PROBED = (
-    "swath.models.backend",
-    "swath.models.softmax_regression",
-    "swath.training.loop",
-    "swath.training.evaluation",
-    "swath.training.bit_exactness",
-)
-"""Modules whose source decides what a probe finds."""
-
-
-Probe = Callable[[RunConfig, int], bool]
-"""(configuration, lanes) -> whether every lane has the bits that it has alone."""
-
-
+@dataclass(frozen=True)
 class LaneWidths:
-    """The `WidthLimit` of a plan: probes a width once, and remembers the answer in the user's cache folder.
-
-    Args:
-      max_lanes: what was asked for at most.
-      memory_bytes: what a group's tensors may take.
-      probe: finds out; without it a width that was never probed is taken for usable, and nothing is kept.
-      tell: told, once per batch size, where configurations cannot be trained side by side.
+    """The allowed widths, as far as they are known: the `WidthLimit` of a plan.
 
     Attributes:
-      unprobed: widths that were taken for usable.
+      most: lanes that were asked for at most.
+      memory_bytes: memory that the tensors of one group may take.
+      verified: by `width_key`, whether that width is bit-exact on this machine.
     """
 
-    def __init__(
-        self,
-        max_lanes: int,
-        memory_bytes: int,
-        probe: Probe | None = None,
-        tell: Callable[[str], None] = _log.warning,
-    ) -> None:
-        self._max_lanes = max_lanes
-        self._memory_bytes = memory_bytes
-        self._probe = probe
-        self._tell = tell
-        self._told: set[int] = set()
-        self._told_of_memory = False
-        self._path = cache_folder() / f"lanes-{_machine_key()}.json"
-        self._known: dict[str, bool] = _read(self._path)
-        self.unverified: set[str] = set()
+    most: int
+    memory_bytes: int
+    verified: Mapping[str, bool] = field(default_factory=dict)
 
-    def __call__(self, config: RunConfig, wanted: int) -> int:
-        """The most lanes, from 1 to `wanted`, that may train side by side with `config`."""
-        asked, fit = min(wanted, self._max_lanes), lanes_that_fit(config.batch_size, self._memory_bytes)
-        most = min(asked, fit)
-        if fit < asked and not self._told_of_memory:
-            self._told_of_memory = True
-            of = f"{fit} of {asked} configurations side by side at batch_size={config.batch_size}"
-            self._tell(f"Little memory is free: {of}.")
+    def __call__(self, config: TrainConfig, wanted: int) -> int:
+        """The most lanes, from 1 to `wanted`; a width that has not been verified counts as bit-exact."""
+        most = min(wanted, self.most, lanes_that_fit(config, self.memory_bytes))
         for width in (most, *(width for width in FALLBACK_WIDTHS if width < most)):
-            if width == 1 or self._holds(config, width):
+            if width == 1 or self.verified.get(width_key(config, width), True):
                 return width
-        if config.batch_size not in self._told:
-            self._told.add(config.batch_size)
-            self._tell(
-                f"On this machine no number of lanes keeps the bits at batch_size={config.batch_size}; these "
-                "configurations are trained one by one."
-            )
         return 1
 
-    def _holds(self, config: RunConfig, width: int) -> bool:
-        key = f"batch_size={config.batch_size} lanes={width}"
-        if key in self._known:
-            return self._known[key]
-        if self._probe is None:
-            self.unverified.add(key)
-            return True
-        self._known[key] = self._probe(config, width)
-        self._remember(key)
-        return self._known[key]
+    def unverified(self, groups: Iterable[LaneGroup]) -> list[tuple[TrainConfig, int]]:
+        """The widths of a plan that have not been verified, each once."""
+        found: dict[str, tuple[TrainConfig, int]] = {}
+        for group in groups:
+            config, width = group.shared, len(group.lanes)
+            key = width_key(config, width)
+            if width > 1 and key not in self.verified:
+                found.setdefault(key, (config, width))
+        return list(found.values())
 
-    def _remember(self, key: str) -> None:
-        """Add one answer to the file; where that is impossible, it is found out again next time."""
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(self._path.with_suffix(".lock"), timeout=5):
-                answers = {**_read(self._path), key: self._known[key]}
-                part = self._path.with_name(f"{self._path.name}.{uuid.uuid4().hex}.part")
-                part.write_text(json.dumps(answers, indent=1), encoding="utf-8")
-                part.replace(self._path)
-        except OSError as error:
-            _log.debug("the answer of a probe was not kept: %s", error)
+    def with_answer(self, config: TrainConfig, width: int, is_bit_exact: bool) -> "LaneWidths":
+        """These widths and one more answer."""
+        return replace(self, verified={**self.verified, width_key(config, width): is_bit_exact})
+
+    def notes(self, configs: Sequence[TrainConfig]) -> Iterator[str]:
+        """Sentences on what keeps configurations from being trained together, one for each batch size."""
+        of_batch: dict[int, list[TrainConfig]] = {}
+        for config in configs:
+            of_batch.setdefault(config.batch_size, []).append(config)
+        for batch_size, members in of_batch.items():
+            wanted, fit = min(len(members), self.most), lanes_that_fit(members[0], self.memory_bytes)
+            if fit < wanted:
+                yield (
+                    f"Little free memory: {fit} of {wanted} configurations fit side by side at "
+                    f"batch_size={batch_size}."
+                )
+            if min(wanted, fit) > 1 and self(members[0], wanted) == 1:
+                yield (
+                    f"No lane count is bit-exact on this machine for batch_size={batch_size}; these "
+                    "configurations are trained one at a time."
+                )
+
+
+def width_key(config: TrainConfig, width: int) -> str:
+    """Identity of a width: everything on which its bit-exactness depends, beside the machine."""
+    pixels, classes = image_sizes(config)
+    return f"{MODELS[0]} pixels={pixels} classes={classes} batch_size={config.batch_size} lanes={width}"
+
+
+def read_verified() -> dict[str, bool]:
+    """Answers of earlier checks on this machine, by `width_key`."""
+    return _read(_path())
+
+
+def remember_verified(config: TrainConfig, width: int, is_bit_exact: bool) -> None:
+    """Keep one answer in the user's cache; where that fails, the width is checked again next time."""
+    path = _path()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".lock"), timeout=5):
+            answers = {**_read(path), width_key(config, width): is_bit_exact}
+            part = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
+            part.write_text(json.dumps(answers, indent=1), encoding="utf-8")
+            part.replace(path)
+    except OSError as error:
+        _log.debug("the answer of a check was not kept: %s", error)
+
+
+def _path() -> Path:
+    return cache_folder() / f"lanes-{_machine_key()}.json"
 
 
 def _read(path: Path) -> dict[str, bool]:
@@ -121,17 +124,24 @@ def _read(path: Path) -> dict[str, bool]:
 def _machine_key() -> str:
     """What the answers hold for: TensorFlow, its kernels, the processor, and the program itself.
 
-    Found out without loading TensorFlow, so that a plan can be shown at once.
+    Computed without loading TensorFlow, so that a plan can be shown at once.
     """
     processor = archspec.cpu.host()
-    specs = [importlib.util.find_spec(name) for name in _PROBED]
-    sources = [Path(spec.origin).read_bytes() for spec in specs if spec is not None and spec.origin]
     facts = [
         importlib.metadata.version("tensorflow"),
         f"onednn={os.environ.get('TF_ENABLE_ONEDNN_OPTS', '1')}",
         os.environ.get("ONEDNN_MAX_CPU_ISA", ""),
         archspec.cpu.brand_string() or processor.name,
         *sorted(processor.features),
-        *(hashlib.sha256(source).hexdigest() for source in sources),
+        *(hashlib.sha256(path.read_bytes()).hexdigest() for path in _sources()),
     ]
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
+
+
+def _sources() -> Iterator[Path]:
+    """The source files of `VERIFIED_ROOMS`, in a fixed order."""
+    for name in VERIFIED_ROOMS:
+        spec = importlib.util.find_spec(name)
+        assert spec is not None
+        for folder in spec.submodule_search_locations or ():
+            yield from sorted(Path(folder).glob("*.py"))

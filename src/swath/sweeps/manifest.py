@@ -147,7 +147,7 @@ class ResumeRequest:
       runs: its configurations, as far as they are known.
       facts: what it would be made with now, by tag.
       checkpoints: folder that holds a folder of checkpoints per sweep id.
-      anyway: whether what could change a number is passed over.
+      force: whether changes that could change a number are accepted.
     """
 
     name: str
@@ -155,7 +155,7 @@ class ResumeRequest:
     runs: tuple[RunKey, ...]
     facts: dict[str, str]
     checkpoints: str
-    anyway: bool
+    force: bool
 
 
 @dataclass(frozen=True)

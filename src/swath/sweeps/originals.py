@@ -2,11 +2,18 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from swath.analysis import RunValues, stored_values
-from swath.config import SCHEMA_VERSION, RunConfig, computed_values, fingerprint, read_stored_config
+from swath.config import (
+    SCHEMA_VERSION,
+    TrainConfig,
+    computed_values,
+    fingerprint,
+    read_stored_config,
+    translated,
+)
 from swath.errors import ConfigError, SwathError
 from swath.tracking import WRITTEN, Reader, StoredRun, read_bytes, schema
 
@@ -30,21 +37,22 @@ class Original:
     Attributes:
       run: as the store has it.
       config: what is trained.
+      every_steps: interval at which its metrics were logged.
       numbers: what it computed.
     """
 
     run: StoredRun
-    config: RunConfig
+    config: TrainConfig
+    every_steps: int
     numbers: RunValues
 
 
-def original_of(reader: Reader, run: StoredRun, data_dir: str | None, config: RunConfig | None) -> Original:
+def original_of(reader: Reader, run: StoredRun, config: TrainConfig | None) -> Original:
     """A run, ready to be trained again.
 
     Args:
       reader: of its store.
       run: the run.
-      data_dir: where its images are; None for where swath looks by itself.
       config: to be trained instead of the run's own; None for its own.
 
     Raises:
@@ -56,17 +64,11 @@ def original_of(reader: Reader, run: StoredRun, data_dir: str | None, config: Ru
     every_steps = run.tags.get(schema.EVERY_STEPS, "1")
     if not (every_steps.isdecimal() and int(every_steps)):
         raise CannotReproduceError("its tag swath.every_steps is damaged")
-    chosen = config or own
-    chosen = replace(
-        chosen,
-        data=replace(chosen.data, dir=data_dir),
-        tracking=replace(chosen.tracking, every_steps=int(every_steps)),
-    )
     try:
         numbers = stored_values(reader, run)
     except SwathError as error:
         raise CannotReproduceError(str(error)) from error
-    return Original(run, chosen, numbers)
+    return Original(run, config or own, int(every_steps), numbers)
 
 
 def _check_kind(run: StoredRun) -> None:
@@ -84,7 +86,7 @@ def _check_kind(run: StoredRun) -> None:
         raise CannotReproduceError(f"it is {run.status}{': ' if reason else ''}{reason}")
 
 
-def _stored_config(run: StoredRun) -> RunConfig:
+def _stored_config(run: StoredRun) -> TrainConfig:
     """The run's config, if it is the one that the run's params and fingerprint speak of."""
     try:
         text = read_bytes(run, schema.CONFIG_FILE).decode(errors="replace")
@@ -131,9 +133,9 @@ def _stored_json(run: StoredRun, tag: str, kind: type) -> Any:
 
 
 def stored_overrides(run: StoredRun) -> list[str]:
-    """What was typed for a run.
+    """The overrides that were typed for a run, with the names that this version uses.
 
     Raises:
       CannotReproduceError: the store does not say.
     """
-    return [str(text) for text in _stored_json(run, schema.OVERRIDES, list)]
+    return [line for text in _stored_json(run, schema.OVERRIDES, list) for line in translated(str(text))]

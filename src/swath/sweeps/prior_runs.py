@@ -69,7 +69,7 @@ class PriorRuns:
         """Whether a run was made with what could change a number as it is now."""
         names = [name for name in RESULT_AFFECTING if name != schema.DATA_DIGEST]
         same = all(run.tags.get(name) == self._asked.facts.get(name) for name in names)
-        return same or self._asked.anyway
+        return same or self._asked.force
 
     def before(self, asked: Sequence[RunKey]) -> list[PriorRun]:
         """What is there of each configuration, in the same order; a run stands for one of them only."""
@@ -133,10 +133,10 @@ class PriorRuns:
         every = {run.every_steps for run in self._asked.runs}
         if manifest is not None and {manifest.every_steps} != every:
             serious.append(f"tracking.every_steps: {manifest.every_steps}, now {min(every)}")
-        if serious and not self._asked.anyway:
+        if serious and not self._asked.force:
             raise SwathError(
                 f"changed since this sweep was begun: {'; '.join(serious)}. Its runs would not be comparable "
-                "to the bit: train it anew, without resume, or go on all the same with resume=anyway"
+                "to the bit: train it anew, without resume, or force it with resume=yes force_resume=true"
             )
         return (*serious, *others)
 
@@ -154,7 +154,7 @@ class PriorRuns:
             if not (concerns or mine or _identity(run) in identities):
                 continue
             if is_elsewhere(run.tags):
-                if self._asked.anyway:
+                if self._asked.force:
                     continue
                 raise SwathError(
                     f"{_what(run)} is being trained on {run.tags.get(schema.HOST)}, or was cut off there; "

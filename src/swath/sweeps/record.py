@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from swath.config import RunConfig, computed_values, readable_name, varying
+from swath.config import TrainConfig, computed_values, readable_name, varying
 from swath.execution import RunResult, SweepInfo, rank_results, runtime_tags
 from swath.sweeps.manifest import Manifest
 from swath.tracking import STILL_RUNNING, Status, SweepDescription, SweepSummary, schema, view_state
@@ -20,7 +20,7 @@ MOST_OF_A_COMMAND = 2_000
 
 
 def sweep_description(
-    sweep_info: SweepInfo, configs: Sequence[RunConfig], manifest: Manifest
+    sweep_info: SweepInfo, configs: Sequence[TrainConfig], manifest: Manifest
 ) -> SweepDescription:
     """Everything that the store is told of a sweep before its first step.
 
@@ -95,13 +95,13 @@ def sweep_summary(
     )
 
 
-def _view(sweep_info: SweepInfo, configs: Sequence[RunConfig]) -> str:
+def _view(sweep_info: SweepInfo, configs: Sequence[TrainConfig]) -> str:
     validated = any(config.data.validation_size for config in configs)
     accuracies = (schema.VALIDATION_ACCURACY, schema.TEST_ACCURACY) if validated else (schema.TEST_ACCURACY,)
     return view_state(sweep_info.sweep_id, sweep_info.swept, accuracies)
 
 
-def grid_lines(configs: Sequence[RunConfig]) -> list[str]:
+def grid_lines(configs: Sequence[TrainConfig]) -> list[str]:
     """What varies: `learning_rate=1e-07,1e-06`, a line per field."""
     lines = []
     for field in varying(configs) if configs else ():
@@ -116,13 +116,13 @@ def grid_fields(results: Sequence[RunResult]) -> tuple[str, ...]:
     return varying([result.config for result in results]) if results else ()
 
 
-def _experiment_note(sweep_info: SweepInfo, configs: Sequence[RunConfig], lines: Sequence[str]) -> str:
+def _experiment_note(sweep_info: SweepInfo, configs: Sequence[TrainConfig], lines: Sequence[str]) -> str:
     # The page of an experiment shows the first line of it until somebody unfolds the rest.
     latest = f"Sweeps made by swath. The latest, `{sweep_info.sweep}`: {' '.join(lines)}"
     return "\n\n".join([latest, _note(sweep_info, configs, [])])
 
 
-def _note(sweep_info: SweepInfo, configs: Sequence[RunConfig], lines: Sequence[str]) -> str:
+def _note(sweep_info: SweepInfo, configs: Sequence[TrainConfig], lines: Sequence[str]) -> str:
     question = sweep_info.question or f"Which {' and '.join(sweep_info.swept)}?"
     asks = [f"**{question}**"] if sweep_info.question or sweep_info.swept else []
     grid = [f"Grid: `{line}`" for line in grid_lines(configs)]

@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from concurrent.futures import Future
+from pathlib import Path
 
 from swath.analysis import LATEST, RunValues, ending, named_arrays
-from swath.config import DataConfig, RunConfig, computed_values
+from swath.config import computed_values, default_sweep_config
 from swath.datasets import Dataset, load_intact
 from swath.errors import SwathError
-from swath.execution import Observer, Runner, RunRequest, RunResult, SweepInfo, runtime_tags
+from swath.execution import Observer, Runner, RunRequest, RunResult, SweepInfo, ThreadExecutor, runtime_tags
+from swath.planning import LaneWidths, memory_for_groups, read_verified
 from swath.sweeps.originals import CannotReproduceError, Original
+from swath.system import available_bytes
 from swath.tracking import Curve, InMemoryRunLogger, Tracker, environment_tags, provenance_of, schema
 
 
@@ -19,10 +22,14 @@ class Repeater:
       sweep_info: what the repetitions have in common.
       recorder: begins runs that stay in memory.
       observer: told what happens.
+      data_dir: folder of the images; None for the places where swath looks by itself.
     """
 
-    def __init__(self, sweep_info: SweepInfo, recorder: Tracker, observer: Observer) -> None:
-        self._datasets: dict[DataConfig, Dataset] = {}
+    def __init__(
+        self, sweep_info: SweepInfo, recorder: Tracker, observer: Observer, data_dir: Path | None = None
+    ) -> None:
+        self._data_dir = None if data_dir is None else str(data_dir)
+        self._datasets: dict[str, Dataset] = {}
         self._launch = sweep_info
         self._recorder = recorder
         self._observer = observer
@@ -35,38 +42,49 @@ class Repeater:
         Raises:
           CannotReproduceError: they are not here, or others.
         """
-        data = original.config.data
+        name = original.config.data.name
         try:
-            if data not in self._datasets:
-                self._datasets[data] = load_intact(data.name, data.dir)
+            if name not in self._datasets:
+                self._datasets[name] = load_intact(name, self._data_dir)
         except SwathError as error:
             raise CannotReproduceError(f"its data is not here: {error}") from error
-        digest, expected = self._datasets[data].digest, original.run.tags.get(schema.DATA_DIGEST)
+        digest, expected = self._datasets[name].digest, original.run.tags.get(schema.DATA_DIGEST)
         if digest != expected:
             raise CannotReproduceError(
                 f"the data here is not what it was trained on: digest {digest[:16]}, not {str(expected)[:16]}"
             )
 
-    def repeat(self, configs: Sequence[RunConfig]) -> list[tuple[RunResult, RunValues | None]]:
-        """Train configurations whose data has been checked.
+    def repeat(self, originals: Sequence[Original]) -> list[tuple[RunResult, RunValues | None]]:
+        """Train the configurations of originals whose data has been checked.
 
         Returns:
           Of each how it ended, and its numbers; None for one that came to no end of its own.
         """
         if self._runner is None:
-            lanes = max(config.fuse.max_lanes for config in configs)
-            self._runner = Runner(self._launch, self._recorder, self._datasets, self._observer, lanes)
-        futures: list[Future[RunResult]] = [Future() for _ in configs]
-        self._runner.start([RunRequest(config) for config in configs], futures)
+            verified = read_verified()
+            self._runner = Runner(
+                self._launch,
+                self._recorder,
+                self._datasets,
+                self._observer,
+                ThreadExecutor(self._datasets, verified),
+                LaneWidths(default_sweep_config().lanes.max, memory_for_groups(available_bytes()), verified),
+            )
+        futures: list[Future[RunResult]] = [Future() for _ in originals]
+        requests = [RunRequest(each.config, every_steps=each.every_steps) for each in originals]
+        self._runner.start(requests, futures)
         results = [future.result() for future in futures]
-        return [(result, self._numbers(result)) for result in results]
+        return [
+            (result, self._numbers(result, each.every_steps))
+            for result, each in zip(results, originals, strict=True)
+        ]
 
     def stop(self) -> None:
         """End what is being trained."""
         if self._runner is not None:
             self._runner.stop()
 
-    def _numbers(self, result: RunResult) -> RunValues | None:
+    def _numbers(self, result: RunResult, every_steps: int) -> RunValues | None:
         recorded = result.tracked
         if not isinstance(recorded, InMemoryRunLogger) or recorded.ending is None or not result.bits:
             return None
@@ -93,9 +111,8 @@ class Repeater:
         tags = {
             **self._environment,
             **runtime_tags(),
-            schema.DATA_DIGEST: self._datasets[result.config.data].digest,
+            schema.DATA_DIGEST: self._datasets[result.config.data.name].digest,
         }
         how = ending(result.status, {schema.ERROR: result.error or ""})
         params = {name: str(value) for name, value in computed_values(result.config).items()}
-        every_steps = result.config.tracking.every_steps
         return RunValues(params, provenance_of(tags), how, curves, arrays, every_steps)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from filelock import FileLock, Timeout
 
-from swath.config import DataConfig, RunConfig, computed_values, fingerprint, read_params
+from swath.config import SweepConfig, TrainConfig, computed_values, fingerprint, read_params
 from swath.datasets import Dataset
 from swath.errors import SwathError
 from swath.execution import Note, Observer, RunRequest, RunResult, SweepInfo, runtime_tags
@@ -21,19 +21,19 @@ from swath.training import checkpoints_folder, lane_key
 LEFT_OUT = "left out by resume=failed: it has not failed"
 
 
-def asked_run(config: RunConfig, digest: str) -> RunKey:
+def asked_run(config: TrainConfig, digest: str, every_steps: int) -> RunKey:
     """A configuration as the store is asked for it."""
     return RunKey(
         fingerprint(config),
         digest,
         lane_key(config, digest),
         config.max_steps,
-        config.tracking.every_steps,
+        every_steps,
         config.evaluate_every_steps if config.data.validation_size else 0,
     )
 
 
-def current_provenance(datasets: Mapping[DataConfig, Dataset]) -> dict[str, str]:
+def current_provenance(datasets: Mapping[str, Dataset]) -> dict[str, str]:
     """What a sweep is made with now, by tag."""
     digests = " ".join(sorted({dataset.digest for dataset in datasets.values()}))
     return provenance_of({**environment_tags(), **runtime_tags(), schema.DATA_DIGEST: digests})
@@ -41,19 +41,20 @@ def current_provenance(datasets: Mapping[DataConfig, Dataset]) -> dict[str, str]
 
 def new_manifest(
     sweep_info: SweepInfo,
-    configs: Sequence[RunConfig],
-    datasets: Mapping[DataConfig, Dataset],
+    configs: Sequence[TrainConfig],
+    datasets: Mapping[str, Dataset],
     facts: dict[str, str],
+    every_steps: int,
 ) -> Manifest:
     """The manifest of a sweep that begins."""
-    identities = [(fingerprint(config), datasets[config.data].digest) for config in configs]
+    identities = [(fingerprint(config), datasets[config.data.name].digest) for config in configs]
     values = [computed_values(config) for config in configs]
     return Manifest(
         sweep_info.sweep,
         sweep_info.sweep_id,
         sweep_info.command,
         facts,
-        configs[0].tracking.every_steps,
+        every_steps,
         configurations_of(identities, values),
         [],
     )
@@ -90,18 +91,22 @@ class ResumePlan:
     """One command that takes up an earlier one.
 
     Attributes:
-      mode: `yes`, `failed` or `anyway`.
+      mode: `yes` or `failed`.
+      force: whether a changed environment is accepted.
       found: the earlier command; None where there is none.
       counts: configurations that were finished before, go on, begin anew, or are left out.
     """
 
     tracker: MlflowTracker
     mode: str
-    datasets: Mapping[DataConfig, Dataset]
+    force: bool
+    datasets: Mapping[str, Dataset]
     found: PriorSweep | None = None
     counts: Counter[str] = field(default_factory=Counter)
 
-    def find(self, sweep_info: SweepInfo, configs: Sequence[RunConfig], facts: dict[str, str]) -> SweepInfo:
+    def find(
+        self, sweep_info: SweepInfo, configs: Sequence[TrainConfig], facts: dict[str, str], every_steps: int
+    ) -> SweepInfo:
         """Find the earlier command; returns the launch with its id, if there is one.
 
         Raises:
@@ -110,17 +115,22 @@ class ResumePlan:
         asked = ResumeRequest(
             sweep_info.sweep,
             sweep_info.is_grid,
-            tuple(asked_run(config, self.datasets[config.data].digest) for config in configs),
+            tuple(
+                asked_run(config, self.datasets[config.data.name].digest, every_steps) for config in configs
+            ),
             facts,
             str(checkpoints_folder()),
-            self.mode == "anyway",
+            self.force,
         )
         self.found = self.tracker.call("take_up", asked).result()
         return sweep_info if self.found is None else replace(sweep_info, sweep_id=self.found.sweep_id)
 
     def resolve(self, requests: Sequence[RunRequest]) -> list[RunRequest | RunResult]:
         """Of each configuration what is left to do, or how it has ended before."""
-        asked = [asked_run(request.config, self.datasets[request.config.data].digest) for request in requests]
+        asked = [
+            asked_run(request.config, self.datasets[request.config.data.name].digest, request.every_steps)
+            for request in requests
+        ]
         found: list[PriorRun] = self.tracker.call("before", asked).result()
         return [self._resolve(request, before) for request, before in zip(requests, found, strict=True)]
 
@@ -148,7 +158,7 @@ class ResumePlan:
         return f"Resumed: {', '.join(parts) or 'nothing'}."
 
 
-def _ended_before(config: RunConfig, before: PriorRun) -> RunResult:
+def _ended_before(config: TrainConfig, before: PriorRun) -> RunResult:
     run_id = before.run_id or ""
     tracked = CompletedRun(run_id, before.metrics.get(schema.TRACK_S, 0.0))
     return RunResult(
@@ -185,9 +195,10 @@ def begin(
     tracker: MlflowTracker,
     store: StoreInfo,
     sweep_info: SweepInfo,
-    configs: Sequence[RunConfig],
-    datasets: Mapping[DataConfig, Dataset],
+    configs: Sequence[TrainConfig],
+    datasets: Mapping[str, Dataset],
     observer: Observer,
+    settings: SweepConfig,
 ) -> StartedSweep:
     """Find what earlier commands have left, where that is asked for, and begin the sweep's own run.
 
@@ -198,11 +209,12 @@ def begin(
       configs: at least one; those that will be run, as far as they are known.
       datasets: of all of them.
       observer: told what has drifted, and which runs were closed.
+      settings: of the command.
 
     Raises:
       SwathError: the sweep is being trained, or must not be taken up.
     """
-    mode = configs[0].resumes
+    mode, every_steps = settings.resume, settings.tracking.every_steps
     facts = current_provenance(datasets) if sweep_info.is_grid or mode != "no" else {}
     taking_up = lock = found = None
     if mode != "no":
@@ -213,15 +225,17 @@ def begin(
             observer(Note(f"the server does not take what lies in the spool {line}"))
         which = sweep_info.sweep if sweep_info.is_grid else fingerprint(configs[0])
         lock = SweepLock(f"{store.uri} {store.experiment_id} {which}")
-        taking_up = ResumePlan(tracker, mode, datasets)
-        sweep_info = taking_up.find(sweep_info, configs, facts)
+        taking_up = ResumePlan(tracker, mode, settings.force_resume, datasets)
+        sweep_info = taking_up.find(sweep_info, configs, facts, every_steps)
         found = taking_up.found
     for line in found.changes if found is not None else ():
         observer(Note(f"since it was begun, changed: {line}"))
     for run_id in tracker.call("close_stale").result():
         observer(Note(f"closed as KILLED, its process has died: run {run_id}"))
     sweep_run = (
-        _begin_sweep(tracker, sweep_info, configs, datasets, facts, found) if sweep_info.is_grid else None
+        _begin_sweep(tracker, sweep_info, configs, datasets, facts, every_steps, found)
+        if sweep_info.is_grid
+        else None
     )
     return StartedSweep(sweep_info, taking_up, sweep_run, lock)
 
@@ -229,12 +243,13 @@ def begin(
 def _begin_sweep(
     tracker: MlflowTracker,
     sweep_info: SweepInfo,
-    configs: Sequence[RunConfig],
-    datasets: Mapping[DataConfig, Dataset],
+    configs: Sequence[TrainConfig],
+    datasets: Mapping[str, Dataset],
     facts: dict[str, str],
+    every_steps: int,
     found: PriorSweep | None,
 ) -> Future[str]:
-    manifest = new_manifest(sweep_info, configs, datasets, facts)
+    manifest = new_manifest(sweep_info, configs, datasets, facts, every_steps)
     manifest = manifest.taking_up(None if found is None else found.manifest)
     start = sweep_description(sweep_info, configs, manifest)
     return tracker.begin_sweep(start, None if found is None else found.run_id)

@@ -9,7 +9,7 @@ import numpy as np
 
 from swath.errors import SwathError
 from swath.sweeps.manifest import RunKey
-from swath.tracking import Curve, MetricBatch, Reader, StoredRun, read_bytes, read_weights, schema
+from swath.tracking import Curve, MetricBatch, Reader, StoredRun, read_arrays, read_bytes, schema
 from swath.training import (
     TRAIN_ACCURACY_STEPS,
     DamagedCheckpointError,
@@ -30,6 +30,10 @@ ResumePoint = tuple[TrainState | None, tuple[MetricBatch, ...]]
 
 
 FROM_START: ResumePoint = (None, ())
+
+
+STATISTICS = ("shift", "scale")
+"""Arrays beside the train state in a run's file of weights: the statistics that normalise its pixels."""
 
 
 class ResumePoints:
@@ -71,9 +75,9 @@ class ResumePoints:
         shorter = [entry for entry in self._shorter.get(asked.lane, []) if _steps(entry) < asked.max_steps]
         best = max(shorter, key=_steps, default=None)
         usable = [
-            lane.start
+            lane.state
             for lane in self._checkpoints.get(asked.lane, [])
-            if run is not None and _has_all_before(run, lane.start.step, asked)
+            if run is not None and _has_all_before(run, lane.state.step, asked)
         ]
         saved = max(usable, key=lambda start: start.step, default=None)
         if saved is not None and (best is None or saved.step >= _steps(best)):
@@ -93,7 +97,7 @@ class ResumePoints:
         }
         try:
             _check_digest(shorter)
-            learned = read_weights(shorter)
+            learned = read_arrays(shorter, schema.WEIGHTS_FILE)
         except (SwathError, KeyError, ValueError, AttributeError):
             return FROM_START
         if any(name not in curves or curves[name].steps.tolist() != list(range(steps)) for name in TRAIN):
@@ -117,8 +121,7 @@ class ResumePoints:
             blocks.append(MetricBatch(step, values))
         start = TrainState(
             steps,
-            learned.weights,
-            learned.biases,
+            {name: array for name, array in learned.items() if name not in STATISTICS},
             bits.state,
             accuracies[-TRAIN_ACCURACY_STEPS:],
         )

@@ -8,12 +8,12 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from swath.config import DataConfig, RunConfig
+from swath.config import SweepConfig, TrainConfig
 from swath.datasets import check_available, load_dataset, load_intact, rebuild_dataset
 from swath.errors import SwathError
 from swath.execution import Event, Note, Observer, RunEnded, RunRequest, RunResult, Starting, SweepInfo
-from swath.planning import check_memory
-from swath.system import real_uri
+from swath.planning import LaneWidths, check_memory, memory_for_groups, read_verified
+from swath.system import available_bytes, real_uri
 from swath.tracking import TRACKING_VARIABLE, MlflowTracker, StoreAddress, StoreInfo
 from swath.training import CheckpointWriter
 
@@ -57,12 +57,19 @@ class Session:
       taking_up: what earlier commands have left; None where none is taken up.
     """
 
-    def __init__(self, sweep_info: SweepInfo, configs: tuple[RunConfig, ...], observer: Observer) -> None:
+    def __init__(
+        self,
+        sweep_info: SweepInfo,
+        configs: tuple[TrainConfig, ...],
+        settings: SweepConfig,
+        observer: Observer,
+    ) -> None:
         """Bring everything up. Nothing is written before all data sets have been found.
 
         Args:
           sweep_info: what the runs have in common.
           configs: at least one; those that will be run, as far as they are known.
+          settings: how the command is carried out.
           observer: told what happens.
 
         Raises:
@@ -70,10 +77,11 @@ class Session:
         """
         self.sweep_info = sweep_info
         self.began = time.perf_counter()
-        data = list(dict.fromkeys(config.data for config in configs))
-        for entry in data:
-            check_available(entry.name, entry.dir)
-        check_memory(sorted({entry.name for entry in data}))
+        names = list(dict.fromkeys(config.data.name for config in configs))
+        self._data_dir = settings.data.dir
+        for name in names:
+            check_available(name, self._data_dir)
+        check_memory(sorted(names))
         self._tracker = MlflowTracker()
         self._observer: Observer = SynchronizedObserver(observer)
         self._asked_for: list[Future[RunResult]] = []
@@ -83,58 +91,60 @@ class Session:
         self.sweep_fault: str | None = None
         self.spool: str | None = None
         try:
-            self.store, self._runner = self._bring_up(configs[0], data)
+            self.store, self._runner = self._bring_up(settings, names)
         except BaseException:
             self._tracker.close()
             raise
 
-    def _bring_up(self, first: RunConfig, data: list[DataConfig]) -> "tuple[StoreInfo, Runner]":
+    def _bring_up(self, settings: SweepConfig, names: list[str]) -> "tuple[StoreInfo, Runner]":
         # MLflow is being imported by the tracking process meanwhile, and the store is prepared there while
         # TensorFlow is imported here and the digests of the images are checked in threads.
-        self._datasets = {entry: load_dataset(entry.name, entry.dir) for entry in data}
+        self._datasets = {name: load_dataset(name, self._data_dir) for name in names}
         self._observer(Starting())  # after a download, which has a bar of its own
-        tracking = first.tracking
+        tracking = settings.tracking
         uri = real_uri(tracking.uri, os.environ.get(TRACKING_VARIABLE))
-        opened = self._tracker.open(StoreAddress(uri, tracking.experiment, tracking.artifacts))
+        opened = self._tracker.open(StoreAddress(uri, tracking.experiment, tracking.artifact_location))
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="swath-digest") as threads:
-            intact = {entry: threads.submit(self._datasets[entry].is_intact) for entry in data}
-            from swath.execution import Runner
+            intact = {name: threads.submit(self._datasets[name].is_intact) for name in names}
+            from swath.execution import Runner, ThreadExecutor
             from swath.sweeps.resume import begin  # TensorFlow takes seconds
 
             self._mend(intact)
         store = opened.result()
         self._begun = begin(
-            self._tracker, store, self.sweep_info, self._configs, self._datasets, self._observer
+            self._tracker, store, self.sweep_info, self._configs, self._datasets, self._observer, settings
         )
         self.sweep_info, self.taking_up = self._begun.sweep_info, self._begun.taking_up
         self._checkpoints = CheckpointWriter(
             self._tracker,
             self.sweep_info.sweep_id,
-            first.checkpoint.every_s,
             lambda line: self._observer(Note(line)),
         )
+        verified = read_verified()
         runner = Runner(
             self.sweep_info,
             self._tracker,
             self._datasets,
             self._observer,
-            first.fuse.max_lanes,
+            ThreadExecutor(self._datasets, verified),
+            LaneWidths(settings.lanes.max, memory_for_groups(available_bytes()), verified),
             self._checkpoints,
-            first.retries,
-            first.on_failure == "stop",
+            settings.checkpoint.every_s,
+            settings.retries,
+            settings.on_failure == "stop",
         )
         return store, runner
 
-    def _mend(self, intact: dict[DataConfig, Future[bool]]) -> None:
-        for entry, answer in intact.items():
+    def _mend(self, intact: dict[str, Future[bool]]) -> None:
+        for name, answer in intact.items():
             if not answer.result():
-                self._datasets[entry] = rebuild_dataset(entry.name, entry.dir)
+                self._datasets[name] = rebuild_dataset(name, self._data_dir)
 
     def start(self, requests: list[RunRequest]) -> "list[Future[RunResult]]":
         """Begin to train and track configurations; the results are not settled yet."""
-        for entry in dict.fromkeys(request.config.data for request in requests):
-            if entry not in self._datasets:  # another sweeper's choice
-                self._datasets[entry] = load_intact(entry.name, entry.dir)
+        for name in dict.fromkeys(request.config.data.name for request in requests):
+            if name not in self._datasets:  # another sweeper's choice
+                self._datasets[name] = load_intact(name, self._data_dir)
         futures: list[Future[RunResult]] = [Future() for _ in requests]
         self._asked_for += futures
         todo: list[tuple[RunRequest, Future[RunResult]]] = []

@@ -1,21 +1,21 @@
 """Train states of lanes, as files on the local disk that are whole or refused."""
 
 import contextlib
-import hashlib
 import io
 import os
 import shutil
 import time
-from collections.abc import Callable, Sequence
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from swath.config import RunConfig, fingerprint
+from swath.config import TrainConfig, lane_fingerprint
 from swath.errors import SwathError
 from swath.system import cache_folder
 
@@ -25,120 +25,124 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainState:
-    """A training that has been begun before, and where it stands.
+    """The state of one lane's training after some steps: what a checkpoint holds, whatever the model.
 
     Attributes:
-      step: how many steps are behind it.
-      weights: float32 [3072, 10]
-      biases: float32 [10]
-      bits: the state of the `ResultDigest` of these steps.
-      last_accuracies: float64 [up to `TRAIN_ACCURACY_STEPS`], training accuracies of the last of them.
-      train_s: seconds that training them took.
-      evaluate_s: seconds that evaluations along the way took.
+      step: number of steps trained.
+      arrays: parameters by name, and optimizer states as `STATE/NAME`; empty before the first step.
+      digest: state of the `ResultDigest` of these steps.
+      last_accuracies: float64 [up to `TRAIN_ACCURACY_STEPS`], training accuracies of the last of these steps.
+      train_s: training time in seconds.
+      evaluate_s: time of the evaluations so far in seconds.
     """
 
     step: int
-    weights: NDArray[np.float32]
-    biases: NDArray[np.float32]
-    bits: bytes
+    arrays: Mapping[str, NDArray[np.float32]]
+    digest: bytes
     last_accuracies: NDArray[np.float64]
     train_s: float = 0.0
     evaluate_s: float = 0.0
 
 
-INITIAL = TrainState(0, np.zeros((0, 0), np.float32), np.zeros(0, np.float32), b"", np.zeros(0))
-"""Where a training stands that begins."""
-
+INITIAL = TrainState(0, {}, b"", np.zeros(0))
+"""The state before the first step."""
 
 TRAIN_ACCURACY_STEPS = 100
-"""Steps over which a table averages the training accuracy: that of one batch says little."""
+"""Steps over which tables average the training accuracy; that of a single batch varies too much."""
 
+OLD_FORMAT = b"swath checkpoint 1\n"
+"""First bytes of checkpoints of an earlier format, which are not read."""
 
-MAGIC = b"swath checkpoint 1\n"
-
-
-DIGEST_CHARACTERS = 64
+ARRAY = "arrays/"
+"""Prefix, in a file, of the arrays of the lanes."""
 
 
 class DamagedCheckpointError(SwathError):
-    """A file that is no whole checkpoint."""
+    """A file that is not a whole checkpoint, or one of an earlier format."""
 
 
 @dataclass(frozen=True)
 class LaneCheckpoint:
-    """Where one lane stands.
+    """The train state of one lane.
 
     Attributes:
-      key: what is trained in it; see `lane_key`.
-      start: how far it has got.
+      key: identity of its training; see `lane_key`.
+      state: its train state.
     """
 
     key: str
-    start: TrainState
+    state: TrainState
 
 
 class Checkpoints(Protocol):
-    """Keeps where groups stand, for a command that takes them up again."""
-
-    def due(self, group: str) -> bool:
-        """Whether it is time to save a group."""
+    """Keeps train states of lane groups, for a command that resumes them."""
 
     def save(self, group: str, lanes: Sequence[LaneCheckpoint]) -> None:
-        """Keep where the lanes of a group stand, once all that has been tracked so far is stored."""
+        """Keep the train states of a group's lanes, once everything that was logged before is stored."""
 
     def drop(self, group: str) -> None:
-        """Forget a group that has ended, once its runs are stored."""
+        """Drop a group that has ended, once its runs are stored."""
 
 
-def lane_key(config: RunConfig, data_digest: str) -> str:
+def lane_key(config: TrainConfig, data_digest: str) -> str:
     """What is trained in a configuration's lane: the same for those that differ in max_steps at most."""
-    return f"{fingerprint(replace(config, max_steps=1))}-{data_digest[:16]}"
+    return f"{lane_fingerprint(config)}-{data_digest[:16]}"
 
 
 def encode(lanes: Sequence[LaneCheckpoint]) -> bytes:
-    """A checkpoint of lanes that stand at the same step: a line, a SHA-256 in hexadecimal, NumPy arrays."""
-    starts = [lane.start for lane in lanes]
-    longest = max(len(start.bits) for start in starts)
+    """A checkpoint of lanes at the same step: an `.npz` file, whose CRC-32 detects every changed bit."""
+    states = [lane.state for lane in lanes]
+    longest = max(len(state.digest) for state in states)
+    digests = [np.frombuffer(state.digest.ljust(longest, b"\0"), np.uint8) for state in states]
+    arrays: dict[str, Any] = {
+        f"{ARRAY}{name}": np.stack([state.arrays[name] for state in states]) for name in states[0].arrays
+    }
     content = io.BytesIO()
     np.savez(
         content,
         keys=np.array([lane.key for lane in lanes]),
-        step=np.array([start.step for start in starts]),
-        weights=np.stack([start.weights for start in starts]),
-        biases=np.stack([start.biases for start in starts]),
-        bits=np.stack([np.frombuffer(start.bits.ljust(longest, b"\0"), np.uint8) for start in starts]),
-        bits_bytes=np.array([len(start.bits) for start in starts]),
-        last_accuracies=np.stack([start.last_accuracies for start in starts]),
-        seconds=np.array([[start.train_s, start.evaluate_s] for start in starts]),
+        step=np.array([state.step for state in states]),
+        digest=np.stack(digests),
+        digest_bytes=np.array([len(state.digest) for state in states]),
+        last_accuracies=np.stack([state.last_accuracies for state in states]),
+        seconds=np.array([[state.train_s, state.evaluate_s] for state in states]),
+        **arrays,
     )
-    return MAGIC + hashlib.sha256(content.getvalue()).hexdigest().encode() + content.getvalue()
+    return content.getvalue()
 
 
 def decode(encoded: bytes) -> list[LaneCheckpoint]:
     """The lanes of a checkpoint.
 
     Raises:
-      DamagedCheckpointError: it has been cut off or changed, or is none.
+      DamagedCheckpointError: it is cut off, changed, of an earlier format, or not a checkpoint.
     """
-    head, content = encoded[: len(MAGIC) + DIGEST_CHARACTERS], encoded[len(MAGIC) + DIGEST_CHARACTERS :]
-    if head != MAGIC + hashlib.sha256(content).hexdigest().encode():
-        raise DamagedCheckpointError("no whole checkpoint: its digest is another one")
-    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-        found = dict(arrays)
-    return [
-        LaneCheckpoint(
-            str(key),
-            TrainState(
-                int(found["step"][lane]),
-                found["weights"][lane],
-                found["biases"][lane],
-                found["bits"][lane].tobytes()[: int(found["bits_bytes"][lane])],
-                found["last_accuracies"][lane],
-                *(float(seconds) for seconds in found["seconds"][lane]),
-            ),
-        )
-        for lane, key in enumerate(found["keys"])
-    ]
+    if encoded.startswith(OLD_FORMAT):
+        raise DamagedCheckpointError("the checkpoint has the format of an earlier version of swath")
+    try:
+        with zipfile.ZipFile(io.BytesIO(encoded)) as archive:
+            if archive.testzip() is not None:  # NumPy checks a CRC only of what it reads
+                raise DamagedCheckpointError("the checkpoint is damaged")
+        with np.load(io.BytesIO(encoded), allow_pickle=False) as arrays:
+            found = dict(arrays)
+        names = [name.removeprefix(ARRAY) for name in found if name.startswith(ARRAY)]
+        return [
+            LaneCheckpoint(
+                str(key),
+                TrainState(
+                    int(found["step"][lane]),
+                    {name: found[f"{ARRAY}{name}"][lane] for name in names},
+                    found["digest"][lane].tobytes()[: int(found["digest_bytes"][lane])],
+                    found["last_accuracies"][lane],
+                    *(float(seconds) for seconds in found["seconds"][lane]),
+                ),
+            )
+            for lane, key in enumerate(found["keys"])
+        ]
+    except DamagedCheckpointError:
+        raise
+    except Exception as error:  # a damaged archive raises errors of many classes
+        raise DamagedCheckpointError(f"the checkpoint is damaged ({error})") from error
 
 
 SUFFIX = ".checkpoint"
@@ -202,48 +206,33 @@ class CheckpointWriter:
     Args:
       tracker: of the command.
       sweep_id: of the command.
-      every_s: seconds between two of a group.
-      tell: called once, with a line, when one could not be written.
-      clock: seconds, from any start.
+      warn: called once, with a line, when a checkpoint could not be written.
     """
 
-    def __init__(
-        self,
-        tracker: "MlflowTracker",
-        sweep_id: str,
-        every_s: float,
-        tell: Callable[[str], None],
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, tracker: "MlflowTracker", sweep_id: str, warn: Callable[[str], None]) -> None:
         self._tracker = tracker
         self._folder = str(checkpoints_folder() / sweep_id)
-        self._every_s = every_s
-        self._tell_person = tell
-        self._clock = clock
-        self._saved_at: dict[str, float] = {}
-        self._told = False
-
-    def due(self, group: str) -> bool:
-        """Whether `every_s` have passed since a group was first asked for, or last saved."""
-        return self._clock() - self._saved_at.setdefault(group, self._clock()) >= self._every_s
+        self._warn = warn
+        self._saved: set[str] = set()
+        self._warned = False
 
     def save(self, group: str, lanes: "Sequence[LaneCheckpoint]") -> None:
         """See `Checkpoints`."""
-        self._saved_at[group] = self._clock()
-        call = self._tracker.call("save_checkpoint", self._folder, group, lanes[0].start.step, encode(lanes))
-        call.add_done_callback(self._tell)
+        self._saved.add(group)
+        call = self._tracker.call("save_checkpoint", self._folder, group, lanes[0].state.step, encode(lanes))
+        call.add_done_callback(self._check)
 
     def drop(self, group: str) -> None:
         """See `Checkpoints`."""
-        if group in self._saved_at:
+        if group in self._saved:
             self._tracker.call("drop_checkpoint", self._folder, group)
 
     def drop_all(self) -> None:
-        """Forget the command's, and what it had found of an earlier one's."""
+        """Drop the checkpoints of the command, and those that it found of an earlier one."""
         self._tracker.call("drop_checkpoints", self._folder)
 
-    def _tell(self, call: "Future[Any]") -> None:
+    def _check(self, call: "Future[Any]") -> None:
         fault = call.exception()
-        if isinstance(fault, SwathError) and not self._told:
-            self._told = True
-            self._tell_person(f"a checkpoint could not be written: {fault}")
+        if isinstance(fault, SwathError) and not self._warned:
+            self._warned = True
+            self._warn(f"a checkpoint could not be written: {fault}")

@@ -26,7 +26,7 @@ class Split:
 
 
 @dataclass(frozen=True)
-class ResidentData:
+class DeviceData:
     """A data set, split and ready to train on.
 
     Attributes:
@@ -46,7 +46,7 @@ class ResidentData:
     scale: Tensor | None
 
 
-def make_resident(dataset: Dataset, validation_size: int, preprocessing: str) -> ResidentData:
+def make_device_data(dataset: Dataset, validation_size: int, preprocessing: str) -> DeviceData:
     """Split `dataset`, compute its statistics and hand it to TensorFlow.
 
     Args:
@@ -56,7 +56,7 @@ def make_resident(dataset: Dataset, validation_size: int, preprocessing: str) ->
     """
     kept = len(dataset.train_images) - validation_size
     statistics = pixel_statistics(dataset.train_images[:kept], preprocessing)
-    return ResidentData(
+    return DeviceData(
         _split(dataset.train_images[:kept], dataset.train_labels[:kept]),
         _split(dataset.train_images[kept:], dataset.train_labels[kept:]),
         _split(dataset.test_images, dataset.test_labels),
@@ -68,3 +68,15 @@ def make_resident(dataset: Dataset, validation_size: int, preprocessing: str) ->
 
 def _split(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Split:
     return Split(tf.constant(images), tf.constant(labels.astype(np.int32)))
+
+
+def normalize(pixels: Tensor, shift: Tensor, scale: Tensor | None) -> Tensor:
+    """The model's inputs, float32 [batch, pixels].
+
+    Args:
+      pixels: uint8 [batch, pixels]
+      shift: float32 [pixels], subtracted
+      scale: float32 [pixels], multiplied after that; None for 1
+    """
+    centred = tf.cast(pixels, tf.float32) - shift
+    return centred if scale is None else centred * scale

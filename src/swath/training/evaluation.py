@@ -7,20 +7,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from swath.models import Parameters, Tensor, apply, batch_shape, correct_counts, normalize, sum_over_batch, tf
-from swath.training.device_data import ResidentData, Split
+from swath.models import Model, Tensor, Tensors, tf
+from swath.planning import BLOCK_IMAGES
+from swath.training.device_data import DeviceData, Split, normalize
+from swath.training.loop import correct_counts
 
-BLOCK_IMAGES = 1_000
-"""Images evaluated at a time."""
-
-
-Evaluate = Callable[[Parameters, int, Split], "Scores"]
+Evaluate = Callable[[Tensors, int, Split], "Scores"]
 """(parameters, number of lanes, split) -> scores."""
 
 
 @dataclass(frozen=True)
 class Scores:
-    """What an evaluation found, per lane.
+    """Scores of each lane on a split.
 
     Attributes:
       accuracies: float64 [lanes], in 0..1
@@ -33,23 +31,24 @@ class Scores:
     predictions: NDArray[np.uint8]
 
 
-def compile_evaluation(data: ResidentData) -> Evaluate:
+def compile_evaluation(data: DeviceData, model: Model) -> Evaluate:
     """A compiled evaluation for any number of lanes, with the preprocessing of `data`."""
 
     def evaluate_block(
-        parameters: Parameters, lanes: Tensor, images: Tensor, labels: Tensor
+        parameters: Tensors, lanes: Tensor, images: Tensor, labels: Tensor
     ) -> tuple[Tensor, ...]:
-        # Every block has the same shape, the last of a split too, so that its bits are those of one program.
+        # The last block of a split is padded, so that every block has the same shape and the same rounding.
         count = tf.shape(images)[0]
         missing = BLOCK_IMAGES - count
-        shape = batch_shape(tf.constant(BLOCK_IMAGES), lanes)
+        shape = model.shape_batch(tf.constant(BLOCK_IMAGES), lanes)
         padded_images, padded_labels = tf.pad(images, [[0, missing], [0, 0]]), tf.pad(labels, [[0, missing]])
-        result = apply(parameters, normalize(padded_images, data.shift, data.scale), padded_labels, shape)
+        inputs = normalize(padded_images, data.shift, data.scale)
+        result = model.forward(parameters, inputs, padded_labels, shape)
         predictions = result.predictions[:count]
         losses = tf.pad(result.losses[:count], [[0, missing], [0, 0]])
         return (
             correct_counts(predictions, labels),
-            sum_over_batch(losses, shape.lane_padding, shape),
+            model.sum_over_batch(losses, shape),
             tf.cast(predictions, tf.uint8),
         )
 
@@ -58,14 +57,14 @@ def compile_evaluation(data: ResidentData) -> Evaluate:
         evaluate_block,
         autograph=False,
         input_signature=[
-            Parameters(tf.TensorSpec([pixels, None]), tf.TensorSpec([None])),
+            model.signature(),
             tf.TensorSpec([], tf.int32),
             tf.TensorSpec([None, pixels], tf.uint8),
             tf.TensorSpec([None], tf.int32),
         ],
     )
 
-    def evaluate(parameters: Parameters, lanes: int, split: Split) -> Scores:
+    def evaluate(parameters: Tensors, lanes: int, split: Split) -> Scores:
         correct = np.zeros(lanes, np.int64)
         # Blocks are summed in float64, in their order: ten thousand float32 losses would lose digits.
         losses = np.zeros(lanes, np.float64)

@@ -1,38 +1,24 @@
 """The compiled loop over steps, and the training of one lane group segment by segment."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from swath.models import (
-    CLASSES,
-    Parameters,
-    Tensor,
-    apply,
-    batch_shape,
-    broadcast_per_lane,
-    correct_counts,
-    initial_parameters,
-    normalize,
-    padded,
-    sgd_step,
-    sum_over_batch,
-    tf,
-)
-from swath.planning import LaneGroup, Segment
-from swath.training.device_data import ResidentData
+from swath.models import Arrays, Model, Tensor, Tensors, tf
+from swath.planning import STEPS_IN_FLIGHT, LaneGroup, Segment
+from swath.training.device_data import DeviceData, normalize
+from swath.training.optimizers import Optimizer
 
-STEPS_IN_FLIGHT = 4
-"""Steps whose batches may be drawn and converted ahead, by another core, while the matrix products of an
-earlier step are computed. The order of the updates is fixed by the weights; the bits do not change."""
+PARAMETERS = ""
+"""The part of a lane's train state that holds the model's parameters; the others are optimizer states."""
 
 
 class StepMetrics(NamedTuple):
-    """What each step of a segment says, before its update.
+    """Metrics of each step of a segment, before its update.
 
     Attributes:
       correct: int32 [steps, lanes], images of the batch that were classified correctly.
@@ -43,8 +29,51 @@ class StepMetrics(NamedTuple):
     losses: Tensor
 
 
-Program = Callable[..., tuple[Parameters, StepMetrics]]
-"""(parameters, learning_rates [lanes], batch_size, seed, first_step, steps) -> (parameters, metrics)."""
+@dataclass(frozen=True)
+class Program:
+    """A compiled loop over steps, for any batch size and any number of lanes.
+
+    Attributes:
+      model: that is trained.
+      optimizer: that updates it.
+      run: (state, hyperparameters, batch_size, seed, first_step, steps) -> (state, `StepMetrics`).
+        A state maps `PARAMETERS` and each optimizer state to packed arrays; hyperparameters are float32
+        [lanes], by name.
+    """
+
+    model: Model
+    optimizer: Optimizer
+    run: Callable[..., tuple[dict[str, Tensors], StepMetrics]]
+
+    def initial_state(self, seed: int) -> dict[str, NDArray[np.float32]]:
+        """The arrays of one lane before its first step; see `TrainState`."""
+        parameters = self.model.init(seed)
+        arrays = dict(parameters)
+        for state in self.optimizer.state:
+            arrays |= {f"{state}/{name}": np.zeros_like(array) for name, array in parameters.items()}
+        return arrays
+
+    def pack(self, lanes: Sequence[Arrays]) -> dict[str, Tensors]:
+        """The arrays of several lanes, packed."""
+        parts = [_parts(lane) for lane in lanes]
+        return {part: self.model.stack([lane[part] for lane in parts]) for part in parts[0]}
+
+    def unpack(self, state: Mapping[str, Tensors], lane: int) -> dict[str, NDArray[np.float32]]:
+        """The arrays of one lane of a packed state."""
+        return {
+            f"{part}/{name}" if part else name: array
+            for part, packed in state.items()
+            for name, array in self.model.take(packed, lane).items()
+        }
+
+
+def _parts(arrays: Arrays) -> dict[str, dict[str, NDArray[np.float32]]]:
+    """Arrays by part: parameters, and each optimizer state."""
+    found: dict[str, dict[str, NDArray[np.float32]]] = {}
+    for name, array in arrays.items():
+        part, _, leaf = name.rpartition("/")
+        found.setdefault(part, {})[leaf] = array
+    return found
 
 
 def batch_indices(seed: Tensor, step: Tensor, batch_size: Tensor, images: Tensor) -> Tensor:
@@ -57,167 +86,159 @@ def batch_indices(seed: Tensor, step: Tensor, batch_size: Tensor, images: Tensor
     return tf.random.stateless_uniform([batch_size], key, 0, images, tf.int32, alg="philox")
 
 
-def compile_program(data: ResidentData) -> Program:
-    """A compiled loop over steps, for any batch size and any number of lanes.
+def correct_counts(predictions: Tensor, labels: Tensor) -> Tensor:
+    """Number of predictions that equal the labels, int32 [lanes]: counts are exact in any order."""
+    return tf.reduce_sum(tf.cast(tf.equal(predictions, labels[:, tf.newaxis]), tf.int32), axis=0)
+
+
+def compile_program(data: DeviceData, model: Model, optimizer: Optimizer) -> Program:
+    """Compile the loop over steps.
 
     Args:
-      data: what is trained on; held by the program.
+      data: training images; held by the program.
+      model: that is trained.
+      optimizer: that updates it.
     """
 
     def run_steps(
-        parameters: Parameters,
-        learning_rates: Tensor,
+        state: dict[str, Tensors],
+        hyperparameters: dict[str, Tensor],
         batch_size: Tensor,
         seed: Tensor,
         first_step: Tensor,
         steps: Tensor,
-    ) -> tuple[Parameters, StepMetrics]:
-        shape = batch_shape(batch_size, tf.shape(learning_rates)[0])
+    ) -> tuple[dict[str, Tensors], StepMetrics]:
+        scale = optimizer.loss_scale(hyperparameters)
+        shape = model.shape_batch(batch_size, tf.shape(scale)[0])
         images = tf.cast(batch_size, tf.float32)
-        rates_per_image = broadcast_per_lane(learning_rates, shape) / images
+        scale_per_image = model.per_lane(scale / images, shape)
+        values = {name: model.per_lane(value, shape) for name, value in hyperparameters.items()}
 
-        def body(done: Tensor, parameters: Parameters, correct: Any, losses: Any) -> Any:
+        def body(done: Tensor, state: Any, correct: Any, losses: Any) -> Any:
             chosen = batch_indices(seed, first_step + done, batch_size, len(data.train))
             inputs = normalize(tf.gather(data.train.images, chosen), data.shift, data.scale)
             labels = tf.gather(data.train.labels, chosen)
-            result = apply(parameters, inputs, labels, shape)
+            parameters = state[PARAMETERS]
+            outputs, gradients = model.gradients(parameters, inputs, labels, scale_per_image, shape)
+            updates, next_state = optimizer.update(
+                gradients, {name: part for name, part in state.items() if name != PARAMETERS}, values
+            )
             return (
                 done + 1,
-                sgd_step(parameters, inputs, result.errors, rates_per_image, shape),
-                correct.write(done, correct_counts(result.predictions, labels)),
-                losses.write(done, sum_over_batch(result.losses, shape.lane_padding, shape) / images),
+                {PARAMETERS: {name: parameters[name] - updates[name] for name in parameters}, **next_state},
+                correct.write(done, correct_counts(outputs.predictions, labels)),
+                losses.write(done, model.sum_over_batch(outputs.losses, shape) / images),
             )
 
         start = (
             tf.constant(0),
-            parameters,
+            state,
             tf.TensorArray(tf.int32, steps, element_shape=[None]),
             tf.TensorArray(tf.float32, steps, element_shape=[None]),
         )
-        _, parameters, correct, losses = tf.while_loop(
+        _, state, correct, losses = tf.while_loop(
             lambda done, *_: done < steps, body, start, parallel_iterations=STEPS_IN_FLIGHT
         )
-        return parameters, StepMetrics(correct.stack(), losses.stack())
+        return state, StepMetrics(correct.stack(), losses.stack())
 
     # No jit_compile: XLA orders sums by shape, so the number of lanes would change the bits.
-    compiled: Program = tf.function(
+    compiled = tf.function(
         run_steps,
         autograph=False,
         input_signature=[
-            Parameters(tf.TensorSpec([data.train.images.shape[1], None]), tf.TensorSpec([None])),
-            tf.TensorSpec([None]),
+            {part: model.signature() for part in (PARAMETERS, *optimizer.state)},
+            {name: tf.TensorSpec([None]) for name in optimizer.hyperparameters},
             tf.TensorSpec([], tf.int32),
             tf.TensorSpec([], tf.int64),
             tf.TensorSpec([], tf.int32),
             tf.TensorSpec([], tf.int32),
         ],
     )
-    return compiled
+    return Program(model, optimizer, compiled)
 
 
 @dataclass(frozen=True)
 class SegmentResult:
-    """Some steps of the lanes of a group, and where they have led.
+    """Some steps of the lanes of a group, and the state after them.
 
     Attributes:
-      span: the steps.
+      segment: the steps.
       lanes: which lanes of the group these are, in the order of the columns below.
       accuracies: float64 [steps, lanes], training accuracy of each step's batch before its update, in 0..1.
       losses: float64 [steps, lanes], mean cross-entropy of that batch (a float32, exactly).
-      parameters: of these lanes, after the last of these steps.
+      state: packed arrays of these lanes, after the last of these steps.
       duration_s: wall time of these steps.
     """
 
-    span: Segment
+    segment: Segment
     lanes: tuple[int, ...]
     accuracies: NDArray[np.float64]
     losses: NDArray[np.float64]
-    parameters: Parameters
+    state: dict[str, Tensors]
     duration_s: float
 
 
 class LaneTraining:
-    """The lanes of a group on their way from where they start; lanes that have ended may leave.
+    """The training of the lanes of a group, from any train state; lanes that are done may leave.
+
+    Args:
+      group: that is trained.
+      program: compiled for the group's data.
+      states: of each lane, its arrays before the group's first step; None for the initial ones.
+      clock: seconds, from any start.
 
     Attributes:
       lanes: the lanes that are still trained, as indices into the group's.
-      steps_done: how many steps they have behind them.
+      steps_done: number of steps that they have been trained for.
     """
 
     def __init__(
         self,
         group: LaneGroup,
         program: Program,
-        pixels: int,
+        states: Iterable[Arrays | None] = (),
         clock: Callable[[], float] = time.perf_counter,
-        starts: "Sequence[tuple[NDArray[np.float32], NDArray[np.float32]]]" = (),
     ) -> None:
-        """Prepare to train.
-
-        Args:
-          group: who is trained.
-          program: compiled for the group's data.
-          pixels: values in an image.
-          clock: seconds, from any start.
-          starts: of each lane, weights [3072, 10] and biases [10] before the group's first step; empty for
-            zeros.
-        """
         self._group = group
         self._program = program
         self._clock = clock
-        self._parameters = initial_parameters(len(group.lanes), pixels)
-        if starts:
-            self._parameters = _side_by_side(starts)
+        given = list(states) or [None] * len(group.lanes)
+        seed = group.shared.seed
+        self._state = program.pack([arrays or program.initial_state(seed) for arrays in given])
         self.lanes = tuple(range(len(group.lanes)))
         self.steps_done = group.first_step
 
-    def advance(self, span: Segment) -> SegmentResult:
-        """Train the steps of a span; how steps are cut into spans does not change a bit."""
+    def advance(self, segment: Segment) -> SegmentResult:
+        """Train the steps of a segment; how steps are cut into segments changes no bit."""
         shared = self._group.shared
         started = self._clock()
-        self._parameters, metrics = self._program(
-            self._parameters,
-            tf.constant([self._group.lanes[lane].learning_rate for lane in self.lanes], tf.float32),
+        hyperparameters = {
+            name: tf.constant(
+                [getattr(self._group.lanes[lane].config, name) for lane in self.lanes], tf.float32
+            )
+            for name in self._program.optimizer.hyperparameters
+        }
+        self._state, metrics = self._program.run(
+            self._state,
+            hyperparameters,
             tf.constant(shared.batch_size),
             tf.constant(shared.seed, tf.int64),
-            tf.constant(span.first),
-            tf.constant(span.end - span.first),
+            tf.constant(segment.first),
+            tf.constant(segment.end - segment.first),
         )
         correct, losses = metrics.correct.numpy(), metrics.losses.numpy()
-        self.steps_done = span.end
+        self.steps_done = segment.end
         return SegmentResult(
-            span,
+            segment,
             self.lanes,
             correct / shared.batch_size,
             losses.astype(np.float64),
-            self._parameters,
+            self._state,
             self._clock() - started,
         )
 
     def keep(self, lanes: Sequence[int]) -> None:
-        """Go on with some of the lanes only, moved together."""
-        columns = [self.lanes.index(lane) * CLASSES + offset for lane in lanes for offset in range(CLASSES)]
-        missing = padded(len(columns)) - len(columns)
-        weights, biases = self._parameters
-        self._parameters = Parameters(
-            tf.pad(tf.gather(weights, columns, axis=1), [[0, 0], [0, missing]]),
-            tf.pad(tf.gather(biases, columns), [[0, missing]]),
-        )
+        """Train only some of the lanes from now on."""
+        kept = [self._program.unpack(self._state, self.lanes.index(lane)) for lane in lanes]
+        self._state = self._program.pack(kept)
         self.lanes = tuple(lanes)
-
-
-def _side_by_side(starts: Sequence[tuple[NDArray[np.float32], NDArray[np.float32]]]) -> Parameters:
-    """Weights and biases of lanes as columns, padded as the model wants them."""
-    missing = padded(CLASSES * len(starts)) - CLASSES * len(starts)
-    weights = np.concatenate([weights for weights, _ in starts], axis=1)
-    biases = np.concatenate([biases for _, biases in starts])
-    return Parameters(
-        tf.constant(np.pad(weights, [(0, 0), (0, missing)])), tf.constant(np.pad(biases, (0, missing)))
-    )
-
-
-def lane_parameters(segment: SegmentResult, lane: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """One lane's weights, float32 [3072, 10], and biases, float32 [10], after a segment."""
-    first = CLASSES * segment.lanes.index(lane)
-    columns = slice(first, first + CLASSES)
-    return segment.parameters.weights[:, columns].numpy(), segment.parameters.biases[columns].numpy()

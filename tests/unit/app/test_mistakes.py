@@ -1,6 +1,7 @@
 """What is said about each kind of mistake in a command: the field, the value, what was expected."""
 
 import shlex
+from pathlib import Path
 
 import pytest
 
@@ -40,7 +41,19 @@ ONE_MISTAKE = {
     "seed=-1": f"seed=-1: expected {SEED}",
     "seed=9223372036854775808": f"seed=9223372036854775808: expected {SEED}",
     "preprocessing=mean": "preprocessing=mean: expected one of mean_image, none, standardize",
-    "device=gpu": "device=gpu: expected cpu",
+    "device=cpu": "device has been removed; swath computes on the CPU",
+    "print_every_steps=0": "print_every_steps=0: expected a whole number of steps from 1 up",
+    "log_every_steps=5": "log_every_steps is now print_every_steps",
+    "tracking.afterwards=wait": "tracking.afterwards is now tracking.postprocess",
+    "tracking.artifacts=x": "tracking.artifacts is now tracking.artifact_location",
+    "tracking.models=all": "tracking.models is now tracking.log_models",
+    "fuse.max_lanes=3": "fuse.max_lanes is now lanes.max",
+    "-m fuse.check=3,4": "fuse.check is now lanes.verify",
+    "hydra/launcher=fused": "hydra/launcher=fused is now hydra/launcher=lanes",
+    "hydra/sweeper=fused": "hydra/sweeper=fused is now hydra/sweeper=lanes",
+    "resume=anyway": "resume=anyway is now resume=yes force_resume=true",
+    "resume=perhaps": "resume=perhaps: expected one of no, yes, failed, true, false",
+    "force_resume=true": "force_resume=true: expected together with resume=yes or resume=failed",
     "data=cifra10": "data=cifra10: expected one of cifar10, digits; did you mean cifar10?",
     "-m data=glob(x*)": "data=glob(x*): expected one of cifar10, digits",
     "data={name:digits}": "data={name:digits}: set the fields of data one by one, for example data.name=...",
@@ -52,7 +65,10 @@ ONE_MISTAKE = {
     "seed": "seed: cannot be read; expected FIELD=VALUE, for example batch_size=100",
     "batch_size=50,100": "batch_size=50,100: one value expected; several make a sweep: add -m",
     "-m tracking.uri=a,b": ("tracking.uri=a,b: one value expected for the whole sweep"),
-    "-m fuse.max_lanes=1,24": ("fuse.max_lanes=1,24: one value expected for the whole sweep"),
+    "-m resume=yes,no": "resume=yes,no: one value expected for the whole sweep",
+    "-m retries=0,3": "retries=0,3: one value expected for the whole sweep",
+    "-m seed=0,1 retries=${seed}": "retries: one value expected for the whole sweep; found 0, 1",
+    "-m lanes.max=1,24": ("lanes.max=1,24: one value expected for the whole sweep"),
     "-m dry_run=false,true": ("dry_run=false,true: one value expected for the whole sweep"),
     "-m data=digits,cifar10 tracking.experiment=${data.name}": (
         "tracking.experiment: one value expected for the whole sweep; found cifar10, digits"
@@ -84,6 +100,24 @@ def test_mistake_is_said_in_one_line(command: str, line: str) -> None:
     with pytest.raises(ConfigError) as caught:
         check(command)
     assert caught.value.mistakes == [line]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("fuse: {max_lanes: 3}", "fuse is now lanes"),
+        ("tracking: {models: all}", "tracking.models is now tracking.log_models"),
+        ("momentum: 0.9", "mine: unknown field momentum"),
+        ("device: cpu", "device has been removed; swath computes on the CPU"),
+        ("hydra: {mode: MULTIRUN, sweeper: {params: {retries: '0,3'}}}", "retries=0,3: one value expected"),
+    ],
+)
+def test_mistake_in_a_config_file_is_said_in_one_line(tmp_path: Path, text: str, line: str) -> None:
+    (tmp_path / "mine.yaml").write_text(f"defaults: [config, _self_]\n{text}\n")
+    with pytest.raises(ConfigError) as caught:
+        check(f"--config-dir {tmp_path} -cn mine")
+    (mistake,) = caught.value.mistakes
+    assert mistake.startswith(line)
 
 
 def test_mistakes_of_one_command_come_together_in_the_order_typed() -> None:

@@ -47,8 +47,8 @@ def swept_screen(results: list[RunResult], width: int = 200, store: StoreInfo = 
 
 def test_single_run_prints_the_training_accuracy_every_so_many_steps() -> None:
     output = io.StringIO()
-    screen = SingleRunReporter(output)
-    config = run_config(log_every_steps=100)
+    screen = SingleRunReporter(100, output)
+    config = run_config()
     screen(StepsDone(config, 0, np.linspace(0, 1, 250, endpoint=False)))
     screen(StepsDone(config, 250, np.full(51, 0.28)))
     assert output.getvalue().splitlines() == [
@@ -61,7 +61,7 @@ def test_single_run_prints_the_training_accuracy_every_so_many_steps() -> None:
 
 def test_single_run_ends_with_the_test_accuracy_and_the_total_time() -> None:
     output = io.StringIO()
-    SingleRunReporter(output)(RunEnded(result(0.005, test_accuracy=0.2803, runtime_total_s=4.5249)))
+    SingleRunReporter(100, output)(RunEnded(result(0.005, test_accuracy=0.2803, runtime_total_s=4.5249)))
     assert output.getvalue().splitlines() == ["Test accuracy 0.2803", "Total time:  4.52s"]
 
 
@@ -135,8 +135,8 @@ def test_check_says_which_configurations_have_other_bits_alone() -> None:
     compared = [(result(1e-7), True), (result(1e-6), False)]
     print_check(compared, LAUNCH, Console(file=output, width=200))
     assert output.getvalue().splitlines() == [
-        f"fuse.check: learning_rate=1e-06 has other bits alone (run {1000:032x})",
-        "fuse.check: 1 of 2 identical, bit for bit, when trained alone",
+        f"lanes.verify: learning_rate=1e-06 has other bits alone (run {1000:032x})",
+        "lanes.verify: 1 of 2 identical, bit for bit, when trained alone",
     ]
 
 

@@ -1,4 +1,4 @@
-"""`hydra/launcher=fused`: all jobs of a sweep in one call of the task function, where it can take them.
+"""`hydra/launcher=lanes`: all jobs of a sweep in one call of the task function, where it can take them.
 
 Hydra imports this module at the start of every program on the machine, so it imports nothing heavy.
 """
@@ -14,8 +14,8 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.utils import JobReturn, configure_log, run_job, setup_globals
 from omegaconf import DictConfig, OmegaConf
 
-from hydra_plugins.swath_fused._job_configs import JobConfigs
-from hydra_plugins.swath_fused._job_returns import PackedJobReturn
+from hydra_plugins.swath_lanes._job_configs import JobConfigs
+from hydra_plugins.swath_lanes._job_returns import PackedJobReturn
 
 log = logging.getLogger(__name__)
 
@@ -26,18 +26,18 @@ returns at once; what it has begun goes on while Hydra writes the jobs' files.""
 
 
 @dataclass
-class FusedLauncherConf:
+class LanesLauncherConf:
     """Config of the launcher."""
 
-    _target_: str = "hydra_plugins.swath_fused.launcher.FusedLauncher"
+    _target_: str = "hydra_plugins.swath_lanes.launcher.LanesLauncher"
 
 
 ConfigStore.instance().store(
-    group="hydra/launcher", name="fused", node=FusedLauncherConf, provider="swath_fused"
+    group="hydra/launcher", name="lanes", node=LanesLauncherConf, provider="swath_lanes"
 )
 
 
-class FusedLauncher(BasicLauncher):
+class LanesLauncher(BasicLauncher):
     """Hands all jobs over in one call; a task function without `fuse` runs them one by one, as ever.
 
     Every job still gets its folder, `.hydra/`, log file, callbacks, `HydraConfig` and `JobReturn`.

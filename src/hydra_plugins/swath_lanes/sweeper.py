@@ -1,4 +1,4 @@
-"""`hydra/sweeper=fused`: Hydra's basic sweeper, which leaves it to the fused launcher to compose the jobs.
+"""`hydra/sweeper=lanes`: Hydra's basic sweeper, which leaves it to the lanes launcher to compose the jobs.
 
 The basic sweeper composes every job once only to find out whether it is legal, 40 ms each. A launcher that
 composes all jobs before it starts the first finds that out as well.
@@ -12,20 +12,20 @@ from hydra.core.config_store import ConfigStore
 
 
 @dataclass
-class FusedSweeperConf:
+class LanesSweeperConf:
     """Config of the sweeper: the basic sweeper's."""
 
-    _target_: str = "hydra_plugins.swath_fused.sweeper.FusedSweeper"
+    _target_: str = "hydra_plugins.swath_lanes.sweeper.LanesSweeper"
     max_batch_size: Any = None
     params: Any = field(default_factory=dict)
 
 
 ConfigStore.instance().store(
-    group="hydra/sweeper", name="fused", node=FusedSweeperConf, provider="swath_fused"
+    group="hydra/sweeper", name="lanes", node=LanesSweeperConf, provider="swath_lanes"
 )
 
 
-class FusedSweeper(BasicSweeper):
+class LanesSweeper(BasicSweeper):
     """A grid over all given values, in the order of Hydra's basic sweeper."""
 
     def validate_batch_is_legal(self, batch: Any) -> None:

@@ -1,0 +1,149 @@
+"""Constraints of fields as data: what a value may be, and the phrase that an error message uses for it."""
+
+import math
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+
+class Constraint(Protocol):
+    """What a value of the right type must satisfy."""
+
+    def allows(self, value: Any) -> bool:
+        """Whether `value` is allowed."""
+
+    def canonical(self, value: Any) -> Any:
+        """`value` in its one spelling."""
+
+    def expected(self, kind: type, unit: str) -> str:
+        """The allowed values as a phrase: "a whole number of steps from 1 up"."""
+
+
+def as_float32(value: float) -> float:
+    """The nearest float32 of `value`, as a Python float; infinite where float32 cannot hold it."""
+    try:
+        return float(struct.unpack("<f", struct.pack("<f", value))[0])
+    except OverflowError:
+        return math.copysign(math.inf, value)
+
+
+@dataclass(frozen=True)
+class Range:
+    """An interval of numbers.
+
+    Attributes:
+      least: smallest value; None without one.
+      above: value that must be exceeded; None without one.
+      most: largest value; None without one.
+      at_most: an upper bound that depends on other fields, as a phrase; checked by the configuration.
+      float32: whether the bounds hold for the nearest float32, which must be finite.
+    """
+
+    least: float | None = None
+    above: float | None = None
+    most: float | None = None
+    at_most: str = ""
+    float32: bool = False
+
+    def allows(self, value: Any) -> bool:
+        """Whether `value` lies in the interval; nan never does."""
+        if value is None:
+            return False
+        number = as_float32(value) if self.float32 else value
+        return (
+            (not self.float32 or math.isfinite(number))
+            and (self.least is None or number >= self.least)
+            and (self.above is None or number > self.above)
+            and (self.most is None or number <= self.most)
+        )
+
+    def canonical(self, value: Any) -> Any:
+        """The value itself."""
+        return value
+
+    def expected(self, kind: type, unit: str) -> str:
+        """For example "a whole number of steps from 1 up"."""
+        words = ["a whole number" if kind is int else "a number"]
+        words += [f"of {unit}"] if unit else []
+        end = self.at_most or ("" if self.most is None else f"{self.most}")
+        if self.above is not None:
+            words.append(f"above {self.above:g}")
+        elif self.least is not None:
+            words.append(f"from {self.least} {f'to {end}' if end else 'up'}")
+        words += ["that float32 can hold"] if self.float32 else []
+        return " ".join(words)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of several words.
+
+    Attributes:
+      words: the allowed words.
+      aliases: other spellings, in lower case, and the word that each stands for; not case-sensitive.
+    """
+
+    words: tuple[str, ...]
+    aliases: Mapping[str, str] = field(default_factory=dict)
+
+    def allows(self, value: Any) -> bool:
+        """Whether `value` is one of the words or aliases."""
+        return self.canonical(value) in self.words
+
+    def canonical(self, value: Any) -> Any:
+        """The word that `value` stands for."""
+        if not self.aliases or not isinstance(value, str):
+            return value
+        return self.aliases.get(value.lower(), value.lower())
+
+    def expected(self, kind: type, unit: str) -> str:
+        """For example "one of best, all, none"."""
+        return f"one of {', '.join((*self.words, *self.aliases))}"
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text that is not empty.
+
+    Attributes:
+      what: the text as a phrase.
+      schemes: address schemes, one of which it must begin with; () for any text.
+    """
+
+    what: str
+    schemes: tuple[str, ...] = ()
+
+    def allows(self, value: Any) -> bool:
+        """Whether `value` has characters other than blanks, and one of the schemes."""
+        if not isinstance(value, str) or not value.strip():
+            return False
+        scheme, separator, rest = value.partition("://")
+        return not self.schemes or (bool(separator and rest) and scheme.split("+")[0] in self.schemes)
+
+    def canonical(self, value: Any) -> Any:
+        """The value itself."""
+        return value
+
+    def expected(self, kind: type, unit: str) -> str:
+        """For example "a folder"."""
+        if not self.schemes:
+            return self.what
+        return f"{self.what} that begins with {', '.join(f'{scheme}://' for scheme in self.schemes)}"
+
+
+@dataclass(frozen=True)
+class Flag:
+    """True or false."""
+
+    def allows(self, value: Any) -> bool:
+        """Whether `value` is a bool."""
+        return isinstance(value, bool)
+
+    def canonical(self, value: Any) -> Any:
+        """The value itself."""
+        return value
+
+    def expected(self, kind: type, unit: str) -> str:
+        """The two words."""
+        return "true or false"

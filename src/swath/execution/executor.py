@@ -1,0 +1,108 @@
+"""Executors: where lane groups are trained. Threads of this process are the default."""
+
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Protocol
+
+from swath.config import TrainConfig, shared_values
+from swath.datasets import Dataset
+from swath.execution.group_trainer import CompiledData, GroupTrainer
+from swath.execution.tasks import GroupEvent, GroupTask
+from swath.models import MODELS, make_model
+from swath.planning import remember_verified, width_key
+from swath.system import workers
+from swath.training import (
+    GradientDescent,
+    compile_evaluation,
+    compile_program,
+    is_bit_exact,
+    make_device_data,
+)
+
+
+class Executor(Protocol):
+    """Trains lane groups. Tasks and events are plain values, so an executor may live on another machine."""
+
+    def submit(self, task: GroupTask) -> Iterator[GroupEvent]:
+        """Train a group; its events come as they happen. An error is raised by the iterator.
+
+        Closing the iterator ends the training.
+        """
+
+    def is_bit_exact(self, config: TrainConfig, lanes: int) -> bool:
+        """Whether `lanes` lanes are bit-identical to solo runs where groups are trained."""
+
+    def workers(self) -> int:
+        """Number of groups that are trained at a time."""
+
+    def stop(self) -> None:
+        """Have every group stop after its present segment, with `GroupStopped` as its last event."""
+
+    def close(self) -> None:
+        """Free what the executor holds; no group is being trained."""
+
+
+class ThreadExecutor:
+    """Trains a group in the thread that reads its events; keeps data and compiled programs between groups.
+
+    Args:
+      datasets: the images of every configuration.
+      verified: by `planning.width_key`, whether a width is bit-exact; grows by what is checked here.
+    """
+
+    def __init__(self, datasets: Mapping[str, Dataset], verified: Mapping[str, bool]) -> None:
+        self._datasets = datasets
+        self._verified = dict(verified)
+        self._compiled: dict[object, CompiledData] = {}
+        self._compiling = threading.Lock()
+        self._stopping = threading.Event()
+
+    def submit(self, task: GroupTask) -> Iterator[GroupEvent]:
+        """See `Executor`."""
+        shared = task.group.shared
+        trainer = GroupTrainer(
+            task,
+            self._compile(shared),
+            lambda lanes: lanes == 1 or self.is_bit_exact(shared, lanes),
+            self._stopping.is_set,
+        )
+        yield from trainer.train()
+
+    def is_bit_exact(self, config: TrainConfig, lanes: int) -> bool:
+        """See `Executor`; checked once for each width on a machine."""
+        key = width_key(config, lanes)
+        if key not in self._verified:
+            self._verified[key] = self._check(config, lanes)
+            remember_verified(config, lanes, self._verified[key])
+        return self._verified[key]
+
+    def _check(self, config: TrainConfig, lanes: int) -> bool:
+        compiled = self._compile(config)
+        return is_bit_exact(compiled.program, compiled.evaluate, compiled.data, config.batch_size, lanes)
+
+    def workers(self) -> int:
+        """One for each processor: a group computes on one core."""
+        return workers()
+
+    def stop(self) -> None:
+        """See `Executor`."""
+        self._stopping.set()
+
+    def close(self) -> None:
+        """Drop data and compiled programs."""
+        self._compiled.clear()
+
+    def _compile(self, config: TrainConfig) -> CompiledData:
+        key = shared_values(config, "program")
+        with self._compiling:
+            if key not in self._compiled:
+                dataset = self._datasets[config.data.name]
+                data = make_device_data(dataset, config.data.validation_size, config.preprocessing)
+                model = make_model(MODELS[0], dataset.train_images.shape[1], len(dataset.class_names))
+                self._compiled[key] = CompiledData(
+                    dataset,
+                    data,
+                    compile_program(data, model, GradientDescent()),
+                    compile_evaluation(data, model),
+                )
+            return self._compiled[key]
