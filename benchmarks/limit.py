@@ -7,26 +7,27 @@ The weights stay 0, and 0 times anything takes as long as any other product.
 from collections.abc import Callable
 from typing import Any
 
-from swath.models import CLASSES, Tensor, padded, tf
-from swath.training import ResidentData
-from swath.training.loop import STEPS_IN_FLIGHT, batch_indices
+from swath.models import Tensor, make_model, tf
+from swath.planning import STEPS_IN_FLIGHT
+from swath.training import DeviceData
+from swath.training.loop import batch_indices
 
 Draw = Callable[[Tensor], Tensor]
 """step -> int32 [batch], the images of that step."""
 
 
-def drawn_indices(data: ResidentData, batch_size: int) -> Draw:
+def drawn_indices(data: DeviceData, batch_size: int) -> Draw:
     """Indices that are drawn in the step, as swath draws them."""
     return lambda step: batch_indices(tf.constant(0, tf.int64), step, batch_size, len(data.train))
 
 
-def prepared_indices(data: ResidentData, batch_size: int, steps: int) -> Draw:
+def prepared_indices(data: DeviceData, batch_size: int, steps: int) -> Draw:
     """Indices that were drawn before the first step; a step reads its row."""
     table = tf.random.stateless_uniform([steps, batch_size], [0, 0], 0, len(data.train), tf.int32)
     return lambda step: table[step]
 
 
-def compile_limit(data: ResidentData, draw: Draw, lanes: int = 1) -> Callable[[Tensor], Any]:
+def compile_limit(data: DeviceData, draw: Draw, lanes: int = 1) -> Callable[[Tensor], Any]:
     """A compiled loop, called with a number of steps.
 
     indices = draw(step); inputs = float32(gather(uint8 images, indices)), [batch, 3072];
@@ -34,14 +35,16 @@ def compile_limit(data: ResidentData, draw: Draw, lanes: int = 1) -> Callable[[T
 
     As many columns as swath has for so many lanes: 10 classes each, padded.
     """
-    columns = padded(CLASSES * lanes)
+    pixels = int(data.train.images.shape[1])
+    model = make_model("softmax_regression", pixels, 10)
+    columns = int(model.stack([model.init(0)] * lanes)["weights"].shape[1])
 
     def run_steps(steps: Tensor) -> Tensor:
         def body(done: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
             inputs = tf.cast(tf.gather(data.train.images, draw(done)), tf.float32)
             return done + 1, tf.matmul(inputs, tf.matmul(inputs, weights), transpose_a=True)
 
-        start = (tf.constant(0), tf.zeros([data.train.images.shape[1], columns]))
+        start = (tf.constant(0), tf.zeros([pixels, columns]))
         _, weights = tf.while_loop(
             lambda done, _: done < steps, body, start, parallel_iterations=STEPS_IN_FLIGHT
         )

@@ -11,8 +11,15 @@ from collections.abc import Callable
 
 from benchmarks.limit import compile_limit, drawn_indices, prepared_indices
 from swath.datasets import load_dataset
-from swath.models import initial_parameters, tf
-from swath.training import Program, ResidentData, compile_program, make_resident
+from swath.models import make_model, tf
+from swath.training import (
+    PARAMETERS,
+    DeviceData,
+    GradientDescent,
+    Program,
+    compile_program,
+    make_device_data,
+)
 
 BATCH_SIZE = 100
 LEARNING_RATE = 1e-6
@@ -41,15 +48,15 @@ Sides = dict[str, Callable[[], object]]
 
 def step_times_ms(repeats: int) -> dict[str, list[float]]:
     """Milliseconds of one step of each side, `repeats` times, the sides taking turns."""
-    data = make_resident(load_dataset("cifar10"), 0, "mean_image")
-    program = compile_program(data)
+    data = make_device_data(load_dataset("cifar10"), 0, "mean_image")
+    program = _compiled(data)
     prepared = prepared_indices(data, BATCH_SIZE, STEPS)
     steps = {STEP: STEPS, LIMIT: STEPS, LIMIT_PREPARED: STEPS, WIDE_STEP: WIDE_STEPS, WIDE_LIMIT: WIDE_STEPS}
     sides: Sides = {
-        STEP: _training(data, program, BATCH_SIZE, 1, STEPS),
+        STEP: _training(program, BATCH_SIZE, 1, STEPS),
         LIMIT: _limit(compile_limit(data, drawn_indices(data, BATCH_SIZE)), STEPS),
         LIMIT_PREPARED: _limit(compile_limit(data, prepared), STEPS),
-        WIDE_STEP: _training(data, program, BATCH_SIZE, WIDE, WIDE_STEPS),
+        WIDE_STEP: _training(program, BATCH_SIZE, WIDE, WIDE_STEPS),
         WIDE_LIMIT: _limit(compile_limit(data, prepared, WIDE), WIDE_STEPS),
     }
     return _take_turns(sides, steps, repeats)
@@ -57,26 +64,26 @@ def step_times_ms(repeats: int) -> dict[str, list[float]]:
 
 def lane_times_ms(repeats: int) -> dict[str, list[float]]:
     """Milliseconds of one step, by `batch size, lanes`, `repeats` times, all of them taking turns."""
-    data = make_resident(load_dataset("cifar10"), 0, "mean_image")
-    program = compile_program(data)
+    data = make_device_data(load_dataset("cifar10"), 0, "mean_image")
+    program = _compiled(data)
     sides: Sides = {}
     steps: dict[str, int] = {}
     for batch_size in BATCH_SIZES:
         for lanes in LANES:
             name = f"{batch_size}, {lanes}"
             steps[name] = max(10, LANES_WORK // (batch_size * lanes))
-            sides[name] = _training(data, program, batch_size, lanes, steps[name])
+            sides[name] = _training(program, batch_size, lanes, steps[name])
     return _take_turns(sides, steps, repeats)
 
 
 def first_call_times_ms(repeats: int) -> dict[str, list[float]]:
     """Milliseconds of the first calls of a program for one step: what tracing and compiling cost."""
-    data = make_resident(load_dataset("cifar10"), 0, "mean_image")
+    data = make_device_data(load_dataset("cifar10"), 0, "mean_image")
     times: dict[str, list[float]] = {name: [] for name in (FIRST_CALL, OTHER_WIDTH, SAME_AGAIN)}
     for _ in range(repeats):
-        program = compile_program(data)  # traced anew
+        program = _compiled(data)  # traced anew
         for name, lanes in ((FIRST_CALL, 6), (OTHER_WIDTH, 24), (SAME_AGAIN, 24)):
-            run = _training(data, program, BATCH_SIZE, lanes, 1)
+            run = _training(program, BATCH_SIZE, lanes, 1)
             started = time.perf_counter()
             run()
             times[name].append((time.perf_counter() - started) * 1000)
@@ -95,17 +102,21 @@ def _take_turns(sides: Sides, steps: dict[str, int], repeats: int) -> dict[str, 
     return times
 
 
-def _training(
-    data: ResidentData, program: Program, batch_size: int, lanes: int, steps: int
-) -> Callable[[], object]:
-    start = initial_parameters(lanes, data.train.images.shape[1])
-    rates, seed = tf.constant([LEARNING_RATE] * lanes), tf.constant(0, tf.int64)
+def _compiled(data: DeviceData) -> Program:
+    """Softmax regression and gradient descent, compiled for ten classes."""
+    model = make_model("softmax_regression", int(data.train.images.shape[1]), 10)
+    return compile_program(data, model, GradientDescent())
+
+
+def _training(program: Program, batch_size: int, lanes: int, steps: int) -> Callable[[], object]:
+    start = program.pack([program.initial_state(0)] * lanes)
+    rates, seed = {"learning_rate": tf.constant([LEARNING_RATE] * lanes)}, tf.constant(0, tf.int64)
 
     def run() -> object:
-        parameters, metrics = program(
+        state, metrics = program.run(
             start, rates, tf.constant(batch_size), seed, tf.constant(0), tf.constant(steps)
         )
-        return parameters.weights.numpy(), metrics.correct.numpy(), metrics.losses.numpy()
+        return state[PARAMETERS]["weights"].numpy(), metrics.correct.numpy(), metrics.losses.numpy()
 
     return run
 

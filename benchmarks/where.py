@@ -95,20 +95,20 @@ def main() -> None:
         result.write_text(json.dumps(clock.seconds), encoding="utf-8")
         sys.exit(status)
 
-    command._leave = leave
-    command.main()
+    command._exit = leave
+    command.swath()
 
 
 def _wrap_training(clock: Clock) -> None:
     import hydra_plugins.swath_lanes.launcher as launcher
+    import swath.execution.executor
     import swath.execution.group_trainer
-    import swath.execution.runner
     import swath.tracking.rpc
     import swath.tracking.tracker
 
-    clock.wrap(swath.execution.runner, "make_resident", "handing over")
-    clock.wrap(swath.execution.runner, "compile_program", "handing over")
-    clock.wrap(swath.execution.runner, "is_bit_exact", "probing")
+    clock.wrap(swath.execution.executor, "make_device_data", "handing over")
+    clock.wrap(swath.execution.executor, "compile_program", "handing over")
+    clock.wrap(swath.execution.executor, "is_bit_exact", "probing")
     clock.wrap(swath.execution.group_trainer.LaneTraining, "advance", "training")
     clock.wrap(swath.execution.group_trainer.GroupTrainer, "_evaluate", "evaluating")
     clock.wrap(swath.tracking.rpc.Worker, "call", "sending")

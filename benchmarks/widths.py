@@ -6,7 +6,14 @@
 from collections.abc import Sequence
 
 from swath.datasets import load_dataset
-from swath.training import compile_evaluation, compile_program, is_bit_exact, make_resident
+from swath.models import make_model
+from swath.training import (
+    GradientDescent,
+    compile_evaluation,
+    compile_program,
+    is_bit_exact,
+    make_device_data,
+)
 from swath.training.bit_exactness import STEPS
 
 BATCH_SIZES = (1, 2, 3, 7, 13, 16, 31, 50, 97, 100, 150, 200, 331, 500, 997, 1000)
@@ -26,8 +33,9 @@ def ranges(numbers: Sequence[int]) -> str:
 
 def main() -> None:
     """Probe every batch size and width, and print the table."""
-    data = make_resident(load_dataset("cifar10"), 0, "mean_image")
-    program, evaluate = compile_program(data), compile_evaluation(data)
+    data = make_device_data(load_dataset("cifar10"), 0, "mean_image")
+    model = make_model("softmax_regression", int(data.train.images.shape[1]), 10)
+    program, evaluate = compile_program(data, model, GradientDescent()), compile_evaluation(data, model)
     print(f"| batch size | widths from {WIDTHS[0]} to {WIDTHS[-1]} that keep every bit of {STEPS} steps |")
     print("|---:|---|")
     for batch_size in BATCH_SIZES:

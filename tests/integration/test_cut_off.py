@@ -1,4 +1,4 @@
-"""The own run of a sweep that came to no end of its own."""
+"""The summary run of an interrupted sweep."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -8,8 +8,10 @@ import pytest
 from mlflow.entities import Metric
 from mlflow.tracking import MlflowClient
 
+from swath.analysis import find_best
 from swath.tracking import STILL_RUNNING, SweepDescription, end_interrupted
-from swath.tracking.sweep_run import NOTE, OWN_NOTE, SweepRun
+from swath.tracking.mlflow_runs import SummaryRun
+from swath.tracking.schema import NOTE, OWN_NOTE
 
 
 @pytest.fixture
@@ -41,7 +43,7 @@ def add(client: MlflowClient, rate: str, seed: int, status: str, accuracy: float
     return run_id
 
 
-def test_it_has_the_counts_and_the_best_of_what_is_there(client: MlflowClient) -> None:
+def test_interrupted_sweep_has_the_counts_and_the_best_run_so_far(client: MlflowClient) -> None:
     own = begin_own(client)
     lucky = add(client, "a", 0, "FINISHED", 0.9)
     add(client, "a", 1, "FINISHED", 0.1)
@@ -50,7 +52,7 @@ def test_it_has_the_counts_and_the_best_of_what_is_there(client: MlflowClient) -
     add(client, "b", 2, "KILLED", 0.0)
     for name in (NOTE, OWN_NOTE):
         client.set_experiment_tag("1", name, f"The latest: {STILL_RUNNING}")
-    end_interrupted(client, own, "KILLED")
+    end_interrupted(client, own, "KILLED", find_best)
     run = client.get_run(own)
     assert run.info.status == "KILLED"
     tags = run.data.tags
@@ -62,7 +64,7 @@ def test_it_has_the_counts_and_the_best_of_what_is_there(client: MlflowClient) -
     assert client.get_experiment("1").tags[NOTE] == "The latest: It was cut off: 3 of 7 finished."
 
 
-def test_description_that_somebody_has_written_is_left_alone(client: MlflowClient) -> None:
+def test_interrupted_sweep_keeps_a_description_that_a_user_edited(client: MlflowClient) -> None:
     own = begin_own(client)
     client.set_experiment_tag("1", NOTE, f"mine: {STILL_RUNNING}")
     client.set_experiment_tag("1", OWN_NOTE, STILL_RUNNING)
@@ -71,10 +73,10 @@ def test_description_that_somebody_has_written_is_left_alone(client: MlflowClien
     assert client.get_run(own).data.metrics == {}
 
 
-def test_sweep_leaves_a_description_that_somebody_has_written_alone(client: MlflowClient) -> None:
+def test_new_sweep_keeps_a_description_that_a_user_edited(client: MlflowClient) -> None:
     start = SweepDescription("sweep x", "abc", {}, "a note", "Sweeps made by swath.", "{}", "{}")
-    SweepRun(client, "1", start, {})
+    SummaryRun(client, "1", start, {})
     assert client.get_experiment("1").tags[NOTE] == "Sweeps made by swath."
     client.set_experiment_tag("1", NOTE, "mine")
-    SweepRun(client, "1", replace(start, experiment_note="Sweeps made by swath. Another."), {})
+    SummaryRun(client, "1", replace(start, experiment_note="Sweeps made by swath. Another."), {})
     assert client.get_experiment("1").tags[NOTE] == "mine"

@@ -19,7 +19,7 @@ from swath.analysis import Sweep, all_of, all_sweeps, find_sweep
 from swath.errors import SwathError
 from swath.tracking import open_reader
 from swath.tracking.reader import ClientReader
-from swath.tracking.sql_reader import SqlReader
+from swath.tracking.sql import SqlReader
 
 VALUES = [0.5, math.nan, math.inf, -math.inf, 0.1 + 0.2]
 
@@ -96,7 +96,7 @@ def test_reading_changes_nothing(store: Path, tmp_path: Path, monkeypatch: pytes
 def test_more_runs_than_one_question_may_ask_for_are_read(
     store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("swath.tracking.sql_reader.AT_ONCE", 2)
+    monkeypatch.setattr("swath.tracking.sql.AT_ONCE", 2)
     monkeypatch.setattr("swath.tracking.reader.PAGE", 2)
     direct, client = sql(store), ClientReader(f"sqlite:///{store}/mlflow.db")
     ids = [run.run_id for run in direct.runs({"swath.kind": "run"})]
@@ -157,7 +157,7 @@ def test_store_that_is_not_there(tmp_path: Path) -> None:
 def test_file_that_is_no_store(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "mlflow.db")) as connection:
         connection.execute("create table other (x int)")
-    with pytest.raises(SwathError, match="is no MLflow store: it has no table of runs"):
+    with pytest.raises(SwathError, match="is not an MLflow store: it has no table of runs"):
         open_reader(f"sqlite:///{tmp_path}/mlflow.db")
 
 
@@ -165,7 +165,9 @@ def test_store_of_another_version_says_what_to_type(store: Path, tmp_path: Path)
     copy = Path(shutil.copy(store / "mlflow.db", tmp_path / "old.db"))
     with closing(sqlite3.connect(copy)) as connection, connection:
         connection.execute("update alembic_version set version_num = 'ffffffffffff'")
-    with pytest.raises(SwathError, match=r"of a newer version of MLflow than .*pip install --upgrade mlflow"):
+    with pytest.raises(
+        SwathError, match=r"made by a newer version of MLflow than .*pip install --upgrade mlflow"
+    ):
         open_reader(f"sqlite:///{copy}")
     with closing(sqlite3.connect(copy)) as connection, connection:
         connection.execute("update alembic_version set version_num = '451aebb31d03'")
@@ -174,6 +176,8 @@ def test_store_of_another_version_says_what_to_type(store: Path, tmp_path: Path)
 
 
 def test_reading_does_not_load_tensorflow(store: Path) -> None:
-    code = "import sys; from swath.compare_command import show, main; print('tensorflow' in sys.modules)"
+    code = (
+        "import sys; import swath.cli.compare, swath.cli.compare_report; print('tensorflow' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

@@ -1,4 +1,4 @@
-"""Runs in a real SQLite store, as MLflow reads them back."""
+"""`RunStore` on a real SQLite store, read back with MLflow's client."""
 
 import math
 from pathlib import Path
@@ -39,7 +39,7 @@ def client(address: StoreAddress) -> MlflowClient:
 
 
 def test_infinite_and_undefined_values_are_stored(store: RunStore, address: StoreAddress) -> None:
-    run_id = store.begin(1, START)
+    run_id = store.start_run(1, START)
     store.log_steps(1, MetricBatch(5, {"train/loss": np.array([1.5, math.nan, math.inf])}))
     history = client(address).get_metric_history(run_id, "train/loss")
     assert [metric.step for metric in history] == [5, 6, 7]
@@ -48,64 +48,62 @@ def test_infinite_and_undefined_values_are_stored(store: RunStore, address: Stor
     assert history[2].value > 1e308
 
 
-def test_more_values_than_mlflow_takes_at_once_are_all_stored(store: RunStore, address: StoreAddress) -> None:
-    run_id = store.begin(1, START)
+def test_more_values_than_fit_one_call_are_all_stored(store: RunStore, address: StoreAddress) -> None:
+    run_id = store.start_run(1, START)
     store.log_steps(1, MetricBatch(0, {"a": np.arange(1500.0), "b": np.arange(1500.0)}))
     for name in ("a", "b"):
         values = [metric.value for metric in client(address).get_metric_history(run_id, name)]
         assert values == list(range(1500))
 
 
-def test_a_failed_run_says_why(store: RunStore, address: StoreAddress) -> None:
-    run_id = store.begin(1, START)
-    store.end(1, RunSummary("FAILED", {"runtime/train_s": 1.0}, "diverged at step 17: loss is nan"))
+def test_failed_run_has_the_reason_as_a_tag(store: RunStore, address: StoreAddress) -> None:
+    run_id = store.start_run(1, START)
+    store.end_run(1, RunSummary("FAILED", {"runtime/train_s": 1.0}, "diverged at step 17: loss is nan"))
     run = client(address).get_run(run_id)
     assert run.info.status == "FAILED"
     assert run.data.tags["swath.error"] == "diverged at step 17: loss is nan"
     assert run.data.metrics["runtime/train_s"] == 1.0
 
 
-def test_run_of_which_something_is_missing_is_not_finished(
+def test_run_with_missing_steps_ends_as_failed(
     store: RunStore, address: StoreAddress, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run_id = store.begin(1, START)
+    run_id = store.start_run(1, START)
     with monkeypatch.context() as broken:
         broken.setattr(SqlSteps, "write", lambda *anything: 1 / 0)
         broken.setattr(store, "_sql_steps", SqlSteps(None))  # type: ignore[arg-type]
         with pytest.raises(ZeroDivisionError):
             store.log_steps(1, MetricBatch(0, {"train/loss": np.array([1.5])}))
-    store.end(1, RunSummary("FINISHED", {"test/accuracy": 0.5}))
+    store.end_run(1, RunSummary("FINISHED", {"test/accuracy": 0.5}))
     run = client(address).get_run(run_id)
     assert run.info.status == "FAILED"
     assert run.data.tags["swath.error"] == "MLflow: division by zero"
 
 
-def test_run_whose_end_cannot_be_stored_is_failed_without_the_password(
+def test_run_whose_outcome_cannot_be_stored_fails_and_hides_the_password(
     address: StoreAddress, store: RunStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run_id = store.begin(1, START)
+    run_id = store.start_run(1, START)
 
     def refuse(*anything: object) -> None:
         raise OSError("500 Server Error for url: https://me:secret@host/artifacts\nmore lines")
 
     monkeypatch.setattr("swath.tracking.store.write_artifacts", refuse)
     with pytest.raises(OSError, match="500"):
-        store.end(1, RunSummary("FINISHED", {}))
+        store.end_run(1, RunSummary("FINISHED", {}))
     run = client(address).get_run(run_id)
     assert run.info.status == "FAILED"
     assert run.data.tags["swath.error"] == "MLflow: 500 Server Error for url: https://me:***@host/artifacts"
 
 
-def test_calls_for_a_run_that_could_not_be_begun_say_so(store: RunStore) -> None:
-    with pytest.raises(SwathError, match="could not be begun"):
-        store.end(7, RunSummary("FINISHED", {}))
+def test_ending_a_run_that_was_not_started_is_an_error(store: RunStore) -> None:
+    with pytest.raises(SwathError, match="could not be started"):
+        store.end_run(7, RunSummary("FINISHED", {}))
 
 
-def test_closing_ends_open_runs_as_killed_and_leaves_the_others(
-    store: RunStore, address: StoreAddress
-) -> None:
-    open_id, ended_id = store.begin(1, START), store.begin(2, START)
-    store.end(2, RunSummary("FINISHED", {}))
+def test_close_ends_open_runs_as_killed(store: RunStore, address: StoreAddress) -> None:
+    open_id, ended_id = store.start_run(1, START), store.start_run(2, START)
+    store.end_run(2, RunSummary("FINISHED", {}))
     assert store.close() == 1
     assert client(address).get_run(open_id).info.status == "KILLED"
     assert client(address).get_run(ended_id).info.status == "FINISHED"

@@ -1,7 +1,6 @@
 """Configurations that are trained side by side fail one by one."""
 
 from concurrent.futures import Future
-from typing import Any
 
 import numpy as np
 import pytest
@@ -20,8 +19,13 @@ from swath.execution import (
     SegmentDone,
     StepsDone,
     SweepInfo,
+    ThreadExecutor,
 )
-from swath.tracking import MetricBatch, NullRunLogger, RunInfo
+from swath.planning import LaneWidths
+from swath.tracking import MetricBatch, NullRunLogger, NullTracker, RunInfo
+
+PLENTY = 10**12
+"""Bytes of memory; more than any group takes."""
 
 CONFIGS = [run_config(learning_rate=rate, max_steps=40) for rate in (1e-7, 1e-6, 1e-5, 1e36)]
 
@@ -33,7 +37,7 @@ class RecordingRun(NullRunLogger):
         self.blocks: list[MetricBatch] = []
         self._breaks = breaks
 
-    def log_steps(self, block: MetricBatch) -> None:
+    def log(self, block: MetricBatch) -> None:
         self.blocks.append(block)
 
     def check(self) -> None:
@@ -41,14 +45,14 @@ class RecordingRun(NullRunLogger):
             raise SwathError("MLflow: the disk is full")
 
 
-class RecordingTracker:
-    """Stands in for a Tracker."""
+class RecordingTracker(NullTracker):
+    """Keeps the runs by learning rate."""
 
     def __init__(self, breaking: str = "") -> None:
         self.runs: dict[str, RecordingRun] = {}
         self._breaking = breaking
 
-    def begin(self, start: RunInfo, run_id: str | None = None) -> RecordingRun:
+    def start_run(self, start: RunInfo, run_id: str | None = None) -> RecordingRun:
         rate = start.params["learning_rate"]
         self.runs[rate] = RecordingRun(rate == self._breaking)
         return self.runs[rate]
@@ -60,14 +64,14 @@ def run_all(
     events: list[Event] | None = None,
     every_steps: int = 1,
 ) -> list[RunResult]:
-    anything: Any = tracker
     seen = [] if events is None else events
     runner = Runner(
         SweepInfo("a sweep", "id", ("learning_rate",)),
-        anything,
-        {configs[0].data.name: small_dataset()},
+        tracker,
+        datasets := {configs[0].data.name: small_dataset()},
         seen.append,
-        24,
+        ThreadExecutor(datasets, {}),
+        LaneWidths(24, PLENTY),
     )
     futures: list[Future[RunResult]] = [Future() for _ in configs]
     runner.start([RunRequest(config, every_steps=every_steps) for config in configs], futures)
@@ -95,16 +99,17 @@ def test_lane_whose_tracking_fails_ends_alone() -> None:
 
 def test_run_that_cannot_be_begun_fails_with_its_group() -> None:
     class FullDisk(RecordingTracker):
-        def begin(self, start: RunInfo, run_id: str | None = None) -> RecordingRun:
+        def start_run(self, start: RunInfo, run_id: str | None = None) -> RecordingRun:
             if start.params["learning_rate"] == "1e-06":
                 raise OSError("no space left")
-            return super().begin(start)
+            return super().start_run(start)
 
     events: list[Event] = []
     configs = [run_config(learning_rate=1e-7), run_config(), run_config(learning_rate=1e-5, seed=1)]
-    anything: Any = FullDisk()
     sweep_info = SweepInfo("a sweep", "id", ())
-    runner = Runner(sweep_info, anything, {configs[0].data.name: small_dataset()}, events.append, 24)
+    datasets = {configs[0].data.name: small_dataset()}
+    executor = ThreadExecutor(datasets, {})
+    runner = Runner(sweep_info, FullDisk(), datasets, events.append, executor, LaneWidths(24, PLENTY))
     futures: list[Future[RunResult]] = [Future() for _ in configs]
     runner.start([RunRequest(config) for config in configs], futures)
     results = [future.result(timeout=60) for future in futures]

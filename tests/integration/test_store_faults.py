@@ -1,4 +1,4 @@
-"""A run of which something could not be stored hides nothing."""
+"""Runs whose steps could not all be stored."""
 
 from pathlib import Path
 
@@ -24,10 +24,12 @@ def block(first: int) -> MetricBatch:
     return MetricBatch(first, {"train/accuracy": values, "train/loss": values})
 
 
-def test_steps_behind_missing_ones_are_not_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_steps_after_missing_ones_are_not_stored_until_the_run_resumes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store = RunStore()
     store.open(StoreAddress(f"sqlite:///{tmp_path}/mlflow.db", "swath", str(tmp_path / "artifacts")))
-    run_id = store.begin(1, start())
+    run_id = store.start_run(1, start())
     store.log_steps(1, block(0))
     with monkeypatch.context() as patch:
 
@@ -39,16 +41,16 @@ def test_steps_behind_missing_ones_are_not_stored(tmp_path: Path, monkeypatch: p
             store.log_steps(1, block(10))
     with pytest.raises(SwathError, match="disk full"):
         store.log_steps(1, block(20))
-    store.end(1, RunSummary("FINISHED", {"test/accuracy": 0.5}, tags={"swath.bits": "b"}))
+    store.end_run(1, RunSummary("FINISHED", {"test/accuracy": 0.5}, tags={"swath.bits": "b"}))
     assert ask(tmp_path, "select max(step), count(*) from metrics where key = 'train/loss'") == [(9, 10)]
     assert ask(tmp_path, "select status from runs") == [("FAILED",)]
     assert ask(tmp_path, "select count(*) from tags where key = 'swath.bits'") == [(0,)]
     assert ask(tmp_path, "select count(*) from metrics where key = 'test/accuracy'") == [(0,)]
-    again = store.begin(2, start(), run_id)
+    again = store.start_run(2, start(), run_id)
     assert again == run_id
     for first in (0, 10, 20):
         store.log_steps(2, block(first))
-    store.end(2, RunSummary("FINISHED", {"test/accuracy": 0.5}, tags={"swath.bits": "b"}))
+    store.end_run(2, RunSummary("FINISHED", {"test/accuracy": 0.5}, tags={"swath.bits": "b"}))
     assert ask(
         tmp_path, "select count(*), count(distinct step), max(step) from metrics where key = 'train/loss'"
     ) == [(30, 30, 29)]

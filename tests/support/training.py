@@ -9,18 +9,20 @@ from numpy.typing import NDArray
 
 from support.small import small_dataset
 from swath.config import TrainConfig
+from swath.models import Model, make_model
 from swath.planning import plan_groups, plan_segments
 from swath.training import (
+    PARAMETERS,
+    DeviceData,
     Evaluate,
+    GradientDescent,
     LaneTraining,
     Program,
-    ResidentData,
     SegmentResult,
     compile_evaluation,
     compile_program,
     is_bit_exact,
-    lane_parameters,
-    make_resident,
+    make_device_data,
 )
 
 
@@ -44,24 +46,31 @@ class Trained:
 
 
 @cache
-def resident(preprocessing: str = "mean_image", train_images: int = 300) -> ResidentData:
+def resident(preprocessing: str = "mean_image", train_images: int = 300) -> DeviceData:
     """The small data set, ready to train on."""
-    return make_resident(small_dataset(train_images), 0, preprocessing)
+    return make_device_data(small_dataset(train_images), 0, preprocessing)
+
+
+def softmax_of(data: DeviceData) -> Model:
+    """Softmax regression for the images of a data set with ten classes."""
+    return make_model("softmax_regression", int(data.train.images.shape[1]), 10)
 
 
 @cache
 def _program(preprocessing: str) -> Program:
-    return compile_program(resident(preprocessing))
+    data = resident(preprocessing)
+    return compile_program(data, softmax_of(data), GradientDescent())
 
 
 @cache
 def _evaluation(preprocessing: str) -> Evaluate:
-    return compile_evaluation(resident(preprocessing))
+    data = resident(preprocessing)
+    return compile_evaluation(data, softmax_of(data))
 
 
 @cache
 def probed(batch_size: int, lanes: int) -> bool:
-    """Whether this many lanes keep their bits on this machine."""
+    """Whether this many lanes are bit-exact on this machine."""
     return is_bit_exact(_program("mean_image"), _evaluation("mean_image"), resident(), batch_size, lanes)
 
 
@@ -77,7 +86,7 @@ def train_lanes(
     """
     (group,) = plan_groups(configs, lambda config, wanted: wanted)
     shared = group.shared
-    training = LaneTraining(group, _program(shared.preprocessing), 3072)
+    training = LaneTraining(group, _program(shared.preprocessing))
     parts: dict[int, list[SegmentResult]] = {lane: [] for lane in range(len(group.lanes))}
     results: dict[int, Trained] = {}
     for span in plan_segments(group, segment_steps):
@@ -95,9 +104,11 @@ def train_lanes(
 def _trained(segments: Sequence[SegmentResult], lane: int, preprocessing: str) -> Trained:
     last = segments[-1]
     column = last.lanes.index(lane)
-    scores = _evaluation(preprocessing)(last.parameters, len(last.lanes), resident(preprocessing).test)
+    arrays = _program(preprocessing).unpack(last.state, column)
+    scores = _evaluation(preprocessing)(last.state[PARAMETERS], len(last.lanes), resident(preprocessing).test)
     return Trained(
-        *lane_parameters(last, lane),
+        arrays["weights"],
+        arrays["biases"],
         np.concatenate([part.accuracies[:, part.lanes.index(lane)] for part in segments]),
         np.concatenate([part.losses[:, part.lanes.index(lane)] for part in segments]),
         scores.predictions[:, column],

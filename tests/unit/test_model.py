@@ -3,28 +3,45 @@
 import numpy as np
 import pytest
 
-from swath.models import (
-    RUNTIME,
-    Parameters,
-    apply,
-    batch_shape,
-    correct_counts,
-    initial_parameters,
-    normalize,
-    padded,
-    sgd_step,
-    sum_over_batch,
-    tf,
-)
+from swath.models import make_model, runtime, tf
+from swath.models.softmax_regression import SoftmaxRegression
+from swath.training import GradientDescent
+from swath.training.device_data import normalize
+from swath.training.loop import correct_counts
+
+MODEL = SoftmaxRegression(pixels=4, classes=10)
 
 
 def test_tensorflow_computes_on_the_cpu_with_one_thread_an_operation() -> None:
-    assert (RUNTIME.device, RUNTIME.intra_op_threads) == ("cpu", 1)
+    threading = tf.config.threading
+    assert (runtime().device, runtime().intra_op_threads) == ("cpu", 1)
+    assert threading.get_intra_op_parallelism_threads() == runtime().intra_op_threads
+    assert threading.get_inter_op_parallelism_threads() == runtime().inter_op_threads
+    assert runtime().tensorflow == tf.__version__
     assert tf.constant(1.0).device.endswith("CPU:0")
 
 
-def test_columns_are_padded_to_whole_tiles() -> None:
-    assert [padded(columns) for columns in (1, 10, 16, 17, 320)] == [16, 16, 16, 32, 320]
+def test_columns_of_a_pack_are_padded_to_whole_tiles() -> None:
+    one = MODEL.init(seed=0)
+    packs = [MODEL.stack([one] * lanes)["weights"].shape[1] for lanes in (1, 2, 3, 32)]
+    assert packs == [16, 32, 32, 320]
+
+
+def test_a_lane_is_taken_from_a_pack_as_it_was_stacked() -> None:
+    generator = np.random.default_rng(0)
+    lanes = [
+        {
+            "weights": generator.normal(size=(4, 10)).astype(np.float32),
+            "biases": generator.normal(size=10).astype(np.float32),
+        }
+        for _ in range(3)
+    ]
+    packed = MODEL.stack(lanes)
+    for index, lane in enumerate(lanes):
+        taken = MODEL.take(packed, index)
+        assert {name: array.tobytes() for name, array in taken.items()} == {
+            name: array.tobytes() for name, array in lane.items()
+        }
 
 
 def test_inputs_are_pixels_less_the_shift_times_the_scale() -> None:
@@ -36,36 +53,42 @@ def test_inputs_are_pixels_less_the_shift_times_the_scale() -> None:
 
 
 def test_zero_weights_predict_the_first_class_with_a_loss_of_log_ten() -> None:
-    result = apply(initial_parameters(2, 4), tf.ones([3, 4]), tf.constant([0, 1, 9]), batch_shape(3, 2))
-    assert result.predictions.numpy().tolist() == [[0, 0]] * 3
-    np.testing.assert_allclose(result.losses.numpy(), np.log(10), rtol=1e-6)
+    packed, shape = MODEL.stack([MODEL.init(0)] * 2), MODEL.shape_batch(tf.constant(3), tf.constant(2))
+    outputs = MODEL.forward(packed, tf.ones([3, 4]), tf.constant([0, 1, 9]), shape)
+    assert outputs.predictions.numpy().tolist() == [[0, 0]] * 3
+    np.testing.assert_allclose(outputs.losses.numpy(), np.log(10), rtol=1e-6)
 
 
-def test_errors_are_the_softmax_less_the_label() -> None:
-    result = apply(initial_parameters(1, 4), tf.ones([1, 4]), tf.constant([3]), batch_shape(1, 1))
-    expected = np.full(10, 0.1)
-    expected[3] -= 1
-    np.testing.assert_allclose(result.errors.numpy()[0], expected, rtol=1e-6)
+def test_gradients_are_inputs_times_softmax_less_label_times_each_lanes_scale() -> None:
+    shape = MODEL.shape_batch(tf.constant(1), tf.constant(2))
+    scale = MODEL.per_lane(tf.constant([1.0, 0.5]), shape)
+    packed = MODEL.stack([MODEL.init(0)] * 2)
+    _, gradients = MODEL.gradients(packed, tf.fill([1, 4], 2.0), tf.constant([3]), scale, shape)
+    error = np.full(10, 0.1)
+    error[3] -= 1
+    expected = np.concatenate([error, 0.5 * error, np.zeros(12)])
+    np.testing.assert_allclose(gradients["biases"].numpy(), expected, rtol=1e-6)
+    np.testing.assert_allclose(gradients["weights"].numpy(), [2 * expected] * 4, rtol=1e-6)
 
 
-def test_an_update_follows_each_lanes_own_learning_rate() -> None:
-    inputs, errors = tf.constant([[2.0], [4.0]]), tf.ones([2, 20])
-    rates = tf.constant([0.5] * 10 + [1.0] * 10 + [0.0] * 12) / 2.0
-    start = Parameters(tf.zeros([1, 32]), tf.zeros([32]))
-    moved = sgd_step(start, inputs, errors, rates, batch_shape(2, 2))
-    # Gradients: weights (2 + 4) / 2 = 3, biases (1 + 1) / 2 = 1.
-    assert moved.weights.numpy()[0].tolist() == [-1.5] * 10 + [-3.0] * 10 + [0.0] * 12
-    assert moved.biases.numpy().tolist() == [-0.5] * 10 + [-1.0] * 10 + [0.0] * 12
+def test_gradient_descent_subtracts_gradients_that_carry_the_learning_rate() -> None:
+    optimizer, rates = GradientDescent(), {"learning_rate": tf.constant([0.5, 1.0])}
+    assert optimizer.loss_scale(rates).numpy().tolist() == [0.5, 1.0]
+    updates, state = optimizer.update({"weights": tf.constant([3.0])}, {}, {})
+    assert (updates["weights"].numpy().tolist(), state) == ([3.0], {})
 
 
-@pytest.mark.parametrize("columns", [1, 7, 16, 33])
-def test_sums_over_a_batch_are_column_sums(columns: int) -> None:
-    values = np.arange(5 * columns, dtype=np.float32).reshape(5, columns)
-    padding = [[0, 0], [0, -columns % 16]]
-    summed = sum_over_batch(tf.constant(values), padding, batch_shape(5, 1))
-    assert summed.numpy().tolist() == values.sum(axis=0).tolist()
+@pytest.mark.parametrize("lanes", [1, 7, 16, 33])
+def test_sums_over_a_batch_are_column_sums(lanes: int) -> None:
+    values = np.arange(5 * lanes, dtype=np.float32).reshape(5, lanes)
+    shape = MODEL.shape_batch(tf.constant(5), tf.constant(lanes))
+    assert MODEL.sum_over_batch(tf.constant(values), shape).numpy().tolist() == values.sum(axis=0).tolist()
 
 
 def test_correct_predictions_are_counted_per_lane() -> None:
     predictions = tf.constant([[1, 2], [3, 3], [0, 5]])
     assert correct_counts(predictions, tf.constant([1, 3, 5])).numpy().tolist() == [2, 2]
+
+
+def test_model_is_found_by_its_name() -> None:
+    assert make_model("softmax_regression", 4, 10).name == "softmax_regression"

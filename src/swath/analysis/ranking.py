@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from swath.errors import SwathError
 from swath.tracking import StoredRun, schema
 
-REPEATED_BY = ("seed",)
+REPEATED_BY = (schema.SEED,)
 """Fields that repeat a configuration rather than change it."""
 
 

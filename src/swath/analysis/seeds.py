@@ -16,7 +16,7 @@ from swath.analysis.significance import (
     paired_p,
     spread,
 )
-from swath.tracking import StoredRun
+from swath.tracking import StoredRun, schema
 
 
 @dataclass(frozen=True)
@@ -60,14 +60,14 @@ def group_by_configuration(runs: Sequence[StoredRun]) -> list[Configuration]:
         found.setdefault(configuration_of(run.params), []).append(run)
     gathered = []
     for members in found.values():
-        by_seed = {run.params.get("seed", ""): run for run in latest(members)}
+        by_seed = {run.params.get(schema.SEED, ""): run for run in latest(members)}
         gathered.append(Configuration(tuple(members), by_seed))
     return gathered
 
 
 def have_several_seeds(runs: Sequence[StoredRun]) -> bool:
     """Whether there is a configuration that was trained with more than one seed."""
-    seeds = {run.params.get("seed") for run in runs}
+    seeds = {run.params.get(schema.SEED) for run in runs}
     return len(seeds) > 1 and any(
         len(configuration.by_seed) > 1 for configuration in group_by_configuration(runs)
     )

@@ -148,8 +148,8 @@ def images_of(run: StoredRun, metric: str) -> int:
     """How many images an accuracy of a run is measured on; 0 where it is none, or where that is not known."""
     split = schema.split_of(metric)
     if split == "validation":
-        return int(run.params.get("data.validation_size", 0))
-    dataset = DATASETS.get(run.params.get("data.name", ""))
+        return int(run.params.get(schema.VALIDATION_SIZE, 0))
+    dataset = DATASETS.get(run.params.get(schema.DATA_NAME, ""))
     return 0 if split is None or dataset is None else dataset.test_images
 
 

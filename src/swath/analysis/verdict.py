@@ -76,7 +76,7 @@ def _where(found: Difference, digests_agree: bool) -> str:
         others = len(found.numbers) - 1
         return mismatch_text(first) + (f", and {others} more" if others else "")
     if not digests_agree:
-        return "the stored digest of all its numbers (swath.bits) is another one"
+        return f"the stored digest of all its numbers ({schema.BITS}) is another one"
     return "the configuration is another one"
 
 

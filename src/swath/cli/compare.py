@@ -5,7 +5,7 @@ from pathlib import Path
 
 from swath.cli.tables import FORMATS
 from swath.errors import ConfigError, SwathError
-from swath.tracking import settle
+from swath.tracking import configure_environment, error_line, is_store_error
 
 EXAMPLES = """\
 examples
@@ -82,7 +82,7 @@ def run(arguments: list[str]) -> int:
       SwathError: what went wrong, for the user to read.
     """
     words = parser().parse_args(arguments)
-    settle()
+    configure_environment()
     _check(words)
     try:
         _show(words)
@@ -117,12 +117,7 @@ def _show(words: argparse.Namespace) -> None:
 
 def _store_line(error: Exception, uri: str | None) -> str | None:
     """What a store's own error says, in one line; None for any other error."""
-    from mlflow.exceptions import MlflowException
-    from sqlalchemy.exc import SQLAlchemyError
-
-    from swath.tracking import one_line
-
-    return one_line(error, uri) if isinstance(error, MlflowException | SQLAlchemyError) else None
+    return error_line(error, uri) if is_store_error(error) else None
 
 
 def _check(words: argparse.Namespace) -> None:

@@ -3,9 +3,6 @@
 import math
 from collections.abc import Sequence
 
-import mlflow
-from mlflow.tracking import MlflowClient
-
 from swath.analysis import (
     REPEATED_BY,
     Ranked,
@@ -21,10 +18,11 @@ from swath.config import named_values
 from swath.execution import SINGLE
 from swath.system import hide_password
 from swath.tracking import (
-    SHARED_VIEW_TAG,
     StoredRun,
     compare_url,
+    default_uri,
     filtered_page,
+    has_shared_view,
     name_filter,
     run_page,
     runs_page,
@@ -130,7 +128,7 @@ def page_lines(sweep: Sweep, best_first: Sequence[StoredRun], uri: str | None, a
       uri: of the store, as it was typed.
       all_of: whether it stands for all sweeps of its name, which may lie in several experiments.
     """
-    address = uri or mlflow.get_tracking_uri()
+    address = uri or default_uri()
     experiments = sweep.experiment_ids
     a_run = (*best_first, *sweep.runs, *filter(None, [sweep.own]))[0]
     if sweep.name == SINGLE and len(sweep.runs) == 1:
@@ -146,12 +144,6 @@ def _runs_page(sweep: Sweep, experiment: str, address: str, all_of: bool) -> tup
     if all_of:
         where = "" if len(sweep.experiment_ids) == 1 else f" in experiment {experiment}"
         return f"their runs{where}", filtered_page(experiment, name_filter(sweep.name))
-    if _has_view(address, experiment, sweep.sweep_id):
+    if has_shared_view(address, experiment, sweep.sweep_id):
         return "its runs", runs_page(experiment, sweep.sweep_id)
     return "its runs", filtered_page(experiment, sweep_filter(sweep.sweep_id))
-
-
-def _has_view(address: str, experiment: str, sweep_id: str) -> bool:
-    """Whether the store holds the view that the address of the sweep's page names."""
-    tags = MlflowClient(tracking_uri=address).get_experiment(experiment).tags
-    return f"{SHARED_VIEW_TAG}{sweep_id}" in tags

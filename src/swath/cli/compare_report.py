@@ -144,13 +144,10 @@ def _write_groups(
 
 def close_all_stale(reader: Reader, uri: str | None) -> None:
     """End the runs of a store that dead processes of this machine have left open; say which."""
-    import mlflow
-    from mlflow.tracking import MlflowClient
+    from swath.analysis import find_best
+    from swath.tracking import close_stale, default_uri
 
-    from swath.sweeps import close_stale
-
-    client = MlflowClient(tracking_uri=uri or mlflow.get_tracking_uri())
-    closed = close_stale(client, reader.runs({schema.PID: None}, status="RUNNING"))
+    closed = close_stale(uri or default_uri(), reader.runs({schema.PID: None}, status="RUNNING"), find_best)
     for run in closed:
         print(one_line(f"{run.run_id}  closed as KILLED: {run.name}"))
     _say(f"{len(closed)} runs were left behind by a dead process")

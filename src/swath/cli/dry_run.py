@@ -22,7 +22,7 @@ from swath.planning import (
     training_s,
 )
 from swath.system import available_bytes, hide_passwords, workers
-from swath.tracking import TRACKING_VARIABLE
+from swath.tracking import TRACKING_VARIABLE, schema
 
 MOST_ROWS = 100
 """Configurations that are listed."""
@@ -96,7 +96,8 @@ def _groups(groups: list[LaneGroup]) -> TableData:
         counts = (group.shared.batch_size, group.shared.seed, len(group.lanes), len(group.runs))
         cells = (number, *counts, group.max_steps, f"{training_s(group):.1f} s")
         rows.append([str(cell) for cell in cells])
-    return TableData(("group", "batch_size", "seed", "lanes", "runs", "steps", "training, alone"), rows)
+    headings = ("group", schema.BATCH_SIZE, schema.SEED, "lanes", "runs", "steps", "training, alone")
+    return TableData(headings, rows)
 
 
 def _store(checked: CheckedCommand) -> str:

@@ -5,7 +5,7 @@ import math
 from pathlib import Path
 
 from swath.errors import ConfigError
-from swath.tracking import settle
+from swath.tracking import configure_environment
 
 EXAMPLES = """\
 examples
@@ -60,7 +60,7 @@ def run(arguments: list[str]) -> int:
       SwathError: what went wrong, for the user to read.
     """
     words = parser().parse_args(arguments)
-    settle()
+    configure_environment()
     _check(words)
     from swath.cli.recipe import show
 

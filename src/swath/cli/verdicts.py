@@ -6,8 +6,6 @@ import sys
 import uuid
 from typing import Never
 
-import mlflow
-from mlflow.tracking import MlflowClient
 from tqdm import tqdm
 
 from swath.analysis import Verdict, not_reproducible, verdict_on
@@ -24,12 +22,11 @@ from swath.tracking import (
     StoreAddress,
     TeeTracker,
     Tracker,
+    default_uri,
+    experiment_name,
     open_reader,
     schema,
 )
-
-REPRODUCED = schema.REPRODUCED
-"""Tag of a run that was trained again: the verdict."""
 
 
 def verdicts(words: argparse.Namespace) -> int:
@@ -131,8 +128,8 @@ def _tracker(words: argparse.Namespace, originals: list[Original]) -> MlflowTrac
     experiments = {original.run.experiment_id for original in originals}
     if len(experiments) > 1:
         raise ConfigError(["--record: expected runs of one experiment; record them one by one"])
-    uri = words.uri or mlflow.get_tracking_uri()
-    name = MlflowClient(tracking_uri=uri).get_experiment(experiments.pop()).name
+    uri = words.uri or default_uri()
+    name = experiment_name(uri, experiments.pop())
     tracker = MlflowTracker()
     tracker.open(StoreAddress(uri, name, None)).result()
     return tracker
@@ -147,7 +144,7 @@ def _record(tracker: MlflowTracker, found: list[tuple[str, Verdict, RunResult | 
     for name, said, result in found:
         if result is None:
             continue
-        run_id, _ = result.tracked.settle()
+        run_id, _ = result.tracked.flush()
         for tagged in (name, run_id):
-            tracker.call("set_tag", tagged, REPRODUCED, said.text).result()
+            tracker.set_tag(tagged, schema.REPRODUCED, said.text).result()
         print(f"{name}: recorded as run {run_id}", file=sys.stderr)

@@ -218,7 +218,7 @@ class Runner:
         self._threads.submit(self._run_group, group, {planned.job: again}, {planned.job: handed_on})
 
     def _start_run(self, request: RunRequest, lane: int, lanes: int, dataset: Dataset) -> TrialRun:
-        logger = self._tracker.begin(run_info(request, self._sweep_info, dataset), request.run_id)
+        logger = self._tracker.start_run(run_info(request, self._sweep_info, dataset), request.run_id)
         return TrialRun(request, lane, lanes, logger, self._observer)
 
 

@@ -108,7 +108,7 @@ class RunResult:
     def flushed(self) -> "RunResult":
         """This result once everything is stored: with the run's id, or failed where it could not be."""
         try:
-            run_id, track_s = self.tracked.settle()
+            run_id, track_s = self.tracked.flush()
         except SwathError as error:
             known, reason = self.error or "", str(error)
             both = known if reason in known else "; ".join(filter(None, [known, reason]))
@@ -117,7 +117,7 @@ class RunResult:
 
     def without_waiting(self) -> "RunResult":
         """This result without waiting for the store."""
-        return self.flushed() if self.tracked.stored else replace(self, run_id=self.tracked.run_id)
+        return self.flushed() if self.tracked.is_flushed else replace(self, run_id=self.tracked.run_id)
 
 
 def rank_results(results: Sequence[RunResult]) -> Ranking:

@@ -17,7 +17,7 @@ from swath.errors import SwathError
 from swath.execution.events import Observer, StepsDone
 from swath.execution.runs import RunRequest, RunResult, SweepInfo
 from swath.execution.tasks import Evaluation, SegmentTrained
-from swath.models import Arrays, runtime, tf
+from swath.models import Arrays, is_out_of_memory, runtime
 from swath.tracking import (
     DatasetInfo,
     MetricBatch,
@@ -84,7 +84,7 @@ def runtime_tags() -> dict[str, str]:
 
 def is_transient(fault: Exception | None) -> bool:
     """Whether a failure may pass by itself: of a store, a disk or memory, not of the numbers."""
-    return isinstance(fault, SwathError | OSError | MemoryError | tf.errors.ResourceExhaustedError)
+    return isinstance(fault, SwathError | OSError) or is_out_of_memory(fault)
 
 
 class TrialRun:
@@ -130,7 +130,7 @@ class TrialRun:
         self._last_accuracies = start.last_accuracies
         self._digest = ResultDigest(start.digest)
         for batch in request.prefix_metrics:
-            logger.log_steps(batch)
+            logger.log(batch)
         # Where validation is evaluated along the way, its last value is a point of its curve.
         self._curves = schema.VALIDATION if self.config.evaluate_every_steps else ()
 
@@ -178,7 +178,7 @@ class TrialRun:
         due = -first_step % every
         if due < len(losses):
             chosen = {name: series[due::every] for name, series in values.items()}
-            self._logger.log_steps(MetricBatch(first_step + due, chosen, every))
+            self._logger.log(MetricBatch(first_step + due, chosen, every))
 
     def add_validation(self, trained: SegmentTrained, validation: Evaluation, duration_s: float) -> None:
         """Log an evaluation before the last step.
@@ -270,7 +270,7 @@ class TrialRun:
             schema.TOTAL_S: self._clock() - self._began,
         }
         if self._unstored is not None:
-            self._logger.log_steps(self._unstored)
+            self._logger.log(self._unstored)
         once = {name: value for name, value in metrics.items() if name not in self._curves}
         train_accuracy = float(self._last_accuracies.mean())
         digest = self._digest.hexdigest()
@@ -280,7 +280,7 @@ class TrialRun:
         self.ended.set_result(result)
 
     def _log_once(self, step: int, values: Mapping[str, float]) -> None:
-        self._logger.log_steps(MetricBatch(step, {name: np.array([value]) for name, value in values.items()}))
+        self._logger.log(MetricBatch(step, {name: np.array([value]) for name, value in values.items()}))
 
 
 def _named(split: str, scores: Evaluation, column: int) -> dict[str, float]:

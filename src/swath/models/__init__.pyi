@@ -1,3 +1,4 @@
+from .backend import is_out_of_memory as is_out_of_memory
 from .backend import tf as tf
 from .model import MODELS as MODELS
 from .model import Arrays as Arrays
@@ -8,4 +9,5 @@ from .model import Tensors as Tensors
 from .model import make_model as make_model
 from .runtime import Runtime as Runtime
 from .runtime import runtime as runtime
+from .softmax_predictor import PREDICTOR as PREDICTOR
 from .weight_images import draw_weights as draw_weights

@@ -24,7 +24,6 @@ from swath.plotting.layout import (
     values_of,
 )
 from swath.tracking import StoredRun, schema
-from swath.tracking.schema import larger_is_better
 
 ASIDE = 0.02
 """How far apart the points of the first and the last line are drawn, as a part of the axis."""
@@ -169,7 +168,7 @@ def draw_heat_map(runs: Sequence[StoredRun], layout: Layout, metric: str) -> Fig
         if layout.panel is not None:
             place.set_title(f"{layout.panel} = {panel}")
     if known.size:
-        best = np.nanargmax(means) if larger_is_better(metric) else np.nanargmin(means)
+        best = np.nanargmax(means) if schema.larger_is_better(metric) else np.nanargmin(means)
         p, r, c = (int(index) for index in np.unravel_index(best, means.shape))
         axes[p].add_patch(
             Rectangle((c - 0.46, r - 0.44), 0.92, 0.88, fill=False, edgecolor="black", linewidth=2)

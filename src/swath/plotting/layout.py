@@ -29,9 +29,9 @@ DPI = 120
 
 
 UNITS = {
-    "learning_rate": "learning rate",
-    "batch_size": "batch size (images)",
-    "max_steps": "steps",
+    schema.LEARNING_RATE: "learning rate",
+    schema.BATCH_SIZE: "batch size (images)",
+    schema.MAX_STEPS: "steps",
 }
 """How axes call fields."""
 
@@ -72,7 +72,7 @@ def set_scale(axes: Axes, values: Sequence[float]) -> None:
         axes.set_xscale("log")
 
 
-PREFERRED = ("learning_rate", "batch_size", "max_steps")
+PREFERRED = (schema.LEARNING_RATE, schema.BATCH_SIZE, schema.MAX_STEPS)
 
 
 MOST_PANELS = 4

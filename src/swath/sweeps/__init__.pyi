@@ -6,5 +6,4 @@ from .postprocess import postprocess_sweep as postprocess_sweep
 from .postprocess import start_postprocessing as start_postprocessing
 from .register import register_best as register_best
 from .reproduce import Repeater as Repeater
-from .resume_service import close_stale as close_stale
 from .session import Session as Session

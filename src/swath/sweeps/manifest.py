@@ -3,14 +3,11 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from swath.errors import SwathError
 from swath.tracking import PROVENANCE_TAGS, RESULT_AFFECTING, MetricBatch, schema
 from swath.training import TrainState
-
-NAME = schema.MANIFEST_FILE
-
 
 SCHEMA = 1
 
@@ -76,11 +73,11 @@ def read_manifest(text: str | bytes) -> Manifest:
     try:
         values = json.loads(text)
         if values.pop("schema") != SCHEMA:
-            raise SwathError(f"{NAME} was written by another version of swath")
+            raise SwathError(f"{schema.MANIFEST_FILE} was written by another version of swath")
         found = Manifest(**values)
         _ = found.identities
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise SwathError(f"{NAME} is damaged ({error})") from error
+        raise SwathError(f"{schema.MANIFEST_FILE} is damaged ({error})") from error
     return found
 
 
@@ -201,3 +198,20 @@ class PriorRun:
     def finished(self) -> bool:
         """Whether nothing is left to do."""
         return self.status == "FINISHED"
+
+
+class PriorRunsService(Protocol):
+    """Methods of the tracking process that find what earlier commands have stored."""
+
+    def find_sweep(self, request: ResumeRequest) -> PriorSweep | None:
+        """The earlier command to resume; None if there is none.
+
+        Raises:
+          SwathError: the sweep is running, or results would not be bit-identical.
+        """
+
+    def prior_runs(self, keys: Sequence[RunKey]) -> list[PriorRun]:
+        """What is stored of each configuration, in the same order. Call `find_sweep` first."""
+
+    def other_runs(self) -> list[tuple[dict[str, str], PriorRun]]:
+        """Params and state of the runs of the sweep that belong to no configuration of this command."""

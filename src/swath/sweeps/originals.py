@@ -63,7 +63,7 @@ def original_of(reader: Reader, run: StoredRun, config: TrainConfig | None) -> O
     _check_files(run)
     every_steps = run.tags.get(schema.EVERY_STEPS, "1")
     if not (every_steps.isdecimal() and int(every_steps)):
-        raise CannotReproduceError("its tag swath.every_steps is damaged")
+        raise CannotReproduceError(f"its tag {schema.EVERY_STEPS} is damaged")
     try:
         numbers = stored_values(reader, run)
     except SwathError as error:
@@ -99,11 +99,13 @@ def _stored_config(run: StoredRun) -> TrainConfig:
     for name, value in values.items():
         if run.params.get(name) != value:
             raise CannotReproduceError(
-                f"the store contradicts itself: {name} is {value} in config.yaml, {run.params.get(name)} "
-                "among the params"
+                f"the store contradicts itself: {name} is {value} in {schema.CONFIG_FILE}, "
+                f"{run.params.get(name)} among the params"
             )
     if fingerprint(config) != run.tags.get(schema.FINGERPRINT):
-        raise CannotReproduceError("the store contradicts itself: config.yaml has another fingerprint")
+        raise CannotReproduceError(
+            f"the store contradicts itself: {schema.CONFIG_FILE} has another fingerprint"
+        )
     return config
 
 

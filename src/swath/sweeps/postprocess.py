@@ -11,14 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from swath.tracking import schema, settle
-
-URI_VARIABLE = "MLFLOW_TRACKING_URI"
-
-
-DONE = schema.AFTERWARDS
-"""Tag of the sweep's own run, or of a single run: `done`, or what went wrong."""
-
+from swath.tracking import TRACKING_VARIABLE, configure_environment, schema
 
 NICENESS = 10
 """What this does can wait, and another command may be training already."""
@@ -34,7 +27,7 @@ def start_postprocessing(uri: str, sweep_id: str, models: str) -> None:
     """
     subprocess.Popen(
         [sys.executable, "-m", __name__, sweep_id, models],
-        env={**os.environ, URI_VARIABLE: uri},
+        env={**os.environ, TRACKING_VARIABLE: uri},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -50,40 +43,37 @@ def postprocess_sweep(uri: str, sweep_id: str, models: str) -> str | None:
       sweep_id: of the command.
       models: `all`, `best` or `none`.
     """
-    settle()
-    from mlflow.tracking import MlflowClient
-
+    configure_environment()
     from swath.analysis import find_sweep, ordered
     from swath.plotting import draw_sweep
-    from swath.tracking import is_logged, log_model, one_line, open_reader
+    from swath.tracking import error_line, is_model_logged, log_model, open_reader, set_tag, write_files
 
     reader = open_reader(uri)
     sweep = find_sweep(reader, sweep_id)
     if not sweep.finished:
         return None
     best_first = ordered(sweep.finished)
-    client = MlflowClient(tracking_uri=uri)
     concerned = (sweep.own or best_first[0]).run_id
     faults = []
     if sweep.own is not None:
         try:
             with tempfile.TemporaryDirectory(prefix="swath-") as folder:
                 draw_sweep(reader, sweep, Path(folder), "png")
-                client.log_artifacts(concerned, folder)
+                write_files(uri, concerned, Path(folder))
         except Exception as error:
-            faults.append(one_line(error, uri))
+            faults.append(error_line(error, uri))
     try:
         for run in best_first[: {"all": None, "best": 1, "none": 0}[models]]:
-            if not is_logged(client, run):  # a sweep that is taken up has been here before
+            if not is_model_logged(run, uri):  # a sweep that is taken up has been here before
                 log_model(run, uri)
     except Exception as error:
-        faults.append(one_line(error, uri))
+        faults.append(error_line(error, uri))
     fault = "; ".join(faults) or None
     with contextlib.suppress(Exception):
-        client.set_tag(concerned, DONE, fault or "done")
+        set_tag(uri, concerned, schema.AFTERWARDS, fault or "done")
     return fault
 
 
 if __name__ == "__main__":
     os.nice(NICENESS)
-    postprocess_sweep(os.environ[URI_VARIABLE], *sys.argv[1:])
+    postprocess_sweep(os.environ[TRACKING_VARIABLE], *sys.argv[1:])

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from swath.errors import SwathError
 from swath.sweeps.manifest import (
-    NAME,
     Manifest,
     PriorRun,
     PriorSweep,
@@ -190,6 +189,6 @@ def _what(run: StoredRun) -> str:
 def _manifest(own: StoredRun) -> Manifest | None:
     """The manifest of a sweep; None where it was cut off before it had one, or it is damaged."""
     try:
-        return read_manifest(read_bytes(own, NAME))
+        return read_manifest(read_bytes(own, schema.MANIFEST_FILE))
     except SwathError:
         return None

@@ -129,7 +129,7 @@ def _note(sweep_info: SweepInfo, configs: Sequence[TrainConfig], lines: Sequence
     command = sweep_info.command
     if len(command) > MOST_OF_A_COMMAND:
         command = f"{command[:MOST_OF_A_COMMAND]} ..."
-        grid.append("The whole command is the tag `swath.command`.")
+        grid.append(f"The whole command is the tag `{schema.COMMAND}`.")
     again = f"Reproduce it: `swath-reproduce --sweep {sweep_info.sweep_id}`"
     return "\n\n".join([*asks, *lines, *grid, f"Made by: `{command}`", again])
 

@@ -86,13 +86,13 @@ class Repeater:
 
     def _numbers(self, result: RunResult, every_steps: int) -> RunValues | None:
         recorded = result.tracked
-        if not isinstance(recorded, InMemoryRunLogger) or recorded.ending is None or not result.bits:
+        if not isinstance(recorded, InMemoryRunLogger) or recorded.summary is None or not result.bits:
             return None
         series = {name: values for name, values in recorded.series().items() if not schema.is_measured(name)}
         curves = {name: Curve("", name, *values) for name, values in series.items()}
         for name, (steps, values) in series.items():
             curves[f"{LATEST}{name}"] = Curve("", name, steps[-1:], values[-1:])
-        learned, arrays = recorded.ending.artifacts, {}
+        learned, arrays = recorded.summary.artifacts, {}
         if learned is not None:
             arrays = named_arrays(
                 {

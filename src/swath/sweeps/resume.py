@@ -12,10 +12,18 @@ from swath.config import SweepConfig, TrainConfig, computed_values, fingerprint,
 from swath.datasets import Dataset
 from swath.errors import SwathError
 from swath.execution import Note, Observer, RunRequest, RunResult, SweepInfo, runtime_tags
-from swath.sweeps.manifest import Manifest, PriorRun, PriorSweep, ResumeRequest, RunKey, configurations_of
+from swath.sweeps.manifest import (
+    Manifest,
+    PriorRun,
+    PriorRunsService,
+    PriorSweep,
+    ResumeRequest,
+    RunKey,
+    configurations_of,
+)
 from swath.sweeps.record import sweep_description
 from swath.system import cache_folder
-from swath.tracking import CompletedRun, MlflowTracker, StoreInfo, environment_tags, provenance_of, schema
+from swath.tracking import CompletedRun, StoreInfo, Tracker, environment_tags, provenance_of, schema
 from swath.training import checkpoints_folder, lane_key
 
 LEFT_OUT = "left out by resume=failed: it has not failed"
@@ -97,7 +105,7 @@ class ResumePlan:
       counts: configurations that were finished before, go on, begin anew, or are left out.
     """
 
-    tracker: MlflowTracker
+    tracker: Tracker
     mode: str
     force: bool
     datasets: Mapping[str, Dataset]
@@ -122,7 +130,7 @@ class ResumePlan:
             str(checkpoints_folder()),
             self.force,
         )
-        self.found = self.tracker.call("take_up", asked).result()
+        self.found = self.tracker.call(PriorRunsService.find_sweep, asked).result()
         return sweep_info if self.found is None else replace(sweep_info, sweep_id=self.found.sweep_id)
 
     def resolve(self, requests: Sequence[RunRequest]) -> list[RunRequest | RunResult]:
@@ -131,7 +139,7 @@ class ResumePlan:
             asked_run(request.config, self.datasets[request.config.data.name].digest, request.every_steps)
             for request in requests
         ]
-        found: list[PriorRun] = self.tracker.call("before", asked).result()
+        found = self.tracker.call(PriorRunsService.prior_runs, asked).result()
         return [self._resolve(request, before) for request, before in zip(requests, found, strict=True)]
 
     def _resolve(self, request: RunRequest, before: PriorRun) -> RunRequest | RunResult:
@@ -149,7 +157,7 @@ class ResumePlan:
 
     def others(self) -> list[RunResult]:
         """How the runs of the sweep have ended that nobody has asked for this time."""
-        found = self.tracker.call("others").result()
+        found = self.tracker.call(PriorRunsService.other_runs).result()
         return [_ended_before(read_params(params), before) for params, before in found]
 
     def summary(self) -> str:
@@ -192,7 +200,7 @@ class StartedSweep:
 
 
 def begin(
-    tracker: MlflowTracker,
+    tracker: Tracker,
     store: StoreInfo,
     sweep_info: SweepInfo,
     configs: Sequence[TrainConfig],
@@ -218,11 +226,11 @@ def begin(
     facts = current_provenance(datasets) if sweep_info.is_grid or mode != "no" else {}
     taking_up = lock = found = None
     if mode != "no":
-        delivered, faults, _ = tracker.call("deliver").result()
-        if delivered:
-            observer(Note(f"delivered to the server from the spool: {delivered} runs"))
-        for line in faults:
-            observer(Note(f"the server does not take what lies in the spool {line}"))
+        synced = tracker.sync().result()
+        if synced.runs:
+            observer(Note(f"copied to the server: {synced.runs} offline runs"))
+        for line in synced.rejected:
+            observer(Note(f"the server rejected the offline runs in {line}"))
         which = sweep_info.sweep if sweep_info.is_grid else fingerprint(configs[0])
         lock = SweepLock(f"{store.uri} {store.experiment_id} {which}")
         taking_up = ResumePlan(tracker, mode, settings.force_resume, datasets)
@@ -230,7 +238,7 @@ def begin(
         found = taking_up.found
     for line in found.changes if found is not None else ():
         observer(Note(f"since it was begun, changed: {line}"))
-    for run_id in tracker.call("close_stale").result():
+    for run_id in tracker.close_stale().result():
         observer(Note(f"closed as KILLED, its process has died: run {run_id}"))
     sweep_run = (
         _begin_sweep(tracker, sweep_info, configs, datasets, facts, every_steps, found)
@@ -241,7 +249,7 @@ def begin(
 
 
 def _begin_sweep(
-    tracker: MlflowTracker,
+    tracker: Tracker,
     sweep_info: SweepInfo,
     configs: Sequence[TrainConfig],
     datasets: Mapping[str, Dataset],
@@ -252,4 +260,4 @@ def _begin_sweep(
     manifest = new_manifest(sweep_info, configs, datasets, facts, every_steps)
     manifest = manifest.taking_up(None if found is None else found.manifest)
     start = sweep_description(sweep_info, configs, manifest)
-    return tracker.begin_sweep(start, None if found is None else found.run_id)
+    return tracker.start_sweep(start, None if found is None else found.run_id)

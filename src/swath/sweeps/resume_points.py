@@ -132,11 +132,11 @@ def _check_digest(run: StoredRun) -> None:
     """Refuse weights that are not those that were stored."""
     written = json.loads(run.tags.get(schema.FILES, "{}"))
     if written.get(schema.WEIGHTS_FILE) != hashlib.sha256(read_bytes(run, schema.WEIGHTS_FILE)).hexdigest():
-        raise SwathError(f"run {run.run_id}: weights.npz is not the file that was stored")
+        raise SwathError(f"run {run.run_id}: {schema.WEIGHTS_FILE} is not the file that was stored")
 
 
 def _steps(run: StoredRun) -> int:
-    return int(run.params.get("max_steps", "0"))
+    return int(run.params.get(schema.MAX_STEPS, "0"))
 
 
 def _value_at(curve: Curve | None, step: int) -> float | None:

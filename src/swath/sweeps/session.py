@@ -14,7 +14,7 @@ from swath.errors import SwathError
 from swath.execution import Event, Note, Observer, RunEnded, RunRequest, RunResult, Starting, SweepInfo
 from swath.planning import LaneWidths, check_memory, memory_for_groups, read_verified
 from swath.system import available_bytes, real_uri
-from swath.tracking import TRACKING_VARIABLE, MlflowTracker, StoreAddress, StoreInfo
+from swath.tracking import TRACKING_VARIABLE, MlflowTracker, StoreAddress, StoreInfo, SyncResult, Tracker
 from swath.training import CheckpointWriter
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ class Session:
         configs: tuple[TrainConfig, ...],
         settings: SweepConfig,
         observer: Observer,
+        tracker: Tracker | None = None,
     ) -> None:
         """Bring everything up. Nothing is written before all data sets have been found.
 
@@ -71,6 +72,7 @@ class Session:
           configs: at least one; those that will be run, as far as they are known.
           settings: how the command is carried out.
           observer: told what happens.
+          tracker: keeps the runs; None for a new `MlflowTracker`. It is closed with the session.
 
         Raises:
           SwathError: a data set or the store cannot be used.
@@ -82,7 +84,7 @@ class Session:
         for name in names:
             check_available(name, self._data_dir)
         check_memory(sorted(names))
-        self._tracker = MlflowTracker()
+        self._tracker: Tracker = MlflowTracker() if tracker is None else tracker
         self._observer: Observer = SynchronizedObserver(observer)
         self._asked_for: list[Future[RunResult]] = []
         self._configs = configs
@@ -201,12 +203,12 @@ class Session:
     def _delivered(self) -> str | None:
         """Have the spool delivered, if there is one; its folder where that cannot be done."""
         try:
-            _, faults, spool = self._tracker.call("deliver").result()
-        except SwathError as error:  # results are not lost for that
-            faults, spool = [str(error)], None
-        for line in faults:
-            self._observer(Note(f"the server does not take what lies in the spool {line}"))
-        return None if spool is None else str(spool)
+            synced = self._tracker.sync().result()
+        except SwathError as error:  # no result is lost
+            synced = SyncResult(rejected=(str(error),))
+        for line in synced.rejected:
+            self._observer(Note(f"the server rejected the offline runs in {line}"))
+        return synced.folder
 
     def _end_sweep(self, results: list[RunResult], interrupted: bool) -> None:
         from swath.sweeps.record import sweep_summary

@@ -1,55 +1,46 @@
-"""The tracking process: MLflow on the far end of a pipe."""
+"""The tracking process: serves the store to the training process over a pipe."""
 
 import logging
 import os
 import signal
 import sys
 
-from swath.tracking import one_line, serve, settle
-
-STORE_CALLS = ("open", "begin_sweep", "begin", "log_steps", "end", "end_sweep", "set_tag", "close")
-
-
-EARLIER_CALLS = ("close_stale", "deliver", "take_up", "before", "others")
-
-
-CHECKPOINT_CALLS = ("save_checkpoint", "drop_checkpoint", "drop_checkpoints")
+from swath.tracking import CheckpointService, TrackingService, configure_environment, error_line, serve
 
 
 def main(descriptor: int) -> None:
-    """Serve a store until the pipe closes, then end the runs that are still open as KILLED.
+    """Serve a store until the pipe closes, then end open runs as KILLED.
 
     Args:
       descriptor: file descriptor of this end of the pipe.
     """
-    # Ctrl-C goes to the whole terminal group. The training process decides what becomes of the runs.
+    # Ctrl-C reaches the whole process group; the training process decides how the runs end.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    settle()
+    configure_environment()
     logging.basicConfig(level=logging.ERROR)
 
-    # MLflow takes a second: only here, in the process it is for.
+    # MLflow's import takes a second, so only this process imports it.
     from swath.analysis import find_best
+    from swath.sweeps.manifest import PriorRunsService
     from swath.sweeps.resume_service import ResumeService
     from swath.tracking import OfflineFallbackStore
     from swath.training import CheckpointFiles
 
     for name in ("mlflow", "alembic"):
-        # It logs an error of its database with its traceback, then raises it; the parent says it in a line.
+        # They log an error with its traceback and then raise it; the parent prints it in one line.
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    store = OfflineFallbackStore(find_best)
-    served = (
-        (store, STORE_CALLS),
-        (ResumeService(store), EARLIER_CALLS),
-        (CheckpointFiles(), CHECKPOINT_CALLS),
-    )
-    functions = {name: getattr(owner, name) for owner, names in served for name in names}
+    opened = OfflineFallbackStore(find_best)
+    store: TrackingService = opened
+    prior_runs: PriorRunsService = ResumeService(opened)
+    checkpoints: CheckpointService = CheckpointFiles()
+    services = {TrackingService: store, PriorRunsService: prior_runs, CheckpointService: checkpoints}
     try:
-        serve(descriptor, functions, lambda error: one_line(error, store.uri))
+        serve(descriptor, services, lambda error: error_line(error, opened.uri))
     finally:
-        store.close("KILLED")
-    # Everything is stored; taking MLflow's modules down one by one would make the parent wait for nothing.
+        opened.close("KILLED")
+    # Everything is stored; a regular exit would tear down MLflow's modules while the parent waits.
     os._exit(0)
 
 

@@ -1,4 +1,4 @@
-"""The files of a run: written when it ends, read back later."""
+"""The artifact files of a run: written when it ends, read back later."""
 
 import hashlib
 import io
@@ -24,7 +24,7 @@ from swath.tracking import schema
 from swath.tracking.records import RunArtifacts, RunInfo, RunSummary, StoredRun
 
 PNG_COMPRESSION = 2
-"""Half the time of Pillow's usual 6, for a file that is a twentieth larger."""
+"""Takes half the time of Pillow's default 6; the file is a twentieth larger."""
 
 
 WRITTEN = (
@@ -36,17 +36,17 @@ WRITTEN = (
     schema.WEIGHTS_FILE,
     schema.WEIGHTS_IMAGE_FILE,
 )
-"""Files that a finished run has; its tag `swath.files` holds their digests."""
+"""Files of a finished run whose digests are in its tag `swath.files`."""
 
 
 @contextmanager
 def artifact_folder(client: MlflowClient, run_id: str, artifact_uri: str) -> Iterator[Path]:
-    """A folder whose files become a run's artifacts: their own place where that is on this machine.
+    """A folder whose files become a run's artifacts; on this machine, the artifact location itself.
 
     Args:
-      client: of the store.
-      run_id: of the run.
-      artifact_uri: where MLflow keeps the run's artifacts.
+      client: client of the store.
+      run_id: id of the run.
+      artifact_uri: artifact location of the run.
     """
     if is_local_uri(artifact_uri):
         folder = Path(local_file_uri_to_path(artifact_uri))
@@ -58,14 +58,16 @@ def artifact_folder(client: MlflowClient, run_id: str, artifact_uri: str) -> Ite
         client.log_artifacts(run_id, name)
 
 
-def write_artifacts(folder: Path, start: RunInfo, end: RunSummary, environment: str) -> dict[str, str]:
-    """Write a run's files into `folder`; what was learned only where the run finished.
+def write_files(uri: str, run_id: str, folder: Path) -> None:
+    """Add the files of a folder to a run of the store at `uri`."""
+    MlflowClient(tracking_uri=uri).log_artifacts(run_id, str(folder))
 
-    `weights.npz`, `predictions.npz`, `weights.png`, `confusion.json`; `config.yaml`, `overrides.yaml`,
-    `environment.txt`; `traceback.txt` of a fault.
+
+def write_artifacts(folder: Path, start: RunInfo, end: RunSummary, environment: str) -> dict[str, str]:
+    """Write a run's files into `folder`; learned arrays and predictions only if the run finished.
 
     Returns:
-      The SHA-256 of each file, by its name.
+      The SHA-256 of each file of `WRITTEN`, by name.
     """
     _write(folder, start, end, environment)
     return {
@@ -116,11 +118,11 @@ def _confusion(learned: RunArtifacts) -> dict[str, object]:
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a run takes images for, and what they are.
+    """Predicted and true classes of the images of a split.
 
     Attributes:
       classes: uint8 [images], the predicted class.
-      labels: uint8 [images], the true one.
+      labels: uint8 [images], the true class.
     """
 
     classes: NDArray[np.uint8]
@@ -134,13 +136,13 @@ class Predictions:
 
 @dataclass(frozen=True)
 class Weights:
-    """What a run has learned: `((pixels - shift) * scale) @ weights + biases` are its logits.
+    """Learned arrays of a run: `((pixels - shift) * scale) @ weights + biases` are its logits.
 
     Attributes:
-      weights: float32 [3072, classes]
+      weights: float32 [pixels, classes]
       biases: float32 [classes]
-      shift: float32 [3072]
-      scale: float32 [3072]; None for 1.
+      shift: float32 [pixels]
+      scale: float32 [pixels]; None for 1.
     """
 
     weights: NDArray[np.float32]
@@ -153,21 +155,21 @@ def read_weights(run: StoredRun) -> Weights:
     """The weights of a finished run.
 
     Raises:
-      SwathError: the run has none, or its file cannot be read.
+      SwathError: the run has no weights, or the file cannot be read.
     """
     arrays = read_arrays(run, schema.WEIGHTS_FILE)
     return Weights(arrays["weights"], arrays["biases"], arrays["shift"], arrays.get("scale"))
 
 
 def read_predictions(run: StoredRun, split: str) -> Predictions | None:
-    """What a finished run makes of the images of a split; None where they were not kept.
+    """The predictions of a finished run on a split; None if they were not stored.
 
     Args:
       run: the run.
       split: `validation` or `test`.
 
     Raises:
-      SwathError: the run has no such file, or it cannot be read.
+      SwathError: the run has no such file, or the file cannot be read.
     """
     arrays = read_arrays(run, schema.PREDICTIONS_FILE)
     if f"{split}_labels" not in arrays or not arrays[split].size:
@@ -176,26 +178,26 @@ def read_predictions(run: StoredRun, split: str) -> Predictions | None:
 
 
 def read_class_names(run: StoredRun) -> tuple[str, ...]:
-    """The names of the classes, in the order of their numbers.
+    """The class names, in the order of the labels.
 
     Raises:
-      SwathError: the run has no such file, or it cannot be read.
+      SwathError: the run has no such file, or the file cannot be read.
     """
     return tuple(json.loads(read_bytes(run, schema.CONFUSION_FILE))["classes"])
 
 
 def read_bytes(run: StoredRun, name: str) -> bytes:
-    """A file of a run.
+    """The content of a file of a run.
 
     Raises:
-      SwathError: the run has no such file, or it cannot be read.
+      SwathError: the run has no such file, or the file cannot be read.
     """
     try:
         if is_local_uri(run.artifact_uri):
             return (Path(local_file_uri_to_path(run.artifact_uri)) / name).read_bytes()
         with tempfile.TemporaryDirectory(prefix="swath-") as folder:
             file = Path(folder) / "file"
-            # MLflow's own way in asks a server for a list first, and draws a bar for each file.
+            # MLflow's public call lists the artifacts first, and draws a bar for each file.
             repository = get_artifact_repository(run.artifact_uri, tracking_uri=run.store or None)
             repository._download_file(name, str(file))
             return file.read_bytes()
@@ -205,10 +207,10 @@ def read_bytes(run: StoredRun, name: str) -> bytes:
 
 
 def read_arrays(run: StoredRun, name: str) -> dict[str, NDArray[Any]]:
-    """The arrays in an `.npz` file of a run; nothing in it is unpickled.
+    """The arrays in an `.npz` file of a run; pickled objects are refused.
 
     Raises:
-      SwathError: the run has no such file, or it is damaged.
+      SwathError: the run has no such file, or the file is damaged.
     """
     content = read_bytes(run, name)
     try:

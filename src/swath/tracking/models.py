@@ -1,57 +1,62 @@
-"""A run's weights logged as an MLflow model."""
+"""Weights of runs as MLflow models, logged and registered."""
 
 import io
 import logging
 import os
 import tempfile
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import mlflow
 import numpy as np
 from mlflow.entities import LoggedModelOutput, LoggedModelStatus
+from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.tracking import MlflowClient
 from mlflow.types import ColSpec, Schema, TensorSpec
 
+from swath.datasets import IMAGE_SHAPE
+from swath.errors import SwathError
+from swath.models import PREDICTOR
 from swath.tracking import schema
 from swath.tracking.artifacts import read_bytes, read_class_names
+from swath.tracking.mlflow_setup import error_line
 from swath.tracking.records import StoredRun
-
-NAME = "model"
-"""The model's name in its run: `runs:/RUN_ID/model`."""
-
 
 CODE = Path(__file__).with_name("model_code.py")
 
 
 REQUIREMENTS = ("mlflow", "numpy", "pandas")
-"""What the model's own file imports. MLflow would take seconds to infer that."""
+"""Packages that a logged model imports; MLflow would take seconds to infer them."""
+
+
+ALIAS = "champion"
+"""Alias of the version that was registered last."""
 
 
 def log_model(run: StoredRun, uri: str) -> str:
-    """Log the weights of a finished run as its model, `runs:/RUN_ID/model`; returns where its files are.
+    """Log the weights of a finished run as its model, `runs:/RUN_ID/model`; returns the model's location.
 
     Args:
-      run: the run.
-      uri: of its store.
+      run: a finished run.
+      uri: address of its store.
 
     Raises:
       SwathError: the run's files cannot be read.
       MlflowException: the store cannot be written.
     """
     mlflow.set_tracking_uri(uri)
-    quieten()
+    _silence_mlflow()
     client = MlflowClient()
     with tempfile.TemporaryDirectory(prefix="swath-") as folder:
-        model = client.create_logged_model(run.experiment_id, NAME, run.run_id, params=run.params)
+        model = client.create_logged_model(run.experiment_id, schema.MODEL, run.run_id, params=run.params)
         try:
-            local = Path(folder) / NAME
+            local = Path(folder) / schema.MODEL
             _save(run, local, Path(folder) / schema.WEIGHTS_FILE, model.model_id)
             client.log_model_artifacts(model.model_id, str(local))
-            # MLflow's page of a run shows the run's own files only, so the model stands among them too.
-            client.log_artifacts(run.run_id, str(local), NAME)
+            # MLflow's page of a run shows the run's own files only, so the model is among them too.
+            client.log_artifacts(run.run_id, str(local), schema.MODEL)
             client.log_outputs(run.run_id, [LoggedModelOutput(model.model_id, step=0)])
         except BaseException:
             client.finalize_logged_model(model.model_id, "FAILED")
@@ -60,45 +65,91 @@ def log_model(run: StoredRun, uri: str) -> str:
     return str(model.artifact_location)
 
 
-def quieten() -> None:
-    """Keep MLflow from hints about things that are meant so, and from a bar for each file."""
+def _silence_mlflow() -> None:
+    """Turn off MLflow's hints and its progress bar for each file."""
     logging.getLogger("mlflow").setLevel(logging.ERROR)
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 
-def is_logged(client: MlflowClient, run: StoredRun) -> bool:
-    """Whether the run's model has been logged before."""
-    models = client.search_logged_models([run.experiment_id], filter_string=f"source_run_id = '{run.run_id}'")
-    return any(model.name == NAME and model.status == LoggedModelStatus.READY for model in models)
+def is_model_logged(run: StoredRun, uri: str) -> bool:
+    """Whether the run's model is in the store at `uri`."""
+    models = MlflowClient(tracking_uri=uri).search_logged_models(
+        [run.experiment_id], filter_string=f"source_run_id = '{run.run_id}'"
+    )
+    return any(model.name == schema.MODEL and model.status == LoggedModelStatus.READY for model in models)
 
 
-def _save(run: StoredRun, target: Path, weights: Path, model_id: str) -> None:
+def register_model(run: StoredRun, uri: str, name: str, tags: Mapping[str, str]) -> str:
+    """Register a run's model and give it the alias `champion`; returns its version.
+
+    The model is logged first if necessary. A run that is registered under the name gets no second version.
+
+    Args:
+      run: a finished run.
+      uri: address of its store.
+      name: name of the registered model; created if it does not exist.
+      tags: tags of the version.
+
+    Raises:
+      SwathError: the store rejects it, or the run's files cannot be read.
+    """
+    client = MlflowClient(tracking_uri=uri)
+    _silence_mlflow()
+    try:
+        if not is_model_logged(run, uri):
+            log_model(run, uri)
+        try:
+            client.create_registered_model(name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        registered = client.search_model_versions(f"run_id = '{run.run_id}'")
+        found = next((entry for entry in registered if entry.name == name), None)
+        if found is None:
+            # A server accepts files of this machine only from within the run's own artifacts.
+            source = f"{run.artifact_uri}/{schema.MODEL}"
+            found = client.create_model_version(name, source, run_id=run.run_id)
+        for tag, value in tags.items():
+            client.set_model_version_tag(name, found.version, tag, value)
+        client.set_registered_model_alias(name, ALIAS, found.version)
+    except MlflowException as error:
+        raise SwathError(error_line(error, uri)) from error
+    return str(found.version)
+
+
+def _save(run: StoredRun, target: Path, arrays_file: Path, model_id: str) -> None:
     """Write the model into a folder of this machine."""
-    classes = read_class_names(run)
+    class_names = read_class_names(run)
+    channels, rows, columns = IMAGE_SHAPE
     with np.load(io.BytesIO(read_bytes(run, schema.WEIGHTS_FILE))) as arrays:
-        named: dict[str, Any] = {**arrays, "class_names": np.array(classes)}
-        np.savez(weights, **named)
+        np.savez(
+            arrays_file,
+            **arrays,
+            class_names=np.array(class_names),
+            image_shape=np.array(IMAGE_SHAPE),
+        )
     mlflow.pyfunc.save_model(
         target,
         mlflow_model=Model(run_id=run.run_id, model_id=model_id),
         python_model=str(CODE),
-        artifacts={"weights": str(weights)},
-        signature=signature(classes),
-        input_example=np.zeros([1, 32, 32, 3], np.uint8),
+        artifacts={"arrays": str(arrays_file), "predictor": str(PREDICTOR)},
+        signature=signature(class_names),
+        input_example=np.zeros([1, rows, columns, channels], np.uint8),
         pip_requirements=[f"{name}=={version(name)}" for name in REQUIREMENTS],
     )
-    # MLflow writes down where it found the files; it reads them from within the model.
+    # MLflow records where it found the files, but reads them from within the model.
     saved = Model.load(str(target))
     flavor = saved.flavors["python_function"]
     flavor["model_code_path"] = CODE.name
-    flavor["artifacts"]["weights"]["uri"] = flavor["artifacts"]["weights"]["path"]
+    for artifact in flavor["artifacts"].values():
+        artifact["uri"] = artifact["path"]
     saved.save(str(target / "MLmodel"))
 
 
 def signature(class_names: tuple[str, ...]) -> ModelSignature:
-    """What goes in and comes out.
+    """Signature of the model's input and output.
 
-    Two shapes go in, which MLflow can only express as "any array"; the model itself says what it expects.
+    The input has one of two shapes, which MLflow can only express as "any array"; the model checks them.
     """
     probabilities = [ColSpec("double", name) for name in class_names]
     return ModelSignature(

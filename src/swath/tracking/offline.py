@@ -1,192 +1,296 @@
-"""A store whose server may go away: what it cannot be told is kept in a store on the local disk meanwhile.
+"""Offline runs: a local store that replaces an unreachable server, and its synchronisation.
 
-The spool is an MLflow store of its own, so that it can be looked at, and delivered run by run; see
-`tracking.sync`.
+An offline folder is an MLflow store of its own, so that it can be viewed, and copied run by run.
 """
 
 import hashlib
 import logging
+import shutil
 import uuid
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
-from mlflow.exceptions import MlflowException
+from mlflow.entities import Metric, Param
 from mlflow.tracking import MlflowClient
+from mlflow.utils.file_utils import local_file_uri_to_path
 
 from swath.system import cache_folder, hide_password
 from swath.tracking import schema
-from swath.tracking.mlflow_calls import is_away
-from swath.tracking.mlflow_settings import enable_retries, one_line
+from swath.tracking.mlflow_runs import LARGEST_BATCH, FindBest, last_steps, run_tags
+from swath.tracking.mlflow_setup import DEFAULT_FILE, enable_retries, error_line, is_unreachable
+from swath.tracking.provenance import is_alive
 from swath.tracking.records import (
     MetricBatch,
     RunInfo,
     RunSummary,
     Status,
     StoreAddress,
+    StoredRun,
     StoreInfo,
     SweepDescription,
     SweepSummary,
+    SyncResult,
 )
+from swath.tracking.sql import SqlReader
 from swath.tracking.store import RunStore
-from swath.tracking.sweep_run import FindBest
 
 _log = logging.getLogger("swath")
 
 
-Answer = TypeVar("Answer")
+T = TypeVar("T")
 
 
-SERVER_RUN_ID = schema.SERVER_RUN_ID
-"""Tag of a run in a spool: the id of the run at the server that it continues."""
-
-
-def offline_folder(uri: str, experiment_id: str) -> Path:
-    """Where spools of an experiment of a server are, a folder for each sweep."""
+def offline_folders(uri: str, experiment_id: str) -> Path:
+    """The folder with the offline folders of an experiment on a server, one for each command."""
     store = hashlib.sha256(f"{hide_password(uri, uri)} {experiment_id}".encode()).hexdigest()[:16]
     return cache_folder() / "spool" / store
 
 
+@dataclass
+class _Started:
+    """Runs and sweep of a command that have been started, each with its id on the server if it has one."""
+
+    runs: dict[int, tuple[RunInfo, str | None]] = field(default_factory=dict)
+    sweep: tuple[SweepDescription, str | None] | None = None
+
+
+class _OfflineStore(RunStore):
+    """A local store in which a run of the server is continued as soon as something of it is logged."""
+
+    def __init__(self, started: _Started, find_best: FindBest | None) -> None:
+        super().__init__(find_best)
+        self._started = started
+
+    def start_run(self, key: int, info: RunInfo, run_id: str | None = None) -> str:
+        tags = {} if run_id is None else {schema.SERVER_RUN_ID: run_id}
+        offline_id = super().start_run(key, replace(info, tags={**info.tags, **tags}))
+        return run_id or offline_id
+
+    def log_steps(self, key: int, batch: MetricBatch) -> None:
+        self._continue_run(key)
+        super().log_steps(key, batch)
+
+    def end_run(self, key: int, summary: RunSummary) -> float:
+        self._continue_run(key)
+        return super().end_run(key, summary)
+
+    def _continue_run(self, key: int) -> None:
+        if not self.has_run(key):
+            self.start_run(key, *self._started.runs[key])
+
+    def start_sweep(self, description: SweepDescription, run_id: str | None = None) -> str:
+        tags = {} if run_id is None else {schema.SERVER_RUN_ID: run_id}
+        offline_id = super().start_sweep(replace(description, tags={**description.tags, **tags}))
+        return run_id or offline_id
+
+    def end_sweep(self, summary: SweepSummary) -> None:
+        if not self.has_sweep and self._started.sweep is not None:
+            self.start_sweep(*self._started.sweep)
+        super().end_sweep(summary)
+
+
 class OfflineFallbackStore:
-    """The calls of a `RunStore`; see there.
+    """A `RunStore` that continues in an offline folder once the server is unreachable.
 
     Attributes:
-      away: why the server cannot be reached; None while it can.
+      unreachable: why the server cannot be reached; None while it can.
+      folder: the offline folder; None if there is none.
     """
 
     def __init__(self, find_best: FindBest | None = None) -> None:
         self._find_best = find_best
         self._main = RunStore(find_best)
-        self._spool: RunStore | None = None
-        self._begun: dict[int, tuple[RunInfo, str | None]] = {}
-        self._sweep: tuple[SweepDescription, str | None] | None = None
-        self._folder: Path | None = None
-        self.away: str | None = None
+        self._offline: _OfflineStore | None = None
+        self._started = _Started()
+        self.folder: Path | None = None
+        self.unreachable: str | None = None
 
     @property
     def uri(self) -> str:
-        """See `RunStore`."""
+        """Address of the opened store, including its password if it has one."""
         return self._main.uri
 
     @property
     def experiment_id(self) -> str:
-        """See `RunStore`."""
+        """MLflow's id of the experiment."""
         return self._main.experiment_id
 
-    @property
-    def client(self) -> MlflowClient:
-        """See `RunStore`."""
-        return self._main.client
-
-    @property
-    def offline_folder_used(self) -> Path | None:
-        """Where the spool is; None where there is none."""
-        return self._folder
-
     def open(self, address: StoreAddress) -> StoreInfo:
-        """See `RunStore`."""
+        """See `TrackingService`."""
         info = self._main.open(address)
         enable_retries()
         return info
 
-    def begin(self, key: int, start: RunInfo, run_id: str | None = None) -> str:
-        """See `RunStore`."""
-        self._begun[key] = start, run_id
-        begun = self._either(
-            lambda: self._main.begin(key, start, run_id), lambda spool: self._begin_in(spool, key)
-        )
-        if self.away is None:
-            self._begun[key] = start, begun
-        return begun
+    def start_run(self, key: int, info: RunInfo, run_id: str | None = None) -> str:
+        """See `TrackingService`."""
+        self._started.runs[key] = info, run_id
+        started = self._with_fallback(lambda store: store.start_run(key, info, run_id))
+        if self.unreachable is None:
+            self._started.runs[key] = info, started
+        return started
 
-    def log_steps(self, key: int, block: MetricBatch) -> None:
-        """See `RunStore`."""
-        self._either(
-            lambda: self._main.log_steps(key, block),
-            lambda spool: spool.log_steps(self._key(spool, key), block),
-        )
+    def log_steps(self, key: int, batch: MetricBatch) -> None:
+        """See `TrackingService`."""
+        self._with_fallback(lambda store: store.log_steps(key, batch))
 
-    def end(self, key: int, end: RunSummary) -> float:
-        """See `RunStore`."""
-        tracked_s = self._either(
-            lambda: self._main.end(key, end), lambda spool: spool.end(self._key(spool, key), end)
-        )
-        self._begun.pop(key, None)
+    def end_run(self, key: int, summary: RunSummary) -> float:
+        """See `TrackingService`."""
+        tracked_s = self._with_fallback(lambda store: store.end_run(key, summary))
+        self._started.runs.pop(key, None)
         return tracked_s
 
-    def begin_sweep(self, start: SweepDescription, run_id: str | None = None) -> str:
-        """See `RunStore`."""
-        self._sweep = start, run_id
-        begun = self._either(
-            lambda: self._main.begin_sweep(start, run_id), lambda spool: self._begin_sweep_in(spool)
-        )
-        if self.away is None:
-            self._sweep = start, begun
-        return begun
+    def start_sweep(self, description: SweepDescription, run_id: str | None = None) -> str:
+        """See `TrackingService`."""
+        self._started.sweep = description, run_id
+        started = self._with_fallback(lambda store: store.start_sweep(description, run_id))
+        if self.unreachable is None:
+            self._started.sweep = description, started
+        return started
 
-    def end_sweep(self, end: SweepSummary) -> None:
-        """See `RunStore`."""
-
-        def in_spool(spool: RunStore) -> None:
-            if not spool.has_sweep:
-                self._begin_sweep_in(spool)
-            spool.end_sweep(end)
-
-        self._either(lambda: self._main.end_sweep(end), in_spool)
+    def end_sweep(self, summary: SweepSummary) -> None:
+        """See `TrackingService`."""
+        self._with_fallback(lambda store: store.end_sweep(summary))
 
     def set_tag(self, run_id: str, name: str, value: str) -> None:
-        """See `RunStore`."""
+        """See `TrackingService`."""
         self._main.set_tag(run_id, name, value)
 
+    def close_stale(self) -> list[str]:
+        """See `TrackingService`."""
+        return self._main.close_stale()
+
     def close(self, status: Status = "KILLED") -> int:
-        """See `RunStore`."""
-        left = 0 if self.away is not None else self._main.close(status)
-        return left + (0 if self._spool is None else self._spool.close(status))
+        """End every open run; returns their number."""
+        left = 0 if self.unreachable is not None else self._main.close(status)
+        return left + (0 if self._offline is None else self._offline.close(status))
 
-    def close_offline(self) -> None:
-        """End what is still open in the spool, so that it can be delivered."""
-        if self._spool is not None:
-            self._spool.close()
+    def sync(self) -> SyncResult:
+        """See `TrackingService`."""
+        if not self.uri.startswith(("http://", "https://")):
+            return SyncResult()
+        if self._offline is not None:
+            self._offline.close()
+        runs = 0
+        rejected: list[str] = []
+        try:
+            runs, rejected = sync_all(self._main.client, self.uri, self.experiment_id, self.folder)
+        except Exception as error:
+            if not is_unreachable(error):
+                raise
+        folder = str(self.folder) if self.folder is not None and self.folder.exists() else None
+        return SyncResult(runs, tuple(rejected), folder)
 
-    def _either(self, at_server: Callable[[], Answer], in_spool: Callable[[RunStore], Answer]) -> Answer:
-        """Tell the server, or, once it has gone away, the spool."""
-        if self.away is None:
+    def _with_fallback(self, call: Callable[[RunStore], T]) -> T:
+        """Call the server's store or, once the server is unreachable, the offline store."""
+        if self.unreachable is None:
             try:
-                return at_server()
-            except MlflowException as error:
-                if not is_away(error):
+                return call(self._main)
+            except Exception as error:
+                if not is_unreachable(error):
                     raise
-                self.away = one_line(error, self.uri)
-                _log.debug("the server has gone away: %s", self.away)
-        return in_spool(self._opened_spool())
+                self.unreachable = error_line(error, self.uri)
+                _log.debug("the server is unreachable: %s", self.unreachable)
+        return call(self._opened_offline())
 
-    def _opened_spool(self) -> RunStore:
-        if self._spool is None:
-            sweep_id = self._sweep[0].sweep_id if self._sweep is not None else "single"
-            name = f"{sweep_id}-{uuid.uuid4().hex[:8]}"  # two commands never share one
-            self._folder = offline_folder(self.uri, self.experiment_id) / name
-            self._folder.mkdir(parents=True, exist_ok=True)
-            self._spool = RunStore(self._find_best)
-            uri, artifacts = f"sqlite:///{self._folder}/mlflow.db", str(self._folder / "artifacts")
-            self._spool.open(StoreAddress(uri, "spool", artifacts))
-        return self._spool
+    def _opened_offline(self) -> _OfflineStore:
+        if self._offline is None:
+            sweep = self._started.sweep
+            sweep_id = sweep[0].sweep_id if sweep is not None else "single"
+            name = f"{sweep_id}-{uuid.uuid4().hex[:8]}"  # unique for each command
+            self.folder = offline_folders(self.uri, self.experiment_id) / name
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._offline = _OfflineStore(self._started, self._find_best)
+            uri, artifacts = f"sqlite:///{self.folder}/{DEFAULT_FILE}", str(self.folder / "artifacts")
+            self._offline.open(StoreAddress(uri, "spool", artifacts))
+        return self._offline
 
-    def _key(self, spool: RunStore, key: int) -> int:
-        """The key of a run, which is begun in the spool where it had been begun at the server only."""
-        if not spool.has_begun(key):
-            self._begin_in(spool, key)
-        return key
 
-    def _begin_in(self, spool: RunStore, key: int) -> str:
-        start, run_id = self._begun[key]
-        known = {} if run_id is None else {SERVER_RUN_ID: run_id}
-        begun = spool.begin(key, replace(start, tags={**start.tags, **known}))
-        return run_id or begun
+def sync_all(client: MlflowClient, uri: str, experiment_id: str, own: Path | None) -> tuple[int, list[str]]:
+    """Copy the offline runs of an experiment to its server; folders of living processes are left alone.
 
-    def _begin_sweep_in(self, spool: RunStore) -> str:
-        assert self._sweep is not None
-        start, run_id = self._sweep
-        known = {} if run_id is None else {SERVER_RUN_ID: run_id}
-        begun = spool.begin_sweep(replace(start, tags={**start.tags, **known}))
-        return run_id or begun
+    Args:
+      client: client of the server.
+      uri: address of the server.
+      experiment_id: id of the experiment on the server.
+      own: offline folder of this process, which is copied too.
+
+    Returns:
+      The number of copied runs, and a line for each folder that the server rejected; those folders stay.
+
+    Raises:
+      MlflowException: the server is unreachable; runs that have not been copied stay.
+    """
+    copied, rejected = 0, []
+    for database in sorted(offline_folders(uri, experiment_id).glob(f"*/{DEFAULT_FILE}")):
+        try:
+            copied += _sync_folder(client, experiment_id, database, database.parent == own)
+        except Exception as error:
+            if is_unreachable(error):
+                raise
+            rejected.append(f"{database.parent}: {error_line(error, uri)}")
+    return copied, rejected
+
+
+def _sync_folder(client: MlflowClient, experiment_id: str, database: Path, is_own: bool) -> int:
+    """Copy an offline folder and remove it; returns the number of runs, 0 if a process is writing it."""
+    reader = SqlReader(f"sqlite:///{database}")
+    runs = reader.runs({schema.SWEEP_ID: None})
+    if not is_own and any(is_alive(run.tags) for run in runs):
+        return 0
+    offline = MlflowClient(tracking_uri=f"sqlite:///{database}")
+    for run in runs:
+        _sync_run(client, experiment_id, offline, reader, run)
+    for experiment in {run.experiment_id for run in runs}:
+        for name, value in offline.get_experiment(experiment).tags.items():
+            if name.startswith(schema.SHARED_VIEW_PREFIX):
+                client.set_experiment_tag(experiment_id, name, value)
+    shutil.rmtree(database.parent)
+    return len(runs)
+
+
+def _sync_run(
+    client: MlflowClient, experiment_id: str, offline: MlflowClient, reader: SqlReader, run: StoredRun
+) -> None:
+    """Add what an offline run has to its run on the server. Repeating it changes nothing."""
+    target = _target(client, experiment_id, run)
+    if target is None:
+        target = client.create_run(
+            experiment_id,
+            start_time=run.start_ms,
+            run_name=run.name,
+            tags={**run.tags, schema.OFFLINE_RUN_ID: run.run_id},
+        ).info.run_id
+    present = client.get_run(target)
+    params = [Param(name, value) for name, value in run.params.items() if name not in present.data.params]
+    tags = {name: value for name, value in run.tags.items() if name != schema.SERVER_RUN_ID}
+    client.log_batch(target, params=params, tags=run_tags(tags))
+    inputs = offline.get_run(run.run_id).inputs
+    if inputs.dataset_inputs and not present.inputs.dataset_inputs:
+        client.log_inputs(target, inputs.dataset_inputs)
+    metrics = list(_metrics(reader, run, last_steps(present)))
+    for first in range(0, len(metrics), LARGEST_BATCH):
+        client.log_batch(target, metrics[first : first + LARGEST_BATCH])
+    files = Path(local_file_uri_to_path(run.artifact_uri))
+    if files.is_dir():
+        client.log_artifacts(target, str(files))
+    status = run.status if run.status != "RUNNING" else "KILLED"
+    client.set_terminated(target, status, run.end_ms)
+
+
+def _target(client: MlflowClient, experiment_id: str, run: StoredRun) -> str | None:
+    """The run on the server that an offline run continues, or that an earlier synchronisation created."""
+    if known := run.tags.get(schema.SERVER_RUN_ID):
+        return known
+    condition = f"tags.`{schema.OFFLINE_RUN_ID}` = '{run.run_id}'"
+    created = client.search_runs([experiment_id], condition, max_results=1)
+    return str(created[0].info.run_id) if created else None
+
+
+def _metrics(reader: SqlReader, run: StoredRun, last: dict[str, int]) -> Iterator[Metric]:
+    timestamp_ms = run.end_ms or run.start_ms
+    for curve in reader.curves([run.run_id], list(run.metrics)):
+        for step, value in zip(curve.steps.tolist(), curve.values.tolist(), strict=True):
+            if step > last.get(curve.metric, -1):
+                yield Metric(curve.metric, value, timestamp_ms, step)

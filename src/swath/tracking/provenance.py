@@ -1,4 +1,4 @@
-"""Where a number came from: host, software, processor, source commit, process."""
+"""Provenance of a run: machine, software, processor, source commit, process."""
 
 import getpass
 import importlib.metadata
@@ -27,7 +27,7 @@ PROVENANCE_TAGS = {
     schema.COMMIT: "source commit",
     schema.DIRTY: "uncommitted changes",
 }
-"""Tags that say what a run was made of and with."""
+"""Provenance tags, with the word for each on a screen."""
 
 
 RESULT_AFFECTING = (
@@ -37,18 +37,18 @@ RESULT_AFFECTING = (
     schema.CPU_INSTRUCTION_SETS,
     schema.ONEDNN,
 )
-"""Those whose change can change a bit of what is computed."""
+"""Provenance tags whose change can change a result."""
 
 
 def provenance_of(tags: dict[str, str]) -> dict[str, str]:
-    """The facts among tags, by tag."""
+    """The provenance tags among `tags`."""
     return {name: tags[name] for name in PROVENANCE_TAGS if name in tags}
 
 
 def environment_tags() -> dict[str, str]:
-    """Tags that are the same for all runs of this process and that TensorFlow is not needed for."""
+    """Provenance tags of this process that do not need TensorFlow."""
     processor = archspec.cpu.host()
-    facts = {
+    tags = {
         schema.HOST: socket.gethostname(),
         schema.VERSION: importlib.metadata.version("swath"),
         schema.NUMPY: importlib.metadata.version("numpy"),
@@ -62,14 +62,14 @@ def environment_tags() -> dict[str, str]:
     }
     commit = _git("rev-parse", "HEAD")
     if commit:
-        facts[schema.COMMIT] = commit
-        facts[schema.DIRTY] = str(bool(_git("status", "--porcelain"))).lower()
-        facts[schema.SOURCE_COMMIT] = commit
-    return facts
+        tags[schema.COMMIT] = commit
+        tags[schema.DIRTY] = str(bool(_git("status", "--porcelain"))).lower()
+        tags[schema.SOURCE_COMMIT] = commit
+    return tags
 
 
 def installed_packages() -> str:
-    """Every installed package as `name==version`, sorted: nothing that tells a path or an address."""
+    """Every installed package as `name==version`, sorted, without paths and addresses."""
     packages = {
         re.sub(r"[-_.]+", "-", distribution.metadata["Name"]).lower(): distribution.version
         for distribution in importlib.metadata.distributions()
@@ -78,9 +78,9 @@ def installed_packages() -> str:
 
 
 def _git(*arguments: str) -> str | None:
-    """What git says of the checkout that this code runs from; None where it runs from no checkout."""
+    """Output of a git command in the checkout of this code; None outside a checkout."""
     source = Path(__file__).resolve().parent
-    if "site-packages" in source.parts:  # installed from a wheel: a checkout around it is another project's
+    if "site-packages" in source.parts:  # installed: a surrounding checkout is another project's
         return None
     try:
         done = subprocess.run(
@@ -98,45 +98,50 @@ def _user() -> str:
         return str(os.getuid())
 
 
-ROLES = (schema.PID, schema.TRACKER_PID)
-"""Tags that name the process that trains and the one that stores; each has its start beside it."""
+START_TAGS = {schema.PID: schema.PID_START, schema.TRACKER_PID: schema.TRACKER_PID_START}
+"""For the training process and the tracking process: the tag with its start time, by the tag with its id."""
 
 
 SAME_START_S = 2.0
-"""Seconds by which a process's start may seem to have moved: it is worked out from the clock."""
-
-
-HOST = schema.HOST
+"""Tolerance of a process's start time, which is computed from the clock, in seconds."""
 
 
 def process_tags(role: str) -> dict[str, str]:
-    """This process, as tags; `role` is one of `ROLES`."""
+    """Tags that identify this process; `role` is a key of `START_TAGS`."""
     process = psutil.Process()
-    return {role: str(process.pid), f"{role}_start": f"{process.create_time():.2f}"}
+    return {role: str(process.pid), START_TAGS[role]: f"{process.create_time():.2f}"}
 
 
 def is_elsewhere(tags: Mapping[str, str]) -> bool:
-    """Whether a run was made on another machine, where nobody can look from here."""
-    return tags.get(HOST) != socket.gethostname()
+    """Whether a run was made on another machine, whose processes cannot be checked."""
+    return tags.get(schema.HOST) != socket.gethostname()
 
 
 def is_alive(tags: Mapping[str, str]) -> bool:
-    """Whether one of the processes that make a run is there; of another machine's, yes is the safe answer."""
-    return is_elsewhere(tags) or any(_is_there(tags, role) for role in ROLES)
+    """Whether a process of a run is alive; runs of another machine always count as alive."""
+    return is_elsewhere(tags) or any(_exists(tags, role) for role in START_TAGS)
 
 
 def wait_for_end(tags: Mapping[str, str], patience_s: float) -> bool:
-    """Wait for a process that still stores what a dead one has handed to it; whether it has ended."""
+    """Wait until the tracking process of a dead training process has ended.
+
+    Args:
+      tags: tags of a run.
+      patience_s: longest wait in seconds.
+
+    Returns:
+      Whether all processes of the run have ended.
+    """
     until = time.monotonic() + patience_s
-    while _is_there(tags, ROLES[1]) and not _is_there(tags, ROLES[0]):
+    while _exists(tags, schema.TRACKER_PID) and not _exists(tags, schema.PID):
         if time.monotonic() > until:
             return False
         time.sleep(0.2)
     return not is_alive(tags)
 
 
-def _is_there(tags: Mapping[str, str], role: str) -> bool:
-    pid, start = tags.get(role, ""), tags.get(f"{role}_start", "")
+def _exists(tags: Mapping[str, str], role: str) -> bool:
+    pid, start = tags.get(role, ""), tags.get(START_TAGS[role], "")
     try:
         process = psutil.Process(int(pid))
         started, status = process.create_time(), process.status()

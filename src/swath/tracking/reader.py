@@ -1,10 +1,9 @@
-"""Runs read back: an SQL database directly, a tracking server through MLflow's client."""
+"""Readers of a store: an SQL database directly, a tracking server through MLflow's client."""
 
 import math
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-import mlflow
 import numpy as np
 from mlflow.entities import Run, ViewType
 from mlflow.exceptions import MlflowException
@@ -12,20 +11,19 @@ from mlflow.tracking import MlflowClient
 
 from swath.errors import SwathError
 from swath.system import hide_password
-from swath.tracking.database_file import database_file
-from swath.tracking.mlflow_settings import one_line
+from swath.tracking import schema
+from swath.tracking.mlflow_setup import DEFAULT_FILE, database_file, default_uri, error_line
 from swath.tracking.records import Curve, StoredRun
-from swath.tracking.resumed_run import last_steps
-from swath.tracking.sql import LARGEST_DOUBLE
+from swath.tracking.sql import LARGEST_DOUBLE, SqlReader
 
 SQL_SCHEMES = ("sqlite:", "postgresql", "mysql", "mssql")
 
 
 class Reader(Protocol):
-    """Reads runs; deleted ones are not there.
+    """Reads the runs of a store, except deleted ones.
 
     Attributes:
-      moved: where files are found of a store that was copied, if not where it says; None otherwise.
+      moved: folder with the files of a copied store whose stored locations are others; None otherwise.
     """
 
     moved: str | None
@@ -34,27 +32,27 @@ class Reader(Protocol):
         """The runs that have all these tags, oldest first.
 
         Args:
-          tags: by name; None where any value will do.
-          status: that they have; None for any.
+          tags: value of each tag; None for any value.
+          status: status of the runs; None for any.
         """
 
     def run(self, run_id: str) -> StoredRun | None:
-        """One run; None where there is no such run."""
+        """A run by its id; None if there is none."""
 
     def curves(self, run_ids: Sequence[str], metrics: Sequence[str]) -> list[Curve]:
-        """Per-step metrics of runs, in the order of the runs; those that a run lacks are left out."""
+        """The curves of per-step metrics that the runs have, in the order of the runs."""
 
 
 def open_reader(uri: str | None = None) -> Reader:
-    """Open a store that is there; nothing in it is changed.
+    """Open an existing store for reading.
 
     Args:
-      uri: MLflow's tracking URI; None for what MLflow itself would choose in the working folder.
+      uri: MLflow's tracking URI; None for MLflow's default in the working folder.
 
     Raises:
-      SwathError: there is no store, it belongs to another version of MLflow, or it cannot be reached.
+      SwathError: the store does not exist, belongs to another version of MLflow, or cannot be reached.
     """
-    address = uri or mlflow.get_tracking_uri()
+    address = uri or default_uri()
     shown = hide_password(address, address)
     try:
         if address.startswith(("http://", "https://")):
@@ -67,28 +65,45 @@ def open_reader(uri: str | None = None) -> Reader:
         path = database_file(address)
         if path is not None and not path.is_file():
             raise SwathError(
-                f"no store at {path}; go to the folder of a sweep, or name the store: --uri sqlite:////PATH/mlflow.db"
+                f"no store at {path}; go to the folder of a sweep, or name the store: "
+                f"--uri sqlite:////PATH/{DEFAULT_FILE}"
             )
-        from swath.tracking.sql_reader import SqlReader
-
         return SqlReader(address)
     except SwathError:
         raise
     except Exception as error:
-        raise SwathError(f"the store {shown} cannot be read: {one_line(error, address)}") from error
+        raise SwathError(f"the store {shown} cannot be read: {error_line(error, address)}") from error
+
+
+def experiment_name(uri: str, experiment_id: str) -> str:
+    """The name of an experiment.
+
+    Raises:
+      SwathError: the store cannot be read.
+    """
+    try:
+        return str(MlflowClient(tracking_uri=uri).get_experiment(experiment_id).name)
+    except Exception as error:
+        raise SwathError(error_line(error, uri)) from error
+
+
+def has_shared_view(uri: str, experiment_id: str, sweep_id: str) -> bool:
+    """Whether the store holds the view that `runs_page` refers to."""
+    tags = MlflowClient(tracking_uri=uri).get_experiment(experiment_id).tags
+    return f"{schema.SHARED_VIEW_PREFIX}{sweep_id}" in tags
 
 
 PAGE = 1_000
-"""Runs asked for at a time."""
+"""Runs in one response of a server."""
 
 
 class ClientReader:
-    """Reads the store behind a tracking server."""
+    """Reads the store of a tracking server."""
 
     moved: str | None = None
 
     def __init__(self, uri: str) -> None:
-        """Connect; the first question shows whether the server is there."""
+        """Connect to the server and read the ids of its experiments."""
         self._client = MlflowClient(tracking_uri=uri)
         self._uri = uri
         self._experiments = []
@@ -102,7 +117,7 @@ class ClientReader:
 
     def runs(self, tags: Mapping[str, str | None], status: str | None = None) -> list[StoredRun]:
         """See `Reader`."""
-        # Values are compared here: MLflow's filter has no way to write a text with both kinds of quotes.
+        # Values are compared here because MLflow's filter cannot express a text with both kinds of quotes.
         conditions = [f"tags.`{name}` LIKE '%'" for name in tags]
         if status is not None:
             conditions.append(f"attributes.status = '{status}'")
@@ -157,7 +172,7 @@ class ClientReader:
             dict(run.data.params),
             {name: _value(value) for name, value in run.data.metrics.items()},
             dict(run.data.tags),
-            last_steps(run),
+            {metric.key: metric.step for metric in run.data._metric_objs},
             store=self._uri,
         )
 

@@ -1,7 +1,7 @@
-"""Values that travel between the training process, the tracking process and the store's readers."""
+"""Records exchanged by the training process, the tracking process and the readers of a store."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -14,12 +14,12 @@ Status = Literal["FINISHED", "FAILED", "KILLED"]
 
 @dataclass(frozen=True)
 class StoreAddress:
-    """Where runs are kept.
+    """Address of a store and of an experiment in it.
 
     Attributes:
-      uri: MLflow's tracking URI; None for what MLflow itself would choose in the working folder.
-      experiment: name; made where it does not exist.
-      artifacts: where a new experiment keeps its artifacts; None for the store's own choice.
+      uri: MLflow's tracking URI; None for MLflow's default in the working folder.
+      experiment: name; created if it does not exist.
+      artifacts: artifact location of a new experiment; None for the store's default.
     """
 
     uri: str | None
@@ -29,7 +29,12 @@ class StoreAddress:
 
 @dataclass(frozen=True)
 class StoreInfo:
-    """The opened store, as far as a screen shows it: the address carries no password."""
+    """An opened store, for display.
+
+    Attributes:
+      uri: MLflow's tracking URI without passwords; empty if nothing is stored.
+      experiment_id: MLflow's id of the experiment.
+    """
 
     uri: str
     experiment_id: str
@@ -37,7 +42,14 @@ class StoreInfo:
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """The data set of a run, as MLflow's dataset input."""
+    """The data set of a run, logged as MLflow's dataset input.
+
+    Attributes:
+      name: as in the registry.
+      digest: SHA-256 of all images and labels.
+      source: where the images came from.
+      images: number of images of each split.
+    """
 
     name: str
     digest: str
@@ -47,15 +59,15 @@ class DatasetInfo:
 
 @dataclass(frozen=True)
 class RunInfo:
-    """Everything that is known of a run when it begins.
+    """Metadata logged when a run starts.
 
     Attributes:
       name: readable, `batch_size=100 learning_rate=1e-06 max_steps=1000`.
-      params: the fields that decide the numbers, as text.
-      tags: text.
-      dataset: its images.
-      config_yaml: text of the artifact of that name.
-      overrides_yaml: text of the artifact of that name.
+      params: fields that determine the numbers, as text.
+      tags: value of each tag.
+      dataset: data set that the run is trained on.
+      config_yaml: content of the artifact `config.yaml`.
+      overrides_yaml: content of the artifact `overrides.yaml`.
     """
 
     name: str
@@ -68,30 +80,49 @@ class RunInfo:
 
 @dataclass(frozen=True)
 class MetricBatch:
-    """Values of per-step metrics, at steps that are equally far apart.
+    """Values of per-step metrics at equally spaced steps.
 
     Attributes:
-      first_step: the step of the first value.
-      values: per metric name, float64 [n]
-      every: steps from one value to the next.
+      first_step: step of the first value.
+      values: float64 [n] for each metric name.
+      every: distance of two values in steps.
     """
 
     first_step: int
     values: dict[str, NDArray[np.float64]]
     every: int = 1
 
+    def after(self, last_steps: Mapping[str, int]) -> "list[MetricBatch]":
+        """The values that come after the last stored step of each metric.
+
+        MLflow's table holds a step twice if it is logged twice.
+
+        Args:
+          last_steps: the last stored step of each metric; a metric without one is kept whole.
+        """
+        parts: dict[int, MetricBatch] = {}
+        for name, values in self.values.items():
+            last = last_steps.get(name)
+            skipped = 0 if last is None else max(0, (last - self.first_step) // self.every + 1)
+            if skipped >= len(values):
+                continue
+            first_step = self.first_step + skipped * self.every
+            part = parts.get(first_step, MetricBatch(first_step, {}, self.every))
+            parts[first_step] = replace(part, values={**part.values, name: values[skipped:]})
+        return list(parts.values())
+
 
 @dataclass(frozen=True)
 class RunArtifacts:
-    """What a finished run has learned.
+    """Learned arrays and predictions of a finished run.
 
     Attributes:
-      weights: float32 [3072, 10]
-      biases: float32 [10]
-      shift: float32 [3072], statistics of the preprocessing
-      scale: float32 [3072] or None
+      weights: float32 [pixels, classes]
+      biases: float32 [classes]
+      shift: float32 [pixels], subtracted from each image
+      scale: float32 [pixels], multiplied with each image; None for 1
       validation_predictions: uint8 [validation images]
-      validation_labels: the same shape and type, the true classes
+      validation_labels: uint8 [validation images], the true classes
       test_predictions: uint8 [test images]
       test_labels: uint8 [test images]
       class_names: in the order of the labels
@@ -110,15 +141,15 @@ class RunArtifacts:
 
 @dataclass(frozen=True)
 class RunSummary:
-    """How a run ended.
+    """Outcome of a run.
 
     Attributes:
-      status: MLflow's.
-      metrics: values that the run has once.
-      error: the reason of a failure, in one line.
-      artifacts: where the run finished.
-      tags: text.
-      traceback: of a fault; kept as `traceback.txt`.
+      status: MLflow's run status.
+      metrics: metrics with a single value.
+      error: reason of a failure in one line.
+      artifacts: learned arrays and predictions; None if the run did not finish.
+      tags: value of each tag.
+      traceback: traceback of an unexpected error, stored as `traceback.txt`.
     """
 
     status: Status
@@ -129,22 +160,37 @@ class RunSummary:
     traceback: str | None = None
 
 
+@dataclass(frozen=True)
+class SyncResult:
+    """Outcome of a synchronisation of offline runs.
+
+    Attributes:
+      runs: number of runs that were copied to the server.
+      rejected: one line for each offline folder that the server rejected.
+      folder: the offline folder of this command, if it is still there.
+    """
+
+    runs: int = 0
+    rejected: tuple[str, ...] = ()
+    folder: str | None = None
+
+
 STILL_RUNNING = "It is running, or was cut off."
-"""What the description of a sweep says until it has ended."""
+"""Text in the description of a sweep that has not ended."""
 
 
 @dataclass(frozen=True)
 class SweepDescription:
-    """What is known of a sweep when it begins.
+    """Metadata logged when a sweep starts.
 
     Attributes:
-      name: of its own run.
-      sweep_id: unique per command.
-      tags: text.
-      note: its description, in Markdown.
-      experiment_note: description of the experiment it is in, in Markdown.
-      view: what MLflow's page shows of it, as that page keeps it.
-      manifest: text of the artifact `manifest.json`.
+      name: of the summary run.
+      sweep_id: unique id of the command.
+      tags: value of each tag.
+      note: description of the sweep in Markdown.
+      experiment_note: description of the experiment in Markdown.
+      view: view state of MLflow's page of the sweep, as JSON.
+      manifest: content of the artifact `manifest.json`.
     """
 
     name: str
@@ -158,16 +204,16 @@ class SweepDescription:
 
 @dataclass(frozen=True)
 class SweepSummary:
-    """What has come of a sweep.
+    """Outcome of a sweep.
 
     Attributes:
-      status: MLflow's.
-      metrics: those of its best configuration, named `best/...`.
-      tags: text.
-      note: its description, in Markdown.
-      experiment_note: description of the experiment it is in, in Markdown.
-      ranking_csv: text of the artifact `ranking.csv`.
-      view: what the page of the sweep shows, as JSON.
+      status: MLflow's run status.
+      metrics: metrics of the best configuration, named `best/...`.
+      tags: value of each tag.
+      note: description of the sweep in Markdown.
+      experiment_note: description of the experiment in Markdown.
+      ranking_csv: content of the artifact `ranking.csv`.
+      view: view state of MLflow's page of the sweep, as JSON.
     """
 
     status: Status
@@ -181,21 +227,21 @@ class SweepSummary:
 
 @dataclass(frozen=True)
 class StoredRun:
-    """A run as the store has it.
+    """A run read from a store.
 
     Attributes:
-      run_id: MLflow's.
-      experiment_id: MLflow's.
-      name: as it was given.
+      run_id: MLflow's id of the run.
+      experiment_id: MLflow's id of the experiment.
+      name: name of the run.
       status: `FINISHED`, `FAILED`, `KILLED`, `RUNNING` or `SCHEDULED`.
-      start_ms: milliseconds since 1970.
-      end_ms: the same; None while it runs.
-      artifact_uri: where its files are.
-      params: by name.
-      metrics: the last value of each, by name.
-      tags: by name.
-      last_steps: the step of the last value of each metric, by name.
-      store: the address of a tracking server, through which files are had; empty for other stores.
+      start_ms: start in milliseconds since 1970.
+      end_ms: end in milliseconds since 1970; None while the run is running.
+      artifact_uri: location of the files.
+      params: value of each param.
+      metrics: last value of each metric.
+      tags: value of each tag.
+      last_steps: step of the last value of each metric.
+      store: address of the tracking server that files are downloaded from; empty for other stores.
     """
 
     run_id: str
@@ -212,7 +258,7 @@ class StoredRun:
     store: str = field(default="", repr=False)
 
     def named_by(self, fields: Sequence[str]) -> str:
-        """The run by what it has in some fields; its own name where it has none of them."""
+        """The params among `fields` as `name=value` pairs; the run's name if it has none of them."""
         return named_values(self.params, fields) or self.name
 
 
@@ -221,8 +267,8 @@ class Curve:
     """A per-step metric of a run.
 
     Attributes:
-      run_id: of the run.
-      metric: its name.
+      run_id: id of the run.
+      metric: name of the metric.
       steps: int64 [n], ascending.
       values: float64 [n]
     """

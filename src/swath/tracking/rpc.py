@@ -1,4 +1,4 @@
-"""A child process that carries out calls in order, and the parent's end of it."""
+"""Typed calls of a child process over a pipe, carried out in order."""
 
 import contextlib
 import pickle
@@ -6,38 +6,44 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from multiprocessing.connection import Connection, Pipe
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from swath.errors import SwathError
+
+P = ParamSpec("P")
+
+
+T = TypeVar("T")
+
 
 DIED = "the tracking process has died"
 
 
 class WorkerDiedError(SwathError):
-    """The child process has ended although nobody told it to."""
+    """The child process has exited unexpectedly."""
 
 
 class RemoteError(SwathError):
-    """A call in the child process failed; the text is the child's, one line."""
+    """A call in the child process failed; the text is the child's message in one line."""
 
 
 class Worker:
-    """Calls functions of a child process, one after the other, without waiting for them.
+    """Calls methods of services in a child process, one after the other, without waiting for them.
 
-    A child rather than a thread, because MLflow is Python through and through: in the training process it
-    would take the interpreter lock from TensorFlow, and its import would wait for TensorFlow's.
+    A process rather than a thread: MLflow is pure Python, so in the training process it would compete with
+    TensorFlow for the interpreter lock, and their imports would wait for each other.
 
-    The child ends when the pipe closes, so it outlives the parent by no more than its last call, however
-    the parent ended.
+    The child ends when the pipe closes, so it outlives the parent by its last call at most, however the
+    parent ended.
     """
 
     def __init__(self, module: str) -> None:
         """Start `python -m module FD`, which calls `serve(FD, ...)`; FD is the child's end of the pipe."""
         self._pipe, child_end = Pipe()
-        # Ctrl-C reaches the child too; it waits until the child has said what it makes of it.
+        # Ctrl-C reaches the child too; block it until the child has installed its own handlers.
         unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             self._process = subprocess.Popen(
@@ -56,13 +62,20 @@ class Worker:
         self._reader = threading.Thread(target=self._read_replies, name="swath-worker-replies", daemon=True)
         self._reader.start()
 
-    def call(self, function: str, *arguments: Any) -> Future[Any]:
-        """Have the child call `function(*arguments)`. Blocks only while the pipe is full.
+    def call(
+        self, method: Callable[Concatenate[Any, P], T], *arguments: P.args, **named: P.kwargs
+    ) -> Future[T]:
+        """Call a method of a service in the child. Blocks only while the pipe is full.
+
+        Args:
+          method: method of a service's interface, such as `TrackingService.log_steps`.
+          *arguments: picklable arguments of the method.
+          **named: picklable arguments of the method.
 
         Returns:
-          A future of what the function returns; it raises `RemoteError` or `WorkerDiedError`.
+          A future of the method's result; it raises `RemoteError` or `WorkerDiedError`.
         """
-        future: Future[Any] = Future()
+        future: Future[T] = Future()
         with self._lock:
             if self._dead:
                 future.set_exception(WorkerDiedError(DIED))
@@ -70,15 +83,15 @@ class Worker:
             self._calls += 1
             self._pending[self._calls] = future
             try:
-                self._pipe.send((self._calls, function, arguments))
+                self._pipe.send((self._calls, method.__qualname__, arguments, named))
             except OSError:
-                # The reader meets the end of the pipe as well; it waits for the lock.
+                # The reader thread meets the end of the pipe too; it waits for the lock.
                 del self._pending[self._calls]
                 future.set_exception(WorkerDiedError(DIED))
         return future
 
     def close(self) -> None:
-        """Let the child finish what it was told, then end."""
+        """Wait until the child has finished all calls and has ended."""
         with self._lock:
             if not self._pipe.closed:
                 with contextlib.suppress(OSError):
@@ -105,16 +118,20 @@ class Worker:
             future.set_exception(WorkerDiedError(DIED))
 
 
-def serve(
-    descriptor: int, functions: dict[str, Callable[..., Any]], describe: Callable[[Exception], str]
-) -> None:
-    """The child's side: carry out calls until the parent says so or is gone.
+def serve(descriptor: int, services: Mapping[Any, object], describe: Callable[[Exception], str]) -> None:
+    """Carry out calls in the child process until the parent closes the pipe.
 
     Args:
       descriptor: file descriptor of the child's end of the pipe.
-      functions: what may be called.
-      describe: the one line that an exception becomes.
+      services: implementation of each interface; the public methods of an interface can be called.
+      describe: turns an exception into one line.
     """
+    methods = {
+        f"{interface.__qualname__}.{name}": getattr(implementation, name)
+        for interface, implementation in services.items()
+        for name, member in vars(interface).items()
+        if callable(member) and not name.startswith("_")
+    }
     pipe = Connection(descriptor)
     while True:
         try:
@@ -123,9 +140,9 @@ def serve(
             return
         if message is None:
             return
-        number, function, arguments = message
+        number, method, arguments, named = message
         try:
-            reply: tuple[int, Any, str | None] = (number, functions[function](*arguments), None)
+            reply: tuple[int, Any, str | None] = (number, methods[method](*arguments, **named), None)
         except Exception as error:  # every failure belongs to the caller, not to this loop
             reply = (number, None, describe(error))
         try:

@@ -1,14 +1,14 @@
 """The format of the store: every tag, metric, param and file name that swath writes or reads.
 
-No other file spells such a name; `docs/store.md` is made from this one. Names are part of the format: stores
-of earlier versions stay readable, so a name is never reused with another meaning.
+No other file spells such a name. Stores of earlier versions stay readable, so a name is never reused with
+another meaning. `python -m swath.tracking.schema > docs/store.md` writes the documentation of the format.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
-Kind = Literal["tag", "experiment tag", "metric", "metric prefix", "file", "param"]
+Kind = Literal["param", "tag", "experiment tag", "metric", "metric prefix", "file", "logged model"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,26 @@ def _entry(kind: Kind, name: str, where: str, meaning: str, since: str = "0.1") 
 def _tag(name: str, where: str, meaning: str) -> str:
     return _entry("tag", name, where, meaning)
 
+
+def _metric(name: str, meaning: str) -> str:
+    return _entry("metric", name, "run", meaning)
+
+
+def _file(name: str, where: str, meaning: str) -> str:
+    return _entry("file", name, where, meaning)
+
+
+# Params: the fields that determine a run's numbers, by dotted name.
+BATCH_SIZE = _entry("param", "batch_size", "run", "Images per step.")
+LEARNING_RATE = _entry("param", "learning_rate", "run", "Step size of SGD.")
+MAX_STEPS = _entry("param", "max_steps", "run", "Number of steps.")
+SEED = _entry("param", "seed", "run", "Seed of the sequence of batches.")
+EVALUATE_EVERY_STEPS = _entry(
+    "param", "evaluate_every_steps", "run", "Steps between two evaluations on the validation images."
+)
+PREPROCESSING = _entry("param", "preprocessing", "run", "Normalization of the pixels.")
+DATA_NAME = _entry("param", "data.name", "run", "Name of the data set.")
+VALIDATION_SIZE = _entry("param", "data.validation_size", "run", "Training images held back for validation.")
 
 # Which runs these are.
 KIND = _tag(
@@ -152,50 +172,37 @@ SHARED_VIEW_PREFIX = _entry(
 )
 
 # Metrics. A split is `train`, `validation` or `test`.
-TRAIN_ACCURACY = _entry(
-    "metric", "train/accuracy", "run", "Share of a step's batch that was classified correctly, 0..1."
-)
-TRAIN_LOSS = _entry("metric", "train/loss", "run", "Mean cross-entropy of a step's batch, in nats.")
-VALIDATION_ACCURACY = _entry(
-    "metric", "validation/accuracy", "run", "Accuracy on the validation images, 0..1."
-)
-VALIDATION_LOSS = _entry(
-    "metric", "validation/loss", "run", "Mean cross-entropy on the validation images, in nats."
-)
-TEST_ACCURACY = _entry("metric", "test/accuracy", "run", "Accuracy on the test images, 0..1.")
-TEST_LOSS = _entry("metric", "test/loss", "run", "Mean cross-entropy on the test images, in nats.")
-TRAIN_S = _entry(
-    "metric", "runtime/train_s", "run", "The run's share of its lane group's training time, in seconds."
-)
-EVALUATE_S = _entry(
-    "metric", "runtime/evaluate_s", "run", "The run's share of the evaluation time, in seconds."
-)
-GROUP_S = _entry("metric", "runtime/group_s", "run", "Training time of the whole lane group, in seconds.")
-LANES = _entry("metric", "runtime/lanes", "run", "Number of lanes of the group.")
-TOTAL_S = _entry("metric", "runtime/total_s", "run", "Time from the start of the run to its end, in seconds.")
-TRACK_S = _entry(
-    "metric", "runtime/track_s", "run", "Time that writing the run to the store took, in seconds."
-)
+TRAIN_ACCURACY = _metric("train/accuracy", "Share of a step's batch that was classified correctly, 0..1.")
+TRAIN_LOSS = _metric("train/loss", "Mean cross-entropy of a step's batch, in nats.")
+VALIDATION_ACCURACY = _metric("validation/accuracy", "Accuracy on the validation images, 0..1.")
+VALIDATION_LOSS = _metric("validation/loss", "Mean cross-entropy on the validation images, in nats.")
+TEST_ACCURACY = _metric("test/accuracy", "Accuracy on the test images, 0..1.")
+TEST_LOSS = _metric("test/loss", "Mean cross-entropy on the test images, in nats.")
+TRAIN_S = _metric("runtime/train_s", "The run's share of its lane group's training time, in seconds.")
+EVALUATE_S = _metric("runtime/evaluate_s", "The run's share of the evaluation time, in seconds.")
+GROUP_S = _metric("runtime/group_s", "Training time of the whole lane group, in seconds.")
+LANES = _metric("runtime/lanes", "Number of lanes of the group.")
+TOTAL_S = _metric("runtime/total_s", "Time from the start of the run to its end, in seconds.")
+TRACK_S = _metric("runtime/track_s", "Time that writing the run to the store took, in seconds.")
 RUNTIME = _entry("metric prefix", "runtime/", "run", "Measured times; never the same twice.")
 BEST = _entry("metric prefix", "best/", "sweep", "Followed by a metric's name: its value in the best run.")
 
 # Files.
-CONFIG_FILE = _entry(
-    "file", "config.yaml", "run", "Configuration; `swath --config-dir . --config-name config` runs it."
+CONFIG_FILE = _file(
+    "config.yaml", "run", "Configuration; `swath --config-dir . --config-name config` runs it."
 )
-OVERRIDES_FILE = _entry("file", "overrides.yaml", "run", "Overrides that were typed for the run.")
-ENVIRONMENT_FILE = _entry("file", "environment.txt", "run", "Installed packages, `name==version`.")
-WEIGHTS_FILE = _entry(
-    "file", "weights.npz", "run", "Learned arrays, and the statistics that normalise the pixels."
+OVERRIDES_FILE = _file("overrides.yaml", "run", "Overrides that were typed for the run.")
+ENVIRONMENT_FILE = _file("environment.txt", "run", "Installed packages, `name==version`.")
+WEIGHTS_FILE = _file("weights.npz", "run", "Learned arrays, and the statistics that normalise the pixels.")
+PREDICTIONS_FILE = _file(
+    "predictions.npz", "run", "Predicted and true classes of validation and test images."
 )
-PREDICTIONS_FILE = _entry(
-    "file", "predictions.npz", "run", "Predicted and true classes of validation and test images."
-)
-WEIGHTS_IMAGE_FILE = _entry("file", "weights.png", "run", "The weights of each class as an image.")
-CONFUSION_FILE = _entry("file", "confusion.json", "run", "Confusion matrix of the test images.")
-TRACEBACK_FILE = _entry("file", "traceback.txt", "run", "Traceback of an unexpected error.")
-MANIFEST_FILE = _entry("file", "manifest.json", "sweep", "Configurations of the sweep and their provenance.")
-RANKING_FILE = _entry("file", "ranking.csv", "sweep", "The configurations, best first.")
+WEIGHTS_IMAGE_FILE = _file("weights.png", "run", "The weights of each class as an image.")
+CONFUSION_FILE = _file("confusion.json", "run", "Confusion matrix of the test images.")
+TRACEBACK_FILE = _file("traceback.txt", "run", "Traceback of an unexpected error.")
+MODEL = _entry("logged model", "model", "run", "The run's weights as an MLflow model: `runs:/RUN_ID/model`.")
+MANIFEST_FILE = _file("manifest.json", "sweep", "Configurations of the sweep and their provenance.")
+RANKING_FILE = _file("ranking.csv", "sweep", "The configurations, best first.")
 
 SPLITS = ("validation", "test")
 """Images that a run is evaluated on."""
@@ -260,3 +267,31 @@ def best(metric: str) -> str:
 def entries(kind: Kind) -> Iterator[Entry]:
     """The entries of a kind, in the order of this file."""
     return (entry for entry in ENTRIES.values() if entry.kind == kind)
+
+
+_HEAD = """\
+# Store format
+
+Everything that swath writes into an MLflow store. This page is generated from `src/swath/tracking/schema.py`:
+`python -m swath.tracking.schema > docs/store.md`.
+"""
+
+
+def document() -> str:
+    """The documentation of the format as Markdown: the text of `docs/store.md`."""
+    lines = [_HEAD]
+    for kind in get_args(Kind):
+        plural = "es" if kind.endswith("x") else "s"
+        lines += [
+            f"## {kind.capitalize()}{plural}",
+            "",
+            "| name | on | since | meaning |",
+            "|---|---|---|---|",
+        ]
+        lines += [f"| `{e.name}` | {e.where} | {e.since} | {e.meaning} |" for e in entries(kind)]
+        lines.append("")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+if __name__ == "__main__":
+    print(document(), end="")

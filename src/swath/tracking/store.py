@@ -1,4 +1,4 @@
-"""Runs in an MLflow store: begun, filled block by block, ended in every case."""
+"""The runs of one command in an MLflow store."""
 
 import contextlib
 import json
@@ -6,8 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-import mlflow
-from mlflow.entities import Metric, RunTag
+from mlflow.entities import Metric
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.tracking import MlflowClient
 
@@ -15,10 +14,28 @@ from swath.errors import SwathError
 from swath.system import hide_password
 from swath.tracking import schema
 from swath.tracking.artifacts import artifact_folder, write_artifacts
-from swath.tracking.database_file import check_writable, wait_for_locks
-from swath.tracking.mlflow_calls import describe, experiment_id, is_away, log_in_batches
-from swath.tracking.mlflow_settings import one_line
+from swath.tracking.mlflow_runs import (
+    FindBest,
+    SummaryRun,
+    close_stale,
+    describe,
+    experiment_id,
+    last_steps,
+    log_in_batches,
+    now_ms,
+    reopen,
+    run_tags,
+)
+from swath.tracking.mlflow_setup import (
+    check_writable,
+    default_uri,
+    error_line,
+    is_unreachable,
+    make_database,
+    wait_for_locks,
+)
 from swath.tracking.provenance import environment_tags, installed_packages, process_tags
+from swath.tracking.reader import open_reader
 from swath.tracking.records import (
     MetricBatch,
     RunInfo,
@@ -29,36 +46,31 @@ from swath.tracking.records import (
     SweepDescription,
     SweepSummary,
 )
-from swath.tracking.resumed_run import last_steps, missing_part, reopen
-from swath.tracking.sql import SqlSteps, make_database, sql_steps
-from swath.tracking.sweep_run import FindBest, SweepRun
+from swath.tracking.sql import SqlSteps, sql_steps
 
 SINGLE_VALUE_STEP = 0
-"""MLflow's page draws bars, one per run, for a metric whose only value stands at step 0; at any other step it
-draws a curve with one point."""
+"""Step of a metric with a single value: MLflow's page draws bars, one for each run, only at step 0."""
 
 
 @dataclass
 class _OpenRun:
     run_id: str
     artifact_uri: str
-    start: RunInfo
+    info: RunInfo
     tracked_s: float = 0.0
     failure: str | None = None
     last_steps: dict[str, int] = field(default_factory=dict)
 
 
 class RunStore:
-    """The runs of one process in one experiment.
-
-    Runs are named by numbers that the caller chooses, so that the caller need not wait for MLflow's ids.
+    """The runs of one command in one experiment; see `TrackingService`.
 
     Args:
-      find_best: chooses the best run of a sweep that is interrupted; None to record none.
+      find_best: chooses the best run of an interrupted sweep; None to record none.
 
     Attributes:
-      uri: address of the opened store, with its password if it has one.
-      experiment_id: of the experiment.
+      uri: address of the opened store, including its password if it has one.
+      experiment_id: MLflow's id of the experiment.
     """
 
     def __init__(self, find_best: FindBest | None = None) -> None:
@@ -69,7 +81,7 @@ class RunStore:
         self._sql_steps: SqlSteps | None = None
         self.uri = ""
         self._common_tags: dict[str, str] = {}
-        self._sweep: SweepRun | None = None
+        self._sweep: SummaryRun | None = None
         self._environment_text = ""
 
     @property
@@ -80,13 +92,13 @@ class RunStore:
         return self._client
 
     def open(self, address: StoreAddress) -> StoreInfo:
-        """Open the store, and make it and the experiment where they do not exist.
+        """Open the store; create it and the experiment if they do not exist.
 
         Raises:
-          SwathError: the experiment cannot be used as asked.
+          SwathError: the experiment has been deleted, or its artifact location is another one.
           MlflowException: the store cannot be used.
         """
-        self.uri = address.uri or mlflow.get_tracking_uri()
+        self.uri = address.uri or default_uri()
         check_writable(self.uri)
         make_database(self.uri)
         self._client = MlflowClient(tracking_uri=self.uri)
@@ -99,146 +111,145 @@ class RunStore:
         self._environment_text = installed_packages()
         return StoreInfo(hide_password(self.uri, self.uri), self.experiment_id)
 
-    def begin(self, key: int, start: RunInfo, run_id: str | None = None) -> str:
-        """Make a run in the state RUNNING, with its params, tags and data set; returns its id.
+    def start_run(self, key: int, info: RunInfo, run_id: str | None = None) -> str:
+        """Create or resume a run with its params, tags and data set; returns MLflow's id.
 
-        Where only its params or its data set cannot be stored, the next call for it says so.
+        If only the params or the data set cannot be stored, the next call for the run fails.
 
         Args:
-          key: by which it will be called.
-          start: what is said of it.
-          run_id: of a run that goes on; None for a new one.
+          key: number of the run in later calls, so that the caller need not wait for MLflow's id.
+          info: metadata of the run.
+          run_id: id of the run to resume; None for a new one.
         """
         started = time.perf_counter()
         client = self.client
         described = False
         if run_id is None:
-            tags = {**self._common_tags, **start.tags}
-            info = client.create_run(self.experiment_id, run_name=start.name, tags=tags).info
-            entry = _OpenRun(info.run_id, info.artifact_uri, start)
+            tags = {**self._common_tags, **info.tags}
+            created = client.create_run(self.experiment_id, run_name=info.name, tags=tags).info
+            entry = _OpenRun(created.run_id, created.artifact_uri, info)
         else:
-            run = reopen(client, run_id, start, self._common_tags)
-            entry = _OpenRun(run_id, run.info.artifact_uri, start, last_steps=last_steps(run))
+            run = reopen(client, run_id, info, self._common_tags)
+            entry = _OpenRun(run_id, run.info.artifact_uri, info, last_steps=last_steps(run))
             described = bool(run.data.params and run.inputs and run.inputs.dataset_inputs)
         self._open[key] = entry
         if not described:
-            with contextlib.suppress(SwathError), self._remembering(entry):
+            with contextlib.suppress(SwathError), self._recording_failure(entry):
                 self._describe(entry)
         entry.tracked_s += time.perf_counter() - started
         return entry.run_id
 
     def _describe(self, entry: _OpenRun) -> None:
         try:
-            describe(self.client, entry.run_id, entry.start)
+            describe(self.client, entry.run_id, entry.info)
         except Exception as error:
-            if is_away(error):
+            if is_unreachable(error):
                 raise
-            raise SwathError(one_line(error, self.uri)) from error
+            raise SwathError(error_line(error, self.uri)) from error
 
     @contextlib.contextmanager
-    def _remembering(self, entry: _OpenRun) -> Iterator[None]:
-        """A run of which something could not be stored must not end as FINISHED."""
+    def _recording_failure(self, entry: _OpenRun) -> Iterator[None]:
+        """Remember a failure, so that an incomplete run does not end as FINISHED."""
         try:
             yield
         except Exception as error:
-            entry.failure = entry.failure or one_line(error, self.uri)
+            entry.failure = entry.failure or error_line(error, self.uri)
             raise
 
-    def has_begun(self, key: int) -> bool:
-        """Whether a run has been begun here and not ended."""
+    def has_run(self, key: int) -> bool:
+        """Whether a run has been started here and not ended."""
         return key in self._open
 
     @property
     def has_sweep(self) -> bool:
-        """Whether a sweep's own run has been begun here and not ended."""
+        """Whether a summary run has been started here and not ended."""
         return self._sweep is not None
 
-    def log_steps(self, key: int, block: MetricBatch) -> None:
-        """Store values of per-step metrics, less those that a run that goes on has already."""
+    def log_steps(self, key: int, batch: MetricBatch) -> None:
+        """Store values of per-step metrics, except those that a resumed run already has."""
         started = time.perf_counter()
         entry, client = self._entry(key), self.client
-        if entry.failure is not None:  # steps behind those that are missing would hide that they are
+        if entry.failure is not None:  # later steps would hide the gap
             raise SwathError(entry.failure)
-        with self._remembering(entry):
-            for part in missing_part(block, entry.last_steps):
+        with self._recording_failure(entry):
+            for part in batch.after(entry.last_steps):
                 if self._sql_steps is not None:
                     self._sql_steps.write(entry.run_id, part)
                 else:
                     log_in_batches(client, entry.run_id, part)
         entry.tracked_s += time.perf_counter() - started
 
-    def end(self, key: int, end: RunSummary) -> float:
-        """Store what is left of a run and end it; returns the seconds that tracking it has taken.
+    def end_run(self, key: int, summary: RunSummary) -> float:
+        """Store the outcome of a run and end it; returns the seconds that tracking the run took.
 
-        Where it cannot be stored, the run is ended as FAILED, if that much can be stored.
+        If the outcome cannot be stored, the run ends as FAILED.
         """
         entry = self._entry(key)
         try:
-            tracked_s = self._end(entry, end)
+            tracked_s = self._end(entry, summary)
         except Exception as error:
-            # On a full disk there may be room for one and not for the other.
-            for tell in () if is_away(error) else (self._tag_error, self._end_failed):
+            # On a full disk one of the two may fit and the other not.
+            for mark in () if is_unreachable(error) else (self._tag_error, self._end_failed):
                 with contextlib.suppress(Exception):
-                    tell(entry, error)
+                    mark(entry, error)
             raise
         finally:
             del self._open[key]
         return tracked_s
 
     def _tag_error(self, entry: _OpenRun, error: Exception) -> None:
-        self.client.set_tag(entry.run_id, schema.ERROR, one_line(error, self.uri))
+        self.client.set_tag(entry.run_id, schema.ERROR, error_line(error, self.uri))
 
     def _end_failed(self, entry: _OpenRun, error: Exception) -> None:
         self.client.set_terminated(entry.run_id, "FAILED")
 
     def _entry(self, key: int) -> _OpenRun:
         if key not in self._open:
-            raise SwathError("the run could not be begun")
+            raise SwathError("the run could not be started")
         return self._open[key]
 
-    def _end(self, entry: _OpenRun, end: RunSummary) -> float:
+    def _end(self, entry: _OpenRun, summary: RunSummary) -> float:
         started = time.perf_counter()
         client = self.client
         with artifact_folder(client, entry.run_id, entry.artifact_uri) as folder:
-            written = write_artifacts(folder, entry.start, end, self._environment_text)
+            written = write_artifacts(folder, entry.info, summary, self._environment_text)
         tracked_s = entry.tracked_s + time.perf_counter() - started
-        now_ms = _now_ms()
-        values = {**end.metrics, schema.TRACK_S: tracked_s} if entry.failure is None else {}
-        reason = "; ".join(filter(None, [end.error, entry.failure])) or None
-        whole = bool(end.tags) and entry.failure is None
-        tags = {**end.tags, schema.FILES: json.dumps(written)} if whole else {}
-        if reason is not None:
+        timestamp_ms = now_ms()
+        is_complete = entry.failure is None
+        interrupted = not summary.metrics
+        values = {**summary.metrics, schema.TRACK_S: tracked_s} if is_complete and not interrupted else {}
+        tags = {**summary.tags, schema.FILES: json.dumps(written)} if summary.tags and is_complete else {}
+        reason = "; ".join(filter(None, [summary.error, entry.failure]))
+        if reason:
             tags[schema.ERROR] = reason
-        if not end.metrics:
-            values = {}  # it was cut short
         client.log_batch(
             entry.run_id,
             metrics=[
-                Metric(name, value, now_ms, SINGLE_VALUE_STEP)
+                Metric(name, value, timestamp_ms, SINGLE_VALUE_STEP)
                 for name, value in values.items()
                 if name not in entry.last_steps
             ],
-            tags=[RunTag(name, value) for name, value in tags.items()],
+            tags=run_tags(tags),
         )
-        client.set_terminated(entry.run_id, end.status if entry.failure is None else "FAILED")
+        client.set_terminated(entry.run_id, summary.status if is_complete else "FAILED")
         return tracked_s
 
     def close(self, status: Status = "KILLED") -> int:
-        """End every run that is still open; returns how many there were."""
+        """End every open run; returns their number."""
         open_runs = list(self._open.values())
         self._open.clear()
         for entry in open_runs:
-            with contextlib.suppress(Exception):  # the others shall be ended all the same
+            with contextlib.suppress(Exception):  # end the other runs too
                 self.client.set_terminated(entry.run_id, status)
         if self._sweep is not None:
             with contextlib.suppress(Exception):
                 self._sweep.abort(status)
         return len(open_runs)
 
-    def begin_sweep(self, start: SweepDescription, run_id: str | None = None) -> str:
-        """Begin the run that stands for the sweep as a whole, or go on with it; returns its id."""
-        self._sweep = SweepRun(
-            self.client, self.experiment_id, start, self._common_tags, run_id, self._find_best
+    def start_sweep(self, description: SweepDescription, run_id: str | None = None) -> str:
+        """Create or resume the summary run of the sweep; returns MLflow's id."""
+        self._sweep = SummaryRun(
+            self.client, self.experiment_id, description, self._common_tags, run_id, self._find_best
         )
         return self._sweep.run_id
 
@@ -246,12 +257,14 @@ class RunStore:
         """Set a tag of any run."""
         self.client.set_tag(run_id, name, value)
 
-    def end_sweep(self, end: SweepSummary) -> None:
-        """End it."""
+    def close_stale(self) -> list[str]:
+        """End runs of this experiment whose processes on this machine have died; returns their ids."""
+        running = open_reader(self.uri).runs({schema.PID: None}, status="RUNNING")
+        runs = [run for run in running if run.experiment_id == self.experiment_id]
+        return [run.run_id for run in close_stale(self.uri, runs, self._find_best)]
+
+    def end_sweep(self, summary: SweepSummary) -> None:
+        """Store the outcome of the sweep and end its summary run."""
         if self._sweep is not None:
-            self._sweep.end(end)
+            self._sweep.end(summary)
             self._sweep = None
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -1,8 +1,9 @@
-"""The training process's view of tracking: runs that are begun, filled and ended without waiting."""
+"""The `Tracker` interface, and the tracker that writes an MLflow store from a process of its own."""
 
 import contextlib
+from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, Protocol
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from swath.errors import SwathError
 from swath.tracking.records import (
@@ -13,158 +14,214 @@ from swath.tracking.records import (
     StoreInfo,
     SweepDescription,
     SweepSummary,
+    SyncResult,
 )
 from swath.tracking.rpc import Worker
 
+P = ParamSpec("P")
+
+
+T = TypeVar("T")
+
 
 class RunLogger(Protocol):
-    """A run that is being tracked. Its calls return at once; what became of them is said by `settle`."""
+    """A run that is being tracked. Methods return at once unless they are documented to wait."""
 
     @property
     def run_id(self) -> str | None:
-        """The run's id, as soon as it is known; None where the run could not be begun."""
+        """The run's id; None while it is unknown, or if the run could not be started."""
 
     @property
-    def stored(self) -> bool:
-        """Whether everything that was asked for has been stored, or has failed; `settle` need not wait."""
+    def is_flushed(self) -> bool:
+        """Whether everything is stored or has failed, so that `flush` does not wait."""
 
     def wait_for_id(self) -> str | None:
-        """The run's id, waited for; None where the run could not be begun."""
+        """Wait for the run's id; None if the run could not be started."""
 
-    def log_steps(self, block: MetricBatch) -> None:
+    def log(self, batch: MetricBatch) -> None:
         """Store values of per-step metrics."""
 
-    def end(self, end: RunSummary) -> None:
-        """Store what is left, and end the run."""
+    def end(self, summary: RunSummary) -> None:
+        """Store the outcome and end the run."""
 
     def check(self) -> None:
-        """Raise what has gone wrong so far."""
+        """Raise the first error so far, without waiting.
 
-    def settle(self) -> tuple[str, float]:
+        Raises:
+          SwathError: something could not be stored.
+        """
+
+    def flush(self) -> tuple[str, float]:
         """Wait until everything is stored.
 
         Returns:
           The run's id, and the seconds that tracking it took.
 
         Raises:
-          RemoteError, WorkerDiedError: the first thing that went wrong.
+          SwathError: something could not be stored.
         """
 
 
 class Tracker(Protocol):
-    """Whatever can begin a run."""
+    """Keeps the runs of one command. Futures raise `SwathError` if something could not be stored."""
 
-    def begin(self, start: RunInfo, run_id: str | None = None) -> RunLogger:
-        """Begin a run, or go on with the one that has this id."""
+    def open(self, address: StoreAddress) -> Future[StoreInfo]:
+        """Open the store; create it and the experiment if they do not exist."""
+
+    def start_run(self, info: RunInfo, run_id: str | None = None) -> RunLogger:
+        """Start a run, or resume the run with this id."""
+
+    def start_sweep(self, description: SweepDescription, run_id: str | None = None) -> Future[str]:
+        """Start the summary run of a sweep, or resume the run with this id; returns its id."""
+
+    def end_sweep(self, summary: SweepSummary) -> Future[None]:
+        """Store the outcome of the sweep and end its summary run."""
+
+    def set_tag(self, run_id: str, name: str, value: str) -> Future[None]:
+        """Set a tag of any run."""
+
+    def close_stale(self) -> Future[list[str]]:
+        """End runs of the experiment whose processes on this machine have died; returns their ids."""
+
+    def sync(self) -> Future[SyncResult]:
+        """Copy offline runs of the experiment to its server."""
+
+    def save_checkpoint(self, folder: str, group: str, step: int, content: bytes) -> Future[None]:
+        """Write a checkpoint once everything logged so far is stored."""
+
+    def drop_checkpoint(self, folder: str, group: str) -> Future[None]:
+        """Remove the checkpoints of a lane group once everything logged so far is stored."""
+
+    def drop_checkpoints(self, folder: str) -> Future[None]:
+        """Remove all checkpoints of a sweep."""
+
+    def call(
+        self, method: Callable[Concatenate[Any, P], T], *arguments: P.args, **named: P.kwargs
+    ) -> Future[T]:
+        """Call a method of another service that works on the opened store, such as the one for resume."""
+
+    def close(self) -> None:
+        """Wait until everything is stored; open runs end as KILLED."""
+
+
+class TrackingService(Protocol):
+    """Methods of the tracking process that write the store; implemented by `OfflineFallbackStore`.
+
+    Runs are identified by a number that the caller chooses, so that it need not wait for MLflow's id.
+    """
+
+    def open(self, address: StoreAddress) -> StoreInfo:
+        """See `Tracker`."""
+
+    def start_run(self, key: int, info: RunInfo, run_id: str | None = None) -> str:
+        """Start run number `key`, or resume the run with this id; returns its id."""
+
+    def log_steps(self, key: int, batch: MetricBatch) -> None:
+        """Store values of per-step metrics."""
+
+    def end_run(self, key: int, summary: RunSummary) -> float:
+        """Store the outcome of a run and end it; returns the seconds that tracking the run took."""
+
+    def start_sweep(self, description: SweepDescription, run_id: str | None = None) -> str:
+        """See `Tracker`."""
+
+    def end_sweep(self, summary: SweepSummary) -> None:
+        """See `Tracker`."""
+
+    def set_tag(self, run_id: str, name: str, value: str) -> None:
+        """See `Tracker`."""
+
+    def close_stale(self) -> list[str]:
+        """See `Tracker`."""
+
+    def sync(self) -> SyncResult:
+        """See `Tracker`."""
+
+
+class CheckpointService(Protocol):
+    """Methods of the tracking process that write checkpoints."""
+
+    def save_checkpoint(self, folder: str, group: str, step: int, content: bytes) -> None:
+        """See `Tracker`."""
+
+    def drop_checkpoint(self, folder: str, group: str) -> None:
+        """See `Tracker`."""
+
+    def drop_checkpoints(self, folder: str) -> None:
+        """See `Tracker`."""
 
 
 class MlflowRunLogger:
-    """One run in the store; see `RunLogger`."""
+    """A run in an MLflow store; see `RunLogger`."""
 
-    def __init__(self, worker: Worker, key: int, start: RunInfo, run_id: str | None) -> None:
+    def __init__(self, worker: Worker, key: int, info: RunInfo, run_id: str | None) -> None:
         self._worker = worker
         self._key = key
-        self._begun: Future[str] | None = worker.call("begin", key, start, run_id)
-        self._calls: list[Future[Any]] = [self._begun]
-        self._told = "", 0.0
+        self._started: Future[str] | None = worker.call(TrackingService.start_run, key, info, run_id)
+        self._calls: list[Future[Any]] = [self._started]
+        self._outcome = "", 0.0
 
-    def log_steps(self, block: MetricBatch) -> None:
-        """Store values of per-step metrics."""
-        self._calls.append(self._worker.call("log_steps", self._key, block))
+    def log(self, batch: MetricBatch) -> None:
+        """See `RunLogger`."""
+        self._calls.append(self._worker.call(TrackingService.log_steps, self._key, batch))
 
-    def end(self, end: RunSummary) -> None:
-        """Store what is left, and end the run."""
-        last = self._worker.call("end", self._key, end)
+    def end(self, summary: RunSummary) -> None:
+        """See `RunLogger`."""
+        last = self._worker.call(TrackingService.end_run, self._key, summary)
         self._calls.append(last)
-        last.add_done_callback(self._forget_calls)
+        last.add_done_callback(self._release_calls)
 
-    def _forget_calls(self, last: Future[Any]) -> None:
-        """Keep what was told instead of the futures: a kilobyte and a half each, for ten thousand runs.
+    def _release_calls(self, last: Future[float]) -> None:
+        """Keep the outcome instead of the futures: 1.5 kB each, for ten thousand runs.
 
-        Answers come in the order of the calls, so behind the last one nothing here waits.
+        Replies arrive in the order of the calls, so all calls are done when the last one is.
         """
-        if last.exception() is not None:  # what has gone wrong stays, for `settle`
+        if last.exception() is not None:  # keep the error for `flush`
             return
         with contextlib.suppress(SwathError):
-            self._told = self.settle()
-            # Another thread may be in `settle`: where it still finds `_begun`, it must have read all calls.
-            self._begun = None
+            self._outcome = self.flush()
+            # Another thread may be in `flush`: if it still finds `_started`, it must have read all calls.
+            self._started = None
             self._calls = []
 
     def check(self) -> None:
-        """Raise what has gone wrong so far; forget what has gone well."""
+        """See `RunLogger`."""
         while len(self._calls) > 1 and self._calls[0].done():
-            self._calls[0].result()  # what has gone wrong stays, for `settle`
+            self._calls[0].result()  # a failed call stays in the list for `flush`
             self._calls.pop(0)
 
     @property
     def run_id(self) -> str | None:
-        """The run's id, as soon as it is known; None where the run could not be begun."""
-        begun = self._begun
-        return self.wait_for_id() if begun is None or begun.done() else None
+        """See `RunLogger`."""
+        started = self._started
+        return self.wait_for_id() if started is None or started.done() else None
 
     def wait_for_id(self) -> str | None:
         """See `RunLogger`."""
-        begun = self._begun
-        if begun is None:
-            return self._told[0]
-        return None if begun.exception() is not None else begun.result()
+        started = self._started
+        if started is None:
+            return self._outcome[0]
+        return None if started.exception() is not None else started.result()
 
     @property
-    def stored(self) -> bool:
+    def is_flushed(self) -> bool:
         """See `RunLogger`."""
         return all(call.done() for call in self._calls)
 
-    def settle(self) -> tuple[str, float]:
+    def flush(self) -> tuple[str, float]:
         """See `RunLogger`."""
-        calls, begun = self._calls, self._begun
-        if begun is None:
-            return self._told
+        calls, started = self._calls, self._started
+        if started is None:
+            return self._outcome
         for call in calls:
             last = call.result()
-        return begun.result(), float(last)
-
-
-class NullRunLogger:
-    """A run that leaves nothing in the store."""
-
-    run_id: str | None = None
-    stored = True
-
-    def wait_for_id(self) -> None:
-        """There is none."""
-
-    def log_steps(self, block: MetricBatch) -> None:
-        """Drop it."""
-
-    def end(self, end: RunSummary) -> None:
-        """Drop it."""
-
-    def check(self) -> None:
-        """Nothing can go wrong."""
-
-    def settle(self) -> tuple[str, float]:
-        """No id, no time."""
-        return "", 0.0
-
-
-class CompletedRun(NullRunLogger):
-    """A run that had finished before this command; it is left as it is."""
-
-    def __init__(self, run_id: str, track_s: float) -> None:
-        self.run_id = run_id
-        self._track_s = track_s
-
-    def settle(self) -> tuple[str, float]:
-        """What the store says of it."""
-        return self.run_id or "", self._track_s
+        return started.result(), float(last)
 
 
 class MlflowTracker:
-    """Runs in one store, kept by a process of its own.
+    """Keeps runs in an MLflow store through a process of its own; see `Tracker`.
 
-    The process starts at once, so that MLflow is imported beside whatever comes next; the store is opened,
-    and made where there is none, when `open` is called.
+    The process starts at once, so that it imports MLflow while the caller does something else.
     """
 
     def __init__(self) -> None:
@@ -172,26 +229,52 @@ class MlflowTracker:
         self._runs = 0
 
     def open(self, address: StoreAddress) -> Future[StoreInfo]:
-        """Open the store; the future raises `RemoteError` where it cannot be used."""
-        return self._worker.call("open", address)
+        """See `Tracker`."""
+        return self._worker.call(TrackingService.open, address)
 
-    def begin(self, start: RunInfo, run_id: str | None = None) -> MlflowRunLogger:
-        """Begin a run, or go on with the one that has this id."""
+    def start_run(self, info: RunInfo, run_id: str | None = None) -> MlflowRunLogger:
+        """See `Tracker`."""
         self._runs += 1
-        return MlflowRunLogger(self._worker, self._runs, start, run_id)
+        return MlflowRunLogger(self._worker, self._runs, info, run_id)
 
-    def begin_sweep(self, start: SweepDescription, run_id: str | None = None) -> Future[str]:
-        """Begin the run that stands for the sweep as a whole, or go on with it; a future of its id."""
-        return self._worker.call("begin_sweep", start, run_id)
+    def start_sweep(self, description: SweepDescription, run_id: str | None = None) -> Future[str]:
+        """See `Tracker`."""
+        return self._worker.call(TrackingService.start_sweep, description, run_id)
 
-    def call(self, function: str, *arguments: Any) -> Future[Any]:
-        """Have the process carry out one of its other calls; see `swath.sweeps.tracking_process`."""
-        return self._worker.call(function, *arguments)
+    def end_sweep(self, summary: SweepSummary) -> Future[None]:
+        """See `Tracker`."""
+        return self._worker.call(TrackingService.end_sweep, summary)
 
-    def end_sweep(self, end: SweepSummary) -> Future[None]:
-        """End it; the future raises `RemoteError` where that cannot be stored."""
-        return self._worker.call("end_sweep", end)
+    def set_tag(self, run_id: str, name: str, value: str) -> Future[None]:
+        """See `Tracker`."""
+        return self._worker.call(TrackingService.set_tag, run_id, name, value)
+
+    def close_stale(self) -> Future[list[str]]:
+        """See `Tracker`."""
+        return self._worker.call(TrackingService.close_stale)
+
+    def sync(self) -> Future[SyncResult]:
+        """See `Tracker`."""
+        return self._worker.call(TrackingService.sync)
+
+    def save_checkpoint(self, folder: str, group: str, step: int, content: bytes) -> Future[None]:
+        """See `Tracker`."""
+        return self._worker.call(CheckpointService.save_checkpoint, folder, group, step, content)
+
+    def drop_checkpoint(self, folder: str, group: str) -> Future[None]:
+        """See `Tracker`."""
+        return self._worker.call(CheckpointService.drop_checkpoint, folder, group)
+
+    def drop_checkpoints(self, folder: str) -> Future[None]:
+        """See `Tracker`."""
+        return self._worker.call(CheckpointService.drop_checkpoints, folder)
+
+    def call(
+        self, method: Callable[Concatenate[Any, P], T], *arguments: P.args, **named: P.kwargs
+    ) -> Future[T]:
+        """See `Tracker`."""
+        return self._worker.call(method, *arguments, **named)
 
     def close(self) -> None:
-        """Wait until everything is stored; runs that were not ended are closed as KILLED."""
+        """See `Tracker`."""
         self._worker.close()

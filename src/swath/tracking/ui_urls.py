@@ -1,4 +1,4 @@
-"""Addresses of MLflow's pages, and what to type to see them."""
+"""Addresses of MLflow's pages, and the commands that show them."""
 
 import json
 import os
@@ -14,10 +14,10 @@ from urllib.request import urlopen
 
 from swath.system import hide_password
 from swath.tracking import schema
-from swath.tracking.database_file import database_file
+from swath.tracking.mlflow_setup import DEFAULT_FILE, TRACKING_VARIABLE, database_file
 
 MOST_COMPARED = 12
-"""Runs on the compare page; its address has to stay one that can be copied."""
+"""Most runs on the compare page, because its address lists all of them."""
 
 
 SECTIONS = ("grid", "validation", "test", "train", "runtime")
@@ -25,28 +25,24 @@ SECTIONS = ("grid", "validation", "test", "train", "runtime")
 
 
 MOST_RUNS = 100
-"""Runs that MLflow's page loads at once."""
+"""Runs that MLflow's page loads at a time."""
 
 
 IS_CONFIGURATION = f"tags.`{schema.KIND}` = 'run'"
-"""The condition, in MLflow's language, that holds for runs of configurations only."""
+"""Filter of MLflow for the runs of configurations."""
 
 RUN_NAME_COLUMN = "attributes.`Run Name`"
 
 
-SHARED_VIEW_TAG = schema.SHARED_VIEW_PREFIX
-"""The tag of an experiment in which MLflow's page keeps a view that an address names."""
-
-
 def sweep_filter(sweep_id: str) -> str:
-    """The condition, in MLflow's language, that holds for the configurations of a sweep only."""
+    """Filter of MLflow for the runs of a sweep's configurations."""
     return f"tags.`{schema.SWEEP_ID}` = '{sweep_id}' AND {IS_CONFIGURATION}"
 
 
 def runs_page(experiment_id: str, sweep_id: str) -> str:
-    """The part behind the server's address: the runs of a sweep, as charts.
+    """Path of the page with the runs of a sweep as charts.
 
-    Its view holds the filter: MLflow's page ignores the view where the address has a filter of its own.
+    The shared view contains the filter: MLflow's page ignores the view if the address has a filter.
     """
     return (
         f"#/experiments/{experiment_id}/runs?viewStateShareKey={sweep_id}"
@@ -55,7 +51,7 @@ def runs_page(experiment_id: str, sweep_id: str) -> str:
 
 
 def filtered_page(experiment_id: str, condition: str) -> str:
-    """The part behind the server's address: the runs for which a condition of MLflow's language holds."""
+    """Path of the page with the runs that match a filter of MLflow."""
     return (
         f"#/experiments/{experiment_id}/runs?searchFilter={quote(condition, safe='')}"
         "&compareRunsMode=CHART&workflowType=machine_learning"
@@ -63,34 +59,34 @@ def filtered_page(experiment_id: str, condition: str) -> str:
 
 
 def name_filter(sweep: str) -> str:
-    """The condition that holds for the configurations of all sweeps of a name."""
-    mark = next((mark for mark in ("'", '"') if mark not in sweep), None)
-    # There is no way to write both kinds of quotes; `_` stands for any character.
-    is_it = f"= {mark}{sweep}{mark}" if mark else "LIKE '" + sweep.replace("'", "_") + "'"
-    return f"tags.`{schema.SWEEP}` {is_it} AND {IS_CONFIGURATION}"
+    """Filter of MLflow for the configurations of all sweeps with a name."""
+    quotes = next((mark for mark in ("'", '"') if mark not in sweep), None)
+    # MLflow cannot express both kinds of quotes; `_` matches any character.
+    match = f"= {quotes}{sweep}{quotes}" if quotes else "LIKE '" + sweep.replace("'", "_") + "'"
+    return f"tags.`{schema.SWEEP}` {match} AND {IS_CONFIGURATION}"
 
 
 def run_page(experiment_id: str, run_id: str) -> str:
-    """The part behind the server's address: one run."""
+    """Path of the page of a run."""
     return f"#/experiments/{experiment_id}/runs/{run_id}"
 
 
 def compare_page(experiment_ids: Sequence[str], run_ids: Sequence[str]) -> str:
-    """The part behind the server's address: parallel coordinates of runs, at most `MOST_COMPARED`."""
+    """Path of the page with parallel coordinates of the first `MOST_COMPARED` runs."""
     runs = json.dumps(list(run_ids)[:MOST_COMPARED], separators=(",", ":"))
     experiments = json.dumps(list(experiment_ids), separators=(",", ":"))
     return f"#/compare-runs?runs={quote(runs, safe='')}&experiments={quote(experiments, safe='')}"
 
 
 def view_state(sweep_id: str, swept: Sequence[str], metrics: Sequence[str]) -> str:
-    """What the page of a sweep shows, as MLflow's page keeps it: the columns that vary, every run drawn.
+    """View state of a sweep's page, as JSON in MLflow's form.
 
-    The page itself adds a chart for each metric, to the section with the name before its slash.
+    The page adds a chart for each metric, in the section named by the part before the slash.
 
     Args:
-      sweep_id: of the sweep.
-      swept: params that become columns.
-      metrics: metrics that become columns.
+      sweep_id: id of the sweep.
+      swept: params shown as columns.
+      metrics: metrics shown as columns.
     """
     columns = [f"params.`{field}`" for field in swept] + [f"metrics.`{name}`" for name in metrics]
     widths = (
@@ -105,7 +101,7 @@ def view_state(sweep_id: str, swept: Sequence[str], metrics: Sequence[str]) -> s
         "columnOrder": list(widths),
         "columnWidths": widths,
         "runsHiddenMode": "SHOW_ALL",
-        "isAccordionReordered": True,  # sections stay in this order
+        "isAccordionReordered": True,  # keep the order of the sections
         "compareRunSections": [_section(name) for name in SECTIONS],
         "compareRunCharts": [_parallel_coordinates(swept, metrics)] if swept else [],
     }
@@ -139,12 +135,12 @@ def _parallel_coordinates(swept: Sequence[str], metrics: Sequence[str]) -> dict[
 
 
 def sweep_pages(experiment_id: str, sweep_id: str, best_first: Sequence[str]) -> list[tuple[str, str]]:
-    """The pages of a sweep: what each shows, and the part of its address behind the server's."""
+    """The pages of a sweep: label and path of each."""
     return [("its runs", runs_page(experiment_id, sweep_id)), *compare_url([experiment_id], best_first)]
 
 
 def compare_url(experiment_ids: Sequence[str], best_first: Sequence[str]) -> list[tuple[str, str]]:
-    """The page with the best runs side by side, as in `sweep_pages`; none for a single run."""
+    """Label and path of the page that compares the best runs; empty for fewer than two runs."""
     if len(best_first) < 2:
         return []
     best = f"the best {min(len(best_first), MOST_COMPARED)} side by side"
@@ -152,7 +148,7 @@ def compare_url(experiment_ids: Sequence[str], best_first: Sequence[str]) -> lis
 
 
 HOST, PORT = "127.0.0.1", 5000
-"""Where `mlflow ui` listens, unless $MLFLOW_PORT says otherwise."""
+"""Default address of `mlflow ui`; $MLFLOW_PORT sets another port."""
 
 
 LAST_PORT = 65_535
@@ -161,70 +157,72 @@ LAST_PORT = 65_535
 PORTS_TRIED = 20
 
 
-PATIENCE_S = 0.5
+TIMEOUT_S = 0.5
 
 
 def ui_hints(uri: str, pages: Sequence[tuple[str, str]], run_id: str) -> list[str]:
-    """The addresses of pages, behind the command that starts a server where none shows them.
+    """Lines with the addresses of pages, and the command that starts a server if none is running.
 
     Args:
-      uri: of the store, without its password.
-      pages: of each, what it shows and the part of its address behind the server's.
-      run_id: a run of the store, by which a server that shows it is recognised.
+      uri: address of the store without passwords; empty if nothing is stored.
+      pages: label and path of each page.
+      run_id: a run of the store, which identifies a server that shows this store.
     """
+    if not uri:
+        return []
     if uri.startswith(("http://", "https://")):
         return ["See it:", *_addresses(uri.rstrip("/"), pages)]
     usual = _usual_port()
-    # Another store's server may be at the usual port, or, on macOS, something else altogether.
+    # Another store's server may use the default port, or, on macOS, another program.
     ports = range(usual, min(usual + PORTS_TRIED, LAST_PORT + 1))
     port = next((port for port in ports if not _listens(port) or _shows(port, run_id)), usual)
     if _shows(port, run_id):
         return ["See it:", *_addresses(f"http://{HOST}:{port}", pages)]
-    words = "" if _lies_here(uri) else f" --backend-store-uri {uri}"
-    words += "" if port == usual else f" --port {port}"
-    return [f"See it: {command('mlflow')} ui{words}", *_addresses(f"http://{HOST}:{port}", pages)]
+    options = "" if _is_default(uri) else f" --backend-store-uri {uri}"
+    options += "" if port == usual else f" --port {port}"
+    return [f"See it: {command('mlflow')} ui{options}", *_addresses(f"http://{HOST}:{port}", pages)]
 
 
 def compare_command(uri: str, sweep_id: str) -> str:
-    """What to type to see the ranking of a sweep.
+    """The command that shows the ranking of a sweep.
 
     Args:
-      uri: of the store, without its password.
-      sweep_id: of the sweep.
+      uri: address of the store without passwords.
+      sweep_id: id of the sweep.
     """
-    chosen = os.environ.get("MLFLOW_TRACKING_URI")
-    known = hide_password(chosen, chosen) == uri if chosen else _lies_here(uri)
+    chosen = os.environ.get(TRACKING_VARIABLE)
+    known = hide_password(chosen, chosen) == uri if chosen else _is_default(uri)
     return f"{command('swath-compare')} {sweep_id}" + ("" if known else f" --uri {uri}")
 
 
-def _lies_here(uri: str) -> bool:
-    """Whether a store is the one that MLflow takes where nothing else is said."""
+def _is_default(uri: str) -> bool:
+    """Whether a store is MLflow's default in the working folder."""
     file = database_file(uri)
-    return file is not None and file.resolve() == Path("mlflow.db").resolve()
+    return file is not None and file.resolve() == Path(DEFAULT_FILE).resolve()
 
 
 def _addresses(server: str, pages: Sequence[tuple[str, str]]) -> list[str]:
-    return [f"  {what}: {server}/{page}" for what, page in pages]
+    return [f"  {label}: {server}/{path}" for label, path in pages]
 
 
 def _usual_port() -> int:
-    """Where `mlflow ui` will listen; what it cannot take is its own to complain about."""
+    """The port that `mlflow ui` uses; `mlflow ui` itself reports an invalid one."""
     given = os.environ.get("MLFLOW_PORT", "")
     return int(given) if given.isdecimal() and 0 < int(given) <= LAST_PORT else PORT
 
 
 def _listens(port: int) -> bool:
-    """Whether somebody listens at a port of this machine."""
-    with socket.socket() as asking:
-        asking.settimeout(PATIENCE_S)
-        return asking.connect_ex((HOST, port)) == 0
+    """Whether a program listens on a port of this machine."""
+    with socket.socket() as client:
+        client.settimeout(TIMEOUT_S)
+        return client.connect_ex((HOST, port)) == 0
 
 
 def _shows(port: int, run_id: str) -> bool:
-    """Whether a server listens there that knows the run."""
+    """Whether a server on a port of this machine has the run."""
     try:
         with urlopen(
-            f"http://{HOST}:{port}/ajax-api/2.0/mlflow/runs/get?run_id={run_id}", timeout=PATIENCE_S
+            f"http://{HOST}:{port}/ajax-api/2.0/mlflow/runs/get?run_id={run_id}", timeout=TIMEOUT_S
         ) as reply:
             return bool(json.load(reply)["run"]["info"]["run_id"] == run_id)
     except (URLError, OSError, ValueError, KeyError, TypeError):
@@ -232,7 +230,7 @@ def _shows(port: int, run_id: str) -> bool:
 
 
 def command(name: str) -> str:
-    """What to type to start a command of this environment: its name, or its path where it is not on PATH."""
+    """A command of this environment as it is typed: its name, or its path if it is not on PATH."""
     if shutil.which(name):
         return name
     beside = Path(sys.executable).parent / name

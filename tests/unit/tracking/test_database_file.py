@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from swath.errors import SwathError
-from swath.tracking.database_file import check_writable, database_file
+from swath.tracking.mlflow_setup import check_writable, database_file
 
 
 @pytest.mark.parametrize(

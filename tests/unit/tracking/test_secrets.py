@@ -3,7 +3,7 @@
 import pytest
 
 from swath.system import hide_password, hide_passwords, passwords_in, real_uri
-from swath.tracking import one_line
+from swath.tracking import error_line
 
 ADDRESSES = [
     ("postgresql://user:MARKER@host/db", "MARKER"),
@@ -63,6 +63,6 @@ AWAY = (
     ],
 )
 def test_server_that_does_not_answer_is_said_with_its_reason(kind: str, reason: str, said: str) -> None:
-    line = one_line(ValueError(AWAY.format(kind, reason)), "http://u:MARKER@host:9")
+    line = error_line(ValueError(AWAY.format(kind, reason)), "http://u:MARKER@host:9")
     assert line.startswith("the server http://u:***@host:9 does not answer (")
     assert line.endswith(f"{said}); is it running there?")

@@ -1,4 +1,4 @@
-"""A tracked run as the training process sees it: what it was told, and what it keeps of that."""
+"""`MlflowRunLogger`: its state while replies arrive, and what it keeps."""
 
 import weakref
 from concurrent.futures import Future
@@ -16,7 +16,7 @@ START = cast(RunInfo, None)
 
 
 class Answering:
-    """A tracking process that answers when it is told to."""
+    """A worker whose replies the test gives."""
 
     def __init__(self) -> None:
         self.calls: list[Future[Any]] = []
@@ -27,27 +27,27 @@ class Answering:
 
 
 def ended_run() -> tuple[MlflowRunLogger, list[Future[Any]]]:
-    """A run that was begun, fed and ended, and the answers to that, which have not come yet."""
+    """A run that was started, logged and ended, and its pending calls."""
     worker = Answering()
     run = MlflowRunLogger(cast(Worker, worker), 1, START, None)
-    run.log_steps(BLOCK)
+    run.log(BLOCK)
     run.end(RunSummary("FINISHED", {}, None))
     return run, worker.calls
 
 
-def test_answers_come_one_by_one() -> None:
+def test_state_follows_the_replies() -> None:
     run, (begun, logged, ended) = ended_run()
-    assert (run.run_id, run.stored) == (None, False)
+    assert (run.run_id, run.is_flushed) == (None, False)
     begun.set_result("id")
-    assert (run.run_id, run.stored) == ("id", False)
+    assert (run.run_id, run.is_flushed) == ("id", False)
     logged.set_result(None)
-    assert (run.run_id, run.stored) == ("id", False)
+    assert (run.run_id, run.is_flushed) == ("id", False)
     ended.set_result(0.5)
-    assert (run.run_id, run.wait_for_id(), run.stored) == ("id", "id", True)
-    assert run.settle() == run.settle() == ("id", 0.5)
+    assert (run.run_id, run.wait_for_id(), run.is_flushed) == ("id", "id", True)
+    assert run.flush() == run.flush() == ("id", 0.5)
 
 
-def test_answers_are_kept_and_not_what_they_came_in() -> None:
+def test_outcome_is_kept_and_futures_are_released() -> None:
     run, calls = ended_run()
     for call, answer in zip(calls, ("id", None, 0.5), strict=True):
         call.set_result(answer)
@@ -55,19 +55,19 @@ def test_answers_are_kept_and_not_what_they_came_in() -> None:
     calls.clear()
     del call
     assert [future() for future in kept] == [None] * 3
-    assert run.settle() == ("id", 0.5)
+    assert run.flush() == ("id", 0.5)
 
 
 @pytest.mark.parametrize("failing", range(3))
-def test_what_has_gone_wrong_is_told_as_often_as_it_is_asked(failing: int) -> None:
+def test_flush_raises_an_error_each_time(failing: int) -> None:
     run, calls = ended_run()
     for number, (call, answer) in enumerate(zip(calls, ("id", None, 0.5), strict=True)):
         if number == failing:
             call.set_exception(RemoteError("no room"))
         else:
             call.set_result(answer)
-    assert run.stored
+    assert run.is_flushed
     assert run.wait_for_id() == run.run_id == (None if failing == 0 else "id")
     for _ in range(2):
         with pytest.raises(RemoteError, match="no room"):
-            run.settle()
+            run.flush()

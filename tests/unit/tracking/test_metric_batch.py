@@ -1,11 +1,10 @@
-"""What of a block is still missing in a run that goes on."""
+"""The part of a metric batch that a resumed run does not have yet."""
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from swath.tracking import MetricBatch
-from swath.tracking.resumed_run import missing_part
 
 
 def steps_of(blocks: list[MetricBatch], name: str) -> list[int]:
@@ -24,14 +23,14 @@ def steps_of(blocks: list[MetricBatch], name: str) -> list[int]:
     st.none() | st.integers(0, 200),
     st.integers(0, 200),
 )
-def test_each_metric_gets_the_steps_behind_its_last_one(
+def test_each_metric_keeps_the_steps_after_its_last_stored_one(
     first: int, every: int, count: int, last_loss: int | None, last_accuracy: int
 ) -> None:
     steps = [first + every * offset for offset in range(count)]
     values = np.array(steps, np.float64)
     block = MetricBatch(first, {"loss": values, "accuracy": -values}, every)
     last = {"accuracy": last_accuracy} | ({} if last_loss is None else {"loss": last_loss})
-    parts = missing_part(block, last)
+    parts = block.after(last)
     assert steps_of(parts, "accuracy") == [step for step in steps if step > last_accuracy]
     assert steps_of(parts, "loss") == [step for step in steps if last_loss is None or step > last_loss]
     for part in parts:
@@ -40,8 +39,8 @@ def test_each_metric_gets_the_steps_behind_its_last_one(
             assert (sign * kept).tolist() == [part.first_step + every * offset for offset in range(len(kept))]
 
 
-def test_block_that_is_missing_whole_stays_one() -> None:
+def test_batch_without_stored_steps_stays_one_batch() -> None:
     block = MetricBatch(10, {"loss": np.zeros(3), "accuracy": np.zeros(3)})
-    (part,) = missing_part(block, {"loss": 9, "accuracy": 9})
+    (part,) = block.after({"loss": 9, "accuracy": 9})
     assert set(part.values) == {"loss", "accuracy"}
-    assert missing_part(block, {"loss": 12, "accuracy": 12}) == []
+    assert block.after({"loss": 12, "accuracy": 12}) == []

@@ -1,0 +1,302 @@
+"""Experiments, runs and summary runs through MLflow's client."""
+
+import contextlib
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+
+from swath.errors import SwathError
+from swath.tracking import schema
+from swath.tracking.artifacts import artifact_folder
+from swath.tracking.provenance import is_alive
+from swath.tracking.records import (
+    STILL_RUNNING,
+    MetricBatch,
+    RunInfo,
+    Status,
+    StoreAddress,
+    StoredRun,
+    SweepDescription,
+    SweepSummary,
+)
+from swath.tracking.ui_urls import sweep_filter
+
+FindBest = Callable[[Sequence[Mapping[str, float]], Sequence[Mapping[str, str]]], tuple[int, str]]
+"""(metrics of finished runs, their params) -> index of the best run, and the metric that ranks them."""
+
+
+LARGEST_BATCH = 1_000
+"""Most metrics that MLflow accepts in one call."""
+
+
+OPEN = ("RUNNING", "SCHEDULED")
+"""Statuses of a run that has not ended."""
+
+
+END_TAGS = (schema.ERROR, schema.BITS, schema.FILES, schema.TRAIN_ACCURACY_TAG)
+"""Tags that are set when a run ends by itself."""
+
+
+def experiment_id(client: MlflowClient, address: StoreAddress) -> str:
+    """The id of the experiment of an address; the experiment is created if it does not exist.
+
+    Raises:
+      SwathError: the experiment has been deleted, or its artifact location is another one.
+      MlflowException: the store cannot be used.
+    """
+    found = client.get_experiment_by_name(address.experiment)
+    if found is None:
+        try:
+            created: str = client.create_experiment(
+                address.experiment,
+                artifact_location=address.artifacts,
+                # The page opens on model training instead of on traces of language models.
+                tags={schema.EXPERIMENT_KIND: "custom_model_development"},
+            )
+            return created
+        except MlflowException:
+            # Another process has created it meanwhile, or the store is not writable.
+            found = client.get_experiment_by_name(address.experiment)
+            if found is None:
+                raise
+    if found.lifecycle_stage != "active":
+        raise SwathError(
+            f"the experiment {address.experiment!r} has been deleted in this store; restore it with: "
+            f"mlflow experiments restore --experiment-id {found.experiment_id}, or choose another: "
+            "tracking.experiment=NAME"
+        )
+    if address.artifacts is not None and _resolved(address.artifacts) != _resolved(found.artifact_location):
+        raise SwathError(
+            f"the experiment {address.experiment!r} keeps its artifacts in {found.artifact_location}, "
+            f"not in {address.artifacts}; leave tracking.artifacts out, or choose another: "
+            "tracking.experiment=NAME"
+        )
+    existing: str = found.experiment_id
+    return existing
+
+
+def _resolved(location: str) -> str:
+    if "://" in location and not location.startswith("file://"):
+        return location.rstrip("/")
+    return str(Path(location.removeprefix("file://")).resolve())
+
+
+def describe(client: MlflowClient, run_id: str, info: RunInfo) -> None:
+    """Log a run's params and its data set. Logging them twice changes nothing."""
+    client.log_batch(run_id, params=[Param(name, value) for name, value in info.params.items()])
+    dataset = Dataset(
+        name=info.dataset.name,
+        digest=info.dataset.digest[:32],
+        source_type="swath",
+        source=json.dumps({"source": info.dataset.source}),
+        profile=json.dumps({**info.dataset.images, "sha256": info.dataset.digest}),
+    )
+    client.log_inputs(run_id, [DatasetInput(dataset, [InputTag(schema.DATA_CONTEXT, "training")])])
+
+
+def log_in_batches(client: MlflowClient, run_id: str, batch: MetricBatch) -> None:
+    """Log values of per-step metrics through MLflow's own call."""
+    timestamp_ms = now_ms()
+    metrics = [
+        Metric(name, float(value), timestamp_ms, batch.first_step + offset * batch.every)
+        for name, values in batch.values.items()
+        for offset, value in enumerate(values)
+    ]
+    for first in range(0, len(metrics), LARGEST_BATCH):
+        client.log_batch(run_id, metrics[first : first + LARGEST_BATCH])
+
+
+def now_ms() -> int:
+    """The time in milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+def run_tags(tags: Mapping[str, str]) -> list[RunTag]:
+    """Tags as MLflow's entities."""
+    return [RunTag(name, value) for name, value in tags.items()]
+
+
+def set_tag(uri: str, run_id: str, name: str, value: str) -> None:
+    """Set a tag of a run of the store at `uri`."""
+    MlflowClient(tracking_uri=uri).set_tag(run_id, name, value)
+
+
+def reopen(client: MlflowClient, run_id: str, info: RunInfo, common_tags: Mapping[str, str]) -> Run:
+    """Set an interrupted run to RUNNING; returns the run as it was before.
+
+    Params and data set are kept. The tags are those of the process that trains it now.
+    """
+    run = client.get_run(run_id)
+    client.update_run(run_id, status="RUNNING")
+    resumed = int(run.data.tags.get(schema.RESUMED, "0")) + 1
+    client.log_batch(run_id, tags=run_tags({**common_tags, **info.tags, schema.RESUMED: str(resumed)}))
+    for name in END_TAGS:
+        if name in run.data.tags:
+            client.delete_tag(run_id, name)
+    return run
+
+
+def last_steps(run: Run) -> dict[str, int]:
+    """The last stored step of each metric of a run."""
+    return {metric.key: metric.step for metric in run.data._metric_objs}
+
+
+class SummaryRun:
+    """The summary run of a sweep; creating the object starts or resumes it.
+
+    Attributes:
+      run_id: MLflow's id of the run.
+    """
+
+    def __init__(
+        self,
+        client: MlflowClient,
+        experiment_id: str,
+        description: SweepDescription,
+        environment: Mapping[str, str],
+        run_id: str | None = None,
+        find_best: FindBest | None = None,
+    ) -> None:
+        self._client = client
+        self._find_best = find_best
+        self._experiment_id = experiment_id
+        tags = {**environment, **description.tags, schema.KIND: "sweep", schema.NOTE: description.note}
+        self._known: dict[str, float] = {}
+        self._resumed = 0
+        if run_id is None:
+            run = client.create_run(experiment_id, run_name=description.name, tags=tags)
+        else:
+            run = client.get_run(run_id)
+            self._known = run.data.metrics
+            client.update_run(run_id, status="RUNNING")
+            self._resumed = int(run.data.tags.get(schema.RESUMED, "0")) + 1
+            client.log_batch(run_id, tags=run_tags({**tags, schema.RESUMED: str(self._resumed)}))
+        self.run_id: str = run.info.run_id
+        self._artifact_uri: str = run.info.artifact_uri
+        self._write(schema.MANIFEST_FILE, description.manifest)
+        self._view_tag = f"{schema.SHARED_VIEW_PREFIX}{description.sweep_id}"
+        client.set_experiment_tag(experiment_id, self._view_tag, description.view)
+        self._describe_experiment(description.experiment_note)
+
+    def end(self, summary: SweepSummary) -> None:
+        """Store the outcome of the sweep and end the run.
+
+        Raises:
+          MlflowException, OSError: the outcome could not be stored.
+        """
+        self._write(schema.RANKING_FILE, summary.ranking_csv)
+        timestamp_ms = now_ms()
+        self._client.log_batch(
+            self.run_id,
+            # The step counts resumes, so that a better run found later is a later value.
+            metrics=[
+                Metric(name, value, timestamp_ms, self._resumed)
+                for name, value in summary.metrics.items()
+                if self._known.get(name) != value
+            ],
+            tags=run_tags({**summary.tags, schema.NOTE: summary.note}),
+        )
+        self._client.set_experiment_tag(self._experiment_id, self._view_tag, summary.view)
+        self._describe_experiment(summary.experiment_note)
+        self._client.set_terminated(self.run_id, summary.status)
+
+    def _write(self, name: str, text: str) -> None:
+        """Write an artifact as a whole or not at all."""
+        with artifact_folder(self._client, self.run_id, self._artifact_uri) as folder:
+            part = folder / f"{name}.part"
+            part.write_text(text, encoding="utf-8")
+            part.replace(folder / name)
+
+    def abort(self, status: Status) -> None:
+        """End the run with the counts and the best run so far."""
+        end_interrupted(self._client, self.run_id, status, self._find_best)
+
+    def _describe_experiment(self, note: str) -> None:
+        tags = self._client.get_experiment(self._experiment_id).tags
+        if tags.get(schema.NOTE) in (None, "", tags.get(schema.OWN_NOTE)):  # keep a note that a user edited
+            for name in (schema.NOTE, schema.OWN_NOTE):
+                self._client.set_experiment_tag(self._experiment_id, name, note)
+
+
+def end_interrupted(
+    client: MlflowClient, run_id: str, status: Status, find_best: FindBest | None = None
+) -> None:
+    """End the summary run of an interrupted sweep with its counts and its best run so far.
+
+    Args:
+      client: client of the store.
+      run_id: id of the summary run.
+      status: MLflow's run status.
+      find_best: chooses the best finished run; None to record none.
+    """
+    with contextlib.suppress(MlflowException):  # the status matters more
+        summary_run = client.get_run(run_id)
+        _summarize(client, summary_run, _runs_of(client, summary_run), find_best)
+    client.set_terminated(run_id, status)
+
+
+def _summarize(
+    client: MlflowClient, summary_run: Run, runs: Sequence[Run], find_best: FindBest | None
+) -> None:
+    known = summary_run.data.tags
+    counts = Counter(run.info.status for run in runs)
+    sentence = f"It was cut off: {counts['FINISHED']} of {known.get(schema.ASKED_FOR, '?')} finished."
+    tags = {tag: str(counts[status]) for status, tag in schema.COUNTS.items()}
+    metrics = []
+    finished = [run for run in runs if run.info.status == "FINISHED"]
+    if finished and find_best is not None:
+        index, metric = find_best(
+            [run.data.metrics for run in finished], [run.data.params for run in finished]
+        )
+        best = finished[index]
+        tags |= {schema.BEST_RUN_ID: best.info.run_id, schema.RANKED_BY: metric}
+        single = {name: value for name, value in best.data.metrics.items() if not schema.is_per_step(name)}
+        timestamp_ms, resumed = now_ms(), int(known.get(schema.RESUMED, "0"))
+        metrics = [Metric(schema.best(name), value, timestamp_ms, resumed) for name, value in single.items()]
+    tags[schema.NOTE] = known.get(schema.NOTE, "").replace(STILL_RUNNING, sentence)
+    client.log_batch(summary_run.info.run_id, metrics=metrics, tags=run_tags(tags))
+    experiment = client.get_experiment(summary_run.info.experiment_id).tags
+    if experiment.get(schema.NOTE) == experiment.get(schema.OWN_NOTE):
+        for name in (schema.NOTE, schema.OWN_NOTE):
+            note = experiment.get(name, "").replace(STILL_RUNNING, sentence)
+            client.set_experiment_tag(summary_run.info.experiment_id, name, note)
+
+
+def _runs_of(client: MlflowClient, summary_run: Run) -> list[Run]:
+    """The runs of the configurations of a sweep."""
+    found: list[Run] = []
+    condition, token = sweep_filter(summary_run.data.tags.get(schema.SWEEP_ID, "")), None
+    while True:
+        page = client.search_runs([summary_run.info.experiment_id], condition, page_token=token)
+        found += page
+        token = page.token
+        if not token:
+            return found
+
+
+def close_stale(uri: str, runs: Iterable[StoredRun], find_best: FindBest | None = None) -> list[StoredRun]:
+    """End runs as KILLED whose processes on this machine have died; returns them.
+
+    Runs of living processes, of other machines and of other programs are left alone.
+
+    Args:
+      uri: address of the store.
+      runs: runs to check.
+      find_best: chooses the best finished run of a sweep; None to record none.
+    """
+    stale = [run for run in runs if run.status in OPEN and schema.PID in run.tags and not is_alive(run.tags)]
+    stale.sort(key=lambda run: run.tags.get(schema.KIND) == "sweep")  # a summary run counts the others
+    client = MlflowClient(tracking_uri=uri)
+    for run in stale:
+        if run.tags.get(schema.KIND) == "sweep":
+            end_interrupted(client, run.run_id, "KILLED", find_best)
+            continue
+        client.set_tag(run.run_id, schema.ERROR, "its process has died")
+        client.set_terminated(run.run_id, "KILLED")
+    return stale

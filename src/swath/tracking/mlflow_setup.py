@@ -1,0 +1,270 @@
+"""MLflow prepared for swath: environment, default address, SQLite files, errors as one line.
+
+Importing this module does not import MLflow.
+"""
+
+import contextlib
+import os
+import re
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+from filelock import FileLock
+
+from swath.errors import SwathError
+from swath.system import cache_folder, hide_password, hide_passwords
+
+if TYPE_CHECKING:
+    import sqlalchemy
+
+TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"
+
+
+RETRIES_VARIABLE = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
+
+
+SETTINGS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    # Report an unreachable server within seconds at the start; MLflow's defaults take minutes.
+    RETRIES_VARIABLE: "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+}
+
+
+RETRIES_ONCE_OPEN = "5"
+"""Retries once a server has answered, because it may be restarting: after 0, 4, 8, 16 and 32 seconds."""
+
+
+DEFAULT_FILE = "mlflow.db"
+"""SQLite file in the working folder that MLflow uses by default."""
+
+
+def configure_environment() -> None:
+    """Set MLflow's environment variables that the user has not set. Call it before MLflow is imported."""
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
+
+
+def enable_retries() -> None:
+    """Wait for a server that becomes unreachable, unless the user has configured retries."""
+    if os.environ.get(RETRIES_VARIABLE) == SETTINGS[RETRIES_VARIABLE]:
+        os.environ[RETRIES_VARIABLE] = RETRIES_ONCE_OPEN
+
+
+def default_uri() -> str:
+    """MLflow's tracking URI: from the environment, or its default in the working folder."""
+    import mlflow
+
+    return str(mlflow.get_tracking_uri())
+
+
+LOGIN_VARIABLES = "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
+
+
+_LOGIN = re.compile(r"error code 40[13]\b")
+
+
+_NO_ANSWER = re.compile(r"API request to (?P<server>https?://[^/\s]+)\S* failed with (timeout )?exception")
+"""MLflow's message after the last retry of a request without an answer, or with a temporary error."""
+
+
+_REASON = re.compile(r"(?<=\] )[A-Z][\w ]+|timed out")
+
+
+_DRIVER = re.compile(r"\((sqlite3|psycopg2?|pymysql)\.\w+\) ")
+
+
+def is_unreachable(error: Exception) -> bool:
+    """Whether an error of MLflow's client means that the server does not answer."""
+    return _is_mlflow_error(error) and bool(_NO_ANSWER.match(str(error)))
+
+
+def error_line(error: Exception, uri: str | None) -> str:
+    """A store error as one line without passwords; it starts with `MLflow:` unless it is a `SwathError`.
+
+    Args:
+      error: raised by MLflow, SQLAlchemy or swath.
+      uri: address of the store.
+    """
+    text = str(error) if isinstance(error, SwathError) else f"MLflow: {error}"
+    # The first line is the message; SQLAlchemy appends the statement and a link on the next ones.
+    line = next((part.strip() for part in text.splitlines() if part.strip()), type(error).__name__)
+    if _LOGIN.search(line):
+        line = f"the server asks for a login; set {LOGIN_VARIABLES} ({line})"
+    if found := _NO_ANSWER.search(line):
+        reason = _REASON.search(line)
+        line = (
+            f"the server {found['server']} does not answer ({reason[0] if reason else line}); "
+            "is it running there?"
+        )
+    return hide_passwords(hide_password(_DRIVER.sub("", line), uri))
+
+
+def is_store_error(error: Exception) -> bool:
+    """Whether MLflow or SQLAlchemy raised an error."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return isinstance(error, SQLAlchemyError) or _is_mlflow_error(error)
+
+
+def _is_mlflow_error(error: Exception) -> bool:
+    exceptions = sys.modules.get("mlflow.exceptions")
+    return exceptions is not None and isinstance(error, exceptions.MlflowException)
+
+
+def database_file(uri: str) -> Path | None:
+    """The file of an SQLite store; None for any other store."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        url = make_url(uri)
+    except ArgumentError:
+        return None
+    if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
+        return None
+    return Path(str(url.database)).absolute()
+
+
+def check_writable(uri: str) -> None:
+    """Check that an SQLite store can be written. MLflow itself retries for 100 s before it reports that.
+
+    Raises:
+      SwathError: neither the file nor its folder is writable.
+    """
+    path = database_file(uri)
+    if path is None:
+        return
+    folder = next(parent for parent in path.parents if parent.exists())
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+        if path.exists():
+            with path.open("r+b"):
+                pass
+    except OSError as error:
+        raise SwathError(
+            f"the store {uri} cannot be opened or made in {folder} ({error.strerror}); run swath in a folder "
+            f"that can be written, or name a store: tracking.uri=sqlite:////PATH/{DEFAULT_FILE}"
+        ) from error
+
+
+LOCKED_S = 120
+"""Seconds to wait for an SQLite file that another program has locked; MLflow itself waits for 20."""
+
+
+_STATEMENT = f"PRAGMA busy_timeout = {1000 * LOCKED_S}"
+
+
+def wait_for_locks(engine: "sqlalchemy.Engine") -> None:
+    """Make every connection of an SQLite engine wait `LOCKED_S` seconds for a lock, whatever MLflow sets."""
+    from sqlalchemy import event
+
+    if engine.dialect.name != "sqlite":
+        return
+
+    @event.listens_for(engine, "checkout")
+    def wait(connection: Any, record: object, proxy: object) -> None:
+        connection.execute(_STATEMENT)
+
+    @event.listens_for(engine, "before_cursor_execute", retval=True)
+    def wait_longer(
+        connection: object, cursor: object, statement: str, parameters: Any, context: object, many: bool
+    ) -> tuple[str, Any]:
+        waits = statement.startswith("PRAGMA busy_timeout")
+        return (_STATEMENT if waits else statement), parameters
+
+
+_PART = ".part"
+
+
+def make_database(uri: str) -> None:
+    """Create the file of an SQLite store with MLflow's tables, unless it exists.
+
+    The tables are created once in the user's cache folder for the installed version of MLflow, and copied.
+
+    Raises:
+      OSError: the file cannot be written.
+    """
+    path = database_file(uri)
+    if path is None:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(path)
+    if path.exists():
+        return
+    part = _part_of(path)
+    try:
+        template = _template()
+        if template is None:
+            _make_tables(part)
+        else:
+            shutil.copyfile(template, part)
+        with contextlib.suppress(FileExistsError):  # another process was faster; its store is as good
+            _publish(part, path)
+    finally:
+        _remove(part)
+
+
+def _publish(part: Path, path: Path) -> None:
+    """Give a complete file its final name, unless a file of that name exists."""
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links
+        if not path.exists():
+            part.replace(path)
+
+
+def _template() -> Path | None:
+    """A database with empty tables; None if the cache folder is not writable."""
+    import mlflow
+    from sqlalchemy.exc import OperationalError
+
+    path = cache_folder() / f"mlflow-{mlflow.__version__}-tables.db"
+    if path.exists():
+        return path
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".lock")):
+            if not path.exists():
+                _remove_abandoned(path)
+                part = _part_of(path)
+                _make_tables(part)
+                part.replace(path)
+    except (OSError, OperationalError):
+        return None
+    return path
+
+
+def _make_tables(path: Path) -> None:
+    import sqlalchemy
+    from mlflow.store.db.utils import _initialize_tables
+
+    engine = sqlalchemy.create_engine(f"sqlite:///{path}")
+    try:
+        _initialize_tables(engine)
+    finally:
+        engine.dispose()
+
+
+def _part_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.{os.getpid()}{_PART}")
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove partial copies of a file whose processes have died."""
+    for part in path.parent.glob(f"{path.name}.*{_PART}"):
+        pid = part.name.removeprefix(f"{path.name}.").removesuffix(_PART)
+        if not pid.isdecimal() or not psutil.pid_exists(int(pid)):
+            _remove(part)
+
+
+def _remove(part: Path) -> None:
+    for leftover in (part, part.with_name(f"{part.name}-journal")):
+        leftover.unlink(missing_ok=True)

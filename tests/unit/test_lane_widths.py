@@ -1,0 +1,106 @@
+"""Lane widths: the widest that is asked for, fits and is bit-exact; answers are remembered."""
+
+from pathlib import Path
+
+import pytest
+from support.small import run_config
+
+from swath.planning import LaneWidths, plan_groups, read_verified, remember_verified, width_key
+from swath.planning.cost import group_bytes
+
+PLENTY = 10**12
+"""Bytes of memory; more than any group takes."""
+
+
+@pytest.fixture(autouse=True)
+def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("SWATH_CACHE_DIR", str(tmp_path))
+    return tmp_path
+
+
+def widths(*exact: int, most: int = 24, tried: int = 64) -> LaneWidths:
+    """Widths of which up to `tried` are verified, and only `exact` are bit-exact."""
+    answers = {width_key(run_config(), width): width in exact for width in range(2, tried + 1)}
+    return LaneWidths(most, PLENTY, answers)
+
+
+def test_wanted_width_is_used_where_it_is_bit_exact() -> None:
+    assert widths(7)(run_config(), 7) == 7
+
+
+def test_narrower_width_is_used_where_the_wanted_one_is_not_bit_exact() -> None:
+    assert widths(4, 2)(run_config(), 10) == 4
+
+
+def test_no_width_is_above_what_was_asked_for() -> None:
+    assert widths(*range(100), most=5)(run_config(), 30) == 5
+
+
+def test_unverified_width_counts_as_bit_exact_and_is_named() -> None:
+    unknown = LaneWidths(24, PLENTY)
+    configs = [run_config(learning_rate=rate * 1e-7) for rate in range(1, 8)]
+    groups = plan_groups(configs, unknown)
+    assert [len(group.lanes) for group in groups] == [7]
+    assert unknown.unverified(groups) == [(configs[0], 7)]
+    assert unknown.with_answer(configs[0], 7, True).unverified(groups) == []
+
+
+def test_plan_is_narrower_once_a_width_has_been_refused() -> None:
+    configs = [run_config(learning_rate=rate * 1e-7) for rate in range(1, 8)]
+    refused = LaneWidths(24, PLENTY).with_answer(configs[0], 7, False)
+    assert [len(group.lanes) for group in plan_groups(configs, refused)] == [4, 3]
+
+
+def test_one_lane_is_never_verified() -> None:
+    assert LaneWidths(24, PLENTY).unverified(plan_groups([run_config()])) == []
+
+
+def test_solo_training_is_noted_once_for_each_batch_size() -> None:
+    configs = [run_config(learning_rate=rate * 1e-7) for rate in range(1, 8)]
+    (note,) = widths()(configs[0], 7) == 1 and list(widths().notes(configs))
+    assert note == (
+        "No lane count is bit-exact on this machine for batch_size=10; these configurations are trained one "
+        "at a time."
+    )
+    assert list(widths(7).notes(configs)) == []
+
+
+def test_no_group_takes_more_memory_than_there_is() -> None:
+    memory_bytes, config = 2 * 10**9, run_config(batch_size=100)
+    widest = LaneWidths(100_000, memory_bytes)(config, 50_000)
+    assert group_bytes(config, widest) <= memory_bytes < group_bytes(config, widest + 1)
+    assert LaneWidths(24, memory_bytes=1)(run_config(), 10) == 1
+
+
+def test_little_memory_is_noted() -> None:
+    configs = [run_config(learning_rate=rate * 1e-7) for rate in range(1, 8)]
+    assert list(LaneWidths(24, 1).notes(configs)) == [
+        "Little free memory: 1 of 7 configurations fit side by side at batch_size=10."
+    ]
+
+
+def test_answers_are_remembered_for_the_next_process() -> None:
+    remember_verified(run_config(), 7, False)
+    remember_verified(run_config(), 6, True)
+    assert read_verified() == {width_key(run_config(), 7): False, width_key(run_config(), 6): True}
+
+
+def test_key_of_a_width_names_model_sizes_and_batch() -> None:
+    assert width_key(run_config(), 7) == ("softmax_regression pixels=3072 classes=10 batch_size=10 lanes=7")
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"batch_size=10 lanes=7": "yes"}'])
+def test_damaged_answers_are_ignored_and_replaced(damage: str, empty_cache: Path) -> None:
+    remember_verified(run_config(), 7, True)
+    (file,) = empty_cache.glob("lanes-*.json")
+    file.write_text(damage, encoding="utf-8")
+    assert read_verified() == {}
+    remember_verified(run_config(), 8, True)
+    assert read_verified() == {width_key(run_config(), 8): True}
+
+
+def test_cache_that_cannot_be_written_is_ignored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("SWATH_CACHE_DIR", str(tmp_path / "file" / "below"))
+    remember_verified(run_config(), 7, True)
+    assert read_verified() == {}

@@ -1,0 +1,112 @@
+"""Imports in `src/swath`: through the faces of rooms, downwards, third-party packages where allowed."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).resolve().parents[2] / "src" / "swath"
+
+ROOMS = (
+    "cli",
+    "sweeps",
+    "execution",
+    "plotting",
+    "analysis",
+    "training",
+    "planning",
+    "tracking",
+    "config",
+    "models",
+    "datasets",
+    "system",
+)
+"""From the top down. A room imports those behind it only."""
+
+MODULES = ("metrics", "errors")
+"""Modules beside the rooms, which every room may import."""
+
+ALLOWED = {
+    "mlflow": ("tracking/",),
+    "tensorflow": ("models/", "training/"),
+    "hydra": ("config/compose.py", "cli/"),
+}
+"""The places that may import a package."""
+
+PURE = ("planning",)
+"""Rooms in pure Python."""
+
+HEAVY = ("tensorflow", "numpy", "mlflow", "hydra")
+
+FILES = sorted(SOURCE.rglob("*.py"))
+
+
+def imported(path: Path) -> Iterator[tuple[int, str, str]]:
+    """Line, module and name of every import of a file, those inside functions included."""
+    package = ("swath", *path.relative_to(SOURCE).parent.parts)
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield node.lineno, alias.name, ""
+        elif isinstance(node, ast.ImportFrom):
+            parents = package[: len(package) - node.level + 1] if node.level else ()
+            module = ".".join(filter(None, [*parents, node.module]))
+            for alias in node.names:
+                yield node.lineno, module, alias.name
+
+
+def room_of(path: Path) -> str:
+    """The room of a file; its own name for a module beside the rooms, empty for the package's face."""
+    first = path.relative_to(SOURCE).parts[0]
+    return "" if first == "__init__.py" else first.removesuffix(".py")
+
+
+def own_imports(path: Path) -> Iterator[tuple[int, str, bool]]:
+    """Line, room and whether it goes through the room's face, of every import of swath's own modules."""
+    for line, module, name in imported(path):
+        parts = module.split(".")
+        if parts[0] != "swath":
+            continue
+        if len(parts) == 1:
+            if name in (*ROOMS, *MODULES):
+                yield line, name, True
+            continue
+        yield line, parts[1], len(parts) == 2
+
+
+def test_rooms_are_the_folders_of_the_package() -> None:
+    folders = {path.name for path in SOURCE.iterdir() if (path / "__init__.py").exists()}
+    assert folders == set(ROOMS)
+    modules = {path.stem for path in SOURCE.glob("*.py")} - {"__init__", "__main__"}
+    assert modules == set(MODULES)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_another_room_is_imported_through_its_face(path: Path) -> None:
+    room = room_of(path)
+    wrong = [line for line, other, through_face in own_imports(path) if other != room and not through_face]
+    assert not wrong, f"lines {wrong} import a file of another room"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_imports_go_down(path: Path) -> None:
+    room = room_of(path)
+    if room not in ROOMS:
+        below: tuple[str, ...] = ROOMS if room == "" else ()
+    else:
+        below = ROOMS[ROOMS.index(room) :]
+    wrong = [(line, other) for line, other, _ in own_imports(path) if other not in (*below, *MODULES)]
+    assert not wrong
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_packages_are_imported_where_they_belong(path: Path) -> None:
+    place = str(path.relative_to(SOURCE))
+    packages = [(line, module.split(".")[0]) for line, module, _ in imported(path)]
+    wrong = [
+        (line, package)
+        for line, package in packages
+        if not place.startswith(ALLOWED.get(package, ("",))) or (package in HEAVY and room_of(path) in PURE)
+    ]
+    assert not wrong

@@ -1,0 +1,143 @@
+"""The format of the store is spelled in `tracking/schema.py` only, and documented from it."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from swath.config import RunConfig, walk_schema
+from swath.tracking import schema
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCE = ROOT / "src" / "swath"
+FILES = sorted(path for path in SOURCE.rglob("*.py") if path != SOURCE / "tracking" / "schema.py")
+
+HOLE = "\0"
+"""Stands for a value in a string that is put together."""
+
+EXTENSION = re.compile(r"\.(yaml|txt|npz|png|json|csv)$")
+
+NAMES = {entry.name: entry.kind for entry in schema.ENTRIES.values() if entry.kind != "logged model"}
+PREFIXES = tuple(
+    name for name, kind in NAMES.items() if kind == "metric prefix" or name == schema.SHARED_VIEW_PREFIX
+)
+WORDS = re.compile(
+    r"(?<![\w./])("
+    + "|".join(re.escape(name) for name, kind in NAMES.items() if "tag" in kind)
+    + r")(?![\w/])"
+)
+"""A tag in a sentence."""
+
+
+def text_of(node: ast.AST) -> str | None:
+    """The string that an expression makes, with holes for values; None for other expressions."""
+    if isinstance(node, ast.Constant):
+        return node.value if isinstance(node.value, str) else None
+    if isinstance(node, ast.JoinedStr):
+        return "".join(text_of(part) or HOLE for part in node.values)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        left, right = text_of(node.left), text_of(node.right)
+        if left is None and right is None:
+            return None
+        return (left or HOLE) + (right or HOLE)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod):
+        left = text_of(node.left)
+        return None if left is None else re.sub(r"%[-\d.]*\w", HOLE, left)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        left = text_of(node.func.value)
+        if left is not None and node.func.attr == "format":
+            return re.sub(r"\{[^{}]*\}", HOLE, left)
+        if left is not None and node.func.attr == "join" and node.args:
+            parts = node.args[0]
+            if isinstance(parts, ast.List | ast.Tuple):
+                return left.join(text_of(part) or HOLE for part in parts.elts)
+            return f"{HOLE}{left}{HOLE}"
+    return None
+
+
+def strings(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Line and text of every string that a file makes, except docstrings."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            continue
+        if isinstance(node, ast.expr) and (text := text_of(node)) is not None:
+            yield node.lineno, text
+        yield from strings(node)
+
+
+def spelled(text: str, names: dict[str, schema.Kind]) -> list[str]:
+    """The names that a string is, contains as a word (tags), or could become."""
+    if HOLE not in text:
+        found = [name for name in names if name == text]
+        found += [name for name in PREFIXES if text.startswith(name)]
+        return [*found, *WORDS.findall(text)]
+    # A hole and a bare extension, or a single sign, could be anything.
+    literal = EXTENSION.sub("", text).replace(HOLE, "")
+    found = [name for name in PREFIXES if text.startswith(name)] + WORDS.findall(text)
+    if len(re.sub(r"\W", "", literal)) < 3:
+        return found
+    pattern = re.compile(".*".join(re.escape(part) for part in text.split(HOLE)), re.DOTALL)
+    return [*found, *(name for name in names if pattern.fullmatch(name))]
+
+
+def names_of(path: Path) -> dict[str, schema.Kind]:
+    """The names that a file must not spell: the config room declares the fields that become params."""
+    in_config = path.parent == SOURCE / "config"
+    return {name: kind for name, kind in NAMES.items() if not (in_config and kind == "param")}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_no_other_file_spells_a_name_of_the_store(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    names = names_of(path)
+    found = [(line, name) for line, text in strings(tree) for name in spelled(text, names)]
+    assert not found
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "x = 'swath.bits'",
+        "x = f'swath.{what}'",
+        "x = 'swath.' + what",
+        "x = '.'.join(['swath', 'bits'])",
+        "x = 'swath.{}'.format(what)",
+        "x = 'swath.%s' % what",
+        "x = f'its tag swath.bits is damaged'",
+        "x = f'{split}/accuracy'",
+        "x = f'best/{metric}'",
+        "x = 'weights.npz'",
+        "x = 'weights' + suffix",
+        "x = 'data.validation_size'",
+        "x = f'{role}_start'",
+        "def f():\n    return 'learning_rate'",
+    ],
+)
+def test_spelled_name_is_found(code: str) -> None:
+    assert [name for _, text in strings(ast.parse(code)) for name in spelled(text, NAMES)]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "'''About `swath.bits`.'''",
+        "x = f'{name}.yaml'",
+        "x = f'{a}.{b}'",
+        "x = 'swath.models.backend'",
+        "x = a + b",
+    ],
+)
+def test_other_strings_are_allowed(code: str) -> None:
+    assert not [name for _, text in strings(ast.parse(code)) for name in spelled(text, NAMES)]
+
+
+def test_params_are_the_identity_fields() -> None:
+    fields = [name for name, _, doc in walk_schema(RunConfig) if doc.role == "computed"]
+    assert sorted(entry.name for entry in schema.entries("param")) == sorted(fields)
+
+
+def test_documentation_of_the_store_is_up_to_date() -> None:
+    written = (ROOT / "docs" / "store.md").read_text(encoding="utf-8")
+    assert written == schema.document(), "run: python -m swath.tracking.schema > docs/store.md"

@@ -1,0 +1,98 @@
+"""Typed calls of a child process."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from swath.tracking.rpc import RemoteError, Worker, WorkerDiedError
+
+HERE = Path(__file__).resolve().parent
+
+
+class EchoService(Protocol):
+    """The interface of `echo_worker`; calls are sent by qualified name."""
+
+    def note(self, number: int) -> None: ...
+    def notes(self) -> list[int]: ...
+    def fail(self, text: str) -> None: ...
+    def die(self) -> None: ...
+    def not_in_the_interface(self) -> None: ...
+
+
+@pytest.fixture
+def worker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
+    monkeypatch.setenv("PYTHONPATH", str(HERE))
+    worker = Worker("echo_worker")
+    yield worker
+    worker.close()
+
+
+def test_calls_are_carried_out_in_order(worker: Worker) -> None:
+    for number in range(100):
+        worker.call(EchoService.note, number)
+    assert worker.call(EchoService.notes).result(timeout=20) == list(range(100))
+
+
+def test_exception_of_the_child_is_raised_with_its_line(worker: Worker) -> None:
+    with pytest.raises(RemoteError, match=r"^ValueError: no room$"):
+        worker.call(EchoService.fail, "no room").result(timeout=20)
+
+
+def test_only_methods_of_the_interface_can_be_called(worker: Worker) -> None:
+    with pytest.raises(RemoteError, match="KeyError"):
+        worker.call(EchoService.not_in_the_interface).result(timeout=20)
+
+
+def test_calls_after_a_failed_one_are_carried_out(worker: Worker) -> None:
+    worker.call(EchoService.fail, "x")
+    assert worker.call(EchoService.notes).result(timeout=20) == []
+
+
+def test_death_of_the_child_fails_pending_calls(worker: Worker) -> None:
+    waiting: list[Future[Any]] = [worker.call(EchoService.die), worker.call(EchoService.notes)]
+    for call in waiting:
+        with pytest.raises(WorkerDiedError):
+            call.result(timeout=20)
+
+
+def test_call_after_the_death_of_the_child_fails(worker: Worker) -> None:
+    with pytest.raises(WorkerDiedError):
+        worker.call(EchoService.die).result(timeout=20)
+    with pytest.raises(WorkerDiedError):
+        worker.call(EchoService.notes).result(timeout=20)
+
+
+def test_close_waits_until_the_child_has_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(HERE))
+    monkeypatch.setenv("SWATH_TEST_FAREWELL", str(tmp_path / "farewell"))
+    worker = Worker("echo_worker")
+    noted = worker.call(EchoService.note, 1)
+    worker.close()
+    assert noted.done()
+    assert (tmp_path / "farewell").read_text() == "ended"
+
+
+def test_the_child_ends_when_the_parent_is_killed(tmp_path: Path) -> None:
+    parent = (
+        "import time; from echo_worker import EchoService; from swath.tracking.rpc import Worker;"
+        "worker = Worker('echo_worker');"
+        "print(worker.call(EchoService.pid).result(), flush=True); time.sleep(60)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(HERE), "SWATH_TEST_FAREWELL": str(tmp_path / "farewell")}
+    process = subprocess.Popen([sys.executable, "-c", parent], env=environment, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    deadline = time.monotonic() + 20
+    while not (tmp_path / "farewell").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert (tmp_path / "farewell").exists()
