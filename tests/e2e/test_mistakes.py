@@ -39,7 +39,8 @@ WRONG = {
         ["data.dir=nowhere"],
         [
             "swath: no CIFAR-10 in nowhere, given as data.dir: there is no such folder; expected "
-            "cifar-10-batches-py/ with batches.meta, data_batch_1 to 5 and test_batch, or "
+            "cifar-10-batches-py/ with batches.meta, data_batch_1, data_batch_2, data_batch_3, data_batch_4, "
+            "data_batch_5, test_batch, or "
             "cifar-10-python.tar.gz; set data.dir to the folder that holds one of them"
         ],
     ),

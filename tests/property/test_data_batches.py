@@ -1,21 +1,29 @@
 """Laws of reading a batch file, whatever its bytes are."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from swath.datasets.cifar import CIFAR10
 from swath.datasets.pickled_batches import check_class_names, parse_batch
 from swath.errors import DataError
 
-IMAGES = (np.arange(2 * 3072) % 256).astype(np.uint8).reshape(2, 3072)
+SPEC = replace(
+    CIFAR10,
+    image_shape=(3, 2, 2),
+    class_names=("cat", "dog", "frog"),
+    layout=replace(CIFAR10.layout, batches=(("data_batch_1", 2),)),
+)
+IMAGES = np.arange(2 * 12, dtype=np.uint8).reshape(2, 12)
 # As Python 2 wrote it: byte strings (U and T), one dictionary, names of numpy 1.
 BATCH = (
     b"\x80\x02}q\x00(U\x0bbatch_labelq\x01U\x05one..q\x02U\x06labelsq\x03]q\x04(K\x02K\x00eU\x04dataq\x05"
     b"cnumpy.core.multiarray\n_reconstruct\nq\x06cnumpy\nndarray\nq\x07K\x00\x85q\x08U\x01bq\x09\x87q\x0aR"
-    b"(K\x01K\x02M\x00\x0c\x86cnumpy\ndtype\nq\x0bU\x02u1K\x00K\x01\x87R(K\x03U\x01|NNNJ\xff\xff\xff\xff"
-    b"J\xff\xff\xff\xffK\x00tb\x89T\x00\x18\x00\x00" + IMAGES.tobytes() + b"tbu."
+    b"(K\x01K\x02K\x0c\x86cnumpy\ndtype\nq\x0bU\x02u1K\x00K\x01\x87R(K\x03U\x01|NNNJ\xff\xff\xff\xff"
+    b"J\xff\xff\xff\xffK\x00tb\x89T\x18\x00\x00\x00" + IMAGES.tobytes() + b"tbu."
 )
 HEAD = BATCH.index(IMAGES.tobytes())
 METADATA = b"\x80\x02}q\x00U\x0blabel_namesq\x01]q\x02(U\x03catU\x03dogU\x04frogeK\x01K\x02s."
@@ -49,18 +57,18 @@ def damaged(draw, payload):
 
 def is_refused_or_well_formed(payload):
     try:
-        images, labels = parse_batch(payload, "data_batch_1", rows=2, class_count=3)
+        images, labels = parse_batch(SPEC, "data_batch_1", payload)
     except DataError as error:
         return str(error).startswith("data_batch_1 ") and "\n" not in str(error)
     return (
-        (images.shape, images.dtype, labels.shape, labels.dtype) == ((2, 3072), np.uint8, (2,), np.uint8)
+        (images.shape, images.dtype, labels.shape, labels.dtype) == ((2, 12), np.uint8, (2,), np.uint8)
         and images.flags.c_contiguous
         and labels.max() < 3
     )
 
 
 def test_the_batch_that_is_damaged_here_is_a_good_one():
-    images, labels = parse_batch(BATCH, "data_batch_1", rows=2, class_count=3)
+    images, labels = parse_batch(SPEC, "data_batch_1", BATCH)
 
     assert np.array_equal(images, IMAGES) and labels.tolist() == [2, 0]
 
@@ -97,6 +105,6 @@ def test_any_values_in_place_of_labels_and_images_are_refused(content):
 @given(payload=damaged(METADATA))
 def test_damaged_class_names_are_refused_or_the_declared_ones(payload):
     try:
-        check_class_names(payload, "batches.meta", ("cat", "dog", "frog"))
+        check_class_names(SPEC, payload)
     except DataError as error:
         assert str(error).startswith("batches.meta ") and "\n" not in str(error)

@@ -25,9 +25,8 @@ def small_dataset(train: int = 300, test: int = 60, seed: int = 0) -> Dataset:
 
     train_images, train_labels = part(train)
     test_images, test_labels = part(test)
-    return Dataset(
-        "cifar10", train_images, train_labels, test_images, test_labels, CLASSES, "digest", "made by a test"
-    )
+    arrays = (train_images, train_labels, test_images, test_labels)
+    return Dataset("cifar10", *arrays, (3, 32, 32), CLASSES, "digest", "made by a test")
 
 
 def run_config(**changes: Any) -> TrainConfig:

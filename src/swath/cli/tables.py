@@ -1,10 +1,8 @@
 """Tables for people and for programs: as wide as the terminal allows, or as CSV, JSON, Markdown."""
 
-import contextlib
 import io
 import json
 import math
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from swath.errors import SwathError
+from swath.system import atomic_write
 
 RUN = "run"
 """Heading of a column of run ids, of which the first digits will do."""
@@ -166,20 +165,16 @@ def _cells(texts: Sequence[str]) -> str:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file whole or not at all; what is no file, such as a pipe, is written to as it is.
+    """Write a file completely or not at all; special files, such as a pipe, are written to directly.
 
     Raises:
-      SwathError: it cannot be written.
+      SwathError: the file cannot be written.
     """
     target = path.resolve()
-    part = target.with_name(f"{target.name}.{os.getpid()}.part")
     try:
         if target.exists() and not target.is_file():
             target.write_text(text, encoding="utf-8")
-            return
-        part.write_text(text, encoding="utf-8")
-        part.replace(target)
+        else:
+            atomic_write(target, text)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
         raise SwathError(f"--output {path} cannot be written: {error.strerror}") from error

@@ -1,4 +1,4 @@
-"""Images and labels, from their source to read-only arrays."""
+"""Data sets: their specifications, loading, caching and preprocessing."""
 
 import lazy_loader
 

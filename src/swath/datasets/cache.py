@@ -1,13 +1,12 @@
-"""Arrays on disk in the user's cache folder, mapped into memory.
+"""Data sets in the user's cache folder, mapped into memory.
 
-An entry is one file: 4,096 bytes of JSON, then the bytes of the four arrays. One file, since one rename
-replaces it whole: a reader meets the old entry or the new one, and keeps the one that it has mapped.
+An entry is one file: 4,096 bytes of JSON, then the bytes of the four arrays. One rename replaces it, so
+readers find the old entry or the new one, and keep the one that they have mapped.
 """
 
 import json
 import logging
 import os
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,22 +14,24 @@ from pathlib import Path
 
 import numpy as np
 
-from swath.datasets.cifar import Source
-from swath.datasets.dataset import Dataset
-from swath.datasets.registry import PIXELS, DatasetSpec
+from swath.datasets.batch_files import Source
+from swath.datasets.dataset import Dataset, DatasetSpec
+from swath.system import atomic_write
 
 CACHE_VERSION = 1
-"""Changes with the layout of an entry or with the meaning of its arrays; other versions are built anew."""
+"""Version of the layout of an entry and the meaning of its arrays; other versions are replaced."""
 
 
 HEADER_BYTES = 4096
+"""Size of the JSON header, padded with spaces."""
 
 
 SUFFIX = ".arrays"
+"""Of the file names of entries."""
 
 
 MAX_ENTRIES = 4
-"""Entries of other places are removed beyond this number, the one built first going first (184 MB each)."""
+"""Number of entries to keep; the oldest are removed (184 MB each for CIFAR-10)."""
 
 
 log = logging.getLogger("swath")
@@ -41,7 +42,7 @@ def locked(folder: Path) -> Iterator[bool]:
     """Hold the lock of the cache folder, waiting for another process that holds it.
 
     Yields:
-      whether the folder can be written to; where it cannot, the caller works without a cache.
+      whether the folder is writable; if not, a warning has been logged and the lock is not held.
     """
     import filelock  # only a cache miss needs it
 
@@ -51,7 +52,7 @@ def locked(folder: Path) -> Iterator[bool]:
         try:
             lock.acquire(timeout=1)
         except filelock.Timeout:
-            log.warning("waiting for another process that prepares images in the cache folder")
+            log.warning("waiting for another process that is preparing images in the cache folder")
             lock.acquire()
     except (OSError, NotImplementedError) as error:
         _warn(error)
@@ -73,16 +74,16 @@ class Entry:
 
     @property
     def path(self) -> Path:
-        """The one file of this entry."""
+        """The file of this entry."""
         return self.folder / f"{self.spec.name}-{self.source.key}{SUFFIX}"
 
     def read(self) -> Dataset | None:
-        """The data set, mapped into memory; None if there is no entry, or one of another source or version.
+        """The data set, mapped into memory; None if there is no valid entry of this source and version.
 
-        Trusts the recorded digest: see `Dataset.is_intact`.
+        The digest is taken from the entry, not computed: see `Dataset.is_intact`.
         """
-        train, test = self.spec.train_images, self.spec.test_images
-        sizes = [train * PIXELS, train, test * PIXELS, test]
+        train, test, pixels = self.spec.train_images, self.spec.test_images, self.spec.pixels
+        sizes = [train * pixels, train, test * pixels, test]
         try:
             with self.path.open("rb") as file:
                 header = json.loads(file.read(HEADER_BYTES))
@@ -96,38 +97,34 @@ class Entry:
         train_images, train_labels, test_images, test_labels = np.split(mapped, np.cumsum(sizes)[:-1])
         return Dataset(
             name=self.spec.name,
-            train_images=train_images.reshape(train, PIXELS),
+            train_images=train_images.reshape(train, pixels),
             train_labels=train_labels,
-            test_images=test_images.reshape(test, PIXELS),
+            test_images=test_images.reshape(test, pixels),
             test_labels=test_labels,
+            image_shape=self.spec.image_shape,
             class_names=self.spec.class_names,
             digest=header["digest"],
             source=self.source.origin,
         )
 
     def write(self, dataset: Dataset) -> bool:
-        """Write the entry, whole or not at all; call it while holding the lock of the folder.
+        """Write the entry, completely or not at all, and remove old ones.
+
+        Hold the lock of the folder during the call.
 
         Returns:
           whether it was written; if not, a warning has been logged.
         """
-        part = self.path.with_name(f"{self.path.name}.{uuid.uuid4().hex}.part")
+        arrays = (dataset.train_images, dataset.train_labels, dataset.test_images, dataset.test_labels)
+
+        def write_to(part: Path) -> None:
+            with part.open("xb") as file:
+                file.write(json.dumps(self._header(dataset.digest)).encode().ljust(HEADER_BYTES))
+                for array in arrays:
+                    file.write(array.data)
+
         try:
-            for stale in self.folder.glob("*.part"):  # of processes that were killed while writing
-                stale.unlink(missing_ok=True)
-            try:
-                with part.open("xb") as file:
-                    file.write(json.dumps(self._header(dataset.digest)).encode().ljust(HEADER_BYTES))
-                    for array in (
-                        dataset.train_images,
-                        dataset.train_labels,
-                        dataset.test_images,
-                        dataset.test_labels,
-                    ):
-                        file.write(array.data)
-                part.replace(self.path)
-            finally:
-                part.unlink(missing_ok=True)
+            atomic_write(self.path, write_to)
             entries = sorted(self.folder.glob(f"*{SUFFIX}"), key=lambda path: path.stat().st_mtime_ns)
             for old in entries[:-MAX_ENTRIES]:
                 old.unlink(missing_ok=True)
@@ -141,8 +138,8 @@ class Entry:
             "version": CACHE_VERSION,
             "source": self.source.identity,
             "digest": str(digest),
-            "train_images": [self.spec.train_images, PIXELS],
-            "test_images": [self.spec.test_images, PIXELS],
+            "train_images": [self.spec.train_images, self.spec.pixels],
+            "test_images": [self.spec.test_images, self.spec.pixels],
         }
 
 

@@ -1,28 +1,88 @@
-"""The images and labels of one data set, as they travel through the program."""
+"""A data set: its specification and its loaded arrays."""
+
+from __future__ import annotations
 
 import hashlib
+import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:  # the registry is read before any array exists, so NumPy is not loaded for it
+    import numpy as np
+    from numpy.typing import NDArray
 
-Bytes = NDArray[np.uint8]
-"""An array of uint8: pixel values in 0..255, or labels."""
+    Bytes = NDArray[np.uint8]  # pixel values in 0..255, or labels
+
+
+@dataclass(frozen=True)
+class DatasetSpec(ABC):
+    """What is known of a data set before it is loaded.
+
+    Attributes:
+      name: value of `data.name`.
+      image_shape: channels, rows, columns of every image.
+      class_names: name of each label, in the order of the labels; at most 256.
+      train_images: number of training images, validation images included.
+      test_images: number of test images.
+    """
+
+    name: str
+    image_shape: tuple[int, int, int]
+    class_names: tuple[str, ...]
+    train_images: int
+    test_images: int
+
+    @property
+    def pixels(self) -> int:
+        """Number of values in one flattened image."""
+        return math.prod(self.image_shape)
+
+    @property
+    def num_classes(self) -> int:
+        """Number of labels."""
+        return len(self.class_names)
+
+    @abstractmethod
+    def load(self, directory: str | None = None, *, rebuild: bool = False) -> Dataset:
+        """Load the data set.
+
+        Args:
+          directory: value of `data.dir`; ignored by data sets that do not read files from a folder.
+          rebuild: read the original files again and replace the cache entry, if the data set is cached.
+
+        Raises:
+          DataError: the files are missing, damaged, or cannot be downloaded.
+        """
+
+    @abstractmethod
+    def check_available(self, directory: str | None = None) -> None:
+        """Check that the files to load are in the folder named by the user, without reading an image.
+
+        Succeeds if the data set does not read files from a folder, or if no folder is named.
+
+        Args:
+          directory: value of `data.dir`; without it, $SWATH_DATA_DIR names the folder.
+
+        Raises:
+          DataError: the folder does not exist, or files are missing.
+        """
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """All images of a data set, split as the data set declares.
+    """All images and labels of a data set, split into training and test images.
 
     Attributes:
-      name: as in `data.name`.
-      train_images: uint8 [train, 3072], read-only; a row lists all red values, then green, then blue.
+      name: value of `data.name`.
+      train_images: uint8 [train, pixels], read-only; pixels in the order channel, row, column.
       train_labels: uint8 [train], read-only; index into `class_names`.
-      test_images: uint8 [test, 3072], read-only.
+      test_images: uint8 [test, pixels], read-only.
       test_labels: uint8 [test], read-only.
-      class_names: the name of each label, in the order of the labels.
-      digest: sha256 (hex) of the four arrays, as recorded when they were first read from their source.
-      source: where the data came from: "data.dir", "SWATH_DATA_DIR", an address, or a library's name.
+      image_shape: channels, rows, columns of every image.
+      class_names: name of each label, in the order of the labels.
+      digest: SHA-256 (hex) of the four arrays, computed when they were first read from their source.
+      source: where the data came from: "data.dir", "SWATH_DATA_DIR", a URL, or the name of a library.
     """
 
     name: str
@@ -30,24 +90,34 @@ class Dataset:
     train_labels: Bytes
     test_images: Bytes
     test_labels: Bytes
+    image_shape: tuple[int, int, int]
     class_names: tuple[str, ...]
     digest: str
     source: str
 
+    @property
+    def pixels(self) -> int:
+        """Number of values in one flattened image."""
+        return math.prod(self.image_shape)
+
+    @property
+    def num_classes(self) -> int:
+        """Number of labels."""
+        return len(self.class_names)
+
     def is_intact(self) -> bool:
         """Whether the arrays still have the recorded digest.
 
-        Reads every image (184 MB for CIFAR-10), without holding the interpreter's lock while it hashes:
-        call it in a thread, beside other work.
+        Reads every image (184 MB for CIFAR-10) and releases the interpreter's lock while hashing, so it can
+        run in a thread beside other work.
         """
-        return (
-            digest_of(self.train_images, self.train_labels, self.test_images, self.test_labels) == self.digest
-        )
+        arrays = (self.train_images, self.train_labels, self.test_images, self.test_labels)
+        return digest_of(*arrays) == self.digest
 
 
 def digest_of(train_images: Bytes, train_labels: Bytes, test_images: Bytes, test_labels: Bytes) -> str:
-    """Sha256 (hex) of the bytes of the four arrays, one after another."""
+    """SHA-256 (hex) of the bytes of the four arrays, one after another."""
     digest = hashlib.sha256()
     for array in (train_images, train_labels, test_images, test_labels):
-        digest.update(np.ascontiguousarray(array).reshape(-1).data)
+        digest.update(array.ravel().data)  # C order
     return digest.hexdigest()

@@ -1,80 +1,135 @@
-"""Batch files of CIFAR-10, unpickled without trusting them, and checked."""
+"""Pickled batches of images, unpickled without executing anything they name, and checked."""
 
 import io
 import pickle
 import pickletools
-from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from swath.datasets.dataset import Bytes
-from swath.datasets.registry import PIXELS
+from swath.datasets.batch_files import Source, read_files
+from swath.datasets.dataset import Dataset, digest_of
 from swath.errors import DataError
 
-ADMITTED_OPCODES = frozenset(
-    [
-        *("PROTO", "FRAME", "STOP", "MARK", "NONE", "NEWTRUE", "NEWFALSE", "BININT", "BININT1", "BININT2"),
-        *("BINSTRING", "SHORT_BINSTRING", "BINUNICODE", "SHORT_BINUNICODE", "BINBYTES", "SHORT_BINBYTES"),
-        *("EMPTY_LIST", "LIST", "APPEND", "APPENDS", "EMPTY_DICT", "DICT", "SETITEM", "SETITEMS"),
-        *("EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3"),
-        *("BINPUT", "LONG_BINPUT", "BINGET", "LONG_BINGET", "MEMOIZE"),
-        *("GLOBAL", "STACK_GLOBAL", "REDUCE", "BUILD"),
-    ]
-)
-"""What pickles of bytes, numbers, lists, dicts and numpy arrays are made of, in protocols 2 to 4."""
+if TYPE_CHECKING:
+    from swath.datasets.cifar import BatchedSpec
+    from swath.datasets.dataset import Bytes
 
 
-MAX_MEMO_INDEX = 1_000_000
-"""The official files memoize each of their 10,000 file names, and little else."""
-
-
-MAX_TUPLES = 20_000
-
-
-def check_opcodes(payload: bytes) -> None:
-    """Scan a pickle without building anything.
-
-    Args:
-      payload: the bytes of the file.
+def read_dataset(spec: "BatchedSpec", source: Source) -> Dataset:
+    """Read and check every batch file of a source.
 
     Raises:
-      ValueError: it is no pickle, is cut short, or has an opcode that no file of images needs.
+      DataError: a file does not match the layout of the data set.
     """
-    tuples = 0
-    for opcode, argument, position in pickletools.genops(payload):
-        if opcode.name not in ADMITTED_OPCODES:
-            raise ValueError(f"pickle opcode {opcode.name} at byte {position:,} is not allowed")
-        if opcode.name == "LONG_BINPUT" and (not isinstance(argument, int) or argument > MAX_MEMO_INDEX):
-            raise ValueError(f"pickle memo index {argument} at byte {position:,} is out of range")
-        if opcode.name.startswith("TUPLE"):
-            tuples += 1
-            if tuples > MAX_TUPLES:
-                raise ValueError(f"more than {MAX_TUPLES:,} tuples in a pickle")
+    images = np.empty((spec.train_images + spec.test_images, spec.pixels), dtype=np.uint8)
+    labels = np.empty(spec.train_images + spec.test_images, dtype=np.uint8)
+    rows, first = {}, 0
+    for file_name, count in spec.layout.batches:
+        rows[file_name] = slice(first, first := first + count)
+    for file_name, content in read_files(spec.layout, source.place, spec.pixels):
+        if file_name == spec.layout.meta:
+            check_class_names(spec, content)
+        else:
+            images[rows[file_name]], labels[rows[file_name]] = parse_batch(spec, file_name, content)
+    images.flags.writeable = labels.flags.writeable = False
+    train_images, test_images = np.split(images, [spec.train_images])
+    train_labels, test_labels = np.split(labels, [spec.train_images])
+    return Dataset(
+        name=spec.name,
+        train_images=train_images,
+        train_labels=train_labels,
+        test_images=test_images,
+        test_labels=test_labels,
+        image_shape=spec.image_shape,
+        class_names=spec.class_names,
+        digest=digest_of(train_images, train_labels, test_images, test_labels),
+        source=source.origin,
+    )
+
+
+def parse_batch(spec: "BatchedSpec", file_name: str, payload: bytes) -> "tuple[Bytes, Bytes]":
+    """Images and labels of one batch file.
+
+    Args:
+      spec: of the data set.
+      file_name: a batch of `spec.layout`.
+      payload: content of the file.
+
+    Returns:
+      uint8 [rows, pixels] images, uint8 [rows] labels.
+
+    Raises:
+      DataError: the file is not such a batch.
+    """
+    rows, advice = dict(spec.layout.batches)[file_name], spec.layout.advice
+    batch = _dictionary(spec, file_name, payload, rows)
+    pickled = _value(batch, "data")
+    if not isinstance(pickled, PickledArray):
+        raise DataError(f"{file_name} has no array of images under 'data'; {advice}")
+    try:
+        images = pickled.array()
+    except (ValueError, TypeError, OverflowError) as error:
+        raise DataError(f"{file_name} holds {_one_line(error)} as images; {advice}") from error
+    if images.shape != (rows, spec.pixels):
+        expected = [rows, spec.pixels]
+        raise DataError(
+            f"{file_name} holds images of shape {list(images.shape)}, expected {expected}; {advice}"
+        )
+    labels = _value(batch, spec.layout.labels_key)
+    if not isinstance(labels, list) or len(labels) != rows:
+        found = f"{len(labels):,}" if isinstance(labels, list) else "no"
+        raise DataError(f"{file_name} holds {found} labels, expected {rows:,}; {advice}")
+    for label in labels:
+        if type(label) is not int or not 0 <= label < spec.num_classes:
+            expected_labels = f"0..{spec.num_classes - 1}"
+            raise DataError(
+                f"{file_name} holds the label {_short(label)}, expected {expected_labels}; {advice}"
+            )
+    return np.ascontiguousarray(images), np.array(labels, dtype=np.uint8)
+
+
+def check_class_names(spec: "BatchedSpec", payload: bytes) -> None:
+    """Check that the file of class names lists exactly the classes of the data set.
+
+    Raises:
+      DataError: the file is something else, or lists other classes.
+    """
+    file_name, key, advice = spec.layout.meta, spec.layout.names_key, spec.layout.advice
+    found = _value(_dictionary(spec, file_name, payload, spec.num_classes), key)
+    if not isinstance(found, list):
+        raise DataError(f"{file_name} has no list of class names under {key!r}; {advice}")
+    if len(found) != spec.num_classes:
+        raise DataError(f"{file_name} names {len(found)} classes, expected {spec.num_classes}; {advice}")
+    for label, (name, expected) in enumerate(zip(found, spec.class_names, strict=True)):
+        if name not in (expected, expected.encode()):
+            raise DataError(
+                f"{file_name} names class {label} {_short(name)}, expected {expected!r}; {advice}"
+            )
 
 
 class PickledDtype:
-    """Stands for numpy.dtype: remembers what it was called with, and its state."""
+    """Stands for a numpy.dtype while unpickling: keeps its arguments and its state."""
 
-    __slots__ = ("description", "state")
+    __slots__ = ("arguments", "state")
 
-    def __init__(self, description: object, *_: object) -> None:
-        self.description = description
+    def __init__(self, *arguments: object) -> None:
+        self.arguments = arguments
         self.state: object = None
 
     def __setstate__(self, state: object) -> None:
         self.state = state
 
     def is_one_byte(self) -> bool:
-        """Whether this is numpy's uint8: no fields, no sub-array, no objects."""
-        match self.state:
-            case (int(), b"|" | "|", None, None, None, *_):
-                return self.description in (b"u1", "u1", b"|u1", "|u1")
+        """Whether this is uint8: no fields, no sub-array, no objects."""
+        match self.arguments, self.state:
+            case (b"u1" | "u1" | b"|u1" | "|u1", *_), (int(), b"|" | "|", None, None, None, *_):
+                return True
         return False
 
 
 class PickledArray:
-    """Stands for numpy.ndarray: remembers the state, makes the array only when asked for it."""
+    """Stands for a numpy.ndarray while unpickling: keeps its state."""
 
     __slots__ = ("state",)
 
@@ -84,11 +139,11 @@ class PickledArray:
     def __setstate__(self, state: object) -> None:
         self.state = state
 
-    def array(self) -> Bytes:
+    def array(self) -> "Bytes":
         """The array.
 
         Returns:
-          uint8 of the shape that the pickle declares, read-only.
+          uint8 of the shape declared in the pickle, read-only.
 
         Raises:
           ValueError: the state is not that of an array of uint8.
@@ -103,166 +158,102 @@ class PickledArray:
         raise ValueError("an array that is not plain bytes")
 
 
-class Admitted:
-    """What an admitted name unpickles to: may be called, and cannot be changed by the pickle."""
-
-    # Not a dataclass: a frozen one with slots gets a __setstate__, by which the opcode BUILD changes it.
-    __slots__ = ("call",)
-    call: Callable[..., object]
-
-    def __init__(self, call: Callable[..., object]) -> None:
-        object.__setattr__(self, "call", call)
-
-    def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise AttributeError(f"a pickle may not set {name}")
-
-    def __call__(self, *arguments: object) -> object:
-        """What the opcode REDUCE does."""
-        return self.call(*arguments)
-
-
-def _refuse_call(*_: object) -> NoReturn:
-    raise ValueError("numpy.ndarray is called directly")
-
-
-def _reconstructed(*_: object) -> PickledArray:
-    return PickledArray()
-
-
-def _encoded(text: object, encoding: object) -> bytes:
+def _latin1(text: object, encoding: object) -> bytes:
     if not isinstance(text, str) or encoding != "latin1":
         raise ValueError("_codecs.encode is called with something else than latin1 text")
     return text.encode("latin1")
 
 
-ADMITTED = {
-    ("numpy.core.multiarray", "_reconstruct"): Admitted(_reconstructed),
-    ("numpy._core.multiarray", "_reconstruct"): Admitted(_reconstructed),  # as numpy 2 names it
-    ("numpy", "ndarray"): Admitted(_refuse_call),
-    ("numpy", "dtype"): Admitted(PickledDtype),
-    ("_codecs", "encode"): Admitted(_encoded),  # how Python 3 writes bytes in protocol 2
-}
-
-
 class RestrictedUnpickler(pickle.Unpickler):
-    """An unpickler that knows the names in `ADMITTED`, and nothing else."""
+    """An unpickler that resolves the few names in files of images, and refuses all others."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """Return the inert object that an admitted name stands for; refuse every other name."""
-        try:
-            return ADMITTED[module, name]
-        except KeyError:
-            raise pickle.UnpicklingError(f"it names {module}.{name}, which no file of images needs") from None
+        """Return an inert stand-in, a new one each time: a pickle can set attributes of what it names."""
+        match module, name:
+            case "numpy.core.multiarray" | "numpy._core.multiarray", "_reconstruct":
+                return lambda *_: PickledArray()
+            case "numpy", "ndarray":  # an argument of _reconstruct
+                return object()
+            case "numpy", "dtype":
+                return lambda *arguments: PickledDtype(*arguments)
+            case "_codecs", "encode":  # bytes in protocol 2, as Python 3 writes them
+                return lambda text, encoding: _latin1(text, encoding)
+        raise pickle.UnpicklingError(f"it names {module}.{name}, which no file of images needs")
 
     def persistent_load(self, pid: Any) -> Any:
         """Refuse references to objects outside the file."""
         raise pickle.UnpicklingError("it refers to an object outside the file")
 
 
-def unpickle(payload: bytes) -> object:
-    """The value in a pickle; byte strings of Python 2 become bytes.
+def check_cost(payload: bytes, rows: int) -> None:
+    """Refuse a pickle that takes far more memory or stack than its own size.
+
+    One opcode can grow the memo to gigabytes, one byte makes a set of 216 bytes, and hashing tuples nested
+    100,000 deep overflows the stack of the process.
 
     Args:
-      payload: the bytes of the file.
-
-    Returns:
-      None, numbers, text, bytes, lists, tuples and dicts of such, with a `PickledArray` for each array.
+      payload: content of the file; nothing in it is built.
+      rows: values that the file lists.
 
     Raises:
-      ValueError: the bytes are no pickle, are cut short, or name anything that is not admitted.
+      ValueError: more opcodes, tuples or memo entries than a file of this many rows needs.
+    """
+    # A row is a label and a file name. Python 3 writes the latter as 8 opcodes in protocol 2, one a tuple.
+    most_opcodes, most_tuples = 16 * rows + 2_000, rows + 1_000
+    tuples = 0
+    for count, (opcode, argument, position) in enumerate(pickletools.genops(payload)):
+        tuples += "TUPLE" in opcode.name
+        if count > most_opcodes or tuples > most_tuples:
+            raise ValueError(f"more than {most_opcodes:,} pickle opcodes or {most_tuples:,} tuples")
+        if opcode.name in ("PUT", "LONG_BINPUT") and (argument is None or argument > most_opcodes):
+            raise ValueError(f"pickle memo index {argument} at byte {position} is out of range")
+
+
+def unpickle(payload: bytes, rows: int) -> object:
+    """Unpickle bytes, numbers, text, lists, tuples, dicts and sets, with a `PickledArray` for each array.
+
+    Args:
+      payload: content of the file; byte strings of Python 2 become bytes.
+      rows: values that the file lists; see `check_cost`.
+
+    Raises:
+      ValueError: the payload is not a pickle, is incomplete, too costly, or names anything else.
     """
     try:
-        check_opcodes(payload)
+        check_cost(payload, rows)
         return RestrictedUnpickler(io.BytesIO(payload), encoding="bytes").load()
-    except Exception as error:  # a broken pickle can end in an exception of any class
+    except Exception as error:  # a damaged pickle can raise an exception of any class
         raise ValueError(str(error) or type(error).__name__) from error
 
 
-ADVICE = "get the file again from the official archive cifar-10-python.tar.gz"
-
-
-def parse_batch(payload: bytes, file_name: str, rows: int, class_count: int) -> tuple[Bytes, Bytes]:
-    """The images and labels of one batch file.
-
-    Args:
-      payload: the bytes of the file.
-      file_name: how errors name the file.
-      rows: images that the file must hold.
-      class_count: labels must lie in 0..class_count - 1.
-
-    Returns:
-      uint8 [rows, 3072] images, uint8 [rows] labels.
-
-    Raises:
-      DataError: the file is not such a batch.
-    """
-    batch = _dictionary(payload, file_name)
-    pickled = _field(batch, "data")
-    if not isinstance(pickled, PickledArray):
-        raise DataError(f"{file_name} has no array of images under 'data'; {ADVICE}")
+def _dictionary(spec: "BatchedSpec", file_name: str, payload: bytes, rows: int) -> dict[object, object]:
     try:
-        images = pickled.array()
-    except (ValueError, TypeError, OverflowError) as error:
-        raise DataError(f"{file_name} holds {_one_line(error)} as images; {ADVICE}") from error
-    if images.shape != (rows, PIXELS):
-        raise DataError(
-            f"{file_name} holds images of shape {list(images.shape)}, expected {[rows, PIXELS]}; {ADVICE}"
-        )
-    return np.ascontiguousarray(images), _labels(batch, file_name, rows, class_count)
-
-
-def check_class_names(payload: bytes, file_name: str, class_names: tuple[str, ...]) -> None:
-    """Check that batches.meta names exactly the classes that the catalogue declares.
-
-    Raises:
-      DataError: the file is something else, or names other classes.
-    """
-    found = _field(_dictionary(payload, file_name), "label_names")
-    if not isinstance(found, list):
-        raise DataError(f"{file_name} has no list of class names under 'label_names'; {ADVICE}")
-    if len(found) != len(class_names):
-        raise DataError(f"{file_name} names {len(found)} classes, expected {len(class_names)}; {ADVICE}")
-    for label, (name, expected) in enumerate(zip(found, class_names, strict=True)):
-        if name not in (expected, expected.encode()):
-            raise DataError(
-                f"{file_name} names class {label} {_short(name)}, expected {expected!r}; {ADVICE}"
-            )
-
-
-def _labels(batch: dict[object, object], file_name: str, rows: int, class_count: int) -> Bytes:
-    labels = _field(batch, "labels")
-    if not isinstance(labels, list) or len(labels) != rows:
-        found = f"{len(labels):,}" if isinstance(labels, list) else "no"
-        raise DataError(f"{file_name} holds {found} labels, expected {rows:,}; {ADVICE}")
-    for label in labels:
-        if type(label) is not int or not 0 <= label < class_count:
-            raise DataError(
-                f"{file_name} holds the label {_short(label)}, expected 0..{class_count - 1}; {ADVICE}"
-            )
-    return np.array(labels, dtype=np.uint8)
-
-
-def _dictionary(payload: bytes, file_name: str) -> dict[object, object]:
-    try:
-        content = unpickle(payload)
+        content = unpickle(payload, rows)
     except ValueError as error:
-        raise DataError(f"{file_name} is not a file of images: {_one_line(error)}; {ADVICE}") from error
+        raise DataError(
+            f"{file_name} is not a file of images: {_one_line(error)}; {spec.layout.advice}"
+        ) from error
     if not isinstance(content, dict):
-        raise DataError(f"{file_name} holds a {type(content).__name__}, expected a dictionary; {ADVICE}")
+        found = type(content).__name__
+        raise DataError(f"{file_name} holds a {found}, expected a dictionary; {spec.layout.advice}")
     return content
 
 
-def _field(batch: dict[object, object], key: str) -> object:
-    """What a dictionary holds under a key, which is bytes as Python 2 wrote it, and text in some copies."""
+def _value(batch: dict[object, object], key: str) -> object:
+    """The value of a key, which is bytes in official files and text in some copies."""
     return batch.get(key.encode(), batch.get(key))
 
 
 def _one_line(error: Exception) -> str:
-    """The text of an error, fit for a terminal: part of it may come out of the file."""
+    """The text of an error without control characters: parts of it may come from the file."""
     text = " ".join(str(error).split())[:200]
     return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def _short(value: object) -> str:
-    """A value as an error shows it; containers by their type alone, since a hostile one may be huge."""
-    return repr(value)[:40] if isinstance(value, int | bytes | str) else f"of type {type(value).__name__}"
+    """A value in an error message; what may be huge by its beginning or its type alone."""
+    if isinstance(value, bytes | str):
+        return repr(value[:40])[:40]
+    if isinstance(value, int) and value.bit_length() <= 64:
+        return repr(value)
+    return f"of type {type(value).__name__}"

@@ -1,4 +1,4 @@
-"""Statistics of the training images that bring pixels to a model's inputs."""
+"""Statistics of the training images, by which pixels are normalized."""
 
 from dataclasses import dataclass
 
@@ -6,17 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 _BLOCK = 256
-"""Images summed at a time: 256 squares of up to 255 stay below 2**24, and float32 holds every integer up to
-there, so a block's sum is exact in whatever order a matrix product adds."""
+"""Images summed at a time. 256 squares of at most 255 add up to less than 2**24, and float32 represents every
+integer up to 2**24, so the sum of a block is exact in any order of additions."""
 
 
 @dataclass(frozen=True)
 class PixelStatistics:
-    """Inputs are `(pixels - shift) * scale`, per pixel position.
+    """Normalization of each pixel position: inputs are `(pixels - shift) * scale`.
 
     Attributes:
-      shift: float32 [3072], on the 0..255 scale.
-      scale: float32 [3072]; None where nothing is scaled.
+      shift: float32 [pixels], in 0..255.
+      scale: float32 [pixels], or None for no scaling.
     """
 
     shift: NDArray[np.float32]
@@ -24,12 +24,12 @@ class PixelStatistics:
 
 
 def pixel_statistics(images: NDArray[np.uint8], preprocessing: str) -> PixelStatistics:
-    """Statistics over training images, the same bits however the sums are cut: the sums are exact integers.
+    """Compute the statistics of training images; sums are exact integers, so the result is reproducible.
 
     Args:
-      images: uint8 [n, 3072], n below 2**31.
-      preprocessing: `mean_image` subtracts the mean image (the article's way), `standardize` also divides
-        by each pixel's standard deviation (1 where a pixel never varies), `none` leaves pixels as they are.
+      images: uint8 [n, pixels], n below 2**31.
+      preprocessing: `mean_image` subtracts the mean image, `standardize` also divides by the standard
+        deviation of each pixel position (1 if it is 0), `none` leaves pixels unchanged.
 
     Raises:
       ValueError: `preprocessing` is none of these.
@@ -49,7 +49,7 @@ def pixel_statistics(images: NDArray[np.uint8], preprocessing: str) -> PixelStat
 
 
 def _exact_sums(images: NDArray[np.uint8], squares: bool) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Sum of the pixels and, where asked for, of their squares: int64 [3072] each."""
+    """Sums of the pixels and, if `squares`, of their squares (else zeros): int64 [pixels] each."""
     total = np.zeros(images.shape[1], np.int64)
     total_of_squares = np.zeros(images.shape[1], np.int64)
     ones = np.ones(_BLOCK, np.float32)

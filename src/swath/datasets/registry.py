@@ -1,45 +1,71 @@
-"""The data sets that swath knows, and what each declares about itself before it is loaded."""
+"""The registered data sets, loaded by name."""
 
-from dataclasses import dataclass
+from __future__ import annotations
 
-IMAGE_SHAPE = (3, 32, 32)
-"""Channel, row, column of every image; a flattened image lists all red values, then green, then blue."""
+from typing import TYPE_CHECKING
+
+from swath.datasets.cifar import CIFAR10
+from swath.datasets.digits import DIGITS
+from swath.errors import DataError
+
+if TYPE_CHECKING:
+    from swath.datasets.dataset import Dataset, DatasetSpec
+
+DATASETS: dict[str, DatasetSpec] = {spec.name: spec for spec in (CIFAR10, DIGITS)}
+"""Specification of each data set, by the value of `data.name`."""
 
 
-PIXELS = 3072
-"""Values in one flattened image."""
+def load_dataset(name: str, directory: str | None = None) -> Dataset:
+    """Load a data set, from the cache if it has an entry there.
 
+    Args:
+      name: a key of `DATASETS`.
+      directory: folder with the files of the data set (`data.dir`); $SWATH_DATA_DIR if not given. Without
+        either, the official archive is downloaded once. With either, nothing is downloaded.
 
-CLASSES = 10
-"""Labels of every data set."""
+    Returns:
+      The data set with the digest computed when it was first read; the arrays are not hashed again. See
+      `Dataset.is_intact`.
 
-
-@dataclass(frozen=True)
-class DatasetSpec:
-    """What a data set declares.
-
-    Attributes:
-      name: as in `data.name`.
-      train_images: number of training images, validation images included.
-      test_images: number of test images.
-      class_names: the name of each label, in the order of the labels.
+    Raises:
+      DataError: unknown name, missing or damaged files, or a failed download.
     """
-
-    name: str
-    train_images: int
-    test_images: int
-    class_names: tuple[str, ...]
+    return _spec(name).load(directory)
 
 
-DATASETS = {
-    spec.name: spec
-    for spec in (
-        DatasetSpec(
-            "cifar10",
-            50_000,
-            10_000,
-            ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
-        ),
-        DatasetSpec("digits", 1_497, 300, tuple("0123456789")),
-    )
-}
+def rebuild_dataset(name: str, directory: str | None = None) -> Dataset:
+    """Load a data set from its original files and replace its cache entry; use it if `is_intact` is false.
+
+    Raises:
+      DataError: see `load_dataset`.
+    """
+    return _spec(name).load(directory, rebuild=True)
+
+
+def load_intact(name: str, directory: str | None = None) -> Dataset:
+    """Load a data set, verify its digest, and rebuild it if the cached arrays have changed.
+
+    Raises:
+      DataError: see `load_dataset`.
+    """
+    dataset = load_dataset(name, directory)
+    return dataset if dataset.is_intact() else rebuild_dataset(name, directory)
+
+
+def check_available(name: str, directory: str | None = None) -> None:
+    """Check that the folder named by the user holds the data set; reads no image and uses no network.
+
+    Raises:
+      DataError: unknown name, or files are missing in `data.dir` or $SWATH_DATA_DIR.
+    """
+    _spec(name).check_available(directory)
+
+
+def _spec(name: str) -> DatasetSpec:
+    if name not in DATASETS:
+        raise DataError(f"unknown data set {name!r}; choose one of {', '.join(sorted(DATASETS))}")
+    return DATASETS[name]
+
+
+IMAGE_SHAPE, PIXELS, CLASSES = CIFAR10.image_shape, CIFAR10.pixels, CIFAR10.num_classes
+"""Sizes for the rooms that do not take them from a `DatasetSpec` or a `Dataset`."""

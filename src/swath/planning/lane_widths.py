@@ -6,7 +6,6 @@ import importlib.util
 import json
 import logging
 import os
-import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from swath.config import TrainConfig
 from swath.models import MODELS
 from swath.planning.cost import image_sizes, lanes_that_fit
 from swath.planning.lane_groups import LaneGroup
-from swath.system import cache_folder
+from swath.system import atomic_write, cache_folder
 
 _log = logging.getLogger("swath")
 
@@ -102,9 +101,7 @@ def remember_verified(config: TrainConfig, width: int, is_bit_exact: bool) -> No
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock"), timeout=5):
             answers = {**_read(path), width_key(config, width): is_bit_exact}
-            part = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
-            part.write_text(json.dumps(answers, indent=1), encoding="utf-8")
-            part.replace(path)
+            atomic_write(path, json.dumps(answers, indent=1))
     except OSError as error:
         _log.debug("the answer of a check was not kept: %s", error)
 

@@ -1,4 +1,4 @@
-"""What the machine offers: files written whole, memory, processors, passwords kept out of text."""
+"""Atomic files, the cache folder, memory, processors, and redaction of passwords."""
 
 import lazy_loader
 

@@ -1,23 +1,27 @@
-"""What this machine and this process may use: memory and processors."""
+"""Memory and processors that this process may use."""
 
 import contextlib
+import math
 import os
 import resource
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 
 CGROUPS = Path("/sys/fs/cgroup")
+"""Where Linux mounts control groups."""
 
 
 UNLIMITED = 1 << 60
-"""Limits above this are no limits: version 1 of cgroups writes a number near 2**63."""
+"""Bytes above which a limit means none: version 1 of cgroups writes a number near 2**63."""
 
 
 def available_bytes() -> int:
-    """Bytes that are free, by the machine's account and by the limits of this process and its cgroups.
+    """Bytes that this process can still allocate.
 
-    A scheduler or a container limits a cgroup; the kernel kills what takes more.
+    The smallest of the free memory of the machine, the address-space limit of the process, and the limits of
+    its cgroups, by which schedulers and containers limit it: the kernel kills a process that exceeds them.
     """
     found = [psutil.virtual_memory().available, *_cgroup_headroom()]
     soft, _ = resource.getrlimit(resource.RLIMIT_AS)
@@ -26,31 +30,46 @@ def available_bytes() -> int:
     return int(max(0, min(found)))
 
 
-def _cgroup_headroom() -> list[int]:
-    """What the memory limits of this process's cgroups leave, from its own up to the root."""
-    found = []
+def _cgroups(controller: str) -> Iterator[tuple[Path, bool]]:
+    """Folders of this process's cgroups, from its own up to the root.
+
+    Args:
+      controller: "memory" or "cpu".
+
+    Yields:
+      folder, whether it is of version 2.
+    """
     with contextlib.suppress(OSError):
         for line in Path("/proc/self/cgroup").read_text().splitlines():
             _, controllers, name = line.split(":", 2)
             if controllers == "":
-                root, files = CGROUPS, ("memory.max", "memory.current", "inactive_file")
-            elif "memory" in controllers.split(","):
-                root = CGROUPS / "memory"
-                files = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+                root = CGROUPS
+            elif controller in controllers.split(","):
+                root = CGROUPS / controller
             else:
                 continue
             place = root / name.lstrip("/")
             for folder in (place, *place.parents):
                 if not folder.is_relative_to(root):
                     break
-                left = _headroom(folder, *files)
-                if left is not None:
-                    found.append(left)
+                yield folder, controllers == ""
+
+
+def _cgroup_headroom() -> list[int]:
+    """Bytes left by each memory limit of this process's cgroups."""
+    found = []
+    for folder, is_version_2 in _cgroups("memory"):
+        if is_version_2:
+            left = _headroom(folder, "memory.max", "memory.current", "inactive_file")
+        else:
+            left = _headroom(folder, "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+        if left is not None:
+            found.append(left)
     return found
 
 
 def _headroom(folder: Path, limit: str, usage: str, reclaimable: str) -> int | None:
-    """Bytes that one cgroup's limit leaves; files in memory that are not in use do not count as used."""
+    """Bytes left by the limit of one cgroup; cached files that are not in use do not count as used."""
     try:
         allowed = int((folder / limit).read_text())
         used = int((folder / usage).read_text())
@@ -63,7 +82,28 @@ def _headroom(folder: Path, limit: str, usage: str, reclaimable: str) -> int | N
 
 
 def workers() -> int:
-    """How many groups are trained at a time: a group computes on one core, so one for each."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Number of lane groups to train at a time: one for each processor that this process may use.
+
+    The smallest of the processors of the machine, the affinity of the process, and the CPU quotas of its
+    cgroups, rounded up.
+    """
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min([count, *(math.ceil(quota) for quota in _cpu_quotas())]))
+
+
+def _cpu_quotas() -> list[float]:
+    """Processors granted by each CPU quota of this process's cgroups."""
+    found = []
+    for folder, is_version_2 in _cgroups("cpu"):
+        try:
+            if is_version_2:
+                quota, period = (folder / "cpu.max").read_text().split()
+            else:
+                quota = (folder / "cpu.cfs_quota_us").read_text()
+                period = (folder / "cpu.cfs_period_us").read_text()
+            granted = int(quota) / int(period)
+        except (OSError, ValueError, ZeroDivisionError):  # no such controller here, or "max"
+            continue
+        if granted > 0:  # version 1 writes -1 for no quota
+            found.append(granted)
+    return found

@@ -1,9 +1,10 @@
-"""Passwords in store addresses: where they stand, and text without them."""
+"""Passwords in the addresses of tracking stores, found and hidden."""
 
 import re
 from urllib.parse import unquote, urlsplit
 
 HIDDEN = "***"
+"""Replaces a password."""
 
 
 _USERINFO = re.compile(r"(?P<head>[A-Za-z][\w+.-]*://[^\s:/@]*:)(?P<password>[^\s]+)@")
@@ -13,12 +14,12 @@ _QUERY = re.compile(r"(?P<head>[?&]\w*password=)(?P<password>[^&\s'\"]+)", re.IG
 
 
 def passwords_in(uri: str | None) -> list[str]:
-    """The passwords in an address, as they are written there: before the @, or as a `password=`."""
+    """The passwords in an address, as written: before the @, or as the value of `password=`."""
     if not uri or "://" not in uri:
         return []
     try:
         before_the_host = urlsplit(uri).password
-    except ValueError:  # a port that is no number, say: hide whatever could be meant
+    except ValueError:  # for example a port that is not a number: hide whatever may be a password
         found = _USERINFO.search(uri)
         before_the_host = found["password"] if found else None
     queried = [found["password"] for found in _QUERY.finditer(uri)]
@@ -26,7 +27,7 @@ def passwords_in(uri: str | None) -> list[str]:
 
 
 def hide_password(text: str, uri: str | None) -> str:
-    """`text` with the passwords of `uri` replaced wherever they occur, as written and as they decode."""
+    """Replace the passwords of `uri` in `text`, as written and decoded."""
     for password in passwords_in(uri):
         for secret in {password, unquote(password)}:
             text = text.replace(secret, HIDDEN)
@@ -34,16 +35,19 @@ def hide_password(text: str, uri: str | None) -> str:
 
 
 def hide_passwords(text: str) -> str:
-    """`text` with the password of every address in it replaced."""
+    """Replace the passwords of all addresses in `text`."""
     return _QUERY.sub(rf"\g<head>{HIDDEN}", _USERINFO.sub(rf"\g<head>{HIDDEN}@", text))
 
 
 def real_uri(uri: str | None, environment_uri: str | None) -> str | None:
-    """The address that was meant by one whose password is hidden.
+    """Restore an address whose password is hidden.
 
     Args:
-      uri: from a configuration; None where it names none.
-      environment_uri: what MLFLOW_TRACKING_URI holds, where the address is kept whole.
+      uri: from a configuration, or None.
+      environment_uri: value of $MLFLOW_TRACKING_URI, with its password, or None.
+
+    Returns:
+      `environment_uri` if hiding its password gives `uri`, else `uri`.
     """
     if (
         uri is not None

@@ -12,6 +12,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from swath.errors import SwathError
+from swath.system import atomic_write
 from swath.tracking import schema
 from swath.tracking.artifacts import artifact_folder
 from swath.tracking.provenance import is_alive
@@ -209,9 +210,7 @@ class SummaryRun:
     def _write(self, name: str, text: str) -> None:
         """Write an artifact as a whole or not at all."""
         with artifact_folder(self._client, self.run_id, self._artifact_uri) as folder:
-            part = folder / f"{name}.part"
-            part.write_text(text, encoding="utf-8")
-            part.replace(folder / name)
+            atomic_write(folder / name, text)
 
     def abort(self, status: Status) -> None:
         """End the run with the counts and the best run so far."""

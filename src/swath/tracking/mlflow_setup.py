@@ -3,7 +3,6 @@
 Importing this module does not import MLflow.
 """
 
-import contextlib
 import os
 import re
 import shutil
@@ -12,11 +11,10 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psutil
 from filelock import FileLock
 
 from swath.errors import SwathError
-from swath.system import cache_folder, hide_password, hide_passwords
+from swath.system import atomic_write, cache_folder, hide_password, hide_passwords, remove_leftovers
 
 if TYPE_CHECKING:
     import sqlalchemy
@@ -179,9 +177,6 @@ def wait_for_locks(engine: "sqlalchemy.Engine") -> None:
         return (_STATEMENT if waits else statement), parameters
 
 
-_PART = ".part"
-
-
 def make_database(uri: str) -> None:
     """Create the file of an SQLite store with MLflow's tables, unless it exists.
 
@@ -194,31 +189,12 @@ def make_database(uri: str) -> None:
     if path is None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_abandoned(path)
+    remove_leftovers(path.parent)
     if path.exists():
         return
-    part = _part_of(path)
-    try:
-        template = _template()
-        if template is None:
-            _make_tables(part)
-        else:
-            shutil.copyfile(template, part)
-        with contextlib.suppress(FileExistsError):  # another process was faster; its store is as good
-            _publish(part, path)
-    finally:
-        _remove(part)
-
-
-def _publish(part: Path, path: Path) -> None:
-    """Give a complete file its final name, unless a file of that name exists."""
-    try:
-        os.link(part, path)
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without links
-        if not path.exists():
-            part.replace(path)
+    template = _template()
+    make = _make_tables if template is None else lambda part: shutil.copyfile(template, part)
+    atomic_write(path, make, keep_existing=True)  # another process may be faster; its store is as good
 
 
 def _template() -> Path | None:
@@ -233,10 +209,7 @@ def _template() -> Path | None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock")):
             if not path.exists():
-                _remove_abandoned(path)
-                part = _part_of(path)
-                _make_tables(part)
-                part.replace(path)
+                atomic_write(path, _make_tables)
     except (OSError, OperationalError):
         return None
     return path
@@ -251,20 +224,3 @@ def _make_tables(path: Path) -> None:
         _initialize_tables(engine)
     finally:
         engine.dispose()
-
-
-def _part_of(path: Path) -> Path:
-    return path.with_name(f"{path.name}.{os.getpid()}{_PART}")
-
-
-def _remove_abandoned(path: Path) -> None:
-    """Remove partial copies of a file whose processes have died."""
-    for part in path.parent.glob(f"{path.name}.*{_PART}"):
-        pid = part.name.removeprefix(f"{path.name}.").removesuffix(_PART)
-        if not pid.isdecimal() or not psutil.pid_exists(int(pid)):
-            _remove(part)
-
-
-def _remove(part: Path) -> None:
-    for leftover in (part, part.with_name(f"{part.name}-journal")):
-        leftover.unlink(missing_ok=True)

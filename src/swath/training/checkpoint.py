@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import os
 import shutil
 import time
 import zipfile
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 
 from swath.config import TrainConfig, lane_fingerprint
 from swath.errors import SwathError
-from swath.system import cache_folder
+from swath.system import atomic_write, cache_folder
 
 if TYPE_CHECKING:
     from swath.tracking import Tracker
@@ -173,17 +172,7 @@ class CheckpointFiles:
         """
         place = Path(folder)
         place.mkdir(parents=True, exist_ok=True)
-        part = place / f"{group}.part"
-        try:
-            with part.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())  # whole even where the machine itself goes down
-            part.replace(place / f"{group}-{step:012d}{SUFFIX}")
-        except OSError:
-            with contextlib.suppress(OSError):
-                part.unlink(missing_ok=True)
-            raise
+        atomic_write(place / f"{group}-{step:012d}{SUFFIX}", content, durable=True)
         for old in sorted(place.glob(f"{group}-*{SUFFIX}"))[:-KEPT]:
             old.unlink(missing_ok=True)
 

@@ -1,33 +1,39 @@
-"""Checks of what one batch file says."""
+"""Checks of the content of one batch file."""
+
+import pickle
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from support.batches import SMALL, pickle_as_python_2
 
 from swath.datasets.pickled_batches import check_class_names, parse_batch
 from swath.errors import DataError
 
-NAMES = ("cat", "dog", "frog")
+SPEC = replace(
+    SMALL,
+    image_shape=(3, 2, 2),
+    class_names=("cat", "dog", "frog"),
+    layout=replace(SMALL.layout, batches=(("data_batch_1", 2), ("test_batch", 1))),
+)
+IMAGES = np.arange(2 * 12, dtype=np.uint8).reshape(2, 12)
+BATCH: dict[bytes, Any] = {b"data": IMAGES, b"labels": [2, 0]}
 
 
-@pytest.fixture
-def batch():
-    """Two images, three classes."""
-    images = np.arange(2 * 3072, dtype=np.uint32).reshape(2, 3072).astype(np.uint8)
-    return {b"data": images, b"labels": [2, 0]}
+def parse(payload: bytes) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    return parse_batch(SPEC, "data_batch_1", payload)
 
 
-def parse(payload):
-    return parse_batch(payload, "data_batch_1", rows=2, class_count=3)
+def test_images_of_a_batch_come_back() -> None:
+    images, _ = parse(pickle_as_python_2(BATCH))
+
+    assert images.dtype == np.uint8 and np.array_equal(images, IMAGES)
 
 
-def test_images_of_a_batch_come_back(batch, pickle_as_python_2):
-    images, _ = parse(pickle_as_python_2(batch))
-
-    assert images.dtype == np.uint8 and np.array_equal(images, batch[b"data"])
-
-
-def test_labels_of_a_batch_come_back(batch, pickle_as_python_2):
-    _, labels = parse(pickle_as_python_2(batch))
+def test_labels_of_a_batch_come_back() -> None:
+    _, labels = parse(pickle_as_python_2(BATCH))
 
     assert labels.dtype == np.uint8 and labels.tolist() == [2, 0]
 
@@ -39,50 +45,57 @@ def test_labels_of_a_batch_come_back(batch, pickle_as_python_2):
         ({b"labels": [2, -1]}, "the label -1"),
         ({b"labels": [2, True]}, "the label True"),
         ({b"labels": [2, []]}, "the label of type list"),
+        ({b"labels": [2, 1 << 100_000]}, "the label of type int"),
+        ({b"labels": [2, b"x" * 100_000]}, "the label b'xxxx"),
         ({b"labels": [2]}, "1 labels, expected 2"),
         ({b"labels": None}, "no labels, expected 2"),
-        ({b"data": np.zeros((3, 3072), np.uint8)}, r"shape \[3, 3072\], expected \[2, 3072\]"),
-        ({b"data": np.zeros((2, 3071), np.uint8)}, r"shape \[2, 3071\]"),
-        ({b"data": np.zeros((2, 3072), np.int8)}, "another type than uint8"),
+        ({b"data": np.zeros((3, 12), np.uint8)}, r"shape \[3, 12\], expected \[2, 12\]"),
+        ({b"data": np.zeros((2, 11), np.uint8)}, r"shape \[2, 11\]"),
+        ({b"data": np.zeros((2, 12), np.int8)}, "another type than uint8"),
         ({b"data": [[1, 2], [3, 4]]}, "no array of images"),
     ],
 )
-def test_a_batch_with_one_mistake_is_refused_by_name(batch, pickle_as_python_2, change, message):
+def test_a_batch_with_one_mistake_is_refused_by_name(change: dict[bytes, Any], message: str) -> None:
     with pytest.raises(DataError, match=f"^data_batch_1 .*{message}"):
-        parse(pickle_as_python_2(batch | change))
+        parse(pickle_as_python_2(BATCH | change))
 
 
-def test_a_file_that_is_no_pickle_is_refused_in_one_line():
+def test_a_file_that_is_no_pickle_is_refused_in_one_line() -> None:
     with pytest.raises(DataError, match=r"^data_batch_1 is not a file of images") as error:
         parse(b"<!DOCTYPE html>\n<html>\n</html>\n")
 
     assert "\n" not in str(error.value)
 
 
-def test_a_file_that_holds_no_dictionary_is_refused(pickle_as_python_2):
+def test_a_file_that_holds_no_dictionary_is_refused() -> None:
     with pytest.raises(DataError, match="holds a list, expected a dictionary"):
         parse(pickle_as_python_2([1, 2]))
 
 
-def test_control_characters_in_a_hostile_name_do_not_reach_the_terminal():
+def test_errors_name_the_archive_of_the_data_set() -> None:
+    with pytest.raises(DataError, match=r"get the file again from the official archive cifar-10-python\.tar"):
+        parse(pickle_as_python_2([1, 2]))
+
+
+def test_control_characters_in_a_hostile_name_do_not_reach_the_terminal() -> None:
     with pytest.raises(DataError) as error:
         parse(b"\x80\x02cos\nsys\x1b[2Jtem\n.")
 
     assert str(error.value).isprintable()
 
 
-def test_text_keys_of_copies_written_by_python_3_are_understood(batch):
-    import pickle
+@pytest.mark.parametrize("protocol", [2, 3, 4])
+def test_copies_written_by_python_3_are_understood(protocol: int) -> None:
+    names = [b"image_0.png", b"image_1.png"]
+    batch = {"data": IMAGES, "labels": [2, 0], "filenames": names}
 
-    images, _ = parse(pickle.dumps({"data": batch[b"data"], "labels": [2, 0]}, protocol=4))
+    images, labels = parse(pickle.dumps(batch, protocol=protocol))
 
-    assert np.array_equal(images, batch[b"data"])
+    assert np.array_equal(images, IMAGES) and labels.tolist() == [2, 0]
 
 
-def test_declared_class_names_are_accepted(pickle_as_python_2):
-    payload = pickle_as_python_2({b"label_names": [b"cat", b"dog", b"frog"]})
-
-    assert check_class_names(payload, "batches.meta", NAMES) is None
+def test_declared_class_names_are_accepted() -> None:
+    check_class_names(SPEC, pickle_as_python_2({b"label_names": [b"cat", b"dog", b"frog"]}))
 
 
 @pytest.mark.parametrize(
@@ -94,6 +107,6 @@ def test_declared_class_names_are_accepted(pickle_as_python_2):
         (b"cat", "no list of class names"),
     ],
 )
-def test_other_class_names_are_refused(pickle_as_python_2, names, message):
+def test_other_class_names_are_refused(names: object, message: str) -> None:
     with pytest.raises(DataError, match=f"^batches.meta .*{message}"):
-        check_class_names(pickle_as_python_2({b"label_names": names}), "batches.meta", NAMES)
+        check_class_names(SPEC, pickle_as_python_2({b"label_names": names}))

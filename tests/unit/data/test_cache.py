@@ -1,233 +1,276 @@
-"""The cache of arrays: whole entries or none, found damaged, built anew."""
+"""The cache of arrays: whole entries or none; damaged ones are found and replaced."""
 
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
+import support
+from numpy.typing import NDArray
+from support.batches import SMALL
 
+from swath.datasets import Dataset
 from swath.datasets import cache as cache_module
-from swath.datasets import load, load_dataset, rebuild_dataset
+from swath.datasets.batch_files import Source
+from swath.datasets.cifar import BatchedSpec
 
 PREPARE = """
-import resource, sys
-from swath.datasets import load, load_dataset
-read_batches = load.read_batches
-load.read_batches = lambda *arguments: (print("reads"), read_batches(*arguments))[1]
-if len(sys.argv) > 2:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
-dataset = load_dataset("cifar10", sys.argv[1])
+import os, resource, sys, time
+from pathlib import Path
+from support.batches import SMALL
+from swath.datasets.cifar import BatchedSpec
+
+class AnnouncedSpec(BatchedSpec):
+    def read(self, source):
+        print("reads")
+        time.sleep(0.5)  # so that two processes overlap
+        return super().read(source)
+
+if sys.argv[2] == "disk full":
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000,) * 2)
+if sys.argv[2] == "killed":
+    Path.replace = lambda *_: os.kill(os.getpid(), 9)
+dataset = AnnouncedSpec(**vars(SMALL)).load(sys.argv[1])
 print(dataset.digest, dataset.is_intact())
 """
 
+ImagesAndLabels = tuple[NDArray[np.uint8], NDArray[np.uint8]]
+
+
+def prepare(batches_dir: Path, how: str = "") -> subprocess.Popen[str]:
+    """A process that loads the small data set."""
+    environment = os.environ | {"PYTHONPATH": str(Path(support.__path__[0]).parent)}
+    command = [sys.executable, "-c", PREPARE, str(batches_dir), how]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment)
+
+
+class BatchesReadError(Exception):
+    """Batch files were read although the cache might have been used."""
+
+
+@dataclass(frozen=True)
+class CachedSpec(BatchedSpec):
+    """The small data set, without access to its batch files."""
+
+    def read(self, source: Source) -> Dataset:
+        raise BatchesReadError
+
+
+CACHED = CachedSpec(**vars(SMALL))
+
 
 @pytest.fixture
-def no_reading(monkeypatch):
-    """From here on, reading a batch file fails the test."""
-
-    def read_batches(spec, source):
-        raise AssertionError("batch files were read, though the cache has the images")
-
-    monkeypatch.setattr(load, "read_batches", read_batches)
+def entry(cache: Path, batches_dir: Path) -> Path:
+    """The path of the cache entry of the small data set."""
+    SMALL.load(str(batches_dir))
+    (path,) = cache.glob("*.arrays")
+    return path
 
 
-@pytest.fixture
-def own_entry(warm_cache):
-    """The path of a cache entry that this test may change."""
-    (linked,) = warm_cache.glob("*.arrays")
-    content = linked.read_bytes()
-    linked.unlink()
-    linked.write_bytes(content)
-    return linked
+def flip_byte(path: Path, position: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[position] ^= 1
+    path.write_bytes(content)
 
 
-def flip_byte(path, position):
-    with path.open("r+b") as file:
-        file.seek(position)
-        byte = file.read(1)[0]
-        file.seek(position)
-        file.write(bytes([byte ^ 1]))
-
-
-def entries(folder):
+def entries(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if path.name != "cache.lock")
 
 
-def test_a_second_load_reads_no_batch_file(warm_cache, batches_dir, no_reading, images_and_labels):
-    dataset = load_dataset("cifar10", str(batches_dir))
+def test_a_second_load_reads_no_batch_file(
+    entry: Path, batches_dir: Path, images_and_labels: ImagesAndLabels
+) -> None:
+    dataset = CACHED.load(str(batches_dir))
 
-    assert np.array_equal(dataset.train_images[::1000], images_and_labels[0][:50_000:1000])
-
-
-def test_a_first_load_leaves_one_entry_behind(cache, batches_dir):
-    load_dataset("cifar10", str(batches_dir))
-
-    assert len(entries(cache)) == 1 and entries(cache)[0].endswith(".arrays")
+    assert np.array_equal(dataset.train_images, images_and_labels[0][:100])
+    assert np.array_equal(dataset.test_labels, images_and_labels[1][100:])
 
 
-def test_an_untouched_entry_is_intact(warm_cache, batches_dir):
-    assert load_dataset("cifar10", str(batches_dir)).is_intact()
+def test_a_cached_data_set_has_the_sizes_and_names_of_its_specification(
+    entry: Path, batches_dir: Path
+) -> None:
+    dataset = CACHED.load(str(batches_dir))
+
+    assert (dataset.image_shape, dataset.class_names) == (SMALL.image_shape, SMALL.class_names)
+    assert (dataset.pixels, dataset.num_classes) == (192, 10)
 
 
-@pytest.mark.parametrize("position", [4096, 4096 + 3072 * 50_000, -1])
-def test_one_changed_byte_is_found(own_entry, batches_dir, position):
-    flip_byte(own_entry, position % own_entry.stat().st_size)
-
-    assert not load_dataset("cifar10", str(batches_dir)).is_intact()
+def test_a_first_load_leaves_one_entry_behind(cache: Path, entry: Path) -> None:
+    assert entries(cache) == [entry.name]
 
 
-def test_one_changed_byte_is_repaired_by_building_anew(own_entry, batches_dir, images_and_labels):
-    flip_byte(own_entry, 5_000)
-    rebuild_dataset("cifar10", str(batches_dir))
-
-    repaired = load_dataset("cifar10", str(batches_dir))
-
-    assert repaired.is_intact() and np.array_equal(repaired.train_images[0], images_and_labels[0][0])
+def test_an_untouched_entry_is_intact(entry: Path, batches_dir: Path) -> None:
+    assert CACHED.load(str(batches_dir)).is_intact()
 
 
-def test_images_that_are_in_use_stay_as_they_are_while_the_entry_is_replaced(own_entry, batches_dir):
-    before = load_dataset("cifar10", str(batches_dir))
-    rebuild_dataset("cifar10", str(batches_dir))
+@pytest.mark.parametrize("position", [4096, 4096 + 192 * 100, -1])
+def test_one_changed_byte_is_found(entry: Path, batches_dir: Path, position: int) -> None:
+    flip_byte(entry, position)
+
+    assert not CACHED.load(str(batches_dir)).is_intact()
+
+
+def test_one_changed_byte_is_repaired_by_rebuilding(
+    entry: Path, batches_dir: Path, images_and_labels: ImagesAndLabels
+) -> None:
+    flip_byte(entry, 5_000)
+
+    SMALL.load(str(batches_dir), rebuild=True)
+
+    repaired = CACHED.load(str(batches_dir))
+    assert repaired.is_intact() and np.array_equal(repaired.train_images, images_and_labels[0][:100])
+
+
+def test_images_in_use_do_not_change_when_the_entry_is_replaced(entry: Path, batches_dir: Path) -> None:
+    before = CACHED.load(str(batches_dir))
+
+    SMALL.load(str(batches_dir), rebuild=True)
 
     assert before.is_intact()
 
 
-@pytest.mark.parametrize("size", [0, 100, 4096, 1_000_000])
-def test_an_entry_that_is_cut_short_is_not_read(own_entry, batches_dir, size, monkeypatch):
-    os.truncate(own_entry, size)
-    monkeypatch.setattr(load, "read_batches", lambda spec, source: (_ for _ in ()).throw(KeyError("read")))
+@pytest.mark.parametrize("size", [0, 100, 4096, 20_000])
+def test_an_entry_that_is_cut_short_is_not_read(entry: Path, batches_dir: Path, size: int) -> None:
+    os.truncate(entry, size)
 
-    with pytest.raises(KeyError, match="read"):
-        load_dataset("cifar10", str(batches_dir))
+    with pytest.raises(BatchesReadError):
+        CACHED.load(str(batches_dir))
 
 
 @pytest.mark.parametrize("header", [b"[]", b"null", b"{}", b"\xff\xfe", b'{"version": 1}'])
-def test_an_entry_with_an_odd_header_is_not_read(own_entry, batches_dir, header, monkeypatch):
-    with own_entry.open("r+b") as file:
-        file.write(header.ljust(4096))
-    monkeypatch.setattr(load, "read_batches", lambda spec, source: (_ for _ in ()).throw(KeyError("read")))
+def test_an_entry_with_a_damaged_header_is_not_read(entry: Path, batches_dir: Path, header: bytes) -> None:
+    entry.write_bytes(header.ljust(4096) + entry.read_bytes()[4096:])
 
-    with pytest.raises(KeyError, match="read"):
-        load_dataset("cifar10", str(batches_dir))
+    with pytest.raises(BatchesReadError):
+        CACHED.load(str(batches_dir))
 
 
-def test_an_entry_of_another_version_is_not_read(warm_cache, batches_dir, monkeypatch):
-    monkeypatch.setattr(cache_module, "CACHE_VERSION", cache_module.CACHE_VERSION + 1)
-    monkeypatch.setattr(load, "read_batches", lambda spec, source: (_ for _ in ()).throw(KeyError("read")))
-
-    with pytest.raises(KeyError, match="read"):
-        load_dataset("cifar10", str(batches_dir))
-
-
-def test_an_entry_of_an_older_version_is_replaced(own_entry, batches_dir, cache, monkeypatch):
+def test_an_entry_of_another_version_is_not_read(
+    entry: Path, batches_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(cache_module, "CACHE_VERSION", cache_module.CACHE_VERSION + 1)
 
-    load_dataset("cifar10", str(batches_dir))
-
-    assert entries(cache) == [own_entry.name] and b'"version": 2' in own_entry.read_bytes()[:4096]
-
-
-def test_images_are_read_anew_when_a_batch_file_has_changed(cache, own_batches, images_and_labels):
-    load_dataset("cifar10", str(own_batches))
-    content = bytearray((own_batches / "test_batch").read_bytes())
-    content[content.index(images_and_labels[0][50_000].tobytes())] ^= 1
-    (own_batches / "test_batch").unlink()
-    (own_batches / "test_batch").write_bytes(content)
-
-    changed = load_dataset("cifar10", str(own_batches))
-
-    assert changed.test_images[0, 0] == images_and_labels[0][50_000, 0] ^ 1
+    with pytest.raises(BatchesReadError):
+        CACHED.load(str(batches_dir))
 
 
-def test_a_changed_source_replaces_its_entry(cache, own_batches):
-    load_dataset("cifar10", str(own_batches))
-    content = (own_batches / "batches.meta").read_bytes()
-    (own_batches / "batches.meta").unlink()  # a link to what other tests read
-    (own_batches / "batches.meta").write_bytes(content)
+def test_an_entry_of_an_older_version_is_replaced(
+    entry: Path, batches_dir: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache_module, "CACHE_VERSION", cache_module.CACHE_VERSION + 1)
 
-    load_dataset("cifar10", str(own_batches))
+    SMALL.load(str(batches_dir))
 
-    assert len(entries(cache)) == 1
+    assert entries(cache) == [entry.name] and b'"version": 2' in entry.read_bytes()[:4096]
 
 
-def test_a_crash_while_the_entry_is_put_in_place_leaves_no_entry(cache, batches_dir, monkeypatch):
-    class Crash(BaseException):
+def test_images_are_read_again_when_a_batch_file_has_changed(
+    entry: Path, batches_dir: Path, batches: Path, images_and_labels: ImagesAndLabels
+) -> None:
+    content = (batches / "test_batch").read_bytes()
+    flip_byte(batches / "test_batch", content.index(images_and_labels[0][100].tobytes()))
+
+    changed = SMALL.load(str(batches_dir))
+
+    assert changed.test_images[0, 0] == images_and_labels[0][100, 0] ^ 1
+
+
+def test_a_changed_source_replaces_its_entry(
+    entry: Path, batches_dir: Path, batches: Path, cache: Path
+) -> None:
+    os.utime(batches / "batches.meta", (1, 1))
+
+    SMALL.load(str(batches_dir))
+
+    assert entries(cache) == [entry.name]
+
+
+def test_a_crash_while_the_entry_is_renamed_leaves_no_entry(
+    cache: Path, batches_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class CrashError(BaseException):
         pass
 
-    def crash(self, target):
-        raise Crash
+    def crash(*_: object) -> None:
+        raise CrashError
 
     monkeypatch.setattr(Path, "replace", crash)
-    with pytest.raises(Crash):
-        load_dataset("cifar10", str(batches_dir))
+    with pytest.raises(CrashError):
+        SMALL.load(str(batches_dir))
 
     assert entries(cache) == []
 
 
-def test_what_a_killed_process_left_behind_is_removed(cache, batches_dir):
+def test_a_killed_process_leaves_no_entry_and_its_temporary_file_is_removed(
+    cache: Path, batches_dir: Path
+) -> None:
+    prepare(batches_dir, "killed").communicate()
+    left = entries(cache)
+
+    SMALL.load(str(batches_dir))
+
+    assert [name.endswith(".part") for name in left] == [True]
+    assert [name.endswith(".arrays") for name in entries(cache)] == [True]
+
+
+def test_the_oldest_entries_are_removed(cache: Path, batches_dir: Path) -> None:
     cache.mkdir()
-    (cache / "cifar10-0000.arrays.1234.part").write_bytes(b"half")
-
-    load_dataset("cifar10", str(batches_dir))
-
-    assert [name for name in entries(cache) if name.endswith(".part")] == []
-
-
-def test_the_cache_keeps_few_entries(cache, own_entry, own_batches):
     for age in range(cache_module.MAX_ENTRIES):
-        old = cache / f"cifar10-{age}.arrays"
+        old = cache / f"small-{age}.arrays"
         old.touch()
         os.utime(old, (age, age))
 
-    load_dataset("cifar10", str(own_batches))
+    SMALL.load(str(batches_dir))
 
-    assert len(entries(cache)) == cache_module.MAX_ENTRIES and own_entry.exists()
+    assert len(entries(cache)) == cache_module.MAX_ENTRIES
+    assert "small-0.arrays" not in entries(cache) and "small-1.arrays" in entries(cache)
 
 
-def test_a_cache_folder_that_cannot_be_made_is_done_without(tmp_path, batches_dir, monkeypatch, caplog):
+@pytest.fixture
+def no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache folder that cannot be created."""
     (tmp_path / "file").touch()
     monkeypatch.setenv("SWATH_CACHE_DIR", str(tmp_path / "file" / "cache"))
 
-    dataset = load_dataset("cifar10", str(batches_dir))
+
+@pytest.mark.usefixtures("no_cache")
+def test_loading_works_without_a_cache_folder(batches_dir: Path, caplog: pytest.LogCaptureFixture) -> None:
+    dataset = SMALL.load(str(batches_dir))
 
     assert dataset.is_intact() and "working without a cache" in caplog.text
 
 
-def test_images_without_a_cache_are_read_only_too(tmp_path, batches_dir, monkeypatch):
-    (tmp_path / "file").touch()
-    monkeypatch.setenv("SWATH_CACHE_DIR", str(tmp_path / "file" / "cache"))
-
-    dataset = load_dataset("cifar10", str(batches_dir))
+@pytest.mark.usefixtures("no_cache")
+def test_images_are_read_only_without_a_cache_too(batches_dir: Path) -> None:
+    dataset = SMALL.load(str(batches_dir))
 
     assert not any(array.flags.writeable for array in (dataset.train_images, dataset.test_labels))
 
 
-def test_a_disk_that_fills_up_is_done_without(cache, batches_dir):
-    command = [sys.executable, "-c", PREPARE, str(batches_dir), "1000000"]
+def test_loading_works_when_the_disk_of_the_cache_is_full(cache: Path, batches_dir: Path) -> None:
+    output, errors = prepare(batches_dir, "disk full").communicate()
 
-    result = subprocess.run(command, capture_output=True, text=True)
-
-    assert (result.stdout.endswith("True\n"), "without a cache" in result.stderr, entries(cache)) == (
-        True,
-        True,
-        [],
-    )
+    assert output.endswith("True\n") and "without a cache" in errors
+    assert entries(cache) == []
 
 
-def test_two_processes_that_start_together_build_one_entry(cache, batches_dir):
-    command = [sys.executable, "-c", PREPARE, str(batches_dir)]
-    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+def test_two_processes_that_start_together_build_one_entry(cache: Path, batches_dir: Path) -> None:
+    processes = [prepare(batches_dir) for _ in range(2)]
 
-    said = [line for process in processes for line in process.communicate()[0].splitlines()]
+    printed = [line for process in processes for line in process.communicate()[0].splitlines()]
 
-    assert (said.count("reads"), len(set(said)), len(entries(cache))) == (1, 2, 1)
+    assert (printed.count("reads"), len(set(printed)), len(entries(cache))) == (1, 2, 1)
 
 
-def test_an_entry_built_while_waiting_for_the_lock_is_used(warm_cache, batches_dir, no_reading, monkeypatch):
+def test_an_entry_written_while_waiting_for_the_lock_is_used(
+    entry: Path, batches_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     read = cache_module.Entry.read
-    answers = iter([lambda entry: None, read])  # nothing there before the lock is held, all there after
+    answers = iter([lambda _: None, read])  # nothing there before the lock is held, the entry after
     monkeypatch.setattr(cache_module.Entry, "read", lambda entry: next(answers)(entry))
 
-    assert load_dataset("cifar10", str(batches_dir)).train_images.shape == (50_000, 3072)
+    assert CACHED.load(str(batches_dir)).train_images.shape == (100, 192)
