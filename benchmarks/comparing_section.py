@@ -8,8 +8,8 @@ from benchmarks.table import Found, spread, table
 HEAD = """\
 ## Comparing
 
-A store of 50 sweeps and 2,000 runs of 200 steps, made by swath. Whole processes, taking turns; beside them,
-how long a process takes that only imports MLflow.
+A store of 50 sweeps and 2,000 runs of 200 steps, made by swath. Whole processes, taking turns, and for
+comparison a process that only imports MLflow.
 """
 
 
@@ -36,7 +36,7 @@ def comparing_section(comparing: Found) -> str:
             "",
             f"{len(commands[LIST])} repeats. A ranking {tensorflow} TensorFlow.",
             "",
-            f"The curves of 72 runs of 1,000 steps, in a process that is up: {median[CURVES]:.2f} s with "
+            f"The curves of 72 runs of 1,000 steps, in a running process: {median[CURVES]:.2f} s with "
             f"`{CURVES}`; {HISTORIES}, takes {median[HISTORIES] / median[CURVES]:.0f} times as long "
             "(target 10).",
             "",

@@ -25,10 +25,10 @@ GRID = """\
 
 The sweep `grid`: six batch sizes, six learning rates, 500 and 1,500 steps, CIFAR-10 with 5,000 images held
 back; 72,000 steps, 144,000 per-step values. Whole processes, from the shell back to the shell. 2 to 4 and 6
-keep every step's accuracy and loss and the weights in MLflow's SQLite store; 1 and 5 track nothing.
+store every step's accuracy and loss and the weights in MLflow's SQLite store; 1 and 5 track nothing.
 1 to 3 were trained for three configurations (batches of 16, 100 and 150) and scaled up: 1 by the number of
-processes, 2 and 3 by the number of steps, from runs of {sample_steps} steps less runs of one; what they need
-for starting, for Hydra and for evaluations is counted for three runs only, which favours them. The scripts:
+processes, 2 and 3 by the number of steps, from runs of {sample_steps} steps minus runs of one step. Their
+start, Hydra and evaluations are counted for three runs only, which favours them. Scripts:
 [contenders/](../benchmarks/contenders).
 
 ![Seconds of each contender](contenders.png)
@@ -37,9 +37,9 @@ for starting, for Hydra and for evaluations is counted for three runs only, whic
 WHERE = """\
 ## Where the time of `grid` goes
 
-Seconds of wall time of each part, summed over the threads and processes it runs in. Parts run beside each
-other, two groups train at a time, and whoever waits for a core is still counted, so the sum is more than the
-whole. The first column is the first sweep on a machine, which probes the widths.
+Wall time of each part in seconds, summed over the threads and processes it runs in. Parts run at the same
+time, two groups train at a time, and time spent waiting for a core counts, so the sum exceeds the total. The
+first column is the first sweep on a machine, which probes the widths.
 """
 
 
@@ -66,10 +66,10 @@ def grid_section(grid: Found) -> str:
             "",
             f"{len(seconds[FUSED])} repeats. The tracked sweep takes {median[FUSED] / median[UNTRACKED]:.2f} "
             "times as long as the untracked one (target 1.5).",
-            f"Most resident memory of swath: {peak['process'] / 1e9:.2f} GB the process, "
+            f"Peak resident memory of swath: {peak['process'] / 1e9:.2f} GB for the process, "
             f"{peak['family'] / 1e9:.2f} GB with the tracking process (target 2).",
             "",
-            "24 configurations of 1,000 steps in an empty folder, the store made first: "
+            "24 configurations of 1,000 steps in an empty folder, creation of the store included: "
             f"{median[FUSED_24]:.1f} s; the tutorial's script takes {small:.1f} times as long (target 20).",
             "",
         ]
@@ -83,8 +83,8 @@ def where_section(where: Found) -> str:
         for part, text in PARTS.items()
     ]
     share = where["probing"].get("probing", 0.0) / where["probing"]["whole"]
-    probing = f"Probing took {share:.1%} of the first sweep (target: at most 5 %)."
-    return "\n".join([WHERE, table(("", "probing first (s)", "later (s)"), rows), "", probing, ""])
+    probing = f"Probing took {share:.1%} of the first sweep (target: at most 5%)."
+    return "\n".join([WHERE, table(("", "with probing (s)", "later (s)"), rows), "", probing, ""])
 
 
 def processes_section(processes: Found) -> str:
@@ -113,16 +113,16 @@ def processes_section(processes: Found) -> str:
 batch_size 100, learning_rate 0.005, 1,000 steps, all 50,000 CIFAR-10 images, evaluated on the 10,000 test
 images; {len(wall[EMPTY])} repeats. The tutorial's way is a TensorFlow 1 graph that is fed one NumPy batch per
 step ([contenders/tutorial.py](../benchmarks/contenders/tutorial.py)); it reads the pickles and tracks
-nothing. swath finds its cache of the images, stores 2,000 metric values and seven artifacts in MLflow, and
-in the empty folder makes the store first.
+nothing. swath uses its cache of the images, stores 2,000 metric values and seven artifacts in MLflow, and
+in the empty folder creates the store first.
 """
-    peak = "Peak resident memory; swath's child is the tracking process, and what the two share, such as\n"
+    peak = "Peak resident memory. swath's child is the tracking process; memory that the two share, such as\n"
     return "\n".join(
         [
             text,
             table(("", "median (s)", "spread (s)", "of the tutorial's", "target"), rows),
             "",
-            peak + "Python itself, is counted twice:",
+            peak + "Python itself, counts twice:",
             "",
             table(("", "the process", "with its children", "target"), memory),
             "",
@@ -148,8 +148,8 @@ def checkpoints_section(checkpoints: Found) -> str:
             "",
             table(("checkpoints", "median (s)", "spread (s)"), rows),
             "",
-            f"{len(checkpoints['none'])} repeats. With one every second, thirty times as often as by default",
-            f"(30 s), the sweep took {ratio:.2f} of the time that it took without (target: 1.02).",
+            f"{len(checkpoints['none'])} repeats. With one every second, 30 times as often as by default",
+            f"(every 30 s), the sweep took {ratio:.2f} of the time without checkpoints (target: 1.02).",
             "",
         ]
     )

@@ -16,7 +16,7 @@ HEAD = """\
 # Benchmarks
 
 Written by `make benchmark`. All sides of a comparison are measured in one command, taking turns; the figures
-are medians. Machines differ and are noisy, so the ratios matter, not the seconds.
+are medians. Machines differ and are noisy: compare the ratios, not the seconds.
 """
 
 

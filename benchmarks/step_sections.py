@@ -23,8 +23,8 @@ SCALING = """\
 
 ![Time per configuration](scaling.png)
 
-Milliseconds of one step by the number of lanes in one program, on one core, beside what they would take one
-by one; steady state, compiled before.
+Milliseconds of one step by the number of lanes in one program, on one core, and how many times as long the
+same lanes take one by one; steady state, after compilation.
 """
 
 
@@ -47,7 +47,7 @@ def lanes_section(lanes: Found) -> str:
 def compiling_section(compiling: Found) -> str:
     """What tracing and compiling cost."""
     rows = [(name, f"{statistics.median(times):.0f}") for name, times in compiling.items()]
-    note = "Compiling, apart from the steady state above: a call for one step of 100 images, in milliseconds."
+    note = "Compilation, not included above: a call for one step of 100 images, in milliseconds."
     return "\n".join([note, "", table(("", "ms"), rows), ""])
 
 
@@ -65,20 +65,20 @@ def counts_section(counts: Found) -> str:
         for count, entry in counts.items()
     ]
     headings = ("configurations", "s", "s each", "process (GB)", "with tracking (GB)", "stored, each (kB)")
-    note = "Whole processes in empty folders: batches of 100, 100 steps, 100 learning rates a seed; once."
+    note = "Whole processes in empty folders, once: batches of 100, 100 steps, 100 learning rates a seed."
     return "\n".join([note, "", table(headings, rows), ""])
 
 
 def jobs_section(jobs: Found) -> str:
-    """What a job costs besides its training."""
+    """The cost of a job besides its training."""
     targets = {COMPOSE: "5", FILES: "20"}
     rows = [
         (name, f"{ms:.1f}", f"{ms / jobs[BASIC_JOB]:.2f}", targets.get(name, "")) for name, ms in jobs.items()
     ]
     note = """\
-What a job costs besides its training: 1,000 jobs whose task does nothing, on one core. The targets were set
-on a machine on which Hydra's own way takes 100 ms a job. The folder and files of a job are made by Hydra's
-`run_job` while jobs are trained; most of that time it copies its config and writes it as YAML."""
+The cost of a job besides its training: 1,000 jobs whose task does nothing, on one core. The targets were set
+on a machine on which Hydra's own way takes 100 ms a job. Hydra's `run_job` makes the folder and files of a
+job during the training; most of its time is spent on copying the config and writing it as YAML."""
     return "\n".join(
         ["## Jobs", "", note, "", table(("", "ms a job", "of Hydra's", "target (ms)"), rows), ""]
     )
@@ -98,7 +98,7 @@ def steps_section(steps: Found) -> str:
 ## One training step
 
 Batches of {BATCH_SIZE} images, {STEPS} steps a measurement (fewer of {WIDE} lanes); {len(steps[STEP])}
-repeats. The limit is a loop of the same kind with the two matrix products and its gather in it, and nothing
-else: no mean image, bias, softmax, loss, accuracy or metrics.
+repeats. The limit is a loop of the same kind that contains only the two matrix products and the
+gather: no mean image, bias, softmax, loss, accuracy or metrics.
 """
     return "\n".join([text, table(("", "median (ms)", "step / this", "target"), rows), ""])

@@ -2,9 +2,11 @@
 
 import re
 import shlex
+import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 from swath.cli.compare import parser
 from swath.cli.reproduce import parser as reproduce_parser
@@ -81,3 +83,44 @@ def test_lock_files_carry_hashes_and_no_address() -> None:
         pins = re.findall(r"^[a-z0-9].*$", text, flags=re.MULTILINE | re.IGNORECASE)
         assert all("==" in pin and pin.endswith("\\") for pin in pins)
         assert text.count("--hash=sha256:") >= len(pins)
+
+
+def test_every_law_in_contributing_is_a_hypothesis_property() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    (laws,) = re.findall(r"^## Laws\n(.*?)^## ", text, flags=re.MULTILINE | re.DOTALL)
+    files = re.findall(r"`(tests/[^`]+)`", laws)
+    assert files
+    assert [file for file in files if "@given" not in (ROOT / file).read_text(encoding="utf-8")] == []
+
+
+def test_glossary_defines_each_term_once_in_alphabetical_order() -> None:
+    text = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    terms = re.findall(r"^\*\*([^*]+)\*\*: ", text, flags=re.MULTILINE)
+    keys = [term.lower().replace("-", " ") for term in terms]
+    assert len(keys) > 50
+    assert keys == sorted(set(keys))
+
+
+def test_architecture_describes_every_room() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    described = re.findall(r"^\| `(\w+)` \|", text, flags=re.MULTILINE)
+    rooms = [path.parent.name for path in (ROOT / "src" / "swath").glob("*/__init__.py")]
+    assert sorted(described) == sorted(rooms)
+
+
+def test_citation_has_the_version_and_licence_of_the_package() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert (citation["version"], citation["license"]) == (project["version"], project["license"])
+    assert citation["authors"] == project["authors"]
+
+
+def test_package_metadata_names_every_supported_python() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    versions = re.findall(r"Python :: (3\.\d+)", " ".join(project["classifiers"]))
+    assert project["requires-python"] == f">={versions[0]},<3.{int(versions[-1][2:]) + 1}"
+
+
+@pytest.mark.parametrize("form", sorted((ROOT / ".github").rglob("*.yml")), ids=lambda path: path.name)
+def test_github_files_are_yaml_mappings(form: Path) -> None:
+    assert isinstance(yaml.safe_load(form.read_text(encoding="utf-8")), dict)

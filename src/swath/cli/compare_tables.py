@@ -207,7 +207,8 @@ def ranking_frame(
     frame = frame_of([*(entry.run for entry in judged), *unranked])
     nothing = [None] * len(unranked)
     nan = float("nan")
-    frame.insert(0, "rank", pd.array([*(entry.place for entry in judged), *nothing], dtype="Int64"))
+    places = [*(entry.place for entry in judged), *nothing]
+    frame.insert(0, "rank", pd.Series(places, index=frame.index, dtype="Int64"))
     intervals = [entry.interval or (nan, nan) for entry in judged] + [(nan, nan)] * len(unranked)
     frame["interval_low"] = [low for low, _ in intervals]
     frame["interval_high"] = [high for _, high in intervals]

@@ -4,6 +4,7 @@ import argparse
 import shlex
 import sys
 import uuid
+from typing import Never
 
 from tqdm import tqdm
 
@@ -83,7 +84,7 @@ def _trained(
 class _Counting:
     """Moves a bar by the steps that are trained."""
 
-    def __init__(self, bar: "tqdm[None]") -> None:
+    def __init__(self, bar: "tqdm[Never]") -> None:
         self._bar = bar
 
     def __call__(self, event: Event) -> None:

@@ -12,10 +12,10 @@ import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
 from mlflow.protos.databricks_pb2 import BAD_REQUEST
-from mlflow.pyfunc import PythonModel
+from mlflow.pyfunc import PythonModel  # type: ignore[attr-defined]
 
 
-class ImageClassifier(PythonModel):  # type: ignore[misc]
+class ImageClassifier(PythonModel):
     """Classifies images with the `logits` function of a predictor file."""
 
     # MLflow warns each time about type hints that it cannot check, and it knows none for arrays.

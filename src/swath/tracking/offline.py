@@ -267,7 +267,8 @@ def _sync_run(
     tags = {name: value for name, value in run.tags.items() if name != schema.SERVER_RUN_ID}
     client.log_batch(target, params=params, tags=run_tags(tags))
     inputs = offline.get_run(run.run_id).inputs
-    if inputs.dataset_inputs and not present.inputs.dataset_inputs:
+    known = present.inputs
+    if inputs and inputs.dataset_inputs and not (known and known.dataset_inputs):
         client.log_inputs(target, inputs.dataset_inputs)
     metrics = list(_metrics(reader, run, last_steps(present)))
     for first in range(0, len(metrics), LARGEST_BATCH):
