@@ -10,14 +10,14 @@ from mlflow.tracking import MlflowClient
 from support.command import swath
 
 WRONG = {
-    "typo": (["max_stepz=10"], ["swath: max_stepz=10: there is no field max_stepz; did you mean max_steps?"]),
+    "typo": (["max_stepz=10"], ["swath: max_stepz=10: unknown field max_stepz; did you mean max_steps?"]),
     "several": (
         ["-m", "batch_size=0,50", "learning_rate=-1", "sed=1"],
         [
             "swath: batch_size=0: expected a whole number of images from 1 to the training images less "
             "data.validation_size",
             "swath: learning_rate=-1: expected a number above 0 that float32 can hold",
-            "swath: sed=1: there is no field sed; did you mean seed?",
+            "swath: sed=1: unknown field sed; did you mean seed?",
         ],
     ),
     "last job": (
