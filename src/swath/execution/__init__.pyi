@@ -20,4 +20,3 @@ from .tasks import GroupEvent as GroupEvent
 from .tasks import GroupStopped as GroupStopped
 from .tasks import GroupTask as GroupTask
 from .tasks import SegmentTrained as SegmentTrained
-from .trial_run import runtime_tags as runtime_tags

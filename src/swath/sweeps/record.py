@@ -7,9 +7,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from swath.config import TrainConfig, computed_values, readable_name, varying
-from swath.execution import RunResult, SweepInfo, rank_results, runtime_tags
+from swath.execution import RunResult, SweepInfo, rank_results
 from swath.sweeps.manifest import Manifest
-from swath.tracking import STILL_RUNNING, Status, SweepDescription, SweepSummary, schema, view_state
+from swath.tracking import (
+    STILL_RUNNING,
+    Status,
+    SweepDescription,
+    SweepSummary,
+    runtime_tags,
+    schema,
+    view_state,
+)
 
 MOST_VALUES = 40
 """Values of a field that a description spells out."""

@@ -8,11 +8,19 @@ from swath.analysis import LATEST, RunValues, ending, named_arrays
 from swath.config import computed_values, default_sweep_config
 from swath.datasets import Dataset, load_intact
 from swath.errors import SwathError
-from swath.execution import Observer, Runner, RunRequest, RunResult, SweepInfo, ThreadExecutor, runtime_tags
+from swath.execution import Observer, Runner, RunRequest, RunResult, SweepInfo, ThreadExecutor
 from swath.planning import LaneWidths, memory_for_groups, read_verified
 from swath.sweeps.originals import CannotReproduceError, Original
 from swath.system import available_bytes
-from swath.tracking import Curve, InMemoryRunLogger, Tracker, environment_tags, provenance_of, schema
+from swath.tracking import (
+    Curve,
+    InMemoryRunLogger,
+    Tracker,
+    environment_tags,
+    provenance_of,
+    runtime_tags,
+    schema,
+)
 
 
 class Repeater:

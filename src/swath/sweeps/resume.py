@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 from swath.config import SweepConfig, TrainConfig, computed_values, fingerprint, read_params
 from swath.datasets import Dataset
 from swath.errors import SwathError
-from swath.execution import Note, Observer, RunRequest, RunResult, SweepInfo, runtime_tags
+from swath.execution import Note, Observer, RunRequest, RunResult, SweepInfo
 from swath.sweeps.manifest import (
     Manifest,
     PriorRun,
@@ -23,7 +23,15 @@ from swath.sweeps.manifest import (
 )
 from swath.sweeps.record import sweep_description
 from swath.system import cache_folder
-from swath.tracking import CompletedRun, StoreInfo, Tracker, environment_tags, provenance_of, schema
+from swath.tracking import (
+    CompletedRun,
+    StoreInfo,
+    Tracker,
+    environment_tags,
+    provenance_of,
+    runtime_tags,
+    schema,
+)
 from swath.training import checkpoints_folder, lane_key
 
 LEFT_OUT = "left out by resume=failed: it has not failed"
