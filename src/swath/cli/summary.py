@@ -56,7 +56,7 @@ def print_sweep(
     _print_failures([result for result in results if result.status != "FINISHED"], sweep_info, console)
     left = asked_for - len(results)
     not_begun = f"; {left} were not begun" if left else ""
-    steps = sum(result.config.max_steps for result in finished if not result.before)
+    steps = sum(result.config.max_steps for result in finished if not result.reused)
     print_line(
         console,
         f"{len(finished)} of {asked_for} configurations finished in {wall_s:.1f} s, {steps / wall_s:,.0f} "

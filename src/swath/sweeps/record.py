@@ -73,7 +73,7 @@ def sweep_summary(
     counts = Counter(result.status for result in results)
     ranking = rank_results(finished)
     best = finished[ranking.order[0]] if finished else None
-    steps_per_s = sum(result.config.max_steps for result in finished if not result.before) / wall_s
+    steps_per_s = sum(result.config.max_steps for result in finished if not result.reused) / wall_s
     status: Status = "KILLED" if interrupted else "FINISHED" if finished else "FAILED"
     said = f"{len(finished)} of {asked_for} finished in {wall_s:.1f} s, {steps_per_s:,.0f} steps/s."
     lines = [said]
