@@ -7,7 +7,7 @@ The weights stay 0, and 0 times anything takes as long as any other product.
 from collections.abc import Callable
 from typing import Any
 
-from swath.models import Tensor, make_model, tf
+from swath.models import MODELS, Tensor, tf
 from swath.planning import STEPS_IN_FLIGHT
 from swath.training import DeviceData
 from swath.training.loop import batch_indices
@@ -36,7 +36,7 @@ def compile_limit(data: DeviceData, draw: Draw, lanes: int = 1) -> Callable[[Ten
     As many columns as swath has for so many lanes: 10 classes each, padded.
     """
     pixels = int(data.train.images.shape[1])
-    model = make_model("softmax_regression", pixels, 10)
+    model = MODELS["softmax_regression"].make(pixels, 10)
     columns = int(model.stack([model.init(0)] * lanes)["weights"].shape[1])
 
     def run_steps(steps: Tensor) -> Tensor:

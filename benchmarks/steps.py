@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from benchmarks.limit import compile_limit, drawn_indices, prepared_indices
 from swath.datasets import load_dataset
-from swath.models import make_model, tf
+from swath.models import MODELS, tf
 from swath.training import (
     PARAMETERS,
     DeviceData,
@@ -104,7 +104,7 @@ def _take_turns(sides: Sides, steps: dict[str, int], repeats: int) -> dict[str, 
 
 def _compiled(data: DeviceData) -> Program:
     """Softmax regression and gradient descent, compiled for ten classes."""
-    model = make_model("softmax_regression", int(data.train.images.shape[1]), 10)
+    model = MODELS["softmax_regression"].make(int(data.train.images.shape[1]), 10)
     return compile_program(data, model, GradientDescent())
 
 

@@ -115,14 +115,14 @@ def _wrap_training(clock: Clock) -> None:
     clock.wrap(launcher.JobConfigs, "config", "composing")
     clock.wrap(launcher, "run_job", "Hydra's files")
     clock.wrap(launcher._Waiting, "__call__", "waiting for jobs", less="Hydra's files")
-    settle = swath.tracking.tracker.MlflowRunLogger.settle
+    flush = swath.tracking.tracker.MlflowRunLogger.flush
 
     def flushed(run: Any) -> Any:
-        run_id, seconds = settle(run)
+        run_id, seconds = flush(run)
         clock.add("tracking", seconds)
         return run_id, seconds
 
-    swath.tracking.tracker.MlflowRunLogger.settle = flushed  # type: ignore[method-assign]
+    swath.tracking.tracker.MlflowRunLogger.flush = flushed  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

@@ -202,7 +202,7 @@ def test_config_file_is_compared_with_a_run(folder: Path, run_ids: list[str], tm
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("_target_: os.system\n", "config.yaml: _target_: no field of swath's"),
+        ("_target_: os.system\n", "config.yaml: _target_: unknown field"),
         ("seed: ${oc.env:SECRET}\n", "config.yaml: seed=${oc.env:SECRET}: expected a value, not a reference"),
         ("seed: !!python/object/apply:os.system ['touch pwned']\n", "config.yaml is no configuration"),
         ("- seed\n", "config.yaml is no configuration: expected FIELD: VALUE lines"),

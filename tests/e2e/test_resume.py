@@ -63,11 +63,11 @@ def test_extended_sweep_trains_only_what_is_new(extended: tuple[Path, Path, list
 def test_longer_run_goes_on_behind_the_shorter_one(tmp_path: Path) -> None:
     patch = """
 import swath.training.loop as train
-advance = train.GroupTraining.advance
+advance = train.LaneTraining.advance
 def counted(self, span):
     print("trained", span.first, span.end)
     return advance(self, span)
-train.GroupTraining.advance = counted
+train.LaneTraining.advance = counted
 """
     words = (*DIGITS, "batch_size=50", "learning_rate=1e-6")
     assert swath(tmp_path, *words, "max_steps=100").returncode == 0
@@ -168,12 +168,12 @@ def test_fault_that_passes_is_tried_again(tmp_path: Path) -> None:
 
 IN_TRAINING = """
 import swath.training.loop as train
-advance = train.GroupTraining.advance
+advance = train.LaneTraining.advance
 def faulty(self, span):
     if span.first:
         raise ValueError("a fault of the program")
     return advance(self, span)
-train.GroupTraining.advance = faulty
+train.LaneTraining.advance = faulty
 """
 
 

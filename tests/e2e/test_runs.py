@@ -12,7 +12,7 @@ from support.command import CONFIGURATIONS, swath
 
 from swath.config import FIELDS
 
-COMPUTED = {name for name, doc in FIELDS.items() if doc.role == "computed"}
+COMPUTED = {name for name, doc in FIELDS.items() if doc.scope == "identity"}
 ARTIFACTS = [
     "config.yaml",
     "confusion.json",

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from support.small import small_dataset
 from swath.config import TrainConfig
-from swath.models import Model, make_model
+from swath.models import MODELS, Model
 from swath.planning import plan_groups, plan_segments
 from swath.training import (
     PARAMETERS,
@@ -53,7 +53,7 @@ def resident(preprocessing: str = "mean_image", train_images: int = 300) -> Devi
 
 def softmax_of(data: DeviceData) -> Model:
     """Softmax regression for the images of a data set with ten classes."""
-    return make_model("softmax_regression", int(data.train.images.shape[1]), 10)
+    return MODELS["softmax_regression"].make(int(data.train.images.shape[1]), 10)
 
 
 @cache

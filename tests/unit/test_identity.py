@@ -34,8 +34,40 @@ def later(config: TrainConfig, momentum: float) -> LaterConfig:
     return LaterConfig(**{name: getattr(config, name) for name in vars(config)}, momentum=momentum)
 
 
-def test_fingerprint_is_what_it_was_when_runs_were_stored_with_it() -> None:
-    assert fingerprint(run_config()) == "98d14a25a8f2db26"
+STORED: list[tuple[tuple[str, int], dict[str, Any], str, str]] = [
+    (("cifar10", 0), {}, "12e82f131834997a", "7bb3338de2e1c66a"),
+    (("cifar10", 5000), {"learning_rate": 1e-6}, "e2cf735fcb93143c", "9583a0e3faef7bb6"),
+    (
+        ("digits", 300),
+        {"batch_size": 50, "learning_rate": 1e-7, "max_steps": 200},
+        "e74427aa0b7c57ac",
+        "a816bf51d6660c50",
+    ),
+    (("digits", 0), {"seed": 2**63 - 1, "preprocessing": "none"}, "6d38fe6b16cc16e5", "75683d406b7576c4"),
+    (
+        ("cifar10", 1),
+        {"learning_rate": 3e38, "evaluate_every_steps": 7},
+        "72c1cbadd3f9fc09",
+        "581109a9e5d8901c",
+    ),
+    (
+        ("digits", 0),
+        {"preprocessing": "standardize", "learning_rate": 1e-45, "max_steps": 1},
+        "79a5641e21ed916a",
+        "79a5641e21ed916a",
+    ),
+]
+"""Data set, changes to the article's run, fingerprint of the run and of its lane, as stored by 0.1.0."""
+
+
+@pytest.mark.parametrize(("data", "changes", "stored", "lane"), STORED)
+def test_fingerprints_are_those_that_stores_hold(
+    data: tuple[str, int], changes: dict[str, Any], stored: str, lane: str
+) -> None:
+    article: dict[str, Any] = {"batch_size": 100, "learning_rate": 0.005, "max_steps": 1000}
+    config = run_config(**{**article, **changes, "data": DataConfig(*data)})
+    assert fingerprint(config) == stored
+    assert lane_fingerprint(config) == lane
 
 
 @pytest.mark.parametrize(

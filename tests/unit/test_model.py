@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from swath.models import make_model, runtime, tf
+from swath.models import MODELS, runtime, tf
 from swath.models.softmax_regression import SoftmaxRegression
 from swath.training import GradientDescent
 from swath.training.device_data import normalize
@@ -91,4 +91,4 @@ def test_correct_predictions_are_counted_per_lane() -> None:
 
 
 def test_model_is_found_by_its_name() -> None:
-    assert make_model("softmax_regression", 4, 10).name == "softmax_regression"
+    assert MODELS["softmax_regression"].make(4, 10).name == "softmax_regression"

@@ -4,11 +4,9 @@ import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from swath.config import REPEATED_BY as REPEATED_BY
 from swath.errors import SwathError
 from swath.tracking import StoredRun, schema
-
-REPEATED_BY = (schema.SEED,)
-"""Fields that repeat a configuration rather than change it."""
 
 
 @dataclass(frozen=True)

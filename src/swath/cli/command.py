@@ -28,7 +28,7 @@ from swath.errors import ConfigError, SwathError
 from swath.execution import SINGLE, Note, RunRequest, RunResult, SweepInfo
 from swath.sweeps import Session, postprocess_sweep, start_postprocessing
 from swath.system import hide_passwords, real_uri
-from swath.tracking import TRACKING_VARIABLE
+from swath.tracking import TRACKING_VARIABLE, Tracker
 
 
 def sweep_task(session: "Session", every_steps: int) -> Callable[[DictConfig], float]:
@@ -75,13 +75,19 @@ POSTPROCESS_VARIABLE = "SWATH_POSTPROCESS"
 _FORMER_VARIABLE = "SWATH_AFTERWARDS"
 
 
-def run_command(words: Arguments, checked: CheckedCommand, password_overrides: tuple[str, ...]) -> int:
+def run_command(
+    words: Arguments,
+    checked: CheckedCommand,
+    password_overrides: tuple[str, ...],
+    tracker: Tracker | None = None,
+) -> int:
     """Train and track what a command asks for, and print what has come of it; returns the exit status.
 
     Args:
       words: the command.
       checked: what it asks for.
       password_overrides: overrides that keep a password out of Hydra's files.
+      tracker: keeps the runs; None for a store of MLflow.
 
     Raises:
       SwathError: a data set or the store cannot be used.
@@ -101,7 +107,7 @@ def run_command(words: Arguments, checked: CheckedCommand, password_overrides: t
     failure: Exception | None = None
     abandoned = False
     with _screen(checked, sweep_info, console) as screen:
-        session = Session(sweep_info, checked.configs, checked.sweep, screen)
+        session = Session(sweep_info, checked.configs, checked.sweep, screen, tracker)
         try:
             hand_to_hydra(words, password_overrides, sweep_task(session, checked.sweep.tracking.every_steps))
             if count := checked.sweep.lanes.verify:
@@ -153,7 +159,7 @@ def _follow_up(session: Session, checked: CheckedCommand, console: Console) -> N
     log_models = checked.sweep.tracking.log_models
     when = _postprocess(checked)
     parts = (["pictures"] if checked.multirun else []) + ([] if log_models == "none" else ["model"])
-    if when == "off" or not parts:
+    if when == "off" or not parts or not session.store.uri:
         return
     uri = real_uri(session.store.uri, os.environ.get(TRACKING_VARIABLE)) or session.store.uri
     if when == "background":

@@ -8,11 +8,14 @@ import signal
 import sys
 from collections.abc import Callable
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from swath import __version__
 from swath.errors import SwathError
 from swath.system import hide_passwords
+
+if TYPE_CHECKING:
+    from swath.tracking import Tracker
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Signals that end a command in the same orderly way: Ctrl-C, a scheduler, a lost terminal."""
@@ -36,17 +39,20 @@ class Interrupted(KeyboardInterrupt):
         super().__init__(signal.Signals(number).name)
 
 
-def swath() -> NoReturn:
+def swath(tracker: "Tracker | None" = None) -> NoReturn:
     """Run `swath`, and exit with its status.
 
     0: everything finished. 1: something failed. 2: a mistake in the command; nothing was started.
     130: interrupted.
+
+    Args:
+      tracker: keeps the runs; None for a store of MLflow.
     """
 
     def run(arguments: list[str]) -> int:
         from swath.cli.swath import run as run_swath
 
-        return run_swath(arguments)
+        return run_swath(arguments, tracker)
 
     _run("swath", run)
 

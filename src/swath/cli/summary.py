@@ -62,8 +62,8 @@ def print_sweep(
         f"{len(finished)} of {asked_for} configurations finished in {wall_s:.1f} s, {steps / wall_s:,.0f} "
         f"steps/s all in all{not_begun}; sweep {sweep_info.sweep}, id {sweep_info.sweep_id}",
     )
-    known = next((result.run_id for result in results if result.run_id is not None), None)
-    if known is not None:
+    known = next((result.run_id for result in results if result.run_id), None)
+    if known is not None and store.uri:
         best_first = [str(finished[index].run_id) for index in ranking.order] if finished else []
         pages = sweep_pages(store.experiment_id, sweep_info.sweep_id, best_first)
         for line in ui_hints(store.uri, pages, known):
@@ -77,7 +77,7 @@ def print_single(result: RunResult, store: StoreInfo, console: Console) -> None:
     """Print a single run's id, and how to see it."""
     if result.error is not None:
         print_line(console, f"{result.status}: {result.error}")
-    if result.run_id is None:
+    if not result.run_id:
         return
     print_line(console, f"Run {result.run_id}")
     pages = [("its page", run_page(store.experiment_id, result.run_id))]

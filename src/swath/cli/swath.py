@@ -6,14 +6,17 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from hydra._internal.utils import get_args_parser
 
-from swath.config import FIELDS, config_folder
+from swath.config import config_folder, help_lines
 from swath.errors import ConfigError
 from swath.system import hide_password, passwords_in
 from swath.tracking import TRACKING_VARIABLE
+
+if TYPE_CHECKING:
+    from swath.tracking import Tracker
 
 
 @dataclass(frozen=True)
@@ -101,27 +104,33 @@ def keep_password(uri: str | None) -> tuple[str, ...]:
 
 
 _HEAD = """\
-swath trains the softmax image classifier of a CIFAR-10 tutorial for one configuration or a grid of them,
-and tracks each as an MLflow run.
+Train a softmax image classifier for one configuration or a grid of them, many in one TensorFlow
+program, and track each as an MLflow run.
 
 Commands
-  swath                                            the tutorial's run
-  swath learning_rate=1e-6 max_steps=2000          one run with other values
-  swath -m batch_size=50,100 learning_rate=1e-7,1e-6   a grid: every combination
-  swath -cn NAME [FIELD=VALUE ...]                 a named sweep, with any field changed
-  swath --cfg job [FIELD=VALUE ...]                show the configuration and run nothing
-  swath --config-dir FOLDER -cn NAME               a config or sweep of your own
-  swath --hydra-help                               what Hydra adds
-  mlflow ui                                        compare the runs, in the folder where they were made
+  swath [FIELD=VALUE ...]                 train one configuration
+  swath -m FIELD=V1,V2 [FIELD=V1,V2 ...]  train a grid: every combination of the values
+  swath -cn NAME [FIELD=VALUE ...]        train a named sweep, with some fields changed
+  swath --config-dir FOLDER -cn NAME      train your own config or sweep
+  swath --cfg job [FIELD=VALUE ...]       print the configuration and exit
+  swath --version, swath --hydra-help     print the version, or the options that Hydra adds
+  swath-compare [SWEEP]                   rank the runs of a sweep
+  swath-reproduce RUN_ID                  train a run again and compare the results bit by bit
+  mlflow ui                               browse the runs, in the folder where they were made
+
+Examples
+  swath learning_rate=1e-6 max_steps=2000
+  swath -m batch_size=50,100 learning_rate=1e-7,1e-6
+  swath -cn grid resume=true
 """
 
 
 def help_text() -> str:
-    """Commands, fields with units and ranges, and the named sweeps with one line each."""
-    lines = [_HEAD, "Fields that decide the numbers"]
-    lines += _fields("identity")
-    lines += ["", "Fields that decide how a run is carried out"]
-    lines += _fields("sweep")
+    """Commands, fields with their allowed values, and the named sweeps with one line each."""
+    lines = [_HEAD, "Hyperparameters (can be swept)"]
+    lines += help_lines("identity")
+    lines += ["", "Settings (one value per command)"]
+    lines += help_lines("sweep")
     lines += ["", "Named sweeps"]
     sweeps = sorted(config_folder("sweeps").glob("*.yaml"))
     width = max((len(path.stem) for path in sweeps), default=0)
@@ -145,17 +154,12 @@ def question_of(name: str, user_folders: Sequence[Path]) -> str:
     return ""
 
 
-def _fields(scope: str) -> list[str]:
-    lines = []
-    for name, spec in FIELDS.items():
-        if spec.scope == scope:
-            lines.append(f"  {name:27} {spec.help}")
-            lines.append(f"  {'':27}   {spec.expected}")
-    return lines
+def run(arguments: list[str], tracker: "Tracker | None" = None) -> int:
+    """Run one command; returns its exit status.
 
-
-def run(arguments: list[str]) -> int:
-    """Carry out one command; returns its exit status.
+    Args:
+      arguments: arguments of the command.
+      tracker: keeps the runs; None for a store of MLflow.
 
     Raises:
       SwathError: what went wrong, in words for the person who typed it.
@@ -187,4 +191,4 @@ def run(arguments: list[str]) -> int:
 
         print_plan(checked)
         return 0
-    return run_command(words, checked, password_overrides)
+    return run_command(words, checked, password_overrides, tracker)

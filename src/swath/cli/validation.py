@@ -19,7 +19,7 @@ from swath.config import (
     SweepConfig,
     TrainConfig,
     compose_config,
-    config_folder,
+    config_groups,
     config_of,
     hydra_ready,
     literal_values,
@@ -32,10 +32,10 @@ from swath.config import (
 )
 from swath.errors import ConfigError
 
-GROUPS = ("data",)
-
-
 _NODES = tuple({name.split(".")[0]: None for name in FIELDS if "." in name})
+
+
+_LISTED = "; swath --help lists the fields"
 
 
 def override_mistakes(override: Override, group_options: dict[str, list[str]]) -> Iterator[str]:
@@ -55,16 +55,17 @@ def override_mistakes(override: Override, group_options: dict[str, list[str]]) -
     if override.is_hydra_override() or override.package is not None:
         return
     if override.is_delete():
-        yield f"{override.input_line}: a field cannot be left out; every one has a default"
-    elif key in _NODES and (key not in GROUPS or isinstance(override.value(), dict)):
+        yield f"{override.input_line}: fields cannot be deleted; each has a default"
+    elif key in _NODES and (key not in group_options or isinstance(override.value(), dict)):
         field = next(name for name in FIELDS if name.startswith(f"{key}."))
         yield f"{override.input_line}: set the fields of {key} one by one, for example {field}=..."
-    elif key in GROUPS:
+    elif key in group_options:
         yield from _group_mistakes(override, group_options[key])
     elif key not in FIELDS:
-        yield f"{override.input_line}: there is no field {key or 'without a name'}{_suggestion(key)}"
+        near = _suggestion(key, [*FIELDS, *group_options], _LISTED)
+        yield f"{override.input_line}: {f'unknown field {key}' if key else 'a field without a name'}{near}"
     elif override.is_add():
-        yield f"{override.input_line}: the field is there already; leave the + out"
+        yield f"{override.input_line}: the field exists; remove the leading +"
     elif key in FIELDS and isinstance(override.value(), Glob):
         yield f"{override.input_line}: expected {FIELDS[key].expected}"
     elif key in FIELDS:
@@ -101,11 +102,9 @@ def _group_mistakes(override: Override, options: list[str]) -> Iterator[str]:
             )
 
 
-def _suggestion(name: str, known: list[str] | None = None) -> str:
-    near = difflib.get_close_matches(name, known or [*FIELDS, *GROUPS], n=1)
-    if near:
-        return f"; did you mean {near[0]}?"
-    return "" if known else "; swath --help lists the fields"
+def _suggestion(name: str, known: list[str], otherwise: str = "") -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]}?" if near else otherwise
 
 
 MOST_MISTAKES = 20
@@ -159,7 +158,7 @@ def check_command(
     Raises:
       ConfigError: with every mistake that was found.
     """
-    options = {group: _group_options(group, user_folders) for group in GROUPS}
+    options = config_groups(user_folders)
     with hydra_ready():
         overrides = parse_overrides(texts)
         _raise_if(m for override in overrides for m in override_mistakes(override, options))
@@ -230,11 +229,6 @@ def _jobs(config_name: str, overrides: list[Override], hydra_lines: list[str]) -
             mistakes |= dict.fromkeys(error.mistakes)
     _raise_if(iter(mistakes))
     return configs
-
-
-def _group_options(group: str, user_folders: tuple[Path, ...]) -> list[str]:
-    folders = [folder / group for folder in (*user_folders, config_folder("conf"))]
-    return sorted({path.stem for folder in folders for path in folder.glob("*.yaml")})
 
 
 def _line(override: Override) -> str:

@@ -32,6 +32,22 @@ def config_folder(name: str) -> Path:
     return bundled if bundled.is_dir() else BUNDLED.parents[3] / name
 
 
+def config_groups(user_folders: Sequence[Path] = ()) -> dict[str, list[str]]:
+    """The names of the configs of each config group, which is a folder of `conf/`; Hydra's own are left out.
+
+    Args:
+      user_folders: further folders that may hold configs of these groups.
+    """
+    conf = config_folder("conf")
+    groups = sorted(path.name for path in conf.iterdir() if path.is_dir() and path.name != "hydra")
+    return {
+        group: sorted(
+            {path.stem for folder in (*user_folders, conf) for path in (folder / group).glob("*.yaml")}
+        )
+        for group in groups
+    }
+
+
 def compose_config(config_name: str, lines: list[str]) -> DictConfig:
     """The config that Hydra makes of a primary config and overrides, with the part that is Hydra's own.
 

@@ -19,6 +19,9 @@ class Constraint(Protocol):
     def expected(self, kind: type, unit: str) -> str:
         """The allowed values as a phrase: "a whole number of steps from 1 up"."""
 
+    def brief(self) -> str:
+        """The allowed values in a few characters: "1 or more"; empty where there is nothing to add."""
+
 
 def as_float32(value: float) -> float:
     """The nearest float32 of `value`, as a Python float; infinite where float32 cannot hold it."""
@@ -74,6 +77,12 @@ class Range:
         words += ["that float32 can hold"] if self.float32 else []
         return " ".join(words)
 
+    def brief(self) -> str:
+        """For example "1 or more"."""
+        if self.above is not None:
+            return f"above {self.above:g}"
+        return f"{self.least} or more" if self.most is None else f"{self.least} to {self.most}"
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -100,6 +109,10 @@ class Choice:
     def expected(self, kind: type, unit: str) -> str:
         """For example "one of best, all, none"."""
         return f"one of {', '.join((*self.words, *self.aliases))}"
+
+    def brief(self) -> str:
+        """For example "best, all, none"."""
+        return ", ".join((*self.words, *self.aliases))
 
 
 @dataclass(frozen=True)
@@ -131,6 +144,10 @@ class Text:
             return self.what
         return f"{self.what} that begins with {', '.join(f'{scheme}://' for scheme in self.schemes)}"
 
+    def brief(self) -> str:
+        """Nothing: the help sentence names the text."""
+        return ""
+
 
 @dataclass(frozen=True)
 class Flag:
@@ -147,3 +164,7 @@ class Flag:
     def expected(self, kind: type, unit: str) -> str:
         """The two words."""
         return "true or false"
+
+    def brief(self) -> str:
+        """The two words."""
+        return "true, false"

@@ -40,8 +40,10 @@ class FieldSpec:
       shape: whether the value decides the shapes of tensors, and so the kernels that compute a step.
       repeats: whether runs that differ only in this field repeat one configuration.
       headline: whether the field names a configuration where nothing varies.
-      log_scale: whether an axis over the field is logarithmic.
+      axis_order: place of the field among those that compete for the horizontal axis of a plot.
       label: the name of the field on an axis; empty for its own name.
+      kind: type of a value that is not None.
+      optional: whether None is allowed.
     """
 
     constraint: Constraint
@@ -53,7 +55,7 @@ class FieldSpec:
     shape: bool = False
     repeats: bool = False
     headline: bool = False
-    log_scale: bool = False
+    axis_order: int = 1_000
     label: str = ""
     kind: type = str
     optional: bool = False
@@ -149,6 +151,11 @@ def shared_values(config: object, level: Level) -> tuple[tuple[str, Any], ...]:
     """
     levels = LEVELS[: LEVELS.index(level) + 1]
     return tuple((name, value) for name, value, spec in walk_values(config) if spec.shared_by in levels)
+
+
+def shape_values(config: object) -> dict[str, Any]:
+    """The fields that decide the shapes of a run's tensors, by dotted name."""
+    return {name: value for name, value, spec in walk_values(config) if spec.shape}
 
 
 def named_values(values: Mapping[str, Any], fields: Sequence[str]) -> str:

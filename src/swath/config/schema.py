@@ -26,10 +26,12 @@ TRACKING_SCHEMES = ("sqlite", "postgresql", "mysql", "mssql", "http", "https")
 class DataConfig:
     """The images of a run."""
 
-    name: str = hyperparameter(Choice(tuple(DATASETS)), "Data set.", shared_by="program")
+    name: str = hyperparameter(
+        Choice(tuple(DATASETS)), "Data set; data=NAME chooses it.", shared_by="program"
+    )
     validation_size: int = hyperparameter(
         Range(0, at_most="the training images less 1"),
-        "Training images held back for validation (the last ones of the data set).",
+        "Training images held back for validation.",
         unit="images",
         shared_by="program",
     )
@@ -50,6 +52,7 @@ class TrainConfig:
         shared_by="group",
         shape=True,
         headline=True,
+        axis_order=2,
         label="batch size (images)",
     )
     learning_rate: float = hyperparameter(
@@ -57,18 +60,24 @@ class TrainConfig:
         "Factor of the gradient in each update.",
         shared_by="lane",
         headline=True,
-        log_scale=True,
+        axis_order=1,
         label="learning rate",
     )
     max_steps: int = hyperparameter(
-        Range(1), "Updates of the weights.", unit="steps", shared_by="run", headline=True, label="steps"
+        Range(1),
+        "Updates of the weights.",
+        unit="steps",
+        shared_by="run",
+        headline=True,
+        axis_order=3,
+        label="steps",
     )
     seed: int = hyperparameter(
         Range(0, most=LARGEST_SEED), "Seed of the batch sequence.", shared_by="group", repeats=True
     )
     evaluate_every_steps: int = hyperparameter(
         Range(0),
-        "Evaluate on the validation images every N steps; 0 for once at the end.",
+        "Evaluate on the validation images every N steps (0: at the end).",
         unit="steps",
         shared_by="group",
     )
@@ -104,7 +113,7 @@ class DataSourceConfig:
     """Where the images are."""
 
     dir: Optional[str] = setting(  # noqa: UP045  OmegaConf reads this spelling in every version
-        Text("a folder"), "Folder of the images; null for $SWATH_DATA_DIR, the cache, or a download."
+        Text("a folder"), "Folder of the images; else $SWATH_DATA_DIR, the cache, a download."
     )
 
 
@@ -114,22 +123,22 @@ class TrackingConfig:
 
     uri: Optional[str] = setting(  # noqa: UP045
         Text("an address", TRACKING_SCHEMES),
-        "MLflow store; null for $MLFLOW_TRACKING_URI, else mlflow.db in the working folder.",
+        "MLflow store; else $MLFLOW_TRACKING_URI, else ./mlflow.db.",
     )
     experiment: str = setting(Text("a name that is not empty"), "MLflow experiment.")
     every_steps: int = setting(
-        Range(1), "Log metrics every N steps; the first and last step are always logged.", "steps"
+        Range(1), "Log metrics every N steps, and at the first and last step.", "steps"
     )
     artifact_location: Optional[str] = setting(  # noqa: UP045
         Text("a folder or an address"),
-        "Artifacts of a new experiment; null for the store's default (mlruns/).",
+        "Artifacts of a new experiment; else the store's default (mlruns/).",
     )
     log_models: str = setting(
-        Choice(("best", "all", "none")), "Runs of a sweep whose weights are also logged as an MLflow model."
+        Choice(("best", "all", "none")), "Runs of a sweep whose weights are logged as an MLflow model."
     )
     postprocess: Optional[str] = setting(  # noqa: UP045
-        Choice(POSTPROCESS, {"false": "off"}),
-        "When to draw plots and log models; null for $SWATH_POSTPROCESS, else background.",
+        Choice(POSTPROCESS),
+        "When to draw plots and log models; else $SWATH_POSTPROCESS.",
     )
 
 
@@ -140,7 +149,7 @@ class LanesConfig:
     max: int = setting(Range(1), "Most configurations trained together in one program.", "lanes")
     verify: int = setting(
         Range(0),
-        "Configurations, drawn at random, to train again alone and compare bit by bit.",
+        "Configurations, drawn at random, to train again alone and compare.",
         "configurations",
     )
 
@@ -167,17 +176,13 @@ class SweepConfig:
     # YAML reads an unquoted yes as true, so both spellings are accepted.
     resume: str = setting(
         Choice(("no", "yes", "failed"), {"true": "yes", "false": "no"}),
-        "Resume an interrupted sweep: unfinished runs (yes) or failed runs only (failed).",
+        "Resume an interrupted sweep: unfinished (yes) or failed runs only (failed).",
     )
-    force_resume: bool = setting(
-        Flag(), "Resume even if the environment changed and results may not be bit-identical."
-    )
-    on_failure: str = setting(
-        Choice(("continue", "stop")), "Whether the other runs continue or stop after one fails."
-    )
+    force_resume: bool = setting(Flag(), "Resume even if the environment changed (results may differ).")
+    on_failure: str = setting(Choice(("continue", "stop")), "What the other runs do after one fails.")
     retries: int = setting(
         Range(0),
-        "Retries per run after a transient failure such as a full disk. Divergence is not retried.",
+        "Retries per run after a transient failure (not divergence).",
         "times",
     )
     print_every_steps: int = setting(Range(1), "Print progress every N steps (single runs only).", "steps")
@@ -221,6 +226,12 @@ FIELDS: dict[str, FieldSpec] = {
     **dict(walk_schema(SweepConfig)),
 }
 """Every field by dotted name."""
+
+HEADLINE = tuple(name for name, spec in FIELDS.items() if spec.headline)
+"""The fields that name a configuration where nothing varies."""
+
+REPEATED_BY = tuple(name for name, spec in FIELDS.items() if spec.repeats)
+"""The fields that repeat a configuration rather than change it."""
 
 
 def schema_node(schema: type = _ConfigNode) -> DictConfig:

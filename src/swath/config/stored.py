@@ -14,7 +14,7 @@ from swath.config.compose import config_folder
 from swath.config.constraints import Range, as_float32
 from swath.config.fields import REQUIRED, computed_values, named_values, nested, walk_schema, walk_values
 from swath.config.removed import is_removed
-from swath.config.schema import FIELDS, SweepConfig, TrainConfig, build, schema_node
+from swath.config.schema import FIELDS, HEADLINE, SweepConfig, TrainConfig, build, schema_node
 from swath.errors import ConfigError
 
 
@@ -51,10 +51,6 @@ def lane_fingerprint(config: object) -> str:
         limit = spec.constraint
         least[name] = limit.least if spec.shared_by == "run" and isinstance(limit, Range) else value
     return fingerprint(build(type(config), least))
-
-
-HEADLINE = tuple(name for name, spec in walk_schema(TrainConfig) if spec.headline)
-"""The fields that name a configuration where nothing varies."""
 
 
 _HEAD = """\

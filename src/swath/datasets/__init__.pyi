@@ -2,10 +2,7 @@ from .dataset import Dataset as Dataset
 from .dataset import DatasetSpec as DatasetSpec
 from .preprocessing import PixelStatistics as PixelStatistics
 from .preprocessing import pixel_statistics as pixel_statistics
-from .registry import CLASSES as CLASSES
 from .registry import DATASETS as DATASETS
-from .registry import IMAGE_SHAPE as IMAGE_SHAPE
-from .registry import PIXELS as PIXELS
 from .registry import check_available as check_available
 from .registry import load_dataset as load_dataset
 from .registry import load_intact as load_intact

@@ -65,7 +65,3 @@ def _spec(name: str) -> DatasetSpec:
     if name not in DATASETS:
         raise DataError(f"unknown data set {name!r}; choose one of {', '.join(sorted(DATASETS))}")
     return DATASETS[name]
-
-
-IMAGE_SHAPE, PIXELS, CLASSES = CIFAR10.image_shape, CIFAR10.pixels, CIFAR10.num_classes
-"""Sizes for the rooms that do not take them from a `DatasetSpec` or a `Dataset`."""

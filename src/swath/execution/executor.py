@@ -8,7 +8,7 @@ from swath.config import TrainConfig, shared_values
 from swath.datasets import Dataset
 from swath.execution.group_trainer import CompiledData, GroupTrainer
 from swath.execution.tasks import GroupEvent, GroupTask
-from swath.models import MODELS, make_model
+from swath.models import DEFAULT_MODEL, MODELS
 from swath.planning import remember_verified, width_key
 from swath.system import workers
 from swath.training import (
@@ -98,7 +98,7 @@ class ThreadExecutor:
             if key not in self._compiled:
                 dataset = self._datasets[config.data.name]
                 data = make_device_data(dataset, config.data.validation_size, config.preprocessing)
-                model = make_model(MODELS[0], dataset.train_images.shape[1], len(dataset.class_names))
+                model = MODELS[DEFAULT_MODEL].make(dataset.pixels, dataset.num_classes)
                 self._compiled[key] = CompiledData(
                     dataset,
                     data,

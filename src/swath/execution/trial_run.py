@@ -17,7 +17,7 @@ from swath.errors import SwathError
 from swath.execution.events import Observer, StepsDone
 from swath.execution.runs import RunRequest, RunResult, SweepInfo
 from swath.execution.tasks import Evaluation, SegmentTrained
-from swath.models import Arrays, is_out_of_memory, runtime
+from swath.models import DEFAULT_MODEL, Arrays, is_out_of_memory, runtime
 from swath.tracking import (
     DatasetInfo,
     MetricBatch,
@@ -222,14 +222,15 @@ class TrialRun:
         no_images: NDArray[np.uint8] = np.zeros(0, np.uint8)
         held_back = self.config.data.validation_size
         artifacts = RunArtifacts(
-            weights=learned["weights"],
-            biases=learned["biases"],
+            model=DEFAULT_MODEL,
+            arrays=learned,
             shift=trained.statistics.shift,
             scale=trained.statistics.scale,
             validation_predictions=no_images if validation is None else validation.predictions[:, column],
             validation_labels=dataset.train_labels[len(dataset.train_labels) - held_back :],
             test_predictions=test.predictions[:, column],
             test_labels=dataset.test_labels,
+            image_shape=dataset.image_shape,
             class_names=dataset.class_names,
         )
         predictions = (artifacts.validation_predictions, artifacts.test_predictions)

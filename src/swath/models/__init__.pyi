@@ -1,13 +1,12 @@
 from .backend import is_out_of_memory as is_out_of_memory
 from .backend import tf as tf
+from .model import DEFAULT_MODEL as DEFAULT_MODEL
 from .model import MODELS as MODELS
 from .model import Arrays as Arrays
 from .model import Model as Model
+from .model import ModelSpec as ModelSpec
 from .model import Outputs as Outputs
 from .model import Tensor as Tensor
 from .model import Tensors as Tensors
-from .model import make_model as make_model
 from .runtime import Runtime as Runtime
 from .runtime import runtime as runtime
-from .softmax_predictor import PREDICTOR as PREDICTOR
-from .weight_images import draw_weights as draw_weights

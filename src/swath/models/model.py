@@ -1,11 +1,16 @@
 """What swath needs of a model: named arrays, and their gradients for several lanes at once."""
 
-from collections.abc import Mapping, Sequence
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
+
+from swath.models.weight_images import draw_weights
 
 Tensor = Any
 """A TensorFlow tensor; TensorFlow ships no types."""
@@ -38,12 +43,10 @@ class Model(Protocol):
     Attributes:
       name: in configurations and in keys of compiled programs.
       shapes: fields of a configuration that decide the shapes of the arrays; lanes of a group share them.
-      predictor: Python file that predicts from the stored arrays with NumPy alone.
     """
 
     name: str
     shapes: tuple[str, ...]
-    predictor: Path
 
     def init(self, seed: int) -> Arrays:
         """The arrays of one lane before its first step; a function of the seed alone."""
@@ -90,18 +93,38 @@ class Model(Protocol):
         """Sums over the images of a batch, float32 [batch, lanes] -> [lanes]."""
 
 
-def make_model(name: str, pixels: int, classes: int) -> Model:
-    """The model of a name, for images of a size.
+@dataclass(frozen=True)
+class ModelSpec:
+    """A model as it is known without TensorFlow.
 
-    Args:
-      name: one of `MODELS`.
-      pixels: values in a flattened image.
-      classes: number of labels.
+    Attributes:
+      name: in stores and in keys of compiled programs.
+      source: module and class of the `Model`, called with the values of an image and the number of classes.
+      predictor: Python file that predicts from the stored arrays with NumPy alone; copied into logged models.
+      draw: (arrays, image shape, class names) -> picture of what was learned.
     """
-    from swath.models.softmax_regression import SoftmaxRegression  # TensorFlow takes seconds
 
-    return {SoftmaxRegression.name: SoftmaxRegression}[name](pixels, classes)
+    name: str
+    source: str
+    predictor: Path
+    draw: Callable[[Arrays, tuple[int, int, int], tuple[str, ...]], Image.Image]
+
+    def make(self, pixels: int, classes: int) -> Model:
+        """The model for images of a size; loads TensorFlow."""
+        module, _, name = self.source.partition(":")
+        made: Model = getattr(importlib.import_module(module), name)(pixels, classes)
+        return made
 
 
-MODELS = ("softmax_regression",)
-"""Names of models; the first is the default."""
+SOFTMAX_REGRESSION = ModelSpec(
+    "softmax_regression",
+    "swath.models.softmax_regression:SoftmaxRegression",
+    Path(__file__).with_name("softmax_predictor.py"),
+    draw_weights,
+)
+
+MODELS = {spec.name: spec for spec in (SOFTMAX_REGRESSION,)}
+"""Every model, by name."""
+
+DEFAULT_MODEL = SOFTMAX_REGRESSION.name
+"""The model of runs that name none."""

@@ -4,14 +4,10 @@ A logged model holds a copy of this file, so it must not import anything of swat
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-PREDICTOR = Path(__file__)
-"""This file, for a logged model to copy."""
 
 
 def logits(arrays: Mapping[str, NDArray[Any]], pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -10,7 +10,6 @@ of columns that is a multiple of `COLUMN_TILE`.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -65,7 +64,6 @@ class SoftmaxRegression:
 
     name = "softmax_regression"
     shapes: tuple[str, ...] = ()
-    predictor = Path(__file__).with_name("softmax_predictor.py")
 
     def __init__(self, pixels: int, classes: int) -> None:
         self.pixels = pixels

@@ -1,10 +1,10 @@
-"""Weights as pictures: what each class's weights look like as an image."""
+"""Weights as pictures: the weights of each class as an image."""
+
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
-
-from swath.datasets import IMAGE_SHAPE
 
 _SCALE = 4
 
@@ -18,23 +18,30 @@ _LABEL = 16
 _ROW = 5
 
 
-def draw_weights(weights: NDArray[np.float32], class_names: tuple[str, ...]) -> Image.Image:
-    """Each class's weights as a labelled 32 x 32 picture, five in a row.
+def draw_weights(
+    arrays: Mapping[str, NDArray[np.float32]],
+    image_shape: tuple[int, int, int],
+    class_names: tuple[str, ...],
+) -> Image.Image:
+    """The weights of each class as a labelled picture, five in a row.
 
-    Middle grey is a weight of zero; a channel is brighter where more of that colour speaks for the class. One
-    scale for all classes, set by the 99.5th percentile of the absolute weights so that a few extremes do not
+    Middle grey is a weight of zero; a channel is brighter where more of that colour makes the class likelier.
+    All classes share one scale, the 99.5th percentile of the absolute weights, so that a few extremes do not
     leave the rest grey.
 
     Args:
-      weights: float32 [3072, classes]
-      class_names: in the order of the columns
+      arrays: with `weights`, float32 [pixels, classes].
+      image_shape: channels (1 or 3), rows, columns.
+      class_names: in the order of the columns of the weights.
     """
-    height, width = IMAGE_SHAPE[1] * _SCALE, IMAGE_SHAPE[2] * _SCALE
+    height, width = image_shape[1] * _SCALE, image_shape[2] * _SCALE
     rows = -(-len(class_names) // _ROW)
     sheet = Image.new("RGB", (_GAP + _ROW * (width + _GAP), _GAP + rows * (height + _LABEL + _GAP)), "white")
     pen = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(size=12)
-    for index, (name, picture) in enumerate(zip(class_names, _pictures(weights), strict=True)):
+    for index, (name, picture) in enumerate(
+        zip(class_names, _pictures(arrays["weights"], image_shape), strict=True)
+    ):
         left = _GAP + index % _ROW * (width + _GAP)
         top = _GAP + index // _ROW * (height + _LABEL + _GAP)
         pen.text((left, top), name, fill="black", font=font)
@@ -42,9 +49,8 @@ def draw_weights(weights: NDArray[np.float32], class_names: tuple[str, ...]) -> 
     return sheet
 
 
-def _pictures(weights: NDArray[np.float32]) -> list[Image.Image]:
+def _pictures(weights: NDArray[np.float32], image_shape: tuple[int, int, int]) -> list[Image.Image]:
     largest = float(np.percentile(np.abs(weights), 99.5)) or 1.0
     levels = np.clip(127.5 + 127.5 * weights.T / largest, 0, 255).astype(np.uint8)
-    return [
-        Image.fromarray(np.ascontiguousarray(row.reshape(IMAGE_SHAPE).transpose(1, 2, 0))) for row in levels
-    ]
+    shaped = [np.ascontiguousarray(row.reshape(image_shape).transpose(1, 2, 0)) for row in levels]
+    return [Image.fromarray(each[:, :, 0] if image_shape[0] == 1 else each) for each in shaped]

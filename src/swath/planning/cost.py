@@ -7,7 +7,7 @@ proportions between groups are much the same everywhere, and they decide how far
 from collections.abc import Sequence
 
 from swath.config import TrainConfig
-from swath.datasets import DATASETS, PIXELS
+from swath.datasets import DATASETS
 from swath.errors import SwathError
 from swath.planning.lane_groups import LaneGroup, plan_segments
 from swath.system import available_bytes, workers
@@ -137,8 +137,9 @@ def check_memory(names: list[str]) -> None:
     Raises:
       SwathError: there is less memory than the program and the images take.
     """
-    images = sum(DATASETS[name].train_images + DATASETS[name].test_images for name in names)
-    needed, free = PROGRAM_BYTES + COPIES_OF_IMAGES * images * PIXELS, available_bytes()
+    specs = [DATASETS[name] for name in names]
+    image_bytes = sum(spec.pixels * (spec.train_images + spec.test_images) for spec in specs)
+    needed, free = PROGRAM_BYTES + COPIES_OF_IMAGES * image_bytes, available_bytes()
     if free < needed:
         raise SwathError(
             f"{free / 1e9:.2f} GB of memory are free or allowed here, and {' and '.join(names)} needs about "
@@ -148,4 +149,5 @@ def check_memory(names: list[str]) -> None:
 
 def image_sizes(config: TrainConfig) -> tuple[int, int]:
     """Values in an image, and classes, of a configuration's data set."""
-    return PIXELS, len(DATASETS[config.data.name].class_names)
+    spec = DATASETS[config.data.name]
+    return spec.pixels, spec.num_classes

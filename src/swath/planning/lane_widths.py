@@ -13,8 +13,8 @@ from pathlib import Path
 import archspec.cpu
 from filelock import FileLock
 
-from swath.config import TrainConfig
-from swath.models import MODELS
+from swath.config import TrainConfig, named_values, shape_values
+from swath.models import DEFAULT_MODEL
 from swath.planning.cost import image_sizes, lanes_that_fit
 from swath.planning.lane_groups import LaneGroup
 from swath.system import atomic_write, cache_folder
@@ -86,7 +86,9 @@ class LaneWidths:
 def width_key(config: TrainConfig, width: int) -> str:
     """Identity of a width: everything on which its bit-exactness depends, beside the machine."""
     pixels, classes = image_sizes(config)
-    return f"{MODELS[0]} pixels={pixels} classes={classes} batch_size={config.batch_size} lanes={width}"
+    shapes = shape_values(config)
+    sizes = named_values(shapes, tuple(shapes))
+    return f"{DEFAULT_MODEL} pixels={pixels} classes={classes} {sizes} lanes={width}"
 
 
 def read_verified() -> dict[str, bool]:

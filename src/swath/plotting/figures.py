@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
+from PIL import Image
 
 from swath.analysis import (
     REPEATED_BY,
@@ -16,11 +17,13 @@ from swath.analysis import (
     ordered,
     ordered_configurations,
 )
+from swath.datasets import DATASETS
 from swath.errors import SwathError
+from swath.models import DEFAULT_MODEL, MODELS
 from swath.plotting.grid_figures import draw_accuracy, draw_heat_map
 from swath.plotting.layout import MOST_COLUMNS, label_of, layout_of, save, values_of
 from swath.plotting.run_figures import draw_confusion, draw_curves, draw_weight_sheets, mean_curve
-from swath.tracking import Curve, Reader, StoredRun, read_class_names, read_predictions, read_weights, schema
+from swath.tracking import Curve, Reader, StoredRun, read_arrays, read_class_names, read_predictions, schema
 
 CURVE = schema.TRAIN_ACCURACY
 
@@ -97,12 +100,18 @@ def _best_figures(
     sheets = [
         (
             f"{which}, {label_of(metric)} {run.metrics[metric]:.3f}\n{run.named_by(swept)}",
-            read_weights(run).weights,
+            _picture(run, classes),
         )
         for which, run in zip(("best run", "worst run"), ends, strict=False)
     ]
-    yield "weights", draw_weight_sheets(sheets, classes)
+    yield "weights", draw_weight_sheets(sheets)
     predictions = read_predictions(ends[0], "test")
     if predictions is not None:
         title = f"best run, test accuracy {predictions.correct.mean():.3f}\n{ends[0].named_by(swept)}"
         yield "confusion", draw_confusion(predictions, classes, title)
+
+
+def _picture(run: StoredRun, class_names: tuple[str, ...]) -> Image.Image:
+    """What a run learned, as a picture."""
+    arrays = read_arrays(run, schema.WEIGHTS_FILE)
+    return MODELS[DEFAULT_MODEL].draw(arrays, DATASETS[run.params[schema.DATA_NAME]].image_shape, class_names)

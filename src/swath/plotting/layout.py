@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from swath.analysis import REPEATED_BY, typed
+from swath.config import FIELDS, FieldSpec
 from swath.tracking import StoredRun, schema
 
 mpl.use("Agg")
@@ -26,14 +27,6 @@ LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 
 
 DPI = 120
-
-
-UNITS = {
-    schema.LEARNING_RATE: "learning rate",
-    schema.BATCH_SIZE: "batch size (images)",
-    schema.MAX_STEPS: "steps",
-}
-"""How axes call fields."""
 
 
 def new_figure(width: float, height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:
@@ -57,7 +50,8 @@ def save(figure: Figure, folder: Path, name: str, kind: str) -> Path:
 def label_of(field: str) -> str:
     """What an axis calls a field or a metric."""
     unit = " (nats)" if schema.is_loss(field) else ""
-    return UNITS.get(field, field.replace("/", " ").replace("_", " ") + unit)
+    label = FIELDS[field].label if field in FIELDS else ""
+    return label or field.replace("/", " ").replace("_", " ") + unit
 
 
 def is_logarithmic(values: Sequence[float]) -> bool:
@@ -70,9 +64,6 @@ def set_scale(axes: Axes, values: Sequence[float]) -> None:
     """Make the horizontal axis logarithmic where its values are."""
     if is_logarithmic(values):
         axes.set_xscale("log")
-
-
-PREFERRED = (schema.LEARNING_RATE, schema.BATCH_SIZE, schema.MAX_STEPS)
 
 
 MOST_PANELS = 4
@@ -109,9 +100,7 @@ def layout_of(swept: Sequence[str], runs: Sequence[StoredRun]) -> Layout | None:
         if field not in REPEATED_BY
         and all(isinstance(typed(field, run.params.get(field, "")), int | float) for run in runs)
     ]
-    fields = sorted(
-        numeric, key=lambda field: PREFERRED.index(field) if field in PREFERRED else len(PREFERRED)
-    )
+    fields = sorted(numeric, key=_axis_order)
     others = [field for field in swept if field not in fields and field not in REPEATED_BY]
     if not fields:
         return None
@@ -119,6 +108,11 @@ def layout_of(swept: Sequence[str], runs: Sequence[StoredRun]) -> Layout | None:
     rest = [field for field in rest if len(values_of(runs, field)) <= MOST_LINES]
     panel = rest[1] if len(rest) > 1 and len(values_of(runs, rest[1])) <= MOST_PANELS else None
     return Layout(fields[0], rest[0] if rest else None, panel)
+
+
+def _axis_order(field: str) -> int:
+    """Place among the fields that compete for the horizontal axis; those of other versions come last."""
+    return FIELDS[field].axis_order if field in FIELDS else FieldSpec.axis_order
 
 
 def values_of(runs: Sequence[StoredRun], field: str | None) -> list[Any]:

@@ -6,9 +6,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
+from PIL import Image
 
 from swath.metrics import confusion_counts
-from swath.models import draw_weights
 from swath.plotting.layout import COLOURS, LINES, label_of, new_figure
 from swath.tracking import Curve, Predictions
 
@@ -116,18 +116,15 @@ def draw_confusion(predictions: Predictions, class_names: Sequence[str], title: 
     return figure
 
 
-def draw_weight_sheets(
-    sheets: Sequence[tuple[str, NDArray[np.float32]]], class_names: tuple[str, ...]
-) -> Figure:
-    """Sheets of weights side by side, as `weights.png` of a run shows them.
+def draw_weight_sheets(sheets: Sequence[tuple[str, Image.Image]]) -> Figure:
+    """Pictures of weights side by side, as a run's own file shows them.
 
     Args:
-      sheets: of each, its title and weights, float32 [3072, classes].
-      class_names: in the order of the columns.
+      sheets: of each, its title and picture.
     """
     figure, axes = new_figure(6.0 * len(sheets), 3.3, len(sheets))
-    for place, (title, weights) in zip(axes, sheets, strict=True):
-        place.imshow(np.asarray(draw_weights(weights, class_names)))
+    for place, (title, picture) in zip(axes, sheets, strict=True):
+        place.imshow(np.asarray(picture))
         place.set_title(title, fontsize=10)
         place.axis("off")
     return figure

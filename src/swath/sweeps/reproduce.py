@@ -96,8 +96,7 @@ class Repeater:
         if learned is not None:
             arrays = named_arrays(
                 {
-                    "weights": learned.weights,
-                    "biases": learned.biases,
+                    **learned.arrays,
                     "shift": learned.shift,
                     **({} if learned.scale is None else {"scale": learned.scale}),
                 },

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from swath.errors import SwathError
 from swath.metrics import confusion_counts
-from swath.models import draw_weights
+from swath.models import MODELS
 from swath.tracking import schema
 from swath.tracking.records import RunArtifacts, RunInfo, RunSummary, StoredRun
 
@@ -86,7 +86,7 @@ def _write(folder: Path, start: RunInfo, end: RunSummary, environment: str) -> N
     learned = end.artifacts
     if learned is None:
         return
-    arrays: dict[str, Any] = {"weights": learned.weights, "biases": learned.biases, "shift": learned.shift}
+    arrays: dict[str, Any] = {**learned.arrays, "shift": learned.shift}
     if learned.scale is not None:
         arrays["scale"] = learned.scale
     np.savez(folder / schema.WEIGHTS_FILE, **arrays)
@@ -97,9 +97,8 @@ def _write(folder: Path, start: RunInfo, end: RunSummary, environment: str) -> N
         test=learned.test_predictions,
         test_labels=learned.test_labels,
     )
-    draw_weights(learned.weights, learned.class_names).save(
-        folder / schema.WEIGHTS_IMAGE_FILE, compress_level=PNG_COMPRESSION
-    )
+    picture = MODELS[learned.model].draw(learned.arrays, learned.image_shape, learned.class_names)
+    picture.save(folder / schema.WEIGHTS_IMAGE_FILE, compress_level=PNG_COMPRESSION)
     (folder / schema.CONFUSION_FILE).write_text(
         json.dumps(_confusion(learned), indent=1) + "\n", encoding="utf-8"
     )

@@ -16,9 +16,9 @@ from mlflow.models import Model, ModelSignature
 from mlflow.tracking import MlflowClient
 from mlflow.types import ColSpec, Schema, TensorSpec
 
-from swath.datasets import IMAGE_SHAPE
+from swath.datasets import DATASETS
 from swath.errors import SwathError
-from swath.models import PREDICTOR
+from swath.models import DEFAULT_MODEL, MODELS
 from swath.tracking import schema
 from swath.tracking.artifacts import read_bytes, read_class_names
 from swath.tracking.mlflow_setup import error_line
@@ -120,19 +120,20 @@ def register_model(run: StoredRun, uri: str, name: str, tags: Mapping[str, str])
 def _save(run: StoredRun, target: Path, arrays_file: Path, model_id: str) -> None:
     """Write the model into a folder of this machine."""
     class_names = read_class_names(run)
-    channels, rows, columns = IMAGE_SHAPE
+    image_shape = DATASETS[run.params[schema.DATA_NAME]].image_shape
+    channels, rows, columns = image_shape
     with np.load(io.BytesIO(read_bytes(run, schema.WEIGHTS_FILE))) as arrays:
         np.savez(
             arrays_file,
             **arrays,
             class_names=np.array(class_names),
-            image_shape=np.array(IMAGE_SHAPE),
+            image_shape=np.array(image_shape),
         )
     mlflow.pyfunc.save_model(
         target,
         mlflow_model=Model(run_id=run.run_id, model_id=model_id),
         python_model=str(CODE),
-        artifacts={"arrays": str(arrays_file), "predictor": str(PREDICTOR)},
+        artifacts={"arrays": str(arrays_file), "predictor": str(MODELS[DEFAULT_MODEL].predictor)},
         signature=signature(class_names),
         input_example=np.zeros([1, rows, columns, channels], np.uint8),
         pip_requirements=[f"{name}=={version(name)}" for name in REQUIREMENTS],

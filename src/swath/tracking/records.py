@@ -117,25 +117,27 @@ class RunArtifacts:
     """Learned arrays and predictions of a finished run.
 
     Attributes:
-      weights: float32 [pixels, classes]
-      biases: float32 [classes]
+      model: name of the model.
+      arrays: the train state: parameters by name, and optimizer states as `STATE/NAME`.
       shift: float32 [pixels], subtracted from each image
       scale: float32 [pixels], multiplied with each image; None for 1
       validation_predictions: uint8 [validation images]
       validation_labels: uint8 [validation images], the true classes
       test_predictions: uint8 [test images]
       test_labels: uint8 [test images]
+      image_shape: channels, rows, columns
       class_names: in the order of the labels
     """
 
-    weights: NDArray[np.float32]
-    biases: NDArray[np.float32]
+    model: str
+    arrays: Mapping[str, NDArray[np.float32]]
     shift: NDArray[np.float32]
     scale: NDArray[np.float32] | None
     validation_predictions: NDArray[np.uint8]
     validation_labels: NDArray[np.uint8]
     test_predictions: NDArray[np.uint8]
     test_labels: NDArray[np.uint8]
+    image_shape: tuple[int, int, int]
     class_names: tuple[str, ...]
 
 

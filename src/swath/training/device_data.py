@@ -14,7 +14,7 @@ class Split:
     """Images of one purpose.
 
     Attributes:
-      images: uint8 [n, 3072]
+      images: uint8 [n, pixels]
       labels: int32 [n]
     """
 
@@ -34,8 +34,8 @@ class DeviceData:
       validation: the last `validation_size` training images; may be empty.
       test: all test images.
       statistics: of the images in `train`.
-      shift: float32 [3072], the statistics as tensors
-      scale: float32 [3072] or None
+      shift: float32 [pixels], the statistics as tensors
+      scale: float32 [pixels] or None
     """
 
     train: Split

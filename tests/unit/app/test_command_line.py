@@ -8,6 +8,7 @@ import pytest
 
 from swath.cli.swath import help_text, keep_password, read_arguments
 from swath.config import FIELDS, config_folder, primary_configs
+from swath.config.reference import document
 from swath.errors import ConfigError
 from swath.tracking import TRACKING_VARIABLE
 
@@ -48,12 +49,27 @@ def test_flags_that_would_bypass_the_checks_are_refused(flag: str) -> None:
         read_arguments([flag, "x"])
 
 
-def test_help_lists_every_field_with_its_range() -> None:
-    text = help_text()
+def test_help_lists_every_field_with_its_sentence_and_its_range() -> None:
+    text = " ".join(help_text().split())
     for name, spec in FIELDS.items():
-        assert f"  {name} " in text
-        assert spec.help in text
-        assert spec.expected in text
+        assert f" {name} {spec.help}" in text
+        assert spec.constraint.brief() in text
+
+
+def test_help_fits_100_columns() -> None:
+    assert max(map(len, help_text().splitlines())) <= 100
+
+
+@pytest.mark.parametrize("command", ["swath", "swath-compare", "swath-reproduce"])
+def test_help_names_every_command(command: str) -> None:
+    assert f"\n  {command} " in help_text()
+
+
+def test_page_of_fields_is_up_to_date() -> None:
+    page = Path(__file__).parents[3] / "docs" / "fields.md"
+    assert page.read_text(encoding="utf-8") == document(), (
+        "run: python -m swath.config.reference > docs/fields.md"
+    )
 
 
 @pytest.mark.parametrize("sweep", SWEEPS)

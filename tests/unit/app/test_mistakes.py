@@ -15,10 +15,10 @@ LEARNING_RATE = "a number above 0 that float32 can hold"
 SEED = "a whole number from 0 to 9223372036854775807"
 
 ONE_MISTAKE = {
-    "max_stepz=10": "max_stepz=10: there is no field max_stepz; did you mean max_steps?",
-    "tracking.urI=3": "tracking.urI=3: there is no field tracking.urI; did you mean tracking.uri?",
-    "+foo=3": "+foo=3: there is no field foo; swath --help lists the fields",
-    "=3": "=3: there is no field without a name; swath --help lists the fields",
+    "max_stepz=10": "max_stepz=10: unknown field max_stepz; did you mean max_steps?",
+    "tracking.urI=3": "tracking.urI=3: unknown field tracking.urI; did you mean tracking.uri?",
+    "+foo=3": "+foo=3: unknown field foo; swath --help lists the fields",
+    "=3": "=3: a field without a name; swath --help lists the fields",
     "batch_size=0": f"batch_size=0: expected {BATCH_SIZE}",
     "batch_size=null": f"batch_size=None: expected {BATCH_SIZE}",
     "batch_size=50001": (
@@ -60,8 +60,8 @@ ONE_MISTAKE = {
     "tracking={uri:x}": (
         "tracking={uri:x}: set the fields of tracking one by one, for example tracking.uri=..."
     ),
-    "~seed": "~seed: a field cannot be left out; every one has a default",
-    "+seed=3": "+seed=3: the field is there already; leave the + out",
+    "~seed": "~seed: fields cannot be deleted; each has a default",
+    "+seed=3": "+seed=3: the field exists; remove the leading +",
     "seed": "seed: cannot be read; expected FIELD=VALUE, for example batch_size=100",
     "batch_size=50,100": "batch_size=50,100: one value expected; several make a sweep: add -m",
     "-m tracking.uri=a,b": ("tracking.uri=a,b: one value expected for the whole sweep"),

@@ -1,0 +1,72 @@
+"""A session with each tracker that keeps no store."""
+
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.small import run_config
+
+from swath.config import DataConfig, RunConfig
+from swath.errors import SwathError
+from swath.execution import Event, RunRequest, RunResult, SweepInfo
+from swath.sweeps import Session
+from swath.sweeps.manifest import PriorRunsService
+from swath.tracking import InMemoryTracker, NullTracker, Tracker, schema
+
+DIGITS = DataConfig("digits", 150, None)
+CONFIGS = tuple(run_config(learning_rate=rate, max_steps=20, data=DIGITS) for rate in (1e-6, 1e-5))
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SWATH_CACHE_DIR", str(tmp_path))
+
+
+def run_all(tracker: Tracker, configs: tuple[RunConfig, ...] = CONFIGS) -> list[RunResult]:
+    def ignore(event: Event) -> None:
+        pass
+
+    session = Session(SweepInfo("rates", "0123456789ab", ("learning_rate",)), configs, ignore, tracker)
+    for future in session.start([RunRequest(config) for config in configs]):
+        future.result(timeout=100)
+    session.stop()
+    return session.close(False)
+
+
+def test_in_memory_tracker_keeps_every_run_and_the_sweep() -> None:
+    tracker = InMemoryTracker()
+    results = run_all(tracker)
+    assert [result.status for result in results] == ["FINISHED", "FINISHED"]
+    assert {result.run_id for result in results} == {run.run_id for run in tracker.runs}
+    for run in tracker.runs:
+        steps, losses = run.series()[schema.TRAIN_LOSS]
+        assert steps.tolist() == list(range(20))
+        assert losses[0] == pytest.approx(math.log(10))  # zero weights, ten classes
+        assert run.summary is not None and run.summary.status == "FINISHED"
+    assert tracker.description is not None and tracker.description.sweep_id == "0123456789ab"
+    assert tracker.summary is not None
+    assert tracker.summary.tags[schema.BEST_RUN_ID] in {run.run_id for run in tracker.runs}
+
+
+def test_null_tracker_gives_the_results_of_the_in_memory_tracker() -> None:
+    kept, discarded = run_all(InMemoryTracker()), run_all(NullTracker())
+    assert [result.bits for result in kept] == [result.bits for result in discarded]
+    assert {result.run_id for result in discarded} == {""}
+
+
+def test_resume_without_a_store_is_refused() -> None:
+    with pytest.raises(SwathError, match="resume needs a store"):
+        run_all(NullTracker(), (run_config(resume="yes", data=DIGITS),))
+    with pytest.raises(SwathError, match="resume needs a store"):
+        InMemoryTracker().call(PriorRunsService.other_runs).result()
+
+
+def test_trackers_and_typed_calls_do_not_load_mlflow() -> None:
+    code = (
+        "import sys; from swath.tracking import InMemoryTracker, MlflowTracker, NullTracker, error_line; "
+        "print('mlflow' in sys.modules, 'tensorflow' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False False\n"

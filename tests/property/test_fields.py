@@ -1,0 +1,114 @@
+"""Laws of the declared fields: ranges, messages, identity, scope, and the keys that group runs."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.strategies import allowed, refused, train_configs
+
+from swath.cli.validation import check_command, override_mistakes
+from swath.config import (
+    FIELDS,
+    SweepConfig,
+    TrainConfig,
+    computed_values,
+    fingerprint,
+    lane_fingerprint,
+    parse_overrides,
+    read_params,
+    read_stored_config,
+    register,
+    shared_values,
+    stored_config,
+    walk_schema,
+)
+from swath.config.schema import build
+from swath.errors import ConfigError
+
+SETTINGS = [name for name, _ in walk_schema(SweepConfig)]
+HYPERPARAMETERS = [name for name, _ in walk_schema(TrainConfig)]
+VARIED = {int: "seed=1,2", float: "learning_rate=1,2", str: "preprocessing=none,mean_image"}
+"""Overrides that a setting can refer to, by type; no hyperparameter is a bool."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def swath_on_the_search_path() -> Iterator[None]:
+    register()
+    yield
+
+
+def quoted(value: object) -> str:
+    return str(value) if isinstance(value, int | float) else f"'{value}'"
+
+
+@pytest.mark.parametrize("field", SETTINGS)
+@settings(max_examples=20)
+@given(data=st.data())
+def test_no_setting_can_be_swept(field: str, data: st.DataObject) -> None:
+    values = data.draw(st.lists(allowed(FIELDS[field]), min_size=2, max_size=3))
+    (override,) = parse_overrides([f"{field}={','.join(map(quoted, values))}"])
+    assert list(override_mistakes(override, {})) == [
+        f"{override.input_line}: one value expected for the whole sweep"
+    ]
+
+
+@pytest.mark.parametrize("field", [name for name in SETTINGS if FIELDS[name].kind in VARIED])
+def test_no_setting_can_be_swept_through_an_interpolation(field: str) -> None:
+    varied = VARIED[FIELDS[field].kind]
+    line = f"{field}=${{{varied.partition('=')[0]}}}"
+    with pytest.raises(ConfigError) as caught:
+        check_command("config", [varied, line], True, ())
+    assert all(text.startswith(f"{field}") for text in caught.value.mistakes)
+
+
+@pytest.mark.parametrize("field", HYPERPARAMETERS)
+@settings(max_examples=20)
+@given(data=st.data())
+def test_every_hyperparameter_can_be_swept(field: str, data: st.DataObject) -> None:
+    values = data.draw(st.lists(allowed(FIELDS[field]), min_size=2, max_size=3))
+    (override,) = parse_overrides([f"{field}={','.join(map(quoted, values))}"])
+    assert list(override_mistakes(override, {})) == []
+
+
+@pytest.mark.parametrize("field", FIELDS)
+@settings(max_examples=20)
+@given(data=st.data())
+def test_values_outside_the_constraint_are_named_with_what_is_expected(
+    field: str, data: st.DataObject
+) -> None:
+    spec = FIELDS[field]
+    if spec.kind is not bool:
+        value = data.draw(refused(spec))
+        assert not spec.allows(value)
+    assert spec.allows(data.draw(allowed(spec)))
+    assert spec.allows(None) == spec.optional
+    assert spec.expected
+
+
+@given(train_configs())
+def test_configuration_is_read_back_from_its_file_and_from_its_params(config: TrainConfig) -> None:
+    assert read_stored_config(stored_config(config), "config.yaml") == config
+    params = {name: str(value) for name, value in computed_values(config).items()}
+    assert read_params(params) == config
+
+
+@settings(max_examples=50)
+@given(train_configs(), st.data())
+def test_keys_change_with_the_fields_that_are_shared_at_their_level(
+    config: TrainConfig, data: st.DataObject
+) -> None:
+    field = data.draw(st.sampled_from(HYPERPARAMETERS))
+    values = computed_values(config)
+    few: dict[str, Any] = {"batch_size": st.integers(1, 400), "data.validation_size": st.integers(0, 1_000)}
+    other = build(TrainConfig, {**values, field: data.draw(few.get(field, allowed(FIELDS[field])))})
+    changed = computed_values(other)[field] != values[field]
+    order = ["program", "group", "lane", "run"]
+    for level in order:
+        wide = order.index(FIELDS[field].shared_by) <= order.index(level)
+        assert (shared_values(config, level) != shared_values(other, level)) == (changed and wide)
+    if FIELDS[field].shared_by == "run":
+        assert lane_fingerprint(config) == lane_fingerprint(other)
+    if fingerprint(config) == fingerprint(other):
+        assert not changed or isinstance(values[field], float)

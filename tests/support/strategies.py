@@ -1,0 +1,61 @@
+"""Hypothesis strategies for fields, derived from their declarations."""
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from swath.config import FIELDS, FieldSpec, TrainConfig, walk_schema
+from swath.config.constraints import Choice, Flag, Range, Text
+from swath.config.schema import build
+
+
+def allowed(spec: FieldSpec) -> st.SearchStrategy[Any]:
+    """Values that a field allows, without None."""
+    match spec.constraint:
+        case Range(least=least, above=above, most=most, float32=float32):
+            if spec.kind is int:
+                return st.integers(int(least or 0), None if most is None else int(most))
+            low = above if least is None else least
+            return st.floats(
+                low,
+                most,
+                exclude_min=least is None,
+                allow_nan=False,
+                allow_infinity=False,
+                width=32 if float32 else 64,
+            ).filter(spec.allows)
+        case Choice(words=words, aliases=aliases):
+            return st.sampled_from([*words, *aliases])
+        case Text(schemes=schemes):
+            text = st.text("abcxyz019-_./", min_size=1)
+            return st.tuples(st.sampled_from(schemes), text).map("://".join) if schemes else text
+        case Flag():
+            return st.booleans()
+    raise AssertionError(spec.constraint)
+
+
+def refused(spec: FieldSpec) -> st.SearchStrategy[Any]:
+    """Values of the right type that a field does not allow."""
+    match spec.constraint:
+        case Range(least=least, above=above, most=most):
+            low = least if above is None else above
+            assert low is not None
+            below = (
+                st.integers(max_value=int(low) - 1)
+                if spec.kind is int
+                else st.floats(max_value=low, exclude_max=least is not None)
+            )
+            return below if most is None else below | st.integers(min_value=int(most) + 1)
+        case Choice():
+            return st.text("abcxyz", min_size=1).filter(lambda word: not spec.allows(word))
+        case Text(schemes=schemes):
+            return st.sampled_from(["", " ", *(["x", "ftp://x"] if schemes else [])])
+    return st.nothing()
+
+
+def train_configs() -> st.SearchStrategy[TrainConfig]:
+    """Configurations of any allowed values, with batches that every data set has images for."""
+    names = [name for name, _ in walk_schema(TrainConfig)]
+    few = {"data.validation_size": st.integers(0, 1_000), "batch_size": st.integers(1, 400)}
+    values = {name: few.get(name, allowed(FIELDS[name])) for name in names}
+    return st.fixed_dictionaries(values).map(lambda found: build(TrainConfig, found))
