@@ -2,6 +2,7 @@
 
 import json
 import math
+import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 
 from swath.analysis import frame_of, matching
+from swath.analysis.filter import _matching_rows
 from swath.cli.tables import TableData, as_csv, as_json, as_markdown, one_line
 from swath.errors import SwathError
 from swath.tracking import StoredRun
@@ -62,6 +64,10 @@ def test_columns_have_their_fields_types() -> None:
         ("'digits' == data.name and 100 == batch_size", [0, 1, 2]),
         ("learning_rate < 1e-4 and batch_size == 7 or learning_rate == 0.001", [1]),
         ("`test/loss` > 1", [1]),
+        ("learning_rate in (1e-6, 1e-5)", [0, 2]),
+        ("batch_size / 200 == 0.5", [0, 1, 2]),
+        ("learning_rate < 1 / 0", []),
+        ("started == '1970-01-01T01:00:01+01:00'", [0]),
     ],
 )
 def test_conditions(condition: str, kept: list[int]) -> None:
@@ -87,10 +93,17 @@ def test_conditions(condition: str, kept: list[int]) -> None:
         "learning_rate and batch_size",
         "learning_rate == [1e-6, 1e-5, 1e-3]",
         "learning_rate in 1e-6",
-        "learning_rate < 1/0",
         "batch_size * 99999999999999999999999999 > 1",
         "-" * 100_000 + "1 < learning_rate",
         "(" * 500 + "learning_rate" + ")" * 500,
+        " or ".join(["learning_rate < 1"] * 5) + " == 1",
+        "(learning_rate < 1) == (learning_rate < 2)",
+        "load_extension('x') == 1",
+        "learning_rate < 1; drop table runs",
+        "learning_rate < (select 1)",
+        "learning_rate in runs",
+        "with x as (select 1) select 1",
+        "name == '\\x00'",
     ],
 )
 def test_conditions_that_cannot_be_understood(condition: str) -> None:
@@ -104,6 +117,32 @@ def test_no_comparison_holds_of_a_whole_number_that_a_run_lacks() -> None:
     for condition in ("seed != 3", "not seed == 3", "seed not in [3]", "seed < 3", "seed == 0"):
         assert matching(frame, condition).index.tolist() == [0], condition
     assert matching(frame, "seed == 3 or learning_rate == 1e-6").index.tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "load_extension('x')",
+        "learning_rate < abs(1)",
+        "learning_rate < (SELECT count(*) FROM sqlite_master)",
+        "1 = (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n)",
+        "1 = (SELECT 1 FROM pragma_database_list)",
+        "1; ATTACH 'x' AS y",
+    ],
+)
+def test_sqlite_may_only_read_the_table_of_runs(sql: str) -> None:
+    with pytest.raises((sqlite3.Error, sqlite3.Warning)):
+        _matching_rows(pd.DataFrame({"learning_rate": [1e-6]}), sql)
+
+
+def test_condition_that_takes_too_long_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("swath.analysis.filter.TIMEOUT_S", -1.0)
+    with pytest.raises(SwathError, match="interrupted"):
+        matching(frame_of([run(1, "1e-06", 0.5)] * 5_000), "learning_rate < 1")
+
+
+def test_condition_on_an_empty_table_holds_for_no_run() -> None:
+    assert len(matching(frame_of([]), "name == 'a'")) == 0
 
 
 def test_nothing_in_a_condition_is_run(tmp_path: Path) -> None:
