@@ -92,7 +92,7 @@ def test_axis_of_a_loss_that_explodes_is_logarithmic() -> None:
 def test_error_bars_of_an_accuracy_are_its_interval() -> None:
     runs = [run(rate, "10", validation_accuracy=0.5) for rate in ("1e-8", "1e-6", "1e-4")]
     axes = draw_accuracy(runs, LAYOUT, "validation/accuracy").axes[0]
-    assert axes.get_ylabel() == "validation accuracy, 95 % interval"
+    assert axes.get_ylabel() == "validation accuracy, 95% interval"
     (bars,) = error_bars(axes)
     low, high = bars.lines[2][0].get_segments()[0][:, 1]
     assert (low, high) == (pytest.approx(0.4437, abs=1e-4), pytest.approx(0.5563, abs=1e-4))
@@ -104,6 +104,17 @@ def test_confusion_has_true_classes_in_rows_and_predicted_ones_in_columns() -> N
     counts = {text.get_position(): text.get_text() for text in axes.texts}
     assert counts == {(0, 0): "1", (1, 0): "2", (0, 1): "0", (1, 1): "0"}
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted class", "true class")
+
+
+@pytest.mark.parametrize(("classes", "numbers", "labels"), [(10, 100, 10), (11, 0, 11), (100, 0, 25)])
+def test_confusion_of_many_classes_has_no_numbers_and_fewer_labels(
+    classes: int, numbers: int, labels: int
+) -> None:
+    every = np.arange(classes, dtype=np.uint8)
+    names = tuple(f"class {index}" for index in range(classes))
+    axes = draw_confusion(Predictions(every, every), names, "title").axes[0]
+    assert len(axes.texts) == numbers
+    assert [text.get_text() for text in axes.get_yticklabels()] == list(names[:: classes // labels])
 
 
 def test_a_metric_that_is_nowhere_a_number_has_a_map_without_a_frame() -> None:
