@@ -160,7 +160,7 @@ def test_tables_and_sentences(folder: Path, sweeps: list[dict[str, str]]) -> Non
     lines = done.stderr.splitlines()
     assert lines[0] == "Ranked by validation/accuracy."
     assert any("explains" in line and "of the variance in validation/accuracy" in line for line in lines)
-    assert "Not in the ranking: 2 failed." in lines
+    assert "Not ranked: 2 failed." in lines
     assert sum(line.startswith("FAILED") and "diverged at step" in line for line in lines) == 2
     assert any("mlflow ui" in line for line in lines)
     assert any(f"viewStateShareKey={sweeps[0]['sweep_id']}" in line for line in lines)
@@ -283,9 +283,9 @@ def test_runs_that_cannot_be_meant_are_refused(folder: Path, sweeps: list[dict[s
     (several, count), *_ = Counter(beginnings).most_common(1)
     assert count > 1, "ten ids begin with one of sixteen digits"
     for words, said in {
-        (own.info.run_id, best): f"--diff: run {own.info.run_id} is none that swath has trained",
-        (best, several): f"run {several}: {count} runs begin so; type more of the id",
-        (best, ""): "expected the id of a run, or its beginning",
+        (own.info.run_id, best): f"--diff: run {own.info.run_id} was not trained by swath",
+        (best, several): f"run {several}: {count} run ids start with this; type more characters",
+        (best, ""): "expected a run id or its first characters",
     }.items():
         done = swath_compare(folder, "--diff", *words)
         assert (done.returncode, done.stdout) == (1, "")
@@ -295,23 +295,27 @@ def test_runs_that_cannot_be_meant_are_refused(folder: Path, sweeps: list[dict[s
 @pytest.mark.parametrize(
     ("words", "status", "said"),
     [
-        (["nothing-like-it"], 1, "no sweep 'nothing-like-it' in this store; there are: ad-hoc"),
+        (["nothing-like-it"], 1, "no sweep 'nothing-like-it' in this store; expected one of ad-hoc"),
         (["adhoc"], 1, "no sweep 'adhoc' in this store; nearest: ad-hoc"),
         (["ad-hoc", "--metric", "accuracy"], 1, "--metric accuracy: no run has it; expected one of"),
         (["ad-hoc", "--sort", "rate"], 1, "--sort rate: expected one of"),
         (["ad-hoc", "--where", "rate <"], 1, "--where 'rate <' cannot be understood"),
         (["ad-hoc", "--where", "seed == 9", "--register", "x"], 1, "holds for none of 6 runs"),
-        (["--close-stale", "--limit", "3"], 2, "--close-stale looks at the whole store; leave the rest out"),
-        (["ad-hoc", "--svg"], 2, "--svg: expected with --plots DIR"),
-        (["--plots", "x"], 2, "--plots: expected with a sweep; swath-compare lists them"),
-        (["ad-hoc", "--limit", "0"], 2, "0: expected a whole number from 1 up"),
-        (["ad-hoc", "--limit", "abc"], 2, "abc: expected a whole number from 1 up"),
+        (
+            ["--close-stale", "--limit", "3"],
+            2,
+            "--close-stale applies to the whole store; remove the other arguments",
+        ),
+        (["ad-hoc", "--svg"], 2, "--svg: requires --plots DIR"),
+        (["--plots", "x"], 2, "--plots: requires a sweep; list sweeps with: swath-compare"),
+        (["ad-hoc", "--limit", "0"], 2, "0: expected a positive integer"),
+        (["ad-hoc", "--limit", "abc"], 2, "abc: expected a positive integer"),
         (["--diff", "zz", "zz"], 1, "no run zz in this store"),
         (["ad-hoc", "--uri", "sqlite:////nowhere/mlflow.db"], 1, "no store at /nowhere/mlflow.db"),
         (
             ["ad-hoc", "--output", "/nowhere/x.csv"],
             2,
-            "--output /nowhere/x.csv: expected a file in a folder that exists",
+            "--output /nowhere/x.csv: expected a file in an existing folder",
         ),
     ],
 )

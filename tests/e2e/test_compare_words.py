@@ -115,10 +115,10 @@ def test_best_model_is_registered_at_a_server_too(folder: Path, sweep_ids: list[
 @pytest.mark.parametrize(
     ("words", "status", "said"),
     [
-        (("--output", "."), 2, "--output .: expected a file in a folder that exists"),
-        (("--where", "seed"), 1, "--where 'seed' cannot be understood (it is no comparison"),
+        (("--output", "."), 2, "--output .: expected a file in an existing folder"),
+        (("--where", "seed"), 1, "--where 'seed' cannot be understood (seed is not a condition"),
         (("--where", "1"), 1, "--where '1' cannot be understood"),
-        (("--register", ""), 2, "--register: expected a name"),
+        (("--register", ""), 2, "--register: expected a non-empty name"),
     ],
 )
 def test_mistakes_are_one_line(
@@ -134,7 +134,7 @@ def test_mistakes_are_one_line(
 def test_words_that_diff_does_not_know_are_refused(folder: Path) -> None:
     done = swath_compare(folder, "--diff", "a", "b", "--format", "json")
     assert done.returncode == 2
-    assert done.stderr == "swath-compare: --format: not with --diff, which prints lines\n"
+    assert done.stderr == "swath-compare: --format: not supported with --diff\n"
 
 
 def test_store_of_another_kind_is_refused(folder: Path) -> None:

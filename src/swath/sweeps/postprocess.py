@@ -63,9 +63,9 @@ def postprocess_sweep(uri: str, sweep_id: str, models: str) -> str | None:
         return None
     best_first = ordered(sweep.finished)
     client = MlflowClient(tracking_uri=uri)
-    concerned = (sweep.own or best_first[0]).run_id
+    concerned = (sweep.summary_run or best_first[0]).run_id
     faults = []
-    if sweep.own is not None:
+    if sweep.summary_run is not None:
         try:
             with tempfile.TemporaryDirectory(prefix="swath-") as folder:
                 draw_sweep(reader, sweep, Path(folder), "png")

@@ -6,7 +6,7 @@ import mlflow
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from swath.analysis import RankedRun, Sweep, have_several_seeds
+from swath.analysis import RankedRun, Sweep, criterion, have_several_seeds
 from swath.errors import SwathError
 from swath.tracking import NAME, is_logged, log_model, one_line, quieten, schema
 
@@ -41,11 +41,11 @@ def register_best(sweep: Sweep, best: RankedRun, metric: str, name: str, uri: st
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-        over = ", of the best mean over seeds" if have_several_seeds(sweep.finished) else ""
+        ranked_by = criterion(metric, have_several_seeds(sweep.finished))
         why = {
             schema.SWEEP: sweep.name,
             schema.SWEEP_ID: sweep.sweep_id,
-            schema.WHY: f"best of {len(sweep.finished)} by {metric}{over}: {best.value:.4f}",
+            schema.WHY: f"best of {len(sweep.finished)} by {ranked_by}: {best.value:.4f}",
             schema.DATA_DIGEST: best.run.tags.get(schema.DATA_DIGEST, ""),
             schema.FINGERPRINT: best.run.tags.get(schema.FINGERPRINT, ""),
         }

@@ -59,5 +59,5 @@ def test_equals_are_never_told_apart() -> None:
 
 def test_spread() -> None:
     found = spread([0.3, 0.4, 0.5])
-    assert (found.mean, found.deviation, found.count) == (pytest.approx(0.4), pytest.approx(0.1), 3)
-    assert math.isnan(spread([0.3]).deviation)
+    assert (found.mean, found.std, found.count) == (pytest.approx(0.4), pytest.approx(0.1), 3)
+    assert math.isnan(spread([0.3]).std)
