@@ -4,7 +4,7 @@ import ast
 import re
 import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from itertools import pairwise
 from typing import Any
@@ -44,8 +44,10 @@ def matching(frame: pd.DataFrame, condition: str) -> pd.DataFrame:
     table = frame.set_axis(list(columns), axis=1)
     try:
         tree = ast.parse(_with_plain_names(condition.strip(), columns), mode="eval")
-        return frame.iloc[_matching_rows(table, _sql(tree.body, table, "condition"))]
-    except (SyntaxError, ValueError, sqlite3.Error, MemoryError, RecursionError) as error:
+        values: list[object] = []
+        sql = _sql(tree.body, table, values, "condition")
+        return frame.iloc[_matching_rows(table, sql, values)]
+    except (SyntaxError, ValueError, OverflowError, sqlite3.Error, MemoryError, RecursionError) as error:
         reason = error.msg if isinstance(error, SyntaxError) else str(error).partition("\n")[0]
         for plain, name in reversed(columns.items()):
             reason = reason.replace(plain, name)
@@ -78,36 +80,40 @@ def _kind(node: ast.expr, table: pd.DataFrame) -> str:
     raise ValueError(f"{ast.unparse(node)} is not a column, a number or a quoted text")
 
 
-def _sql(node: ast.expr, table: pd.DataFrame, kind: str) -> str:
-    """Translate a part of a condition that must be of this kind.
+def _sql(node: ast.expr, table: pd.DataFrame, values: list[object], kind: str) -> str:
+    """Translate a part of a condition that must be of this kind; constants are appended to `values`.
 
     SQLite itself would compare anything with anything: every number is less than every text.
     """
-    if kind == "time" and isinstance(node, ast.Constant):
-        time_of = pd.Timestamp(str(node.value))
-        return f"'{(time_of.tz_convert('UTC') if time_of.tzinfo else time_of).strftime(TIME_FORMAT)}'"
+    if kind == "time" and isinstance(node, ast.Constant) and isinstance(node.value, str):
+        moment = pd.Timestamp(node.value)
+        values.append((moment.tz_convert("UTC") if moment.tzinfo else moment).strftime(TIME_FORMAT))
+        return "?"
     if _kind(node, table) != kind:
         raise ValueError(f"{ast.unparse(node)} is not a {kind}")
     match node:
         case ast.Name(id=name):
             return name
-        case ast.Constant(value=str() as text):
-            return "'" + text.replace("'", "''") + "'"
-        case ast.Constant(value=int() | float() as value) if abs(value) < 2**63:
-            return repr(value)
+        case ast.Constant(value=value):
+            values.append(value)
+            return "?"
         case ast.UnaryOp(op=sign, operand=part):
-            return f"({'NOT' if isinstance(sign, ast.Not) else '-'} {_sql(part, table, kind)})"
+            return f"({'NOT' if isinstance(sign, ast.Not) else '-'} {_sql(part, table, values, kind)})"
         case ast.BoolOp(op=operator, values=parts):
-            return f"({OPERATORS[type(operator)].join(_sql(part, table, kind) for part in parts)})"
+            return f"({OPERATORS[type(operator)].join(_sql(part, table, values, kind) for part in parts)})"
         case ast.BinOp(left=left, op=operator, right=right) if type(operator) in OPERATORS:
-            return f"({_sql(left, table, kind)} {OPERATORS[type(operator)]} {_sql(right, table, kind)})"
+            first, second = (_sql(part, table, values, kind) for part in (left, right))
+            return f"({first} {OPERATORS[type(operator)]} {second})"
         case ast.Compare(left=left, ops=operators, comparators=others):
             pairs = zip(operators, pairwise([left, *others]), strict=True)
-            return f"({' AND '.join(_comparison(operator, *pair, table) for operator, pair in pairs)})"
+            compared = [_comparison(operator, *pair, table, values) for operator, pair in pairs]
+            return f"({' AND '.join(compared)})"
     raise ValueError(f"{ast.unparse(node)} is not supported")
 
 
-def _comparison(operator: ast.cmpop, left: ast.expr, right: ast.expr, table: pd.DataFrame) -> str:
+def _comparison(
+    operator: ast.cmpop, left: ast.expr, right: ast.expr, table: pd.DataFrame, values: list[object]
+) -> str:
     is_list = isinstance(operator, ast.In | ast.NotIn)
     if type(operator) not in OPERATORS or is_list != isinstance(right, ast.List | ast.Tuple):
         raise ValueError("expected <, <=, >, >=, ==, != or in [...]")
@@ -119,8 +125,9 @@ def _comparison(operator: ast.cmpop, left: ast.expr, right: ast.expr, table: pd.
     kind = "time" if "time" in kinds else kinds[0]
     if kind == "condition":
         raise ValueError(f"{ast.unparse(left)} is already a comparison")
-    values = ", ".join(_sql(side, table, kind) for side in others)
-    return f"{_sql(left, table, kind)} {OPERATORS[type(operator)]} {f'({values})' if is_list else values}"
+    first, *rest = (_sql(side, table, values, kind) for side in sides)
+    other = f"({', '.join(rest)})" if is_list else rest[0]
+    return f"{first} {OPERATORS[type(operator)]} {other}"
 
 
 def _kind_of_column(column: "pd.Series[Any]") -> str:
@@ -129,7 +136,7 @@ def _kind_of_column(column: "pd.Series[Any]") -> str:
     return "number" if pd.api.types.is_numeric_dtype(column) else "text"
 
 
-def _matching_rows(table: pd.DataFrame, condition: str) -> list[int]:
+def _matching_rows(table: pd.DataFrame, condition: str, constants: Sequence[object] = ()) -> list[int]:
     """Evaluate SQL in a database that contains only the table; returns row numbers from 0 up."""
     columns = []
     for _, column in table.items():
@@ -144,7 +151,7 @@ def _matching_rows(table: pd.DataFrame, condition: str) -> list[int]:
         deadline = time.monotonic() + TIMEOUT_S
         database.set_progress_handler(lambda: time.monotonic() > deadline, 10_000)
         database.set_authorizer(_authorize)
-        found = database.execute(f"SELECT rowid FROM runs WHERE {condition} ORDER BY rowid")
+        found = database.execute(f"SELECT rowid FROM runs WHERE {condition} ORDER BY rowid", constants)
         return [row - 1 for (row,) in found]
 
 
