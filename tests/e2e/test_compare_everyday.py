@@ -70,7 +70,7 @@ def test_only_what_swath_made_is_listed(folder: Path) -> None:
     assert quoted["sweep"] == QUOTED
 
 
-def test_running_sweep_is_said_to_run_and_ranked_as_far_as_it_is(folder: Path) -> None:
+def test_running_sweep_is_reported_and_its_finished_runs_are_ranked(folder: Path) -> None:
     done = swath_compare(folder, "running")
     assert done.returncode == 0
     assert "is still running or was interrupted: 2 configurations have finished" in done.stderr
@@ -122,7 +122,7 @@ def test_page_of_all_sweeps_of_a_name_with_both_kinds_of_quotes(folder: Path) ->
     assert [run.data.tags["swath.sweep"] for run in runs] == [QUOTED]
 
 
-def test_quotes_do_no_harm(folder: Path) -> None:
+def test_sweep_name_with_both_kinds_of_quotes(folder: Path) -> None:
     done = swath_compare(folder, QUOTED, "--where", f"sweep == {QUOTED!r}", "--ui")
     assert done.returncode == 0, done.stderr
     assert len(rows_of(done.stdout)) == 1

@@ -102,7 +102,7 @@ def test_curves_are_what_mlflow_has(uri: str) -> None:
         assert found["value"].tolist() == [entry.value for entry in history]
 
 
-def test_curves_of_a_metric_that_nobody_has_are_an_empty_table(uri: str) -> None:
+def test_curves_of_an_unknown_metric_are_an_empty_table(uri: str) -> None:
     curves = load_curves("quickstart", ["nothing"], uri)
     assert isinstance(curves, pd.DataFrame)
     assert curves.empty

@@ -117,12 +117,12 @@ def test_confusion_of_many_classes_has_no_numbers_and_fewer_labels(
     assert [text.get_text() for text in axes.get_yticklabels()] == list(names[:: classes // labels])
 
 
-def test_a_metric_that_is_nowhere_a_number_has_a_map_without_a_frame() -> None:
+def test_heat_map_of_nan_only_has_no_frame() -> None:
     runs = [run("1e-6", "10", test_loss=float("nan")), run("1e-5", "20", test_loss=float("nan"))]
     assert len(draw_heat_map(runs, LAYOUT, "test/loss").axes[0].patches) == 0
 
 
-def test_bars_are_of_evaluations_only() -> None:
+def test_metric_that_is_not_an_evaluation_has_no_error_bars() -> None:
     runs = [run(rate, "10", train_accuracy=0.5) for rate in ("1e-8", "1e-6", "1e-4")]
     assert draw_accuracy(runs, LAYOUT, "train/accuracy").axes[0].get_ylabel() == "train accuracy"
 
@@ -133,7 +133,7 @@ def test_random_search_has_one_line_of_means_instead_of_a_line_for_each_run() ->
     assert layout == Layout("learning_rate", None, None)
 
 
-def test_runs_that_lack_a_field_of_the_grid_have_a_place_all_the_same() -> None:
+def test_run_that_lacks_a_swept_field_is_drawn() -> None:
     whole, lacking = run("1e-6", "10", validation_accuracy=0.5), run("1e-5", "20", validation_accuracy=0.4)
     del lacking.params["batch_size"]
     layout = layout_of(("learning_rate", "batch_size"), [whole, lacking])
@@ -159,7 +159,7 @@ def test_bars_over_seeds_are_one_standard_deviation() -> None:
     assert (low, high) == (pytest.approx(0.4), pytest.approx(0.6))
 
 
-def test_lines_stand_aside_by_no_more_than_a_hundredth_of_the_axis() -> None:
+def test_lines_are_shifted_by_at_most_a_hundredth_of_the_axis() -> None:
     runs = [
         run(rate, batch, validation_accuracy=0.5)
         for rate in ("1e-8", "1e-6", "1e-4")

@@ -40,14 +40,14 @@ def test_no_number_is_ever_cut(width: int) -> None:
     assert "…" not in row
 
 
-def test_columns_that_can_be_done_without_go_one_after_the_other() -> None:
+def test_optional_columns_are_omitted_one_after_the_other() -> None:
     heads = [" ".join(lines(WIDE, width)[:-1]) for width in (80, 62, 56, 47)]
     assert ["(s)" in head for head in heads] == [True, True, False, False]
     assert ["interval" in head for head in heads] == [True, True, True, False]
     assert all("accuracy" in head for head in heads)
 
 
-def test_a_long_last_text_goes_on_in_the_next_line_between_words() -> None:
+def test_wrapped_column_continues_on_the_next_line_between_words() -> None:
     found = TableData(
         ["sweep", Column("best", wrap=True)], [["grid", "batch_size=200 learning_rate=1e-06 max_steps=1500"]]
     )
@@ -56,16 +56,16 @@ def test_a_long_last_text_goes_on_in_the_next_line_between_words() -> None:
         assert words == ["grid", "batch_size=200", "learning_rate=1e-06", "max_steps=1500"]
 
 
-def test_brackets_are_no_markup_and_control_characters_do_nothing() -> None:
+def test_cells_are_printed_without_markup_and_control_characters() -> None:
     found = TableData(["sweep", "a"], [["quick[test] [/x]", "1\n\x1b[31m2"]])
     assert lines(found, 80)[1] == "quick[test] [/x]  1 [31m2"
 
 
-def test_brackets_in_headings_are_no_markup_either() -> None:
+def test_headings_are_printed_without_markup() -> None:
     assert lines(TableData(["[bold]x", "a:smile:b"], [["1", "2"]]), 80)[0] == "[bold]x  a:smile:b"
 
 
-def test_rows_that_stand_out_do_so_by_index() -> None:
+def test_bold_rows_are_highlighted() -> None:
     screen = io.StringIO()
     console = Console(file=screen, width=80, force_terminal=True, color_system="standard")
     print_table(console, TableData(["a"], [["1"], ["2"]], bold=[1]))
@@ -74,7 +74,7 @@ def test_rows_that_stand_out_do_so_by_index() -> None:
     assert "\x1b[1m" in second
 
 
-def test_a_table_wider_than_any_terminal_is_whole_all_the_same() -> None:
+def test_table_wider_than_the_terminal_is_complete() -> None:
     found = TableData(["a"], [["x" * 100]])
     assert "x" * 100 in table_text(found, 30)
 
