@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from swath.analysis import REPEATED_BY, Ranking, configuration_of, rank
+from swath.analysis import REPEATED_BY, Ranking, RankingRow, configuration_of, rank
 from swath.config import TrainConfig, computed_values
 from swath.errors import SwathError
 from swath.tracking import MetricBatch, RunLogger, Status, schema
@@ -38,9 +38,9 @@ class SweepInfo:
         return self.sweep != SINGLE
 
     @property
-    def over_seeds(self) -> str:
-        """What a ranking adds where a mean decides: `, by the mean over seeds`."""
-        return ", by the mean over seeds" if set(REPEATED_BY) <= set(self.swept) else ""
+    def over_seeds(self) -> bool:
+        """Whether configurations are repeated with several seeds and ranked by their mean."""
+        return set(REPEATED_BY) <= set(self.swept)
 
 
 @dataclass(frozen=True)
@@ -104,6 +104,11 @@ class RunResult:
     def computing_s(self) -> float:
         """Its share of the time that training and evaluating its lane group took, in seconds."""
         return self.metrics[schema.TRAIN_S] + self.metrics[schema.EVALUATE_S]
+
+    def ranking_row(self, place: int | None) -> RankingRow:
+        """This result as a row of a ranking; `place` is None if it did not finish."""
+        values = {name: str(value) for name, value in computed_values(self.config).items()}
+        return RankingRow(place, self.run_id or "", self.status, values, self.metrics)
 
     def flushed(self) -> "RunResult":
         """This result once everything is stored: with the run's id, or failed where it could not be."""

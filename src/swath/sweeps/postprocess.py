@@ -59,9 +59,9 @@ def postprocess_sweep(uri: str, sweep_id: str, models: str) -> str | None:
     if not sweep.finished:
         return None
     best_first = ordered(sweep.finished)
-    concerned = (sweep.own or best_first[0]).run_id
+    concerned = (sweep.summary_run or best_first[0]).run_id
     faults = []
-    if sweep.own is not None:
+    if sweep.summary_run is not None:
         try:
             with tempfile.TemporaryDirectory(prefix="swath-") as folder:
                 draw_sweep(reader, sweep, Path(folder), "png")
@@ -70,7 +70,7 @@ def postprocess_sweep(uri: str, sweep_id: str, models: str) -> str | None:
             faults.append(error_line(error, uri))
     try:
         for run in best_first[: {"all": None, "best": 1, "none": 0}[models]]:
-            if not is_model_logged(run, uri):  # a sweep that is taken up has been here before
+            if not is_model_logged(run, uri):  # a resumed sweep may have it already
                 log_model(run, uri)
     except Exception as error:
         faults.append(error_line(error, uri))
