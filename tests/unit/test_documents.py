@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from swath.cli.compare import parser
+from swath.cli.main import read_arguments
 from swath.cli.reproduce import parser as reproduce_parser
-from swath.cli.swath import read_arguments
 from swath.cli.validation import check_command
 from swath.config import primary_configs, register
 

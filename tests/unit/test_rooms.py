@@ -59,7 +59,7 @@ def imported(path: Path) -> Iterator[tuple[int, str, str]]:
 def room_of(path: Path) -> str:
     """The room of a file; its own name for a module beside the rooms, empty for the package's face."""
     first = path.relative_to(SOURCE).parts[0]
-    return "" if first == "__init__.py" else first.removesuffix(".py")
+    return "" if first in ("__init__.py", "__main__.py") else first.removesuffix(".py")
 
 
 def own_imports(path: Path) -> Iterator[tuple[int, str, bool]]:

@@ -18,10 +18,10 @@ from rich.console import Console
 
 from swath.analysis import objective
 from swath.cli.entry import INTERRUPTED
+from swath.cli.main import Arguments, question_of
 from swath.cli.progress import Progress
 from swath.cli.screens import BarReporter, PlainReporter, ProgressReporter, SingleRunReporter
 from swath.cli.summary import print_check, print_line, print_single, print_sweep, resume_command
-from swath.cli.swath import Arguments, question_of
 from swath.cli.validation import CheckedCommand
 from swath.config import POSTPROCESS, train_config_of
 from swath.errors import ConfigError, SwathError

@@ -50,7 +50,7 @@ def swath(tracker: "Tracker | None" = None) -> NoReturn:
     """
 
     def run(arguments: list[str]) -> int:
-        from swath.cli.swath import run as run_swath
+        from swath.cli.main import run as run_swath
 
         return run_swath(arguments, tracker)
 

@@ -98,7 +98,7 @@ def _defaults() -> dict[str, str]:
     conf = config_folder("conf")
     merged = OmegaConf.merge(
         OmegaConf.load(conf / "base.yaml"),
-        OmegaConf.load(conf / "config.yaml"),
+        OmegaConf.load((conf / "config").with_suffix(".yaml")),
         {"data": OmegaConf.load(conf / "data" / "cifar10.yaml")},
     )
     values = {name: OmegaConf.select(merged, name) for name in FIELDS}

@@ -29,14 +29,6 @@ LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 DPI = 120
 
 
-UNITS = {
-    "learning_rate": "learning rate",
-    "batch_size": "batch size (images)",
-    "max_steps": "steps",
-}
-"""Axis labels of fields."""
-
-
 def new_figure(width: float, height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:
     """A figure with axes side by side that share the vertical axis; sizes in inches."""
     figure = Figure(figsize=(width, height), layout="constrained")

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from swath.models import Tensor, Tensors
+from swath.tracking import schema
 
 
 class Optimizer(Protocol):
@@ -46,12 +47,12 @@ class GradientDescent:
     """
 
     name = "gradient_descent"
-    hyperparameters: tuple[str, ...] = ("learning_rate",)
+    hyperparameters: tuple[str, ...] = (schema.LEARNING_RATE,)
     state: tuple[str, ...] = ()
 
     def loss_scale(self, values: Mapping[str, Tensor]) -> Tensor:
         """The learning rate of each lane."""
-        return values["learning_rate"]
+        return values[schema.LEARNING_RATE]
 
     def update(
         self, gradients: Tensors, state: Mapping[str, Tensors], values: Mapping[str, Tensors]

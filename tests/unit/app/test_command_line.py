@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from swath.cli.swath import help_text, keep_password, read_arguments
+from swath.cli.main import help_text, keep_password, read_arguments
 from swath.config import FIELDS, config_folder, primary_configs
 from swath.config.reference import document
 from swath.errors import ConfigError

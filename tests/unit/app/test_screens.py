@@ -118,7 +118,7 @@ def test_every_failure_has_a_line_with_its_reason() -> None:
 
 
 def test_resume_that_trains_nothing_says_so() -> None:
-    done = [replace(result(rate, test_accuracy=0.9), before=True) for rate in (1e-7, 1e-6)]
+    done = [replace(result(rate, test_accuracy=0.9), reused=True) for rate in (1e-7, 1e-6)]
     lines = swept_screen(done)
     assert "Nothing to do: 2 of 2 runs have already finished; sweep learning_rate, id 0123456789ab" in lines
     assert any(line.startswith("Ranked by") for line in lines)
