@@ -4,6 +4,7 @@ import numpy as np
 
 from swath.models import tf
 from swath.planning import BLOCK_IMAGES
+from swath.tracking import schema
 from swath.training.device_data import DeviceData, Split
 from swath.training.evaluation import Evaluate
 from swath.training.loop import PARAMETERS, Program
@@ -33,7 +34,7 @@ def _lane_bytes(
     defaults = dict.fromkeys(program.optimizer.hyperparameters, tf.fill([len(rates)], 0.5))
     state, metrics = program.run(
         program.pack([program.initial_state(0)] * len(rates)),
-        {**defaults, "learning_rate": tf.constant(rates, tf.float32)},
+        {**defaults, schema.LEARNING_RATE: tf.constant(rates, tf.float32)},
         tf.constant(batch_size),
         tf.constant(0, tf.int64),
         tf.constant(0),
