@@ -16,8 +16,7 @@ import numpy as np
 from support.command import swath
 
 from swath.analysis import all_sweeps
-from swath.analysis.verdict import metrics_digest
-from swath.tracking import open_reader, read_weights
+from swath.tracking import Reader, StoredRun, open_reader, read_weights, schema
 
 PUBLISHED = Path(__file__).resolve().parents[1] / "docs" / "digests.json"
 
@@ -63,6 +62,17 @@ def _digests(folder: str) -> Iterator[tuple[str, dict[str, str], dict[str, str]]
             "weights": weights.hexdigest(),
         }
         yield run.name, digests, run.tags
+
+
+def metrics_digest(reader: Reader, run: StoredRun) -> str:
+    """SHA-256 of every computed metric: name, steps (int64), values (float64); sorted by name."""
+    names = [name for name in run.metrics if not schema.is_measured(name)]
+    digest = hashlib.sha256()
+    for curve in sorted(reader.curves([run.run_id], names), key=lambda curve: curve.metric):
+        digest.update(curve.metric.encode())
+        digest.update(np.ascontiguousarray(curve.steps, "<i8").tobytes())
+        digest.update(np.ascontiguousarray(curve.values, "<f8").tobytes())
+    return digest.hexdigest()
 
 
 def comparable(published: dict[str, Any], found: dict[str, Any]) -> list[str]:

@@ -48,7 +48,7 @@ def ranking(folder: Path, sweep_id: str, *words: str) -> list[dict[str, object]]
     return rows
 
 
-def test_sweeps_of_the_store(sweeps: list[dict[str, str]]) -> None:
+def test_list_contains_the_sweeps_of_the_store(sweeps: list[dict[str, str]]) -> None:
     first, second = sweeps
     assert (first["sweep"], first["finished"], first["failed"]) == ("ad-hoc", "4", "2")
     assert (second["finished"], second["failed"], second["status"]) == ("6", "0", "FINISHED")
@@ -74,9 +74,7 @@ def test_ranking_is_what_the_store_holds(folder: Path, sweeps: list[dict[str, st
         assert (row["interval_low"], row["interval_high"]) == pytest.approx(tuple(expected))
 
 
-def test_what_cannot_be_told_from_the_best_is_marked_by_its_predictions(
-    folder: Path, sweeps: list[dict[str, str]]
-) -> None:
+def test_ties_with_the_best_follow_from_the_predictions(folder: Path, sweeps: list[dict[str, str]]) -> None:
     rows = ranking(folder, sweeps[0]["sweep_id"], "--where", "status == 'FINISHED'")
     dataset = load_dataset("digits", None)
     labels = dataset.train_labels[-300:]
@@ -93,7 +91,7 @@ def test_what_cannot_be_told_from_the_best_is_marked_by_its_predictions(
         assert row["tied_with_best"] == (expected > 0.05)
 
 
-def test_words_choose_rows(folder: Path, sweeps: list[dict[str, str]]) -> None:
+def test_options_select_and_sort_rows(folder: Path, sweeps: list[dict[str, str]]) -> None:
     sweep_id = sweeps[0]["sweep_id"]
     assert len(ranking(folder, sweep_id, "--where", "batch_size == 20 and learning_rate < 1")) == 2
     assert len(ranking(folder, sweep_id, "--where", "status == 'FAILED'")) == 2
@@ -122,7 +120,7 @@ def test_output_goes_through_links_and_into_pipes(
         os.close(reader)
 
 
-def test_rows_are_written_into_a_file_in_the_form_that_its_name_says(
+def test_suffix_of_the_output_file_decides_its_format(
     folder: Path, sweeps: list[dict[str, str]], tmp_path: Path
 ) -> None:
     for name, begins in {
@@ -153,14 +151,14 @@ def test_list_as_a_table_has_the_counts_of_each_sweep(folder: Path, sweeps: list
     assert float(sweeps[1]["best_value"]) == pytest.approx(np.mean(of_best))
 
 
-def test_tables_and_sentences(folder: Path, sweeps: list[dict[str, str]]) -> None:
+def test_ranking_prints_a_table_and_notes(folder: Path, sweeps: list[dict[str, str]]) -> None:
     done = swath_compare(folder, sweeps[0]["sweep_id"], "--format", "table", "--ui")
     assert done.stdout.splitlines()[0].split()[:3] == ["rank", "batch_size", "learning_rate"]
     assert len(done.stdout.splitlines()) == 5
     lines = done.stderr.splitlines()
     assert lines[0] == "Ranked by validation/accuracy."
     assert any("explains" in line and "of the variance in validation/accuracy" in line for line in lines)
-    assert "Not in the ranking: 2 failed." in lines
+    assert "Not ranked: 2 failed." in lines
     assert sum(line.startswith("FAILED") and "diverged at step" in line for line in lines) == 2
     assert any("mlflow ui" in line for line in lines)
     assert any(f"viewStateShareKey={sweeps[0]['sweep_id']}" in line for line in lines)
@@ -184,7 +182,7 @@ def test_seeds_are_gathered(folder: Path) -> None:
     assert [text.split("|")[3].strip() for text in upwards.stdout.splitlines()[2:]] == ["1e-07", "1e-06"]
 
 
-def test_sweep_has_a_run_of_its_own(folder: Path, sweeps: list[dict[str, str]]) -> None:
+def test_sweep_has_a_summary_run(folder: Path, sweeps: list[dict[str, str]]) -> None:
     client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
     condition = f"tags.`swath.kind` = 'sweep' AND tags.`swath.sweep_id` = '{sweeps[0]['sweep_id']}'"
     (own,) = client.search_runs(["1"], condition)
@@ -207,13 +205,13 @@ def test_sweep_has_a_run_of_its_own(folder: Path, sweeps: list[dict[str, str]]) 
     assert rows[0]["run_id"] == sweeps[0]["best_run_id"]
 
 
-def test_single_run_has_none(tmp_path: Path) -> None:
+def test_single_run_has_no_summary_run(tmp_path: Path) -> None:
     assert swath(tmp_path, "data=digits", "max_steps=2").returncode == 0
     assert len(MlflowClient(f"sqlite:///{tmp_path}/mlflow.db").search_runs(["1"])) == 1
 
 
 @pytest.mark.parametrize("kind", ["png", "svg"])
-def test_pictures(folder: Path, sweeps: list[dict[str, str]], tmp_path: Path, kind: str) -> None:
+def test_plots_are_drawn(folder: Path, sweeps: list[dict[str, str]], tmp_path: Path, kind: str) -> None:
     words = ["--plots", str(tmp_path)] + (["--svg"] if kind == "svg" else [])
     assert swath_compare(folder, sweeps[0]["sweep_id"], *words).returncode == 0
     names = ["accuracy", "confusion", "heat_map", "learning_curves", "weights"]
@@ -262,7 +260,7 @@ def test_best_weights_as_a_registered_model(
         model.predict(np.zeros([2, 30], np.uint8))
 
 
-def test_two_runs_side_by_side(folder: Path, sweeps: list[dict[str, str]]) -> None:
+def test_diff_of_two_runs(folder: Path, sweeps: list[dict[str, str]]) -> None:
     first, second, *_ = ranking(folder, sweeps[0]["sweep_id"], "--where", "learning_rate == 1e-6")
     done = swath_compare(folder, "--diff", str(first["run_id"]), str(second["run_id"])[:12])
     assert done.returncode == 0, done.stderr
@@ -275,7 +273,7 @@ def test_two_runs_side_by_side(folder: Path, sweeps: list[dict[str, str]]) -> No
     assert same.stdout == "numbers: identical, bit for bit\n"
 
 
-def test_runs_that_cannot_be_meant_are_refused(folder: Path, sweeps: list[dict[str, str]]) -> None:
+def test_diff_refuses_unknown_and_ambiguous_runs(folder: Path, sweeps: list[dict[str, str]]) -> None:
     client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
     (own, *_) = client.search_runs(["1"], "tags.`swath.kind` = 'sweep'")
     best = sweeps[0]["best_run_id"]
@@ -283,9 +281,9 @@ def test_runs_that_cannot_be_meant_are_refused(folder: Path, sweeps: list[dict[s
     (several, count), *_ = Counter(beginnings).most_common(1)
     assert count > 1, "ten ids begin with one of sixteen digits"
     for words, said in {
-        (own.info.run_id, best): f"--diff: run {own.info.run_id} is none that swath has trained",
-        (best, several): f"run {several}: {count} runs begin so; type more of the id",
-        (best, ""): "expected the id of a run, or its beginning",
+        (own.info.run_id, best): f"--diff: run {own.info.run_id} was not trained by swath",
+        (best, several): f"run {several}: {count} run ids start with this; type more characters",
+        (best, ""): "expected a run id or its first characters",
     }.items():
         done = swath_compare(folder, "--diff", *words)
         assert (done.returncode, done.stdout) == (1, "")
@@ -295,23 +293,27 @@ def test_runs_that_cannot_be_meant_are_refused(folder: Path, sweeps: list[dict[s
 @pytest.mark.parametrize(
     ("words", "status", "said"),
     [
-        (["nothing-like-it"], 1, "no sweep 'nothing-like-it' in this store; there are: ad-hoc"),
+        (["nothing-like-it"], 1, "no sweep 'nothing-like-it' in this store; expected one of ad-hoc"),
         (["adhoc"], 1, "no sweep 'adhoc' in this store; nearest: ad-hoc"),
         (["ad-hoc", "--metric", "accuracy"], 1, "--metric accuracy: no run has it; expected one of"),
         (["ad-hoc", "--sort", "rate"], 1, "--sort rate: expected one of"),
         (["ad-hoc", "--where", "rate <"], 1, "--where 'rate <' cannot be understood"),
         (["ad-hoc", "--where", "seed == 9", "--register", "x"], 1, "holds for none of 6 runs"),
-        (["--close-stale", "--limit", "3"], 2, "--close-stale looks at the whole store; leave the rest out"),
-        (["ad-hoc", "--svg"], 2, "--svg: expected with --plots DIR"),
-        (["--plots", "x"], 2, "--plots: expected with a sweep; swath-compare lists them"),
-        (["ad-hoc", "--limit", "0"], 2, "0: expected a whole number from 1 up"),
-        (["ad-hoc", "--limit", "abc"], 2, "abc: expected a whole number from 1 up"),
+        (
+            ["--close-stale", "--limit", "3"],
+            2,
+            "--close-stale applies to the whole store; remove the other arguments",
+        ),
+        (["ad-hoc", "--svg"], 2, "--svg: requires --plots DIR"),
+        (["--plots", "x"], 2, "--plots: requires a sweep; list sweeps with: swath-compare"),
+        (["ad-hoc", "--limit", "0"], 2, "0: expected a positive integer"),
+        (["ad-hoc", "--limit", "abc"], 2, "abc: expected a positive integer"),
         (["--diff", "zz", "zz"], 1, "no run zz in this store"),
         (["ad-hoc", "--uri", "sqlite:////nowhere/mlflow.db"], 1, "no store at /nowhere/mlflow.db"),
         (
             ["ad-hoc", "--output", "/nowhere/x.csv"],
             2,
-            "--output /nowhere/x.csv: expected a file in a folder that exists",
+            "--output /nowhere/x.csv: expected a file in an existing folder",
         ),
     ],
 )

@@ -70,10 +70,10 @@ def test_only_what_swath_made_is_listed(folder: Path) -> None:
     assert quoted["sweep"] == QUOTED
 
 
-def test_running_sweep_is_said_to_run_and_ranked_as_far_as_it_is(folder: Path) -> None:
+def test_running_sweep_is_reported_and_its_finished_runs_are_ranked(folder: Path) -> None:
     done = swath_compare(folder, "running")
     assert done.returncode == 0
-    assert "is still running, or was cut off; 2 configurations have finished so far" in done.stderr
+    assert "is still running or was interrupted: 2 configurations have finished" in done.stderr
     assert "swath-compare --close-stale" in done.stderr
     assert [(row["rank"], row["learning_rate"], row["status"]) for row in rows_of(done.stdout)] == [
         ("1", "1e-07", "FINISHED"),
@@ -81,14 +81,14 @@ def test_running_sweep_is_said_to_run_and_ranked_as_far_as_it_is(folder: Path) -
         ("", "1e-05", "RUNNING"),
     ]
     assert "Ranked by test/accuracy, because no images were held back" in done.stderr
-    assert "Not in the ranking: 1 running." in done.stderr
+    assert "Not ranked: 1 running." in done.stderr
 
 
 def test_sweep_of_which_nothing_has_finished_yet_is_no_failure(folder: Path) -> None:
     done = swath_compare(folder, "begun", "--ui")
     assert done.returncode == 0, done.stderr
     assert [row["status"] for row in rows_of(done.stdout)] == ["RUNNING"]
-    assert "is still running, or was cut off; 0 configurations have finished so far" in done.stderr
+    assert "is still running or was interrupted: 0 configurations have finished" in done.stderr
     assert "its runs: http" in done.stderr
 
 
@@ -122,7 +122,7 @@ def test_page_of_all_sweeps_of_a_name_with_both_kinds_of_quotes(folder: Path) ->
     assert [run.data.tags["swath.sweep"] for run in runs] == [QUOTED]
 
 
-def test_quotes_do_no_harm(folder: Path) -> None:
+def test_sweep_name_with_both_kinds_of_quotes(folder: Path) -> None:
     done = swath_compare(folder, QUOTED, "--where", f"sweep == {QUOTED!r}", "--ui")
     assert done.returncode == 0, done.stderr
     assert len(rows_of(done.stdout)) == 1
@@ -137,10 +137,16 @@ def test_empty_store_says_what_to_type(tmp_path: Path) -> None:
     client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
     client.create_experiment("swath")
     client._tracking_client.store._dispose_engine()
-    assert "the store holds no sweep yet; make one: swath -cn quickstart" in swath_compare(tmp_path).stderr
+    assert (
+        "the store contains no sweep yet; start one with: swath -cn quickstart"
+        in swath_compare(tmp_path).stderr
+    )
     named = swath_compare(tmp_path, "grid")
     assert named.returncode == 1
-    assert named.stderr == "swath-compare: the store holds no sweep yet; make one: swath -cn quickstart\n"
+    assert (
+        named.stderr
+        == "swath-compare: the store contains no sweep yet; start one with: swath -cn quickstart\n"
+    )
 
 
 def test_server_that_asks_for_a_login(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def sweep_ids(folder: Path) -> list[str]:
     return [row["sweep_id"] for row in rows(folder)]
 
 
-def test_run_without_the_ranking_metric_is_in_no_picture_s_way(
+def test_plots_are_drawn_if_a_run_lacks_the_ranking_metric(
     folder: Path, sweep_ids: list[str], tmp_path: Path
 ) -> None:
     done = swath_compare(folder, sweep_ids[0], "--plots", str(tmp_path))
@@ -53,7 +53,7 @@ def test_run_without_the_ranking_metric_is_in_no_picture_s_way(
     }
 
 
-def test_pictures_show_the_metric_that_ranks(folder: Path, sweep_ids: list[str], tmp_path: Path) -> None:
+def test_plots_show_the_metric_that_ranks(folder: Path, sweep_ids: list[str], tmp_path: Path) -> None:
     words = (sweep_ids[1], "--metric", "test/loss", "--plots", str(tmp_path), "--svg")
     assert swath_compare(folder, *words).returncode == 0
     assert "test loss" in (tmp_path / "accuracy.svg").read_text()
@@ -115,10 +115,10 @@ def test_best_model_is_registered_at_a_server_too(folder: Path, sweep_ids: list[
 @pytest.mark.parametrize(
     ("words", "status", "said"),
     [
-        (("--output", "."), 2, "--output .: expected a file in a folder that exists"),
-        (("--where", "seed"), 1, "--where 'seed' cannot be understood (it is no comparison"),
+        (("--output", "."), 2, "--output .: expected a file in an existing folder"),
+        (("--where", "seed"), 1, "--where 'seed' cannot be understood (seed is not a condition"),
         (("--where", "1"), 1, "--where '1' cannot be understood"),
-        (("--register", ""), 2, "--register: expected a name"),
+        (("--register", ""), 2, "--register: expected a non-empty name"),
     ],
 )
 def test_mistakes_are_one_line(
@@ -131,10 +131,10 @@ def test_mistakes_are_one_line(
     assert line.startswith(f"swath-compare: {said}")
 
 
-def test_words_that_diff_does_not_know_are_refused(folder: Path) -> None:
+def test_options_that_diff_does_not_support_are_refused(folder: Path) -> None:
     done = swath_compare(folder, "--diff", "a", "b", "--format", "json")
     assert done.returncode == 2
-    assert done.stderr == "swath-compare: --format: not with --diff, which prints lines\n"
+    assert done.stderr == "swath-compare: --format: not supported with --diff\n"
 
 
 def test_store_of_another_kind_is_refused(folder: Path) -> None:

@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from mlflow.tracking import MlflowClient
-from support.command import CONFIGURATIONS, swath
+from support.command import CONFIGURATIONS, swath, swath_compare
 
-from swath import load_curves, load_sweep, load_weights
+import swath as package
+from swath import compare, load_curves, load_sweep, load_weights
+from swath.cli.tables import as_csv
 from swath.errors import SwathError
 
 README = Path(__file__).resolve().parents[2] / "README.md"
@@ -55,6 +57,36 @@ def test_metric_that_a_run_lacks_is_nan(uri: str) -> None:
     assert table.loc[1e-6, "test/accuracy"] > 0
 
 
+def test_comparison_is_what_the_command_prints(uri: str, folder: Path) -> None:
+    done = swath_compare(folder, "quickstart", "--where", "max_steps == 200", "--format", "csv")
+    assert done.returncode == 0, done.stderr
+    table = compare("quickstart", where="max_steps == 200", uri=uri)
+    assert as_csv(table) == done.stdout
+    assert table["rank"].tolist() == list(range(1, 7))
+    by_loss = compare("quickstart", "test/loss", uri=uri)
+    assert by_loss["test/loss"].is_monotonic_increasing
+    assert compare("ad-hoc", where="learning_rate == 1e36", uri=uri)["rank"].isna().all()
+    with pytest.raises(SwathError, match="no run has it"):
+        compare("quickstart", "accuracy", uri=uri)
+
+
+def test_public_names_are_completed() -> None:
+    assert {"compare", "load_curves", "load_sweep", "load_weights", "__version__"} == set(dir(package))
+    assert all(getattr(package, name) for name in dir(package))
+    with pytest.raises(AttributeError, match="module 'swath' has no attribute 'nothing'"):
+        _ = package.nothing  # type: ignore[attr-defined]
+
+
+def test_module_runs_like_the_command(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "swath"]
+    options = {"cwd": tmp_path, "capture_output": True, "text": True, "check": False}
+    version = subprocess.run([*command, "--version"], **options)  # type: ignore[call-overload]
+    assert version.stdout == f"swath {package.__version__}\n"
+    planned = subprocess.run([*command, "-cn", "quickstart", "dry_run=true"], **options)  # type: ignore[call-overload]
+    assert planned.returncode == 0, planned.stderr
+    assert planned.stdout.startswith("12 configurations")
+
+
 def test_curves_are_what_mlflow_has(uri: str) -> None:
     curves = load_curves("quickstart", uri=uri)
     assert list(curves.columns) == ["run_id", "step", "metric", "value"]
@@ -70,7 +102,7 @@ def test_curves_are_what_mlflow_has(uri: str) -> None:
         assert found["value"].tolist() == [entry.value for entry in history]
 
 
-def test_curves_of_a_metric_that_nobody_has_are_an_empty_table(uri: str) -> None:
+def test_curves_of_an_unknown_metric_are_an_empty_table(uri: str) -> None:
     curves = load_curves("quickstart", ["nothing"], uri)
     assert isinstance(curves, pd.DataFrame)
     assert curves.empty

@@ -140,9 +140,7 @@ def test_value_that_differs_is_named_with_its_step_and_the_likely_reason(
     first, second = done.stdout.splitlines()
     assert first.startswith(f"{run_ids[0]}  differs: train/loss: differs from step 17 on (")
     assert "largest difference" in first and "units in the last place" in first
-    assert first.endswith(
-        "nothing that was recorded of its making is different, so what is stored may have been changed"
-    )
+    assert first.endswith("the recorded environment is identical; the stored values may have been modified")
     assert second == f"{run_ids[1]}  identical, bit for bit"
     with sqlite3.connect(tmp_path / "value" / "mlflow.db") as database:
         database.execute("update tags set value = '2.20.0' where key = 'swath.tensorflow'")
@@ -190,7 +188,7 @@ def test_config_file_is_compared_with_a_run(folder: Path, run_ids: list[str], tm
     path.write_text(path.read_text().replace("seed: 0", "seed: 1"))
     other = swath_reproduce(tmp_path, "config.yaml", "--against", run_ids[0], *uri)
     assert other.returncode == 1
-    assert "because of another configuration: seed 0, now 1" in other.stdout
+    assert "because the configuration differs: seed 0, now 1" in other.stdout
     place = tmp_path / "recorded"
     shutil.copytree(folder, place)
     shutil.copy(path, place / "edited.yaml")

@@ -121,11 +121,9 @@ def test_sweeps_of_a_store(store: Path) -> None:
         "aaaaaaaaaaaa",
         {"FINISHED": 2, "FAILED": 1},
     )
-    assert first.best is not None
-    assert first.best.params["learning_rate"] == "0.25"
     assert first.swept == ("learning_rate",)
     assert (second.status, second.counts) == ("RUNNING", {"FINISHED": 1, "RUNNING": 1})
-    assert (third.name, third.best, third.finished) == ("o'\"brien", None, ())
+    assert (third.name, third.finished) == ("o'\"brien", ())
 
 
 def test_sweeps_are_found_by_name_and_by_id(store: Path) -> None:
@@ -142,7 +140,7 @@ def test_sweeps_are_found_by_name_and_by_id(store: Path) -> None:
 def test_unknown_sweep_names_the_nearest(store: Path) -> None:
     with pytest.raises(SwathError, match=r"no sweep 'rate' in this store; nearest: rates"):
         find_sweep(sql(store), "rate")
-    with pytest.raises(SwathError, match=r"there are: rates, o'\"brien"):
+    with pytest.raises(SwathError, match=r"expected one of rates, o'\"brien"):
         all_of(sql(store), "zzz")
 
 
@@ -176,8 +174,6 @@ def test_store_of_another_version_says_what_to_type(store: Path, tmp_path: Path)
 
 
 def test_reading_does_not_load_tensorflow(store: Path) -> None:
-    code = (
-        "import sys; import swath.cli.compare, swath.cli.compare_report; print('tensorflow' in sys.modules)"
-    )
+    code = "import sys; import swath.cli.compare_report; print('tensorflow' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

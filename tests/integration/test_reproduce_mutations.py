@@ -48,7 +48,7 @@ class Reproducer:
             (self._trained[original.config],) = self._repeater.repeat([original])
         result, numbers = self._trained[original.config]
         return verdict_on(
-            original.numbers, numbers, original.run.tags.get("swath.bits", ""), result.bits, None
+            original.numbers, numbers, original.run.tags.get("swath.bits", ""), result.digest, None
         )  # type: ignore[arg-type]
 
 

@@ -78,7 +78,7 @@ def run_all(
     results = [future.result() for future in futures]
     alone = [runner.digest_of_solo_run(result.config) for result in results]
     runner.stop()
-    assert all(result.bits in ("", bits) for result, bits in zip(results, alone, strict=True))
+    assert all(result.digest in ("", bits) for result, bits in zip(results, alone, strict=True))
     return results
 
 
@@ -91,10 +91,10 @@ def test_lane_whose_tracking_fails_ends_alone() -> None:
     results = run_all(CONFIGS, RecordingTracker("1e-06"))
     assert [result.status for result in results] == ["FINISHED", "FAILED", "FINISHED", "FAILED"]
     assert results[1].error == "MLflow: the disk is full"
-    assert results[1].bits == ""
+    assert results[1].digest == ""
     assert results[3].error is not None
     assert results[3].error.startswith("diverged at step ")
-    assert results[0].bits and results[2].bits and results[3].bits
+    assert results[0].digest and results[2].digest and results[3].digest
 
 
 def test_run_that_cannot_be_begun_fails_with_its_group() -> None:

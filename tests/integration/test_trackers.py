@@ -52,7 +52,7 @@ def test_in_memory_tracker_keeps_every_run_and_the_sweep() -> None:
 
 def test_null_tracker_gives_the_results_of_the_in_memory_tracker() -> None:
     kept, discarded = run_all(InMemoryTracker()), run_all(NullTracker())
-    assert [result.bits for result in kept] == [result.bits for result in discarded]
+    assert [result.digest for result in kept] == [result.digest for result in discarded]
     assert {result.run_id for result in discarded} == {""}
 
 

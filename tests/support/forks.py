@@ -17,7 +17,7 @@ from typing import Any
 TRACKING = (
     "swath.tracking.offline",
     "swath.tracking.reader",
-    "swath.sweeps.resume_service",
+    "swath.sweeps.prior_runs",
     "swath.plotting.figures",
     "swath.tracking.models",
 )

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swath.training import ResultDigest
-from swath.training.result_digest import BLOCK_BYTES
+from swath.training.checkpoint import BLOCK_BYTES
 
 STEPS = 300
 ACCURACIES = np.random.default_rng(0).random(STEPS)

@@ -44,6 +44,18 @@ def test_every_relative_link_leads_to_a_file(document: Path) -> None:
     assert dead == []
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_source_file_that_a_document_names_exists(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    named = {
+        *re.findall(r"`((?:\w+/)+\w+\.(?:py|pyi|yaml|json|md))`", text),
+        *(f"{module.replace('.', '/')}.py" for module in re.findall(r"python -m (swath\.[\w.]+\w)", text)),
+    }
+    places = (ROOT, ROOT / "src", ROOT / "src" / "swath", document.parent)
+    named = {name for name in named if "NAME" not in name}  # a placeholder
+    assert [name for name in sorted(named) if not any((place / name).is_file() for place in places)] == []
+
+
 @pytest.mark.parametrize("command", [c for c in shown_commands() if c.split()[0] == "swath"])
 def test_every_swath_command_in_the_readme_is_accepted(command: str) -> None:
     words = read_arguments(shlex.split(command)[1:])

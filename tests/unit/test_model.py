@@ -6,8 +6,7 @@ import pytest
 from swath.models import MODELS, runtime, tf
 from swath.models.softmax_regression import SoftmaxRegression
 from swath.training import GradientDescent
-from swath.training.device_data import normalize
-from swath.training.loop import correct_counts
+from swath.training.evaluation import correct_counts, normalize
 
 MODEL = SoftmaxRegression(pixels=4, classes=10)
 

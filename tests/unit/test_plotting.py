@@ -92,7 +92,7 @@ def test_axis_of_a_loss_that_explodes_is_logarithmic() -> None:
 def test_error_bars_of_an_accuracy_are_its_interval() -> None:
     runs = [run(rate, "10", validation_accuracy=0.5) for rate in ("1e-8", "1e-6", "1e-4")]
     axes = draw_accuracy(runs, LAYOUT, "validation/accuracy").axes[0]
-    assert axes.get_ylabel() == "validation accuracy, 95 % interval"
+    assert axes.get_ylabel() == "validation accuracy, 95% interval"
     (bars,) = error_bars(axes)
     low, high = bars.lines[2][0].get_segments()[0][:, 1]
     assert (low, high) == (pytest.approx(0.4437, abs=1e-4), pytest.approx(0.5563, abs=1e-4))
@@ -106,12 +106,23 @@ def test_confusion_has_true_classes_in_rows_and_predicted_ones_in_columns() -> N
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted class", "true class")
 
 
-def test_a_metric_that_is_nowhere_a_number_has_a_map_without_a_frame() -> None:
+@pytest.mark.parametrize(("classes", "numbers", "labels"), [(10, 100, 10), (11, 0, 11), (100, 0, 25)])
+def test_confusion_of_many_classes_has_no_numbers_and_fewer_labels(
+    classes: int, numbers: int, labels: int
+) -> None:
+    every = np.arange(classes, dtype=np.uint8)
+    names = tuple(f"class {index}" for index in range(classes))
+    axes = draw_confusion(Predictions(every, every), names, "title").axes[0]
+    assert len(axes.texts) == numbers
+    assert [text.get_text() for text in axes.get_yticklabels()] == list(names[:: classes // labels])
+
+
+def test_heat_map_of_nan_only_has_no_frame() -> None:
     runs = [run("1e-6", "10", test_loss=float("nan")), run("1e-5", "20", test_loss=float("nan"))]
     assert len(draw_heat_map(runs, LAYOUT, "test/loss").axes[0].patches) == 0
 
 
-def test_bars_are_of_evaluations_only() -> None:
+def test_metric_that_is_not_an_evaluation_has_no_error_bars() -> None:
     runs = [run(rate, "10", train_accuracy=0.5) for rate in ("1e-8", "1e-6", "1e-4")]
     assert draw_accuracy(runs, LAYOUT, "train/accuracy").axes[0].get_ylabel() == "train accuracy"
 
@@ -122,7 +133,7 @@ def test_random_search_has_one_line_of_means_instead_of_a_line_for_each_run() ->
     assert layout == Layout("learning_rate", None, None)
 
 
-def test_runs_that_lack_a_field_of_the_grid_have_a_place_all_the_same() -> None:
+def test_run_that_lacks_a_swept_field_is_drawn() -> None:
     whole, lacking = run("1e-6", "10", validation_accuracy=0.5), run("1e-5", "20", validation_accuracy=0.4)
     del lacking.params["batch_size"]
     layout = layout_of(("learning_rate", "batch_size"), [whole, lacking])
@@ -148,7 +159,7 @@ def test_bars_over_seeds_are_one_standard_deviation() -> None:
     assert (low, high) == (pytest.approx(0.4), pytest.approx(0.6))
 
 
-def test_lines_stand_aside_by_no_more_than_a_hundredth_of_the_axis() -> None:
+def test_lines_are_shifted_by_at_most_a_hundredth_of_the_axis() -> None:
     runs = [
         run(rate, batch, validation_accuracy=0.5)
         for rate in ("1e-8", "1e-6", "1e-4")

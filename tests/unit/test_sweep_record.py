@@ -72,7 +72,7 @@ def test_best_of_several_seeds_is_of_the_configuration_with_the_best_mean() -> N
     sweep_info = replace(LAUNCH, swept=("learning_rate", "seed"))
     end = sweep_summary(sweep_info, results, 4, 1.0, interrupted=False)
     assert (
-        "Best by validation/accuracy, by the mean over seeds: `learning_rate=1e-06 seed=1`, 0.7000 (run "
+        "Best by validation/accuracy (mean over seeds): `learning_rate=1e-06 seed=1`, 0.7000 (run "
         "run1e-06/1)." in end.note
     )
     assert end.tags["swath.best_run_id"] == "run1e-06/1"

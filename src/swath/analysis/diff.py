@@ -1,34 +1,40 @@
-"""Everything in which two runs differ, down to the last bit."""
+"""Compares two runs down to the last bit, and judges whether a run was reproduced."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from swath.analysis.divergence import Mismatch, compare_arrays, compare_series
-from swath.tracking import PROVENANCE_TAGS, Curve, Reader, StoredRun, provenance_of, read_arrays, schema
+from swath.tracking import (
+    PROVENANCE_TAGS,
+    RESULT_AFFECTING,
+    Curve,
+    Reader,
+    StoredRun,
+    provenance_of,
+    read_arrays,
+    schema,
+)
 
 LATEST = "the last "
-"""Stands before the name of a metric whose last value MLflow keeps once more."""
-
-
-LEARNED = ("weights", "biases", "shift", "scale")
+"""Prefix for a metric's entry in MLflow's table of latest metrics."""
 
 
 @dataclass(frozen=True)
 class RunValues:
-    """What a run has computed.
+    """The configuration, provenance and computed values of a run.
 
     Attributes:
-      params: the fields of the configuration, as text.
-      facts: what it was made of and with, by tag; see `tracking.provenance`.
-      ending: how it ended: its status, and why where it did not finish.
-      curves: every metric that was computed, step by step; one with a single value is a short curve.
-      arrays: weights, statistics of the pixels, predicted classes.
-      every_steps: of how many steps one is stored.
+      params: configuration, as text.
+      facts: provenance, by tag; see `tracking.provenance`.
+      ending: status, and the reason if the run did not finish.
+      curves: every computed metric by step; a single value is a curve of one step.
+      arrays: learned arrays, labels and predicted classes of a finished run.
+      every_steps: the run stores its per-step metrics every this many steps.
     """
 
     params: dict[str, str]
@@ -40,12 +46,10 @@ class RunValues:
 
 
 def stored_values(reader: Reader, run: StoredRun) -> RunValues:
-    """The numbers of a run in a store.
-
-    MLflow keeps the last value of each metric once more, for its tables; it counts as well.
+    """Read the values of a stored run, including MLflow's table of latest metrics.
 
     Raises:
-      SwathError: a finished run's files cannot be read.
+      SwathError: a file of a finished run cannot be read.
     """
     names = [name for name in run.metrics if not schema.is_measured(name)]
     curves = {curve.metric: curve for curve in reader.curves([run.run_id], names)}
@@ -67,8 +71,13 @@ def stored_values(reader: Reader, run: StoredRun) -> RunValues:
 def named_arrays(
     learned: Mapping[str, NDArray[Any]], predicted: Mapping[str, NDArray[Any]]
 ) -> dict[str, NDArray[Any]]:
-    """The arrays of a finished run by what they are called in a difference."""
-    found = {name: learned[name] for name in LEARNED if name in learned}
+    """The arrays of a finished run, by the names that a difference shows.
+
+    Args:
+      learned: arrays of the weights file.
+      predicted: arrays of the predictions file.
+    """
+    found = dict(learned)
     for split in schema.SPLITS:
         found[f"predictions of {split} images"] = predicted[split]
         found[f"labels of {split} images"] = predicted[f"{split}_labels"]
@@ -76,21 +85,21 @@ def named_arrays(
 
 
 def ending(status: str, tags: Mapping[str, str]) -> str:
-    """How a run ended, in words."""
+    """How a run ended: its status, and the reason if it did not finish."""
     return status if status == "FINISHED" else f"{status}: {tags.get(schema.ERROR, 'no reason was stored')}"
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Everything in which two runs differ; empty where they are the same.
+    """The difference between two runs; empty if they are identical.
 
     Attributes:
-      params: fields of the configuration, by name: the value in each.
-      facts: data, environment and source, by tag: the value in each.
-      endings: how each ended, where they did not end the same way.
-      every_steps: of how many steps each has stored one, where that is not the same; then they are compared
-        at the steps that both have.
-      numbers: metrics and arrays that are not the same to the bit.
+      params: configuration fields that differ: name to both values.
+      facts: provenance that differs: tag to both values.
+      endings: both endings, if they differ.
+      every_steps: both storage intervals, if they differ; per-step metrics are then compared at the steps
+        that both runs store.
+      numbers: metrics and arrays that are not bit-identical.
     """
 
     params: dict[str, tuple[str | None, str | None]]
@@ -101,12 +110,12 @@ class Difference:
 
     @property
     def same_bits(self) -> bool:
-        """Whether everything that was computed is the same."""
+        """Whether all computed values are bit-identical."""
         return not self.numbers and self.endings is None
 
 
 def difference(first: RunValues, second: RunValues) -> Difference:
-    """What two runs differ in."""
+    """Compare two runs."""
     return Difference(
         _differing(first.params, second.params, {**first.params, **second.params}),
         _differing(first.facts, second.facts, PROVENANCE_TAGS),
@@ -118,18 +127,18 @@ def difference(first: RunValues, second: RunValues) -> Difference:
 
 def _mismatches(first: RunValues, second: RunValues) -> Iterator[Mismatch]:
     for name in {**first.curves, **second.curves}:
-        pair = [numbers.curves.get(name) for numbers in (first, second)]
+        pair = [values.curves.get(name) for values in (first, second)]
         if first.every_steps != second.every_steps:
-            pair = _where_both_are_due(name, pair, math.lcm(first.every_steps, second.every_steps))
-        if (parting := compare_series(name, *pair)) is not None:
-            yield parting
+            pair = _at_common_steps(name, pair, math.lcm(first.every_steps, second.every_steps))
+        if (mismatch := compare_series(name, *pair)) is not None:
+            yield mismatch
     for name in {**first.arrays, **second.arrays}:
-        if (parting := compare_arrays(name, first.arrays.get(name), second.arrays.get(name))) is not None:
-            yield parting
+        if (mismatch := compare_arrays(name, first.arrays.get(name), second.arrays.get(name))) is not None:
+            yield mismatch
 
 
-def _where_both_are_due(name: str, curves: Sequence[Curve | None], every_steps: int) -> list[Curve | None]:
-    """Two series of a metric of every step, at the steps that both were to store: each Nth, and the last."""
+def _at_common_steps(name: str, curves: Sequence[Curve | None], every_steps: int) -> list[Curve | None]:
+    """Two curves of a per-step metric at the steps that both runs store: every Nth and the last."""
     if not schema.is_per_step(name):
         return list(curves)
     last = max((int(curve.steps.max(initial=0)) for curve in curves if curve is not None), default=0)
@@ -143,7 +152,7 @@ def _where_both_are_due(name: str, curves: Sequence[Curve | None], every_steps: 
 
 
 def diff_lines(found: Difference) -> Iterator[str]:
-    """A difference as lines to read."""
+    """A difference as lines of text."""
     for name, (first, second) in found.params.items():
         yield f"config: {name}: {_shown(first)} | {_shown(second)}"
     for name, (first, second) in found.facts.items():
@@ -152,27 +161,27 @@ def diff_lines(found: Difference) -> Iterator[str]:
         yield f"end: {found.endings[0]} | {found.endings[1]}"
     if found.every_steps is not None:
         yield f"stored: every {found.every_steps[0]} steps | every {found.every_steps[1]} steps"
-    parted = {parting.name for parting in found.numbers}
-    for parting in found.numbers:
-        if parting.name.removeprefix(LATEST) not in parted - {parting.name}:
-            yield f"numbers: {mismatch_text(parting)}"
+    names = {mismatch.name for mismatch in found.numbers}
+    for mismatch in found.numbers:
+        if mismatch.name.removeprefix(LATEST) not in names - {mismatch.name}:
+            yield f"numbers: {mismatch_text(mismatch)}"
     if found.same_bits:
         yield "numbers: identical, bit for bit"
 
 
-def mismatch_text(parting: Mismatch) -> str:
-    """Where and how far two series or arrays part."""
-    if parting.differing is not None:
-        return f"{parting.name}: {parting.differing} differ"
-    far = ""
-    if parting.largest_ulps is not None:
-        far = f"largest difference {parting.largest_ulps:,} units in the last place"
-        if parting.largest_relative is not None:
-            far += f", {parting.largest_relative:.2g} relative"
-    if parting.step is None:
-        return f"{parting.name}: {far or 'only one run has them, or their shapes differ'}"
-    values = f"{_shown(parting.first)} | {_shown(parting.second)}"
-    return f"{parting.name}: differs from step {parting.step} on ({values}){'; ' if far else ''}{far}"
+def mismatch_text(mismatch: Mismatch) -> str:
+    """Where two series or arrays start to differ, and by how much."""
+    if mismatch.differing is not None:
+        return f"{mismatch.name}: {mismatch.differing} differ"
+    size = ""
+    if mismatch.largest_ulps is not None:
+        size = f"largest difference {mismatch.largest_ulps:,} units in the last place"
+        if mismatch.largest_relative is not None:
+            size += f", {mismatch.largest_relative:.2g} relative"
+    if mismatch.step is None:
+        return f"{mismatch.name}: {size or 'missing in one run, or of another shape'}"
+    values = f"{_shown(mismatch.first)} | {_shown(mismatch.second)}"
+    return f"{mismatch.name}: differs from step {mismatch.step} on ({values}){'; ' if size else ''}{size}"
 
 
 def _shown(value: object) -> str:
@@ -185,3 +194,92 @@ def _differing(
     return {
         name: (first.get(name), second.get(name)) for name in names if first.get(name) != second.get(name)
     }
+
+
+Kind = Literal["identical", "equal", "differs", "not_reproducible"]
+
+EXIT_STATUS: Mapping[Kind, int] = {"identical": 0, "equal": 0, "differs": 1, "not_reproducible": 2}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The result of reproducing a run.
+
+    Attributes:
+      kind: the result.
+      text: the result and its likely reason, in one line.
+    """
+
+    kind: Kind
+    text: str
+
+    @property
+    def exit_status(self) -> int:
+        """Exit status of a command with this verdict."""
+        return EXIT_STATUS[self.kind]
+
+
+def not_reproducible(reason: str) -> Verdict:
+    """The verdict on a run that cannot be trained again or compared."""
+    return Verdict("not_reproducible", f"cannot be reproduced: {reason}")
+
+
+def verdict_on(
+    stored: RunValues, repeated: RunValues, stored_bits: str, bits: str, rtol: float | None
+) -> Verdict:
+    """Compare a run with its repetition.
+
+    Args:
+      stored: the original run.
+      repeated: its repetition.
+      stored_bits: result digest of the original; empty if none was stored.
+      bits: result digest of the repetition.
+      rtol: relative tolerance: for a metric relative to the larger of two values, for an array relative to
+        its largest value, for predicted classes the share of images; None to require identical bits.
+    """
+    found = difference(stored, repeated)
+    digests_agree = stored_bits in ("", bits)
+    if found.same_bits and digests_agree and not found.params:
+        return Verdict("identical", "identical, bit for bit")
+    parts = [mismatch.largest_relative for mismatch in found.numbers]
+    within = rtol is not None and all(part is not None and part <= rtol for part in parts)
+    if within and found.endings is None:
+        largest = max((part for part in parts if part is not None), default=0.0)
+        return Verdict("equal", f"equal within tolerance: largest relative difference {largest:.2g}")
+    return Verdict("differs", f"differs: {_where(found, digests_agree)}; {_why(found)}")
+
+
+def _where(found: Difference, digests_agree: bool) -> str:
+    if found.endings is not None:
+        return f"it ended as {found.endings[1]}, not as {found.endings[0]}"
+    if found.numbers:
+        stepped = [mismatch for mismatch in found.numbers if mismatch.step is not None]
+        first = min(stepped, key=lambda mismatch: mismatch.step or 0) if stepped else found.numbers[0]
+        others = len(found.numbers) - 1
+        return mismatch_text(first) + (f", and {others} more" if others else "")
+    if not digests_agree:
+        return f"the stored result digest ({schema.BITS}) is different"
+    return "the configuration is different"
+
+
+def _why(found: Difference) -> str:
+    """The likely reason, from the configuration and provenance of both runs."""
+    if found.params:
+        pairs = [f"{name} {first}, now {second}" for name, (first, second) in found.params.items()]
+        return f"because the configuration differs: {'; '.join(pairs)}"
+    serious = [name for name in RESULT_AFFECTING if name in found.facts]
+    code = [name for name in (schema.COMMIT, schema.DIRTY, schema.VERSION) if name in found.facts]
+    others = [name for name in found.facts if name not in serious and name not in code]
+    for names in (serious, code, others):
+        if names:
+            pairs = [
+                f"{PROVENANCE_TAGS[name]} {_short(found.facts[name][0])}, now {_short(found.facts[name][1])}"
+                for name in names
+            ]
+            return f"likely because of {'; '.join(pairs)}"
+    return "the recorded environment is identical; the stored values may have been modified"
+
+
+def _short(value: str | None) -> str:
+    text = _shown(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."

@@ -1,4 +1,4 @@
-"""Where numbers part, and how far they are apart: in units in the last place, and relative to themselves."""
+"""Compares series and arrays of floating-point numbers: first difference, largest difference."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,19 +11,19 @@ from swath.tracking import Curve
 
 @dataclass(frozen=True)
 class Mismatch:
-    """Two series of numbers, or two arrays, that are not the same.
+    """The difference between two series or two arrays.
 
     Attributes:
-      name: what they are.
-      step: the first at which they differ, or one of them has no value; None for arrays.
-      first: the value there in the first run; None where it has none.
-      second: the same of the second run.
-      largest_ulps: the largest difference anywhere, in units in the last place: of float32 where all values
-        are such, as everything that is trained is; None where one of the two is missing somewhere.
-      largest_relative: the largest difference anywhere, as a part of the larger of two values of a series, or
-        of the largest value of an array; None as above, infinite where only one is a number. Of whole
-        numbers the part of them that differs.
-      differing: of whole numbers, how many differ.
+      name: name of the metric or array.
+      step: first step at which the series differ or one has no value; None for arrays.
+      first: value of the first run at this step; None if it has none.
+      second: value of the second run at this step; None if it has none.
+      largest_ulps: largest difference in units in the last place: of float32 if all values fit, as computed
+        values do; None if a value is missing or the arrays contain integers.
+      largest_relative: largest difference, relative to the larger of two values of a series or to the largest
+        value of an array; infinite if only one is NaN; None if a value is missing. For integers the share of
+        values that differ.
+      differing: for integers, number of values that differ.
     """
 
     name: str
@@ -36,14 +36,17 @@ class Mismatch:
 
 
 def ulp_distance(first: NDArray[Any], second: NDArray[Any]) -> NDArray[np.uint64]:
-    """How many floating-point numbers apart values are: uint64, of the shape of both.
+    """Distance of two arrays in units in the last place, element by element.
 
-    IEEE 754 orders the encodings of positive numbers as the numbers themselves, and those of negative
-    ones the other way round. 0 and -0 are one apart; NaN comes after infinity, whatever its payload.
+    IEEE 754 orders the encodings of positive numbers like the numbers, and those of negative numbers in
+    reverse. 0 and -0 are one unit apart; every NaN is the successor of infinity.
 
     Args:
       first: float32 or float64.
-      second: of the same type and shape.
+      second: same dtype and shape.
+
+    Returns:
+      uint64, same shape.
     """
     kind: Any = {4: np.uint32, 8: np.uint64}[first.dtype.itemsize]
     sign = kind(1 << (8 * first.dtype.itemsize - 1))
@@ -55,9 +58,9 @@ def ulp_distance(first: NDArray[Any], second: NDArray[Any]) -> NDArray[np.uint64
 
 
 def compare_series(name: str, first: Curve | None, second: Curve | None) -> Mismatch | None:
-    """Where two series of a metric part; None where they are the same, step by step.
+    """Compare two series of a metric; None if steps and values are identical.
 
-    A step that one of the two has more often than the other is one at which they part.
+    A step that occurs more often in one of the series counts as a difference.
     """
     steps_a, values_a = _series(first)
     steps_b, values_b = _series(second)
@@ -81,7 +84,7 @@ def compare_series(name: str, first: Curve | None, second: Curve | None) -> Mism
 
 
 def compare_arrays(name: str, first: NDArray[Any] | None, second: NDArray[Any] | None) -> Mismatch | None:
-    """How far two arrays are apart; None where they are the same to the bit."""
+    """Compare two arrays; None if they are bit-identical."""
     if first is None and second is None:
         return None
     if first is None or second is None or first.shape != second.shape or first.dtype != second.dtype:
@@ -93,14 +96,14 @@ def compare_arrays(name: str, first: NDArray[Any] | None, second: NDArray[Any] |
         return Mismatch(name, None, None, None, None, differing / first.size, differing)
     apart = int(ulp_distance(first, second).max())
     if not apart:
-        return None  # NaN is NaN, whatever its payload
+        return None  # NaNs with different payloads are equal
     sizes = np.abs(np.concatenate([first.ravel(), second.ravel()]))
     scale = np.full(first.shape, sizes.max(initial=0.0, where=np.isfinite(sizes)))
     return Mismatch(name, None, None, None, apart, _relative(first, second, scale))
 
 
 def _as_computed(first: NDArray[np.float64], second: NDArray[np.float64]) -> list[NDArray[Any]]:
-    """Two series in float32 where nothing is lost by it: a store keeps whatever it is given as float64."""
+    """Convert two series to float32 if that is lossless: a store keeps every value as float64."""
     with np.errstate(over="ignore"):
         narrow = [values.astype(np.float32) for values in (first, second)]
     same = (np.array_equal(a, b, equal_nan=True) for a, b in zip(narrow, (first, second), strict=True))
@@ -123,7 +126,7 @@ def _at(steps: NDArray[np.int64], values: NDArray[np.float64], step: int) -> flo
 
 
 def _relative(first: NDArray[Any], second: NDArray[Any], scale: NDArray[Any]) -> float:
-    """The largest difference relative to `scale`; infinite where it cannot be told."""
+    """The largest difference relative to `scale`; infinite if it is undefined."""
     with np.errstate(all="ignore"):
         parts = np.where(first == second, 0.0, np.abs(first - second) / scale)
     both_nan = np.isnan(first) & np.isnan(second)

@@ -1,92 +1,64 @@
-"""Conditions on a table of runs: `learning_rate < 1e-5 and validation/accuracy > 0.3`.
-
-They are parsed as Python and worked out here, term by term: pandas' own `eval` runs any code it is given.
-"""
+"""Filters a table of runs by a condition such as `learning_rate < 1e-5 and validation/accuracy > 0.3`."""
 
 import ast
-import operator
 import re
-from collections.abc import Callable, Mapping
-from functools import reduce
+import sqlite3
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from itertools import pairwise
 from typing import Any
 
 import pandas as pd
 
 from swath.errors import SwathError
 
-COMPARISONS: Mapping[type, Callable[[Any, Any], Any]] = {
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
-    ast.In: lambda column, values: column.isin(values),
-    ast.NotIn: lambda column, values: ~column.isin(values),
+OPERATORS: Mapping[type, str] = {
+    **{ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "=", ast.NotEq: "<>"},
+    **{ast.In: "IN", ast.NotIn: "NOT IN", ast.And: " AND ", ast.Or: " OR "},
+    **{ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "* 1.0 /"},  # in SQL, 1 / 2 is 0
 }
 
+TIME_FORMAT = "%Y-%m-%dT%H:%M:%S.%f"
+"""Times (UTC) as text that sorts as the times do."""
 
-TURNED: Mapping[type, type[ast.cmpop]] = {
-    ast.Lt: ast.Gt,
-    ast.LtE: ast.GtE,
-    ast.Gt: ast.Lt,
-    ast.GtE: ast.LtE,
-    ast.Eq: ast.Eq,
-    ast.NotEq: ast.NotEq,
-}
-"""Comparisons with their sides exchanged."""
-
-
-ARITHMETIC: Mapping[type, Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-}
-
-
-TOO_MUCH = (ArithmeticError, MemoryError, RecursionError)
-
-
-COLUMN = "column_"
-"""Begins the names that columns have while a condition is parsed."""
-
-
-EXPECTED = "expected a condition such as 'learning_rate < 1e-5 and batch_size == 100'"
+TIMEOUT_S = 10.0
+"""Longest time that a condition may take to evaluate."""
 
 
 def matching(frame: pd.DataFrame, condition: str) -> pd.DataFrame:
     """The rows for which a condition holds.
 
-    Where a run lacks a value, no comparison with it holds, nor the opposite of one.
+    SQLite evaluates the condition, with SQL's logic for missing values: where a run lacks a value, neither a
+    comparison with that value nor its negation holds.
 
     Args:
-      frame: as from `frame_of`.
+      frame: a table of runs, as returned by `frame_of`.
       condition: comparisons (`<`, `<=`, `>`, `>=`, `==`, `!=`, `in [...]`) of columns, numbers and quoted
-        texts, joined by `and`, `or`, `not`, with `+`, `-`, `*`, `/`. Nothing is called.
+        texts, combined with `and`, `or`, `not`, `+`, `-`, `*`, `/`. There are no functions.
 
     Raises:
-      SwathError: it cannot be understood.
+      SwathError: the condition is not valid.
     """
-    columns = {f"{COLUMN}{place}": str(name) for place, name in enumerate(frame.columns)}
+    columns = {f"column_{place}": str(name) for place, name in enumerate(frame.columns)}
+    table = frame.set_axis(list(columns), axis=1)
     try:
         tree = ast.parse(_with_plain_names(condition.strip(), columns), mode="eval")
-        held = _value(tree.body, frame.rename(columns={name: plain for plain, name in columns.items()}))
-        if not _is_condition(held):
-            raise _NotUnderstoodError("it is no comparison of a column")
-    except (_NotUnderstoodError, SyntaxError, TypeError, ValueError, *TOO_MUCH) as error:
+        values: list[object] = []
+        sql = _sql(tree.body, table, values, "condition")
+        return frame.iloc[_matching_rows(table, sql, values)]
+    except (SyntaxError, ValueError, OverflowError, sqlite3.Error, MemoryError, RecursionError) as error:
         reason = error.msg if isinstance(error, SyntaxError) else str(error).partition("\n")[0]
         for plain, name in reversed(columns.items()):
             reason = reason.replace(plain, name)
         raise SwathError(
-            f"--where {condition!r} cannot be understood ({reason}); {EXPECTED}, with columns "
-            f"{', '.join(columns.values())}"
+            f"--where {condition!r} cannot be understood ({reason}); expected a condition such as "
+            f"'learning_rate < 1e-5 and batch_size == 100', with columns {', '.join(columns.values())}"
         ) from error
-    return frame[held.fillna(False).to_numpy(bool)]
 
 
 def _with_plain_names(condition: str, columns: Mapping[str, str]) -> str:
-    """A condition in which every column has a name of Python's: `test/loss` and `data.name` are none."""
+    """Replace column names by Python identifiers, which `test/loss` and `data.name` are not."""
     plain = {name: placeholder for placeholder, name in columns.items()}
     longest_first = "|".join(re.escape(name) for name in sorted(plain, key=len, reverse=True))
     text = r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*\""""
@@ -94,73 +66,96 @@ def _with_plain_names(condition: str, columns: Mapping[str, str]) -> str:
     return pattern.sub(lambda found: found[1] or plain[found[2] or found[3]], condition)
 
 
-class _NotUnderstoodError(Exception):
-    """What stands in the condition and means nothing."""
-
-
-def _value(node: ast.expr, frame: pd.DataFrame) -> Any:
-    """What a part of a condition is for each run: a column of values or of truths, or one value."""
+def _kind(node: ast.expr, table: pd.DataFrame) -> str:
+    """What a part of a condition evaluates to: a number, text, time or condition."""
     match node:
-        case ast.Name(id=name) if name in frame.columns:
-            return frame[name]
-        case ast.Constant(value=bool() | int() | float() | str() as value):
-            return value
-        case ast.UnaryOp(op=ast.USub(), operand=part):
-            return -_value(part, frame)
-        case ast.UnaryOp(op=ast.Not(), operand=part):
-            return ~_condition(part, frame)
-        case ast.BoolOp(op=how, values=parts):
-            held = [_condition(part, frame) for part in parts]
-            return reduce(operator.and_ if isinstance(how, ast.And) else operator.or_, held)
-        case ast.BinOp(left=left, op=how, right=right) if type(how) in ARITHMETIC:
-            return ARITHMETIC[type(how)](_value(left, frame), _value(right, frame))
-        case ast.Compare(left=left, ops=ops, comparators=others):
-            sides = [left, *others]
-            pairs = zip(sides, ops, others, strict=False)
-            return reduce(operator.and_, [_compared(one, how, other, frame) for one, how, other in pairs])
-    raise _NotUnderstoodError(f"{ast.unparse(node)} is no column")
+        case ast.Name(id=name) if name in table:
+            return _kind_of_column(table[name])
+        case ast.Constant(value=str()):
+            return "text"
+        case ast.Constant(value=int() | float()) | ast.UnaryOp(op=ast.USub()) | ast.BinOp():
+            return "number"
+        case ast.UnaryOp(op=ast.Not()) | ast.BoolOp() | ast.Compare():
+            return "condition"
+    raise ValueError(f"{ast.unparse(node)} is not a column, a number or a quoted text")
 
 
-def _condition(node: ast.expr, frame: pd.DataFrame) -> "pd.Series[bool]":
-    held = _value(node, frame)
-    if not _is_condition(held):
-        raise _NotUnderstoodError(f"{ast.unparse(node)} is no comparison")
-    return held
+def _sql(node: ast.expr, table: pd.DataFrame, values: list[object], kind: str) -> str:
+    """Translate a part of a condition that must be of this kind; constants are appended to `values`.
+
+    SQLite itself would compare anything with anything: every number is less than every text.
+    """
+    if kind == "time" and isinstance(node, ast.Constant) and isinstance(node.value, str):
+        moment = pd.Timestamp(node.value)
+        values.append((moment.tz_convert("UTC") if moment.tzinfo else moment).strftime(TIME_FORMAT))
+        return "?"
+    if _kind(node, table) != kind:
+        raise ValueError(f"{ast.unparse(node)} is not a {kind}")
+    match node:
+        case ast.Name(id=name):
+            return name
+        case ast.Constant(value=value):
+            values.append(value)
+            return "?"
+        case ast.UnaryOp(op=sign, operand=part):
+            return f"({'NOT' if isinstance(sign, ast.Not) else '-'} {_sql(part, table, values, kind)})"
+        case ast.BoolOp(op=operator, values=parts):
+            return f"({OPERATORS[type(operator)].join(_sql(part, table, values, kind) for part in parts)})"
+        case ast.BinOp(left=left, op=operator, right=right) if type(operator) in OPERATORS:
+            first, second = (_sql(part, table, values, kind) for part in (left, right))
+            return f"({first} {OPERATORS[type(operator)]} {second})"
+        case ast.Compare(left=left, ops=operators, comparators=others):
+            pairs = zip(operators, pairwise([left, *others]), strict=True)
+            compared = [_comparison(operator, *pair, table, values) for operator, pair in pairs]
+            return f"({' AND '.join(compared)})"
+    raise ValueError(f"{ast.unparse(node)} is not supported")
 
 
-def _is_condition(held: object) -> bool:
-    return isinstance(held, pd.Series) and pd.api.types.is_bool_dtype(held)
+def _comparison(
+    operator: ast.cmpop, left: ast.expr, right: ast.expr, table: pd.DataFrame, values: list[object]
+) -> str:
+    is_list = isinstance(operator, ast.In | ast.NotIn)
+    if type(operator) not in OPERATORS or is_list != isinstance(right, ast.List | ast.Tuple):
+        raise ValueError("expected <, <=, >, >=, ==, != or in [...]")
+    others = right.elts if isinstance(right, ast.List | ast.Tuple) else [right]
+    sides = [left, *others]
+    if not any(isinstance(part, ast.Name) for side in sides for part in ast.walk(side)):
+        raise ValueError(f"{ast.unparse(left)} is not compared with a column")
+    kinds = [_kind(side, table) for side in sides]
+    kind = "time" if "time" in kinds else kinds[0]
+    if kind == "condition":
+        raise ValueError(f"{ast.unparse(left)} is already a comparison")
+    first, *rest = (_sql(side, table, values, kind) for side in sides)
+    other = f"({', '.join(rest)})" if is_list else rest[0]
+    return f"{first} {OPERATORS[type(operator)]} {other}"
 
 
-def _compared(left: ast.expr, how: ast.cmpop, right: ast.expr, frame: pd.DataFrame) -> "pd.Series[bool]":
-    """For which runs a comparison holds; nothing where a run lacks one of the values."""
-    one = _value(left, frame)
-    if isinstance(how, ast.In | ast.NotIn):
-        if not isinstance(right, ast.List | ast.Tuple):
-            raise _NotUnderstoodError(f"expected a list behind in, not {ast.unparse(right)}")
-        others = [_value(part, frame) for part in right.elts]
-    else:
-        others = [_value(right, frame)]
-    if not isinstance(one, pd.Series) and isinstance(others[0], pd.Series) and type(how) in TURNED:
-        one, others, how = others[0], [one], TURNED[type(how)]()
-    if type(how) not in COMPARISONS:
-        raise _NotUnderstoodError("expected <, <=, >, >=, ==, != or in")
-    if not isinstance(one, pd.Series):
-        raise _NotUnderstoodError(f"{ast.unparse(left)} is no column")
-    others = [_of_kind(one, other) for other in others]
-    held = COMPARISONS[type(how)](one, others if isinstance(how, ast.In | ast.NotIn) else others[0])
-    lacking = reduce(operator.or_, [side.isna() for side in (one, *others) if isinstance(side, pd.Series)])
-    return held.astype("boolean").mask(lacking)
+def _kind_of_column(column: "pd.Series[Any]") -> str:
+    if pd.api.types.is_datetime64_any_dtype(column):
+        return "time"
+    return "number" if pd.api.types.is_numeric_dtype(column) else "text"
 
 
-def _of_kind(column: "pd.Series[Any]", value: Any) -> Any:
-    """A value as the column can be compared with it; of a number and a text nothing would ever hold."""
-    if isinstance(value, pd.Series):
-        return value
-    if pd.api.types.is_datetime64_any_dtype(column) and isinstance(value, str):
-        return pd.Timestamp(value) if pd.Timestamp(value).tzinfo else pd.Timestamp(value, tz="UTC")
-    if pd.api.types.is_numeric_dtype(column) and isinstance(value, str):
-        raise _NotUnderstoodError(f"{column.name} is a number, {value!r} a text")
-    if pd.api.types.is_object_dtype(column) and not isinstance(value, str):
-        raise _NotUnderstoodError(f"{column.name} is a text; put {value} in quotes")
-    return value
+def _matching_rows(table: pd.DataFrame, condition: str, constants: Sequence[object] = ()) -> list[int]:
+    """Evaluate SQL in a database that contains only the table; returns row numbers from 0 up."""
+    columns = []
+    for _, column in table.items():
+        kind = _kind_of_column(column)
+        texts = column.dt.strftime(TIME_FORMAT) if kind == "time" else column.map(str, na_action="ignore")
+        values = (column if kind == "number" else texts).astype(object)
+        columns.append(values.where(column.notna(), None).tolist())
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.execute(f"CREATE TABLE runs ({', '.join(table.columns)})")
+        marks = ", ".join("?" * len(columns))
+        database.executemany(f"INSERT INTO runs VALUES ({marks})", zip(*columns, strict=True))
+        deadline = time.monotonic() + TIMEOUT_S
+        database.set_progress_handler(lambda: time.monotonic() > deadline, 10_000)
+        database.set_authorizer(_authorize)
+        found = database.execute(f"SELECT rowid FROM runs WHERE {condition} ORDER BY rowid", constants)
+        return [row - 1 for (row,) in found]
+
+
+def _authorize(action: int, name: str | None, *_: object) -> int:
+    """Permit SQLite only to read the table of runs."""
+    reads_runs = action == sqlite3.SQLITE_READ and name == "runs"
+    return sqlite3.SQLITE_OK if reads_runs or action == sqlite3.SQLITE_SELECT else sqlite3.SQLITE_DENY

@@ -1,14 +1,18 @@
-"""The runs of a sweep as tables: one row per run, curves in long form."""
+"""Sweeps as data frames: one row per run, rankings, and curves in long form."""
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from swath.analysis.sweeps import find_sweep, run_with
+from swath.analysis.filter import matching
+from swath.analysis.ranking import metric_of
+from swath.analysis.significance import Ranked, RankedConfiguration, RankedRun, rank_sweep
+from swath.analysis.sweeps import Spread, Sweep, find_sweep, run_with
 from swath.config import TrainConfig, walk_schema
 from swath.tracking import StoredRun, Weights, open_reader, read_weights, schema
 
@@ -31,12 +35,22 @@ RESERVED = (
 """Columns that a ranking adds."""
 
 
-def frame_of(runs: Sequence[StoredRun]) -> pd.DataFrame:
-    """One row per run, in their order.
+NO_CURVES = pd.DataFrame(
+    {
+        "run_id": pd.Series(dtype="object"),
+        "step": pd.Series(dtype="int64"),
+        "metric": pd.Series(dtype="object"),
+        "value": pd.Series(dtype="float64"),
+    }
+)
 
-    Columns: `run_id`, `status`, `sweep`, `sweep_id`, `name` (str), `started` (datetime64, UTC), the fields
-    that decide the numbers (int64, float64 or str, by dotted name; Int64 where a run lacks it), then every
-    metric (float64, nan where a run lacks it), by name; `metrics.NAME` where another column has its name.
+
+def frame_of(runs: Sequence[StoredRun]) -> pd.DataFrame:
+    """A data frame with one row per run, in the given order.
+
+    Columns: `run_id`, `status`, `sweep`, `sweep_id`, `name` (str), `started` (datetime64, UTC), the
+    configuration by dotted name (int64, float64 or str; Int64 if a run lacks the field), then every metric by
+    name (float64, NaN if a run lacks it); `metrics.NAME` if another column has the same name.
     """
     fields = [name for name in _types() if any(name in run.params for run in runs)]
     taken = {*FIRST_COLUMNS, *_types(), *RESERVED}
@@ -60,7 +74,7 @@ def frame_of(runs: Sequence[StoredRun]) -> pd.DataFrame:
 
 
 def _column(field: str, texts: Sequence[str | None]) -> "pd.Series[Any]":
-    """A field of all runs as the schema's type, where every text is one of it."""
+    """A field of all runs, of the schema's type if every text can be converted."""
     values = [None if text is None else typed(field, text) for text in texts]
     kind = _types()[field]
     if kind is float and all(value is None or isinstance(value, float) for value in values):
@@ -71,7 +85,7 @@ def _column(field: str, texts: Sequence[str | None]) -> "pd.Series[Any]":
 
 
 def typed(field: str, text: str) -> Any:
-    """A param's text as the type that the schema gives the field; other params stay text."""
+    """Convert the text of a param to the type of the field; text that cannot be converted stays text."""
     kind = _types().get(field)
     try:
         return kind(text) if kind in (int, float) else text
@@ -90,26 +104,78 @@ def _metric_order(name: str) -> tuple[int, str]:
     return groups.index(group) if group in groups else len(groups), name
 
 
-NO_CURVES = pd.DataFrame(
-    {
-        "run_id": pd.Series(dtype="object"),
-        "step": pd.Series(dtype="int64"),
-        "metric": pd.Series(dtype="object"),
-        "value": pd.Series(dtype="float64"),
-    }
-)
+def holding(sweep: Sweep, condition: str | None) -> Sweep:
+    """A sweep with only the runs for which a condition holds; see `matching`.
+
+    Raises:
+      SwathError: the condition is not valid.
+    """
+    if condition is None:
+        return sweep
+    held = set(matching(frame_of(sweep.runs), condition)["run_id"])
+    return replace(sweep, runs=tuple(run for run in sweep.runs if run.run_id in held))
+
+
+def ranking_frame(
+    ranked: Sequence[RankedRun],
+    groups: Sequence[RankedConfiguration],
+    unranked: Sequence[StoredRun],
+    metric: str,
+) -> pd.DataFrame:
+    """`frame_of` with ranks, intervals and tests, best run first.
+
+    Additional columns: `rank`, `interval_low`, `interval_high`, `p_vs_best`, `tied_with_best`; if
+    configurations were repeated with several seeds, also `configuration_rank`, `seeds` (number of them),
+    `mean` and `sd` of the metric, `configuration_p_vs_best` and `configuration_tied_with_best`.
+
+    Args:
+      ranked: ranked runs.
+      groups: ranked configurations; empty if nothing was repeated.
+      unranked: runs that have not finished; they come last, with empty additional columns.
+      metric: the metric that ranks.
+    """
+    frame = frame_of([*(entry.run for entry in ranked), *unranked])
+    nothing = [None] * len(unranked)
+    nan = float("nan")
+    ranks = pd.Series([*(entry.place for entry in ranked), *nothing], index=frame.index, dtype="Int64")
+    frame.insert(0, "rank", ranks)
+    intervals = [entry.interval or (nan, nan) for entry in ranked] + [(nan, nan)] * len(unranked)
+    frame["interval_low"] = [low for low, _ in intervals]
+    frame["interval_high"] = [high for _, high in intervals]
+    frame["p_vs_best"], frame["tied_with_best"] = _test_columns(ranked, len(unranked))
+    if groups:
+        of_run = {run.run_id: group for group in groups for run in group.configuration.members}
+        mine = [of_run[entry.run.run_id] for entry in ranked]
+        spreads = [group.configuration.spreads.get(metric, Spread(nan, nan, 0)) for group in mine]
+        places, counts = [group.place for group in mine], [spread.count for spread in spreads]
+        frame["configuration_rank"] = pd.array([*places, *nothing], dtype="Int64")
+        frame["seeds"] = pd.array([*counts, *nothing], dtype="Int64")
+        frame["mean"] = [*(spread.mean for spread in spreads), *nothing]
+        frame["sd"] = [*(spread.std for spread in spreads), *nothing]
+        frame["configuration_p_vs_best"], frame["configuration_tied_with_best"] = _test_columns(
+            mine, len(unranked)
+        )
+    return frame
+
+
+def _test_columns(ranked: Sequence[Ranked], unranked: int) -> tuple[Any, Any]:
+    """P values and marks; missing if there was no test."""
+    values = [float("nan") if entry.p_vs_best is None else entry.p_vs_best for entry in ranked]
+    marks = [None if entry.p_vs_best is None else entry.tied_with_best for entry in ranked]
+    nothing = [None] * unranked
+    return [*values, *nothing], pd.array([*marks, *nothing], dtype="boolean")
 
 
 def load_sweep(sweep: str, uri: str | None = None) -> pd.DataFrame:
-    """The runs of a sweep, one row each, in the order in which they began.
+    """Load the runs of a sweep, one row per run, in the order of their start.
 
-    Columns: `run_id`, `status`, `sweep`, `sweep_id`, `name` (str), `started` (datetime64, UTC), the fields
-    that decide the numbers (`batch_size` int64, `learning_rate` float64, ..., by dotted name; Int64 where a
-    run lacks it), then every single-valued metric (float64, nan where a run lacks it): `validation/accuracy`,
-    `test/accuracy`, ...; `metrics.NAME` where another column has its name.
+    Columns: `run_id`, `status`, `sweep`, `sweep_id`, `name` (str), `started` (datetime64, UTC), the
+    configuration by dotted name (`batch_size` int64, `learning_rate` float64, ...; Int64 if a run lacks the
+    field), then every single-valued metric (float64, NaN if a run lacks it): `validation/accuracy`,
+    `test/accuracy`, ...; `metrics.NAME` if another column has the same name.
 
     Args:
-      sweep: name (its latest) or id.
+      sweep: sweep id, or a name for its latest sweep.
       uri: MLflow store; None for $MLFLOW_TRACKING_URI, else mlflow.db in the working folder.
 
     Raises:
@@ -118,14 +184,42 @@ def load_sweep(sweep: str, uri: str | None = None) -> pd.DataFrame:
     return frame_of(find_sweep(open_reader(uri), sweep).runs)
 
 
+def compare(
+    sweep: str, metric: str | None = None, where: str | None = None, uri: str | None = None
+) -> pd.DataFrame:
+    """Rank the runs of a sweep, as `swath-compare SWEEP --format csv` does.
+
+    Columns: those of `load_sweep`, and `rank`, `interval_low`, `interval_high`, `p_vs_best`,
+    `tied_with_best`; if configurations were repeated with several seeds, also `configuration_rank`, `seeds`,
+    `mean`, `sd`, `configuration_p_vs_best` and `configuration_tied_with_best`. Runs that have not finished
+    come last, without a rank.
+
+    Args:
+      sweep: sweep id, or a name for its latest sweep.
+      metric: metric to rank by; None for validation accuracy, or test accuracy without validation images.
+      where: rank only runs for which this condition holds, such as `learning_rate < 1e-5`.
+      uri: as in `load_sweep`.
+
+    Raises:
+      SwathError: there is no such store or sweep, no run has the metric, or the condition is not valid.
+    """
+    found = holding(find_sweep(open_reader(uri), sweep), where)
+    unranked = [run for run in found.runs if run.status != "FINISHED"]
+    if not found.finished:
+        return ranking_frame([], [], unranked, "")
+    metric = metric_of(found.finished, metric)
+    ranked, groups = rank_sweep(found.finished, metric)
+    return ranking_frame(ranked, groups, unranked, metric)
+
+
 def load_curves(
     runs: str | Sequence[str], metrics: str | Sequence[str] = schema.PER_STEP, uri: str | None = None
 ) -> pd.DataFrame:
-    """Per-step metrics in long form: `run_id` (str), `step` (int64), `metric` (str), `value` (float64).
+    """Load metrics in long form: `run_id` (str), `step` (int64), `metric` (str), `value` (float64).
 
     Args:
-      runs: name or id of a sweep, or run ids; each once.
-      metrics: a name, or several.
+      runs: name or id of a sweep, or run ids (or their first characters); duplicates count once.
+      metrics: one metric or several; the per-step metrics by default.
       uri: as in `load_sweep`.
 
     Raises:
@@ -148,10 +242,10 @@ def load_curves(
 
 
 def load_weights(run_id: str, uri: str | None = None) -> Weights:
-    """The weights of a finished run, with what its pixels are shifted and scaled by; see `Weights`.
+    """Load the weights of a finished run, and how its pixels are shifted and scaled; see `Weights`.
 
     Args:
-      run_id: of the run, or the beginning of its id.
+      run_id: id of the run, or its first characters.
       uri: as in `load_sweep`.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What mattered: how much of the variance of a metric each hyperparameter explains."""
+"""Hyperparameter importance: the share of a metric's variance that each hyperparameter explains."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Effect:
-    """What one hyperparameter does to a metric, averaged over all others.
+    """The main effect of a hyperparameter on a metric, averaged over all other hyperparameters.
 
     Attributes:
-      name: of the hyperparameter.
-      share: of the metric's variance over the grid, in 0..1.
-      means: per value, in the order of the values, the mean of the metric.
+      name: the hyperparameter.
+      share: share of the metric's variance over the grid, 0..1.
+      means: mean of the metric for each value of the hyperparameter.
     """
 
     name: str
@@ -25,31 +25,31 @@ class Effect:
 
 @dataclass(frozen=True)
 class Effects:
-    """Where the variance of a metric over a full grid comes from; shares are in 0..1 and add up to 1.
+    """The decomposition of a metric's variance over a full grid; shares are 0..1 and add up to 1.
 
     Attributes:
-      fields: the main effect of each hyperparameter that varies, largest share first.
-      together: the share of how hyperparameters act together, beyond the sum of what each does.
-      repeats: the share of what differs between repetitions of the same cell; None where there are none.
+      fields: main effect of each hyperparameter that varies, largest share first.
+      interaction: share explained by combinations of hyperparameters beyond their main effects.
+      residual: share of the differences between repetitions; None if nothing is repeated.
     """
 
     fields: tuple[Effect, ...]
-    together: float
-    repeats: float | None
+    interaction: float
+    residual: float | None
 
 
 def main_effects(grid: Mapping[str, Sequence[str]], values: Sequence[float]) -> Effects | None:
-    """What each hyperparameter does to a metric, on a full grid with as many runs in each cell.
+    """Decompose the variance of a metric over a full grid with equally many runs per cell.
 
     On such a grid the sums of squares of the main effects are orthogonal, so shares add up (Montgomery,
     *Design and Analysis of Experiments*, chapter 5).
 
     Args:
-      grid: per hyperparameter the value in each run.
+      grid: for each hyperparameter, its value in each run.
       values: the metric of each run.
 
     Returns:
-      None where the runs are no full grid, a value is not finite, or the metric is the same everywhere.
+      None if the runs are not a full grid, a value is not finite, or all values are equal.
     """
     grid = {name: column for name, column in grid.items() if len(set(column)) > 1}
     if not grid or not all(math.isfinite(value) for value in values):
@@ -60,15 +60,15 @@ def main_effects(grid: Mapping[str, Sequence[str]], values: Sequence[float]) -> 
     cells: dict[tuple[str, ...], list[float]] = {}
     for cell, value in zip(zip(*grid.values(), strict=True), values, strict=True):
         cells.setdefault(cell, []).append(value)
-    repeats = {len(cell) for cell in cells.values()}
-    if len(cells) != math.prod(len(set(column)) for column in grid.values()) or len(repeats) > 1:
+    repetitions = {len(cell) for cell in cells.values()}
+    if len(cells) != math.prod(len(set(column)) for column in grid.values()) or len(repetitions) > 1:
         return None
     total = _squares(metric)
     effects = [_effect(name, np.asarray(column), metric, total) for name, column in grid.items()]
     within = sum(_squares(np.asarray(cell)) for cell in cells.values()) / total
-    together = max(0.0, 1 - within - sum(effect.share for effect in effects))
+    interaction = max(0.0, 1 - within - sum(effect.share for effect in effects))
     effects.sort(key=lambda effect: -effect.share)
-    return Effects(tuple(effects), together, None if repeats == {1} else within)
+    return Effects(tuple(effects), interaction, None if repetitions == {1} else within)
 
 
 def _effect(name: str, column: NDArray[np.str_], metric: NDArray[np.float64], total: float) -> Effect:
@@ -80,28 +80,28 @@ def _effect(name: str, column: NDArray[np.str_], metric: NDArray[np.float64], to
 
 
 def _squares(values: NDArray[np.float64]) -> float:
-    """The sum of squared differences from the mean."""
+    """Sum of squared differences from the mean."""
     return float(np.square(values - values.mean()).sum())
 
 
 def importance_lines(effects: Effects, metric: str, repeated_by: str | None) -> list[str]:
-    """What mattered, in two sentences: shares of the variance, then the range of the means of each field.
+    """Importance in two sentences: shares of the variance, then the range of means of each field.
 
-    `learning_rate explains 91% of the variance in validation/accuracy, batch_size 4%; ...`
+    `learning_rate explains 91% of the variance in validation/accuracy, batch_size 4%; interaction 5%.`
 
     Args:
-      effects: of a grid.
-      metric: its metric.
-      repeated_by: what differs between repetitions of a cell, such as `seed`; None where nothing does.
+      effects: effects on a grid.
+      metric: the metric.
+      repeated_by: the field that differs between repetitions, such as `seed`; None if nothing is repeated.
     """
     first, *others = effects.fields
     parts = [f"{first.name} explains {first.share:.0%} of the variance in {metric}"]
     parts += [f"{effect.name} {effect.share:.0%}" for effect in others]
     shares = ", ".join(parts)
     if others:
-        shares += f"; how they act together, {effects.together:.0%}"
-    if effects.repeats is not None and repeated_by is not None:
-        shares += f"; {repeated_by}, {effects.repeats:.0%}"
+        shares += f"; interaction {effects.interaction:.0%}"
+    if effects.residual is not None and repeated_by is not None:
+        shares += f"; {repeated_by} {effects.residual:.0%}"
     ranges = "; ".join(_range(effect) for effect in effects.fields)
     return [f"{shares}.", f"Mean {metric} by value: {ranges}."]
 
@@ -109,5 +109,5 @@ def importance_lines(effects: Effects, metric: str, repeated_by: str | None) -> 
 def _range(effect: Effect) -> str:
     low, high = (choose(effect.means, key=effect.means.__getitem__) for choose in (min, max))
     if low == high:
-        return f"{effect.name} {effect.means[low]:.4f} for all"
+        return f"{effect.name} {effect.means[low]:.4f} for all values"
     return f"{effect.name} from {effect.means[low]:.4f} ({low}) to {effect.means[high]:.4f} ({high})"

@@ -1,4 +1,4 @@
-"""Which run is best: the one ranking for every place that ranks."""
+"""Ranks runs, and provides the rows and sentences with which every command and file reports a ranking."""
 
 import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -14,9 +14,9 @@ class Ranking:
     """An order of runs.
 
     Attributes:
-      metric: that decides: `validation/accuracy`, or `test/accuracy` where no run has validation images, or
-        the one that was asked for.
-      order: indices into the runs that were given, best first.
+      metric: the metric that ranks: the requested one, else `validation/accuracy`, or `test/accuracy` if no
+        run has validation images.
+      order: indices into the ranked runs, best first.
     """
 
     metric: str
@@ -28,17 +28,16 @@ def rank(
     metric: str | None = None,
     configurations: Sequence[Hashable] | None = None,
 ) -> Ranking:
-    """Rank runs by accuracy on the validation images; on the test images only where there are no others.
+    """Rank runs by validation accuracy, or by test accuracy if no run has validation images.
 
-    Where configurations are repeated, with several seeds, the mean over a configuration's runs decides, and
-    a run's own value only among them: the best of many seeds says little of the next one. Ties are broken by
-    the loss on the same images, then by the order in which the runs were asked for. A run without the
-    metric, or with one that is not a number, comes last, and counts in no mean.
+    Configurations that were repeated with several seeds are ranked by the mean over their runs; a run's own
+    value only orders the runs of one configuration. Ties are broken by the loss on the same images, then by
+    the given order. Runs whose metric is missing or NaN come last and do not count in means.
 
     Args:
-      runs: the single-valued metrics of each run, by their MLflow names, in the order asked for.
-      metric: to rank by another one.
-      configurations: of each run, what is the same in its repetitions; None where nothing is repeated.
+      runs: single-valued metrics of each run, by MLflow name.
+      metric: another metric to rank by.
+      configurations: a key per run that is equal for repetitions; None if nothing is repeated.
     """
     metric = metric or ranking_metric(runs)
     names = (metric, schema.loss_beside(metric))
@@ -59,21 +58,21 @@ def rank(
 
 
 def find_best(metrics: Sequence[Mapping[str, float]], params: Sequence[Mapping[str, str]]) -> tuple[int, str]:
-    """The best of some finished runs.
+    """Find the best of some finished runs.
 
     Args:
-      metrics: of each run, at least one.
-      params: of each run.
+      metrics: metrics of each run; at least one run.
+      params: configuration of each run.
 
     Returns:
-      Its index, and the metric that ranks.
+      The index of the best run, and the metric that ranks.
     """
     ranking = rank(metrics, configurations=[configuration_of(values) for values in params])
     return ranking.order[0], ranking.metric
 
 
 def ranking_metric(runs: Iterable[Mapping[str, float]]) -> str:
-    """The metric that ranks runs where no other is asked for."""
+    """The metric that ranks runs by default."""
     return (
         schema.VALIDATION_ACCURACY
         if any(schema.VALIDATION_ACCURACY in run for run in runs)
@@ -82,46 +81,46 @@ def ranking_metric(runs: Iterable[Mapping[str, float]]) -> str:
 
 
 def configuration_of(values: Mapping[str, object]) -> Hashable:
-    """What is the same in all repetitions of a configuration: its fields without `REPEATED_BY`."""
+    """A key that all repetitions of a configuration share: its fields except `REPEATED_BY`."""
     return tuple(sorted((name, str(value)) for name, value in values.items() if name not in REPEATED_BY))
 
 
 def objective(metrics: Mapping[str, float]) -> float:
-    """What a sweeper maximises: the metric that `rank` would rank this run by; nan where there is none."""
+    """The value that a sweeper maximizes: the metric that ranks this run; NaN if it has none."""
     return metrics.get(ranking_metric([metrics]), math.nan)
 
 
 def _badness(metrics: Mapping[str, float], metric: str) -> float:
-    """The larger, the worse; nan where the metric is missing or no number."""
+    """Larger is worse; NaN if the metric is missing or NaN."""
     value = metrics.get(metric, math.nan)
     return -value if schema.larger_is_better(metric) else value
 
 
 def _missing_last(key: Sequence[float]) -> tuple[tuple[bool, float], ...]:
-    """A key to sort by, in which nan comes behind everything else."""
+    """A sort key that puts NaN last."""
     return tuple((math.isnan(value), 0.0 if math.isnan(value) else value) for value in key)
 
 
 def _means(keys: Sequence[Sequence[float]]) -> list[float]:
-    """The mean of each column, over what is a number; nan where nothing is."""
+    """The mean of each column without NaN; NaN for a column of NaN."""
     columns = [[value for value in column if not math.isnan(value)] for column in zip(*keys, strict=True)]
     return [sum(column) / len(column) if column else math.nan for column in columns]
 
 
 def rank_runs(runs: Sequence[StoredRun], metric: str | None = None) -> Ranking:
-    """Rank runs; see `rank`."""
+    """Rank stored runs; see `rank`."""
     return rank([run.metrics for run in runs], metric, [configuration_of(run.params) for run in runs])
 
 
 def ordered(runs: Sequence[StoredRun], metric: str | None = None) -> list[StoredRun]:
-    """Runs, best first."""
+    """Stored runs, best first."""
     return [runs[index] for index in rank_runs(runs, metric).order]
 
 
 def latest(runs: Iterable[StoredRun]) -> list[StoredRun]:
-    """Of runs with the same configuration and seed the one that says most: finished, then begun last.
+    """One run per configuration and seed: a finished one if there is any, and the latest of those.
 
-    Several sweeps that are looked at as one may have repeated a run; it counts once.
+    Several sweeps that are compared as one may contain the same run; it counts once.
     """
     kept: dict[Hashable, StoredRun] = {}
     for run in sorted(runs, key=lambda run: (run.status == "FINISHED", run.start_ms)):
@@ -130,10 +129,10 @@ def latest(runs: Iterable[StoredRun]) -> list[StoredRun]:
 
 
 def metric_of(runs: Sequence[StoredRun], metric: str | None) -> str:
-    """The metric that ranks these runs: the one that was asked for, else the ranking's own.
+    """The metric that ranks these runs: the requested one, else the default.
 
     Raises:
-      SwathError: no run has the metric.
+      SwathError: no run has the requested metric.
     """
     if metric is None:
         return ranking_metric(run.metrics for run in runs)
@@ -141,3 +140,61 @@ def metric_of(runs: Sequence[StoredRun], metric: str | None) -> str:
         known = sorted({name for run in runs for name in run.metrics})
         raise SwathError(f"--metric {metric}: no run has it; expected one of {', '.join(known)}")
     return metric
+
+
+@dataclass(frozen=True)
+class RankingRow:
+    """A run, or the mean of a configuration's runs, as a row of a ranking.
+
+    Attributes:
+      place: rank from 1 up; None for a run that is not ranked because it has not finished.
+      run_id: MLflow's id; empty if it is unknown, or for a configuration.
+      status: MLflow's status.
+      values: the configuration by dotted name, and other texts by column.
+      metrics: single values, by MLflow name.
+    """
+
+    place: int | None
+    run_id: str
+    status: str
+    values: Mapping[str, object]
+    metrics: Mapping[str, float]
+
+    def cell(self, column: str) -> object:
+        """The value in a column: `rank`, `run_id`, `status`, `seconds`, a field or a metric; else None."""
+        match column:
+            case "rank":
+                return self.place
+            case "run_id":
+                return self.run_id
+            case "status":
+                return self.status
+            case "seconds":
+                seconds = (self.metrics.get(name, 0.0) for name in (schema.TRAIN_S, schema.EVALUATE_S))
+                return f"{sum(seconds):.2f}"
+        return self.values.get(column, self.metrics.get(column))
+
+
+def criterion(metric: str, over_seeds: bool) -> str:
+    """What a ranking ranks by: `validation/accuracy (mean over seeds)`."""
+    return f"{metric} (mean over seeds)" if over_seeds else metric
+
+
+def ranked_by(metric: str, over_seeds: bool, validated: bool) -> str:
+    """The sentence that states how runs were ranked.
+
+    Args:
+      metric: the metric that ranks.
+      over_seeds: whether configurations are ranked by their mean over seeds.
+      validated: whether any run has validation images.
+    """
+    sentence = f"Ranked by {criterion(metric, over_seeds)}"
+    if metric == schema.TEST_ACCURACY and not validated:
+        sentence += ", because no images were held back for validation, so the best score is optimistic"
+    return f"{sentence}."
+
+
+def failure_line(status: str, name: str, reason: str | None, run_id: str | None = None) -> str:
+    """The line that reports a run, or several with the same reason, that did not finish."""
+    where = f" (run {run_id})" if run_id else ""
+    return f"{status} {name}: {reason or 'no reason was stored'}{where}"

@@ -1,4 +1,4 @@
-"""How certain an accuracy is, and whether a run can be told from the best."""
+"""Confidence intervals of accuracies, and paired tests against the best run."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -12,26 +12,33 @@ from numpy.typing import NDArray
 from scipy.special import gammaln
 
 from swath.analysis.ranking import ordered
+from swath.analysis.sweeps import Configuration, have_several_seeds, ordered_configurations
 from swath.datasets import DATASETS
 from swath.errors import SwathError
 from swath.tracking import StoredRun, read_predictions, schema
 
 CONFIDENCE = 0.95
-
+"""Confidence level of intervals, and 1 minus the significance level of tests."""
 
 Z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
-"""The quantile of the normal distribution that belongs to it."""
+"""Two-sided quantile of the standard normal distribution at this level."""
+
+READERS = 8
+"""Prediction files that are read at the same time; a remote store has latency."""
 
 
 def wilson_interval(accuracy: float, images: int) -> tuple[float, float]:
-    """The 95 % interval of the share of images that are classified correctly, from a sample of them.
+    """Wilson's 95% score interval of an accuracy.
 
-    Wilson's score interval (Wilson 1927, *Probable inference, the law of succession, and statistical
-    inference*). Written out, as the coin below: to import SciPy's statistics takes as long as to list sweeps.
+    Wilson 1927, *Probable inference, the law of succession, and statistical inference*. Written out because
+    importing `scipy.stats` takes longer than listing sweeps.
 
     Args:
-      accuracy: in 0..1, of `images` images.
-      images: 1 or more.
+      accuracy: share of correctly classified images, 0..1.
+      images: number of images, at least 1.
+
+    Returns:
+      Lower and upper bound, 0..1.
     """
     spread = Z * Z / images
     centre = (accuracy + spread / 2) / (1 + spread)
@@ -40,22 +47,20 @@ def wilson_interval(accuracy: float, images: int) -> tuple[float, float]:
 
 
 def paired_p(correct_a: NDArray[Any], correct_b: NDArray[Any]) -> float:
-    """How likely two classifiers that are equally good differ at least as much as these on the same images.
+    """P value of the hypothesis that two classifiers are equally good, from the same images.
 
-    An exact randomisation test (Fisher 1935, *The design of experiments*, section 21): if both were equally
-    good, the difference that each image makes would as likely be one of the other sign. For classifiers that
-    were trained once this is McNemar's test in its exact form (McNemar 1947, *Note on the sampling error of
-    the difference between correlated proportions or percentages*). For those that were trained with several
-    seeds an image counts once, with the difference over all of its seeds, because seeds agree on an image
-    more than images do.
+    An exact randomization test (Fisher 1935, *The design of experiments*, section 21): under the hypothesis,
+    the sign of each image's difference is random. For classifiers trained once this is the exact McNemar
+    test (McNemar 1947, *Note on the sampling error of the difference between correlated proportions or
+    percentages*). With several seeds, an image counts once, with its difference summed over seeds, because
+    results of one image with different seeds are correlated.
 
     Args:
-      correct_a: bool [images], which images the first classifies correctly; or int [images], with how many
-        of its seeds.
-      correct_b: the same of the second, with as many seeds.
+      correct_a: [images], bool: whether the first classifier is correct; or int: for how many seeds.
+      correct_b: [images], the same for the second classifier and the same number of seeds.
 
     Returns:
-      The two-sided p value, in 0..1; 1 where no image tells the two apart.
+      The two-sided p value, 0..1; 1 if no image distinguishes the two.
     """
     differences = correct_a.astype(np.int64) - correct_b.astype(np.int64)
     found = abs(int(differences.sum()))
@@ -73,45 +78,19 @@ def paired_p(correct_a: NDArray[Any], correct_b: NDArray[Any]) -> float:
 
 
 def _heads(tosses: int) -> NDArray[np.float64]:
-    """How likely each number of heads is among the tosses of a fair coin: float64 [tosses + 1]."""
+    """Probability of each number of heads in tosses of a fair coin: float64 [tosses + 1]."""
     heads = np.arange(tosses + 1)
     ways = gammaln(tosses + 1) - gammaln(heads + 1) - gammaln(tosses - heads + 1)
     return np.asarray(np.exp(ways - tosses * math.log(2)), np.float64)
 
 
 @dataclass(frozen=True)
-class Spread:
-    """Repetitions with other seeds.
-
-    Attributes:
-      mean: of the values.
-      deviation: their sample standard deviation, with n - 1; nan for one value.
-      count: how many there are.
-    """
-
-    mean: float
-    deviation: float
-    count: int
-
-
-def spread(values: Sequence[float]) -> Spread:
-    """Mean and standard deviation of one or more values."""
-    with np.errstate(invalid="ignore"):  # infinite losses have no deviation
-        deviation = float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
-    return Spread(float(np.mean(values)), deviation, len(values))
-
-
-AT_ONCE = 8
-"""Files that are asked for at a time; a server needs a moment for each."""
-
-
-@dataclass(frozen=True)
 class CorrectMask:
-    """What a run makes of the images that a metric is measured on.
+    """Which images of a split a run classifies correctly.
 
     Attributes:
-      images: what tells the images from others: the digest of the data, and the labels.
-      correct: bool [images], which are classified correctly.
+      images: identity of the images: the digest of the data, and the labels.
+      correct: bool [images].
     """
 
     images: tuple[str, bytes]
@@ -119,21 +98,23 @@ class CorrectMask:
 
 
 def read_correct_masks(runs: Sequence[StoredRun], metric: str) -> dict[str, CorrectMask]:
-    """The answers of runs by their ids; those that were not kept or cannot be read are left out.
+    """Read which images each run classifies correctly, by run id.
+
+    Runs whose predictions are missing or unreadable are left out.
 
     Args:
-      runs: finished.
-      metric: an accuracy; for any other metric there are none.
+      runs: finished runs.
+      metric: an accuracy, which names the split; the result is empty for any other metric.
     """
     split = schema.split_of(metric)
     if split is None:
         return {}
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        found = pool.map(lambda run: _answers(run, split), runs)
-        return {run.run_id: answers for run, answers in zip(runs, found, strict=True) if answers is not None}
+    with ThreadPoolExecutor(READERS) as pool:
+        masks = pool.map(lambda run: _correct_mask(run, split), runs)
+        return {run.run_id: mask for run, mask in zip(runs, masks, strict=True) if mask is not None}
 
 
-def _answers(run: StoredRun, split: str) -> CorrectMask | None:
+def _correct_mask(run: StoredRun, split: str) -> CorrectMask | None:
     try:
         predictions = read_predictions(run, split)
     except SwathError:
@@ -145,7 +126,7 @@ def _answers(run: StoredRun, split: str) -> CorrectMask | None:
 
 
 def images_of(run: StoredRun, metric: str) -> int:
-    """How many images an accuracy of a run is measured on; 0 where it is none, or where that is not known."""
+    """Number of images behind an accuracy of a run; 0 if unknown or not an accuracy."""
     split = schema.split_of(metric)
     if split == "validation":
         return int(run.params.get(schema.VALIDATION_SIZE, 0))
@@ -155,12 +136,12 @@ def images_of(run: StoredRun, metric: str) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Ranked:
-    """Something at its place in a ranking.
+    """An entry of a ranking.
 
     Attributes:
-      place: from 1 up.
-      p_vs_best: p value of the paired test against the best; None where predictions are missing, or of other
-        images.
+      place: rank, from 1 up.
+      p_vs_best: p value of the paired test against the best entry; 1 for the best itself; None if predictions
+        are missing or the images differ.
     """
 
     place: int
@@ -168,18 +149,18 @@ class Ranked:
 
     @property
     def tied_with_best(self) -> bool:
-        """Whether it cannot be told from the best at 95 %."""
+        """Whether the entry is not significantly different from the best one (p > 0.05, uncorrected)."""
         return self.p_vs_best is not None and self.p_vs_best > 1 - CONFIDENCE
 
 
 @dataclass(frozen=True, kw_only=True)
 class RankedRun(Ranked):
-    """A run at its place.
+    """A run in a ranking.
 
     Attributes:
       run: the run.
-      value: the metric that ranks it.
-      interval: the 95 % Wilson interval of an accuracy; None where the metric is none.
+      value: the metric that ranks it; NaN if it has none.
+      interval: 95% Wilson interval of an accuracy; None for any other metric.
     """
 
     run: StoredRun
@@ -187,29 +168,96 @@ class RankedRun(Ranked):
     interval: tuple[float, float] | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class RankedConfiguration(Ranked):
+    """A configuration with several seeds in a ranking; tested over the seeds that it shares with the best.
+
+    Attributes:
+      configuration: its runs and their means.
+    """
+
+    configuration: Configuration
+
+
 def rank_with_tests(
-    runs: Sequence[StoredRun], metric: str, answers: Mapping[str, CorrectMask]
+    runs: Sequence[StoredRun], metric: str, masks: Mapping[str, CorrectMask]
 ) -> list[RankedRun]:
-    """Finished runs, best first.
+    """Rank finished runs, and test each against the best.
 
     Args:
-      runs: at least one.
-      metric: that ranks them.
-      answers: of the runs, by their ids, as far as they are there.
+      runs: at least one run.
+      metric: the metric that ranks.
+      masks: correctly classified images by run id; runs without an entry are not tested.
+
+    Returns:
+      The runs, best first.
     """
     best_first = ordered(runs, metric)
-    best = answers.get(best_first[0].run_id)
-    judged = []
+    best = masks.get(best_first[0].run_id)
+    ranked = []
     for place, run in enumerate(best_first, start=1):
         value = run.metrics.get(metric, math.nan)
         images = images_of(run, metric)
         interval = wilson_interval(value, images) if images and math.isfinite(value) else None
-        p_vs_best = _p_against(best, answers.get(run.run_id))
-        judged.append(RankedRun(place=place, p_vs_best=p_vs_best, run=run, value=value, interval=interval))
-    return judged
+        p_vs_best = _p_against(best, masks.get(run.run_id))
+        ranked.append(RankedRun(place=place, p_vs_best=p_vs_best, run=run, value=value, interval=interval))
+    return ranked
 
 
 def _p_against(best: CorrectMask | None, other: CorrectMask | None) -> float | None:
     if best is None or other is None or best.images != other.images:
         return None
     return paired_p(best.correct, other.correct)
+
+
+def rank_configurations_with_tests(
+    runs: Sequence[StoredRun], metric: str, masks: Mapping[str, CorrectMask]
+) -> list[RankedConfiguration]:
+    """Rank configurations by their mean over seeds, and test each against the best.
+
+    Args:
+      runs: finished runs, at least one.
+      metric: the metric that ranks.
+      masks: correctly classified images by run id; runs without an entry are not tested.
+
+    Returns:
+      The configurations, best first.
+    """
+    best_first = ordered_configurations(runs, metric)
+    by_seed = [
+        {seed: masks[run.run_id] for seed, run in found.by_seed.items() if run.run_id in masks}
+        for found in best_first
+    ]
+    return [
+        RankedConfiguration(place=place, p_vs_best=_p_over_seeds(by_seed[0], others), configuration=found)
+        for place, (found, others) in enumerate(zip(best_first, by_seed, strict=True), start=1)
+    ]
+
+
+def _p_over_seeds(best: Mapping[str, CorrectMask], others: Mapping[str, CorrectMask]) -> float | None:
+    """The paired test with the seeds that both configurations were trained with."""
+    seeds = [seed for seed in best if seed in others]
+    images = {masks[seed].images for masks in (best, others) for seed in seeds}
+    if len(images) != 1:
+        return None
+    return paired_p(_times_correct(best, seeds), _times_correct(others, seeds))
+
+
+def _times_correct(masks: Mapping[str, CorrectMask], seeds: Sequence[str]) -> NDArray[np.int64]:
+    """Number of seeds with which each image is classified correctly: int64 [images]."""
+    return np.asarray(np.sum([masks[seed].correct for seed in seeds], axis=0), np.int64)
+
+
+def rank_sweep(runs: Sequence[StoredRun], metric: str) -> tuple[list[RankedRun], list[RankedConfiguration]]:
+    """Rank finished runs and, if any was repeated with several seeds, their configurations.
+
+    Args:
+      runs: at least one run.
+      metric: the metric that ranks.
+
+    Returns:
+      The runs, best first, and the configurations, best first; no configurations if nothing was repeated.
+    """
+    masks = read_correct_masks(runs, metric)
+    groups = rank_configurations_with_tests(runs, metric, masks) if have_several_seeds(runs) else []
+    return rank_with_tests(runs, metric, masks), groups

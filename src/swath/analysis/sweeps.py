@@ -1,13 +1,20 @@
-"""The sweeps of a store, and which one is meant."""
+"""The sweeps of a store, and the configurations of a sweep."""
 
 import difflib
+import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
-from swath.analysis.ranking import latest, ordered
+import numpy as np
+
+from swath.analysis.ranking import configuration_of, latest, ordered
 from swath.errors import SwathError
 from swath.tracking import Reader, StoredRun, schema
+
+NO_SWEEPS = "the store contains no sweep yet; start one with: swath -cn quickstart"
+"""Error for a store without sweeps."""
 
 
 @dataclass(frozen=True)
@@ -15,40 +22,40 @@ class Sweep:
     """The runs of one command.
 
     Attributes:
-      name: of the named sweep, `ad-hoc` or `single`.
+      name: name of the sweep, `ad-hoc` or `single`.
       sweep_id: unique per command.
-      runs: its configurations, in the order in which they began.
-      own: the sweep's own run; None where it has none.
+      runs: one run per configuration, in the order of their start.
+      summary_run: the run that summarizes the sweep; None for a single run or several sweeps as one.
     """
 
     name: str
     sweep_id: str
     runs: tuple[StoredRun, ...]
-    own: StoredRun | None
+    summary_run: StoredRun | None
 
     @property
     def start_ms(self) -> int:
-        """When it began, in milliseconds since 1970."""
+        """Start of the sweep, in milliseconds since 1970."""
         return min(run.start_ms for run in self._all)
 
     @property
     def experiment_ids(self) -> tuple[str, ...]:
-        """MLflow's ids of the experiments of its runs; one, but for several sweeps looked at as one."""
+        """MLflow's experiment ids: one, except for several sweeps as one."""
         return tuple(dict.fromkeys(run.experiment_id for run in self._all))
 
     @property
     def status(self) -> str:
-        """`RUNNING` while one of its runs is; else how its own run, or the worst of its runs, ended."""
+        """`RUNNING` while any run is; else the status of the summary run, or the worst of its runs."""
         statuses = {run.status for run in self._all}
         if "RUNNING" in statuses:
             return "RUNNING"
-        if self.own is not None:
-            return self.own.status
+        if self.summary_run is not None:
+            return self.summary_run.status
         return next((status for status in ("KILLED", "FAILED") if status in statuses), "FINISHED")
 
     @property
     def counts(self) -> Counter[str]:
-        """How many of its runs have each status."""
+        """Number of runs per status."""
         return Counter(run.status for run in self.runs)
 
     @property
@@ -59,32 +66,27 @@ class Sweep:
 
     @property
     def finished(self) -> tuple[StoredRun, ...]:
-        """Its runs that came to their end."""
+        """The runs with status `FINISHED`."""
         return tuple(run for run in self.runs if run.status == "FINISHED")
 
     @property
-    def best(self) -> StoredRun | None:
-        """The best of its finished runs; None where none has finished."""
-        return next(iter(ordered(self.finished)), None)
-
-    @property
     def _all(self) -> tuple[StoredRun, ...]:
-        return self.runs if self.own is None else (*self.runs, self.own)
+        return self.runs if self.summary_run is None else (*self.runs, self.summary_run)
 
 
 def sweeps_of(runs: Iterable[StoredRun]) -> list[Sweep]:
-    """Runs gathered into sweeps, oldest first; runs that swath did not make are left out."""
+    """Group runs by sweep, oldest sweep first; ignores runs that swath did not create."""
     found: dict[str, list[StoredRun]] = {}
     for run in runs:
         if sweep_id := run.tags.get(schema.SWEEP_ID):
             found.setdefault(sweep_id, []).append(run)
     sweeps = []
     for sweep_id, members in found.items():
-        own = next((run for run in members if run.tags.get(schema.KIND) == "sweep"), None)
+        summary = next((run for run in members if run.tags.get(schema.KIND) == "sweep"), None)
         configurations = tuple(run for run in members if run.tags.get(schema.KIND) == "run")
-        if configurations or own is not None:
+        if configurations or summary is not None:
             name = members[0].tags.get(schema.SWEEP, "")
-            sweeps.append(Sweep(name, sweep_id, configurations, own))
+            sweeps.append(Sweep(name, sweep_id, configurations, summary))
     return sorted(sweeps, key=lambda sweep: sweep.start_ms)
 
 
@@ -97,7 +99,7 @@ def find_sweep(reader: Reader, name: str) -> Sweep:
     """The sweep with this id, or the latest with this name.
 
     Raises:
-      SwathError: there is none; it says which there are.
+      SwathError: there is no such sweep; the message names similar ones.
     """
     if by_id := sweeps_of(reader.runs({schema.SWEEP_ID: name})):
         return by_id[-1]
@@ -107,10 +109,10 @@ def find_sweep(reader: Reader, name: str) -> Sweep:
 
 
 def all_of(reader: Reader, name: str) -> Sweep:
-    """All sweeps with this name as one; of a run that was repeated the latest.
+    """All sweeps with this name as one; of a repeated run only the latest.
 
     Raises:
-      SwathError: there is none; it says which there are.
+      SwathError: there is no such sweep; the message names similar ones.
     """
     found = sweeps_of(reader.runs({schema.SWEEP: name}))
     if not found:
@@ -122,24 +124,24 @@ def all_of(reader: Reader, name: str) -> Sweep:
 def _unknown(reader: Reader, name: str) -> SwathError:
     sweeps = all_sweeps(reader)
     if not sweeps:
-        return SwathError("the store holds no sweep yet; make one: swath -cn quickstart")
+        return SwathError(NO_SWEEPS)
     return SwathError(f"no sweep {name!r} in this store; {_nearest(sweeps, name)}")
 
 
 def _nearest(sweeps: Sequence[Sweep], name: str) -> str:
     names = list(dict.fromkeys(sweep.name for sweep in sweeps))
     near = difflib.get_close_matches(name, [*names, *(sweep.sweep_id for sweep in sweeps)], n=3)
-    return f"nearest: {', '.join(near)}" if near else f"there are: {', '.join(names)}"
+    return f"nearest: {', '.join(near)}" if near else f"expected one of {', '.join(names)}"
 
 
 def run_with(reader: Reader, run_id: str) -> StoredRun:
-    """The run with this id, or the only one whose id begins so.
+    """The run with this id, or the only run whose id starts with it.
 
     Raises:
-      SwathError: there is none, or there are several.
+      SwathError: there is no such run, or several.
     """
     if not run_id:
-        raise SwathError("expected the id of a run, or its beginning")
+        raise SwathError("expected a run id or its first characters")
     found = reader.run(run_id)
     if found is not None:
         return found
@@ -147,5 +149,74 @@ def run_with(reader: Reader, run_id: str) -> StoredRun:
     if len(near) == 1:
         return near[0]
     if near:
-        raise SwathError(f"run {run_id}: {len(near)} runs begin so; type more of the id")
-    raise SwathError(f"no run {run_id} in this store; swath-compare SWEEP --format csv shows ids")
+        raise SwathError(f"run {run_id}: {len(near)} run ids start with this; type more characters")
+    raise SwathError(f"no run {run_id} in this store; list run ids with: swath-compare SWEEP --format csv")
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Repetitions of a value with several seeds.
+
+    Attributes:
+      mean: their mean.
+      std: sample standard deviation (n - 1); NaN for a single value.
+      count: number of values.
+    """
+
+    mean: float
+    std: float
+    count: int
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Mean and standard deviation of one or more values."""
+    with np.errstate(invalid="ignore"):  # the standard deviation of infinite losses is NaN
+        std = float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
+    return Spread(float(np.mean(values)), std, len(values))
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """Runs that differ only in their seed.
+
+    Attributes:
+      members: all runs.
+      by_seed: the latest run for each seed.
+    """
+
+    members: tuple[StoredRun, ...]
+    by_seed: dict[str, StoredRun]
+
+    @cached_property
+    def spreads(self) -> dict[str, Spread]:
+        """Mean and standard deviation over seeds, per metric; ignores NaN."""
+        values: dict[str, list[float]] = {}
+        for run in self.by_seed.values():
+            for name, value in run.metrics.items():
+                if not math.isnan(value):
+                    values.setdefault(name, []).append(value)
+        return {name: spread(found) for name, found in values.items()}
+
+
+def group_by_configuration(runs: Sequence[StoredRun]) -> list[Configuration]:
+    """Group runs by configuration, in the order of each configuration's first run."""
+    found: dict[Hashable, list[StoredRun]] = {}
+    for run in runs:
+        found.setdefault(configuration_of(run.params), []).append(run)
+    return [
+        Configuration(tuple(members), {run.params.get(schema.SEED, ""): run for run in latest(members)})
+        for members in found.values()
+    ]
+
+
+def have_several_seeds(runs: Sequence[StoredRun]) -> bool:
+    """Whether any configuration was trained with more than one seed."""
+    seeds = {run.params.get(schema.SEED) for run in runs}
+    return len(seeds) > 1 and any(
+        len(configuration.by_seed) > 1 for configuration in group_by_configuration(runs)
+    )
+
+
+def ordered_configurations(runs: Sequence[StoredRun], metric: str) -> list[Configuration]:
+    """Configurations, best mean first."""
+    return group_by_configuration(ordered(runs, metric))

@@ -127,29 +127,33 @@ def run_command(
             results = session.abandon()
             abandoned = True
     wall_s = time.perf_counter() - session.began
-    results = [result for result in results if result.status == "FINISHED" or not result.before]
+    results = [result for result in results if result.status == "FINISHED" or not result.reused]
     if checked.multirun and results:
         asked_for = max(session.asked_for, len(checked.configs))
         print_sweep(results, asked_for, session.sweep_info, session.store, console, wall_s)
     elif results:
         print_single(results[0], session.store, console)
-    if session.taking_up is not None:
-        print_line(console, session.taking_up.summary())
+    if session.started.resume_plan is not None:
+        print_line(console, session.started.resume_plan.summary())
     if status and failure is None:
         print_line(console, f"Go on where it stopped: {resume_command(sweep_info.command)}")
     if compared:
         print_check(compared, session.sweep_info, console)
-    if not abandoned and session.spool is None and any(result.status == "FINISHED" for result in results):
+    if (
+        not abandoned
+        and session.offline_folder is None
+        and any(result.status == "FINISHED" for result in results)
+    ):
         _follow_up(session, checked, console)
     if failure is not None:
         raise failure
-    if session.spool is not None:
+    if session.offline_folder is not None:
         raise SwathError(
             f"the server {session.store.uri} has gone away; nothing that has finished is lost: it lies in "
-            f"{session.spool}, and the same command with resume=true delivers it"
+            f"{session.offline_folder}, and the same command with resume=true delivers it"
         )
-    if session.sweep_fault is not None:
-        raise SwathError(f"the sweep's own run could not be stored: {session.sweep_fault}")
+    if session.sweep_error is not None:
+        raise SwathError(f"the sweep's own run could not be stored: {session.sweep_error}")
     failed = any(result.status != "FINISHED" for result in results)
     return status or int(failed or not all(same for _, same in compared))
 

@@ -1,4 +1,4 @@
-"""The sentences and addresses around a ranking of `swath-compare`."""
+"""Text around the ranking of `swath-compare`: notes, failures, and addresses of MLflow's pages."""
 
 import math
 from collections.abc import Sequence
@@ -9,11 +9,13 @@ from swath.analysis import (
     RankedConfiguration,
     RankedRun,
     Sweep,
+    failure_line,
     images_of,
     importance_lines,
     main_effects,
+    ranked_by,
 )
-from swath.cli.compare_tables import MARK
+from swath.cli.compare_tables import TIE
 from swath.config import named_values
 from swath.execution import SINGLE
 from swath.system import hide_password
@@ -33,71 +35,64 @@ from swath.tracking import (
 
 
 def state_lines(sweep: Sweep) -> list[str]:
-    """What to know of a sweep that has not ended."""
+    """A line about a sweep that has not ended."""
     if sweep.status != "RUNNING":
         return []
-    asked_for = "" if sweep.own is None else f" of {sweep.own.tags.get(schema.ASKED_FOR, '?')}"
+    planned = "" if sweep.summary_run is None else f" of {sweep.summary_run.tags.get(schema.ASKED_FOR, '?')}"
     return [
-        f"sweep {sweep.name} {sweep.sweep_id} is still running, or was cut off; "
-        f"{len(sweep.finished)}{asked_for} configurations have finished so far "
-        "(one that a dead process has left is ended by: swath-compare --close-stale)"
+        f"Sweep {sweep.name} {sweep.sweep_id} is still running or was interrupted: "
+        f"{len(sweep.finished)}{planned} configurations have finished "
+        "(to end runs of processes that died: swath-compare --close-stale)."
     ]
 
 
 def ranking_notes(
-    sweep: Sweep, judged: Sequence[RankedRun], groups: Sequence[RankedConfiguration], metric: str
+    sweep: Sweep, ranked: Sequence[RankedRun], groups: Sequence[RankedConfiguration], metric: str
 ) -> list[str]:
-    """What stands below a ranking: how it was ranked, what cannot be told apart, what mattered."""
-    runs = [entry.run for entry in judged]
-    over = ", by the mean over seeds" if groups else ""
-    notes = [f"Ranked by {metric}{over}."]
-    if metric == schema.TEST_ACCURACY and not any(schema.VALIDATION_ACCURACY in run.metrics for run in runs):
-        notes = [
-            f"Ranked by {metric}{over}, because no images were held back for validation: the best is "
-            "flattered."
-        ]
+    """The lines below a ranking: how it was ranked, significance, importance, and what is missing."""
+    runs = [entry.run for entry in ranked]
+    validated = any(schema.VALIDATION_ACCURACY in run.metrics for run in runs)
+    notes = [ranked_by(metric, bool(groups), validated)]
     if len({images_of(run, metric) for run in runs}) > 1:
-        notes.append("Accuracies are measured on different images, so places say little.")
-    notes += _alike_notes(judged, groups)
+        notes.append("Accuracies were measured on different images, so their order is not meaningful.")
+    notes += _tie_notes(ranked, groups)
     if groups:
-        notes += _seed_notes(sweep, judged[0], groups)
-    if groups:
+        notes += _seed_notes(sweep, ranked[0], groups)
         runs = [run for group in groups for run in group.configuration.by_seed.values()]
-    notes += _effects_notes(runs, sweep.swept, metric, bool(groups))
+    notes += _importance_notes(runs, sweep.swept, metric, bool(groups))
     counts = sweep.counts
     missing = [
         f"{counts[status]} {status.lower()}" for status in ("RUNNING", "FAILED", "KILLED") if counts[status]
     ]
     if missing:
-        notes.append(f"Not in the ranking: {', '.join(missing)}.")
+        notes.append(f"Not ranked: {', '.join(missing)}.")
     return notes
 
 
 def failure_lines(sweep: Sweep, most: int) -> list[str]:
-    """A line for each run that failed, with its reason."""
+    """A line for each run that failed or was killed, with its reason."""
     failed = [run for run in sweep.runs if run.status in ("FAILED", "KILLED")]
     lines = [
-        f"{run.status} {run.name}: {run.tags.get(schema.ERROR, 'no reason was stored')} (run {run.run_id})"
-        for run in failed[:most]
+        failure_line(run.status, run.name, run.tags.get(schema.ERROR), run.run_id) for run in failed[:most]
     ]
     if len(failed) > most:
         lines.append(f"... and {len(failed) - most} more")
     return lines
 
 
-def _alike_notes(judged: Sequence[RankedRun], groups: Sequence[RankedConfiguration]) -> list[str]:
-    others: Sequence[Ranked] = (groups or judged)[1:]
+def _tie_notes(ranked: Sequence[RankedRun], groups: Sequence[RankedConfiguration]) -> list[str]:
+    others: Sequence[Ranked] = (groups or ranked)[1:]
     tested = [entry for entry in others if entry.p_vs_best is not None]
-    what, test = ("configurations", "a paired test over images") if groups else ("runs", "McNemar's test")
+    what, test = ("configurations", "paired test over images") if groups else ("runs", "McNemar")
     if not tested:
         return []
-    alike = sum(entry.tied_with_best for entry in tested)
+    ties = sum(entry.tied_with_best for entry in tested)
     notes = [
-        f"{MARK}: cannot be told from the best at 95 % ({test}, p > 0.05, each for itself): {alike} of "
-        f"{len(tested)} other {what}."
+        f"{TIE} not significantly different from the best ({test}, p > 0.05, uncorrected): {ties} of "
+        f"{len(tested)} {what}."
     ]
     if untested := len(others) - len(tested):
-        notes.append(f"Not tested, for want of predictions or on other images: {untested} {what}.")
+        notes.append(f"Not tested (predictions missing or different images): {untested} {what}.")
     return notes
 
 
@@ -110,7 +105,9 @@ def _seed_notes(sweep: Sweep, best: RankedRun, groups: Sequence[RankedConfigurat
     return notes
 
 
-def _effects_notes(runs: Sequence[StoredRun], swept: Sequence[str], metric: str, repeated: bool) -> list[str]:
+def _importance_notes(
+    runs: Sequence[StoredRun], swept: Sequence[str], metric: str, repeated: bool
+) -> list[str]:
     fields = [field for field in swept if field not in REPEATED_BY]
     grid = {field: [run.params.get(field, "") for run in runs] for field in fields}
     effects = main_effects(grid, [run.metrics.get(metric, math.nan) for run in runs])
@@ -120,17 +117,17 @@ def _effects_notes(runs: Sequence[StoredRun], swept: Sequence[str], metric: str,
 
 
 def page_lines(sweep: Sweep, best_first: Sequence[StoredRun], uri: str | None, all_of: bool) -> list[str]:
-    """What to type and open to see a sweep.
+    """How to start MLflow's UI, and the addresses of the pages that show a sweep.
 
     Args:
-      sweep: the sweep, with at least one run.
-      best_first: its finished runs.
-      uri: of the store, as it was typed.
-      all_of: whether it stands for all sweeps of its name, which may lie in several experiments.
+      sweep: a sweep with at least one run.
+      best_first: its finished runs, best first.
+      uri: store given on the command line; None for the default.
+      all_of: whether this is all sweeps of a name, possibly from several experiments.
     """
     address = uri or default_uri()
     experiments = sweep.experiment_ids
-    a_run = (*best_first, *sweep.runs, *filter(None, [sweep.own]))[0]
+    a_run = (*best_first, *sweep.runs, *filter(None, [sweep.summary_run]))[0]
     if sweep.name == SINGLE and len(sweep.runs) == 1:
         pages = [("its page", run_page(experiments[0], a_run.run_id))]
     else:
@@ -140,7 +137,7 @@ def page_lines(sweep: Sweep, best_first: Sequence[StoredRun], uri: str | None, a
 
 
 def _runs_page(sweep: Sweep, experiment: str, address: str, all_of: bool) -> tuple[str, str]:
-    """What a page shows, and its address."""
+    """Title and address of the page with the runs of a sweep."""
     if all_of:
         where = "" if len(sweep.experiment_ids) == 1 else f" in experiment {experiment}"
         return f"their runs{where}", filtered_page(experiment, name_filter(sweep.name))

@@ -1,29 +1,26 @@
-"""What `swath-compare` prints, and where: rows on standard output, everything else on standard error."""
+"""Output of `swath-compare`: rows on standard output or in a file, notes on standard error."""
 
 import argparse
 import shutil
 import sys
 import textwrap
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pandas as pd
 from rich.console import Console
 
 from swath.analysis import (
+    NO_SWEEPS,
     RankedConfiguration,
     RankedRun,
     Sweep,
-    frame_of,
-    have_several_seeds,
-    matching,
+    holding,
     metric_of,
-    rank_configurations_with_tests,
-    rank_with_tests,
-    read_correct_masks,
+    rank_sweep,
+    ranking_frame,
 )
 from swath.cli.compare_notes import failure_lines, ranking_notes, state_lines
-from swath.cli.compare_tables import configuration_rows, list_frame, list_rows, ranking_frame, ranking_rows
+from swath.cli.compare_tables import configuration_rows, list_frame, list_rows, ranking_rows
 from swath.cli.tables import (
     TableData,
     as_csv,
@@ -38,135 +35,135 @@ from swath.errors import SwathError
 from swath.tracking import Reader, StoredRun, schema
 
 MOST_FAILURES = 20
+"""Failures that are listed."""
 
 
 NO_TERMINAL_WIDTH = 300
+"""Columns of a table that is not printed to a terminal."""
 
 
-def show_list(sweeps: Sequence[Sweep], words: argparse.Namespace) -> None:
-    """Show the sweeps of a store, oldest first."""
+def show_list(sweeps: Sequence[Sweep], args: argparse.Namespace) -> None:
+    """Print the sweeps of a store, oldest first."""
     if not sweeps:
-        _say("the store holds no sweep yet; make one: swath -cn quickstart")
+        _print_note(NO_SWEEPS)
     frame = list_frame(sweeps)
-    if words.sort:
-        frame = sorted_by(frame, words.sort)
-    frame = frame.iloc[: words.limit]
-    _write(words, frame, list_rows(frame))
+    if args.sort:
+        frame = sorted_by(frame, args.sort)
+    frame = frame.iloc[: args.limit]
+    _write(args, frame, list_rows(frame))
 
 
-def show_ranking(reader: Reader, sweep: Sweep, words: argparse.Namespace) -> None:
-    """Show one sweep, ranked."""
+def show_ranking(reader: Reader, sweep: Sweep, args: argparse.Namespace) -> None:
+    """Print the ranking of a sweep; draw its plots and register its best run if requested."""
     for line in state_lines(sweep):
-        _say(line)
-    if words.where is not None:
-        whole = len(sweep.runs)
-        held = set(matching(frame_of(sweep.runs), words.where)["run_id"])
-        sweep = replace(sweep, runs=tuple(run for run in sweep.runs if run.run_id in held))
-        if not sweep.runs:
-            none = f"--where {words.where!r} holds for none of {whole} runs"
-            if words.plots or words.register or words.ui:
-                raise SwathError(none)
-            _write(words, ranking_frame([], [], [], ""), ranking_rows([], (), schema.VALIDATION_ACCURACY))
-            _say(none)
-            return
+        _print_note(line)
+    total = len(sweep.runs)
+    sweep = holding(sweep, args.where)
+    if args.where is not None and not sweep.runs:
+        none = f"--where {args.where!r} holds for none of {total} runs"
+        if args.plots or args.register or args.ui:
+            raise SwathError(none)
+        _write_unranked(args, ())
+        _print_note(none)
+        return
     runs = sweep.finished
     unranked = [run for run in sweep.runs if run.status != "FINISHED"]
     if not runs:
-        _show_unranked(sweep, unranked, words)
+        _show_unranked(sweep, unranked, args)
         return
-    metric = metric_of(runs, words.metric)
-    answers = read_correct_masks(runs, metric)
-    judged = rank_with_tests(runs, metric, answers)
-    groups = rank_configurations_with_tests(runs, metric, answers) if have_several_seeds(runs) else []
-    frame = ranking_frame(judged, groups, unranked, metric)
-    chosen = frame if words.sort is None else sorted_by(frame, words.sort)
-    rows = [judged[index] for index in chosen.index if index < len(judged)]
-    chosen = chosen.iloc[: words.limit]
-    if groups and _format(words) in ("table", "markdown"):
-        _write_groups(words, chosen, rows, groups, sweep.swept, metric)
+    metric = metric_of(runs, args.metric)
+    ranked, groups = rank_sweep(runs, metric)
+    frame = ranking_frame(ranked, groups, unranked, metric)
+    chosen = frame if args.sort is None else sorted_by(frame, args.sort)
+    rows = [ranked[index] for index in chosen.index if index < len(ranked)]
+    chosen = chosen.iloc[: args.limit]
+    if groups and _format(args) in ("table", "markdown"):
+        _write_groups(args, chosen, rows, groups, sweep.swept, metric)
     else:
-        _write(words, chosen, ranking_rows(rows[: words.limit], sweep.swept, metric))
-    for line in [*ranking_notes(sweep, judged, groups, metric), *failure_lines(sweep, MOST_FAILURES)]:
-        _say(line)
-    _show_pages(sweep, [entry.run for entry in judged], words)
-    if words.plots:
+        _write(args, chosen, ranking_rows(rows[: args.limit], sweep.swept, metric))
+    for line in [*ranking_notes(sweep, ranked, groups, metric), *failure_lines(sweep, MOST_FAILURES)]:
+        _print_note(line)
+    _show_pages(sweep, [entry.run for entry in ranked], args)
+    if args.plots:
         from swath.plotting import draw_sweep
 
-        for path in draw_sweep(reader, sweep, words.plots, "svg" if words.svg else "png", metric):
-            _say(f"wrote {path}")
-    if words.register:
+        for path in draw_sweep(reader, sweep, args.plots, "svg" if args.svg else "png", metric):
+            _print_note(f"wrote {path}")
+    if args.register:
         from swath.sweeps import register_best
 
-        _say(register_best(sweep, judged[0], metric, words.register, words.uri))
+        _print_note(register_best(sweep, ranked[0], metric, args.register, args.uri))
 
 
-def _show_unranked(sweep: Sweep, unranked: Sequence[StoredRun], words: argparse.Namespace) -> None:
-    """Show a sweep, or what of it a condition holds for, of which nothing has finished.
+def _show_unranked(sweep: Sweep, unranked: Sequence[StoredRun], args: argparse.Namespace) -> None:
+    """Print a sweep without a finished run.
 
     Raises:
-      SwathError: it has ended, or something was asked for that takes a finished run.
+      SwathError: the whole sweep has ended, or plots or a registration need a finished run.
     """
-    if _format(words) in ("csv", "json"):
-        _write(words, ranking_frame([], [], unranked, ""), ranking_rows([], (), schema.VALIDATION_ACCURACY))
+    if _format(args) in ("csv", "json"):
+        _write_unranked(args, unranked)
     for line in failure_lines(sweep, MOST_FAILURES):
-        _say(line)
-    _show_pages(sweep, [], words)
-    meant = words.where is not None or sweep.status == "RUNNING"
-    if words.plots or words.register or not meant:
-        raise SwathError(
-            f"no run of sweep {sweep.name} {sweep.sweep_id} has finished, so there is nothing to rank"
-        )
+        _print_note(line)
+    _show_pages(sweep, [], args)
+    may_be_empty = args.where is not None or sweep.status == "RUNNING"
+    if args.plots or args.register or not may_be_empty:
+        raise SwathError(f"no run of sweep {sweep.name} {sweep.sweep_id} has finished; nothing to rank")
 
 
-def _show_pages(sweep: Sweep, best_first: Sequence[StoredRun], words: argparse.Namespace) -> None:
-    if words.ui:
+def _write_unranked(args: argparse.Namespace, runs: Sequence[StoredRun]) -> None:
+    _write(args, ranking_frame([], [], runs, ""), ranking_rows([], (), schema.VALIDATION_ACCURACY))
+
+
+def _show_pages(sweep: Sweep, best_first: Sequence[StoredRun], args: argparse.Namespace) -> None:
+    if args.ui:
         from swath.cli.compare_notes import page_lines
 
-        for line in page_lines(sweep, best_first, words.uri, words.all_of is not None):
-            _say(line)
+        for line in page_lines(sweep, best_first, args.uri, args.all_of is not None):
+            _print_note(line)
 
 
 def _write_groups(
-    words: argparse.Namespace,
+    args: argparse.Namespace,
     frame: pd.DataFrame,
     rows: Sequence[RankedRun],
     groups: Sequence[RankedConfiguration],
     swept: Sequence[str],
     metric: str,
 ) -> None:
-    """Write configurations instead of runs, in the order in which the first run of each stands in `rows`."""
+    """Write configurations instead of runs, in the order of the first run of each in `rows`."""
     shown = list(groups)
-    if words.sort:
+    if args.sort:
         places = {entry.run.run_id: place for place, entry in enumerate(rows)}
         shown.sort(key=lambda group: min(places[run.run_id] for run in group.configuration.members))
-    _write(words, frame, configuration_rows(shown[: words.limit], swept, metric))
+    _write(args, frame, configuration_rows(shown[: args.limit], swept, metric))
 
 
 def close_all_stale(reader: Reader, uri: str | None) -> None:
-    """End the runs of a store that dead processes of this machine have left open; say which."""
+    """End runs that died processes of this machine left open, and print them."""
     from swath.analysis import find_best
     from swath.tracking import close_stale, default_uri
 
     closed = close_stale(uri or default_uri(), reader.runs({schema.PID: None}, status="RUNNING"), find_best)
     for run in closed:
         print(one_line(f"{run.run_id}  closed as KILLED: {run.name}"))
-    _say(f"{len(closed)} runs were left behind by a dead process")
+    _print_note(f"Closed {len(closed)} runs of processes that died.")
 
 
 def show_diff(reader: Reader, first: str, second: str) -> None:
-    """Show what two runs differ in."""
+    """Print the differences between two runs."""
     from swath.analysis import diff_lines, difference, run_with, stored_values
 
     runs = [run_with(reader, run_id) for run_id in (first, second)]
     for run in runs:
         if run.tags.get(schema.KIND) != "run":
-            raise SwathError(f"--diff: run {run.run_id} is none that swath has trained")
+            raise SwathError(f"--diff: run {run.run_id} was not trained by swath")
     for line in diff_lines(difference(*(stored_values(reader, run) for run in runs))):
         print(one_line(line))
 
 
 def sorted_by(frame: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Rows in the order of a column, downwards behind a minus sign.
+    """Sort rows by a column, in descending order if its name has a minus sign in front.
 
     Raises:
       SwathError: there is no such column.
@@ -177,19 +174,19 @@ def sorted_by(frame: pd.DataFrame, column: str) -> pd.DataFrame:
     return frame.sort_values(name, ascending=not column.startswith("-"), kind="stable")
 
 
-def _format(words: argparse.Namespace) -> str:
-    if words.format is not None:
-        return str(words.format)
+def _format(args: argparse.Namespace) -> str:
+    if args.format is not None:
+        return str(args.format)
     suffixes = {".json": "json", ".md": "markdown", ".csv": "csv"}
-    if words.output is not None:
-        return suffixes.get(words.output.suffix, "csv")
+    if args.output is not None:
+        return suffixes.get(args.output.suffix, "csv")
     return "table" if sys.stdout.isatty() else "csv"
 
 
-def _write(words: argparse.Namespace, frame: pd.DataFrame, rows: TableData) -> None:
-    """Write rows for people, or their frame for programs, where they are to go."""
-    kind = _format(words)
-    if kind == "table" and words.output is None:
+def _write(args: argparse.Namespace, frame: pd.DataFrame, rows: TableData) -> None:
+    """Write a table, or its data frame as CSV or JSON, to standard output or a file."""
+    kind = _format(args)
+    if kind == "table" and args.output is None:
         print_table(Console(width=None if sys.stdout.isatty() else NO_TERMINAL_WIDTH), rows)
         return
     if kind == "table":
@@ -198,14 +195,14 @@ def _write(words: argparse.Namespace, frame: pd.DataFrame, rows: TableData) -> N
         text = as_markdown(rows)
     else:
         text = {"csv": as_csv, "json": as_json}[kind](frame)
-    if words.output is None:
+    if args.output is None:
         sys.stdout.write(text)
     else:
-        write_whole(words.output, text)
+        write_whole(args.output, text)
 
 
-def _say(line: str) -> None:
-    """Print a sentence on standard error, in a terminal with words kept whole."""
+def _print_note(line: str) -> None:
+    """Print a line to standard error; a terminal wraps it between words."""
     text = one_line(line)
     if sys.stderr.isatty() and "://" not in text:
         width = shutil.get_terminal_size().columns

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from swath.analysis import ranking_metric
+from swath.analysis import failure_line, ranking_metric
 from swath.config import FIELDS, computed_values, named_values, readable_name
 from swath.execution import Event, GroupEnded, Planned, RunEnded, RunResult, SegmentDone, StepsDone
 from swath.planning import LaneGroup, step_s, training_s
@@ -118,7 +118,7 @@ class Progress:
         if times > SAME_REASONS:
             return None
         more = "; others for the same reason are not shown" if times == SAME_REASONS else ""
-        return f"{result.status} {self.configuration(result)}: {result.error}{more}"
+        return failure_line(result.status, self.configuration(result), result.error) + more
 
     def configuration(self, result: RunResult) -> str:
         """A configuration by what is swept: `learning_rate=1e-06 max_steps=500`."""

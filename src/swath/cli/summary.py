@@ -1,4 +1,4 @@
-"""What a person sees when a command has ended: the ranked table, what failed, what to type next."""
+"""The report at the end of a command: ranking, failures, and what to type next."""
 
 import shlex
 from collections.abc import Sequence
@@ -6,23 +6,23 @@ from dataclasses import replace
 
 from rich.console import Console
 
-from swath.analysis import Ranking
-from swath.cli.tables import RUN, TableData, print_table
-from swath.config import computed_values, readable_name, varying
+from swath.analysis import Ranking, failure_line, ranked_by
+from swath.cli.tables import RANK, RUN, Column, TableData, print_table, ranking_table, time_column
+from swath.config import readable_name, varying
 from swath.datasets import DATASETS
 from swath.execution import RunResult, SweepInfo, rank_results
 from swath.tracking import StoreInfo, compare_command, run_page, schema, sweep_pages, ui_hints
 from swath.training import TRAIN_ACCURACY_STEPS
 
 MOST_ROWS = 100
-"""Configurations that a table shows, and failures below it."""
+"""Configurations and failures that are listed."""
 
 
 MOST_ALIKE = 5
-"""Failures for one reason that are named one by one."""
+"""Failures with the same reason that are listed one by one."""
 
 
-TIME = "time (s)"
+TRAIN = Column("train\naccuracy", "mean training accuracy", optional=2)
 
 
 def print_sweep(
@@ -36,12 +36,12 @@ def print_sweep(
     """Print the ranked table of a sweep, its failures, and how to see it.
 
     Args:
-      results: of the configurations that were begun, in the order asked for.
-      asked_for: how many there were to be.
+      results: results of the configurations that were started, in the requested order.
+      asked_for: number of requested configurations.
       sweep_info: the sweep.
-      store: where they are.
+      store: the store that contains the runs.
       console: where to print.
-      wall_s: seconds that all of it has taken.
+      wall_s: duration of the command, in seconds.
     """
     sweep_info = replace(sweep_info, swept=sweep_info.swept or varying([result.config for result in results]))
     finished = [result for result in results if result.status == "FINISHED"]
@@ -54,27 +54,42 @@ def print_sweep(
             print_line(console, f"The best {MOST_ROWS} of {len(finished)}; the MLflow UI shows all.")
         _print_ranking_note(ranking, finished, sweep_info.over_seeds, console)
     _print_failures([result for result in results if result.status != "FINISHED"], sweep_info, console)
-    left = asked_for - len(results)
-    not_begun = f"; {left} were not begun" if left else ""
-    steps = sum(result.config.max_steps for result in finished if not result.before)
-    print_line(
-        console,
-        f"{len(finished)} of {asked_for} configurations finished in {wall_s:.1f} s, {steps / wall_s:,.0f} "
-        f"steps/s all in all{not_begun}; sweep {sweep_info.sweep}, id {sweep_info.sweep_id}",
-    )
-    known = next((result.run_id for result in results if result.run_id), None)
-    if known is not None and store.uri:
+    print_line(console, _totals(results, finished, asked_for, sweep_info, wall_s))
+    known = next((result.run_id for result in results if result.run_id is not None), None)
+    if known is not None:
         best_first = [str(finished[index].run_id) for index in ranking.order] if finished else []
         pages = sweep_pages(store.experiment_id, sweep_info.sweep_id, best_first)
         for line in ui_hints(store.uri, pages, known):
             print_line(console, line)
         if finished:
             command = compare_command(store.uri, sweep_info.sweep_id)
-            print_line(console, f"How sure that is, and what mattered: {command}")
+            print_line(console, f"Confidence intervals and importances: {command}")
+
+
+def _totals(
+    results: Sequence[RunResult],
+    finished: Sequence[RunResult],
+    asked_for: int,
+    sweep_info: SweepInfo,
+    wall_s: float,
+) -> str:
+    """The line with the number of configurations, the duration and the throughput."""
+    left = asked_for - len(results)
+    not_started = f"; {left} were not started" if left else ""
+    sweep = f"sweep {sweep_info.sweep}, id {sweep_info.sweep_id}"
+    if all(result.reused for result in results):
+        return (
+            f"Nothing to do: {len(finished)} of {asked_for} runs have already finished{not_started}; {sweep}"
+        )
+    steps = sum(result.config.max_steps for result in finished if not result.reused)
+    return (
+        f"{len(finished)} of {asked_for} configurations finished in {wall_s:.1f} s, "
+        f"{steps / wall_s:,.0f} steps/s in total{not_started}; {sweep}"
+    )
 
 
 def print_single(result: RunResult, store: StoreInfo, console: Console) -> None:
-    """Print a single run's id, and how to see it."""
+    """Print the id of a single run, and the address of its page."""
     if result.error is not None:
         print_line(console, f"{result.status}: {result.error}")
     if not result.run_id:
@@ -86,44 +101,47 @@ def print_single(result: RunResult, store: StoreInfo, console: Console) -> None:
 
 
 def _print_failures(others: Sequence[RunResult], sweep_info: SweepInfo, console: Console) -> None:
-    """A line for each; one line for many with the same reason."""
+    """Print a line per failure, or one line for many failures with the same reason."""
     reasons: dict[tuple[str, str | None], list[RunResult]] = {}
     for result in others:
         reasons.setdefault((result.status, result.error), []).append(result)
     lines = []
     for (status, error), alike in reasons.items():
         if len(alike) > MOST_ALIKE:
-            lines.append(f"{status} {len(alike)} configurations: {error}")
+            lines.append(failure_line(status, f"{len(alike)} configurations", error))
             continue
-        for result in alike:
-            run = "" if not result.run_id else f" (run {result.run_id})"
-            lines.append(f"{status} {readable_name(result.config, sweep_info.swept)}: {error}{run}")
+        lines += [
+            failure_line(status, readable_name(result.config, sweep_info.swept), error, result.run_id)
+            for result in alike
+        ]
     for line in lines[:MOST_ROWS]:
         print_line(console, line)
     if len(lines) > MOST_ROWS:
-        print_line(console, f"... and {len(lines) - MOST_ROWS} lines of this kind")
+        print_line(console, f"... and {len(lines) - MOST_ROWS} more failures")
 
 
 def print_check(compared: Sequence[tuple[RunResult, bool]], sweep_info: SweepInfo, console: Console) -> None:
-    """Print whether configurations that were trained once more, alone, have the same bits."""
+    """Print whether configurations are bit-identical to their solo runs."""
     for result, same in compared:
         if not same:
             name = readable_name(result.config, sweep_info.swept)
-            print_line(console, f"lanes.verify: {name} has other bits alone (run {result.run_id})")
+            print_line(
+                console, f"fuse.check: {name} is not bit-identical to its solo run (run {result.run_id})"
+            )
     identical = sum(same for _, same in compared)
     print_line(
-        console, f"lanes.verify: {identical} of {len(compared)} identical, bit for bit, when trained alone"
+        console, f"fuse.check: {identical} of {len(compared)} runs are bit-identical to their solo runs"
     )
 
 
 def resume_command(command: str) -> str:
-    """What to type to take up what a command was interrupted in."""
-    words = [word for word in shlex.split(command) if not word.startswith(("resume=", "force_resume="))]
-    return shlex.join([*words, "resume=true"])
+    """The command that resumes an interrupted command."""
+    arguments = [argument for argument in shlex.split(command) if not argument.startswith("resume=")]
+    return shlex.join([*arguments, "resume=true"])
 
 
 def print_line(console: Console, line: str) -> None:
-    """Print a line as it is, however long."""
+    """Print a line without markup or line breaks."""
     console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
@@ -133,29 +151,25 @@ def _table(ranked: Sequence[RunResult], swept: Sequence[str]) -> TableData:
     ]
     rows = []
     for place, result in enumerate(ranked, start=1):
-        values = computed_values(result.config)
-        reached = [result.train_accuracy, *(result.metrics.get(schema.accuracy(split)) for split in splits)]
-        rows.append(
-            [
-                str(place),
-                *(str(values[field]) for field in swept),
-                *("" if accuracy is None else f"{accuracy:.4f}" for accuracy in reached),
-                f"{result.computing_s:.2f}",
-                result.run_id or "",
-            ]
-        )
-    train, *others = (f"{split} accuracy" for split in ("train", *splits))
-    return TableData(("rank", *swept, train, *others, TIME, RUN), rows, bold=[0], optional=(TIME, train))
+        row = result.ranking_row(place)
+        rows.append(replace(row, metrics={**row.metrics, TRAIN.name: result.train_accuracy}))
+    columns = [
+        RANK,
+        *(Column(field) for field in swept),
+        TRAIN,
+        *(Column(f"{split}\naccuracy", schema.accuracy(split)) for split in splits),
+        time_column(1),
+        RUN,
+    ]
+    return ranking_table(rows, columns)
 
 
-def _print_ranking_note(ranking: Ranking, results: Sequence[RunResult], over: str, console: Console) -> None:
-    if ranking.metric == schema.TEST_ACCURACY:
-        images = DATASETS[results[0].config.data.name].train_images // 10
-        print_line(
-            console,
-            f"Ranked by {ranking.metric}{over}, because no images were held back for validation. To rank "
-            f"without looking at the test set, add data.validation_size={images}",
-        )
-    else:
-        print_line(console, f"Ranked by {ranking.metric}{over}.")
-    print_line(console, f"Train accuracy: mean of the batches of the last {TRAIN_ACCURACY_STEPS} steps.")
+def _print_ranking_note(
+    ranking: Ranking, finished: Sequence[RunResult], over_seeds: bool, console: Console
+) -> None:
+    validated = any(schema.VALIDATION_ACCURACY in result.metrics for result in finished)
+    print_line(console, ranked_by(ranking.metric, over_seeds, validated))
+    if not validated:
+        images = DATASETS[finished[0].config.data.name].train_images // 10
+        print_line(console, f"To rank without using the test images, add data.validation_size={images}")
+    print_line(console, f"Train accuracy: mean over the batches of the last {TRAIN_ACCURACY_STEPS} steps.")

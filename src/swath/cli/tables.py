@@ -1,77 +1,125 @@
-"""Tables for people and for programs: as wide as the terminal allows, or as CSV, JSON, Markdown."""
+"""Lays out tables for terminals of any width, and writes them as CSV, JSON or Markdown."""
 
 import io
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-import pandas as pd
 from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from swath.analysis import RankingRow
 from swath.errors import SwathError
 from swath.system import atomic_write
 
-RUN = "run"
-"""Heading of a column of run ids, of which the first digits will do."""
-
+if TYPE_CHECKING:
+    import pandas as pd
 
 SHORT_ID = 8
-"""Digits of a run id."""
-
-
-TO_THE_LEFT = (RUN, "sweep", "best")
-
-
-FOLDED = ("best",)
-"""Headings of columns whose texts go on in the next line where the terminal ends."""
-
-
-BEFORE_ACCURACY = r" (?=accuracy$)"
+"""Characters of a run id that a narrow terminal shows."""
 
 
 BREAKS = r"(?<=[/_])(?=\w)| (?=\S+$)"
-"""Where headings go on in the next line: where there is room, and where there is little."""
+"""Places at which a heading may continue on the next line in a narrow terminal."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table.
+
+    Attributes:
+      heading: text above the column; may contain line breaks.
+      key: name of the values that it shows; the heading by default.
+      justify: alignment of headings and cells.
+      optional: a narrow terminal omits columns with the smallest number first; None is never omitted.
+      wrap: whether cells may continue on the next line, between words.
+      is_id: whether it contains run ids, which a narrow terminal shortens.
+    """
+
+    heading: str
+    key: str = ""
+    justify: Literal["left", "right"] = "right"
+    optional: int | None = None
+    wrap: bool = False
+    is_id: bool = False
+
+    @property
+    def name(self) -> str:
+        """The key, or the heading if there is none."""
+        return self.key or self.heading
+
+
+RANK = Column("rank")
+
+
+def time_column(optional: int) -> Column:
+    """The seconds that training and evaluating a run took."""
+    return Column("time (s)", "seconds", optional=optional)
+
+
+RUN = Column("run", "run_id", "left", is_id=True)
 
 
 @dataclass(frozen=True)
 class TableData:
-    """A table before it is laid out.
+    """A table before layout.
 
     Attributes:
-      headings: of the columns.
-      rows: a text per column.
-      bold: indices of rows that stand out.
-      expendable: headings of the columns that a narrow terminal can do without, the first to go first.
+      columns: the columns; a text stands for a plain column with this heading.
+      rows: one text per column.
+      bold: indices of highlighted rows.
     """
 
-    headings: Sequence[str]
+    columns: Sequence[Column | str]
     rows: Sequence[Sequence[str]]
-    bold: Sequence[int] = ()
-    optional: Sequence[str] = ()
+    bold: Sequence[int] = field(default=())
 
-    def without(self, heading: str) -> "TableData":
-        """The same without a column."""
-        kept = [place for place, name in enumerate(self.headings) if name != heading]
-        return replace(
-            self,
-            headings=[self.headings[place] for place in kept],
-            rows=[[row[place] for place in kept] for row in self.rows],
-            optional=[name for name in self.optional if name != heading],
+    @property
+    def layout(self) -> list[Column]:
+        """The columns, without abbreviations."""
+        return [entry if isinstance(entry, Column) else Column(entry) for entry in self.columns]
+
+    def without(self, columns: Sequence[Column]) -> "TableData":
+        """This table without some columns."""
+        kept = [place for place, column in enumerate(self.layout) if column not in columns]
+        rows = [[row[place] for place in kept] for row in self.rows]
+        return replace(self, columns=[self.columns[place] for place in kept], rows=rows)
+
+    def without_empty(self, keep: str) -> "TableData":
+        """This table without optional columns that have no content, except one that is kept."""
+        optional = {
+            place: column
+            for place, column in enumerate(self.layout)
+            if column.optional is not None and column.name != keep
+        }
+        return self.without(
+            [column for place, column in optional.items() if not any(row[place] for row in self.rows)]
         )
 
 
-def print_table(console: Console, found: TableData) -> None:
-    """Print a table whole where it fits.
+def ranking_table(rows: Sequence[RankingRow], columns: Sequence[Column]) -> TableData:
+    """A ranking as a table: metrics with four decimals, the best row highlighted."""
+    texts = [[_text(row.cell(column.name)) for column in columns] for row in rows]
+    return TableData(columns, texts, [index for index, row in enumerate(rows) if row.place == 1])
 
-    Where it does not: with the first digits of run ids, then with headings in several lines, then
-    without one expendable column after the other. What is still too wide is wrapped by the terminal.
+
+def _text(value: object) -> str:
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:.4f}"
+    return "" if value is None else str(value)
+
+
+def print_table(console: Console, found: TableData) -> None:
+    """Print a table as completely as the width permits, without cutting a number.
+
+    In this order: as it is; with short run ids; with headings in several lines; without one optional column
+    after the other. The terminal wraps what is still too wide.
     """
     table, needed = Table(), 0
     for table in _narrower_and_narrower(found):
@@ -96,35 +144,38 @@ def one_line(text: str) -> str:
 
 
 def _narrower_and_narrower(found: TableData) -> Iterator[Table]:
-    yield _table(found, broken=False, id_digits=None)
-    yield _table(found, broken=False, id_digits=SHORT_ID)
-    yield _table(found, broken=True, id_digits=SHORT_ID)
-    for heading in found.optional:
-        found = found.without(heading)
-        yield _table(found, broken=True, id_digits=SHORT_ID)
+    yield _table(found, broken=False, short_ids=False)
+    yield _table(found, broken=False, short_ids=True)
+    yield _table(found, broken=True, short_ids=True)
+    optional = [column for column in found.layout if column.optional is not None]
+    for column in sorted(optional, key=lambda column: column.optional or 0):
+        found = found.without([column])
+        yield _table(found, broken=True, short_ids=True)
 
 
-def _table(found: TableData, broken: bool, id_digits: int | None) -> Table:
+def _table(found: TableData, broken: bool, short_ids: bool) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0) if broken else (0, 1))
-    for place, heading in enumerate(found.headings):
-        lines = re.sub(BREAKS if broken else BEFORE_ACCURACY, "\n", heading)
-        texts = [lines, *(_shown(heading, row[place], id_digits) for row in found.rows)]
-        parts = [part for text in texts for part in (text.split() if heading in FOLDED else text.split("\n"))]
+    columns = found.layout
+    rows = [
+        [
+            one_line(text)[: SHORT_ID if column.is_id and short_ids else None]
+            for column, text in zip(columns, row, strict=True)
+        ]
+        for row in found.rows
+    ]
+    for place, column in enumerate(columns):
+        heading = re.sub(BREAKS, "\n", column.heading) if broken else column.heading
+        cells = [row[place] for row in rows]
+        words = [*heading.split("\n"), *(word for text in cells for word in text.split())]
         table.add_column(
-            Text(lines),
-            justify="left" if heading in TO_THE_LEFT else "right",
-            min_width=max(map(cell_len, parts), default=0),
+            Text(heading),
+            justify=column.justify,
+            min_width=max(map(cell_len, words if column.wrap else [*heading.split("\n"), *cells]), default=0),
         )
-    styles: Mapping[int, str] = dict.fromkeys(found.bold, "bold")
-    for index, row in enumerate(found.rows):
-        shown = [_shown(heading, text, id_digits) for heading, text in zip(found.headings, row, strict=True)]
-        cells = [Text(text) for text in shown]  # brackets are no markup
-        table.add_row(*cells, style=styles.get(index))
+    for index, row in enumerate(rows):
+        cells_of_row = [Text(text) for text in row]  # brackets are not markup
+        table.add_row(*cells_of_row, style="bold" if index in found.bold else None)
     return table
-
-
-def _shown(heading: str, text: str, id_digits: int | None) -> str:
-    return one_line(text)[: id_digits if heading == RUN else None]
 
 
 Format = Literal["table", "csv", "json", "markdown"]
@@ -133,18 +184,20 @@ Format = Literal["table", "csv", "json", "markdown"]
 FORMATS: tuple[str, ...] = get_args(Format)
 
 
-def as_csv(frame: pd.DataFrame) -> str:
-    """Comma-separated values, a head line first; nothing where a value is missing."""
+def as_csv(frame: "pd.DataFrame") -> str:
+    """Comma-separated values with a header; missing values are empty."""
     return str(frame.to_csv(index=False, lineterminator="\n"))
 
 
-def as_json(frame: pd.DataFrame) -> str:
-    """A list of objects; null where a value is missing or not finite."""
+def as_json(frame: "pd.DataFrame") -> str:
+    """A list of objects; missing values and values that are not finite are null."""
     records = [{str(key): _plain(value) for key, value in row.items()} for row in frame.to_dict("records")]
     return json.dumps(records, indent=1, ensure_ascii=False) + "\n"
 
 
 def _plain(value: Any) -> Any:
+    import pandas as pd
+
     if value is None or value is pd.NaT or value is pd.NA:
         return None
     if isinstance(value, pd.Timestamp):
@@ -154,9 +207,9 @@ def _plain(value: Any) -> Any:
 
 
 def as_markdown(found: TableData) -> str:
-    """A Markdown table; the first column to the left, the others to the right."""
-    line = "|---|" + "---:|" * (len(found.headings) - 1)
-    lines = [_cells(found.headings), line, *(_cells(row) for row in found.rows)]
+    """A Markdown table; the first column is left-aligned, the others are right-aligned."""
+    line = "|---|" + "---:|" * (len(found.columns) - 1)
+    lines = [_cells([column.heading for column in found.layout]), line, *(_cells(row) for row in found.rows)]
     return "\n".join(lines) + "\n"
 
 
@@ -165,7 +218,7 @@ def _cells(texts: Sequence[str]) -> str:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file completely or not at all; special files, such as a pipe, are written to directly.
+    """Write a file atomically; write directly to anything that is not a file, such as a pipe.
 
     Raises:
       SwathError: the file cannot be written.

@@ -119,7 +119,7 @@ def _verdicts(
             found.append((name, not_reproducible(f"it could not be trained again: {result.error}"), None))
             continue
         bits = entry.run.tags.get(schema.BITS, "")
-        found.append((name, verdict_on(entry.numbers, numbers, bits, result.bits, rtol), result))
+        found.append((name, verdict_on(entry.numbers, numbers, bits, result.digest, rtol), result))
     return found
 
 
@@ -144,7 +144,7 @@ def _record(tracker: MlflowTracker, found: list[tuple[str, Verdict, RunResult | 
     for name, said, result in found:
         if result is None:
             continue
-        run_id, _ = result.tracked.flush()
+        run_id, _ = result.logger.flush()
         for tagged in (name, run_id):
             tracker.set_tag(tagged, schema.REPRODUCED, said.text).result()
         print(f"{name}: recorded as run {run_id}", file=sys.stderr)

@@ -20,4 +20,4 @@ from .tasks import GroupEvent as GroupEvent
 from .tasks import GroupStopped as GroupStopped
 from .tasks import GroupTask as GroupTask
 from .tasks import SegmentTrained as SegmentTrained
-from .trial_run import runtime_tags as runtime_tags
+from .trial_group import Pruner as Pruner

@@ -14,7 +14,7 @@ from swath.execution.events import Cancellation, Event, GroupEnded, Note, Observ
 from swath.execution.executor import Executor
 from swath.execution.runs import RunRequest, RunResult, SweepInfo
 from swath.execution.tasks import GroupTask
-from swath.execution.trial_group import TrialGroup
+from swath.execution.trial_group import Pruner, TrialGroup
 from swath.execution.trial_run import TrialRun, is_transient, run_info
 from swath.planning import Lane, LaneGroup, LaneWidths, PlannedRun, alone, plan_groups
 from swath.tracking import NullRunLogger, Tracker
@@ -37,6 +37,7 @@ class Runner:
       checkpoint_every_s: seconds between two checkpoints of a group.
       retries: retries per run after a transient failure.
       stop_on_failure: whether a failed run stops the others.
+      pruner: ends runs early; None for none.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Runner:
         checkpoint_every_s: float = float("inf"),
         retries: int = 0,
         stop_on_failure: bool = False,
+        pruner: Pruner | None = None,
     ) -> None:
         self._sweep_info = sweep_info
         self._tracker = tracker
@@ -62,6 +64,7 @@ class Runner:
         self._checkpoint_every_s = checkpoint_every_s
         self._retries = retries
         self._stop_on_failure = stop_on_failure
+        self._pruner = pruner
         self._cancellation = Cancellation()
         self._threads = ThreadPoolExecutor(executor.workers(), thread_name_prefix="swath-group")
 
@@ -93,9 +96,9 @@ class Runner:
         trial = TrialGroup(task.group_id, group, [run], self._datasets[name], _ignore)
         trial.consume(self._executor.submit(task), lambda: self._cancellation.reason)
         result = run.ended.result()
-        if not result.bits:
+        if not result.digest:
             raise SwathError(f"{readable_name(config)} could not be trained again: {result.error}")
-        return result.bits
+        return result.digest
 
     def stop(self, reason: str = "interrupted") -> None:
         """Stop every group after its present segment, its runs as KILLED for a reason; waits for that."""
@@ -159,7 +162,9 @@ class Runner:
             tuple(None if state is None else state.arrays for state in states),
             self._checkpoint_every_s if self._checkpoints is not None else float("inf"),
         )
-        trial = TrialGroup(task.group_id, group, runs, dataset, self._observer, self._checkpoints)
+        trial = TrialGroup(
+            task.group_id, group, runs, dataset, self._observer, self._checkpoints, self._pruner
+        )
         trial.consume(self._executor.submit(task), lambda: self._cancellation.reason)
 
     def _fail(
@@ -212,7 +217,7 @@ class Runner:
         attempt = request.attempt + 1
         name, times = readable_name(failed.config), f"{attempt} of {self._retries}"
         self._observer(Note(f"FAILED {name}: {failed.error}; retrying, {times}"))
-        again = replace(request, run_id=failed.tracked.wait_for_id() or request.run_id, attempt=attempt)
+        again = replace(request, run_id=failed.logger.wait_for_id() or request.run_id, attempt=attempt)
         group = LaneGroup((Lane((planned,)),))
         self._observer(Planned([group]))
         self._threads.submit(self._run_group, group, {planned.job: again}, {planned.job: handed_on})

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from swath.analysis import REPEATED_BY, Ranking, configuration_of, rank
+from swath.analysis import REPEATED_BY, Ranking, RankingRow, configuration_of, rank
 from swath.config import TrainConfig, computed_values
 from swath.errors import SwathError
 from swath.tracking import MetricBatch, RunLogger, Status, schema
@@ -38,9 +38,9 @@ class SweepInfo:
         return self.sweep != SINGLE
 
     @property
-    def over_seeds(self) -> str:
-        """What a ranking adds where a mean decides: `, by the mean over seeds`."""
-        return ", by the mean over seeds" if set(REPEATED_BY) <= set(self.swept) else ""
+    def over_seeds(self) -> bool:
+        """Whether configurations are repeated with several seeds and ranked by their mean."""
+        return set(REPEATED_BY) <= set(self.swept)
 
 
 @dataclass(frozen=True)
@@ -80,44 +80,49 @@ class RunResult:
       status: MLflow's.
       metrics: single values, by MLflow's names.
       error: the reason where it failed, in one line.
-      tracked: the run in the store.
+      logger: the run in the store.
       train_accuracy: mean training accuracy of the batches of its last `TRAIN_ACCURACY_STEPS` steps; nan
         where there was none.
-      bits: digest of everything that it has computed; empty where it did not come to an end of its own.
+      digest: result digest; empty if the run was interrupted.
       run_id: its id, once it has been settled.
-      may_pass: whether the reason of a failure is one that can pass by itself, such as a store that is away.
-      before: whether this command has left it alone: it had finished before, or is not to be run again.
+      is_transient: whether the reason of a failure may pass by itself, such as an unreachable store.
+      reused: whether this command did not train it: it had finished before, or was skipped.
     """
 
     config: TrainConfig
     status: Status
     metrics: dict[str, float]
     error: str | None
-    tracked: RunLogger
+    logger: RunLogger
     train_accuracy: float = math.nan
-    bits: str = ""
+    digest: str = ""
     run_id: str | None = None
     is_transient: bool = False
-    before: bool = False
+    reused: bool = False
 
     @property
     def computing_s(self) -> float:
         """Its share of the time that training and evaluating its lane group took, in seconds."""
         return self.metrics[schema.TRAIN_S] + self.metrics[schema.EVALUATE_S]
 
+    def ranking_row(self, place: int | None) -> RankingRow:
+        """This result as a row of a ranking; `place` is None if it did not finish."""
+        values = {name: str(value) for name, value in computed_values(self.config).items()}
+        return RankingRow(place, self.run_id or "", self.status, values, self.metrics)
+
     def flushed(self) -> "RunResult":
         """This result once everything is stored: with the run's id, or failed where it could not be."""
         try:
-            run_id, track_s = self.tracked.flush()
+            run_id, track_s = self.logger.flush()
         except SwathError as error:
             known, reason = self.error or "", str(error)
             both = known if reason in known else "; ".join(filter(None, [known, reason]))
-            return replace(self, status="FAILED", error=both, run_id=self.tracked.run_id)
+            return replace(self, status="FAILED", error=both, run_id=self.logger.run_id)
         return replace(self, run_id=run_id, metrics={**self.metrics, schema.TRACK_S: track_s})
 
     def without_waiting(self) -> "RunResult":
         """This result without waiting for the store."""
-        return self.flushed() if self.tracked.is_flushed else replace(self, run_id=self.tracked.run_id)
+        return self.flushed() if self.logger.is_flushed else replace(self, run_id=self.logger.run_id)
 
 
 def rank_results(results: Sequence[RunResult]) -> Ranking:

@@ -2,12 +2,13 @@
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol
 
-from swath.config import readable_name
+from swath.config import TrainConfig, readable_name
 from swath.datasets import Dataset
 from swath.errors import SwathError
 from swath.execution.events import GroupEnded, Observer, SegmentDone
-from swath.execution.tasks import GroupEvent, GroupStopped, SegmentTrained
+from swath.execution.tasks import Evaluation, GroupEvent, GroupStopped, SegmentTrained
 from swath.execution.trial_run import TrialRun
 from swath.models import Arrays
 from swath.planning import LaneGroup
@@ -15,6 +16,19 @@ from swath.tracking import schema
 from swath.training import Checkpoints, LaneCheckpoint, lane_key
 
 _log = logging.getLogger("swath")
+
+
+class Pruner(Protocol):
+    """Ends runs early that are not worth their remaining steps."""
+
+    def keeps(self, config: TrainConfig, step: int, accuracy: float) -> bool:
+        """Whether a run goes on after a validation.
+
+        Args:
+          config: of the run.
+          step: number of steps trained.
+          accuracy: on the validation images, in 0..1.
+        """
 
 
 class TrialGroup:
@@ -27,6 +41,7 @@ class TrialGroup:
       dataset: its images.
       observer: gets an event for each segment.
       checkpoints: keeps train states; None to keep none.
+      pruner: ends runs early; None for none.
     """
 
     def __init__(
@@ -37,6 +52,7 @@ class TrialGroup:
         dataset: Dataset,
         observer: Observer,
         checkpoints: Checkpoints | None = None,
+        pruner: Pruner | None = None,
     ) -> None:
         self._group_id = group_id
         self._group = group
@@ -44,6 +60,7 @@ class TrialGroup:
         self._dataset = dataset
         self._observer = observer
         self._checkpoints = checkpoints
+        self._pruner = pruner
 
     def consume(self, events: Iterable[GroupEvent], stop_reason: Callable[[], str]) -> None:
         """Consume events until every run has ended. An error ends the open runs as FAILED; it is not raised.
@@ -109,11 +126,23 @@ class TrialGroup:
             if due:
                 for run in continuing:
                     self._isolate_failure(run, lambda run: run.add_validation(trained, validation, share_s))
+                self._prune(trained, validation)
         if finishing:
             assert test is not None
             seconds = share_s + test.duration_s / len(finishing)
             for run in finishing:
                 self._isolate_failure(run, lambda run: run.finish(trained, seconds, self._dataset))
+
+    def _prune(self, trained: SegmentTrained, validation: Evaluation) -> None:
+        """End the runs that the pruner gives up after a validation."""
+        if self._pruner is None:
+            return
+        for run in self._open():
+            accuracy = float(validation.accuracies[trained.lanes.index(run.lane)])
+            if run.config.max_steps > trained.segment.end and not self._pruner.keeps(
+                run.config, trained.segment.end, accuracy
+            ):
+                run.abort("KILLED", f"pruned after step {trained.segment.end - 1}")
 
     def _isolate_failure(self, run: TrialRun, feed: Callable[[TrialRun], None]) -> None:
         """Feed one run; an error ends that run alone."""

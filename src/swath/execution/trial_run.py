@@ -5,7 +5,6 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +16,7 @@ from swath.errors import SwathError
 from swath.execution.events import Observer, StepsDone
 from swath.execution.runs import RunRequest, RunResult, SweepInfo
 from swath.execution.tasks import Evaluation, SegmentTrained
-from swath.models import DEFAULT_MODEL, Arrays, is_out_of_memory, runtime
+from swath.models import DEFAULT_MODEL, Arrays, is_out_of_memory
 from swath.tracking import (
     DatasetInfo,
     MetricBatch,
@@ -26,7 +25,7 @@ from swath.tracking import (
     RunLogger,
     RunSummary,
     Status,
-    process_tags,
+    runtime_tags,
     schema,
 )
 from swath.training import INITIAL, TRAIN_ACCURACY_STEPS, ResultDigest, TrainState, lane_key
@@ -66,20 +65,6 @@ def run_info(request: RunRequest, sweep_info: SweepInfo, dataset: Dataset) -> Ru
         config_yaml=stored_config(config),
         overrides_yaml=OmegaConf.to_yaml(OmegaConf.create(overrides)),
     )
-
-
-@cache
-def runtime_tags() -> dict[str, str]:
-    """What every run of this process says of it: which process, and what it computes with."""
-    computes = runtime()
-    return {
-        **process_tags(schema.PID),
-        schema.TENSORFLOW: computes.tensorflow,
-        schema.ONEDNN: str(computes.onednn).lower(),
-        schema.INTRA_OP_THREADS: str(computes.intra_op_threads),
-        schema.INTER_OP_THREADS: str(computes.inter_op_threads),
-        schema.DEVICE: computes.device,
-    }
 
 
 def is_transient(fault: Exception | None) -> bool:

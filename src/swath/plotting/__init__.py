@@ -1,4 +1,4 @@
-"""Pictures of a sweep, readable in black and white."""
+"""Figures of a sweep, readable in black and white."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Every picture of a sweep."""
+"""Draws all figures of a sweep."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -29,23 +29,26 @@ CURVE = schema.TRAIN_ACCURACY
 
 
 MOST_CURVES = 200
-"""Learning curves that are drawn, the best ones; more could not be seen, and take long to read."""
+"""Learning curves in a figure: those of the best configurations."""
 
 
 def draw_sweep(
     reader: Reader, sweep: Sweep, folder: Path, kind: str, metric: str | None = None
 ) -> list[Path]:
-    """Write every picture that a sweep has the runs for; returns their paths.
+    """Draw the figures of a sweep into a folder.
 
-    `accuracy`, `heat_map`, `learning_curves`, `weights` and `confusion`; those are left out that need
-    more fields or more runs than there are.
+    The figures are `accuracy`, `heat_map`, `learning_curves`, `weights` and `confusion`, without those that
+    need more fields or runs than the sweep has.
 
     Args:
-      reader: of the sweep's store.
-      sweep: with at least one finished run.
-      folder: made where it does not exist.
+      reader: reader of the sweep's store.
+      sweep: a sweep with at least one finished run.
+      folder: created if it does not exist.
       kind: `png` or `svg`.
-      metric: that ranks; None for the ranking's own.
+      metric: metric to rank by; None for the default.
+
+    Returns:
+      The paths of the figures.
 
     Raises:
       SwathError: the folder cannot be written, or a run's files cannot be read.
@@ -54,7 +57,7 @@ def draw_sweep(
         folder.mkdir(parents=True, exist_ok=True)
         return [save(figure, folder, name, kind) for name, figure in _figures(reader, sweep, metric)]
     except OSError as error:
-        raise SwathError(f"pictures cannot be written into {folder}: {error.strerror or error}") from error
+        raise SwathError(f"cannot write figures to {folder}: {error.strerror or error}") from error
 
 
 def _figures(reader: Reader, sweep: Sweep, metric: str | None) -> Iterator[tuple[str, Figure]]:
@@ -77,7 +80,7 @@ def _figures(reader: Reader, sweep: Sweep, metric: str | None) -> Iterator[tuple
 def _learning_curves(
     reader: Reader, configurations: Sequence[Configuration], swept: Sequence[str]
 ) -> list[tuple[Curve, str]]:
-    """The curve of each configuration that has one, its mean over seeds, and its name."""
+    """The learning curve of each configuration, as a mean over seeds, and its name."""
     run_ids = [run.run_id for found in configurations for run in found.by_seed.values()]
     curves = {curve.run_id: curve for curve in reader.curves(run_ids, [CURVE])}
     drawn = []

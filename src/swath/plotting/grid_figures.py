@@ -1,4 +1,4 @@
-"""Accuracy over the grid: lines along one hyperparameter, maps over two."""
+"""Draws a metric over the grid: lines over one hyperparameter, heat maps over two."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -25,20 +25,20 @@ from swath.plotting.layout import (
 )
 from swath.tracking import StoredRun, schema
 
-ASIDE = 0.02
-"""How far apart the points of the first and the last line are drawn, as a part of the axis."""
+MAX_SHIFT = 0.02
+"""Horizontal distance of the points of the first and the last line, as a share of the axis."""
 
 
 def draw_accuracy(runs: Sequence[StoredRun], layout: Layout, metric: str) -> Figure:
-    """A panel per value of `layout.panel`, in it a line per value of `layout.line`.
+    """Draw a metric with a panel per value of `layout.panel` and a line per value of `layout.line`.
 
-    Error bars are 95 % Wilson intervals of an accuracy; where a configuration was repeated with several
-    seeds, the point is their mean and the bars are one standard deviation.
+    Error bars are 95% Wilson intervals of an accuracy. For configurations with several seeds, points are
+    means and error bars are one standard deviation.
 
     Args:
-      runs: finished.
-      layout: which field goes where.
-      metric: drawn upwards.
+      runs: finished runs.
+      layout: the roles of the swept fields.
+      metric: metric on the vertical axis.
     """
     panels, lines = values_of(runs, layout.panel), values_of(runs, layout.line)
     figure, axes = new_figure(max(6.4, 4.4 * len(panels)), 4.2, len(panels))
@@ -52,13 +52,13 @@ def draw_accuracy(runs: Sequence[StoredRun], layout: Layout, metric: str) -> Fig
                 for position in along
                 if (panel, line, position) in found
             }
-            _draw_line(place, points, metric, index, str(line), _aside(along, index, len(lines)))
+            _draw_line(place, points, metric, index, str(line), _shift(along, index, len(lines)))
         if schema.is_loss(metric) and is_logarithmic([run.metrics.get(metric, 0.0) for run in runs]):
-            place.set_yscale("log")  # losses of learning rates that are too large are a thousand times others
+            place.set_yscale("log")  # too large a learning rate gives a loss a thousand times larger
         place.set_xlabel(label_of(layout.along))
         if layout.panel is not None:
             place.set_title(f"{layout.panel} = {panel}")
-    axes[0].set_ylabel(label_of(metric) + _what_bars_are(runs, layout, metric))
+    axes[0].set_ylabel(label_of(metric) + _bar_label(runs, layout, metric))
     if layout.line is not None:
         figure.legend(
             *axes[0].get_legend_handles_labels(),
@@ -69,15 +69,15 @@ def draw_accuracy(runs: Sequence[StoredRun], layout: Layout, metric: str) -> Fig
     return figure
 
 
-def _what_bars_are(runs: Sequence[StoredRun], layout: Layout, metric: str) -> str:
+def _bar_label(runs: Sequence[StoredRun], layout: Layout, metric: str) -> str:
     if averaged := averaged_fields(runs, layout):
         return f",\nmean and s.d. over {', '.join(averaged)}"
-    return ", 95 % interval" if any(_bars([run], metric) != (0.0, 0.0) for run in runs) else ""
+    return ", 95% interval" if any(_bars([run], metric) != (0.0, 0.0) for run in runs) else ""
 
 
-def _aside(along: Sequence[float], index: int, lines: int) -> Callable[[float], float]:
-    """Where a point of a line is drawn: up to a hundredth of the axis beside its value, so that bars show."""
-    part = (index - (lines - 1) / 2) * ASIDE / max(1, lines - 1)
+def _shift(along: Sequence[float], index: int, lines: int) -> Callable[[float], float]:
+    """Shift the points of a line by up to a hundredth of the axis, so that error bars do not overlap."""
+    part = (index - (lines - 1) / 2) * MAX_SHIFT / max(1, lines - 1)
     if is_logarithmic(along):
         factor = (max(along) / min(along)) ** part
         return lambda position: position * factor
@@ -91,12 +91,12 @@ def _draw_line(
     metric: str,
     index: int,
     label: str,
-    aside: Callable[[float], float],
+    shift: Callable[[float], float],
 ) -> None:
     positions, means, bars = [], [], []
     for position, runs in points.items():
         here = [run for run in runs if math.isfinite(run.metrics.get(metric, math.nan))]
-        positions.append(aside(position))
+        positions.append(shift(position))
         means.append(spread([run.metrics[metric] for run in here]).mean if here else math.nan)
         bars.append(_bars(here, metric))
     axes.errorbar(
@@ -115,10 +115,10 @@ def _draw_line(
 
 
 def _bars(runs: Sequence[StoredRun], metric: str) -> tuple[float, float]:
-    """How far the bar reaches below and above the point."""
+    """Length of the error bar below and above the point."""
     if len(runs) > 1:
-        deviation = spread([run.metrics[metric] for run in runs]).deviation
-        return deviation, deviation
+        std = spread([run.metrics[metric] for run in runs]).std
+        return std, std
     if not runs or not (images := images_of(runs[0], metric)):
         return 0.0, 0.0
     value = runs[0].metrics[metric]
@@ -127,15 +127,15 @@ def _bars(runs: Sequence[StoredRun], metric: str) -> tuple[float, float]:
 
 
 def draw_heat_map(runs: Sequence[StoredRun], layout: Layout, metric: str) -> Figure:
-    """A map per value of `layout.panel`: `layout.along` to the right, `layout.line` upwards.
+    """Draw a heat map per value of `layout.panel`: `layout.along` to the right, `layout.line` upwards.
 
-    The best cell stands in a frame. A cell with several runs, such as several seeds, shows their mean.
-    Cells that are missing or infinite stay empty.
+    A frame marks the best cell. A cell with several runs, such as several seeds, shows their mean. Missing
+    and infinite cells are empty.
 
     Args:
-      runs: finished.
-      layout: which field goes where; `layout.line` is not None.
-      metric: shown.
+      runs: finished runs.
+      layout: the roles of the swept fields; `layout.line` is not None.
+      metric: metric to show.
     """
     assert layout.line is not None
     panels = values_of(runs, layout.panel)
@@ -149,7 +149,7 @@ def draw_heat_map(runs: Sequence[StoredRun], layout: Layout, metric: str) -> Fig
     known = means[np.isfinite(means)]
     low, high = (known.min(), known.max()) if known.size else (0.0, 1.0)
     for place, panel, values in zip(axes, panels, means, strict=True):
-        # Light is high: "cividis" is made to look the same to the colour-blind, and rises evenly in grey.
+        # "cividis" is made for colour-blind readers, and its brightness rises evenly: bright is high.
         image = place.imshow(values, origin="lower", aspect="auto", cmap="cividis", vmin=low, vmax=high)
         for r, c in np.ndindex(values.shape):
             if math.isfinite(values[r, c]):
@@ -180,6 +180,6 @@ def draw_heat_map(runs: Sequence[StoredRun], layout: Layout, metric: str) -> Fig
 
 
 def _mean(runs: Sequence[StoredRun], metric: str) -> float:
-    """The mean of what is a number; nan where nothing is."""
+    """Mean without NaN; NaN if there is no value."""
     values = [run.metrics[metric] for run in runs if not math.isnan(run.metrics.get(metric, math.nan))]
     return spread(values).mean if values else math.nan

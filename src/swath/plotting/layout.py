@@ -1,4 +1,4 @@
-"""What all pictures have in common: style, scales, and the grid of a sweep cut up for a picture."""
+"""Style and scales of all figures, and the roles of the swept fields in a figure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from swath.tracking import StoredRun, schema
 mpl.use("Agg")
 
 
-# Okabe and Ito's, which the colour-blind can tell apart; markers and lines say the same without colour.
+# Okabe and Ito's palette for colour-blind readers; markers and line styles carry the same information.
 COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#999999")
 
 
@@ -29,8 +29,16 @@ LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 DPI = 120
 
 
+UNITS = {
+    "learning_rate": "learning rate",
+    "batch_size": "batch size (images)",
+    "max_steps": "steps",
+}
+"""Axis labels of fields."""
+
+
 def new_figure(width: float, height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:
-    """A figure with axes side by side that share their vertical axis; sizes in inches."""
+    """A figure with axes side by side that share the vertical axis; sizes in inches."""
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.subplots(1, columns, squeeze=False, sharey=True)[0]
     for entry in axes:
@@ -39,7 +47,7 @@ def new_figure(width: float, height: float, columns: int = 1) -> tuple[Figure, l
 
 
 def save(figure: Figure, folder: Path, name: str, kind: str) -> Path:
-    """Write a figure as `png` or `svg`; the same figure gives the same bytes."""
+    """Write a figure as `png` or `svg`; equal figures give equal bytes."""
     path = folder / f"{name}.{kind}"
     metadata = {"Date": None} if kind == "svg" else {"Software": None}
     with mpl.rc_context({"svg.hashsalt": name}):
@@ -48,43 +56,44 @@ def save(figure: Figure, folder: Path, name: str, kind: str) -> Path:
 
 
 def label_of(field: str) -> str:
-    """What an axis calls a field or a metric."""
+    """Axis label of a field or metric."""
     unit = " (nats)" if schema.is_loss(field) else ""
     label = FIELDS[field].label if field in FIELDS else ""
     return label or field.replace("/", " ").replace("_", " ") + unit
 
 
 def is_logarithmic(values: Sequence[float]) -> bool:
-    """Whether a grid's values are spaced by factors rather than by differences."""
+    """Whether values span such a range that a logarithmic axis shows them better."""
     distinct = sorted(set(values))
     return len(distinct) > 2 and distinct[0] > 0 and distinct[-1] / distinct[0] >= 8
 
 
 def set_scale(axes: Axes, values: Sequence[float]) -> None:
-    """Make the horizontal axis logarithmic where its values are."""
+    """Make the horizontal axis logarithmic if `is_logarithmic` holds for its values."""
     if is_logarithmic(values):
         axes.set_xscale("log")
 
 
 MOST_PANELS = 4
+"""Panels of a figure; a field with more values gets no panels."""
 
 
 MOST_COLUMNS = 40
-"""Values along the axis of a map that can still be read."""
+"""Columns of a heat map; a field with more values gets no heat map."""
 
 
 MOST_LINES = 12
-"""Values of a field, beyond which it is averaged over: a random search has another one for each run."""
+"""Lines of a figure; a field with more values, as in a random search, is averaged over."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Which field goes where.
+    """The roles of the swept fields in a figure.
 
     Attributes:
-      along: the field on the horizontal axis.
-      line: the field that has a line per value; None for one line.
-      panel: the field that has a panel per value; None for one panel.
+      along: field on the horizontal axis.
+      line: field with a line per value; None for one line.
+      panel: field with a panel per value; None for one panel.
     """
 
     along: str
@@ -93,7 +102,7 @@ class Layout:
 
 
 def layout_of(swept: Sequence[str], runs: Sequence[StoredRun]) -> Layout | None:
-    """How to draw a sweep; None where no field with numbers varies."""
+    """The layout of a sweep; None if no numeric field varies."""
     numeric = [
         field
         for field in swept
@@ -116,21 +125,21 @@ def _axis_order(field: str) -> int:
 
 
 def values_of(runs: Sequence[StoredRun], field: str | None) -> list[Any]:
-    """The values of a field, ascending; one `None` for no field."""
+    """The values of a field in ascending order; `[None]` for no field."""
     if field is None:
         return [None]
     return sorted({_value(run, field) for run in runs}, key=lambda value: (isinstance(value, str), value))
 
 
 def averaged_fields(runs: Sequence[StoredRun], layout: Layout) -> list[str]:
-    """The params that are not the same in all runs, and have no place in a picture."""
+    """The fields that vary but have no role in the layout."""
     names = dict.fromkeys(name for run in runs for name in run.params)
     placed = (layout.along, layout.line, layout.panel)
     return [name for name in names if name not in placed and len({run.params.get(name) for run in runs}) > 1]
 
 
 def cells(runs: Sequence[StoredRun], layout: Layout) -> dict[tuple[object, object, object], list[StoredRun]]:
-    """The runs of each panel, line and position along the axis."""
+    """The runs by panel, line and position along the axis."""
     found: dict[tuple[object, object, object], list[StoredRun]] = {}
     for run in runs:
         panel, line, along = (
@@ -142,5 +151,5 @@ def cells(runs: Sequence[StoredRun], layout: Layout) -> dict[tuple[object, objec
 
 
 def _value(run: StoredRun, field: str) -> Any:
-    """The value of a field, typed; an empty text where the run lacks it."""
+    """The typed value of a field; an empty text if the run lacks it."""
     return typed(field, run.params.get(field, ""))

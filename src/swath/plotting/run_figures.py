@@ -1,4 +1,4 @@
-"""Pictures of single runs: learning curves, confusion matrix, weights."""
+"""Draws figures of single runs: learning curves, confusion matrix, weights."""
 
 from collections.abc import Sequence
 
@@ -13,22 +13,30 @@ from swath.plotting.layout import COLOURS, LINES, label_of, new_figure
 from swath.tracking import Curve, Predictions
 
 NAMED = 5
-"""Best runs that are named."""
+"""Best curves that are coloured and named."""
 
 
 MOST_POINTS = 400
-"""Points of a line; more cannot be seen."""
+"""Points of a line."""
+
+
+MOST_NUMBERED_CLASSES = 10
+"""Classes of a confusion matrix; with more classes its cells are too small for numbers."""
+
+
+MOST_CLASS_LABELS = 25
+"""Class names along an axis; with more classes only every Nth is named."""
 
 
 def draw_curves(
     best_first: Sequence[Curve], names: Sequence[str], configurations: int, repeated: bool
 ) -> Figure:
-    """Per-step training accuracy: raw values of the best faint, moving means of all, the best ones in front.
+    """Draw per-step training accuracy: moving means of all curves, and faint raw values of the best ones.
 
     Args:
-      best_first: a curve per configuration, the best one's first.
-      names: of the configurations, in the same order.
-      configurations: how many there are; more than curves where only the best ones are drawn.
+      best_first: a curve per configuration, best first.
+      names: names of the configurations, in the same order.
+      configurations: number of configurations; may be more than there are curves.
       repeated: whether curves are means over several seeds.
     """
     figure, (axes,) = new_figure(8.0, 4.6)
@@ -63,10 +71,10 @@ def draw_curves(
 
 
 def mean_curve(curves: Sequence[Curve]) -> Curve:
-    """The mean of the curves of one configuration's seeds, at the steps that all of them have.
+    """The mean over the seeds of a configuration, at the steps that all curves have.
 
     Args:
-      curves: at least one, of the same metric.
+      curves: at least one curve, all of the same metric.
     """
     first = curves[0]
     steps = np.unique(first.steps)
@@ -77,10 +85,11 @@ def mean_curve(curves: Sequence[Curve]) -> Curve:
 
 
 def smoothed(curve: Curve) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """A moving mean over a twentieth of a curve, at no more than `MOST_POINTS` steps.
+    """The moving mean over a twentieth of a curve, at no more than `MOST_POINTS` steps.
 
     Returns:
-      Steps and means; the mean at a step is that of the values up to it.
+      steps: int64 [points]
+      means: float64 [points], each over the values up to its step; values that are not finite are left out.
     """
     finite = np.isfinite(curve.values)
     steps, values = curve.steps[finite], curve.values[finite]
@@ -91,24 +100,28 @@ def smoothed(curve: Curve) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
 
 
 def draw_confusion(predictions: Predictions, class_names: Sequence[str], title: str) -> Figure:
-    """How many images of each class are taken for which: rows are true classes, columns predicted ones.
+    """Draw a confusion matrix: rows are true classes, columns are predicted classes.
 
-    Shades are shares of a row; numbers are images.
+    Shades show the share of each row; numbers, for up to `MOST_NUMBERED_CLASSES` classes, count images.
 
     Args:
-      predictions: of the run.
-      class_names: in the order of their numbers.
-      title: above the picture.
+      predictions: labels and predicted classes of a run.
+      class_names: class names by class index.
+      title: title of the figure.
     """
     counts = confusion_counts(predictions.labels, predictions.classes, len(class_names))
     shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
     figure, (axes,) = new_figure(6.4, 5.4)
     image = axes.imshow(shares, cmap="Greys", vmin=0, vmax=1)
-    for row, column in np.ndindex(counts.shape):
-        colour = "white" if shares[row, column] > 0.5 else "black"
-        axes.text(column, row, str(counts[row, column]), ha="center", va="center", fontsize=8, color=colour)
-    axes.set_xticks(range(len(class_names)), class_names, rotation=45, ha="right")
-    axes.set_yticks(range(len(class_names)), class_names)
+    if len(class_names) <= MOST_NUMBERED_CLASSES:
+        for row, column in np.ndindex(counts.shape):
+            colour = "white" if shares[row, column] > 0.5 else "black"
+            text = str(counts[row, column])
+            axes.text(column, row, text, ha="center", va="center", fontsize=8, color=colour)
+    shown = range(0, len(class_names), -(-len(class_names) // MOST_CLASS_LABELS))
+    labels = [class_names[index] for index in shown]
+    axes.set_xticks(shown, labels, rotation=45, ha="right")
+    axes.set_yticks(shown, labels)
     axes.set_xlabel("predicted class")
     axes.set_ylabel("true class")
     axes.set_title(title, fontsize=10)

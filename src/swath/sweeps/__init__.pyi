@@ -1,9 +1,12 @@
-from .originals import CannotReproduceError as CannotReproduceError
-from .originals import Original as Original
-from .originals import original_of as original_of
-from .originals import stored_overrides as stored_overrides
 from .postprocess import postprocess_sweep as postprocess_sweep
+from .postprocess import register_best as register_best
 from .postprocess import start_postprocessing as start_postprocessing
-from .register import register_best as register_best
+from .reproduce import CannotReproduceError as CannotReproduceError
+from .reproduce import Original as Original
 from .reproduce import Repeater as Repeater
+from .reproduce import original_of as original_of
+from .reproduce import stored_overrides as stored_overrides
+from .samplers import GridSampler as GridSampler
+from .samplers import Sampler as Sampler
+from .samplers import search as search
 from .session import Session as Session

@@ -5,13 +5,19 @@ output, so a fault is written as a tag of the run that it concerns.
 """
 
 import contextlib
+import math
 import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from swath.errors import SwathError
 from swath.tracking import TRACKING_VARIABLE, configure_environment, schema
+
+if TYPE_CHECKING:
+    from swath.analysis import RankedRun, Sweep
 
 NICENESS = 10
 """What this does can wait, and another command may be training already."""
@@ -53,9 +59,9 @@ def postprocess_sweep(uri: str, sweep_id: str, models: str) -> str | None:
     if not sweep.finished:
         return None
     best_first = ordered(sweep.finished)
-    concerned = (sweep.own or best_first[0]).run_id
+    concerned = (sweep.summary_run or best_first[0]).run_id
     faults = []
-    if sweep.own is not None:
+    if sweep.summary_run is not None:
         try:
             with tempfile.TemporaryDirectory(prefix="swath-") as folder:
                 draw_sweep(reader, sweep, Path(folder), "png")
@@ -64,7 +70,7 @@ def postprocess_sweep(uri: str, sweep_id: str, models: str) -> str | None:
             faults.append(error_line(error, uri))
     try:
         for run in best_first[: {"all": None, "best": 1, "none": 0}[models]]:
-            if not is_model_logged(run, uri):  # a sweep that is taken up has been here before
+            if not is_model_logged(run, uri):  # a resumed sweep may have it already
                 log_model(run, uri)
     except Exception as error:
         faults.append(error_line(error, uri))
@@ -72,6 +78,41 @@ def postprocess_sweep(uri: str, sweep_id: str, models: str) -> str | None:
     with contextlib.suppress(Exception):
         set_tag(uri, concerned, schema.AFTERWARDS, fault or "done")
     return fault
+
+
+def register_best(sweep: "Sweep", best: "RankedRun", metric: str, name: str, uri: str | None) -> str:
+    """Register the best run's model with the alias `champion`; returns a line for the user.
+
+    A run that is registered under the name gets no second version.
+
+    Args:
+      sweep: a sweep.
+      best: its best run.
+      metric: metric that ranks the runs.
+      name: name of the registered model; created if it does not exist.
+      uri: address of the store as typed; None for MLflow's default.
+
+    Raises:
+      SwathError: the store rejects it, or the run has no such metric.
+    """
+    from swath.analysis import have_several_seeds
+    from swath.tracking import ALIAS, default_uri, register_model
+
+    if not math.isfinite(best.value):
+        raise SwathError(f"--register {name}: the best run has no {metric}, so nothing says that it is good")
+    over = ", of the best mean over seeds" if have_several_seeds(sweep.finished) else ""
+    tags = {
+        schema.SWEEP: sweep.name,
+        schema.SWEEP_ID: sweep.sweep_id,
+        schema.WHY: f"best of {len(sweep.finished)} by {metric}{over}: {best.value:.4f}",
+        schema.DATA_DIGEST: best.run.tags.get(schema.DATA_DIGEST, ""),
+        schema.FINGERPRINT: best.run.tags.get(schema.FINGERPRINT, ""),
+    }
+    try:
+        version = register_model(best.run, uri or default_uri(), name, tags)
+    except SwathError as error:
+        raise SwathError(f"--register {name}: {error}") from error
+    return f"registered run {best.run.run_id} as models:/{name}/{version}, alias {ALIAS}"
 
 
 if __name__ == "__main__":

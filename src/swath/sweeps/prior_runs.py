@@ -1,4 +1,4 @@
-"""What earlier commands have left of a sweep that is to be taken up. Runs in the tracking process."""
+"""Results of earlier commands that a resume can use. Runs in the tracking process."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -17,10 +17,12 @@ from swath.sweeps.resume_points import ResumePoints
 from swath.system import hide_passwords
 from swath.tracking import (
     RESULT_AFFECTING,
+    OfflineFallbackStore,
     Reader,
     StoredRun,
     is_alive,
     is_elsewhere,
+    open_reader,
     read_bytes,
     schema,
     wait_for_end,
@@ -192,3 +194,32 @@ def _manifest(own: StoredRun) -> Manifest | None:
         return read_manifest(read_bytes(own, schema.MANIFEST_FILE))
     except SwathError:
         return None
+
+
+class ResumeService:
+    """Reads the opened store for resume; see `sweeps.manifest.PriorRunsService`.
+
+    Args:
+      store: store of this process.
+    """
+
+    def __init__(self, store: OfflineFallbackStore) -> None:
+        self._store = store
+        self._prior: PriorRuns | None = None
+
+    def find_sweep(self, request: ResumeRequest) -> PriorSweep | None:
+        """See `PriorRunsService`."""
+        self._prior = PriorRuns(open_reader(self._store.uri), self._store.experiment_id, request)
+        found = self._prior.sweep
+        if found is not None:
+            self._store.close_stale()
+        return found
+
+    def prior_runs(self, keys: Sequence[RunKey]) -> list[PriorRun]:
+        """See `PriorRunsService`."""
+        assert self._prior is not None
+        return self._prior.before(keys)
+
+    def other_runs(self) -> list[tuple[dict[str, str], PriorRun]]:
+        """See `PriorRunsService`."""
+        return [] if self._prior is None else self._prior.others()

@@ -6,10 +6,19 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
+from swath.analysis import criterion
 from swath.config import TrainConfig, computed_values, readable_name, varying
-from swath.execution import RunResult, SweepInfo, rank_results, runtime_tags
+from swath.execution import RunResult, SweepInfo, rank_results
 from swath.sweeps.manifest import Manifest
-from swath.tracking import STILL_RUNNING, Status, SweepDescription, SweepSummary, schema, view_state
+from swath.tracking import (
+    STILL_RUNNING,
+    Status,
+    SweepDescription,
+    SweepSummary,
+    runtime_tags,
+    schema,
+    view_state,
+)
 
 MOST_VALUES = 40
 """Values of a field that a description spells out."""
@@ -65,7 +74,7 @@ def sweep_summary(
     counts = Counter(result.status for result in results)
     ranking = rank_results(finished)
     best = finished[ranking.order[0]] if finished else None
-    steps_per_s = sum(result.config.max_steps for result in finished if not result.before) / wall_s
+    steps_per_s = sum(result.config.max_steps for result in finished if not result.reused) / wall_s
     status: Status = "KILLED" if interrupted else "FINISHED" if finished else "FAILED"
     said = f"{len(finished)} of {asked_for} finished in {wall_s:.1f} s, {steps_per_s:,.0f} steps/s."
     lines = [said]
@@ -80,7 +89,7 @@ def sweep_summary(
     if best is not None:
         name = readable_name(best.config, sweep_info.swept)
         lines.append(
-            f"Best by {ranking.metric}{sweep_info.over_seeds}: `{name}`, "
+            f"Best by {criterion(ranking.metric, sweep_info.over_seeds)}: `{name}`, "
             f"{best.metrics[ranking.metric]:.4f} (run {best.run_id})."
         )
         tags |= {schema.BEST_RUN_ID: best.run_id or "", schema.RANKED_BY: ranking.metric}
@@ -137,21 +146,13 @@ def _note(sweep_info: SweepInfo, configs: Sequence[TrainConfig], lines: Sequence
 def _ranking_csv(
     results: Sequence[RunResult], finished: Sequence[RunResult], order: Sequence[int], swept: Sequence[str]
 ) -> str:
-    """A row per configuration: the finished ones ranked, then the others."""
+    """One row per configuration: finished ones by rank, then the others."""
+    rows = [finished[index].ranking_row(place) for place, index in enumerate(order, start=1)]
+    rows += [result.ranking_row(None) for result in results if result.status != "FINISHED"]
     names = sorted({name for result in finished for name in result.metrics})
+    columns = ["rank", "run_id", "status", *swept, *names]
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(["rank", "run_id", "status", *swept, *names])
-    ranked = [(str(place), finished[index]) for place, index in enumerate(order, start=1)]
-    for place, result in [*ranked, *(("", result) for result in results if result.status != "FINISHED")]:
-        values = computed_values(result.config)
-        table.writerow(
-            [
-                place,
-                result.run_id or "",
-                result.status,
-                *(values[field] for field in swept),
-                *(result.metrics.get(name, "") for name in names),
-            ]
-        )
+    table.writerow(columns)
+    table.writerows([row.cell(column) for column in columns] for row in rows)
     return text.getvalue()

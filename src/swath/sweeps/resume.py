@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 from swath.config import SweepConfig, TrainConfig, computed_values, fingerprint, read_params
 from swath.datasets import Dataset
 from swath.errors import SwathError
-from swath.execution import Note, Observer, RunRequest, RunResult, SweepInfo, runtime_tags
+from swath.execution import Note, Observer, RunRequest, RunResult, SweepInfo
 from swath.sweeps.manifest import (
     Manifest,
     PriorRun,
@@ -23,7 +23,15 @@ from swath.sweeps.manifest import (
 )
 from swath.sweeps.record import sweep_description
 from swath.system import cache_folder
-from swath.tracking import CompletedRun, StoreInfo, Tracker, environment_tags, provenance_of, schema
+from swath.tracking import (
+    CompletedRun,
+    StoreInfo,
+    Tracker,
+    environment_tags,
+    provenance_of,
+    runtime_tags,
+    schema,
+)
 from swath.training import checkpoints_folder, lane_key
 
 LEFT_OUT = "left out by resume=failed: it has not failed"
@@ -149,7 +157,7 @@ class ResumePlan:
         if self.mode == "failed" and before.status != "FAILED":
             self.counts["left out"] += 1
             tracked = CompletedRun(before.run_id or "", 0.0)
-            return RunResult(request.config, "KILLED", {}, LEFT_OUT, tracked, before=True)
+            return RunResult(request.config, "KILLED", {}, LEFT_OUT, tracked, reused=True)
         self.counts["begin anew" if before.run_id is None and before.start is None else "go on"] += 1
         return replace(
             request, run_id=before.run_id, start=before.start, prefix_metrics=before.prefix_metrics
@@ -178,28 +186,28 @@ def _ended_before(config: TrainConfig, before: PriorRun) -> RunResult:
         float(before.tags.get(schema.TRAIN_ACCURACY_TAG, "nan")),
         before.tags.get(schema.BITS, ""),
         run_id,
-        before=True,
+        reused=True,
     )
 
 
 @dataclass(frozen=True)
 class StartedSweep:
-    """A command that has begun in the store.
+    """A command that has started in the store.
 
     Attributes:
-      launch: with the id of the sweep that is taken up, if there is one.
-      taking_up: what is left to do of each configuration; None where nothing is taken up.
-      sweep_run: id of the sweep's own run; None for a single run.
-      lock: held as long as this lives, so that nobody else takes up the same.
+      sweep_info: with the id of the sweep that is resumed, if there is one.
+      resume_plan: what is left to do of each configuration; None without resume.
+      summary_run: id of the sweep's summary run; None for a single run.
+      lock: held as long as this object lives, so that no other command resumes the same sweep.
     """
 
     sweep_info: SweepInfo
-    taking_up: ResumePlan | None
-    sweep_run: Future[str] | None
+    resume_plan: ResumePlan | None
+    summary_run: Future[str] | None
     lock: SweepLock | None
 
 
-def begin(
+def start_sweep(
     tracker: Tracker,
     store: StoreInfo,
     sweep_info: SweepInfo,

@@ -24,7 +24,7 @@ def main(descriptor: int) -> None:
     # MLflow's import takes a second, so only this process imports it.
     from swath.analysis import find_best
     from swath.sweeps.manifest import PriorRunsService
-    from swath.sweeps.resume_service import ResumeService
+    from swath.sweeps.prior_runs import ResumeService
     from swath.tracking import OfflineFallbackStore
     from swath.training import CheckpointFiles
 

@@ -8,11 +8,13 @@ import socket
 import subprocess
 import time
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import archspec.cpu
 import psutil
 
+from swath.models import runtime
 from swath.tracking import schema
 
 PROVENANCE_TAGS = {
@@ -155,3 +157,17 @@ def _exists(tags: Mapping[str, str], role: str) -> bool:
         return bool(abs(started - float(start)) < SAME_START_S)
     except ValueError:
         return True
+
+
+@cache
+def runtime_tags() -> dict[str, str]:
+    """Tags of all runs of this process: the process, and how TensorFlow computes in it."""
+    computes = runtime()
+    return {
+        **process_tags(schema.PID),
+        schema.TENSORFLOW: computes.tensorflow,
+        schema.ONEDNN: str(computes.onednn).lower(),
+        schema.INTRA_OP_THREADS: str(computes.intra_op_threads),
+        schema.INTER_OP_THREADS: str(computes.inter_op_threads),
+        schema.DEVICE: computes.device,
+    }

@@ -6,16 +6,17 @@ from .checkpoint import Checkpoints as Checkpoints
 from .checkpoint import CheckpointWriter as CheckpointWriter
 from .checkpoint import DamagedCheckpointError as DamagedCheckpointError
 from .checkpoint import LaneCheckpoint as LaneCheckpoint
+from .checkpoint import ResultDigest as ResultDigest
 from .checkpoint import TrainState as TrainState
 from .checkpoint import checkpoints_folder as checkpoints_folder
 from .checkpoint import decode as decode
 from .checkpoint import lane_key as lane_key
-from .device_data import DeviceData as DeviceData
-from .device_data import Split as Split
-from .device_data import make_device_data as make_device_data
+from .evaluation import DeviceData as DeviceData
 from .evaluation import Evaluate as Evaluate
 from .evaluation import Scores as Scores
+from .evaluation import Split as Split
 from .evaluation import compile_evaluation as compile_evaluation
+from .evaluation import make_device_data as make_device_data
 from .loop import PARAMETERS as PARAMETERS
 from .loop import LaneTraining as LaneTraining
 from .loop import Program as Program
@@ -23,4 +24,3 @@ from .loop import SegmentResult as SegmentResult
 from .loop import compile_program as compile_program
 from .optimizers import GradientDescent as GradientDescent
 from .optimizers import Optimizer as Optimizer
-from .result_digest import ResultDigest as ResultDigest

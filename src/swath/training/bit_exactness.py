@@ -5,8 +5,7 @@ import numpy as np
 from swath.models import tf
 from swath.planning import BLOCK_IMAGES
 from swath.tracking import schema
-from swath.training.device_data import DeviceData, Split
-from swath.training.evaluation import Evaluate
+from swath.training.evaluation import DeviceData, Evaluate, Split
 from swath.training.loop import PARAMETERS, Program
 
 STEPS = 6

@@ -1,4 +1,4 @@
-"""Accuracy, loss and predictions of every lane over all images of a split."""
+"""The images as TensorFlow holds them, and the evaluation of every lane on a split."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,10 +7,83 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from swath.datasets import Dataset, PixelStatistics, pixel_statistics
 from swath.models import Model, Tensor, Tensors, tf
 from swath.planning import BLOCK_IMAGES
-from swath.training.device_data import DeviceData, Split, normalize
-from swath.training.loop import correct_counts
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images of one purpose.
+
+    Attributes:
+      images: uint8 [n, pixels]
+      labels: int32 [n]
+    """
+
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return int(self.images.shape[0])
+
+
+@dataclass(frozen=True)
+class DeviceData:
+    """A data set, split and ready to train on.
+
+    Attributes:
+      train: what batches are drawn from.
+      validation: the last `validation_size` training images; may be empty.
+      test: all test images.
+      statistics: of the images in `train`.
+      shift: float32 [pixels], the statistics as tensors
+      scale: float32 [pixels] or None
+    """
+
+    train: Split
+    validation: Split
+    test: Split
+    statistics: PixelStatistics
+    shift: Tensor
+    scale: Tensor | None
+
+
+def make_device_data(dataset: Dataset, validation_size: int, preprocessing: str) -> DeviceData:
+    """Split `dataset`, compute its statistics and hand it to TensorFlow.
+
+    Args:
+      dataset: images and labels.
+      validation_size: how many of the last training images are held back; less than there are.
+      preprocessing: as in `pixel_statistics`.
+    """
+    kept = len(dataset.train_images) - validation_size
+    statistics = pixel_statistics(dataset.train_images[:kept], preprocessing)
+    return DeviceData(
+        _split(dataset.train_images[:kept], dataset.train_labels[:kept]),
+        _split(dataset.train_images[kept:], dataset.train_labels[kept:]),
+        _split(dataset.test_images, dataset.test_labels),
+        statistics,
+        tf.constant(statistics.shift),
+        None if statistics.scale is None else tf.constant(statistics.scale),
+    )
+
+
+def _split(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Split:
+    return Split(tf.constant(images), tf.constant(labels.astype(np.int32)))
+
+
+def normalize(pixels: Tensor, shift: Tensor, scale: Tensor | None) -> Tensor:
+    """The model's inputs, float32 [batch, pixels].
+
+    Args:
+      pixels: uint8 [batch, pixels]
+      shift: float32 [pixels], subtracted
+      scale: float32 [pixels], multiplied after that; None for 1
+    """
+    centred = tf.cast(pixels, tf.float32) - shift
+    return centred if scale is None else centred * scale
+
 
 Evaluate = Callable[[Tensors, int, Split], "Scores"]
 """(parameters, number of lanes, split) -> scores."""
@@ -29,6 +102,11 @@ class Scores:
     accuracies: NDArray[np.float64]
     losses: NDArray[np.float64]
     predictions: NDArray[np.uint8]
+
+
+def correct_counts(predictions: Tensor, labels: Tensor) -> Tensor:
+    """Number of predictions that equal the labels, int32 [lanes]: counts are exact in any order."""
+    return tf.reduce_sum(tf.cast(tf.equal(predictions, labels[:, tf.newaxis]), tf.int32), axis=0)
 
 
 def compile_evaluation(data: DeviceData, model: Model) -> Evaluate:

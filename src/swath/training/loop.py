@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from swath.models import Arrays, Model, Tensor, Tensors, tf
 from swath.planning import STEPS_IN_FLIGHT, LaneGroup, Segment
-from swath.training.device_data import DeviceData, normalize
+from swath.training.evaluation import DeviceData, correct_counts, normalize
 from swath.training.optimizers import Optimizer
 
 PARAMETERS = ""
@@ -84,11 +84,6 @@ def batch_indices(seed: Tensor, step: Tensor, batch_size: Tensor, images: Tensor
     """
     key = tf.stack([tf.cast(seed, tf.int64), tf.cast(step, tf.int64)])
     return tf.random.stateless_uniform([batch_size], key, 0, images, tf.int32, alg="philox")
-
-
-def correct_counts(predictions: Tensor, labels: Tensor) -> Tensor:
-    """Number of predictions that equal the labels, int32 [lanes]: counts are exact in any order."""
-    return tf.reduce_sum(tf.cast(tf.equal(predictions, labels[:, tf.newaxis]), tf.int32), axis=0)
 
 
 def compile_program(data: DeviceData, model: Model, optimizer: Optimizer) -> Program:

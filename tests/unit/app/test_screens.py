@@ -1,6 +1,7 @@
 """The lines that a person reads: while configurations are trained, and when the command has ended."""
 
 import io
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -91,9 +92,13 @@ def test_table_is_ranked_by_validation_accuracy() -> None:
 
 
 def test_table_ranked_by_the_test_set_says_so_and_what_to_do() -> None:
-    (note,) = [line for line in swept_screen([result(1e-7, test_accuracy=0.9)]) if line.startswith("Ranked")]
-    assert note.startswith("Ranked by test/accuracy, because no images were held back for validation.")
-    assert note.endswith("add data.validation_size=5000")
+    lines = swept_screen([result(1e-7, test_accuracy=0.9)])
+    (note,) = [line for line in lines if line.startswith("Ranked")]
+    assert note == (
+        "Ranked by test/accuracy, because no images were held back for validation, "
+        "so the best score is optimistic."
+    )
+    assert "To rank without using the test images, add data.validation_size=5000" in lines
 
 
 def test_every_failure_has_a_line_with_its_reason() -> None:
@@ -107,9 +112,16 @@ def test_every_failure_has_a_line_with_its_reason() -> None:
     assert f"FAILED learning_rate=1.0: diverged at step 17: loss is nan (run {10**9:032x})" in lines
     assert f"KILLED learning_rate=2.0: interrupted (run {2 * 10**9:032x})" in lines
     assert (
-        "1 of 3 configurations finished in 12.3 s, 1 steps/s all in all; sweep learning_rate, id 0123456789ab"
+        "1 of 3 configurations finished in 12.3 s, 1 steps/s in total; sweep learning_rate, id 0123456789ab"
         in lines
     )
+
+
+def test_resume_that_trains_nothing_says_so() -> None:
+    done = [replace(result(rate, test_accuracy=0.9), before=True) for rate in (1e-7, 1e-6)]
+    lines = swept_screen(done)
+    assert "Nothing to do: 2 of 2 runs have already finished; sweep learning_rate, id 0123456789ab" in lines
+    assert any(line.startswith("Ranked by") for line in lines)
 
 
 def test_configurations_that_were_not_begun_are_counted() -> None:
@@ -117,7 +129,7 @@ def test_configurations_that_were_not_begun_are_counted() -> None:
     console = Console(file=output, width=200)
     print_sweep([result(1e-7, test_accuracy=0.9)], 72, LAUNCH, STORE, console, 12.34)
     assert (
-        "1 of 72 configurations finished in 12.3 s, 1 steps/s all in all; 71 were not begun;"
+        "1 of 72 configurations finished in 12.3 s, 1 steps/s in total; 71 were not started;"
         in output.getvalue()
     )
 
@@ -135,8 +147,8 @@ def test_check_says_which_configurations_have_other_bits_alone() -> None:
     compared = [(result(1e-7), True), (result(1e-6), False)]
     print_check(compared, LAUNCH, Console(file=output, width=200))
     assert output.getvalue().splitlines() == [
-        f"lanes.verify: learning_rate=1e-06 has other bits alone (run {1000:032x})",
-        "lanes.verify: 1 of 2 identical, bit for bit, when trained alone",
+        f"fuse.check: learning_rate=1e-06 is not bit-identical to its solo run (run {1000:032x})",
+        "fuse.check: 1 of 2 runs are bit-identical to their solo runs",
     ]
 
 
@@ -146,7 +158,7 @@ def test_long_tables_are_cut_and_say_so() -> None:
     lines = swept_screen(finished + failed)
     assert sum("FAILED" in line for line in lines) == 100
     assert "The best 100 of 150; the MLflow UI shows all." in lines
-    assert "... and 30 lines of this kind" in lines
+    assert "... and 30 more failures" in lines
 
 
 def test_many_failures_for_one_reason_are_one_line() -> None:
@@ -170,7 +182,7 @@ def test_tracking_server_is_its_own_address() -> None:
 def test_another_store_is_named_for_mlflow_ui() -> None:
     lines = swept_screen([result(1e-7, test_accuracy=0.9)], store=StoreInfo("sqlite:////else/x.db", "7"))
     assert lines[-3].endswith("mlflow ui --backend-store-uri sqlite:////else/x.db")
-    assert lines[-1].startswith("How sure that is, and what mattered: ")
+    assert lines[-1].startswith("Confidence intervals and importances: ")
     assert lines[-1].endswith("swath-compare 0123456789ab --uri sqlite:////else/x.db")
 
 

@@ -14,20 +14,20 @@ ONE = np.float32(1)
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
-def test_next_number_is_one_unit_away(kind: type) -> None:
+def test_ulp_distance_of_neighbouring_numbers_is_one(kind: type) -> None:
     values = np.array([1.0, -1.0, 0.0, 1e-30, -3.5], kind)
     assert ulp_distance(values, np.nextafter(values, kind(np.inf))).tolist() == [1, 1, 1, 1, 1]
     assert ulp_distance(values, values).tolist() == [0] * 5
 
 
-def test_units_count_across_zero_and_infinity() -> None:
+def test_ulp_distance_counts_across_zero_and_infinity() -> None:
     tiny = np.nextafter(np.float32(0), ONE)
     assert ulp_distance(np.array([-tiny]), np.array([tiny])).tolist() == [3]  # -tiny, -0, 0, tiny
     largest = np.array([np.finfo(np.float32).max])
     assert ulp_distance(largest, np.array([np.inf], np.float32)).tolist() == [1]
 
 
-def test_nan_is_nan_and_nothing_else() -> None:
+def test_ulp_distance_of_two_nans_is_zero() -> None:
     nan = np.array([np.nan])
     assert ulp_distance(nan, -nan).tolist() == [0]
     assert ulp_distance(nan, np.array([np.inf]))[0] > 0
@@ -38,13 +38,13 @@ def curve(values: list[float], steps: list[int] | None = None) -> Curve:
     return Curve("id", "train/loss", np.array(at), np.array(values))
 
 
-def test_same_series_do_not_part() -> None:
+def test_identical_series_have_no_mismatch() -> None:
     series = [0.5, math.nan, math.inf]
     assert compare_series("train/loss", curve(series), curve(series)) is None
     assert compare_series("train/loss", None, None) is None
 
 
-def test_series_part_at_the_first_step_that_differs() -> None:
+def test_mismatch_of_series_names_the_first_step_that_differs() -> None:
     other = [0.5, math.nextafter(0.25, 1), 1.0 + 4 * 2**-52]
     found = compare_series("train/loss", curve([0.5, 0.25, 1.0]), curve(other))
     assert found == Mismatch("train/loss", 1, 0.25, other[1], 4, pytest.approx(4 * 2**-52))
@@ -54,20 +54,20 @@ def test_series_part_at_the_first_step_that_differs() -> None:
     ("first", "second", "step"),
     [([0.5, 0.25], [0.5], 1), ([0.5], [0.5, 0.25], 1), ([], [0.5], 0)],
 )
-def test_missing_steps_part(first: list[float], second: list[float], step: int) -> None:
+def test_missing_step_is_a_mismatch(first: list[float], second: list[float], step: int) -> None:
     found = compare_series("train/loss", curve(first), curve(second))
     assert found is not None
     assert found.step == step
     assert found.largest_ulps is None
 
 
-def test_a_step_that_is_there_twice_parts() -> None:
+def test_duplicate_step_is_a_mismatch() -> None:
     found = compare_series("train/loss", curve([0.5, 0.25], [0, 1]), curve([0.5, 0.25, 0.25], [0, 1, 1]))
     assert found is not None
     assert found.step == 1
 
 
-def test_a_value_that_differs_before_a_missing_step_is_named() -> None:
+def test_mismatch_names_a_different_value_before_a_missing_step() -> None:
     found = compare_series("train/loss", curve([0.5, 0.25, 0.125]), curve([0.5, 0.3]))
     assert found is not None
     assert (found.step, found.first, found.second) == (1, 0.25, 0.3)
@@ -94,12 +94,12 @@ def test_arrays_that_differ_in_one_bit() -> None:
     assert compare_arrays("weights", first, first[:2]) == Mismatch("weights", None, None, None, None)
 
 
-def test_zero_and_minus_zero_differ() -> None:
+def test_zero_and_minus_zero_are_a_mismatch() -> None:
     zeros = np.zeros(2, np.float32)
     assert compare_arrays("weights", zeros, -zeros) == Mismatch("weights", None, None, None, 1, 0.0)
 
 
-def test_classes_that_differ_are_counted() -> None:
+def test_mismatch_of_predicted_classes_counts_them() -> None:
     first = np.array([1, 2, 3], np.uint8)
     found = compare_arrays("predictions of test images", first, np.array([1, 5, 7], np.uint8))
     assert found is not None
@@ -107,7 +107,7 @@ def test_classes_that_differ_are_counted() -> None:
     assert found.largest_relative == pytest.approx(2 / 3)
 
 
-def test_series_of_float32_are_counted_in_its_units() -> None:
+def test_series_of_float32_values_are_compared_in_ulps_of_float32() -> None:
     one = float(np.float32(1.5575))
     other = float(np.nextafter(np.float32(1.5575), np.float32(2)))
     found = compare_series("train/loss", curve([0.5, one]), curve([0.5, other]))
@@ -118,7 +118,7 @@ def test_series_of_float32_are_counted_in_its_units() -> None:
     assert mixed.largest_ulps == 2**29
 
 
-def test_nan_does_not_hide_how_far_the_rest_is_apart() -> None:
+def test_nan_does_not_hide_the_largest_relative_difference() -> None:
     first, second = np.array([np.nan, 3.0, 1.0], np.float32), np.array([np.nan, 3.0, 2.0], np.float32)
     found = compare_arrays("weights", first, second)
     assert found is not None
@@ -128,7 +128,7 @@ def test_nan_does_not_hide_how_far_the_rest_is_apart() -> None:
     assert infinite.largest_relative == pytest.approx(1 / 3)
 
 
-def test_nan_of_another_payload_is_no_difference() -> None:
+def test_nans_with_different_payloads_are_equal() -> None:
     odd = np.array([0x7FC00001], np.uint32).view(np.float32)
     assert compare_arrays("weights", np.array([np.nan], np.float32), odd) is None
 
@@ -191,7 +191,7 @@ def test_arrays_that_differ_make_runs_differ() -> None:
     assert [parting.name for parting in difference(first, second).numbers] == ["weights"]
 
 
-def test_lines_name_what_is_recorded_of_both_runs() -> None:
+def test_diff_lines_name_provenance_and_metrics_of_both_runs() -> None:
     found = difference(
         numbers({"train/loss": curve([0.5])}, tensorflow="2.21", commit="abc"),
         numbers({"train/loss": curve([0.25]), "the last train/loss": curve([0.25])}, tensorflow="2.22"),

@@ -11,7 +11,7 @@ from swath.analysis.significance import paired_p
 
 
 @pytest.mark.parametrize(("correct", "images"), [(2047, 5000), (1, 10), (297, 300), (0, 50), (50, 50)])
-def test_wilson_interval(correct: int, images: int) -> None:
+def test_wilson_interval_agrees_with_scipy(correct: int, images: int) -> None:
     expected = stats.binomtest(correct, images).proportion_ci(0.95, method="wilson")
     assert wilson_interval(correct / images, images) == pytest.approx(tuple(expected), abs=1e-12)
 
@@ -30,7 +30,7 @@ def test_only_images_that_one_of_two_classifies_correctly_count() -> None:
     assert paired_p(second, first) == pytest.approx(22 / 1024)
 
 
-def test_classifiers_trained_once_are_told_apart_by_mcnemar_s_exact_test() -> None:
+def test_paired_test_of_single_runs_is_mcnemar_s_exact_test() -> None:
     draw = np.random.default_rng(0)
     for images in (1, 7, 300, 5_000):
         first, second = draw.random(images) < 0.5, draw.random(images) < 0.45
@@ -52,12 +52,12 @@ def test_an_image_whose_seeds_agree_is_no_more_than_one_image() -> None:
     assert paired_p(3 * once, 3 * other) == pytest.approx(paired_p(once, other))
 
 
-def test_equals_are_never_told_apart() -> None:
+def test_p_value_of_identical_classifiers_is_one() -> None:
     first = np.array([True, False, True])
     assert paired_p(first, first) == 1.0
 
 
-def test_spread() -> None:
+def test_spread_is_mean_and_sample_standard_deviation() -> None:
     found = spread([0.3, 0.4, 0.5])
-    assert (found.mean, found.deviation, found.count) == (pytest.approx(0.4), pytest.approx(0.1), 3)
-    assert math.isnan(spread([0.3]).deviation)
+    assert (found.mean, found.std, found.count) == (pytest.approx(0.4), pytest.approx(0.1), 3)
+    assert math.isnan(spread([0.3]).std)

@@ -68,12 +68,12 @@ def test_of_a_seed_that_came_out_otherwise_the_latest_counts_wherever_it_is_rank
     assert found["a"].spreads[METRIC].mean == pytest.approx(0.4)
 
 
-def test_a_run_that_has_finished_says_more_than_a_later_one_that_has_not() -> None:
+def test_latest_prefers_a_finished_run_to_a_later_failed_one() -> None:
     done, later = run(0, "a", 0, 0.9), replace(run(1, "a", 0, 0.9), status="FAILED")
     assert latest([later, done]) == [done]
 
 
-def test_means_of_infinite_losses_are_infinite_without_a_word() -> None:
+def test_mean_of_infinite_losses_is_infinite_without_a_warning() -> None:
     runs = [
         replace(run(seed, "a", seed, 0.5), metrics={"test/loss": value})
         for seed, value in ((0, 1.0), (1, math.inf))

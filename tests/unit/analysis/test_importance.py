@@ -9,46 +9,46 @@ from swath.analysis import importance_lines, main_effects
 GRID = {"rate": ["1", "1", "2", "2"], "batch": ["a", "b", "a", "b"]}
 
 
-def test_effects_of_a_sum_add_up_to_everything() -> None:
+def test_main_effects_of_a_sum_explain_all_variance() -> None:
     effects = main_effects(GRID, [0.0, 1.0, 3.0, 4.0])
     assert effects is not None
     assert [effect.name for effect in effects.fields] == ["rate", "batch"]
     assert [effect.share for effect in effects.fields] == [pytest.approx(0.9), pytest.approx(0.1)]
     assert effects.fields[0].means == {"1": 0.5, "2": 3.5}
-    assert effects.together == pytest.approx(0)
-    assert effects.repeats is None
+    assert effects.interaction == pytest.approx(0)
+    assert effects.residual is None
 
 
-def test_effects_of_fields_that_act_only_together_are_nothing() -> None:
+def test_pure_interaction_has_no_main_effects() -> None:
     effects = main_effects(GRID, [0.0, 1.0, 1.0, 0.0])
     assert effects is not None
     assert [effect.share for effect in effects.fields] == [0.0, 0.0]
-    assert effects.together == 1.0
+    assert effects.interaction == 1.0
 
 
-def test_what_differs_between_repetitions_is_told_apart_from_acting_together() -> None:
+def test_residual_of_repetitions_is_separate_from_interaction() -> None:
     # Cells 0 and 2, 1 and 3: squares of 5 in all, of which 4 within the cells and 1 between them.
     effects = main_effects({"rate": ["1", "1", "2", "2"]}, [0.0, 2.0, 1.0, 3.0])
     assert effects is not None
-    assert effects.repeats == pytest.approx(0.8)
+    assert effects.residual == pytest.approx(0.8)
     assert effects.fields[0].share == pytest.approx(0.2)
-    assert effects.together == pytest.approx(0)
+    assert effects.interaction == pytest.approx(0)
 
 
-def test_lines_say_shares_and_the_range_of_means() -> None:
+def test_importance_lines_contain_shares_and_ranges_of_means() -> None:
     effects = main_effects(GRID, [0.0, 1.0, 3.0, 4.0])
     assert effects is not None
     assert importance_lines(effects, "m", "seed") == [
-        "rate explains 90% of the variance in m, batch 10%; how they act together, 0%.",
+        "rate explains 90% of the variance in m, batch 10%; interaction 0%.",
         "Mean m by value: rate from 0.5000 (1) to 3.5000 (2); batch from 1.5000 (a) to 2.5000 (b).",
     ]
     repeated = main_effects({"rate": ["1", "1", "2", "2"]}, [0.0, 2.0, 1.0, 3.0])
     assert repeated is not None
-    assert importance_lines(repeated, "m", "seed")[0] == "rate explains 20% of the variance in m; seed, 80%."
+    assert importance_lines(repeated, "m", "seed")[0] == "rate explains 20% of the variance in m; seed 80%."
     assert importance_lines(repeated, "m", None)[0] == "rate explains 20% of the variance in m."
     flat = main_effects(GRID, [0.0, 0.0, 3.0, 3.0])
     assert flat is not None
-    assert importance_lines(flat, "m", None)[1].endswith("batch 1.5000 for all.")
+    assert importance_lines(flat, "m", None)[1].endswith("batch 1.5000 for all values.")
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_one_field_explains_everything_that_varies() -> None:
     assert effects.fields[0].share == pytest.approx(1.0)
 
 
-def test_random_search_is_seen_to_be_no_grid_at_once() -> None:
+def test_large_random_search_is_quickly_recognized_as_no_grid() -> None:
     names = ("rate", "batch", "steps")
     grid = {name: [f"{name}{place}" for place in range(20_000)] for name in names}
     assert main_effects(grid, [place / 20_000 for place in range(20_000)]) is None

@@ -42,7 +42,7 @@ def test_mean_over_the_runs_of_a_configuration_decides_before_the_run_itself() -
     assert rank(runs, configurations=["a", "b", "a", "b"]).order == (3, 1, 0, 2)
 
 
-def test_what_is_no_number_counts_in_no_mean() -> None:
+def test_nan_does_not_count_in_the_mean_of_a_configuration() -> None:
     runs = [{"test/accuracy": 0.5}, {"test/accuracy": math.nan}, {}, {"test/accuracy": 0.4}]
     assert rank(runs, configurations=["a", "a", "a", "b"]).order == (0, 1, 2, 3)
 
@@ -54,7 +54,7 @@ def test_an_infinite_loss_is_worse_than_any_other_and_better_than_none() -> None
     assert rank(repeated, "test/loss", ["a", "a", "b", "b"]).order == (2, 3, 0, 1)
 
 
-def test_other_metrics_rank_by_what_they_are() -> None:
+def test_losses_and_times_rank_ascending_and_other_metrics_descending() -> None:
     runs = [{"test/loss": 2.0, "runtime/train_s": 1.0}, {"test/loss": 1.0, "runtime/train_s": 2.0}]
     assert rank(runs, "test/loss").order == (1, 0)
     assert rank(runs, "runtime/train_s").order == (0, 1)
@@ -66,7 +66,7 @@ def test_configuration_is_everything_but_the_seed() -> None:
     assert configuration_of({"a": 1, "seed": 0}) != configuration_of({"a": 2, "seed": 0})
 
 
-def test_objective_is_what_the_ranking_looks_at() -> None:
+def test_objective_is_the_metric_that_ranks() -> None:
     assert objective({"validation/accuracy": 0.3, "test/accuracy": 0.4}) == 0.3
     assert objective({"test/accuracy": 0.4}) == 0.4
     assert math.isnan(objective({}))
