@@ -125,7 +125,7 @@ def test_server_that_stays_away_is_told_by_the_next_resume(
     with server(tmp_path / "store", port):
         again = swath(tmp_path, *SWEEP, STEPS, f"tracking.uri={address}", "resume=true")
         assert again.returncode == 0, again.stderr
-        assert "delivered to the server from the spool" in again.stdout
+        assert "copied to the server: " in again.stdout
         assert "Resumed: 8 finished before." in again.stdout
         client = MlflowClient(address)
         (own,) = client.search_runs(["1"], "tags.`swath.kind` = 'sweep'")

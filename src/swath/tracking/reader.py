@@ -59,7 +59,7 @@ def open_reader(uri: str | None = None) -> Reader:
             return ClientReader(address)
         if not address.startswith(SQL_SCHEMES):
             raise SwathError(
-                f"the store {shown} is none that swath reads; expected an address that begins with "
+                f"swath cannot read the store {shown}: expected an address that begins with "
                 f"{', '.join(SQL_SCHEMES)}, http:// or https://"
             )
         path = database_file(address)

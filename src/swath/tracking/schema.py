@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from swath.config import TrainConfig, walk_schema
+
 Kind = Literal["param", "tag", "experiment tag", "metric", "metric prefix", "file", "logged model"]
 
 
@@ -51,17 +53,15 @@ def _file(name: str, where: str, meaning: str) -> str:
     return _entry("file", name, where, meaning)
 
 
-# Params: the fields that determine a run's numbers, by dotted name.
-BATCH_SIZE = _entry("param", "batch_size", "run", "Images per step.")
-LEARNING_RATE = _entry("param", "learning_rate", "run", "Step size of SGD.")
-MAX_STEPS = _entry("param", "max_steps", "run", "Number of steps.")
-SEED = _entry("param", "seed", "run", "Seed of the sequence of batches.")
-EVALUATE_EVERY_STEPS = _entry(
-    "param", "evaluate_every_steps", "run", "Steps between two evaluations on the validation images."
-)
-PREPROCESSING = _entry("param", "preprocessing", "run", "Normalization of the pixels.")
-DATA_NAME = _entry("param", "data.name", "run", "Name of the data set.")
-VALIDATION_SIZE = _entry("param", "data.validation_size", "run", "Training images held back for validation.")
+# Params: the fields that determine a run's numbers; the config room declares them.
+for _name, _spec in walk_schema(TrainConfig):
+    _entry("param", _name, "run", _spec.help)
+BATCH_SIZE = ENTRIES["param", "batch_size"].name
+LEARNING_RATE = ENTRIES["param", "learning_rate"].name
+MAX_STEPS = ENTRIES["param", "max_steps"].name
+SEED = ENTRIES["param", "seed"].name
+DATA_NAME = ENTRIES["param", "data.name"].name
+VALIDATION_SIZE = ENTRIES["param", "data.validation_size"].name
 
 # Which runs these are.
 KIND = _tag(
