@@ -1,0 +1,159 @@
+"""The lanes launcher does what Hydra expects of a launcher, whether or not a task has `start_jobs`."""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.plugins import Plugins
+from hydra.plugins.launcher import Launcher
+from hydra.test_utils.launcher_common_tests import IntegrationTestSuite, LauncherTestSuite
+from hydra.test_utils.test_utils import SweepTaskFunction
+from omegaconf import DictConfig, OmegaConf
+from support.hydra_app import run
+
+from swath.cli.validation import check_command
+from swath.config import register
+
+LANES = {"defaults": [{"override hydra/launcher": "lanes"}, {"override hydra/sweeper": "lanes"}]}
+MARKER = "started.txt"
+
+
+@pytest.fixture
+def task_functions_start_jobs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Give Hydra's own test task a `start_jobs`; returns how many jobs came with each call."""
+    calls: list[int] = []
+
+    def start_jobs(
+        self: SweepTaskFunction, overrides: Sequence[Sequence[str]], compose: Callable[[Any], DictConfig]
+    ) -> list[Callable[[], Any]]:
+        calls.append(len(overrides))
+        return [partial(self, compose(job)) for job in overrides]
+
+    monkeypatch.setattr(SweepTaskFunction, "start_jobs", start_jobs, raising=False)
+    return calls
+
+
+def test_hydra_finds_the_launcher() -> None:
+    names = [plugin.__name__ for plugin in Plugins.instance().discover(Launcher)]
+    assert names.count("LanesLauncher") == 1
+
+
+@pytest.mark.parametrize(("launcher_name", "overrides"), [("lanes", []), ("lanes", ["hydra/sweeper=lanes"])])
+class TestOneByOne(LauncherTestSuite):
+    """A task function like any other: the jobs run one by one."""
+
+
+@pytest.mark.usefixtures("task_functions_start_jobs")
+@pytest.mark.parametrize(("launcher_name", "overrides"), [("lanes", []), ("lanes", ["hydra/sweeper=lanes"])])
+class TestWithStartJobs(LauncherTestSuite):
+    """A task function that takes all jobs at once."""
+
+
+@pytest.mark.parametrize(("task_launcher_cfg", "extra_flags"), [(LANES, ["-m"])])
+class TestAsAnApp(IntegrationTestSuite):
+    """Whole programs."""
+
+
+START_JOBS = """
+def start_jobs(overrides, compose):
+    open({marker!r}, "w").close()
+    return [lambda config=compose(job): experiment.__wrapped__(config) for job in overrides]
+
+experiment.__wrapped__.start_jobs = start_jobs
+
+if __name__ =="""
+
+
+@pytest.mark.parametrize(("task_launcher_cfg", "extra_flags"), [(LANES, ["-m"])])
+class TestAsAnAppWithStartJobs(IntegrationTestSuite):
+    """Whole programs whose task function has `start_jobs`."""
+
+    def generate_custom_cmd(self) -> Callable[..., list[str]]:
+        def give_start_jobs(command: list[str], filename: str) -> list[str]:
+            program, marker = Path(filename).resolve(), str(Path(MARKER).resolve())
+            text = program.read_text(encoding="utf-8")
+            assert text.count("if __name__ ==") == 1
+            program.write_text(
+                text.replace("if __name__ ==", START_JOBS.format(marker=marker)), encoding="utf-8"
+            )
+            return command
+
+        return give_start_jobs
+
+    @pytest.fixture(autouse=True)
+    def was_really_started_with_one_call(self, tmpdir: Path) -> Iterator[None]:
+        yield
+        assert (Path(tmpdir) / MARKER).exists()
+
+
+WORDS = [
+    "data=digits,cifar10",
+    "seed=1,2",
+    "data.dir='a, b'",
+    "preprocessing=none,mean_image",
+    "max_steps=${seed}",
+    "on_failure=stop",
+    "hydra.sweep.dir=jobs",
+    "hydra.sweep.subdir=${hydra.job.num}-${seed}",
+]
+
+
+def test_files_and_returns_of_jobs_are_those_of_hydras_own_launcher(tmp_path: Path) -> None:
+    def task(config: DictConfig) -> float:
+        logging.getLogger(__name__).warning("overrides %s", HydraConfig.get().overrides.task)
+        return float(config.seed)
+
+    register()
+    checked = check_command("config", WORDS, True, ())
+    started: Any = partial(task)
+    started.compose_job = checked.composer.composed
+    started.start_jobs = lambda overrides, compose: [partial(task, compose(job)) for job in overrides]
+    places = tmp_path / "theirs", tmp_path / "ours"
+    expected, found = run(task, places[0], WORDS), run(started, places[1], WORDS)
+    assert len(found) == 8
+    for theirs, ours in zip(expected, found, strict=True):
+        assert ours.return_value == theirs.return_value
+        assert ours.overrides == theirs.overrides
+        assert ours.cfg == theirs.cfg
+        assert ours.task_name == theirs.task_name
+        assert OmegaConf.to_yaml(ours.hydra_cfg).replace("/ours", "/theirs") == OmegaConf.to_yaml(
+            theirs.hydra_cfg
+        )
+    files = [sorted(path for path in place.rglob("*") if path.is_file()) for place in places]
+    assert len(files[0]) == len(files[1]) == 1 + 8 * 4
+    for theirs_file, ours_file in zip(*files, strict=True):
+        assert theirs_file.relative_to(places[0]) == ours_file.relative_to(places[1])
+        texts = [
+            path.read_text(encoding="utf-8").replace("/ours", "/theirs") for path in (theirs_file, ours_file)
+        ]
+        start = len("[2026-01-01 00:00:00,000]") if theirs_file.suffix == ".log" else 0
+        assert texts[0][start:] == texts[1][start:]
+
+
+def test_hydra_composes_once_for_all_jobs_of_a_grid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    composed: list[list[str]] = []
+    original = ConfigLoaderImpl._load_configuration_impl
+
+    def counted(self: ConfigLoaderImpl, config_name: str, overrides: list[str], **others: Any) -> DictConfig:
+        composed.append(overrides)
+        return original(self, config_name, overrides, **others)
+
+    monkeypatch.setattr(ConfigLoaderImpl, "_load_configuration_impl", counted)
+    register()
+    words = ["seed=range(0,30)"]
+    checked = check_command("config", words, True, ())
+    assert len(composed) == 2  # for the mode and the sweeper, then for all jobs
+
+    def task(config: DictConfig) -> float:
+        raise AssertionError("all jobs are started with one call")
+
+    started: Any = task
+    started.compose_job = checked.composer.composed
+    started.start_jobs = lambda overrides, compose: [lambda: 0.0 for _ in overrides]
+    assert len(run(started, tmp_path / "jobs", words)) == 30
+    assert not [overrides for overrides in composed if "seed=1" in overrides]
