@@ -39,6 +39,9 @@ PURE = ("planning",)
 
 HEAVY = ("tensorflow", "numpy", "mlflow", "hydra")
 
+ENTRY_POINTS = {"__main__.py": "swath.cli.entry"}
+"""Files that start a command, and the module that they import for it, as the console scripts do."""
+
 FILES = sorted(SOURCE.rglob("*.py"))
 
 
@@ -57,7 +60,7 @@ def imported(path: Path) -> Iterator[tuple[int, str, str]]:
 
 
 def room_of(path: Path) -> str:
-    """The room of a file; its own name for a module beside the rooms, empty for the package's face."""
+    """The room of a file; its own name for a module beside the rooms, empty for the package itself."""
     first = path.relative_to(SOURCE).parts[0]
     return "" if first in ("__init__.py", "__main__.py") else first.removesuffix(".py")
 
@@ -67,6 +70,8 @@ def own_imports(path: Path) -> Iterator[tuple[int, str, bool]]:
     for line, module, name in imported(path):
         parts = module.split(".")
         if parts[0] != "swath":
+            continue
+        if ENTRY_POINTS.get(str(path.relative_to(SOURCE))) == module:
             continue
         if len(parts) == 1:
             if name in (*ROOMS, *MODULES):
