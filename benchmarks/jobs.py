@@ -13,40 +13,38 @@ from typing import Any
 
 import hydra
 
-from swath.cli.validation import check_command
-from swath.config import register, train_config_of
+from swath.cli.validation import CheckedCommand, check_command
+from swath.config import register
 
 CHECK = "composed and checked before anything starts"
-COMPOSE = "composed by the lanes launcher, for the task"
 FILES = "folder, files, logs and callbacks, by the lanes launcher"
 BASIC = "all of it, by Hydra's basic sweeper and launcher"
+RATIO = "the lanes launcher's part of Hydra's time"
 
 BASIC_JOBS = 50
 """Hydra's own are slow enough to be measured on a few."""
 
 
 def times_ms(count: int) -> dict[str, float]:
-    """Milliseconds per job of each part, for jobs whose task does nothing."""
+    """Milliseconds per job of each part, for jobs whose task does nothing; `RATIO` is a fraction."""
     register()
-    rates = ",".join(f"{1e-8 * 1.01**number:.6g}" for number in range(count))
-    found = {CHECK: _timed(lambda: check_command("config", [f"learning_rate={rates}"], True, ())) / count}
-
-    def fuse(configs: Any, overrides: Any) -> Any:
-        started = time.perf_counter()
-        for config in configs:
-            train_config_of(config)
-        found[COMPOSE] = (time.perf_counter() - started) * 1000 / count
-        return [lambda: 0.0] * count
+    rates = [f"{1e-8 * 1.01**number:.6g}" for number in range(count)]
+    typed = [f"learning_rate={','.join(rates)}"]
+    checked: list[CheckedCommand] = []
+    found = {CHECK: _timed(lambda: checked.append(check_command("config", typed, True, ()))) / count}
 
     def task(config: Any) -> float:
         return 0.0
 
-    task.fuse = fuse  # type: ignore[attr-defined]
-    whole = _timed(lambda: _run(task, ["-m", f"learning_rate={rates}"])) / count
-    found[FILES] = whole - found[COMPOSE]
-    few = ",".join(rates.split(",")[:BASIC_JOBS])
-    basic = ["-m", f"learning_rate={few}", "hydra/launcher=basic", "hydra/sweeper=basic"]
-    found[BASIC] = _timed(lambda: _run(task, basic)) / BASIC_JOBS
+    basic = [f"learning_rate={','.join(rates[:BASIC_JOBS])}", "hydra/launcher=basic", "hydra/sweeper=basic"]
+    one = _timed(lambda: _run(task, ["-m", "learning_rate=1", *basic[1:]]))
+    few = len(rates[:BASIC_JOBS])
+    found[BASIC] = (_timed(lambda: _run(task, ["-m", *basic])) - one) / (few - 1)
+    task.start_jobs = lambda overrides, compose: [lambda: 0.0] * len(overrides)  # type: ignore[attr-defined]
+    task.compose_job = checked[0].composer.composed  # type: ignore[attr-defined]
+    one = _timed(lambda: _run(task, ["-m", "learning_rate=1"]))
+    found[FILES] = (_timed(lambda: _run(task, ["-m", *typed])) - one) / (count - 1)
+    found[RATIO] = found[FILES] / found[BASIC]
     return found
 
 

@@ -1,1 +1,1 @@
-"""A Hydra launcher that hands all jobs of a sweep over in one call, and the sweeper that goes with it."""
+"""A Hydra launcher that starts all jobs of a sweep with one call, and the sweeper that goes with it."""

@@ -1,28 +1,33 @@
-"""`hydra/launcher=lanes`: all jobs of a sweep in one call of the task function, where it can take them.
+"""`hydra/launcher=lanes`: starts all jobs of a sweep with one call, if the task function can do that.
 
 Hydra imports this module at the start of every program on the machine, so it imports nothing heavy.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra.core.config_store import ConfigStore
-from hydra.core.utils import JobReturn, configure_log, run_job, setup_globals
-from omegaconf import DictConfig, OmegaConf
-
-from hydra_plugins.swath_lanes._job_configs import JobConfigs
-from hydra_plugins.swath_lanes._job_returns import PackedJobReturn
+from hydra.core.utils import JobReturn, configure_log, setup_globals
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 log = logging.getLogger(__name__)
 
-Fuse = Callable[[Iterable[DictConfig], Sequence[Sequence[str]]], Sequence[Callable[[], Any]]]
-"""What a task function may carry as its attribute `fuse`: (configs, overrides) of all jobs -> for each job a
-function that waits for it and returns what the task function would have returned, or raises. `fuse` itself
-returns at once; what it has begun goes on while Hydra writes the jobs' files."""
+Compose = Callable[[Sequence[str]], DictConfig]
+"""Overrides of a job -> its composed config."""
+
+StartJobs = Callable[[Sequence[Sequence[str]], Compose], Sequence[Callable[[], Any]]]
+"""Optional attribute `start_jobs` of a task function: (overrides of each job, Hydra's way of composing one,
+without Hydra's part) -> for each job a function that waits for the end of the job and returns or raises what
+the task function would. `start_jobs` returns before the jobs end; Hydra writes their files meanwhile.
+
+A task function may also have an attribute `compose_job` (a `Compose`): a faster way to compose a job, with
+Hydra's part. The config that it returns may be changed by the next call. Jobs of such a task function count
+as checked: the sweeper does not compose them once more."""
 
 
 @dataclass
@@ -38,61 +43,66 @@ ConfigStore.instance().store(
 
 
 class LanesLauncher(BasicLauncher):
-    """Hands all jobs over in one call; a task function without `fuse` runs them one by one, as ever.
+    """Starts all jobs with one call; runs them one by one if the task function has no `start_jobs`.
 
-    Every job still gets its folder, `.hydra/`, log file, callbacks, `HydraConfig` and `JobReturn`.
+    Every job has its folder, `.hydra/`, log file, callbacks, `HydraConfig` and `JobReturn` either way.
     """
 
-    composes_every_job_first = True
-    """A sweeper need not compose the jobs to find out whether they are legal."""
+    @property
+    def jobs_are_checked(self) -> bool:
+        """Whether every job of the task function has been composed without an error."""
+        return hasattr(self.task_function, "compose_job")
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run jobs; called by a sweeper.
 
         Args:
-          job_overrides: of each job.
-          initial_job_idx: number of the first.
+          job_overrides: overrides of each job.
+          initial_job_idx: number of the first job.
         """
         assert self.config is not None
         assert self.hydra_context is not None
-        assert self.task_function is not None
-        setup_globals()
-        configs = JobConfigs(self.hydra_context.config_loader, self.config)
-        jobs = list(enumerate(job_overrides, start=initial_job_idx))
-        fuse: Fuse | None = getattr(self.task_function, "fuse", None)
-        # One at a time: the configs of ten thousand jobs would take half a gigabyte.
-        task_configs = (_without_hydra(configs.config(overrides, number)) for number, overrides in jobs)
-        if fuse is None:
-            for _ in task_configs:  # every job is composed before the first is run
-                pass
+        start_jobs: StartJobs | None = getattr(self.task_function, "start_jobs", None)
+        if start_jobs is None:
             return super().launch(job_overrides, initial_job_idx)
+        # Other programs import this module too.
+        from hydra_plugins.swath_lanes._job import JobRunner
+
+        setup_globals()
+        compose: Compose = getattr(self.task_function, "compose_job", None) or self._compose
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
-        waits = fuse(task_configs, job_overrides)
-        log.info(f"Launched {len(job_overrides)} jobs in one call")
+        waits = start_jobs(job_overrides, lambda overrides: without_hydra(self._compose(overrides)))
+        log.info(f"Started {len(job_overrides)} jobs with one call")
         Path(str(self.config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
-        runs: list[PackedJobReturn] = []
-        for (number, overrides), wait in zip(jobs, waits, strict=True):
-            job = run_job(
-                hydra_context=self.hydra_context,
-                task_function=_Waiting(wait),
-                config=configs.config(overrides, number),
-                job_dir_key="hydra.sweep.dir",
-                job_subdir_key="hydra.sweep.subdir",
-            )
-            runs.append((runs[0] if runs else PackedJobReturn()).pack(job))
+        runner = JobRunner(self.hydra_context, self.task_function)
+        jobs = enumerate(zip(job_overrides, waits, strict=True), start=initial_job_idx)
+        returns = [
+            runner.run(partial(self._job_config, compose, tuple(overrides), number), wait)
+            for number, (overrides, wait) in jobs
+        ]
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
-        return runs
+        return returns
+
+    def _compose(self, overrides: Sequence[str]) -> DictConfig:
+        assert self.hydra_context is not None
+        assert self.config is not None
+        return self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides))
+
+    def _job_config(self, compose: Compose, overrides: Sequence[str], number: int) -> DictConfig:
+        """The config of a job, with what Hydra knows of the launch and of the job's number."""
+        assert self.config is not None
+        config, master = compose(overrides), self.config.hydra
+        OmegaConf.set_readonly(config.hydra, None)
+        with open_dict(config):
+            config.hydra.overrides.hydra = master.overrides.hydra
+            for name in ("version", "version_base", "cwd", "config_sources"):
+                config.hydra.runtime[name] = master.runtime[name]
+            config.hydra.job.id = number
+            config.hydra.job.num = number
+        OmegaConf.copy_cache(from_config=self.config, to_config=config)  # the same time for all jobs
+        return config
 
 
-class _Waiting:
-    """A task function that waits for a job which has been begun."""
-
-    def __init__(self, wait: Callable[[], Any]) -> None:
-        self._wait = wait
-
-    def __call__(self, config: DictConfig) -> Any:
-        return self._wait()
-
-
-def _without_hydra(config: DictConfig) -> DictConfig:
+def without_hydra(config: DictConfig) -> DictConfig:
+    """A copy of a job's config without Hydra's part."""
     return OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])

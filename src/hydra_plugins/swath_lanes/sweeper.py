@@ -1,7 +1,6 @@
-"""`hydra/sweeper=lanes`: Hydra's basic sweeper, which leaves it to the lanes launcher to compose the jobs.
+"""`hydra/sweeper=lanes`: Hydra's basic sweeper, which does not compose jobs that have been checked.
 
-The basic sweeper composes every job once only to find out whether it is legal, 40 ms each. A launcher that
-composes all jobs before it starts the first finds that out as well.
+The basic sweeper composes every job once only to find out whether it is legal, 40 ms each.
 """
 
 from dataclasses import dataclass, field
@@ -29,6 +28,6 @@ class LanesSweeper(BasicSweeper):
     """A grid over all given values, in the order of Hydra's basic sweeper."""
 
     def validate_batch_is_legal(self, batch: Any) -> None:
-        """Compose every job, unless the launcher does so before it starts the first."""
-        if not getattr(self.launcher, "composes_every_job_first", False):
+        """Compose every job, unless the launcher knows that its jobs are checked."""
+        if not getattr(self.launcher, "jobs_are_checked", False):
             super().validate_batch_is_legal(batch)

@@ -6,8 +6,9 @@ import shlex
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -22,8 +23,8 @@ from swath.cli.main import Arguments, question_of
 from swath.cli.progress import Progress
 from swath.cli.screens import BarReporter, PlainReporter, ProgressReporter, SingleRunReporter
 from swath.cli.summary import print_check, print_line, print_single, print_sweep, resume_command
-from swath.cli.validation import CheckedCommand
-from swath.config import POSTPROCESS, train_config_of
+from swath.cli.validation import CheckedCommand, divided
+from swath.config import POSTPROCESS, JobConfig, config_of
 from swath.errors import ConfigError, SwathError
 from swath.execution import SINGLE, Note, RunRequest, RunResult, SweepInfo
 from swath.sweeps import Session, postprocess_sweep, start_postprocessing
@@ -31,27 +32,31 @@ from swath.system import hide_passwords, real_uri
 from swath.tracking import TRACKING_VARIABLE, Tracker
 
 
-def sweep_task(session: "Session", every_steps: int) -> Callable[[DictConfig], float]:
-    """A task function for Hydra that carries `fuse` for its lanes launcher.
+def sweep_task(session: "Session", checked: CheckedCommand) -> Callable[[DictConfig], float]:
+    """A task function for Hydra that the lanes launcher can start all jobs of.
 
     Either way a job returns what a sweeper would maximise: the accuracy that ranks it, nan for a run that
-    failed. A failure is not raised: the jobs behind it go on, whatever sweeper chose them.
+    failed. A failure is not raised: the other jobs continue, whatever sweeper chose them.
     """
 
+    def request(job: JobConfig, overrides: Sequence[str]) -> RunRequest:
+        uri = checked.sweep.tracking.uri  # Hydra knows it without the password
+        sweep = replace(job.sweep, tracking=replace(job.sweep.tracking, uri=uri))
+        if sweep != checked.sweep:
+            raise ConfigError(list(divided([checked.sweep, sweep])))
+        return RunRequest(job.train, tuple(filter_overrides(overrides)), sweep.tracking.every_steps)
+
     def task(config: DictConfig) -> float:
-        overrides = tuple(HydraConfig.get().overrides.task)
-        (future,) = session.start([RunRequest(train_config_of(config), overrides, every_steps)])
+        (future,) = session.start([request(config_of(config), HydraConfig.get().overrides.task)])
         return _objective(future)
 
-    def fuse(configs: Iterable[DictConfig], overrides: Sequence[Sequence[str]]) -> list[Callable[[], float]]:
-        requests = [
-            RunRequest(train_config_of(config), tuple(filter_overrides(typed)), every_steps)
-            for config, typed in zip(configs, overrides, strict=True)
-        ]
+    def start_jobs(overrides: Sequence[Sequence[str]], compose: object) -> list[Callable[[], float]]:
+        requests = [request(checked.composer.job(typed), typed) for typed in overrides]
         return [partial(_objective, future) for future in session.start(requests)]
 
     carrier: Any = task
-    carrier.fuse = fuse
+    carrier.start_jobs = start_jobs
+    carrier.compose_job = checked.composer.composed
     return task
 
 
@@ -109,7 +114,7 @@ def run_command(
     with _screen(checked, sweep_info, console) as screen:
         session = Session(sweep_info, checked.configs, checked.sweep, screen, tracker)
         try:
-            hand_to_hydra(words, password_overrides, sweep_task(session, checked.sweep.tracking.every_steps))
+            hand_to_hydra(words, password_overrides, sweep_task(session, checked))
             if count := checked.sweep.lanes.verify:
                 session.tell(Note(f"training up to {count} configurations once more, alone", passing=True))
                 compared = session.check(count)

@@ -132,6 +132,7 @@ class CheckedCommand:
       swept: computed fields that vary, by dotted name.
       fused: whether they are trained side by side.
       at_a_time: how many of them the sweeper hands to its launcher in one go.
+      composer: has composed the jobs.
     """
 
     multirun: bool
@@ -142,6 +143,7 @@ class CheckedCommand:
     swept: tuple[str, ...]
     fused: bool
     at_a_time: int
+    composer: JobComposer
 
 
 def check_command(
@@ -165,41 +167,56 @@ def check_command(
         single = [override for override in overrides if not override.is_sweep_override()]
         base = compose_config(config_name, [_line(override) for override in single])
         sweeping = multirun or base.hydra.mode == RunMode.MULTIRUN
+        hydra_lines = [_line(override) for override in single if override.is_hydra_override()]
+        if sweeping:
+            hydra_lines.append(f"hydra.mode={RunMode.MULTIRUN.name}")
+        composer = JobComposer(config_name, hydra_lines)
         if not sweeping:
             _raise_if(
                 f"{override.input_line}: one value expected; several make a sweep: add -m"
                 for override in overrides
                 if override.is_sweep_override()
             )
-            return _checked(base, config_name, [config_of(base)], True)
+            return _checked(base, config_name, [config_of(base)], composer)
         if base.hydra.sweeper.get("_target_") not in _GRID_SWEEPERS:
             _raise_if(
                 f"{name}: one value expected for the whole sweep; a sweeper cannot choose it"
                 for name in base.hydra.sweeper.get("params") or {}
                 if str(name) in FIELDS and FIELDS[str(name)].scope == "sweep"
             )
-            return _checked(base, config_name, [config_of(base)], False, multirun=True)
+            return _checked(base, config_name, [config_of(base)], composer, multirun=True, known=False)
         params = parse_overrides([f"{k}={v}" for k, v in (base.hydra.sweeper.get("params") or {}).items()])
         _raise_if(m for override in params for m in override_mistakes(override, options))
         task = [override for override in overrides if not override.is_hydra_override()]
-        hydra_lines = [_line(override) for override in single if override.is_hydra_override()]
-        jobs = _jobs(config_name, params + task, hydra_lines)
-        return _checked(base, config_name, jobs, True, multirun=True)
+        return _checked(base, config_name, _jobs(composer, params + task), composer, multirun=True)
 
 
 def _checked(
-    base: DictConfig, name: str, jobs: list[JobConfig], known: bool, multirun: bool = False
+    base: DictConfig,
+    name: str,
+    jobs: list[JobConfig],
+    composer: JobComposer,
+    multirun: bool = False,
+    known: bool = True,
 ) -> CheckedCommand:
-    _raise_if(_divided([job.sweep for job in jobs]))
+    _raise_if(divided([job.sweep for job in jobs]))
     configs = [job.train for job in jobs]
     fused = base.hydra.launcher.get("_target_") == _LANES_LAUNCHER
     at_a_time = base.hydra.sweeper.get("max_batch_size") or len(configs)
     return CheckedCommand(
-        multirun, name, tuple(configs), jobs[0].sweep, known, varying(configs), fused, at_a_time
+        multirun,
+        name,
+        tuple(configs),
+        jobs[0].sweep,
+        known,
+        varying(configs),
+        fused,
+        at_a_time,
+        composer,
     )
 
 
-def _divided(sweeps: list[SweepConfig]) -> Iterator[str]:
+def divided(sweeps: list[SweepConfig]) -> Iterator[str]:
     """Fields of SweepConfig that an interpolation or a config group has made differ between jobs."""
     first, *others = [
         {name: value for name, value, _ in walk_values(sweep)} for sweep in dict.fromkeys(sweeps)
@@ -210,7 +227,7 @@ def _divided(sweeps: list[SweepConfig]) -> Iterator[str]:
             yield f"{name}: one value expected for the whole sweep; found {', '.join(sorted(values))}"
 
 
-def _jobs(config_name: str, overrides: list[Override], hydra_lines: list[str]) -> list[JobConfig]:
+def _jobs(composer: JobComposer, overrides: list[Override]) -> list[JobConfig]:
     """Every job's configurations, in the order of Hydra's basic sweeper."""
     _raise_if(
         f"{override.input_line}: an interval is for a sweeper that chooses values; expected values, for "
@@ -219,12 +236,11 @@ def _jobs(config_name: str, overrides: list[Override], hydra_lines: list[str]) -
         if override.is_sweep_override() and not override.is_discrete_sweep()
     )
     (jobs,) = BasicSweeper.split_arguments(overrides, None)
-    composer = JobComposer(config_name, hydra_lines)
     mistakes: dict[str, None] = {}
     configs = []
     for job in jobs:
         try:
-            configs.append(composer.config(job))
+            configs.append(composer.job(job))
         except ConfigError as error:
             mistakes |= dict.fromkeys(error.mistakes)
     _raise_if(iter(mistakes))

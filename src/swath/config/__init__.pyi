@@ -8,7 +8,6 @@ from .compose import literal_values as literal_values
 from .compose import parse_overrides as parse_overrides
 from .compose import primary_configs as primary_configs
 from .compose import register as register
-from .compose import train_config_of as train_config_of
 from .compose import typed_value as typed_value
 from .fields import FieldSpec as FieldSpec
 from .fields import computed_values as computed_values

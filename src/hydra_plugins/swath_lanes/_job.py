@@ -1,0 +1,162 @@
+"""Runs jobs as Hydra's `run_job` does, without copying each config and dumping all of it again."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from hydra import version
+from hydra._internal.deprecation_warning import deprecation_warning
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import JobReturn, JobRuntime, JobStatus, configure_log, env_override
+from hydra.core.utils import _flush_loggers as flush_loggers
+from hydra.types import HydraContext
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+
+from hydra_plugins.swath_lanes._yaml import IncrementalYaml
+from hydra_plugins.swath_lanes.launcher import without_hydra
+
+CHDIR_NOTE = """\
+Future Hydra versions will no longer change working directory at job runtime by default.
+See https://hydra.cc/docs/1.2/upgrades/1.1_to_1.2/changes_to_job_working_dir/ for more information."""
+
+
+class LazyJobReturn(JobReturn):
+    """A `JobReturn` that composes its configs when they are asked for: there may be ten thousand of them."""
+
+    _config: Callable[[], DictConfig] | None = None
+
+    @property
+    def cfg(self) -> Any:
+        """The job's config without Hydra's part; a new copy each time."""
+        return None if self._config is None else without_hydra(self._config())
+
+    @cfg.setter
+    def cfg(self, config: Any) -> None:
+        """Ignored: the initializer of the base class sets None."""
+
+    @property
+    def hydra_cfg(self) -> Any:
+        """Hydra's part of the job's config; a new copy each time."""
+        return None if self._config is None else OmegaConf.masked_copy(self._config(), "hydra")
+
+    @hydra_cfg.setter
+    def hydra_cfg(self, config: Any) -> None:
+        """Ignored: the initializer of the base class sets None."""
+
+
+class JobRunner:
+    """Runs jobs; what their files have in common is turned into text once.
+
+    Args:
+      context: Hydra's.
+      task_function: handed to callbacks.
+    """
+
+    def __init__(self, context: HydraContext, task_function: Any) -> None:
+        self._callbacks = context.callbacks
+        self._task_function = task_function
+        self._yaml = {name: IncrementalYaml() for name in ("config.yaml", "hydra.yaml", "overrides.yaml")}
+        self._shown: tuple[DictConfig, DictConfig] | None = None
+
+    def run(self, compose: Callable[[], DictConfig], wait: Callable[[], Any]) -> JobReturn:
+        """Make the folder and files of a job, then wait for its end.
+
+        Args:
+          compose: returns the job's config.
+          wait: returns what the job's task function returns, or raises what it raises.
+        """
+        former = HydraConfig.instance().cfg
+        config = compose()
+        try:
+            folder = self._set_folder(config)
+            self._show(config)
+            found = LazyJobReturn()
+            found._config = lambda: _with_folder(compose(), folder)
+            found.overrides = OmegaConf.to_container(config.hydra.overrides.task)  # type: ignore[assignment]
+            with _working_folder(config, folder):
+                found.working_dir = str(Path.cwd())
+                configure_log(config.hydra.job_logging, config.hydra.verbose)
+                self._write_files(config, folder)
+                with env_override(config.hydra.job.env_set):
+                    self._callbacks.on_job_start(config=config, task_function=self._task_function)
+                    try:
+                        found.return_value = wait()
+                        found.status = JobStatus.COMPLETED
+                    except Exception as error:
+                        found.return_value = error
+                        found.status = JobStatus.FAILED
+                found.task_name = JobRuntime.instance().get("name")
+                flush_loggers()
+                self._callbacks.on_job_end(config=config, job_return=found)
+            return found
+        finally:
+            HydraConfig.instance().cfg = former
+
+    def _set_folder(self, config: DictConfig) -> str:
+        HydraConfig.instance().cfg = config  # interpolations may refer to it
+        folder = os.path.join(  # noqa: PTH118  an empty subfolder leaves a slash, as in Hydra
+            str(OmegaConf.select(config, "hydra.sweep.dir")),
+            str(OmegaConf.select(config, "hydra.sweep.subdir")),
+        )
+        _with_folder(config, folder)
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def _show(self, config: DictConfig) -> None:
+        """Let `HydraConfig` show a job's config: the whole of it, or what differs from the job before."""
+        if self._shown is None or self._shown[0] is not config:
+            HydraConfig.instance().set_config(config)
+            shown = HydraConfig.instance().cfg
+            assert shown is not None
+            self._shown = config, shown
+            return
+        shown = self._shown[1]
+        with read_write(shown), read_write(shown.hydra), open_dict(shown.hydra):
+            for part in ("job", "overrides", "runtime"):
+                for name in config.hydra[part]:
+                    node = config.hydra[part]._get_node(name)
+                    if node != shown.hydra[part]._get_node(name):
+                        shown.hydra[part][name] = node
+        HydraConfig.instance().cfg = shown
+
+    def _write_files(self, config: DictConfig, folder: str) -> None:
+        if config.hydra.output_subdir is None:
+            return
+        plain = OmegaConf.to_container(config, enum_to_str=True)
+        assert isinstance(plain, dict)
+        hydra = plain.pop("hydra")
+        place = Path(config.hydra.runtime.output_dir) / config.hydra.output_subdir
+        place.mkdir(parents=True, exist_ok=True)
+        contents = {
+            "config.yaml": plain,
+            "hydra.yaml": {"hydra": hydra},
+            "overrides.yaml": hydra["overrides"]["task"],
+        }
+        for name, content in contents.items():
+            (place / name).write_text(self._yaml[name].dump(content), encoding="utf-8")
+
+
+def _with_folder(config: DictConfig, folder: str) -> DictConfig:
+    with read_write(config.hydra.runtime), open_dict(config.hydra.runtime):
+        config.hydra.runtime.output_dir = str(Path(folder).absolute())
+    return config
+
+
+@contextmanager
+def _working_folder(config: DictConfig, folder: str) -> Iterator[None]:
+    """The job's folder as working folder, where its config asks for it."""
+    changes = config.hydra.job.chdir
+    if changes is None:
+        changes = not version.base_at_least("1.2")
+        if changes:
+            deprecation_warning(CHDIR_NOTE, stacklevel=2)
+    before = Path.cwd()
+    try:
+        if changes:
+            os.chdir(folder)
+        yield
+    finally:
+        if changes:
+            os.chdir(before)
