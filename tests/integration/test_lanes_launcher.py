@@ -6,17 +6,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import hydra
 import pytest
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
-from hydra.core.utils import JobReturn
-from hydra.experimental.callback import Callback
 from hydra.plugins.launcher import Launcher
 from hydra.test_utils.launcher_common_tests import IntegrationTestSuite, LauncherTestSuite
 from hydra.test_utils.test_utils import SweepTaskFunction
 from omegaconf import DictConfig, OmegaConf
+from support.hydra_app import run
 
 from swath.cli.validation import check_command
 from swath.config import register
@@ -34,7 +32,7 @@ def task_functions_start_jobs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         self: SweepTaskFunction, overrides: Sequence[Sequence[str]], compose: Callable[[Any], DictConfig]
     ) -> list[Callable[[], Any]]:
         calls.append(len(overrides))
-        return [lambda config=compose(job): self(config) for job in overrides]
+        return [partial(self, compose(job)) for job in overrides]
 
     monkeypatch.setattr(SweepTaskFunction, "start_jobs", start_jobs, raising=False)
     return calls
@@ -93,60 +91,48 @@ class TestAsAnAppWithStartJobs(IntegrationTestSuite):
         assert (Path(tmpdir) / MARKER).exists()
 
 
-def run(task: Any, folder: str, *words: str) -> list[JobReturn]:
-    """Run `swath`'s configuration with a task, in the present working folder."""
-    register()
-    returns: list[JobReturn] = []
-
-    class Keep(Callback):
-        def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
-            returns.append(job_return)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("hydra._internal.callbacks.Callbacks.__init__", lambda self, config=None: None)
-        patch.setattr("hydra._internal.callbacks.Callbacks.callbacks", [Keep()], raising=False)
-        patch.setattr("sys.argv", ["swath", "-m", f"hydra.sweep.dir={folder}", *words])
-        hydra.main(version_base="1.3", config_path=None, config_name="config")(task)()
-    return returns
+WORDS = [
+    "data=digits,cifar10",
+    "seed=1,2",
+    "data.dir='a, b'",
+    "preprocessing=none,mean_image",
+    "max_steps=${seed}",
+    "on_failure=stop",
+    "hydra.sweep.dir=jobs",
+    "hydra.sweep.subdir=${hydra.job.num}-${seed}",
+]
 
 
-WORDS = ["data=digits,cifar10", "seed=1,2", "data.dir=null,'a, b'", "max_steps=${seed}", "on_failure=stop"]
-
-
-def test_files_and_returns_of_jobs_are_those_of_hydras_own_launcher(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_files_and_returns_of_jobs_are_those_of_hydras_own_launcher(tmp_path: Path) -> None:
     def task(config: DictConfig) -> float:
-        logging.getLogger(__name__).warning("seed %s", HydraConfig.get().overrides.task)
+        logging.getLogger(__name__).warning("overrides %s", HydraConfig.get().overrides.task)
         return float(config.seed)
 
-    monkeypatch.chdir(tmp_path)
     register()
     checked = check_command("config", WORDS, True, ())
     started: Any = partial(task)
     started.compose_job = checked.composer.composed
     started.start_jobs = lambda overrides, compose: [partial(task, compose(job)) for job in overrides]
-    expected, found = run(task, "hydras", *WORDS), run(started, "lanes", *WORDS)
+    places = tmp_path / "theirs", tmp_path / "ours"
+    expected, found = run(task, places[0], WORDS), run(started, places[1], WORDS)
     assert len(found) == 8
     for theirs, ours in zip(expected, found, strict=True):
         assert ours.return_value == theirs.return_value
         assert ours.overrides == theirs.overrides
         assert ours.cfg == theirs.cfg
-        assert (ours.task_name, ours.working_dir) == (theirs.task_name, theirs.working_dir)
-        assert OmegaConf.to_yaml(ours.hydra_cfg).replace("/lanes", "/hydras").replace(
-            "dir=lanes", "dir=hydras"
-        ).replace("dir: lanes", "dir: hydras") == OmegaConf.to_yaml(theirs.hydra_cfg)
-    names = sorted(path.relative_to("hydras") for path in Path("hydras").rglob("*") if path.is_file())
-    assert names == sorted(path.relative_to("lanes") for path in Path("lanes").rglob("*") if path.is_file())
-    assert len(names) == 1 + 8 * 4
-    for name in (name for name in names if name.suffix == ".yaml"):
-        ours = (Path("lanes") / name).read_text(encoding="utf-8")
-        theirs = (Path("hydras") / name).read_text(encoding="utf-8")
-        assert ours.replace("lanes", "hydras") == theirs.replace("lanes", "hydras")
-    for name in (name for name in names if name.suffix == ".log"):
-        ours = (Path("lanes") / name).read_text(encoding="utf-8")
-        theirs = (Path("hydras") / name).read_text(encoding="utf-8")
-        assert ours.partition("[")[2][25:] == theirs.partition("[")[2][25:]
+        assert ours.task_name == theirs.task_name
+        assert OmegaConf.to_yaml(ours.hydra_cfg).replace("/ours", "/theirs") == OmegaConf.to_yaml(
+            theirs.hydra_cfg
+        )
+    files = [sorted(path for path in place.rglob("*") if path.is_file()) for place in places]
+    assert len(files[0]) == len(files[1]) == 1 + 8 * 4
+    for theirs_file, ours_file in zip(*files, strict=True):
+        assert theirs_file.relative_to(places[0]) == ours_file.relative_to(places[1])
+        texts = [
+            path.read_text(encoding="utf-8").replace("/ours", "/theirs") for path in (theirs_file, ours_file)
+        ]
+        start = len("[2026-01-01 00:00:00,000]") if theirs_file.suffix == ".log" else 0
+        assert texts[0][start:] == texts[1][start:]
 
 
 def test_hydra_composes_once_for_all_jobs_of_a_grid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,11 +143,11 @@ def test_hydra_composes_once_for_all_jobs_of_a_grid(tmp_path: Path, monkeypatch:
         composed.append(overrides)
         return original(self, config_name, overrides, **others)
 
-    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(ConfigLoaderImpl, "_load_configuration_impl", counted)
     register()
-    checked = check_command("config", ["seed=range(0,30)"], True, ())
-    assert len(composed) == 2  # what all jobs have in common, for the mode and as a job
+    words = ["seed=range(0,30)"]
+    checked = check_command("config", words, True, ())
+    assert len(composed) == 2  # for the mode and the sweeper, then for all jobs
 
     def task(config: DictConfig) -> float:
         raise AssertionError("all jobs are started with one call")
@@ -169,5 +155,5 @@ def test_hydra_composes_once_for_all_jobs_of_a_grid(tmp_path: Path, monkeypatch:
     started: Any = task
     started.compose_job = checked.composer.composed
     started.start_jobs = lambda overrides, compose: [lambda: 0.0 for _ in overrides]
-    assert len(run(started, "lanes", "seed=range(0,30)")) == 30
-    assert not [overrides for overrides in composed if any(text.startswith("seed=1") for text in overrides)]
+    assert len(run(started, tmp_path / "jobs", words)) == 30
+    assert not [overrides for overrides in composed if "seed=1" in overrides]

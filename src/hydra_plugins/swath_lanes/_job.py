@@ -96,10 +96,8 @@ class JobRunner:
 
     def _set_folder(self, config: DictConfig) -> str:
         HydraConfig.instance().cfg = config  # interpolations may refer to it
-        folder = os.path.join(  # noqa: PTH118  an empty subfolder leaves a slash, as in Hydra
-            str(OmegaConf.select(config, "hydra.sweep.dir")),
-            str(OmegaConf.select(config, "hydra.sweep.subdir")),
-        )
+        place, name = (str(OmegaConf.select(config, f"hydra.sweep.{key}")) for key in ("dir", "subdir"))
+        folder = os.path.abspath(os.path.join(place, name))  # noqa: PTH100, PTH118  as Hydra does
         _with_folder(config, folder)
         Path(folder).mkdir(parents=True, exist_ok=True)
         return folder
@@ -140,7 +138,7 @@ class JobRunner:
 
 def _with_folder(config: DictConfig, folder: str) -> DictConfig:
     with read_write(config.hydra.runtime), open_dict(config.hydra.runtime):
-        config.hydra.runtime.output_dir = str(Path(folder).absolute())
+        config.hydra.runtime.output_dir = folder
     return config
 
 
