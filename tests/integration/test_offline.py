@@ -53,9 +53,7 @@ class Server:
         main: Any = self.store._main
 
         def refuse(*arguments: object) -> None:
-            raise MlflowException(
-                "API request to http://host:1/api failed with exception [Errno 111]"
-            )
+            raise MlflowException("API request to http://host:1/api failed with exception [Errno 111]")
 
         for name in ("start_run", "log_steps", "end_run", "start_sweep", "end_sweep"):
             self._patch.setattr(main, name, refuse)
