@@ -94,7 +94,6 @@ class LanesLauncher(BasicLauncher):
         config, master = compose(overrides), self.config.hydra
         OmegaConf.set_readonly(config.hydra, None)
         with open_dict(config):
-            config.hydra.overrides.hydra = master.overrides.hydra
             for name in ("version", "version_base", "cwd", "config_sources"):
                 config.hydra.runtime[name] = master.runtime[name]
             config.hydra.job.id = number

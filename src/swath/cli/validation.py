@@ -168,8 +168,8 @@ def check_command(
         base = compose_config(config_name, [_line(override) for override in single])
         sweeping = multirun or base.hydra.mode == RunMode.MULTIRUN
         hydra_lines = [_line(override) for override in single if override.is_hydra_override()]
-        if sweeping:
-            hydra_lines.append(f"hydra.mode={RunMode.MULTIRUN.name}")
+        if sweeping and base.hydra.mode != RunMode.MULTIRUN:
+            hydra_lines.append(f"hydra.mode={RunMode.MULTIRUN.name}")  # as Hydra does for -m
         composer = JobComposer(config_name, hydra_lines)
         if not sweeping:
             _raise_if(

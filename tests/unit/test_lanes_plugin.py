@@ -1,0 +1,54 @@
+"""What the lanes launcher keeps of jobs, and how it writes their configs."""
+
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from omegaconf import DictConfig, OmegaConf
+
+from hydra_plugins.swath_lanes._job import LazyJobReturn
+from hydra_plugins.swath_lanes._yaml import IncrementalYaml
+
+scalars = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(allow_nan=False),
+    st.text("ab: #'\"-\n\tü0", max_size=90),
+    st.sampled_from(["null", "1e-6", "yes", "${a.b}", "", "0x10"]),
+)
+keys = st.text("abc_0", min_size=1, max_size=4)
+values = st.recursive(
+    scalars, lambda part: st.lists(part, max_size=3) | st.dictionaries(keys, part, max_size=3)
+)
+configs = st.dictionaries(keys, values, max_size=4)
+
+
+@settings(max_examples=200)
+@given(st.lists(configs, min_size=1, max_size=4))
+def test_incremental_yaml_is_the_yaml_that_omegaconf_writes(several: list[dict[str, Any]]) -> None:
+    incremental = IncrementalYaml()
+    for config in several:
+        assert incremental.dump(config) == OmegaConf.to_yaml(OmegaConf.create(config))
+
+
+def test_incremental_yaml_tells_values_of_another_type_apart() -> None:
+    incremental = IncrementalYaml()
+    texts = [incremental.dump({"x": value}) for value in (1, True, 1.0, "1")]
+    assert texts == ["x: 1\n", "x: true\n", "x: 1.0\n", "x: '1'\n"]
+
+
+def test_job_return_composes_its_configs_when_they_are_asked_for() -> None:
+    composed: list[int] = []
+
+    def compose() -> DictConfig:
+        composed.append(1)
+        return OmegaConf.create({"seed": 3, "hydra": {"job": {"num": 0}}})
+
+    found = LazyJobReturn()
+    assert (found.cfg, found.hydra_cfg) == (None, None)
+    found._config = compose
+    assert not composed
+    assert (found.cfg, found.hydra_cfg) == ({"seed": 3}, {"hydra": {"job": {"num": 0}}})
+    found.cfg.seed = 4
+    assert found.cfg.seed == 3
