@@ -40,7 +40,7 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, list
     ):
         done = swath(parts, *(word for word in GRID if not word.startswith("learning_rate")), *words)
         assert done.returncode == 1, done.stderr
-        said.append(next(line for line in done.stdout.splitlines() if line.startswith("Resumed")))
+        said.append(next(line for line in done.stdout.splitlines() if line.startswith("Resume:")))
     return whole, parts, said
 
 
@@ -54,10 +54,10 @@ def test_extended_sweep_is_as_if_it_had_been_asked_for_at_once(
 
 def test_extended_sweep_trains_only_what_is_new(extended: tuple[Path, Path, list[str]]) -> None:
     first, second, third = extended[2]
-    assert first == "Resumed: 4 begin anew."
+    assert first == "Resume: 4 new."
     # 1e36 diverges, so it has not finished; it is tried again, in its own run.
-    assert second == "Resumed: 6 begin anew, 2 finished before, 4 go on."
-    assert third == "Resumed: 2 begin anew, 8 finished before, 8 go on."
+    assert second == "Resume: 2 already done, 6 new, 2 restarted, 2 resumed."
+    assert third == "Resume: 8 already done, 2 new, 4 restarted, 4 resumed."
 
 
 def test_longer_run_goes_on_behind_the_shorter_one(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_thinned_runs_are_trained_from_the_beginning(tmp_path: Path) -> None:
     words = (*DIGITS, "batch_size=50", "learning_rate=1e-6", "tracking.every_steps=7")
     assert swath(tmp_path, *words, "max_steps=40").returncode == 0
     done = swath(tmp_path, *words, "max_steps=40,90", "resume=true")
-    assert "Resumed: 1 begin anew, 1 finished before." in done.stdout
+    assert "Resume: 1 already done, 1 new." in done.stdout
     steps = ask(
         tmp_path,
         "select step from metrics join params using (run_uuid) where metrics.key = 'train/loss' "
@@ -117,12 +117,14 @@ def test_what_has_drifted_is_refused_or_said(tmp_path: Path) -> None:
     refused = swath(tmp_path, *words, "learning_rate=1e-7,1e-6", "resume=true")
     assert refused.returncode == 1
     (line,) = refused.stderr.splitlines()
-    assert line.startswith("swath: changed since this sweep was begun: TensorFlow: 2.20.0, now 2.")
-    assert line.endswith("train it anew, without resume, or force it with resume=yes force_resume=true")
+    assert line.startswith("swath: changed since this sweep started: TensorFlow: 2.20.0, now 2.")
+    assert line.endswith(
+        "start a new sweep without resume, or add force_resume=true to resume it all the same"
+    )
     assert whole_store(tmp_path) == before
     done = swath(tmp_path, *words, "learning_rate=1e-7,1e-6", "resume=yes", "force_resume=true")
     assert done.returncode == 0, done.stderr
-    assert "since it was begun, changed: NumPy: 2.0.0, now " in done.stdout
+    assert "changed since it started: NumPy: 2.0.0, now " in done.stdout
     facts = json.loads(path.read_text())
     assert [entry["swath.tensorflow"] for entry in facts["earlier"]] == ["2.20.0"]
     assert len(facts["configurations"]) == 2
@@ -133,7 +135,7 @@ def test_only_what_has_failed_is_run_again(tmp_path: Path) -> None:
     assert swath(tmp_path, *words, "learning_rate=1e-7,1e36").returncode == 1
     done = swath(tmp_path, *words, "learning_rate=1e-7,1e-6,1e36", "resume=failed")
     assert done.returncode == 1
-    assert "Resumed: 1 finished before, 1 go on, 1 left out." in done.stdout
+    assert "Resume: 1 already done, 1 restarted, 1 skipped." in done.stdout
     assert sorted(status for (status,) in ask(tmp_path, "select status from runs")) == [
         "FAILED",
         "FINISHED",
@@ -219,7 +221,7 @@ def test_what_was_made_with_another_tensorflow_is_no_beginning(tmp_path: Path) -
         database.execute("update tags set value = '2.20.0' where key = 'swath.tensorflow'")
     done = swath(tmp_path, *words, "max_steps=60", "resume=true")
     assert done.returncode == 0, done.stderr
-    assert "Resumed: 1 begin anew." in done.stdout
+    assert "Resume: 1 new." in done.stdout
 
 
 def test_changed_weights_are_no_beginning(tmp_path: Path) -> None:
@@ -232,7 +234,7 @@ def test_changed_weights_are_no_beginning(tmp_path: Path) -> None:
     np.savez(path, **arrays)
     done = swath(tmp_path, *words, "max_steps=60", "resume=true")
     assert done.returncode == 0, done.stderr
-    assert "Resumed: 1 begin anew." in done.stdout
+    assert "Resume: 1 new." in done.stdout
 
 
 def test_sweep_that_is_being_trained_is_not_taken_up(tmp_path: Path) -> None:
@@ -269,7 +271,7 @@ def test_same_sweep_is_not_taken_up_twice_at_the_same_time(tmp_path: Path) -> No
         refused = first if first.poll() is not None else second
         _, errors = refused.communicate()
         assert refused.returncode == 1
-        assert "another command is taking up the same sweep" in errors or "is being trained by" in errors
+        assert "another command is resuming this sweep" in errors or "is being trained by" in errors
         assert ask(tmp_path, "select count(*) from runs") == [(5,)]
 
 
@@ -316,7 +318,7 @@ def test_scheduler_s_grace_is_enough_for_a_checkpoint(tmp_path: Path) -> None:
         wait_for(lambda: ask(place, "select count(*) from runs where status = 'RUNNING'") == [(5,)])
         os.killpg(process.pid, signal.SIGINT)
         output, _ = process.communicate(timeout=60)
-    assert "Resumed: 4 go on." in output
+    assert "Resume: 4 resumed." in output
     resumed = ask(place, "select value from tags where key = 'swath.resumed' order by value")
     assert resumed == [("1",)] * 4 + [("2",)]  # the sweep's own run was taken up by both
 

@@ -126,7 +126,7 @@ def test_server_that_stays_away_is_told_by_the_next_resume(
         again = swath(tmp_path, *SWEEP, STEPS, f"tracking.uri={address}", "resume=true")
         assert again.returncode == 0, again.stderr
         assert "copied to the server: " in again.stdout
-        assert "Resumed: 8 finished before." in again.stdout
+        assert "Resume: 8 already done." in again.stdout
         client = MlflowClient(address)
         (own,) = client.search_runs(["1"], "tags.`swath.kind` = 'sweep'")
         assert own.data.tags["swath.finished"] == "8"

@@ -29,7 +29,7 @@ def test_manifest_of_another_version_is_refused() -> None:
 
 
 def test_taken_up_sweep_keeps_what_it_was() -> None:
-    later = manifest("b", "c", facts={**PROVENANCE_TAGS, "swath.commit": "def"}).taking_up(manifest("a", "b"))
+    later = manifest("b", "c", facts={**PROVENANCE_TAGS, "swath.commit": "def"}).resuming(manifest("a", "b"))
     assert [entry["fingerprint"] for entry in later.configurations] == ["a", "b", "c"]
     assert later.earlier == [PROVENANCE_TAGS]
 

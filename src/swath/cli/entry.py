@@ -147,7 +147,7 @@ def _report(name: str, error: Exception) -> int:
         lines = str(error).splitlines() or [type(error).__name__]
         status = error.exit_status
     elif _is_full_disk(error):
-        lines = ["the disk is full; make room, then go on with the same command and resume=true"]
+        lines = ["the disk is full; make room, then repeat the command with resume=yes"]
         status = 1
     else:
         logging.getLogger("swath").debug("unexpected", exc_info=error)

@@ -86,7 +86,7 @@ class RunResult:
       digest: result digest; empty if the run was interrupted.
       run_id: its id, once it has been settled.
       is_transient: whether the reason of a failure may pass by itself, such as an unreachable store.
-      reused: whether this command did not train it: it had finished before, or was skipped.
+      reused: whether this command did not train it: it was already done, or was skipped.
     """
 
     config: TrainConfig

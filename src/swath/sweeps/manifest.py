@@ -1,4 +1,4 @@
-"""Plain values that say what a sweep was, what is asked of earlier ones, and what was found."""
+"""The manifest of a sweep, and the questions and answers about earlier sweeps."""
 
 import json
 from collections.abc import Sequence
@@ -14,16 +14,16 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a sweep was when it began, or was last taken up.
+    """What a sweep consisted of when it started, or was last resumed.
 
     Attributes:
       sweep: its name.
       sweep_id: its id.
       command: what was typed, without passwords.
-      facts: what it was made with, by tag; see `tracking.provenance`.
+      facts: provenance by tag; see `tracking.provenance`.
       every_steps: from one stored step to the next.
       configurations: of each `fingerprint`, `data_digest` and the `values` that decide its numbers.
-      earlier: the facts of each time before.
+      earlier: the facts of each start before.
     """
 
     sweep: str
@@ -39,7 +39,7 @@ class Manifest:
         """Fingerprint and data digest of each configuration."""
         return {(entry["fingerprint"], entry["data_digest"]) for entry in self.configurations}
 
-    def taking_up(self, before: "Manifest | None") -> "Manifest":
+    def resuming(self, before: "Manifest | None") -> "Manifest":
         """This manifest with the configurations and facts of the one before it."""
         if before is None:
             return self
@@ -65,10 +65,10 @@ class Manifest:
 
 
 def read_manifest(text: str | bytes) -> Manifest:
-    """The manifest that a text holds.
+    """Parse a manifest.
 
     Raises:
-      SwathError: it is none.
+      SwathError: the text is not a manifest.
     """
     try:
         values = json.loads(text)
@@ -110,7 +110,7 @@ def configurations_of(
 
 @dataclass(frozen=True)
 class RunKey:
-    """A configuration that is to be trained, as far as the store is asked for it.
+    """What identifies a configuration in the store.
 
     Attributes:
       fingerprint: of the configuration.
@@ -130,19 +130,19 @@ class RunKey:
 
     @property
     def identity(self) -> tuple[str, str]:
-        """What makes two runs the same: configuration and images."""
+        """Configuration and data: two runs with the same identity have the same numbers."""
         return self.fingerprint, self.data_digest
 
 
 @dataclass(frozen=True)
 class ResumeRequest:
-    """A sweep that is to be taken up.
+    """A sweep to resume.
 
     Attributes:
       name: of the sweep.
-      is_grid: whether it is one, and not a single run.
+      is_grid: whether it is a sweep, not a single run.
       runs: its configurations, as far as they are known.
-      facts: what it would be made with now, by tag.
+      facts: provenance of this command, by tag.
       checkpoints: folder that holds a folder of checkpoints per sweep id.
       force: whether changes that could change a number are accepted.
     """
@@ -157,33 +157,35 @@ class ResumeRequest:
 
 @dataclass(frozen=True)
 class PriorSweep:
-    """An earlier command that can be taken up.
+    """An earlier command that can be resumed.
 
     Attributes:
       sweep_id: its id.
       run_id: its own run; None for a single run.
-      drifted: what has changed since, a line each.
-      manifest: what it was begun with; None where it was cut off before it had one.
+      changes: what has changed since, a line each.
+      manifest: its manifest; None if it was interrupted before it had one.
+      set_aside: a line for each of its checkpoints that could not be read.
     """
 
     sweep_id: str
     run_id: str | None
     changes: tuple[str, ...] = ()
     manifest: Manifest | None = None
+    set_aside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class PriorRun:
-    """What is there of a configuration.
+    """What is stored of a configuration.
 
     Attributes:
-      run_id: its run; None where there is none.
+      run_id: its run; None if there is none.
       status: of the run.
       error: why it did not finish.
       metrics: single values, of a finished one.
       tags: of the run.
-      start: where its training can go on; None for the beginning.
-      taken_over: values of the steps before, that the run itself may not have yet.
+      start: where its training can resume; None for the beginning.
+      prefix_metrics: values of the steps before, which the run itself may not have yet.
     """
 
     run_id: str | None = None

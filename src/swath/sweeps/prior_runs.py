@@ -1,6 +1,7 @@
 """Results of earlier commands that a resume can use. Runs in the tracking process."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from swath.errors import SwathError
@@ -29,14 +30,13 @@ from swath.tracking import (
 )
 
 ENDING_S = 60.0
-"""Seconds that a tracking process may still need to store what a training process left to it when it died."""
-
+"""Seconds that a tracking process may need to store what its dead training process had sent."""
 
 OPEN = ("RUNNING", "SCHEDULED")
 
 
 class PriorRuns:
-    """The runs of one experiment, as they concern one sweep.
+    """The runs of one experiment that a sweep can resume or reuse.
 
     Args:
       reader: of the store.
@@ -44,7 +44,7 @@ class PriorRuns:
       asked: the sweep.
 
     Raises:
-      SwathError: the sweep is being trained, or numbers could differ from those that are there.
+      SwathError: the sweep is running, or its results would not be bit-identical to those that are stored.
     """
 
     def __init__(self, reader: Reader, experiment_id: str, asked: ResumeRequest) -> None:
@@ -52,12 +52,15 @@ class PriorRuns:
         self._experiment_id = experiment_id
         self._asked = asked
         self._used: set[str] = set()
+        self.sweep: PriorSweep | None
         self._read()
-        while self._wait_for_the_living():
-            self._read()  # what was stored meanwhile counts
+        while self._wait_for_running():
+            self._read()  # with what was stored meanwhile
         folder = Path(asked.checkpoints) / self.sweep.sweep_id if self.sweep else None
         usable = [run for run in self._runs if self._is_comparable(run)]
         self._starts = ResumePoints(reader, usable, folder)
+        if self.sweep is not None:
+            self.sweep = replace(self.sweep, set_aside=tuple(self._starts.set_aside))
 
     def _read(self) -> None:
         found = self._reader.runs({schema.SWEEP_ID: None})
@@ -67,20 +70,20 @@ class PriorRuns:
         self.sweep = self._find_sweep()
 
     def _is_comparable(self, run: StoredRun) -> bool:
-        """Whether a run was made with what could change a number as it is now."""
+        """Whether nothing that can change a number has changed since a run was made."""
         names = [name for name in RESULT_AFFECTING if name != schema.DATA_DIGEST]
         same = all(run.tags.get(name) == self._asked.facts.get(name) for name in names)
         return same or self._asked.force
 
     def before(self, asked: Sequence[RunKey]) -> list[PriorRun]:
-        """What is there of each configuration, in the same order; a run stands for one of them only."""
+        """What is stored of each configuration, in the same order; no run belongs to two of them."""
         unused: dict[tuple[str, str], list[StoredRun]] = {}
         for run in sorted(self._runs, key=self._worth):
             unused.setdefault(_identity(run), []).append(run)
         return [self._before(entry, unused.get(entry.identity, [])) for entry in asked]
 
     def others(self) -> list[tuple[dict[str, str], PriorRun]]:
-        """The sweep's runs that stand for no configuration that was asked for: params, and what is there."""
+        """The runs of the sweep that belong to no configuration of this command: params and state."""
         if self.sweep is None:
             return []
         of_sweep = [run for run in self._runs if run.tags[schema.SWEEP_ID] == self.sweep.sweep_id]
@@ -136,16 +139,17 @@ class PriorRuns:
             serious.append(f"tracking.every_steps: {manifest.every_steps}, now {min(every)}")
         if serious and not self._asked.force:
             raise SwathError(
-                f"changed since this sweep was begun: {'; '.join(serious)}. Its runs would not be comparable "
-                "to the bit: train it anew, without resume, or force it with resume=yes force_resume=true"
+                f"changed since this sweep started: {'; '.join(serious)}. The results would not be "
+                "bit-identical; start a new sweep without resume, or add "
+                "force_resume=true to resume it all the same"
             )
         return (*serious, *others)
 
-    def _wait_for_the_living(self) -> bool:
-        """Refuse to train what another process is training; whether the end of one had to be waited for.
+    def _wait_for_running(self) -> bool:
+        """Raise where another process is training these runs; True if one ended while this call waited.
 
         Raises:
-          SwathError: a process trains it, or may do so where nobody can look.
+          SwathError: a process is training it, or may be training it on another machine.
         """
         identities = {run.identity for run in self._asked.runs}
         waited = False
@@ -158,14 +162,14 @@ class PriorRuns:
                 if self._asked.force:
                     continue
                 raise SwathError(
-                    f"{_what(run)} is being trained on {run.tags.get(schema.HOST)}, or was cut off there; "
-                    "where it is certain that it is not: resume=anyway"
+                    f"{_what(run)} is running on {run.tags.get(schema.HOST)}, or was interrupted there; "
+                    "if you are sure that it is not running: resume=yes force_resume=true"
                 )
             if not wait_for_end(run.tags, ENDING_S):
                 pid, command = run.tags.get(schema.PID), run.tags.get(schema.COMMAND, "swath")
                 raise SwathError(
-                    f"{_what(run)} is being trained by process {pid} ({hide_passwords(command)}); wait for "
-                    f"its end, or end it: kill {pid}"
+                    f"{_what(run)} is being trained by process {pid} ({hide_passwords(command)}); wait until "
+                    f"it ends, or stop it: kill {pid}"
                 )
             waited = True
         return waited
@@ -189,7 +193,7 @@ def _what(run: StoredRun) -> str:
 
 
 def _manifest(own: StoredRun) -> Manifest | None:
-    """The manifest of a sweep; None where it was cut off before it had one, or it is damaged."""
+    """The manifest of a sweep; None if it was interrupted before it had one, or the manifest is damaged."""
     try:
         return read_manifest(read_bytes(own, schema.MANIFEST_FILE))
     except SwathError:

@@ -1,4 +1,4 @@
-"""An interrupted sweep resumed: what is left to do of each configuration."""
+"""Starts or resumes a sweep: what is left to train of each configuration."""
 
 import hashlib
 from collections import Counter
@@ -34,11 +34,11 @@ from swath.tracking import (
 )
 from swath.training import checkpoints_folder, lane_key
 
-LEFT_OUT = "left out by resume=failed: it has not failed"
+SKIPPED = "skipped by resume=failed: it has not failed"
 
 
 def asked_run(config: TrainConfig, digest: str, every_steps: int) -> RunKey:
-    """A configuration as the store is asked for it."""
+    """What identifies a configuration in the store."""
     return RunKey(
         fingerprint(config),
         digest,
@@ -50,7 +50,7 @@ def asked_run(config: TrainConfig, digest: str, every_steps: int) -> RunKey:
 
 
 def current_provenance(datasets: Mapping[str, Dataset]) -> dict[str, str]:
-    """What a sweep is made with now, by tag."""
+    """The provenance of this command, by tag."""
     digests = " ".join(sorted({dataset.digest for dataset in datasets.values()}))
     return provenance_of({**environment_tags(), **runtime_tags(), schema.DATA_DIGEST: digests})
 
@@ -62,7 +62,7 @@ def new_manifest(
     facts: dict[str, str],
     every_steps: int,
 ) -> Manifest:
-    """The manifest of a sweep that begins."""
+    """The manifest of a new sweep."""
     identities = [(fingerprint(config), datasets[config.data.name].digest) for config in configs]
     values = [computed_values(config) for config in configs]
     return Manifest(
@@ -77,13 +77,13 @@ def new_manifest(
 
 
 class SweepLock:
-    """A lock by which no two commands take up the same sweep at the same time; freed when a process ends.
+    """Keeps two commands from resuming the same sweep at once; released when the process ends.
 
     Args:
       what: identifies the sweep.
 
     Raises:
-      SwathError: another command is at it.
+      SwathError: another command holds it.
     """
 
     def __init__(self, what: str) -> None:
@@ -93,24 +93,20 @@ class SweepLock:
             self._lock = FileLock(folder / f"{hashlib.sha256(what.encode()).hexdigest()[:24]}.lock")
             self._lock.acquire(timeout=0)
         except Timeout as error:
-            raise SwathError(
-                "another command is taking up the same sweep at this moment; wait for its end"
-            ) from error
+            raise SwathError("another command is resuming this sweep; wait until it ends") from error
         except OSError as error:
-            raise SwathError(
-                f"resume needs a folder that can be written: {folder} ({error.strerror})"
-            ) from error
+            raise SwathError(f"resume cannot write to its folder {folder} ({error.strerror})") from error
 
 
 @dataclass
 class ResumePlan:
-    """One command that takes up an earlier one.
+    """One command that resumes an earlier one.
 
     Attributes:
       mode: `yes` or `failed`.
       force: whether a changed environment is accepted.
-      found: the earlier command; None where there is none.
-      counts: configurations that were finished before, go on, begin anew, or are left out.
+      found: the earlier command; None if there is none.
+      counts: configurations that are already done, resumed, restarted, new, or skipped.
     """
 
     tracker: Tracker
@@ -126,7 +122,7 @@ class ResumePlan:
         """Find the earlier command; returns the launch with its id, if there is one.
 
         Raises:
-          SwathError: it is being trained, or what has changed since could change a number.
+          SwathError: it is running, or something has changed since that can change a number.
         """
         asked = ResumeRequest(
             sweep_info.sweep,
@@ -142,7 +138,7 @@ class ResumePlan:
         return sweep_info if self.found is None else replace(sweep_info, sweep_id=self.found.sweep_id)
 
     def resolve(self, requests: Sequence[RunRequest]) -> list[RunRequest | RunResult]:
-        """Of each configuration what is left to do, or how it has ended before."""
+        """Of each configuration what is left to train, or how it ended before."""
         asked = [
             asked_run(request.config, self.datasets[request.config.data.name].digest, request.every_steps)
             for request in requests
@@ -152,26 +148,27 @@ class ResumePlan:
 
     def _resolve(self, request: RunRequest, before: PriorRun) -> RunRequest | RunResult:
         if before.finished:
-            self.counts["finished before"] += 1
+            self.counts["already done"] += 1
             return _ended_before(request.config, before)
         if self.mode == "failed" and before.status != "FAILED":
-            self.counts["left out"] += 1
+            self.counts["skipped"] += 1
             tracked = CompletedRun(before.run_id or "", 0.0)
-            return RunResult(request.config, "KILLED", {}, LEFT_OUT, tracked, reused=True)
-        self.counts["begin anew" if before.run_id is None and before.start is None else "go on"] += 1
+            return RunResult(request.config, "KILLED", {}, SKIPPED, tracked, reused=True)
+        has_run = before.run_id is not None
+        self.counts["resumed" if before.start is not None else "restarted" if has_run else "new"] += 1
         return replace(
             request, run_id=before.run_id, start=before.start, prefix_metrics=before.prefix_metrics
         )
 
     def others(self) -> list[RunResult]:
-        """How the runs of the sweep have ended that nobody has asked for this time."""
+        """How the runs of the sweep ended that belong to no configuration of this command."""
         found = self.tracker.call(PriorRunsService.other_runs).result()
         return [_ended_before(read_params(params), before) for params, before in found]
 
     def summary(self) -> str:
         """How many of each."""
         parts = [f"{count} {what}" for what, count in sorted(self.counts.items())]
-        return f"Resumed: {', '.join(parts) or 'nothing'}."
+        return f"Resume: {', '.join(parts) or 'nothing'}."
 
 
 def _ended_before(config: TrainConfig, before: PriorRun) -> RunResult:
@@ -192,11 +189,11 @@ def _ended_before(config: TrainConfig, before: PriorRun) -> RunResult:
 
 @dataclass(frozen=True)
 class StartedSweep:
-    """A command that has started in the store.
+    """A sweep that has started in the store.
 
     Attributes:
-      sweep_info: with the id of the sweep that is resumed, if there is one.
-      resume_plan: what is left to do of each configuration; None without resume.
+      sweep_info: with the id of the resumed sweep, if there is one.
+      resume_plan: what is left to train of each configuration; None without resume.
       summary_run: id of the sweep's summary run; None for a single run.
       lock: held as long as this object lives, so that no other command resumes the same sweep.
     """
@@ -216,23 +213,23 @@ def start_sweep(
     observer: Observer,
     settings: SweepConfig,
 ) -> StartedSweep:
-    """Find what earlier commands have left, where that is asked for, and begin the sweep's own run.
+    """Find what earlier commands stored, if resume asks for it, and start the summary run.
 
     Args:
       tracker: with an opened store.
       store: the store.
       sweep_info: of the command.
-      configs: at least one; those that will be run, as far as they are known.
+      configs: at least one; those known so far.
       datasets: of all of them.
-      observer: told what has drifted, and which runs were closed.
+      observer: told what has changed, and which runs were closed.
       settings: of the command.
 
     Raises:
-      SwathError: the sweep is being trained, or must not be taken up.
+      SwathError: the sweep is running, or must not be resumed.
     """
     mode, every_steps = settings.resume, settings.tracking.every_steps
     facts = current_provenance(datasets) if sweep_info.is_grid or mode != "no" else {}
-    taking_up = lock = found = None
+    plan = lock = found = None
     if mode != "no":
         synced = tracker.sync().result()
         if synced.runs:
@@ -241,19 +238,21 @@ def start_sweep(
             observer(Note(f"the server rejected the offline runs in {line}"))
         which = sweep_info.sweep if sweep_info.is_grid else fingerprint(configs[0])
         lock = SweepLock(f"{store.uri} {store.experiment_id} {which}")
-        taking_up = ResumePlan(tracker, mode, settings.force_resume, datasets)
-        sweep_info = taking_up.find(sweep_info, configs, facts, every_steps)
-        found = taking_up.found
+        plan = ResumePlan(tracker, mode, settings.force_resume, datasets)
+        sweep_info = plan.find(sweep_info, configs, facts, every_steps)
+        found = plan.found
     for line in found.changes if found is not None else ():
-        observer(Note(f"since it was begun, changed: {line}"))
+        observer(Note(f"changed since it started: {line}"))
+    for line in found.set_aside if found is not None else ():
+        observer(Note(line))
     for run_id in tracker.close_stale().result():
-        observer(Note(f"closed as KILLED, its process has died: run {run_id}"))
+        observer(Note(f"run {run_id} closed as KILLED: its process had died"))
     sweep_run = (
         _begin_sweep(tracker, sweep_info, configs, datasets, facts, every_steps, found)
         if sweep_info.is_grid
         else None
     )
-    return StartedSweep(sweep_info, taking_up, sweep_run, lock)
+    return StartedSweep(sweep_info, plan, sweep_run, lock)
 
 
 def _begin_sweep(
@@ -266,6 +265,6 @@ def _begin_sweep(
     found: PriorSweep | None,
 ) -> Future[str]:
     manifest = new_manifest(sweep_info, configs, datasets, facts, every_steps)
-    manifest = manifest.taking_up(None if found is None else found.manifest)
+    manifest = manifest.resuming(None if found is None else found.manifest)
     start = sweep_description(sweep_info, configs, manifest)
     return tracker.start_sweep(start, None if found is None else found.run_id)

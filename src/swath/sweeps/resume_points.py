@@ -1,4 +1,4 @@
-"""Where the training of a configuration can go on: at a checkpoint, or behind a finished shorter run."""
+"""Where a run can resume: at a checkpoint, or after the last step of a finished shorter run."""
 
 import hashlib
 import json
@@ -20,20 +20,20 @@ from swath.training import (
 )
 
 TRAIN = (schema.TRAIN_ACCURACY, schema.TRAIN_LOSS)
-
-
 VALIDATION = (schema.VALIDATION_ACCURACY, schema.VALIDATION_LOSS)
 
 
 ResumePoint = tuple[TrainState | None, tuple[MetricBatch, ...]]
-"""Where to go on, and the values of the steps before."""
-
+"""Where to resume, and the values of the steps before."""
 
 FROM_START: ResumePoint = (None, ())
 
 
 STATISTICS = ("shift", "scale")
 """Arrays beside the train state in a run's file of weights: the statistics that normalise its pixels."""
+
+SET_ASIDE = ".unusable"
+"""Added to the name of a checkpoint that cannot be read."""
 
 
 class ResumePoints:
@@ -45,19 +45,19 @@ class ResumePoints:
       folder: of the sweep's checkpoints; None where it has none.
 
     Attributes:
-      refused: files that are no whole checkpoints.
+      set_aside: a line for each checkpoint that could not be read, and was renamed.
     """
 
     def __init__(self, reader: Reader, runs: Sequence[StoredRun], folder: Path | None) -> None:
         self._reader = reader
-        self.refused: list[Path] = []
+        self.set_aside: list[str] = []
         self._checkpoints: dict[str, list[LaneCheckpoint]] = {}
         for path in sorted(folder.glob("*.checkpoint")) if folder is not None else []:
             try:
                 for lane in decode(path.read_bytes()):
                     self._checkpoints.setdefault(lane.key, []).append(lane)
-            except (DamagedCheckpointError, OSError):
-                self.refused.append(path)
+            except (DamagedCheckpointError, OSError) as error:
+                self.set_aside.append(_set_aside(path, error))
         self._shorter: dict[str, list[StoredRun]] = {}
         for run in runs:
             # The steps between those that are stored are needed for the digest of everything computed.
@@ -66,11 +66,11 @@ class ResumePoints:
         self._prepared: dict[tuple[str, int, int], ResumePoint] = {}
 
     def of(self, asked: RunKey, run: StoredRun | None) -> ResumePoint:
-        """The farthest step from which a configuration can go on.
+        """The latest step at which a configuration can resume.
 
         Args:
           asked: the configuration.
-          run: its own run, which was cut off; None where there is none.
+          run: its own interrupted run; None where there is none.
         """
         shorter = [entry for entry in self._shorter.get(asked.lane, []) if _steps(entry) < asked.max_steps]
         best = max(shorter, key=_steps, default=None)
@@ -86,11 +86,11 @@ class ResumePoints:
             return FROM_START
         key = (best.run_id, asked.every_steps, asked.evaluate_every_steps)
         if key not in self._prepared:
-            self._prepared[key] = self._behind(best, asked)
+            self._prepared[key] = self._after(best, asked)
         return self._prepared[key]
 
-    def _behind(self, shorter: StoredRun, asked: RunKey) -> ResumePoint:
-        """Behind a finished run, which is the beginning of the longer one."""
+    def _after(self, shorter: StoredRun, asked: RunKey) -> ResumePoint:
+        """The end of a finished run, which is the beginning of a longer one."""
         steps = _steps(shorter)
         curves = {
             curve.metric: curve for curve in self._reader.curves([shorter.run_id], (*TRAIN, *VALIDATION))
@@ -128,8 +128,18 @@ class ResumePoints:
         return start, tuple(blocks)
 
 
+def _set_aside(path: Path, error: Exception) -> str:
+    """Rename a checkpoint that cannot be read, so that nothing reads it again; says what was done."""
+    renamed = path.with_name(path.name + SET_ASIDE)
+    try:
+        path.rename(renamed)
+    except OSError:
+        return f"checkpoint not used: {path}: {error}"
+    return f"checkpoint not used, set aside as {renamed}: {error}"
+
+
 def _check_digest(run: StoredRun) -> None:
-    """Refuse weights that are not those that were stored."""
+    """Raise SwathError where the weights are not those that were stored."""
     written = json.loads(run.tags.get(schema.FILES, "{}"))
     if written.get(schema.WEIGHTS_FILE) != hashlib.sha256(read_bytes(run, schema.WEIGHTS_FILE)).hexdigest():
         raise SwathError(f"run {run.run_id}: {schema.WEIGHTS_FILE} is not the file that was stored")
@@ -145,7 +155,7 @@ def _value_at(curve: Curve | None, step: int) -> float | None:
 
 
 def _has_all_before(run: StoredRun, step: int, asked: RunKey) -> bool:
-    """Whether the store has all values of a run that come before a step, and the run goes on behind it."""
+    """Whether the store has all values of a run before a step, and the run has steps after it."""
     if not 0 < step < asked.max_steps:
         return False
     last_due = (step - 1) // asked.every_steps * asked.every_steps
