@@ -31,12 +31,12 @@ def lanes_used(folder: Path) -> set[float]:
 
 def test_check_trains_configurations_again_alone(tmp_path: Path) -> None:
     done = swath(tmp_path, *GRID, "lanes.verify=2")
-    assert done.stdout.splitlines()[-1] == "lanes.verify: 2 of 2 identical, bit for bit, when trained alone"
+    assert done.stdout.splitlines()[-1] == "lanes.verify: 2 of 2 runs are bit-identical to their solo runs"
 
 
 def test_check_of_more_than_there_are_takes_all(tmp_path: Path) -> None:
     done = swath(tmp_path, *GRID, "learning_rate=1e-7,1e-6", "lanes.verify=9", "hydra/launcher=basic")
-    assert done.stdout.splitlines()[-1] == "lanes.verify: 2 of 2 identical, bit for bit, when trained alone"
+    assert done.stdout.splitlines()[-1] == "lanes.verify: 2 of 2 runs are bit-identical to their solo runs"
     assert done.returncode == 0
 
 
@@ -54,7 +54,7 @@ def test_width_dependent_arithmetic_falls_back_to_one_lane(tmp_path: Path) -> No
     )
     assert done.stdout.count(note) == 1
     assert lanes_used(tmp_path / "run") == {1}
-    assert done.stdout.splitlines()[-1] == "lanes.verify: 3 of 3 identical, bit for bit, when trained alone"
+    assert done.stdout.splitlines()[-1] == "lanes.verify: 3 of 3 runs are bit-identical to their solo runs"
 
 
 def test_check_finds_lanes_that_differ_from_what_they_are_alone(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_check_finds_lanes_that_differ_from_what_they_are_alone(tmp_path: Path) 
         SWATH_CACHE_DIR=str(tmp_path / "cache"),
     )
     lines = done.stdout.splitlines()
-    assert lines[-1] == "lanes.verify: 0 of 2 identical, bit for bit, when trained alone"
+    assert lines[-1] == "lanes.verify: 0 of 2 runs are bit-identical to their solo runs"
     differing = [line for line in lines if line.startswith("lanes.verify: learning_rate=1e-0")]
     assert [len(line.split("(run ")[1]) for line in differing] == [33, 33]
     assert done.returncode == 1

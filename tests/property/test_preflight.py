@@ -9,12 +9,12 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
-from hypothesis import example, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 from omegaconf.errors import OmegaConfBaseException
 
 from swath.cli.validation import check_command
-from swath.config import FIELDS, JobConfig, config_of, register
+from swath.config import FIELDS, JobConfig, config_of, parse_overrides, register
 from swath.errors import ConfigError
 
 VALUES: dict[str, list[str]] = {
@@ -70,7 +70,7 @@ def assert_same(config_name: str, overrides: list[str]) -> None:
         with pytest.raises(ConfigError):
             check_command(config_name, overrides, True, ())
         return
-    if len({job.sweep for job in expected}) > 1 or any("," in text for text in overrides if is_setting(text)):
+    if len({job.sweep for job in expected}) > 1 or any(map(sweeps_a_setting, overrides)):
         with pytest.raises(ConfigError, match="one value expected for the whole sweep"):
             check_command(config_name, overrides, True, ())
         return
@@ -79,13 +79,15 @@ def assert_same(config_name: str, overrides: list[str]) -> None:
     assert {checked.sweep} == {job.sweep for job in expected}
 
 
-def is_setting(override: str) -> bool:
-    name = override.partition("=")[0]
-    return name in FIELDS and FIELDS[name].scope == "sweep"
+def sweeps_a_setting(text: str) -> bool:
+    (override,) = parse_overrides([text])
+    spec = FIELDS.get(override.key_or_group)
+    return spec is not None and spec.scope == "sweep" and override.is_sweep_override()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None, phases=[Phase.explicit, Phase.generate])
 @given(commands())
+@example(["data.dir='a, b'", "seed=1,2"])
 @example(["tracking.experiment=sweep-${seed}", "data=digits,cifar10", "seed=1,2"])
 def test_jobs_are_those_that_hydra_composes(overrides: list[str]) -> None:
     assert_same("config", overrides)

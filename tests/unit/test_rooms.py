@@ -30,7 +30,7 @@ MODULES = ("metrics", "errors")
 ALLOWED = {
     "mlflow": ("tracking/",),
     "tensorflow": ("models/", "training/"),
-    "hydra": ("config/compose.py", "cli/"),
+    "hydra": ("config/compose.py", "config/jobs.py", "cli/"),
 }
 """The places that may import a package."""
 

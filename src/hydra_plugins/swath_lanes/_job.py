@@ -22,6 +22,16 @@ Future Hydra versions will no longer change working directory at job runtime by 
 See https://hydra.cc/docs/1.2/upgrades/1.1_to_1.2/changes_to_job_working_dir/ for more information."""
 
 
+_OF_A_JOB = (
+    ("job", "id"),
+    ("job", "num"),
+    ("job", "override_dirname"),
+    ("overrides", "task"),
+    ("runtime", "output_dir"),
+)
+"""What differs in Hydra's part between two jobs whose configs are the same object."""
+
+
 class LazyJobReturn(JobReturn):
     """A `JobReturn` that composes its configs when they are asked for: there may be ten thousand of them."""
 
@@ -112,11 +122,8 @@ class JobRunner:
             return
         shown = self._shown[1]
         with read_write(shown), read_write(shown.hydra), open_dict(shown.hydra):
-            for part in ("job", "overrides", "runtime"):
-                for name in config.hydra[part]:
-                    node = config.hydra[part]._get_node(name)
-                    if node != shown.hydra[part]._get_node(name):
-                        shown.hydra[part][name] = node
+            for part, name in _OF_A_JOB:
+                shown.hydra[part][name] = config.hydra[part][name]
         HydraConfig.instance().cfg = shown
 
     def _write_files(self, config: DictConfig, folder: str) -> None:

@@ -48,6 +48,8 @@ class LanesLauncher(BasicLauncher):
     Every job has its folder, `.hydra/`, log file, callbacks, `HydraConfig` and `JobReturn` either way.
     """
 
+    _latest: DictConfig | None = None
+
     @property
     def jobs_are_checked(self) -> bool:
         """Whether every job of the task function has been composed without an error."""
@@ -94,8 +96,10 @@ class LanesLauncher(BasicLauncher):
         config, master = compose(overrides), self.config.hydra
         OmegaConf.set_readonly(config.hydra, None)
         with open_dict(config):
-            for name in ("version", "version_base", "cwd", "config_sources"):
-                config.hydra.runtime[name] = master.runtime[name]
+            if config is not self._latest:  # the same object again has them already
+                for name in ("version", "version_base", "cwd", "config_sources"):
+                    config.hydra.runtime[name] = master.runtime[name]
+                self._latest = config
             config.hydra.job.id = number
             config.hydra.job.num = number
         OmegaConf.copy_cache(from_config=self.config, to_config=config)  # the same time for all jobs

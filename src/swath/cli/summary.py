@@ -126,11 +126,11 @@ def print_check(compared: Sequence[tuple[RunResult, bool]], sweep_info: SweepInf
         if not same:
             name = readable_name(result.config, sweep_info.swept)
             print_line(
-                console, f"fuse.check: {name} is not bit-identical to its solo run (run {result.run_id})"
+                console, f"lanes.verify: {name} is not bit-identical to its solo run (run {result.run_id})"
             )
     identical = sum(same for _, same in compared)
     print_line(
-        console, f"fuse.check: {identical} of {len(compared)} runs are bit-identical to their solo runs"
+        console, f"lanes.verify: {identical} of {len(compared)} runs are bit-identical to their solo runs"
     )
 
 

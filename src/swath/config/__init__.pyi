@@ -1,4 +1,3 @@
-from .compose import JobComposer as JobComposer
 from .compose import compose_config as compose_config
 from .compose import config_folder as config_folder
 from .compose import config_groups as config_groups
@@ -17,6 +16,7 @@ from .fields import shared_values as shared_values
 from .fields import varying as varying
 from .fields import walk_schema as walk_schema
 from .fields import walk_values as walk_values
+from .jobs import JobComposer as JobComposer
 from .reference import help_lines as help_lines
 from .removed import removed_choice as removed_choice
 from .removed import removed_key as removed_key

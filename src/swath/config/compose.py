@@ -1,25 +1,21 @@
 """Configs composed with Hydra and brought to the schema's types, without running or writing anything."""
 
-import copy
-import dataclasses
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from hydra import compose, initialize
-from hydra._internal.config_loader_impl import get_overrides_dirname
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, OverrideType, Transformer
+from hydra.core.override_parser.types import Override, Transformer
 from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
-from omegaconf import DictConfig, OmegaConf, read_write
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from swath.config.removed import removed_key
@@ -107,7 +103,7 @@ def flat_values(composed: DictConfig) -> dict[str, Any]:
     except OmegaConfBaseException as error:
         raise ConfigError([one_line(error)]) from error
     for name, spec in FIELDS.items():
-        if OmegaConf.is_missing(*_parent(node, name)):
+        if OmegaConf.is_missing(*parent_of(node, name)):
             mistakes.append(f"{name}: no value; expected {spec.expected}")
         else:
             values[name] = OmegaConf.select(node, name)
@@ -116,7 +112,8 @@ def flat_values(composed: DictConfig) -> dict[str, Any]:
     return values
 
 
-def _parent(node: Any, name: str) -> tuple[Any, str]:
+def parent_of(node: Any, name: str) -> tuple[Any, str]:
+    """The node that holds the leaf of a dotted name, and the name of the leaf in it."""
     *groups, leaf = name.split(".")
     for group in groups:
         node = node[group]
@@ -128,135 +125,6 @@ def one_line(error: Exception) -> str:
     causes = [str(part) for part in (error, error.__cause__) if part is not None]
     lines = [line.strip() for line in "\n".join(causes).splitlines() if line.strip()]
     return "; ".join(line for line in lines if not line.startswith(("reference_type", "object_type")))
-
-
-class _Line(NamedTuple):
-    """One override: a field that is set to a value; or something that has to be composed (field None)."""
-
-    override: Override
-    field: str | None
-    value: Any
-    interpolation: bool
-
-
-@dataclass
-class _Base:
-    """A composed config of which jobs are made by setting fields.
-
-    Attributes:
-      config: with Hydra's part; holds the fields of the latest job.
-      values: of the fields as composed, converted; None if some refer to others.
-      changed: fields that the latest job has set, and their nodes as composed.
-    """
-
-    config: DictConfig
-    values: dict[str, Any] | None
-    changed: dict[str, Any] = dataclasses.field(default_factory=dict)
-
-
-class JobComposer:
-    """The configurations of jobs of one primary config, each composed once.
-
-    Overrides that set a field are applied to a config that was composed before; Hydra composes only once for
-    each combination of the other overrides, such as config groups.
-    """
-
-    def __init__(self, config_name: str, common: Sequence[str]) -> None:
-        """Prepare for jobs.
-
-        Args:
-          config_name: the primary config.
-          common: overrides of Hydra's part that hold for all jobs.
-        """
-        self._config_name = config_name
-        self._common = list(common)
-        self._line = cache(_read_line)
-        self._base = cache(self._compose_base)
-        self._jobs: dict[tuple[str, ...], JobConfig] = {}
-
-    def job(self, overrides: Sequence[str]) -> JobConfig:
-        """The checked configurations of one job.
-
-        Raises:
-          ConfigError: with every mistake in it.
-        """
-        key = tuple(overrides)
-        if key not in self._jobs:
-            self._jobs[key] = build_job(self._values(key))
-        return self._jobs[key]
-
-    def composed(self, overrides: Sequence[str]) -> DictConfig:
-        """What Hydra composes for a job, with Hydra's part; the next call may change it.
-
-        Raises:
-          ConfigError: Hydra refuses it.
-        """
-        lines = [self._line(text) for text in overrides]
-        base = self._base(tuple(text for text, line in zip(overrides, lines, strict=True) if not line.field))
-        config = base.config
-        fields = {line.field: line.override.value() for line in lines if line.field}
-        try:
-            with read_write(config):
-                for field in [field for field in base.changed if field not in fields]:
-                    parent, leaf = _parent(config, field)
-                    parent._set_item_impl(leaf, base.changed.pop(field))
-                for field, value in fields.items():
-                    if field not in base.changed:
-                        parent, leaf = _parent(config, field)
-                        base.changed[field] = copy.deepcopy(parent._get_node(leaf))
-                    OmegaConf.update(config, field, value, merge=True)
-                self._describe(config, [line.override for line in lines])
-        except OmegaConfBaseException as error:
-            raise ConfigError([one_line(error)]) from error
-        return config
-
-    def _describe(self, config: DictConfig, overrides: Sequence[Override]) -> None:
-        """Set what Hydra's part of a config says of the job's overrides."""
-        task = [override for override in overrides if not override.is_hydra_override()]
-        naming = config.hydra.job.config.override_dirname
-        OmegaConf.set_readonly(config.hydra, None)
-        config.hydra.overrides.task = [override.input_line for override in task]
-        config.hydra.job.override_dirname = get_overrides_dirname(
-            overrides=task,
-            kv_sep=naming.kv_sep,
-            item_sep=naming.item_sep,
-            exclude_keys=naming.exclude_keys,
-        )
-
-    def _values(self, overrides: tuple[str, ...]) -> dict[str, Any]:
-        lines = [self._line(text) for text in overrides]
-        base = self._base(tuple(text for text, line in zip(overrides, lines, strict=True) if not line.field))
-        if base.values is None or any(line.interpolation for line in lines):
-            return flat_values(self.composed(overrides))
-        return base.values | {line.field: line.value for line in lines if line.field}
-
-    def _compose_base(self, overrides: tuple[str, ...]) -> _Base:
-        config = compose_config(self._config_name, [*self._common, *overrides])
-        return _Base(config, None if _has_interpolation(config) else flat_values(config))
-
-
-def _read_line(text: str) -> _Line:
-    (override,) = parse_overrides([text])
-    key = override.key_or_group
-    if key not in FIELDS or override.package is not None or not _sets_a_value(override):
-        return _Line(override, None, None, "${" in text)
-    (value,) = literal_values(override)
-    if isinstance(value, str) and "${" in value:
-        return _Line(override, key, None, True)
-    return _Line(override, key, typed_value(key, value), False)
-
-
-def _sets_a_value(override: Override) -> bool:
-    return override.type is OverrideType.CHANGE and not override.is_sweep_override()
-
-
-def _has_interpolation(node: DictConfig) -> bool:
-    return any(
-        OmegaConf.is_interpolation(node, str(key))
-        or (OmegaConf.is_dict(node[key]) and _has_interpolation(node[key]))
-        for key in node
-        if key != "hydra"
-    )
 
 
 class SwathSearchPath(SearchPathPlugin):

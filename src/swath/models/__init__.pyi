@@ -1,4 +1,3 @@
-from .backend import is_out_of_memory as is_out_of_memory
 from .backend import tf as tf
 from .model import DEFAULT_MODEL as DEFAULT_MODEL
 from .model import MODELS as MODELS
@@ -9,4 +8,5 @@ from .model import Outputs as Outputs
 from .model import Tensor as Tensor
 from .model import Tensors as Tensors
 from .runtime import Runtime as Runtime
+from .runtime import is_out_of_memory as is_out_of_memory
 from .runtime import runtime as runtime

@@ -53,8 +53,3 @@ def _pin(tensorflow: Any) -> None:
 
 tf: Any = _import_tensorflow()
 _pin(tf)
-
-
-def is_out_of_memory(error: BaseException | None) -> bool:
-    """Whether TensorFlow or Python ran out of memory."""
-    return isinstance(error, MemoryError | tf.errors.ResourceExhaustedError)

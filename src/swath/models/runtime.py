@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import os
+import sys
 from dataclasses import dataclass
 
 ONEDNN_VARIABLE = "TF_ENABLE_ONEDNN_OPTS"
@@ -41,3 +42,11 @@ def runtime() -> Runtime:
         INTER_OP_THREADS,
         "cpu",
     )
+
+
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Whether TensorFlow or Python ran out of memory."""
+    if isinstance(error, MemoryError):
+        return True
+    tensorflow = sys.modules.get("tensorflow")  # not loaded: the error is none of its own
+    return tensorflow is not None and isinstance(error, tensorflow.errors.ResourceExhaustedError)

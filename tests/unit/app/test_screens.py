@@ -147,8 +147,8 @@ def test_check_says_which_configurations_have_other_bits_alone() -> None:
     compared = [(result(1e-7), True), (result(1e-6), False)]
     print_check(compared, LAUNCH, Console(file=output, width=200))
     assert output.getvalue().splitlines() == [
-        f"fuse.check: learning_rate=1e-06 is not bit-identical to its solo run (run {1000:032x})",
-        "fuse.check: 1 of 2 runs are bit-identical to their solo runs",
+        f"lanes.verify: learning_rate=1e-06 is not bit-identical to its solo run (run {1000:032x})",
+        "lanes.verify: 1 of 2 runs are bit-identical to their solo runs",
     ]
 
 
