@@ -72,19 +72,18 @@ def main() -> None:
 
     began = psutil.Process().create_time()
     clock.wrap(swath.sweeps.session.Session, "__init__", "starting")
-    bring_up = swath.sweeps.session.Session._bring_up
+    load = swath.sweeps.session.Session._load
 
-    def then_time_the_rest(session: Any, *arguments: Any) -> Any:
-        brought = bring_up(session, *arguments)
-        _wrap_training(clock)  # TensorFlow has been loaded by now
-        return brought
+    def load_and_wrap(session: Any, names: list[str]) -> None:
+        load(session, names)
+        _wrap_training(clock)  # TensorFlow is loaded now
 
-    swath.sweeps.session.Session._bring_up = then_time_the_rest  # type: ignore[method-assign]
+    swath.sweeps.session.Session._load = load_and_wrap  # type: ignore[method-assign]
     clock.wrap(swath.sweeps.session.Session, "close", "waiting")
     check = swath.cli.validation.check_command
 
-    def timed_check(*arguments: Any) -> Any:
-        checked = check(*arguments)
+    def timed_check(*arguments: Any, **named: Any) -> Any:
+        checked = check(*arguments, **named)
         clock.add("checking", time.time() - began)
         return checked
 
@@ -100,7 +99,9 @@ def main() -> None:
 
 
 def _wrap_training(clock: Clock) -> None:
+    import hydra_plugins.swath_lanes._job as job
     import hydra_plugins.swath_lanes.launcher as launcher
+    import swath.cli.command
     import swath.execution.executor
     import swath.execution.group_trainer
     import swath.tracking.rpc
@@ -112,9 +113,9 @@ def _wrap_training(clock: Clock) -> None:
     clock.wrap(swath.execution.group_trainer.LaneTraining, "advance", "training")
     clock.wrap(swath.execution.group_trainer.GroupTrainer, "_evaluate", "evaluating")
     clock.wrap(swath.tracking.rpc.Worker, "call", "sending")
-    clock.wrap(launcher.JobConfigs, "config", "composing")
-    clock.wrap(launcher, "run_job", "Hydra's files")
-    clock.wrap(launcher._Waiting, "__call__", "waiting for jobs", less="Hydra's files")
+    clock.wrap(launcher.LanesLauncher, "_job_config", "composing", less="Hydra's files")
+    clock.wrap(job.JobRunner, "run", "Hydra's files")
+    clock.wrap(swath.cli.command, "_objective", "waiting for jobs", less="Hydra's files")
     flush = swath.tracking.tracker.MlflowRunLogger.flush
 
     def flushed(run: Any) -> Any:
