@@ -6,16 +6,16 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.small import run_config
+from support.small import run_config, sweep_config
 
-from swath.config import DataConfig, RunConfig
+from swath.config import DataConfig, SweepConfig, TrainConfig
 from swath.errors import SwathError
 from swath.execution import Event, RunRequest, RunResult, SweepInfo
 from swath.sweeps import Session
 from swath.sweeps.manifest import PriorRunsService
 from swath.tracking import InMemoryTracker, NullTracker, Tracker, schema
 
-DIGITS = DataConfig("digits", 150, None)
+DIGITS = DataConfig("digits", 150)
 CONFIGS = tuple(run_config(learning_rate=rate, max_steps=20, data=DIGITS) for rate in (1e-6, 1e-5))
 
 
@@ -24,11 +24,14 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SWATH_CACHE_DIR", str(tmp_path))
 
 
-def run_all(tracker: Tracker, configs: tuple[RunConfig, ...] = CONFIGS) -> list[RunResult]:
+def run_all(
+    tracker: Tracker, configs: tuple[TrainConfig, ...] = CONFIGS, settings: SweepConfig | None = None
+) -> list[RunResult]:
     def ignore(event: Event) -> None:
         pass
 
-    session = Session(SweepInfo("rates", "0123456789ab", ("learning_rate",)), configs, ignore, tracker)
+    info = SweepInfo("rates", "0123456789ab", ("learning_rate",))
+    session = Session(info, configs, settings or sweep_config(), ignore, tracker)
     for future in session.start([RunRequest(config) for config in configs]):
         future.result(timeout=100)
     session.stop()
@@ -58,7 +61,7 @@ def test_null_tracker_gives_the_results_of_the_in_memory_tracker() -> None:
 
 def test_resume_without_a_store_is_refused() -> None:
     with pytest.raises(SwathError, match="resume needs a store"):
-        run_all(NullTracker(), (run_config(resume="yes", data=DIGITS),))
+        run_all(NullTracker(), settings=sweep_config(resume="yes"))
     with pytest.raises(SwathError, match="resume needs a store"):
         InMemoryTracker().call(PriorRunsService.other_runs).result()
 

@@ -1,0 +1,95 @@
+"""Searches: a sampler proposes configurations, a pruner ends runs early, a tracker in memory keeps them."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from support.small import run_config, sweep_config
+
+from swath.config import DataConfig, TrainConfig
+from swath.execution import Event, Pruner, SweepInfo
+from swath.sweeps import GridSampler, Session, search
+from swath.sweeps.samplers import Sampler
+from swath.tracking import InMemoryTracker
+
+DIGITS = DataConfig("digits", 150)
+RATES = (1e-7, 1e-6, 1e-5, 1e36)
+
+
+def configuration(rate: float) -> TrainConfig:
+    return run_config(learning_rate=rate, max_steps=40, evaluate_every_steps=20, data=DIGITS)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SWATH_CACHE_DIR", str(tmp_path))
+
+
+def run_search(sampler: Sampler, pruner: Pruner | None = None) -> dict[float, tuple[str, float]]:
+    """Status and validation accuracy by learning rate."""
+
+    def ignore(event: Event) -> None:
+        pass
+
+    tracker = InMemoryTracker()
+    info = SweepInfo("search", "0123456789ab", ("learning_rate",))
+    session = Session(info, (configuration(1e-6),), sweep_config(), ignore, tracker, pruner)
+    try:
+        results = search(session, sampler, 2)
+    finally:
+        session.stop()
+        session.close(False)
+    assert len(results) == len(tracker.runs)
+    return {
+        result.config.learning_rate: (result.status, result.metrics.get("validation/accuracy", math.nan))
+        for result in results
+    }
+
+
+class Halving:
+    """Halves the learning rate for as long as that helps."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[float, float]] = []
+        self._next = 1e-4
+
+    def ask(self, count: int) -> Sequence[TrainConfig]:
+        if count < 2 or len(self.told) >= 3:  # one at a time
+            return []
+        return [configuration(self._next)]
+
+    def tell(self, config: TrainConfig, value: float) -> None:
+        self.told.append((config.learning_rate, value))
+        self._next = config.learning_rate / 2
+
+
+def test_grid_is_trained_and_failures_are_told_as_nan() -> None:
+    told: dict[float, float] = {}
+
+    class Recorded(GridSampler):
+        def tell(self, config: TrainConfig, value: float) -> None:
+            told[config.learning_rate] = value
+
+    found = run_search(Recorded([configuration(rate) for rate in RATES]))
+    assert {rate: status for rate, (status, _) in found.items()} == {
+        rate: "FAILED" if rate == 1e36 else "FINISHED" for rate in RATES
+    }
+    assert math.isnan(told.pop(1e36))
+    assert told == {rate: accuracy for rate, (status, accuracy) in found.items() if status == "FINISHED"}
+
+
+def test_sampler_learns_from_results_before_it_proposes_more() -> None:
+    sampler = Halving()
+    found = run_search(sampler)
+    assert [rate for rate, _ in sampler.told] == [1e-4, 5e-5, 2.5e-5]
+    assert found == {rate: ("FINISHED", value) for rate, value in sampler.told}
+
+
+def test_pruner_ends_runs_early() -> None:
+    class Strict:
+        def keeps(self, config: TrainConfig, step: int, accuracy: float) -> bool:
+            return step != 20 or config.learning_rate != 1e-7
+
+    found = run_search(GridSampler([configuration(rate) for rate in RATES[:3]]), Strict())
+    assert [found[rate][0] for rate in RATES[:3]] == ["KILLED", "FINISHED", "FINISHED"]
