@@ -64,7 +64,7 @@ def test_run_of_a_killed_training_process_is_ended(training: "subprocess.Popen[s
     training.wait(timeout=10)
     wait_for(lambda: all(run.info.status == "KILLED" for run in all_runs(tmp_path)), timeout_s=30)
     (own,) = [run for run in all_runs(tmp_path) if run.data.tags["swath.kind"] == "sweep"]
-    assert "It was cut off: 0 of 2 finished." in own.data.tags["mlflow.note.content"]
+    assert "Interrupted: 0 of 2 finished." in own.data.tags["mlflow.note.content"]
     assert own.data.tags["swath.killed"] == str(len(all_runs(tmp_path)) - 1)
 
 

@@ -175,7 +175,7 @@ def test_what_is_missing_is_said(folder: Path, run_ids: list[str], tmp_path: Pat
     assert said[2].startswith("cannot be reproduced: made by a newer version of swath")
     assert said[3] == "identical, bit for bit"
     assert said[4].startswith("cannot be reproduced: no run 0123 in this store")
-    assert said[5] == "cannot be reproduced: not made by swath, or the run of a whole sweep"
+    assert said[5] == "cannot be reproduced: it is not a run of one configuration made by swath"
 
 
 def test_config_file_is_compared_with_a_run(folder: Path, run_ids: list[str], tmp_path: Path) -> None:
@@ -245,8 +245,8 @@ def test_pickles_in_a_store_are_not_opened(folder: Path, run_ids: list[str], tmp
 @pytest.mark.parametrize(
     ("tag", "value", "said"),
     [
-        ("swath.files", '{"/etc/hostname": "0"}', "names a file of no run: '/etc/hostname'"),
-        ("swath.files", '{"../../secret": "0"}', "names a file of no run: '../../secret'"),
+        ("swath.files", '{"/etc/hostname": "0"}', "names an unknown file: '/etc/hostname'"),
+        ("swath.files", '{"../../secret": "0"}', "names an unknown file: '../../secret'"),
         ("swath.files", "[]", "its tag swath.files is damaged"),
         ("swath.every_steps", "x", "its tag swath.every_steps is damaged"),
     ],
@@ -334,11 +334,11 @@ def test_data_that_is_not_here_or_is_another_is_said(tmp_path: Path, cifar10_dir
     (tmp_path / "empty").mkdir()
     missing = swath_reproduce(place, str(run_id), "--data-dir", str(tmp_path / "empty"))
     assert missing.returncode == 2
-    assert "cannot be reproduced: its data is not here: " in missing.stdout
+    assert "cannot be reproduced: its data cannot be loaded: " in missing.stdout
     batch = data / "cifar-10-batches-py" / "data_batch_3"
     raw = bytearray(batch.read_bytes())
     raw[len(raw) // 2] ^= 1  # one bit of one pixel
     batch.write_bytes(bytes(raw))
     other = swath_reproduce(place, str(run_id), "--data-dir", str(data))
     assert other.returncode == 2
-    assert "the data here is not what it was trained on: digest" in other.stdout
+    assert "its data differs from what it was trained on: digest" in other.stdout

@@ -259,7 +259,7 @@ def test_sweep_that_is_being_trained_is_not_taken_up(tmp_path: Path) -> None:
     ((own,),) = ask(tmp_path, with_counts)
     found = dict(ask(tmp_path, f"select key, value from tags where run_uuid = '{own}'"))
     assert (found["swath.kind"], found["swath.finished"], found["swath.failed"]) == ("sweep", "0", "0")
-    assert "It was cut off: 0 of 4 finished." in found["mlflow.note.content"]
+    assert "Interrupted: 0 of 4 finished." in found["mlflow.note.content"]
     assert "It is running" not in found["mlflow.note.content"]
 
 

@@ -60,8 +60,8 @@ def test_interrupted_sweep_has_the_counts_and_the_best_run_so_far(client: Mlflow
     assert counts == ["3", "1", "1"]
     assert tags["swath.best_run_id"] == steady != lucky
     assert run.data.metrics == {"best/validation/accuracy": 0.6}
-    assert tags[NOTE] == "**Which seed?**\n\nIt was cut off: 3 of 7 finished."
-    assert client.get_experiment("1").tags[NOTE] == "The latest: It was cut off: 3 of 7 finished."
+    assert tags[NOTE] == "**Which seed?**\n\nInterrupted: 3 of 7 finished."
+    assert client.get_experiment("1").tags[NOTE] == "The latest: Interrupted: 3 of 7 finished."
 
 
 def test_interrupted_sweep_keeps_a_description_that_a_user_edited(client: MlflowClient) -> None:

@@ -51,7 +51,7 @@ def test_description_says_what_was_asked_the_best_the_grid_and_how_to_have_it_ag
     assert note[1].startswith("2 of 5 finished in 2.0 s")
     assert note[2] == "Best by validation/accuracy: `learning_rate=1e-06`, 0.4000 (run run1e-06/0)."
     assert note[3] == "Grid: `learning_rate=1e-07,1e-06,1e-05,0.0001,0.001`"
-    assert note[4] == "Made by: `swath -m learning_rate=1e-7,1e-6`"
+    assert note[4] == "Command: `swath -m learning_rate=1e-7,1e-6`"
     assert note[5] == "Reproduce it: `swath-reproduce --sweep 0123456789ab`"
 
 

@@ -1,7 +1,7 @@
-"""What follows the last run of a command: pictures, and weights as models.
+"""Draws plots and logs models after the last run of a command.
 
-`python -m swath.sweeps.postprocess SWEEP_ID MODELS` is the process that `background` starts. Nobody reads its
-output, so a fault is written as a tag of the run that it concerns.
+With `tracking.postprocess=background` it is a process, `python -m swath.sweeps.postprocess SWEEP_ID MODELS`.
+Nobody reads its output, so an error is stored as a tag of the run.
 """
 
 import contextlib
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from swath.analysis import RankedRun, Sweep
 
 NICENESS = 10
-"""What this does can wait, and another command may be training already."""
+"""Priority of the process: low, because another command may be training."""
 
 
 def start_postprocessing(uri: str, sweep_id: str, models: str) -> None:
-    """Start the process and leave it to itself.
+    """Start the process in the background.
 
     Args:
-      uri: of the store; its password, if it has one, travels in the environment, where nobody else sees it.
+      uri: of the store; passed in the environment, where no other user sees its password.
       sweep_id: of the command.
       models: `all`, `best` or `none`.
     """
@@ -37,12 +37,12 @@ def start_postprocessing(uri: str, sweep_id: str, models: str) -> None:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        start_new_session=True,  # Ctrl-C in the terminal is meant for the next command
+        start_new_session=True,  # so that Ctrl-C in the terminal does not reach it
     )
 
 
 def postprocess_sweep(uri: str, sweep_id: str, models: str) -> str | None:
-    """Draw the pictures of a sweep into its own run, and log models; returns what went wrong, if anything.
+    """Draw the plots of a sweep into its summary run and log models; returns the error, if any.
 
     Args:
       uri: of the store.
@@ -59,13 +59,13 @@ def postprocess_sweep(uri: str, sweep_id: str, models: str) -> str | None:
     if not sweep.finished:
         return None
     best_first = ordered(sweep.finished)
-    concerned = (sweep.summary_run or best_first[0]).run_id
+    target = (sweep.summary_run or best_first[0]).run_id
     faults = []
     if sweep.summary_run is not None:
         try:
             with tempfile.TemporaryDirectory(prefix="swath-") as folder:
                 draw_sweep(reader, sweep, Path(folder), "png")
-                write_files(uri, concerned, Path(folder))
+                write_files(uri, target, Path(folder))
         except Exception as error:
             faults.append(error_line(error, uri))
     try:
@@ -76,14 +76,14 @@ def postprocess_sweep(uri: str, sweep_id: str, models: str) -> str | None:
         faults.append(error_line(error, uri))
     fault = "; ".join(faults) or None
     with contextlib.suppress(Exception):
-        set_tag(uri, concerned, schema.AFTERWARDS, fault or "done")
+        set_tag(uri, target, schema.AFTERWARDS, fault or "done")
     return fault
 
 
 def register_best(sweep: "Sweep", best: "RankedRun", metric: str, name: str, uri: str | None) -> str:
     """Register the best run's model with the alias `champion`; returns a line for the user.
 
-    A run that is registered under the name gets no second version.
+    A run that is already registered under the name gets no second version.
 
     Args:
       sweep: a sweep.
@@ -99,7 +99,7 @@ def register_best(sweep: "Sweep", best: "RankedRun", metric: str, name: str, uri
     from swath.tracking import ALIAS, default_uri, register_model
 
     if not math.isfinite(best.value):
-        raise SwathError(f"--register {name}: the best run has no {metric}, so nothing says that it is good")
+        raise SwathError(f"--register {name}: the best run has no {metric}, so it cannot be ranked")
     over = ", of the best mean over seeds" if have_several_seeds(sweep.finished) else ""
     tags = {
         schema.SWEEP: sweep.name,

@@ -1,4 +1,4 @@
-"""What is said of a sweep: when it begins, and what has come of it."""
+"""The summary run of a sweep: its description at the start, and its results at the end."""
 
 import csv
 import io
@@ -21,22 +21,21 @@ from swath.tracking import (
 )
 
 MOST_VALUES = 40
-"""Values of a field that a description spells out."""
-
+"""Values of a field that a description lists."""
 
 MOST_OF_A_COMMAND = 2_000
-"""Characters of a command that a description spells out; MLflow cuts it after 8,000."""
+"""Characters of a command that a description shows; MLflow truncates tags after 8,000."""
 
 
 def sweep_description(
     sweep_info: SweepInfo, configs: Sequence[TrainConfig], manifest: Manifest
 ) -> SweepDescription:
-    """Everything that the store is told of a sweep before its first step.
+    """What is stored of a sweep before its first step.
 
     Args:
       sweep_info: the sweep.
-      configs: its configurations, as far as they are known.
-      manifest: of it.
+      configs: its configurations, those known so far.
+      manifest: its manifest.
     """
     return SweepDescription(
         name=f"sweep {sweep_info.sweep}",
@@ -60,14 +59,14 @@ def sweep_description(
 def sweep_summary(
     sweep_info: SweepInfo, results: Sequence[RunResult], asked_for: int, wall_s: float, interrupted: bool
 ) -> SweepSummary:
-    """What has come of a sweep.
+    """The results of a sweep.
 
     Args:
       sweep_info: the sweep.
-      results: settled, in the order asked for.
-      asked_for: how many there were to be.
-      wall_s: seconds that all of it has taken.
-      interrupted: whether somebody ended it.
+      results: flushed, in the order asked for.
+      asked_for: number of configurations asked for.
+      wall_s: duration of the command in seconds.
+      interrupted: whether a signal stopped it.
     """
     sweep_info = replace(sweep_info, swept=sweep_info.swept or grid_fields(results))
     finished = [result for result in results if result.status == "FINISHED"]
@@ -76,8 +75,8 @@ def sweep_summary(
     best = finished[ranking.order[0]] if finished else None
     steps_per_s = sum(result.config.max_steps for result in finished if not result.reused) / wall_s
     status: Status = "KILLED" if interrupted else "FINISHED" if finished else "FAILED"
-    said = f"{len(finished)} of {asked_for} finished in {wall_s:.1f} s, {steps_per_s:,.0f} steps/s."
-    lines = [said]
+    totals = f"{len(finished)} of {asked_for} finished in {wall_s:.1f} s, {steps_per_s:,.0f} steps/s."
+    lines = [totals]
     tags = {
         schema.ASKED_FOR: str(asked_for),
         schema.FINISHED_COUNT: str(counts["FINISHED"]),
@@ -111,7 +110,7 @@ def _view(sweep_info: SweepInfo, configs: Sequence[TrainConfig]) -> str:
 
 
 def grid_lines(configs: Sequence[TrainConfig]) -> list[str]:
-    """What varies: `learning_rate=1e-07,1e-06`, a line per field."""
+    """The values of each field that varies: `learning_rate=1e-07,1e-06`."""
     lines = []
     for field in varying(configs) if configs else ():
         values = [str(value) for value in dict.fromkeys(computed_values(config)[field] for config in configs)]
@@ -126,7 +125,7 @@ def grid_fields(results: Sequence[RunResult]) -> tuple[str, ...]:
 
 
 def _experiment_note(sweep_info: SweepInfo, configs: Sequence[TrainConfig], lines: Sequence[str]) -> str:
-    # The page of an experiment shows the first line of it until somebody unfolds the rest.
+    # MLflow shows the first line of it on the page of the experiment, and the rest when it is expanded.
     latest = f"Sweeps made by swath. The latest, `{sweep_info.sweep}`: {' '.join(lines)}"
     return "\n\n".join([latest, _note(sweep_info, configs, [])])
 
@@ -138,9 +137,9 @@ def _note(sweep_info: SweepInfo, configs: Sequence[TrainConfig], lines: Sequence
     command = sweep_info.command
     if len(command) > MOST_OF_A_COMMAND:
         command = f"{command[:MOST_OF_A_COMMAND]} ..."
-        grid.append(f"The whole command is the tag `{schema.COMMAND}`.")
+        grid.append(f"The full command is in the tag `{schema.COMMAND}`.")
     again = f"Reproduce it: `swath-reproduce --sweep {sweep_info.sweep_id}`"
-    return "\n\n".join([*asks, *lines, *grid, f"Made by: `{command}`", again])
+    return "\n\n".join([*asks, *lines, *grid, f"Command: `{command}`", again])
 
 
 def _ranking_csv(

@@ -1,4 +1,4 @@
-"""Runs of a store, trained again from their configs."""
+"""Repeats the training of stored runs from their configs."""
 
 import hashlib
 import json
@@ -42,26 +42,25 @@ if TYPE_CHECKING:
 
 KINDS = ("run", "reproduction")
 
-
 NEEDED_FILES = (schema.CONFIG_FILE, schema.OVERRIDES_FILE, schema.ENVIRONMENT_FILE)
-"""Files that are there however a run ended."""
+"""Files of every run, whatever its status."""
 
 
 class CannotReproduceError(SwathError):
-    """A run that cannot be trained again, or not be compared; the text says what is missing."""
+    """A run that cannot be repeated or compared; the text says what is missing."""
 
     exit_status = 2
 
 
 @dataclass(frozen=True)
 class Original:
-    """A run that is to be trained again.
+    """A run to reproduce.
 
     Attributes:
-      run: as the store has it.
-      config: what is trained.
+      run: the stored run.
+      config: the configuration to train.
       every_steps: interval at which its metrics were logged.
-      numbers: what it computed.
+      numbers: its results.
     """
 
     run: StoredRun
@@ -71,12 +70,12 @@ class Original:
 
 
 def original_of(reader: Reader, run: StoredRun, config: TrainConfig | None) -> Original:
-    """A run, ready to be trained again.
+    """Read and check a run to reproduce.
 
     Args:
       reader: of its store.
       run: the run.
-      config: to be trained instead of the run's own; None for its own.
+      config: the configuration to train instead of the run's own; None for its own.
 
     Raises:
       CannotReproduceError: something is missing, or the store contradicts itself.
@@ -96,7 +95,7 @@ def original_of(reader: Reader, run: StoredRun, config: TrainConfig | None) -> O
 
 def _check_kind(run: StoredRun) -> None:
     if run.tags.get(schema.KIND) not in KINDS:
-        raise CannotReproduceError("not made by swath, or the run of a whole sweep")
+        raise CannotReproduceError("it is not a run of one configuration made by swath")
     version = run.tags.get(schema.CONFIG_SCHEMA, "")
     if version != SCHEMA_VERSION:
         newer = version.isdecimal() and int(version) > int(SCHEMA_VERSION)
@@ -110,7 +109,7 @@ def _check_kind(run: StoredRun) -> None:
 
 
 def _stored_config(run: StoredRun) -> TrainConfig:
-    """The run's config, if it is the one that the run's params and fingerprint speak of."""
+    """The stored config of a run, checked against its params and fingerprint."""
     try:
         text = read_bytes(run, schema.CONFIG_FILE).decode(errors="replace")
         config = read_stored_config(text, schema.CONFIG_FILE)
@@ -123,11 +122,11 @@ def _stored_config(run: StoredRun) -> TrainConfig:
         if run.params.get(name) != value:
             raise CannotReproduceError(
                 f"the store contradicts itself: {name} is {value} in {schema.CONFIG_FILE}, "
-                f"{run.params.get(name)} among the params"
+                f"{run.params.get(name)} in the params"
             )
     if fingerprint(config) != run.tags.get(schema.FINGERPRINT):
         raise CannotReproduceError(
-            f"the store contradicts itself: {schema.CONFIG_FILE} has another fingerprint"
+            f"the store contradicts itself: {schema.CONFIG_FILE} has a different fingerprint"
         )
     return config
 
@@ -137,14 +136,14 @@ def _check_files(run: StoredRun) -> None:
     written = _stored_json(run, schema.FILES, dict)
     # Names come from the store: only those of swath's own files are read.
     if unknown := [name for name in written if name not in WRITTEN]:
-        raise CannotReproduceError(f"its tag {schema.FILES} names a file of no run: {unknown[0]!r}")
+        raise CannotReproduceError(f"its tag {schema.FILES} names an unknown file: {unknown[0]!r}")
     for name in {**dict.fromkeys(NEEDED_FILES), **written}:
         try:
             content = read_bytes(run, name)
         except SwathError as error:
             raise CannotReproduceError(str(error)) from error
         if name in written and hashlib.sha256(content).hexdigest() != written[name]:
-            raise CannotReproduceError(f"{name} is not the file that was stored: its digest is another one")
+            raise CannotReproduceError(f"{name} is not the file that was stored: its digest differs")
 
 
 def _stored_json(run: StoredRun, tag: str, kind: type) -> Any:
@@ -161,19 +160,19 @@ def stored_overrides(run: StoredRun) -> list[str]:
     """The overrides that were typed for a run, with the names that this version uses.
 
     Raises:
-      CannotReproduceError: the store does not say.
+      CannotReproduceError: the stored overrides are damaged.
     """
     return [line for text in _stored_json(run, schema.OVERRIDES, list) for line in translated(str(text))]
 
 
 class Repeater:
-    """Trains configurations again; keeps data and compiled programs between calls.
+    """Repeats runs; keeps data and compiled programs between calls.
 
     Args:
       sweep_info: what the repetitions have in common.
-      recorder: begins runs that stay in memory.
-      observer: told what happens.
-      data_dir: folder of the images; None for the places where swath looks by itself.
+      recorder: keeps the runs in memory.
+      observer: gets events.
+      data_dir: folder of the images; None for the default places.
     """
 
     def __init__(
@@ -188,28 +187,29 @@ class Repeater:
         self._environment = environment_tags()
 
     def check_data(self, original: Original) -> None:
-        """Load the images of a run, and see whether they are the ones it was trained on.
+        """Load the images of a run and check that they are those it was trained on.
 
         Raises:
-          CannotReproduceError: they are not here, or others.
+          CannotReproduceError: they are missing or different.
         """
         name = original.config.data.name
         try:
             if name not in self._datasets:
                 self._datasets[name] = load_intact(name, self._data_dir)
         except SwathError as error:
-            raise CannotReproduceError(f"its data is not here: {error}") from error
+            raise CannotReproduceError(f"its data cannot be loaded: {error}") from error
         digest, expected = self._datasets[name].digest, original.run.tags.get(schema.DATA_DIGEST)
         if digest != expected:
             raise CannotReproduceError(
-                f"the data here is not what it was trained on: digest {digest[:16]}, not {str(expected)[:16]}"
+                "its data differs from what it was trained on: "
+                f"digest {digest[:16]}, not {str(expected)[:16]}"
             )
 
     def repeat(self, originals: Sequence[Original]) -> list[tuple[RunResult, RunValues | None]]:
-        """Train the configurations of originals whose data has been checked.
+        """Train the configurations of runs whose data has been checked.
 
         Returns:
-          Of each how it ended, and its numbers; None for one that came to no end of its own.
+          Result and numbers of each; the numbers are None if it was interrupted.
         """
         if self._runner is None:
             from swath.execution import Runner, ThreadExecutor  # TensorFlow takes seconds
@@ -233,7 +233,7 @@ class Repeater:
         ]
 
     def stop(self) -> None:
-        """End what is being trained."""
+        """Stop training after the current segment."""
         if self._runner is not None:
             self._runner.stop()
 

@@ -1,4 +1,4 @@
-"""One command's work: data, store and TensorFlow loaded side by side, runs trained, everything stored."""
+"""One command: loads data, store and TensorFlow concurrently, trains runs, and stores everything."""
 
 import logging
 import os
@@ -62,18 +62,18 @@ class Session:
 
     Args:
       sweep_info: what the runs have in common.
-      configs: at least one; the configurations that will be run, as far as they are known.
+      configs: at least one; the configurations known so far.
       settings: how the command is carried out.
       observer: gets events.
       tracker: keeps the runs; None for a new `MlflowTracker`. It is closed with the session.
       pruner: ends runs early; None for none.
 
     Attributes:
-      sweep_info: the same, with the id of the sweep that is resumed.
+      sweep_info: with the id of the resumed sweep, if there is one.
       store: the opened store.
       started: the sweep in the store, and the resume plan.
       sweep_error: why the sweep's summary run could not be stored; None if it was.
-      offline_folder: folder of runs that the server has not got, because it is unreachable; None otherwise.
+      offline_folder: folder of the runs that could not be sent to the server; None if there are none.
 
     Raises:
       SwathError: a data set or the store cannot be used. Nothing is written before all data sets are found.
@@ -115,7 +115,7 @@ class Session:
         )
 
     def _load(self, names: list[str]) -> None:
-        """Load data sets, store and TensorFlow side by side.
+        """Load data sets, store and TensorFlow concurrently.
 
         The tracking process imports MLflow and prepares the store while TensorFlow is imported here and the
         digests of the images are checked in a thread. A resume may find nothing to train, so it imports
@@ -180,7 +180,7 @@ class Session:
         return futures
 
     def check(self, count: int) -> "list[tuple[RunResult, bool]]":
-        """Train finished configurations again, each alone, and compare everything that they compute.
+        """Train finished configurations again as solo runs, and compare all results.
 
         Args:
           count: number of configurations, drawn at random; fewer if fewer have finished or diverged.
@@ -196,7 +196,7 @@ class Session:
         return [(result, self._runner.digest_of_solo_run(result.config) == result.digest) for result in drawn]
 
     def stop(self) -> None:
-        """Stop what is being trained after its present segment, as KILLED; waits for that."""
+        """Stop training after the current segment and end open runs as KILLED; waits for that."""
         if self._runner is not None:
             self._runner.stop()
 
@@ -204,7 +204,7 @@ class Session:
         """Wait until everything is stored; returns the flushed results, in the order asked for.
 
         Args:
-          interrupted: whether a signal has ended the command.
+          interrupted: whether a signal has stopped the command.
         """
         try:
             results = [future.result().flushed() for future in self._ended()]

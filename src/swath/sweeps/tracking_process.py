@@ -14,7 +14,7 @@ def main(descriptor: int) -> None:
     Args:
       descriptor: file descriptor of this end of the pipe.
     """
-    # Ctrl-C reaches the whole process group; the training process decides how the runs end.
+    # Ctrl-C reaches the whole process group, but the training process ends the runs.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
@@ -29,7 +29,7 @@ def main(descriptor: int) -> None:
     from swath.training import CheckpointFiles
 
     for name in ("mlflow", "alembic"):
-        # They log an error with its traceback and then raise it; the parent prints it in one line.
+        # They log an error with its traceback and then raise it; the training process prints it in one line.
         logging.getLogger(name).setLevel(logging.CRITICAL)
     opened = OfflineFallbackStore(find_best)
     store: TrackingService = opened
@@ -40,7 +40,7 @@ def main(descriptor: int) -> None:
         serve(descriptor, services, lambda error: error_line(error, opened.uri))
     finally:
         opened.close("KILLED")
-    # Everything is stored; a regular exit would tear down MLflow's modules while the parent waits.
+    # Everything is stored. A regular exit would spend time on unloading MLflow while the parent waits.
     os._exit(0)
 
 

@@ -245,7 +245,7 @@ def _summarize(
 ) -> None:
     known = summary_run.data.tags
     counts = Counter(run.info.status for run in runs)
-    sentence = f"It was cut off: {counts['FINISHED']} of {known.get(schema.ASKED_FOR, '?')} finished."
+    sentence = f"Interrupted: {counts['FINISHED']} of {known.get(schema.ASKED_FOR, '?')} finished."
     tags = {tag: str(counts[status]) for status, tag in schema.COUNTS.items()}
     metrics = []
     finished = [run for run in runs if run.info.status == "FINISHED"]
