@@ -104,7 +104,7 @@ def test_verdict_is_recorded_where_it_is_asked_for(folder: Path, run_ids: list[s
     assert bits == ask(place, of_original + "'swath.bits'")
     assert len(bits) == 1
     again = swath(place, *GRID, "resume=true")  # a repetition is nobody's configuration
-    assert "Resume: 4 already done, 4 new." in again.stdout
+    assert "Resume: 4 already done, 4 restarted." in again.stdout
 
 
 def test_page_shows_the_files_of_a_copied_store_once_it_is_told_where_they_are(
