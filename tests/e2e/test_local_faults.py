@@ -87,7 +87,7 @@ def test_disk_without_room_for_the_folders_of_jobs(
         done = swath(tmp_path, *words)
         assert done.returncode == 1
         assert done.stderr == (
-            "swath: the disk is full; make room, then repeat the command with resume=yes\n"
+            "swath: the disk is full; free some space, then run the same command with resume=yes\n"
         )
         enlarge(disk)
         again = swath(tmp_path, *words, "resume=true")
