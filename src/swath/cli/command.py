@@ -117,7 +117,9 @@ def run_command(
         try:
             run_with_hydra(args, password_overrides, sweep_task(session, checked))
             if count := checked.sweep.lanes.verify:
-                session.tell(Note(f"verifying up to {count} configurations against solo runs", passing=True))
+                session.tell(
+                    Note(f"verifying up to {count} configurations against solo runs", transient=True)
+                )
                 verified = session.check(count)
         except KeyboardInterrupt as interrupt:
             status = getattr(interrupt, "exit_status", INTERRUPTED)
@@ -126,7 +128,7 @@ def run_command(
             failure = error
         try:
             session.stop()
-            session.tell(Note("storing the remaining results ...", passing=True))
+            session.tell(Note("storing the remaining results ...", transient=True))
             results = session.close(status != 0)
         except KeyboardInterrupt as interrupt:
             status = getattr(interrupt, "exit_status", INTERRUPTED)

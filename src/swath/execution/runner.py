@@ -126,7 +126,7 @@ class Runner:
 
     def _verify(self, config: TrainConfig, width: int) -> None:
         text = f"Checking whether {width} lanes are bit-exact for batch_size={config.batch_size} (once) ..."
-        self._observer(Note(text, passing=True))
+        self._observer(Note(text, transient=True))
         answer = self._executor.is_bit_exact(config, width)
         self._widths = self._widths.with_answer(config, width, answer)
 

@@ -74,8 +74,8 @@ ONE_MISTAKE = {
         "tracking.experiment: expected one value for the whole sweep; found cifar10, digits"
     ),
     "-m batch_size=interval(1,9)": (
-        "batch_size=interval(1,9): the grid sweeper does not support intervals; expected a list of values, for "
-        "example batch_size=50,100"
+        "batch_size=interval(1,9): the grid sweeper does not support intervals; expected a list of "
+        "values, for example batch_size=50,100"
     ),
     "-m batch_size=range(0,3)": f"batch_size=0: expected {BATCH_SIZE}",
     "-m data=digits,cifar10 batch_size=20000": (
