@@ -12,11 +12,11 @@ from swath.config import HEADLINE, computed_values
 from swath.planning import (
     LaneGroup,
     LaneWidths,
-    alone,
     memory_for_groups,
     plan_groups,
     read_verified,
     renumbered,
+    solo_group,
     store_bytes,
     sweep_s,
     training_s,
@@ -36,7 +36,7 @@ def print_plan(checked: CheckedCommand) -> None:
     if checked.trains_lanes:
         groups, at_a_time = _plan(checked, widths), workers()
     else:  # any other launcher runs one job at a time
-        groups = [alone(config, job) for job, config in enumerate(checked.configs)]
+        groups = [solo_group(config, job) for job, config in enumerate(checked.configs)]
         at_a_time = 1
     _print(console, _heading(checked, groups))
     print_table(console, _configurations(checked, groups))

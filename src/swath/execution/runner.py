@@ -16,7 +16,7 @@ from swath.execution.runs import RunRequest, RunResult, SweepInfo
 from swath.execution.tasks import GroupTask
 from swath.execution.trial_group import Pruner, TrialGroup
 from swath.execution.trial_run import TrialRun, is_transient, run_info
-from swath.planning import Lane, LaneGroup, LaneWidths, PlannedRun, alone, plan_groups
+from swath.planning import Lane, LaneGroup, LaneWidths, PlannedRun, plan_groups, solo_group
 from swath.tracking import NullRunLogger, Tracker
 from swath.training import Checkpoints
 
@@ -90,7 +90,7 @@ class Runner:
         Raises:
           SwathError: the run failed.
         """
-        group, name = alone(config), config.data.name
+        group, name = solo_group(config), config.data.name
         run = TrialRun(RunRequest(config), 0, 1, NullRunLogger(), _ignore)
         task = GroupTask(uuid4().hex, group, (None,))
         trial = TrialGroup(task.group_id, group, [run], self._datasets[name], _ignore)
