@@ -40,7 +40,7 @@ def models_of(folder: Path) -> set[str]:
 def test_pictures_and_the_model_are_there_when_a_command_waits_for_them(tmp_path: Path) -> None:
     done = swath(tmp_path, *SWEEP, "tracking.postprocess=wait")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "Added to the store: pictures and model."
+    assert done.stdout.splitlines()[-1] == "Added to the store: plots and models."
     (own,) = runs_of(tmp_path, "sweep")
     assert files_of(tmp_path, own) == {*PICTURES, *WRITTEN}
     assert own.data.tags["swath.afterwards"] == "done"
@@ -53,7 +53,7 @@ def test_pictures_and_the_model_are_there_when_a_command_waits_for_them(tmp_path
 def test_nobody_waits_for_them_by_default(tmp_path: Path) -> None:
     done = swath(tmp_path, *SWEEP, SWATH_POSTPROCESS="background")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1].startswith("Being made in the background")
+    assert done.stdout.splitlines()[-1].startswith("Creating plots")
     (own,) = runs_of(tmp_path, "sweep")
     assert files_of(tmp_path, own) == WRITTEN
     until = time.monotonic() + PATIENCE_S
@@ -74,7 +74,7 @@ def test_models_of_all_runs_or_of_none(tmp_path: Path, models: str, count: int) 
 
 def test_single_run_has_its_model_and_no_pictures_of_a_sweep(tmp_path: Path) -> None:
     done = swath(tmp_path, "data=digits", "max_steps=30", SWATH_POSTPROCESS="wait")
-    assert done.stdout.splitlines()[-1] == "Added to the store: model."
+    assert done.stdout.splitlines()[-1] == "Added to the store: models."
     assert runs_of(tmp_path, "sweep") == []
     (run,) = runs_of(tmp_path, "run")
     assert models_of(tmp_path) == {run.info.run_id}
@@ -87,7 +87,7 @@ def test_what_goes_wrong_there_is_said_and_stored_and_the_runs_stay(tmp_path: Pa
     )
     done = swath(tmp_path, *SWEEP, patch=broken, SWATH_POSTPROCESS="wait")
     assert done.returncode == 1
-    assert "not all of pictures and model could be made" in done.stderr
+    assert "could not create all plots and models" in done.stderr
     assert "no space" in done.stderr
     (own,) = runs_of(tmp_path, "sweep")
     assert own.info.status == "FINISHED"

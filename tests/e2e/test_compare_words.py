@@ -22,7 +22,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder.mkdir()
     mixed = swath(folder, *MIXED, SWATH_POSTPROCESS="wait")
     assert mixed.returncode == 0, mixed.stderr
-    assert mixed.stdout.splitlines()[-1] == "Added to the store: pictures and model."
+    assert mixed.stdout.splitlines()[-1] == "Added to the store: plots and models."
     seeds = swath(folder, *SEEDS, "learning_rate=1e-8,1e-7,1e-6", "seed=0,1,2")
     assert seeds.returncode == 0, seeds.stderr
     assert "--uri" not in seeds.stdout

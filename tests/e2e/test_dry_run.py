@@ -24,7 +24,7 @@ def test_named_sweep(tmp_path: Path) -> None:
     assert lines[76].split()[:6] == ["1", "16", "0", "6", "12", "1500"]
     # 72 x 1,000 steps x 2 values x 230 bytes, and 210 kB a run
     assert lines[-2].endswith("48.2 MB in the store (sqlite:///mlflow.db).")
-    assert lines[-1] == "A dry run: nothing was trained, nothing was written."
+    assert lines[-1] == "Dry run: nothing was trained or written."
 
 
 def test_thinned_steps_make_a_smaller_store(tmp_path: Path) -> None:

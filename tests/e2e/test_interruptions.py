@@ -38,7 +38,7 @@ def test_ctrl_c_ends_the_run_as_killed(training: "subprocess.Popen[str]", tmp_pa
     assert training.returncode == 130
     assert "Traceback" not in errors
     assert "KILLED seed=0: interrupted" in output
-    assert "Go on where it stopped: swath -m seed=0,1 data=digits" in output
+    assert "Resume with: swath -m seed=0,1 data=digits" in output
     for run in all_runs(tmp_path):
         assert run.info.status == "KILLED"
         if run.data.tags["swath.kind"] == "run":
@@ -112,5 +112,5 @@ def test_scheduler_and_lost_terminal_end_a_sweep_as_ctrl_c_does(
     assert training.returncode == status
     assert "Traceback" not in errors
     assert "KILLED seed=0: interrupted" in output
-    assert "Go on where it stopped: swath -m seed=0,1 data=digits" in output
+    assert "Resume with: swath -m seed=0,1 data=digits" in output
     assert {run.info.status for run in all_runs(tmp_path)} == {"KILLED"}

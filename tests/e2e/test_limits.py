@@ -31,7 +31,7 @@ def test_full_disk_leaves_what_was_there_readable(tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     # The end of the sweep's own run is a few bytes; there may be room for them.
-    assert done.stderr in ("", "swath: the sweep's own run could not be stored: MLflow: disk I/O error\n")
+    assert done.stderr in ("", "swath: the summary run could not be stored: MLflow: disk I/O error\n")
     lines = done.stdout.splitlines()
     assert "FAILED 9 configurations: MLflow: disk I/O error" in lines
     assert any(line.startswith("0 of 9 configurations finished") for line in lines)

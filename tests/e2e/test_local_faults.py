@@ -87,7 +87,7 @@ def test_disk_without_room_for_the_folders_of_jobs(
         done = swath(tmp_path, *words)
         assert done.returncode == 1
         assert done.stderr == (
-            "swath: the disk is full; make room, then repeat the command with resume=yes\n"
+            "swath: the disk is full; free some space, then run the same command with resume=yes\n"
         )
         enlarge(disk)
         again = swath(tmp_path, *words, "resume=true")
@@ -166,7 +166,7 @@ def test_too_little_memory_is_one_line(tmp_path: Path, cifar10_dir: Path) -> Non
         done = limited(group, tmp_path, "max_steps=5", f"data.dir={cifar10_dir}")
         assert done.returncode == 1
         (line,) = done.stderr.splitlines()
-        assert "GB of memory are free or allowed here, and cifar10 needs about" in line
+        assert "not enough memory for cifar10: about" in line
         assert killed_by_the_kernel(group) == 0
     assert list(tmp_path.iterdir()) == []
 

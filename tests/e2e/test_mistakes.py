@@ -33,7 +33,7 @@ WRONG = {
     ),
     "unknown flag": (
         ["--fast"],
-        ["swath: unrecognized arguments: --fast; swath --help lists what can be typed"],
+        ["swath: unrecognized arguments: --fast; for usage, run: swath --help"],
     ),
     "no data": (
         ["data.dir=nowhere"],

@@ -308,10 +308,10 @@ def _yaml_list(path: Path) -> list[str]:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ((), "expected ids of runs, or --sweep SWEEP"),
-        (("a", "--sweep", "b"), "expected ids of runs, or --sweep SWEEP"),
-        (("nothing.yaml", "--against", "a"), "nothing.yaml: there is no such file"),
-        (("a", "--data-dir", "nowhere"), "--data-dir nowhere: there is no such folder"),
+        ((), "expected run ids or --sweep SWEEP"),
+        (("a", "--sweep", "b"), "expected run ids or --sweep SWEEP"),
+        (("nothing.yaml", "--against", "a"), "nothing.yaml: no such file"),
+        (("a", "--data-dir", "nowhere"), "--data-dir nowhere: no such folder"),
         (("a", "--record", "--show"), "--show trains nothing"),
     ],
 )

@@ -312,7 +312,7 @@ def test_scheduler_s_grace_is_enough_for_a_checkpoint(tmp_path: Path) -> None:
         assert time.monotonic() - asked < 10
     assert len(list((cache / "checkpoints").glob("*/*.checkpoint"))) == 2  # one of each batch size
     done = swath(place, *words, "resume=true", patch=NO_ROOM, SWATH_CACHE_DIR=str(cache))
-    assert "the disk is full; make room" in done.stderr
+    assert "the disk is full; free some space" in done.stderr
     assert len(list((cache / "checkpoints").glob("*/*.checkpoint"))) == 2  # where it will go on from
     with running(place, *words, "resume=true", SWATH_CACHE_DIR=str(cache)) as process:
         wait_for(lambda: ask(place, "select count(*) from runs where status = 'RUNNING'") == [(5,)])

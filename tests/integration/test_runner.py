@@ -134,7 +134,7 @@ def test_whoever_watches_is_told_everything() -> None:
     steps = sum(len(event.accuracies) for event in events if isinstance(event, StepsDone))
     assert 3 * 40 < steps < 4 * 40
     for group in planned.groups:
-        spans = [event.span for event in events if isinstance(event, SegmentDone) and event.group is group]
+        spans = [event.segment for event in events if isinstance(event, SegmentDone) and event.group is group]
         assert spans[-1].end == group.max_steps
 
 

@@ -50,7 +50,7 @@ def test_no_setting_can_be_swept(field: str, data: st.DataObject) -> None:
     values = data.draw(st.lists(allowed(FIELDS[field]), min_size=2, max_size=3))
     (override,) = parse_overrides([f"{field}={','.join(map(quoted, values))}"])
     assert list(override_mistakes(override, {})) == [
-        f"{override.input_line}: one value expected for the whole sweep"
+        f"{override.input_line}: expected one value for the whole sweep"
     ]
 
 

@@ -71,7 +71,7 @@ def assert_same(config_name: str, overrides: list[str]) -> None:
             check_command(config_name, overrides, True, ())
         return
     if len({job.sweep for job in expected}) > 1 or any(map(sweeps_a_setting, overrides)):
-        with pytest.raises(ConfigError, match="one value expected for the whole sweep"):
+        with pytest.raises(ConfigError, match="expected one value for the whole sweep"):
             check_command(config_name, overrides, True, ())
         return
     checked = check_command(config_name, overrides, True, ())

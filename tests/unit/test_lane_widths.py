@@ -59,7 +59,7 @@ def test_solo_training_is_noted_once_for_each_batch_size() -> None:
     configs = [run_config(learning_rate=rate * 1e-7) for rate in range(1, 8)]
     (note,) = widths()(configs[0], 7) == 1 and list(widths().notes(configs))
     assert note == (
-        "No lane count is bit-exact on this machine for batch_size=10; these configurations are trained one "
+        "No width is bit-exact on this machine for batch_size=10; these configurations are trained one "
         "at a time."
     )
     assert list(widths(7).notes(configs)) == []
@@ -75,7 +75,7 @@ def test_no_group_takes_more_memory_than_there_is() -> None:
 def test_little_memory_is_noted() -> None:
     configs = [run_config(learning_rate=rate * 1e-7) for rate in range(1, 8)]
     assert list(LaneWidths(24, 1).notes(configs)) == [
-        "Little free memory: 1 of 7 configurations fit side by side at batch_size=10."
+        "Little memory available: at batch_size=10, at most 1 of 7 configurations are trained together."
     ]
 
 

@@ -1,4 +1,4 @@
-"""Runs jobs as Hydra's `run_job` does, without copying each config and dumping all of it again."""
+"""Runs jobs as Hydra's `run_job` does, but does not copy each config or dump it completely."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -22,18 +22,18 @@ Future Hydra versions will no longer change working directory at job runtime by 
 See https://hydra.cc/docs/1.2/upgrades/1.1_to_1.2/changes_to_job_working_dir/ for more information."""
 
 
-_OF_A_JOB = (
+_JOB_KEYS = (
     ("job", "id"),
     ("job", "num"),
     ("job", "override_dirname"),
     ("overrides", "task"),
     ("runtime", "output_dir"),
 )
-"""What differs in Hydra's part between two jobs whose configs are the same object."""
+"""Keys in Hydra's part of the config that differ between jobs whose configs are the same object."""
 
 
 class LazyJobReturn(JobReturn):
-    """A `JobReturn` that composes its configs when they are asked for: there may be ten thousand of them."""
+    """A `JobReturn` that composes its configs on access, because a sweep may have ten thousand jobs."""
 
     _config: Callable[[], DictConfig] | None = None
 
@@ -57,31 +57,31 @@ class LazyJobReturn(JobReturn):
 
 
 class JobRunner:
-    """Runs jobs; what their files have in common is turned into text once.
+    """Runs jobs; the common content of their files is converted to text only once.
 
     Args:
-      context: Hydra's.
-      task_function: handed to callbacks.
+      context: Hydra's context.
+      task_function: the task function; passed to callbacks.
     """
 
     def __init__(self, context: HydraContext, task_function: Any) -> None:
         self._callbacks = context.callbacks
         self._task_function = task_function
         self._yaml = {name: IncrementalYaml() for name in ("config.yaml", "hydra.yaml", "overrides.yaml")}
-        self._shown: tuple[DictConfig, DictConfig] | None = None
+        self._current: tuple[DictConfig, DictConfig] | None = None
 
     def run(self, compose: Callable[[], DictConfig], wait: Callable[[], Any]) -> JobReturn:
-        """Make the folder and files of a job, then wait for its end.
+        """Create the folder and files of a job, then wait for its end.
 
         Args:
-          compose: returns the job's config.
-          wait: returns what the job's task function returns, or raises what it raises.
+          compose: returns the config of the job.
+          wait: returns the result of the task function, or raises its exception.
         """
-        former = HydraConfig.instance().cfg
+        previous = HydraConfig.instance().cfg
         config = compose()
         try:
             folder = self._set_folder(config)
-            self._show(config)
+            self._set_config(config)
             found = LazyJobReturn()
             found._config = lambda: _with_folder(compose(), folder)
             found.overrides = OmegaConf.to_container(config.hydra.overrides.task)  # type: ignore[assignment]
@@ -102,7 +102,7 @@ class JobRunner:
                 self._callbacks.on_job_end(config=config, job_return=found)
             return found
         finally:
-            HydraConfig.instance().cfg = former
+            HydraConfig.instance().cfg = previous
 
     def _set_folder(self, config: DictConfig) -> str:
         HydraConfig.instance().cfg = config  # interpolations may refer to it
@@ -112,19 +112,19 @@ class JobRunner:
         Path(folder).mkdir(parents=True, exist_ok=True)
         return folder
 
-    def _show(self, config: DictConfig) -> None:
-        """Let `HydraConfig` show a job's config: the whole of it, or what differs from the job before."""
-        if self._shown is None or self._shown[0] is not config:
+    def _set_config(self, config: DictConfig) -> None:
+        """Set the config in `HydraConfig`; update only the job's keys if the config object is the same."""
+        if self._current is None or self._current[0] is not config:
             HydraConfig.instance().set_config(config)
-            shown = HydraConfig.instance().cfg
-            assert shown is not None
-            self._shown = config, shown
+            current = HydraConfig.instance().cfg
+            assert current is not None
+            self._current = config, current
             return
-        shown = self._shown[1]
-        with read_write(shown), read_write(shown.hydra), open_dict(shown.hydra):
-            for part, name in _OF_A_JOB:
-                shown.hydra[part][name] = config.hydra[part][name]
-        HydraConfig.instance().cfg = shown
+        current = self._current[1]
+        with read_write(current), read_write(current.hydra), open_dict(current.hydra):
+            for part, name in _JOB_KEYS:
+                current.hydra[part][name] = config.hydra[part][name]
+        HydraConfig.instance().cfg = current
 
     def _write_files(self, config: DictConfig, folder: str) -> None:
         if config.hydra.output_subdir is None:
@@ -151,7 +151,7 @@ def _with_folder(config: DictConfig, folder: str) -> DictConfig:
 
 @contextmanager
 def _working_folder(config: DictConfig, folder: str) -> Iterator[None]:
-    """The job's folder as working folder, where its config asks for it."""
+    """Change to the folder of the job if `hydra.job.chdir` is set."""
     changes = config.hydra.job.chdir
     if changes is None:
         changes = not version.base_at_least("1.2")

@@ -1,4 +1,4 @@
-"""YAML of many values that are nearly the same."""
+"""Dumps many similar values as YAML."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ Keys = tuple[Any, ...]
 
 
 class IncrementalYaml:
-    """Dumps values as `OmegaConf.to_yaml` does, and keeps the text of the leaves that do not change."""
+    """Dumps values as `OmegaConf.to_yaml` does, and caches the text of unchanged leaves."""
 
     def __init__(self) -> None:
         self._known: dict[Keys, tuple[str, list[str]]] = {}
@@ -18,7 +18,7 @@ class IncrementalYaml:
         """The text of a value: plain dicts, lists and scalars.
 
         Args:
-          value: much of it equal to the value before.
+          value: a value that is similar to the previous one.
         """
         return "".join(self._lines((), value)) if isinstance(value, dict) and value else _dump(value)
 
@@ -31,7 +31,7 @@ class IncrementalYaml:
         return lines
 
     def _leaf(self, keys: Keys, value: Any) -> list[str]:
-        text = repr(value)  # tells 1 from 1.0 and True, which are equal
+        text = repr(value)  # distinguishes 1, 1.0 and True, which are equal
         known = self._known.get(keys)
         if known is None or known[0] != text:
             known = self._known[keys] = text, _leaf(keys, value)
@@ -39,11 +39,11 @@ class IncrementalYaml:
 
 
 _ANY = {0: 0}
-"""A dict whose first lines, all but the last, are those of any dict in its place."""
+"""A dict whose lines, except the last, are the first lines of any other dict with the same keys above it."""
 
 
 def _leaf(keys: Keys, value: Any) -> list[str]:
-    """The lines of a value below `keys`, indented as there, without those of the levels above its key."""
+    """The lines of a value at the path `keys`, indented, without the lines of the levels above."""
     nested = value
     for key in reversed(keys):
         nested = {key: nested}

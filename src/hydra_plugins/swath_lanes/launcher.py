@@ -1,6 +1,6 @@
-"""`hydra/launcher=lanes`: starts all jobs of a sweep with one call, if the task function can do that.
+"""`hydra/launcher=lanes`: starts all jobs of a sweep with one call, if the task function supports it.
 
-Hydra imports this module at the start of every program on the machine, so it imports nothing heavy.
+Every program that uses Hydra imports this module when it starts, so its imports must be fast.
 """
 
 import logging
@@ -18,16 +18,16 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 log = logging.getLogger(__name__)
 
 Compose = Callable[[Sequence[str]], DictConfig]
-"""Overrides of a job -> its composed config."""
+"""(overrides of a job) -> composed config."""
 
 StartJobs = Callable[[Sequence[Sequence[str]], Compose], Sequence[Callable[[], Any]]]
-"""Optional attribute `start_jobs` of a task function: (overrides of each job, Hydra's way of composing one,
-without Hydra's part) -> for each job a function that waits for the end of the job and returns or raises what
-the task function would. `start_jobs` returns before the jobs end; Hydra writes their files meanwhile.
+"""Optional attribute `start_jobs` of a task function: (overrides of each job, `Compose` without Hydra's part)
+-> one function per job, which waits for the end of the job and returns or raises as the task function would.
+`start_jobs` returns before the jobs end, so that Hydra writes their files meanwhile.
 
 A task function may also have an attribute `compose_job` (a `Compose`): a faster way to compose a job, with
-Hydra's part. The config that it returns may be changed by the next call. Jobs of such a task function count
-as checked: the sweeper does not compose them once more."""
+Hydra's part. The next call may change the config that it returned. The sweeper does not check jobs of such a
+task function by composing them."""
 
 
 @dataclass
@@ -43,9 +43,9 @@ ConfigStore.instance().store(
 
 
 class LanesLauncher(BasicLauncher):
-    """Starts all jobs with one call; runs them one by one if the task function has no `start_jobs`.
+    """Starts all jobs with one call, or runs them sequentially if the task function has no `start_jobs`.
 
-    Every job has its folder, `.hydra/`, log file, callbacks, `HydraConfig` and `JobReturn` either way.
+    In both cases each job has its folder, `.hydra/`, log file, callbacks, `HydraConfig` and `JobReturn`.
     """
 
     _latest: DictConfig | None = None
@@ -60,14 +60,14 @@ class LanesLauncher(BasicLauncher):
 
         Args:
           job_overrides: overrides of each job.
-          initial_job_idx: number of the first job.
+          initial_job_idx: index of the first job.
         """
         assert self.config is not None
         assert self.hydra_context is not None
         start_jobs: StartJobs | None = getattr(self.task_function, "start_jobs", None)
         if start_jobs is None:
             return super().launch(job_overrides, initial_job_idx)
-        # Other programs import this module too.
+        # Imported here, because other programs import this module too.
         from hydra_plugins.swath_lanes._job import JobRunner
 
         setup_globals()
@@ -91,18 +91,20 @@ class LanesLauncher(BasicLauncher):
         return self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides))
 
     def _job_config(self, compose: Compose, overrides: Sequence[str], number: int) -> DictConfig:
-        """The config of a job, with what Hydra knows of the launch and of the job's number."""
+        """The config of a job, with Hydra's runtime values and the job number."""
         assert self.config is not None
         config, master = compose(overrides), self.config.hydra
         OmegaConf.set_readonly(config.hydra, None)
         with open_dict(config):
-            if config is not self._latest:  # the same object again has them already
+            if config is not self._latest:  # the same object as before already has them
                 for name in ("version", "version_base", "cwd", "config_sources"):
                     config.hydra.runtime[name] = master.runtime[name]
                 self._latest = config
             config.hydra.job.id = number
             config.hydra.job.num = number
-        OmegaConf.copy_cache(from_config=self.config, to_config=config)  # the same time for all jobs
+        OmegaConf.copy_cache(
+            from_config=self.config, to_config=config
+        )  # so that ${now:...} is the same for all jobs
         return config
 
 

@@ -1,6 +1,6 @@
-"""`hydra/sweeper=lanes`: Hydra's basic sweeper, which does not compose jobs that have been checked.
+"""`hydra/sweeper=lanes`: Hydra's basic sweeper, but it does not compose jobs that were already checked.
 
-The basic sweeper composes every job once only to find out whether it is legal, 40 ms each.
+The basic sweeper composes every job only to check it, which takes 40 ms per job.
 """
 
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from hydra.core.config_store import ConfigStore
 
 @dataclass
 class LanesSweeperConf:
-    """Config of the sweeper: the basic sweeper's."""
+    """Config of the sweeper; same as that of the basic sweeper."""
 
     _target_: str = "hydra_plugins.swath_lanes.sweeper.LanesSweeper"
     max_batch_size: Any = None
@@ -28,6 +28,6 @@ class LanesSweeper(BasicSweeper):
     """A grid over all given values, in the order of Hydra's basic sweeper."""
 
     def validate_batch_is_legal(self, batch: Any) -> None:
-        """Compose every job, unless the launcher knows that its jobs are checked."""
+        """Compose every job to check it, unless the jobs were already checked."""
         if not getattr(self.launcher, "jobs_are_checked", False):
             super().validate_batch_is_legal(batch)

@@ -1,4 +1,4 @@
-"""A command that has been checked, carried out by way of Hydra."""
+"""Runs a checked command through Hydra, and prints its results."""
 
 import math
 import os
@@ -22,8 +22,8 @@ from swath.cli.entry import INTERRUPTED
 from swath.cli.main import Arguments, question_of
 from swath.cli.progress import Progress
 from swath.cli.screens import BarReporter, PlainReporter, ProgressReporter, SingleRunReporter
-from swath.cli.summary import print_check, print_line, print_single, print_sweep, resume_command
-from swath.cli.validation import CheckedCommand, divided
+from swath.cli.summary import print_line, print_single, print_sweep, print_verification, resume_command
+from swath.cli.validation import CheckedCommand, differing_settings
 from swath.config import POSTPROCESS, JobConfig, config_of
 from swath.errors import ConfigError, SwathError
 from swath.execution import SINGLE, Note, RunRequest, RunResult, SweepInfo
@@ -33,17 +33,17 @@ from swath.tracking import TRACKING_VARIABLE, Tracker
 
 
 def sweep_task(session: "Session", checked: CheckedCommand) -> Callable[[DictConfig], float]:
-    """A task function for Hydra that the lanes launcher can start all jobs of.
+    """A task function for Hydra, with attributes that let the lanes launcher start all jobs at once.
 
-    Either way a job returns what a sweeper would maximise: the accuracy that ranks it, nan for a run that
-    failed. A failure is not raised: the other jobs continue, whatever sweeper chose them.
+    A job returns the value that a sweeper maximizes: the objective, or nan if the run failed. A failure is
+    not raised, so that the other jobs continue with any sweeper.
     """
 
     def request(job: JobConfig, overrides: Sequence[str]) -> RunRequest:
-        uri = checked.sweep.tracking.uri  # Hydra knows it without the password
+        uri = checked.sweep.tracking.uri  # Hydra's copy has no password
         sweep = replace(job.sweep, tracking=replace(job.sweep.tracking, uri=uri))
         if sweep != checked.sweep:
-            raise ConfigError(list(divided([checked.sweep, sweep])))
+            raise ConfigError(list(differing_settings([checked.sweep, sweep])))
         return RunRequest(job.train, tuple(filter_overrides(overrides)), sweep.tracking.every_steps)
 
     def task(config: DictConfig) -> float:
@@ -54,78 +54,81 @@ def sweep_task(session: "Session", checked: CheckedCommand) -> Callable[[DictCon
         requests = [request(checked.composer.job(typed), typed) for typed in overrides]
         return [partial(_objective, future) for future in session.start(requests)]
 
-    carrier: Any = task
-    carrier.start_jobs = start_jobs
-    carrier.compose_job = checked.composer.composed
+    function: Any = task
+    function.start_jobs = start_jobs
+    function.compose_job = checked.composer.composed
     return task
 
 
 def _objective(future: "Future[RunResult]") -> float:
     try:
         result = future.result()
-    except CancelledError:  # never begun: another one failed, and on_failure=stop
+    except CancelledError:  # not started: another run failed, and on_failure=stop
         return math.nan
     return objective(result.metrics) if result.status == "FINISHED" else math.nan
 
 
-INTERRUPTED_NOTE = "Interrupted: what is trained now ends after its segment; Ctrl-C again ends at once"
+INTERRUPTED_NOTE = "Interrupted: stopping after the current segment; press Ctrl-C again to stop at once"
 
 
 NO_TERMINAL_WIDTH = 200
+"""Columns of output that is not printed to a terminal."""
 
 
 POSTPROCESS_VARIABLE = "SWATH_POSTPROCESS"
-"""Environment variable: when plots are drawn and models logged, unless the configuration sets it."""
+"""Environment variable: the default of `tracking.postprocess`."""
 
 _FORMER_VARIABLE = "SWATH_AFTERWARDS"
 
 
 def run_command(
-    words: Arguments,
+    args: Arguments,
     checked: CheckedCommand,
     password_overrides: tuple[str, ...],
     tracker: Tracker | None = None,
 ) -> int:
-    """Train and track what a command asks for, and print what has come of it; returns the exit status.
+    """Train and track the runs of a command, and print the results; returns the exit status.
 
     Args:
-      words: the command.
-      checked: what it asks for.
+      args: the arguments of the command.
+      checked: the checked command.
       password_overrides: overrides that keep a password out of Hydra's files.
-      tracker: keeps the runs; None for a store of MLflow.
+      tracker: records the runs; None for MLflow.
 
     Raises:
       SwathError: a data set or the store cannot be used.
     """
     _postprocess(checked)
     console = output_console()
-    named = words.config_name if checked.config_name != "config" else "ad-hoc"
+    sweep_name = args.config_name if checked.config_name != "config" else "ad-hoc"
     sweep_info = SweepInfo(
-        named if checked.multirun else SINGLE,
+        sweep_name if checked.multirun else SINGLE,
         uuid.uuid4().hex[:12],
         checked.swept,
         command=hide_passwords(shlex.join(["swath", *sys.argv[1:]])),
-        question=question_of(named, words.user_folders) if checked.multirun else "",
+        question=question_of(sweep_name, args.user_folders) if checked.multirun else "",
     )
-    compared: Sequence[tuple[RunResult, bool]] = ()
+    verified: Sequence[tuple[RunResult, bool]] = ()
     status = 0
     failure: Exception | None = None
     abandoned = False
-    with _screen(checked, sweep_info, console) as screen:
-        session = Session(sweep_info, checked.configs, checked.sweep, screen, tracker)
+    with _reporter(checked, sweep_info, console) as reporter:
+        session = Session(sweep_info, checked.configs, checked.sweep, reporter, tracker)
         try:
-            hand_to_hydra(words, password_overrides, sweep_task(session, checked))
+            run_with_hydra(args, password_overrides, sweep_task(session, checked))
             if count := checked.sweep.lanes.verify:
-                session.tell(Note(f"training up to {count} configurations once more, alone", passing=True))
-                compared = session.check(count)
+                session.tell(
+                    Note(f"verifying up to {count} configurations against solo runs", transient=True)
+                )
+                verified = session.check(count)
         except KeyboardInterrupt as interrupt:
             status = getattr(interrupt, "exit_status", INTERRUPTED)
             session.tell(Note(INTERRUPTED_NOTE))
-        except Exception as error:  # told after what was reached
+        except Exception as error:  # raised after the results are printed
             failure = error
         try:
             session.stop()
-            session.tell(Note("storing what is left ...", passing=True))
+            session.tell(Note("storing the remaining results ...", transient=True))
             results = session.close(status != 0)
         except KeyboardInterrupt as interrupt:
             status = getattr(interrupt, "exit_status", INTERRUPTED)
@@ -141,49 +144,50 @@ def run_command(
     if session.started.resume_plan is not None:
         print_line(console, session.started.resume_plan.summary())
     if status and failure is None:
-        print_line(console, f"Go on where it stopped: {resume_command(sweep_info.command)}")
-    if compared:
-        print_check(compared, session.sweep_info, console)
+        print_line(console, f"Resume with: {resume_command(sweep_info.command)}")
+    if verified:
+        print_verification(verified, session.sweep_info, console)
     if (
         not abandoned
         and session.offline_folder is None
         and any(result.status == "FINISHED" for result in results)
     ):
-        _follow_up(session, checked, console)
+        _run_postprocessing(session, checked, console)
     if failure is not None:
         raise failure
     if session.offline_folder is not None:
         raise SwathError(
-            f"the server {session.store.uri} has gone away; nothing that has finished is lost: it lies in "
-            f"{session.offline_folder}, and the same command with resume=true delivers it"
+            f"cannot reach the server {session.store.uri}; finished runs are saved in "
+            f"{session.offline_folder}; run the same command with resume=yes to upload them"
         )
     if session.sweep_error is not None:
-        raise SwathError(f"the sweep's own run could not be stored: {session.sweep_error}")
+        raise SwathError(f"the summary run could not be stored: {session.sweep_error}")
     failed = any(result.status != "FINISHED" for result in results)
-    return status or int(failed or not all(same for _, same in compared))
+    return status or int(failed or not all(same for _, same in verified))
 
 
-def _follow_up(session: Session, checked: CheckedCommand, console: Console) -> None:
-    """Have pictures drawn and models made, as the configuration asks."""
+def _run_postprocessing(session: Session, checked: CheckedCommand, console: Console) -> None:
+    """Draw plots and log models, now or in the background, if the configuration asks for it."""
     log_models = checked.sweep.tracking.log_models
     when = _postprocess(checked)
-    parts = (["pictures"] if checked.multirun else []) + ([] if log_models == "none" else ["model"])
+    parts = (["plots"] if checked.multirun else []) + ([] if log_models == "none" else ["models"])
     if when == "off" or not parts or not session.store.uri:
         return
+    created = " and ".join(parts)
     uri = real_uri(session.store.uri, os.environ.get(TRACKING_VARIABLE)) or session.store.uri
     if when == "background":
         start_postprocessing(uri, session.sweep_info.sweep_id, log_models)
-        print_line(console, f"Being made in the background, and added to the store: {' and '.join(parts)}.")
+        print_line(console, f"Creating {created} in the background: they will appear in the store.")
         return
-    with console.status(f"Making {' and '.join(parts)} ..."):
+    with console.status(f"Creating {created} ..."):
         fault = postprocess_sweep(uri, session.sweep_info.sweep_id, log_models)
     if fault is not None:
-        raise SwathError(f"not all of {' and '.join(parts)} could be made: {fault}")
-    print_line(console, f"Added to the store: {' and '.join(parts)}.")
+        raise SwathError(f"could not create all {created}: {fault}")
+    print_line(console, f"Added to the store: {created}.")
 
 
 def _postprocess(checked: CheckedCommand) -> str:
-    """When plots are drawn and models logged.
+    """When postprocessing runs: background, wait or off.
 
     Raises:
       ConfigError: an environment variable has an unknown name or value.
@@ -197,11 +201,11 @@ def _postprocess(checked: CheckedCommand) -> str:
 
 
 def output_console() -> Console:
-    """Standard output; a pipe or a log file has no width of its own, and nothing in it should be cut off."""
+    """Standard output. A pipe or a file gets wide lines, so that no line is truncated."""
     return Console() if sys.stdout.isatty() else Console(width=NO_TERMINAL_WIDTH)
 
 
-def _screen(checked: CheckedCommand, sweep_info: SweepInfo, console: Console) -> ProgressReporter:
+def _reporter(checked: CheckedCommand, sweep_info: SweepInfo, console: Console) -> ProgressReporter:
     if not checked.multirun:
         return SingleRunReporter(checked.sweep.print_every_steps)
     progress = Progress(len(checked.configs) if checked.jobs_known else None, checked.swept)
@@ -210,15 +214,15 @@ def _screen(checked: CheckedCommand, sweep_info: SweepInfo, console: Console) ->
     return PlainReporter(progress)
 
 
-def hand_to_hydra(words: Arguments, more_overrides: tuple[str, ...], task: Any) -> int:
-    """Let Hydra carry out the command, calling `task` for each job; returns 0."""
+def run_with_hydra(args: Arguments, more_overrides: tuple[str, ...], task: Any) -> int:
+    """Run the command with Hydra, which calls `task` for each job; returns 0."""
     import hydra
 
-    sys.argv[1:] = words.for_hydra(more_overrides)
+    sys.argv[1:] = args.for_hydra(more_overrides)
     hydra.main(version_base="1.3", config_path=None, config_name="config")(task)()
     return 0
 
 
 def run_nothing(config: Any) -> None:
-    """The task of a command that only shows something."""
-    raise AssertionError("this command only shows something")
+    """The task of a command that only prints, such as `--cfg`."""
+    raise AssertionError("this command trains nothing")

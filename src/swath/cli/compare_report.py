@@ -34,8 +34,8 @@ from swath.cli.tables import (
 from swath.errors import SwathError
 from swath.tracking import Reader, StoredRun, schema
 
-MOST_FAILURES = 20
-"""Failures that are listed."""
+MAX_FAILURES = 20
+"""Listed failures."""
 
 
 NO_TERMINAL_WIDTH = 300
@@ -81,7 +81,7 @@ def show_ranking(reader: Reader, sweep: Sweep, args: argparse.Namespace) -> None
         _write_groups(args, chosen, rows, groups, sweep.swept, metric)
     else:
         _write(args, chosen, ranking_rows(rows[: args.limit], sweep.swept, metric))
-    for line in [*ranking_notes(sweep, ranked, groups, metric), *failure_lines(sweep, MOST_FAILURES)]:
+    for line in [*ranking_notes(sweep, ranked, groups, metric), *failure_lines(sweep, MAX_FAILURES)]:
         _print_note(line)
     _show_pages(sweep, [entry.run for entry in ranked], args)
     if args.plots:
@@ -103,7 +103,7 @@ def _show_unranked(sweep: Sweep, unranked: Sequence[StoredRun], args: argparse.N
     """
     if _format(args) in ("csv", "json"):
         _write_unranked(args, unranked)
-    for line in failure_lines(sweep, MOST_FAILURES):
+    for line in failure_lines(sweep, MAX_FAILURES):
         _print_note(line)
     _show_pages(sweep, [], args)
     may_be_empty = args.where is not None or sweep.status == "RUNNING"
@@ -131,7 +131,7 @@ def _write_groups(
     swept: Sequence[str],
     metric: str,
 ) -> None:
-    """Write configurations instead of runs, in the order of the first run of each in `rows`."""
+    """Write configurations instead of runs, each at the position of its first run in `rows`."""
     shown = list(groups)
     if args.sort:
         places = {entry.run.run_id: place for place, entry in enumerate(rows)}
@@ -140,7 +140,7 @@ def _write_groups(
 
 
 def close_all_stale(reader: Reader, uri: str | None) -> None:
-    """End runs that died processes of this machine left open, and print them."""
+    """End RUNNING runs whose process on this machine has died, and print them."""
     from swath.analysis import find_best
     from swath.tracking import close_stale, default_uri
 

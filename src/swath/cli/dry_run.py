@@ -1,4 +1,4 @@
-"""`dry_run=true`: what a command would train, in which groups, how long that takes and what it stores."""
+"""`dry_run=true`: prints the plan of a command, with estimates of its time and of the size of the store."""
 
 import os
 
@@ -12,11 +12,11 @@ from swath.config import HEADLINE, computed_values
 from swath.planning import (
     LaneGroup,
     LaneWidths,
-    alone,
     memory_for_groups,
     plan_groups,
     read_verified,
     renumbered,
+    solo_group,
     store_bytes,
     sweep_s,
     training_s,
@@ -24,55 +24,55 @@ from swath.planning import (
 from swath.system import available_bytes, hide_passwords, workers
 from swath.tracking import TRACKING_VARIABLE, schema
 
-MOST_ROWS = 100
-"""Configurations that are listed."""
+MAX_ROWS = 100
+"""Listed configurations, and listed groups."""
 
 
 def print_plan(checked: CheckedCommand) -> None:
-    """Print the plan. TensorFlow and MLflow are not loaded, nothing is trained, nothing is written."""
+    """Print the plan. TensorFlow and MLflow are not loaded; nothing is trained or written."""
     console = output_console()
     memory_bytes = memory_for_groups(available_bytes())
-    limits = LaneWidths(checked.sweep.lanes.max, memory_bytes, read_verified())
-    if checked.fused:
-        groups, at_a_time = _plan(checked, limits), workers()
-    else:  # any other launcher brings one job after the other
-        groups = [alone(config, job) for job, config in enumerate(checked.configs)]
+    widths = LaneWidths(checked.sweep.lanes.max, memory_bytes, read_verified())
+    if checked.trains_lanes:
+        groups, at_a_time = _plan(checked, widths), workers()
+    else:  # any other launcher runs one job at a time
+        groups = [solo_group(config, job) for job, config in enumerate(checked.configs)]
         at_a_time = 1
     _print(console, _heading(checked, groups))
     print_table(console, _configurations(checked, groups))
-    if len(checked.configs) > MOST_ROWS:
-        _print(console, f"... and {len(checked.configs) - MOST_ROWS} more configurations")
+    if len(checked.configs) > MAX_ROWS:
+        _print(console, f"... and {len(checked.configs) - MAX_ROWS} more configurations")
     _print(console, "")
     print_table(console, _groups(groups))
-    unverified = limits.unverified(groups) if checked.fused else []
+    unverified = widths.unverified(groups) if checked.trains_lanes else []
     if unverified:
         _print(
             console,
-            f"{_count(len(unverified), 'lane count')} not verified on this machine yet; groups become "
-            "narrower where one is not bit-exact.",
+            f"{_count(len(unverified), 'width')} not verified on this machine yet; if a width is not "
+            "bit-exact, its lane groups become narrower.",
         )
     bytes_ = store_bytes(checked.configs, checked.sweep.tracking.every_steps)
     _print(
         console,
-        f"Estimated from a 2-core AMD EPYC: {duration(sweep_s(groups, at_a_time))} on "
+        f"Estimate (based on a 2-core AMD EPYC): {duration(sweep_s(groups, at_a_time))} on "
         f"{_count(workers(), 'core')}, {bytes_ / 1e6:,.1f} MB in the store "
         f"({_store(checked)}).",
     )
-    _print(console, "A dry run: nothing was trained, nothing was written.")
+    _print(console, "Dry run: nothing was trained or written.")
 
 
-def _plan(checked: CheckedCommand, limits: LaneWidths) -> list[LaneGroup]:
-    """The groups of each lot that the sweeper hands to its launcher, with the numbers that the jobs have."""
+def _plan(checked: CheckedCommand, widths: LaneWidths) -> list[LaneGroup]:
+    """The groups of each batch of jobs that the sweeper passes to its launcher."""
     groups = []
-    for first in range(0, len(checked.configs), checked.at_a_time):
-        lot = checked.configs[first : first + checked.at_a_time]
-        groups += [renumbered(group, first) for group in plan_groups(lot, limits, workers())]
+    for first in range(0, len(checked.configs), checked.jobs_per_launch):
+        batch = checked.configs[first : first + checked.jobs_per_launch]
+        groups += [renumbered(group, first) for group in plan_groups(batch, widths, workers())]
     return groups
 
 
 def _heading(checked: CheckedCommand, groups: list[LaneGroup]) -> str:
     if not checked.jobs_known:
-        return "The sweeper chooses the configurations while it goes; they have this much in common:"
+        return "The sweeper chooses the configurations during the sweep; they share these values:"
     lanes = sum(len(group.lanes) for group in groups)
     return (
         f"{_count(len(checked.configs), 'configuration')}, trained as {_count(lanes, 'lane')} in "
@@ -84,7 +84,7 @@ def _configurations(checked: CheckedCommand, groups: list[LaneGroup]) -> TableDa
     fields = checked.swept or HEADLINE
     group_of = {run.job: number for number, group in enumerate(groups, start=1) for run in group.runs}
     rows = []
-    for job, config in enumerate(checked.configs[:MOST_ROWS]):
+    for job, config in enumerate(checked.configs[:MAX_ROWS]):
         values = computed_values(config)
         rows.append([str(job), *(str(values[name]) for name in fields), str(group_of[job])])
     return TableData(("job", *fields, "group"), rows)
@@ -92,11 +92,11 @@ def _configurations(checked: CheckedCommand, groups: list[LaneGroup]) -> TableDa
 
 def _groups(groups: list[LaneGroup]) -> TableData:
     rows = []
-    for number, group in enumerate(groups[:MOST_ROWS], start=1):
+    for number, group in enumerate(groups[:MAX_ROWS], start=1):
         counts = (group.shared.batch_size, group.shared.seed, len(group.lanes), len(group.runs))
         cells = (number, *counts, group.max_steps, f"{training_s(group):.1f} s")
         rows.append([str(cell) for cell in cells])
-    headings = ("group", schema.BATCH_SIZE, schema.SEED, "lanes", "runs", "steps", "training, alone")
+    headings = ("group", schema.BATCH_SIZE, schema.SEED, "lanes", "runs", "steps", "est. training time")
     return TableData(headings, rows)
 
 

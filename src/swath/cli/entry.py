@@ -1,4 +1,4 @@
-"""The three commands as a shell starts them: signals, errors in a line each, exit status."""
+"""Entry points of the three commands: signals, one-line error messages, exit status."""
 
 import contextlib
 import errno
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from swath.tracking import Tracker
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""Signals that end a command in the same orderly way: Ctrl-C, a scheduler, a lost terminal."""
+"""Signals that stop a command cleanly: Ctrl-C, a job scheduler, a closed terminal."""
 
 HYDRA_FULL_ERROR = "HYDRA_FULL_ERROR"
-"""Environment variable: with the value 1, an unexpected error is shown with its traceback."""
+"""Environment variable: if 1, an unexpected error is printed with its traceback."""
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C."""
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal has asked the command to end.
+    """A signal has interrupted the command.
 
     Attributes:
       exit_status: 128 plus the number of the signal, as shells report it.
@@ -42,11 +42,11 @@ class Interrupted(KeyboardInterrupt):
 def swath(tracker: "Tracker | None" = None) -> NoReturn:
     """Run `swath`, and exit with its status.
 
-    0: everything finished. 1: something failed. 2: a mistake in the command; nothing was started.
+    0: everything finished. 1: something failed. 2: the command is invalid; nothing was started.
     130: interrupted.
 
     Args:
-      tracker: keeps the runs; None for a store of MLflow.
+      tracker: records the runs; None for MLflow.
     """
 
     def run(arguments: list[str]) -> int:
@@ -60,7 +60,7 @@ def swath(tracker: "Tracker | None" = None) -> NoReturn:
 def swath_compare() -> NoReturn:
     """Run `swath-compare`, and exit with its status.
 
-    0: done. 1: something failed. 2: a mistake in the command. 130: interrupted.
+    0: done. 1: something failed. 2: the command is invalid. 130: interrupted.
     """
 
     def run(arguments: list[str]) -> int:
@@ -75,7 +75,7 @@ def swath_reproduce() -> NoReturn:
     """Run `swath-reproduce`, and exit with its status.
 
     0: every run is identical, or equal within the tolerance. 1: one differs. 2: one cannot be reproduced,
-    or there is a mistake in the command. 130: interrupted.
+    or the command is invalid. 130: interrupted.
     """
 
     def run(arguments: list[str]) -> int:
@@ -90,21 +90,21 @@ def _run(name: str, command: Callable[[list[str]], int], least_error_status: int
     """Run a command with the arguments of this process, and exit.
 
     Args:
-      name: of the command, in front of each error.
-      command: gets the arguments, returns the exit status.
-      least_error_status: of an error that is meant for the user.
+      name: the name of the command; each error line starts with it.
+      command: called with the arguments; returns the exit status.
+      least_error_status: minimum exit status after an error.
     """
     if sys.argv[1:] == ["--version"]:
         print(f"{name} {__version__}")
         sys.exit(0)
     show_traceback = os.environ.get(HYDRA_FULL_ERROR) == "1"
-    # Hydra then raises errors instead of printing them; this function is the one place that prints them.
+    # With this, Hydra raises errors instead of printing them; only this function prints errors.
     os.environ[HYDRA_FULL_ERROR] = "1"
     _handle_signals()
     try:
         status = command(sys.argv[1:])
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader of the output has read enough
+    except BrokenPipeError:  # the reader of the output, such as `head`, has exited
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 0
     except KeyboardInterrupt as interrupt:
@@ -117,9 +117,9 @@ def _run(name: str, command: Callable[[list[str]], int], least_error_status: int
 
 
 def _handle_signals() -> None:
-    """Have SIGTERM and SIGHUP end a command as Ctrl-C does.
+    """Make SIGTERM and SIGHUP interrupt a command as Ctrl-C does.
 
-    A signal that the caller has had ignored, as `nohup` does, stays ignored.
+    A signal that the caller ignores, as `nohup` does, stays ignored.
     """
     for number in STOP_SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:
@@ -131,12 +131,12 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def _exit(status: int) -> NoReturn:
-    """End the process. TensorFlow, where it is loaded, is not torn down, which would take a second."""
+    """Exit. If TensorFlow is loaded, skip its teardown, which takes a second."""
     if "tensorflow" not in sys.modules:
         sys.exit(status)
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError):  # the reader may be gone
+        with contextlib.suppress(OSError):  # the reader may have exited
             stream.flush()
     os._exit(status)
 
@@ -147,11 +147,14 @@ def _report(name: str, error: Exception) -> int:
         lines = str(error).splitlines() or [type(error).__name__]
         status = error.exit_status
     elif _is_full_disk(error):
-        lines = ["the disk is full; make room, then repeat the command with resume=yes"]
+        lines = ["the disk is full; free some space, then run the same command with resume=yes"]
         status = 1
     else:
         logging.getLogger("swath").debug("unexpected", exc_info=error)
-        lines = [f"{type(error).__name__}: {error}".splitlines()[0] + f" ({HYDRA_FULL_ERROR}=1 shows where)"]
+        lines = [
+            f"{type(error).__name__}: {error}".splitlines()[0]
+            + f" (set {HYDRA_FULL_ERROR}=1 to see the traceback)"
+        ]
         status = 1
     for line in lines:
         print(f"{name}: {hide_passwords(line)}", file=sys.stderr)
@@ -159,7 +162,7 @@ def _report(name: str, error: Exception) -> int:
 
 
 def _is_full_disk(error: BaseException | None) -> bool:
-    """Whether an error, or one that caused it, says that the disk is full; `logging` wraps such errors."""
+    """Whether an error, or one that caused it, reports a full disk; `logging` wraps such errors."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             return True

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Arguments:
-    """What was typed.
+    """The parsed arguments of the command.
 
     Attributes:
-      flags: as Hydra's own parser reads them.
+      flags: options, as parsed by Hydra's parser.
       config_name: the primary config.
-      overrides: FIELD=VALUE, in order.
-      user_folders: what `--config-dir` names.
+      overrides: FIELD=VALUE, in the given order.
+      user_folders: folders given with `--config-dir`.
     """
 
     flags: Namespace
@@ -37,52 +37,52 @@ class Arguments:
 
     @property
     def trains(self) -> bool:
-        """Whether configurations are to be trained, rather than something shown."""
+        """Whether the command trains configurations, rather than only printing something."""
         flags = self.flags
         return not (flags.help or flags.hydra_help or flags.cfg or flags.shell_completion or flags.info)
 
     def for_hydra(self, shown_uri: tuple[str, ...] = ()) -> list[str]:
-        """The words to hand to Hydra: without `--config-dir`, which the search path has taken care of.
+        """Arguments for Hydra, without `--config-dir`: its folder is already in the search path.
 
         Args:
-          shown_uri: what `keep_password` returned; stands in for whatever was typed with the password,
-            because Hydra keeps the overrides in its files.
+          shown_uri: result of `keep_password`; replaces an override that contains a password, because Hydra
+            writes overrides to its files.
         """
         flags = self.flags
-        words = ["--config-name", self.config_name]
+        arguments = ["--config-name", self.config_name]
         for name in ("multirun", "run", "resolve", "shell_completion", "hydra_help"):
             if getattr(flags, name):
-                words.append("--" + name.replace("_", "-"))
+                arguments.append("--" + name.replace("_", "-"))
         for name in ("cfg", "package", "info"):
             if getattr(flags, name):
-                words += ["--" + name, getattr(flags, name)]
+                arguments += ["--" + name, getattr(flags, name)]
         kept = [text for text in self.overrides if not (shown_uri and _sets(text, "tracking.uri"))]
-        return [*words, *kept, *shown_uri]
+        return [*arguments, *kept, *shown_uri]
 
 
 def read_arguments(arguments: list[str]) -> Arguments:
-    """Read the words of a command.
+    """Parse the arguments of a command.
 
     Raises:
-      ConfigError: a flag that does not exist, or a folder that is not there.
+      ConfigError: an option or a folder does not exist.
     """
     parser = get_args_parser()
     parser.__class__ = _OneLineParser
-    flags = parser.parse_intermixed_args(arguments)  # overrides in front of flags, and behind them
+    flags = parser.parse_intermixed_args(arguments)  # overrides may precede or follow options
     if flags.config_path is not None or flags.experimental_rerun is not None:
-        raise ConfigError(["--config-path and --experimental-rerun are not used; --config-dir adds a folder"])
+        raise ConfigError(["--config-path and --experimental-rerun are not supported; use --config-dir"])
     folders: tuple[Path, ...] = ()
     if flags.config_dir is not None:
         folders = (Path(flags.config_dir).resolve(),)
         if not folders[0].is_dir():
-            raise ConfigError([f"--config-dir {flags.config_dir}: there is no such folder"])
+            raise ConfigError([f"--config-dir {flags.config_dir}: no such folder"])
     name = (flags.config_name or "config").removesuffix(".yaml")
     return Arguments(flags, name, tuple(flags.overrides), folders)
 
 
 class _OneLineParser(ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise ConfigError([f"{message}; swath --help lists what can be typed"])
+        raise ConfigError([f"{message}; for usage, run: swath --help"])
 
 
 def _sets(override: str, field: str) -> bool:
@@ -90,11 +90,11 @@ def _sets(override: str, field: str) -> bool:
 
 
 def keep_password(uri: str | None) -> tuple[str, ...]:
-    """Keep an address that holds a password where nothing writes it down: in the process environment.
+    """Keep an address that contains a password in the process environment only, so that no file contains it.
 
     Returns:
-      Overrides that put an address without the password in its place, for Hydra's files and for every run;
-      none where there is no password.
+      Overrides that replace the address by one without the password, in Hydra's files and in every run;
+      empty if there is no password.
     """
     if uri is None or not passwords_in(uri):
         return ()
@@ -105,7 +105,7 @@ def keep_password(uri: str | None) -> tuple[str, ...]:
 
 _HEAD = """\
 Train a softmax image classifier for one configuration or a grid of them, many in one TensorFlow
-program, and track each as an MLflow run.
+program, and record each as an MLflow run.
 
 Commands
   swath [FIELD=VALUE ...]                 train one configuration
@@ -116,17 +116,17 @@ Commands
   swath --version, swath --hydra-help     print the version, or the options that Hydra adds
   swath-compare [SWEEP]                   rank the runs of a sweep
   swath-reproduce RUN_ID                  train a run again and compare the results bit by bit
-  mlflow ui                               browse the runs, in the folder where they were made
+  mlflow ui                               browse the runs; start it in the folder of mlflow.db
 
 Examples
   swath learning_rate=1e-6 max_steps=2000
   swath -m batch_size=50,100 learning_rate=1e-7,1e-6
-  swath -cn grid resume=true
+  swath -cn grid resume=yes
 """
 
 
 def help_text() -> str:
-    """Commands, fields with their allowed values, and the named sweeps with one line each."""
+    """Commands, fields with their allowed values, and named sweeps."""
     lines = [_HEAD, "Hyperparameters (can be swept)"]
     lines += help_lines("identity")
     lines += ["", "Settings (one value per command)"]
@@ -139,13 +139,13 @@ def help_text() -> str:
 
 
 def sweep_sentence(path: Path) -> str:
-    """The first line of a sweep file, which says what the sweep asks."""
+    """The first line of a sweep file: a comment that describes the sweep."""
     with path.open(encoding="utf-8") as lines:
         return next(lines, "").lstrip("# ").strip()
 
 
 def question_of(name: str, user_folders: Sequence[Path]) -> str:
-    """What a named sweep asks; empty where its file does not begin with a question."""
+    """The question that a named sweep answers; empty if its file does not begin with a question."""
     for folder in (*user_folders, config_folder("sweeps")):
         path = Path(folder) / f"{name}.yaml"
         if path.is_file():
@@ -159,36 +159,34 @@ def run(arguments: list[str], tracker: "Tracker | None" = None) -> int:
 
     Args:
       arguments: arguments of the command.
-      tracker: keeps the runs; None for a store of MLflow.
+      tracker: records the runs; None for MLflow.
 
     Raises:
-      SwathError: what went wrong, in words for the person who typed it.
+      SwathError: an error to report to the user.
     """
-    from swath.cli.command import hand_to_hydra, run_command, run_nothing
+    from swath.cli.command import run_command, run_nothing, run_with_hydra
     from swath.cli.validation import check_command
     from swath.config import primary_configs, register
 
-    words = read_arguments(arguments)
-    register(words.user_folders)
-    if words.flags.help:
+    args = read_arguments(arguments)
+    register(args.user_folders)
+    if args.flags.help:
         print(help_text())
         return 0
-    known = primary_configs(words.user_folders)
-    if words.config_name not in known:
-        near = difflib.get_close_matches(words.config_name, known, n=1)
-        question = f"; did you mean {near[0]}?" if near else ""
-        raise ConfigError([f"-cn {words.config_name}: expected one of {', '.join(known)}{question}"])
-    if words.flags.shell_completion or words.flags.hydra_help:
-        return hand_to_hydra(words, (), run_nothing)
-    checked = check_command(
-        words.config_name, list(words.overrides), words.flags.multirun, words.user_folders
-    )
+    known = primary_configs(args.user_folders)
+    if args.config_name not in known:
+        similar = difflib.get_close_matches(args.config_name, known, n=1)
+        hint = f"; did you mean {similar[0]}?" if similar else ""
+        raise ConfigError([f"-cn {args.config_name}: expected one of {', '.join(known)}{hint}"])
+    if args.flags.shell_completion or args.flags.hydra_help:
+        return run_with_hydra(args, (), run_nothing)
+    checked = check_command(args.config_name, list(args.overrides), args.flags.multirun, args.user_folders)
     password_overrides = keep_password(checked.sweep.tracking.uri)
-    if not words.trains:
-        return hand_to_hydra(words, password_overrides, run_nothing)
+    if not args.trains:
+        return run_with_hydra(args, password_overrides, run_nothing)
     if checked.sweep.dry_run:
         from swath.cli.dry_run import print_plan
 
         print_plan(checked)
         return 0
-    return run_command(words, checked, password_overrides, tracker)
+    return run_command(args, checked, password_overrides, tracker)

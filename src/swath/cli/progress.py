@@ -1,4 +1,4 @@
-"""How far along a sweep is: counted from its events, without a word on how that is shown."""
+"""Progress of a sweep, counted from its events; `screens` displays it."""
 
 import time
 from collections import Counter
@@ -10,23 +10,23 @@ from swath.config import FIELDS, computed_values, named_values, readable_name
 from swath.execution import Event, GroupEnded, Planned, RunEnded, RunResult, SegmentDone, StepsDone
 from swath.planning import LaneGroup, step_s, training_s
 
-MOST_FAILURES = 20
-"""Failures that are shown when they happen; all of them are counted, and told at the end."""
+MAX_FAILURES = 20
+"""Failures that are printed when they happen; the report at the end has all of them."""
 
 
-SAME_REASONS = 3
-"""Failures for one reason that are shown."""
+MAX_SAME_REASON = 3
+"""Failures with the same reason that are printed when they happen."""
 
 
 @dataclass
 class GroupProgress:
-    """One lane group that is being trained.
+    """Progress of one lane group that is being trained.
 
     Attributes:
-      group: which.
-      steps: how many of its steps are done.
-      lanes: how many lanes are being trained.
-      estimated_s: what it has cost so far, as estimated beforehand.
+      group: the lane group.
+      steps: number of finished steps.
+      lanes: number of lanes in training.
+      estimated_s: estimated time of the finished steps, in seconds.
     """
 
     group: LaneGroup
@@ -37,19 +37,19 @@ class GroupProgress:
 
 @dataclass
 class Progress:
-    """A sweep's counts.
+    """Counts of a sweep.
 
     Attributes:
-      jobs: how many configurations there will be; None where a sweeper goes on choosing.
+      jobs: number of configurations; None if a sweeper chooses them during the sweep.
       swept: the fields that vary.
-      clock: seconds, from any start.
-      groups: how many there are, as far as is known.
-      groups_ended: how many of them are over.
-      running: those that have begun, by the identity of the group.
-      ended: configurations that are over.
-      failed: those of them that did not finish.
-      reasons: how many have not finished for each reason.
-      best: the accuracy of the best, by the metric that ranks it.
+      clock: returns seconds since an arbitrary point in time.
+      groups: number of planned lane groups.
+      groups_ended: number of lane groups that have ended.
+      running: progress of the lane groups in training, by the `id` of the group.
+      ended: number of runs that have ended.
+      failed: number of runs that ended without finishing.
+      reasons: number of runs that did not finish, by reason.
+      best: objective, its value, and configuration of the best run so far.
     """
 
     jobs: int | None
@@ -67,7 +67,7 @@ class Progress:
     _steps: int = 0
     _began: float | None = None
 
-    def see(self, event: Event) -> None:
+    def update(self, event: Event) -> None:
         """Count an event."""
         match event:
             case Planned(groups):
@@ -75,23 +75,23 @@ class Progress:
                 self._planned_s += sum(training_s(group) for group in groups)
                 if self._began is None:
                     self._began = self.clock()
-            case SegmentDone(group, span, lanes):
+            case SegmentDone(group, segment, lanes):
                 entry = self.running.setdefault(id(group), GroupProgress(group))
-                entry.steps, entry.lanes = span.end, lanes
-                spent_s = step_s(group.shared.batch_size, lanes) * (span.end - span.first)
+                entry.steps, entry.lanes = segment.end, lanes
+                spent_s = step_s(group.shared.batch_size, lanes) * (segment.end - segment.first)
                 entry.estimated_s = min(entry.estimated_s + spent_s, training_s(group))
             case StepsDone(_, _, accuracies):
                 self._steps += len(accuracies)
             case GroupEnded(group):
                 self.running.pop(id(group), None)
                 self.groups_ended += 1
-                self._ended_s += training_s(group)  # all of it, should it have ended early
+                self._ended_s += training_s(group)  # the whole estimate, even if the group ended early
             case RunEnded(result):
                 self._count(result)
 
     @property
-    def part_done(self) -> float:
-        """How much of what has been planned is done, 0..1."""
+    def fraction_done(self) -> float:
+        """Finished fraction of the planned work, 0..1, by estimated time."""
         done = self._ended_s + sum(entry.estimated_s for entry in self.running.values())
         return min(done / self._planned_s, 1.0) if self._planned_s else 0.0
 
@@ -101,36 +101,36 @@ class Progress:
         return 0.0 if self._began is None else self.clock() - self._began
 
     @property
-    def left_s(self) -> float | None:
-        """Seconds until what has been planned will be done, at the pace so far; None before any is."""
-        return self.elapsed_s * (1 - self.part_done) / self.part_done if self.part_done else None
+    def remaining_s(self) -> float | None:
+        """Estimated remaining seconds, from the speed so far; None if nothing is done yet."""
+        return self.elapsed_s * (1 - self.fraction_done) / self.fraction_done if self.fraction_done else None
 
     @property
     def steps_per_s(self) -> float:
-        """Steps of all configurations in a second, so far."""
+        """Steps per second so far, over all configurations."""
         return self._steps / self.elapsed_s if self._steps else 0.0
 
     def failure_line(self, result: RunResult) -> str | None:
-        """A configuration that has just ended without finishing, and why; None where that is known by now."""
-        if result.error is None or self.failed > MOST_FAILURES:
+        """A line on a run that has just ended without finishing; None if enough such lines were printed."""
+        if result.error is None or self.failed > MAX_FAILURES:
             return None
         times = self.reasons[result.error]
-        if times > SAME_REASONS:
+        if times > MAX_SAME_REASON:
             return None
-        more = "; others for the same reason are not shown" if times == SAME_REASONS else ""
+        more = "; further failures with this reason are not shown" if times == MAX_SAME_REASON else ""
         return failure_line(result.status, self.configuration(result), result.error) + more
 
     def configuration(self, result: RunResult) -> str:
-        """A configuration by what is swept: `learning_rate=1e-06 max_steps=500`."""
+        """The swept fields of a configuration: `learning_rate=1e-06 max_steps=500`."""
         return readable_name(result.config, self.swept)
 
     def group_name(self, group: LaneGroup) -> str:
-        """A group by what is swept and its lanes share: `batch_size=100`."""
+        """The swept fields that the lanes of a group share: `batch_size=100`."""
         shared = [name for name in self.swept if FIELDS[name].shared_by in ("program", "group")]
         return named_values(computed_values(group.shared), shared) or "lanes"
 
     def summary(self) -> str:
-        """All of it in one line."""
+        """The progress in one line."""
         of = "" if self.jobs is None else f"/{self.jobs}"
         parts = [f"{self.ended}{of} configurations", f"{self.groups_ended}/{self.groups} groups"]
         if self.failed:
@@ -139,8 +139,8 @@ class Progress:
             parts.append(f"{self.steps_per_s:,.0f} steps/s")
         if self.best is not None:
             parts.append(f"best {self.best[1]:.4f}")
-        if self.left_s is not None and self.ended != self.jobs:
-            parts.append(f"{duration(self.left_s)} left")
+        if self.remaining_s is not None and self.ended != self.jobs:
+            parts.append(f"{duration(self.remaining_s)} left")
         return ", ".join(parts)
 
     def _count(self, result: RunResult) -> None:
@@ -151,13 +151,13 @@ class Progress:
             return
         metric = ranking_metric([result.metrics])
         accuracy = result.metrics[metric]
-        # A test accuracy says nothing against one on validation images, which sorts behind it.
+        # Not comparable across splits: any validation accuracy beats a test accuracy, by its name.
         if self.best is None or (metric, accuracy) > self.best[:2]:
             self.best = (metric, accuracy, self.configuration(result))
 
 
 def duration(seconds: float) -> str:
-    """Seconds as a person says them: `8 s`, `3 min 20 s`, `2 h 5 min`."""
+    """A duration for people: `8 s`, `3 min 20 s`, `2 h 5 min`."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

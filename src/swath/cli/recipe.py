@@ -1,4 +1,4 @@
-"""Which runs were meant."""
+"""Selects the runs to reproduce, and prints how to reproduce them."""
 
 import argparse
 import importlib.metadata
@@ -14,21 +14,21 @@ from swath.errors import SwathError
 from swath.sweeps import CannotReproduceError, original_of, stored_overrides
 from swath.tracking import Reader, StoredRun, open_reader, read_bytes, schema
 
-Chosen = list[tuple[str, StoredRun | Verdict]]
-"""What was typed for each run, and the run, or why there is none."""
+SelectedRuns = list[tuple[str, StoredRun | Verdict]]
+"""Each argument, with its run or the reason why there is none."""
 
 
-def selected_runs(reader: Reader, words: argparse.Namespace) -> Chosen:
-    """The runs that a command names.
+def selected_runs(reader: Reader, args: argparse.Namespace) -> SelectedRuns:
+    """The runs that a command selects.
 
     Raises:
       SwathError: there is no such sweep.
     """
-    if words.sweep:
-        runs = find_sweep(reader, words.sweep).runs
+    if args.sweep:
+        runs = find_sweep(reader, args.sweep).runs
         return [(run.run_id, run) for run in runs]
-    found: Chosen = []
-    for typed in [words.against] if words.against else dict.fromkeys(words.runs):
+    found: SelectedRuns = []
+    for typed in [args.against] if args.against else dict.fromkeys(args.runs):
         try:
             found.append((typed, run_with(reader, typed)))
         except SwathError as error:
@@ -37,76 +37,77 @@ def selected_runs(reader: Reader, words: argparse.Namespace) -> Chosen:
 
 
 def note_relocation(reader: Reader) -> None:
-    """Say where the files of a copied store are read."""
+    """Print from where the files of a copied store are read."""
     if reader.moved is not None:
-        line = f"files are read from {reader.moved}, beside the database; it has other addresses"
+        line = f"files are read from {reader.moved}, beside the database, not from the paths stored in it"
         print(line, file=sys.stderr)
 
 
-def selected_config(words: argparse.Namespace) -> TrainConfig | None:
-    """The config file that a command names; None where each run has its own.
+def selected_config(args: argparse.Namespace) -> TrainConfig | None:
+    """The config file given in a command; None to use the config of each run.
 
     Raises:
-      ConfigError: it is none.
+      ConfigError: the file is not a config.
     """
-    if not words.against:
+    if not args.against:
         return None
-    path = Path(words.runs[0])
+    path = Path(args.runs[0])
     return read_stored_config(path.read_text(encoding="utf-8", errors="replace"), str(path))
 
 
-CANNOT = 2
+NOT_REPRODUCIBLE = 2
+"""Exit status."""
 
 
-def show(words: argparse.Namespace) -> int:
-    """Print how to have the runs again that a command names; returns the exit status.
+def show(args: argparse.Namespace) -> int:
+    """Print how to reproduce the selected runs; returns the exit status.
 
     Raises:
       SwathError: the store cannot be read.
     """
-    reader = open_reader(words.uri)
-    config = selected_config(words)
+    reader = open_reader(args.uri)
+    config = selected_config(args)
     status = 0
-    for typed, run in selected_runs(reader, words):
+    for typed, run in selected_runs(reader, args):
         if isinstance(run, Verdict):
             print(f"{typed}  {run.text}")
-            status = CANNOT
+            status = NOT_REPRODUCIBLE
             continue
         try:
             original = original_of(reader, run, config)
-            ways = list(_ways(run))
+            steps = list(_steps(run))
         except CannotReproduceError as error:
             print(f"{run.run_id}  cannot be reproduced: {error}")
-            status = CANNOT
+            status = NOT_REPRODUCIBLE
             continue
         note_relocation(reader)
         print(f"# run {run.run_id}: {run.name}")
-        for line in ways:
+        for line in steps:
             print(line)
         print(stored_config(original.config), end="")
     return status
 
 
-def _ways(run: StoredRun) -> Iterator[str]:
+def _steps(run: StoredRun) -> Iterator[str]:
     if commit := run.tags.get(schema.COMMIT):
         changed = "  # there were uncommitted changes" if run.tags.get(schema.DIRTY) == "true" else ""
         yield f"git checkout {commit}{changed}"
     try:
-        yield f"pip install {shlex.join(_needed(read_bytes(run, schema.ENVIRONMENT_FILE).decode()))}"
+        yield f"pip install {shlex.join(_dependencies(read_bytes(run, schema.ENVIRONMENT_FILE).decode()))}"
     except SwathError:
-        yield "# its environment.txt cannot be read"
+        yield "# cannot read its environment.txt"
     yield (
         f"swath {shlex.join(stored_overrides(run))}".rstrip()
-        + "  # what was typed for it, on the config named below"
+        + "  # its overrides, to be used with the config below"
     )
-    yield "swath --config-dir FOLDER --config-name config  # with the following as FOLDER/config.yaml"
+    yield "swath --config-dir FOLDER --config-name config  # save the following as FOLDER/config.yaml"
 
 
-def _needed(installed: str) -> list[str]:
-    """Of the packages of an environment those that swath asks for, pinned; environment.txt has them all."""
-    asked = {
+def _dependencies(installed: str) -> list[str]:
+    """The direct dependencies of swath, with their versions; environment.txt lists all packages."""
+    required = {
         re.split(r"[^\w.-]", requirement, maxsplit=1)[0].lower()
         for requirement in importlib.metadata.requires("swath") or []
         if "extra ==" not in requirement
     }
-    return [line for line in installed.split() if line.partition("==")[0] in asked]
+    return [line for line in installed.split() if line.partition("==")[0] in required]

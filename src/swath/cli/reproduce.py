@@ -1,4 +1,4 @@
-"""The words of `swath-reproduce`."""
+"""Command line of `swath-reproduce`."""
 
 import argparse
 import math
@@ -9,39 +9,45 @@ from swath.tracking import configure_environment
 
 EXAMPLES = """\
 examples
-  swath-reproduce 4f2a91c07b3e                       train a run again, and compare it bit for bit
-  swath-reproduce --sweep learning_rate              every run of its latest sweep of that name, side by side
-  swath-reproduce config.yaml --against 4f2a91c07b3e a config file instead of the run's own
-  swath-reproduce 4f2a91c07b3e --record              keep the repetition and the verdict in the store
-  swath-reproduce 4f2a91c07b3e --show                what would be run, in which environment
+  swath-reproduce 4f2a91c07b3e                       train a run again and compare it bit for bit
+  swath-reproduce --sweep learning_rate              reproduce all runs of the latest sweep with this name
+  swath-reproduce config.yaml --against 4f2a91c07b3e train a config file and compare it with a run
+  swath-reproduce 4f2a91c07b3e --record              store the new run and the verdict
+  swath-reproduce 4f2a91c07b3e --show                print the config, environment and commands; train nothing
 
-exit status: 0 identical (or equal within --rtol), 1 something differs, 2 something cannot be reproduced
+exit status: 0 all identical (or equal within --rtol), 1 a run differs, 2 a run cannot be reproduced
 """
 
 
 def parser() -> argparse.ArgumentParser:
-    """The parser of the words of `swath-reproduce`."""
+    """The parser of the arguments of `swath-reproduce`."""
     found = argparse.ArgumentParser(
         "swath-reproduce",
-        description="Train runs again from their configs, and say whether every number is the same.",
+        description="Train runs again from their stored configs, and check that all numbers are identical.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    found.add_argument("runs", nargs="*", metavar="RUN_ID", help="ids of runs, or their beginnings")
-    found.add_argument("--sweep", metavar="SWEEP", help="all runs of a sweep; its name (its latest) or id")
-    found.add_argument("--against", metavar="RUN_ID", help="train a config file, compare it with this run")
-    found.add_argument("--rtol", type=_tolerance, metavar="X", help="pass over relative differences up to X")
-    found.add_argument("--record", action="store_true", help="store the repetition, and the verdict")
-    found.add_argument("--show", action="store_true", help="show what would be run; train nothing")
+    found.add_argument("runs", nargs="*", metavar="RUN_ID", help="run ids, or their first characters")
     found.add_argument(
-        "--uri", help="MLflow store; without it $MLFLOW_TRACKING_URI, else mlflow.db in this folder"
+        "--sweep",
+        metavar="SWEEP",
+        help="reproduce all runs of a sweep: its id, or a name for its latest sweep",
+    )
+    found.add_argument("--against", metavar="RUN_ID", help="train a config file and compare it with this run")
+    found.add_argument("--rtol", type=_tolerance, metavar="X", help="accept relative differences up to X")
+    found.add_argument("--record", action="store_true", help="store the new run and the verdict")
+    found.add_argument(
+        "--show", action="store_true", help="print the config, environment and commands; train nothing"
+    )
+    found.add_argument(
+        "--uri", help="MLflow store (default: $MLFLOW_TRACKING_URI, else mlflow.db in this folder)"
     )
     found.add_argument(
         "--data-dir",
         type=Path,
         metavar="DIR",
-        help="folder of CIFAR-10; without it $SWATH_DATA_DIR, the user's cache, a download",
+        help="folder of CIFAR-10 (default: $SWATH_DATA_DIR, else the user's cache, else a download)",
     )
     return found
 
@@ -49,38 +55,38 @@ def parser() -> argparse.ArgumentParser:
 def _tolerance(text: str) -> float:
     value = float(text)
     if not (math.isfinite(value) and value >= 0):
-        raise argparse.ArgumentTypeError(f"{text}: expected a number from 0 up")
+        raise argparse.ArgumentTypeError(f"{text}: expected a number that is not negative")
     return value
 
 
 def run(arguments: list[str]) -> int:
-    """Carry out one command; returns its exit status.
+    """Run the command; returns its exit status.
 
     Raises:
-      SwathError: what went wrong, for the user to read.
+      SwathError: an error to report to the user.
     """
-    words = parser().parse_args(arguments)
+    args = parser().parse_args(arguments)
     configure_environment()
-    _check(words)
+    _check(args)
     from swath.cli.recipe import show
 
-    if words.show:
-        return show(words)
+    if args.show:
+        return show(args)
     from swath.cli.verdicts import verdicts
 
-    return verdicts(words)
+    return verdicts(args)
 
 
-def _check(words: argparse.Namespace) -> None:
-    """Refuse words that do not go together."""
-    if words.against is not None:
-        if len(words.runs) != 1 or words.sweep:
-            raise ConfigError(["--against RUN_ID: expected one config file in front of it"])
-        if not Path(words.runs[0]).is_file():
-            raise ConfigError([f"{words.runs[0]}: there is no such file; expected a config.yaml"])
-    elif bool(words.runs) == bool(words.sweep):
-        raise ConfigError(["expected ids of runs, or --sweep SWEEP; swath-compare lists sweeps"])
-    if words.record and words.show:
-        raise ConfigError(["--show trains nothing, so there is nothing to --record"])
-    if words.data_dir is not None and not words.data_dir.is_dir():
-        raise ConfigError([f"--data-dir {words.data_dir}: there is no such folder"])
+def _check(args: argparse.Namespace) -> None:
+    """Reject arguments that contradict each other."""
+    if args.against is not None:
+        if len(args.runs) != 1 or args.sweep:
+            raise ConfigError(["--against RUN_ID: expected one config file before it"])
+        if not Path(args.runs[0]).is_file():
+            raise ConfigError([f"{args.runs[0]}: no such file; expected a config.yaml"])
+    elif bool(args.runs) == bool(args.sweep):
+        raise ConfigError(["expected run ids or --sweep SWEEP; to list sweeps, run: swath-compare"])
+    if args.record and args.show:
+        raise ConfigError(["--show trains nothing; remove --record"])
+    if args.data_dir is not None and not args.data_dir.is_dir():
+        raise ConfigError([f"--data-dir {args.data_dir}: no such folder"])

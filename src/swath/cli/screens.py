@@ -1,4 +1,4 @@
-"""What a person sees while configurations are trained: bars in a terminal, lines elsewhere."""
+"""Progress reporters: progress bars in a terminal, plain lines elsewhere."""
 
 import sys
 import time
@@ -16,47 +16,47 @@ from swath.execution import Event, GroupEnded, Note, Planned, RunEnded, SegmentD
 from swath.tracking import schema
 
 LINE_EVERY_S = 10.0
-"""Time between two lines on the progress of a sweep where no terminal shows it."""
+"""Seconds between two progress lines without a terminal."""
 
 
 class ProgressReporter(AbstractContextManager["ProgressReporter"], Protocol):
-    """An observer that has the screen until it is left."""
+    """An observer that prints progress; as a context manager, it stops printing at exit."""
 
     def __call__(self, event: Event) -> None:
-        """Show what has happened."""
+        """Report an event."""
 
 
 class SingleRunReporter(AbstractContextManager["SingleRunReporter"]):
-    """The lines of the tutorial: the training accuracy now and then, the test accuracy, the total time."""
+    """Lines of a single run: training accuracy at intervals, test accuracy, total time."""
 
     def __init__(self, print_every_steps: int, output: TextIO | None = None) -> None:
         self._every_steps = print_every_steps
         self._output = output or sys.stdout
-        self._wait = Console(file=self._output).status("Loading TensorFlow and MLflow ...")
+        self._spinner = Console(file=self._output).status("Loading TensorFlow and MLflow ...")
 
     def __exit__(self, *_: object) -> None:
-        self._wait.stop()
+        self._spinner.stop()
 
     def __call__(self, event: Event) -> None:
-        """Print the steps that are due, and what the run has reached."""
+        """Print the steps that are due, and the results of the run."""
         match event:
             case Starting() if self._output.isatty():
-                self._wait.start()
+                self._spinner.start()
             case StepsDone(_, first_step, accuracies):
-                self._wait.stop()
+                self._spinner.stop()
                 every = self._every_steps
                 for step in range(-(-first_step // every) * every, first_step + len(accuracies), every):
                     self._print(f"Step {step:5d}: training accuracy {accuracies[step - first_step]:g}")
             case RunEnded(result):
-                self._wait.stop()
+                self._spinner.stop()
                 for split in schema.SPLITS:
                     if schema.accuracy(split) in result.metrics:
                         value = result.metrics[schema.accuracy(split)]
                         self._print(f"{split.capitalize()} accuracy {value:g}")
                 if schema.TOTAL_S in result.metrics:
                     self._print(f"Total time: {result.metrics[schema.TOTAL_S]:5.2f}s")
-            case Note(text, passing) if not passing:
-                self._wait.stop()
+            case Note(text, transient) if not transient:
+                self._spinner.stop()
                 self._print(text)
 
     def _print(self, line: str) -> None:
@@ -64,7 +64,7 @@ class SingleRunReporter(AbstractContextManager["SingleRunReporter"]):
 
 
 class PlainReporter(AbstractContextManager["PlainReporter"]):
-    """Plain lines: every failure when it happens, the progress now and then."""
+    """Plain lines: failures when they happen, and the progress at intervals."""
 
     def __init__(
         self,
@@ -81,13 +81,13 @@ class PlainReporter(AbstractContextManager["PlainReporter"]):
         pass
 
     def __call__(self, event: Event) -> None:
-        """Print what is due."""
-        self._progress.see(event)
+        """Print failures and notes, and the progress if it is due."""
+        self._progress.update(event)
         match event:
             case Starting():
                 of = f" of {self._progress.jobs} configurations" if self._progress.jobs else ""
                 self._print(f"Sweep{of}; loading TensorFlow and MLflow ...")
-            case Note(text, passing) if not passing or self._due():
+            case Note(text, transient) if not transient or self._due():
                 self._print(text)
             case RunEnded(result):
                 if line := self._progress.failure_line(result):
@@ -107,14 +107,14 @@ REFRESHES_PER_S = 4
 
 
 class BarReporter(AbstractContextManager["BarReporter"]):
-    """Bars at the lower end of the screen; what else is printed, logs too, goes on above them."""
+    """Progress bars at the bottom of the terminal; other output and logs are printed above them."""
 
     def __init__(self, name: str, progress: Progress, console: Console) -> None:
-        """Prepare; the bars come with the first event.
+        """Prepare the bars; they appear with the first event.
 
         Args:
-          name: of the sweep.
-          progress: of the sweep, still empty.
+          name: name of the sweep.
+          progress: progress of the sweep, still empty.
           console: a terminal.
         """
         self._progress = progress
@@ -129,22 +129,22 @@ class BarReporter(AbstractContextManager["BarReporter"]):
             transient=True,
             refresh_per_second=REFRESHES_PER_S,
         )
-        self._whole = self._bars.add_task(name, total=None, note="")
+        self._total = self._bars.add_task(name, total=None, note="")
         self._groups: dict[int, TaskID] = {}
 
     def __exit__(self, *_: object) -> None:
         self._bars.stop()
 
     def __call__(self, event: Event) -> None:
-        """Show what has happened."""
-        self._progress.see(event)
+        """Report an event."""
+        self._progress.update(event)
         match event:
             case Starting():
                 self._bars.start()
-                self._bars.update(self._whole, note="loading TensorFlow and MLflow ...")
-            case Note(text, passing):
-                if passing:
-                    self._bars.update(self._whole, note=text)
+                self._bars.update(self._total, note="loading TensorFlow and MLflow ...")
+            case Note(text, transient):
+                if transient:
+                    self._bars.update(self._total, note=text)
                 else:
                     self._console.print(text, highlight=False, markup=False, soft_wrap=True)
             case Planned() | StepsDone():
@@ -163,7 +163,7 @@ class BarReporter(AbstractContextManager["BarReporter"]):
 
     def _update(self) -> None:
         self._bars.update(
-            self._whole, total=1.0, completed=self._progress.part_done, note=self._progress.summary()
+            self._total, total=1.0, completed=self._progress.fraction_done, note=self._progress.summary()
         )
 
     def _show_group(self, entry: GroupProgress) -> None:

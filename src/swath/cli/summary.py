@@ -1,4 +1,4 @@
-"""The report at the end of a command: ranking, failures, and what to type next."""
+"""The report at the end of a command: ranking, failures, and commands to run next."""
 
 import shlex
 from collections.abc import Sequence
@@ -14,12 +14,12 @@ from swath.execution import RunResult, SweepInfo, rank_results
 from swath.tracking import StoreInfo, compare_command, run_page, schema, sweep_pages, ui_hints
 from swath.training import TRAIN_ACCURACY_STEPS
 
-MOST_ROWS = 100
-"""Configurations and failures that are listed."""
+MAX_ROWS = 100
+"""Listed configurations, and listed failures."""
 
 
-MOST_ALIKE = 5
-"""Failures with the same reason that are listed one by one."""
+MAX_SAME_REASON = 5
+"""Failures with the same reason that are listed one by one; more get one line together."""
 
 
 TRAIN = Column("train\naccuracy", "mean training accuracy", optional=2)
@@ -33,7 +33,7 @@ def print_sweep(
     console: Console,
     wall_s: float,
 ) -> None:
-    """Print the ranked table of a sweep, its failures, and how to see it.
+    """Print the ranked table of a sweep, its failures, and how to view it.
 
     Args:
       results: results of the configurations that were started, in the requested order.
@@ -48,10 +48,10 @@ def print_sweep(
     if finished:
         ranking = rank_results(finished)
         print_table(
-            console, _table([finished[index] for index in ranking.order[:MOST_ROWS]], sweep_info.swept)
+            console, _table([finished[index] for index in ranking.order[:MAX_ROWS]], sweep_info.swept)
         )
-        if len(finished) > MOST_ROWS:
-            print_line(console, f"The best {MOST_ROWS} of {len(finished)}; the MLflow UI shows all.")
+        if len(finished) > MAX_ROWS:
+            print_line(console, f"The best {MAX_ROWS} of {len(finished)}; the MLflow UI shows all.")
         _print_ranking_note(ranking, finished, sweep_info.over_seeds, console)
     _print_failures([result for result in results if result.status != "FINISHED"], sweep_info, console)
     print_line(console, _totals(results, finished, asked_for, sweep_info, wall_s))
@@ -106,38 +106,40 @@ def _print_failures(others: Sequence[RunResult], sweep_info: SweepInfo, console:
     for result in others:
         reasons.setdefault((result.status, result.error), []).append(result)
     lines = []
-    for (status, error), alike in reasons.items():
-        if len(alike) > MOST_ALIKE:
-            lines.append(failure_line(status, f"{len(alike)} configurations", error))
+    for (status, error), same_reason in reasons.items():
+        if len(same_reason) > MAX_SAME_REASON:
+            lines.append(failure_line(status, f"{len(same_reason)} configurations", error))
             continue
         lines += [
             failure_line(status, readable_name(result.config, sweep_info.swept), error, result.run_id)
-            for result in alike
+            for result in same_reason
         ]
-    for line in lines[:MOST_ROWS]:
+    for line in lines[:MAX_ROWS]:
         print_line(console, line)
-    if len(lines) > MOST_ROWS:
-        print_line(console, f"... and {len(lines) - MOST_ROWS} more failures")
+    if len(lines) > MAX_ROWS:
+        print_line(console, f"... and {len(lines) - MAX_ROWS} more failures")
 
 
-def print_check(compared: Sequence[tuple[RunResult, bool]], sweep_info: SweepInfo, console: Console) -> None:
+def print_verification(
+    verified: Sequence[tuple[RunResult, bool]], sweep_info: SweepInfo, console: Console
+) -> None:
     """Print whether configurations are bit-identical to their solo runs."""
-    for result, same in compared:
+    for result, same in verified:
         if not same:
             name = readable_name(result.config, sweep_info.swept)
             print_line(
                 console, f"lanes.verify: {name} is not bit-identical to its solo run (run {result.run_id})"
             )
-    identical = sum(same for _, same in compared)
+    identical = sum(same for _, same in verified)
     print_line(
-        console, f"lanes.verify: {identical} of {len(compared)} runs are bit-identical to their solo runs"
+        console, f"lanes.verify: {identical} of {len(verified)} runs are bit-identical to their solo runs"
     )
 
 
 def resume_command(command: str) -> str:
     """The command that resumes an interrupted command."""
     arguments = [argument for argument in shlex.split(command) if not argument.startswith("resume=")]
-    return shlex.join([*arguments, "resume=true"])
+    return shlex.join([*arguments, "resume=yes"])
 
 
 def print_line(console: Console, line: str) -> None:

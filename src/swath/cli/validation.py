@@ -1,4 +1,4 @@
-"""A command checked as a whole before anything starts: every override, every job, all mistakes at once."""
+"""Checks a command before anything starts: every override and every job; reports all mistakes at once."""
 
 import difflib
 import itertools
@@ -35,15 +35,15 @@ from swath.errors import ConfigError
 _NODES = tuple({name.split(".")[0]: None for name in FIELDS if "." in name})
 
 
-_LISTED = "; swath --help lists the fields"
+_LISTED = "; to list all fields, run: swath --help"
 
 
 def override_mistakes(override: Override, group_options: dict[str, list[str]]) -> Iterator[str]:
-    """The lines that say what is wrong with one override, as far as it can be told by itself.
+    """Mistakes of a single override, regardless of the others; one line each.
 
     Args:
-      override: as Hydra parsed it.
-      group_options: per config group the names of its configs.
+      override: parsed by Hydra.
+      group_options: the names of the configs in each config group.
     """
     key = override.key_or_group
     removed = removed_key(key) or next(
@@ -58,29 +58,29 @@ def override_mistakes(override: Override, group_options: dict[str, list[str]]) -
         yield f"{override.input_line}: fields cannot be deleted; each has a default"
     elif key in _NODES and (key not in group_options or isinstance(override.value(), dict)):
         field = next(name for name in FIELDS if name.startswith(f"{key}."))
-        yield f"{override.input_line}: set the fields of {key} one by one, for example {field}=..."
+        yield f"{override.input_line}: set each field of {key} separately, for example {field}=..."
     elif key in group_options:
         yield from _group_mistakes(override, group_options[key])
     elif key not in FIELDS:
-        near = _suggestion(key, [*FIELDS, *group_options], _LISTED)
-        yield f"{override.input_line}: {f'unknown field {key}' if key else 'a field without a name'}{near}"
+        suggestion = _suggestion(key, [*FIELDS, *group_options], _LISTED)
+        yield f"{override.input_line}: {f'unknown field {key}' if key else 'missing field name'}{suggestion}"
     elif override.is_add():
         yield f"{override.input_line}: the field exists; remove the leading +"
     elif key in FIELDS and isinstance(override.value(), Glob):
         yield f"{override.input_line}: expected {FIELDS[key].expected}"
     elif key in FIELDS:
         if override.is_sweep_override() and FIELDS[key].scope == "sweep":
-            yield f"{override.input_line}: one value expected for the whole sweep"
+            yield f"{override.input_line}: expected one value for the whole sweep"
             return
         for value in literal_values(override):
             yield from value_mistakes(key, value)
 
 
 def value_mistakes(key: str, value: object) -> Iterator[str]:
-    """Why a value does not fit its field, if it does not."""
+    """A line if a value is not allowed for its field."""
     doc = FIELDS[key]
     if isinstance(value, str) and "${" in value:
-        return  # an interpolation; its value is checked where the config is composed
+        return  # an interpolation; its value is checked after the config is composed
     try:
         typed = typed_value(key, value)
     except OmegaConfBaseException:
@@ -107,7 +107,8 @@ def _suggestion(name: str, known: list[str], otherwise: str = "") -> str:
     return f"; did you mean {near[0]}?" if near else otherwise
 
 
-MOST_MISTAKES = 20
+MAX_MISTAKES = 20
+"""Listed mistakes."""
 
 
 _GRID_SWEEPERS = (
@@ -121,18 +122,18 @@ _LANES_LAUNCHER = "hydra_plugins.swath_lanes.launcher.LanesLauncher"
 
 @dataclass(frozen=True)
 class CheckedCommand:
-    """A command that can be carried out.
+    """A command without mistakes.
 
     Attributes:
       multirun: whether it is a sweep.
       config_name: the primary config.
-      configs: what will be run, in order; only the first of them where another sweeper will choose.
-      sweep: how the command is carried out.
+      configs: the configurations, in order; a single example if a sweeper chooses them during the sweep.
+      sweep: the settings of the command.
       jobs_known: whether `configs` is complete.
       swept: computed fields that vary, by dotted name.
-      fused: whether they are trained side by side.
-      at_a_time: how many of them the sweeper hands to its launcher in one go.
-      composer: has composed the jobs.
+      trains_lanes: whether the launcher trains the jobs as lanes.
+      jobs_per_launch: number of jobs that the sweeper passes to its launcher at a time.
+      composer: composes the config of a job.
     """
 
     multirun: bool
@@ -141,24 +142,24 @@ class CheckedCommand:
     sweep: SweepConfig
     jobs_known: bool
     swept: tuple[str, ...]
-    fused: bool
-    at_a_time: int
+    trains_lanes: bool
+    jobs_per_launch: int
     composer: JobComposer
 
 
 def check_command(
     config_name: str, texts: list[str], multirun: bool, user_folders: tuple[Path, ...]
 ) -> CheckedCommand:
-    """Compose and check everything that a command asks for, without writing anything.
+    """Compose and check all configs of a command, without writing anything.
 
     Args:
       config_name: the primary config.
       texts: the overrides as typed.
-      multirun: whether `-m` was typed; a primary config may ask for a sweep by itself.
-      user_folders: what `--config-dir` names.
+      multirun: whether `-m` was given; a primary config may also start a sweep without it.
+      user_folders: folders given with `--config-dir`.
 
     Raises:
-      ConfigError: with every mistake that was found.
+      ConfigError: the command has mistakes; it contains all of them.
     """
     options = config_groups(user_folders)
     with hydra_ready():
@@ -173,14 +174,14 @@ def check_command(
         composer = JobComposer(config_name, hydra_lines)
         if not sweeping:
             _raise_if(
-                f"{override.input_line}: one value expected; several make a sweep: add -m"
+                f"{override.input_line}: expected one value; to sweep several values, add -m"
                 for override in overrides
                 if override.is_sweep_override()
             )
             return _checked(base, config_name, [config_of(base)], composer)
         if base.hydra.sweeper.get("_target_") not in _GRID_SWEEPERS:
             _raise_if(
-                f"{name}: one value expected for the whole sweep; a sweeper cannot choose it"
+                f"{name}: expected one value for the whole sweep; a sweeper cannot choose it"
                 for name in base.hydra.sweeper.get("params") or {}
                 if str(name) in FIELDS and FIELDS[str(name)].scope == "sweep"
             )
@@ -199,10 +200,10 @@ def _checked(
     multirun: bool = False,
     known: bool = True,
 ) -> CheckedCommand:
-    _raise_if(divided([job.sweep for job in jobs]))
+    _raise_if(differing_settings([job.sweep for job in jobs]))
     configs = [job.train for job in jobs]
-    fused = base.hydra.launcher.get("_target_") == _LANES_LAUNCHER
-    at_a_time = base.hydra.sweeper.get("max_batch_size") or len(configs)
+    trains_lanes = base.hydra.launcher.get("_target_") == _LANES_LAUNCHER
+    jobs_per_launch = base.hydra.sweeper.get("max_batch_size") or len(configs)
     return CheckedCommand(
         multirun,
         name,
@@ -210,27 +211,27 @@ def _checked(
         jobs[0].sweep,
         known,
         varying(configs),
-        fused,
-        at_a_time,
+        trains_lanes,
+        jobs_per_launch,
         composer,
     )
 
 
-def divided(sweeps: list[SweepConfig]) -> Iterator[str]:
-    """Fields of SweepConfig that an interpolation or a config group has made differ between jobs."""
+def differing_settings(sweeps: list[SweepConfig]) -> Iterator[str]:
+    """Settings that differ between jobs because of an interpolation or a config group; one line each."""
     first, *others = [
         {name: value for name, value, _ in walk_values(sweep)} for sweep in dict.fromkeys(sweeps)
     ]
     for name in first:
         values = {str(entry[name]) for entry in (first, *others)}
         if len(values) > 1:
-            yield f"{name}: one value expected for the whole sweep; found {', '.join(sorted(values))}"
+            yield f"{name}: expected one value for the whole sweep; found {', '.join(sorted(values))}"
 
 
 def _jobs(composer: JobComposer, overrides: list[Override]) -> list[JobConfig]:
-    """Every job's configurations, in the order of Hydra's basic sweeper."""
+    """The configurations of all jobs, in the order of Hydra's basic sweeper."""
     _raise_if(
-        f"{override.input_line}: an interval is for a sweeper that chooses values; expected values, for "
+        f"{override.input_line}: the grid sweeper does not support intervals; expected a list of values, for "
         f"example {override.key_or_group}=50,100"
         for override in overrides
         if override.is_sweep_override() and not override.is_discrete_sweep()
@@ -253,8 +254,8 @@ def _line(override: Override) -> str:
 
 
 def _raise_if(mistakes: Iterator[str]) -> None:
-    found = list(itertools.islice(mistakes, MOST_MISTAKES + 1))
-    if len(found) > MOST_MISTAKES:
-        found[MOST_MISTAKES:] = ["... and more mistakes of this kind"]
+    found = list(itertools.islice(mistakes, MAX_MISTAKES + 1))
+    if len(found) > MAX_MISTAKES:
+        found[MAX_MISTAKES:] = ["... and more mistakes of this kind"]
     if found:
         raise ConfigError(found)

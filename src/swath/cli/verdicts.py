@@ -1,4 +1,4 @@
-"""Runs trained again, and a line on each."""
+"""Trains runs again, and prints a verdict on each."""
 
 import argparse
 import shlex
@@ -29,16 +29,16 @@ from swath.tracking import (
 )
 
 
-def verdicts(words: argparse.Namespace) -> int:
-    """Train the runs that a command names again, and print a verdict on each; returns the exit status.
+def verdicts(args: argparse.Namespace) -> int:
+    """Train the selected runs again, and print a verdict on each; returns the exit status.
 
     Raises:
-      SwathError: the store cannot be read, or none of the runs could be looked for.
+      SwathError: the store cannot be read.
     """
-    reader = open_reader(words.uri)
-    config = selected_config(words)
+    reader = open_reader(args.uri)
+    config = selected_config(args)
     lines: list[tuple[str, Verdict | Original]] = []
-    for typed, run in selected_runs(reader, words):
+    for typed, run in selected_runs(reader, args):
         if isinstance(run, Verdict):
             lines.append((typed, run))
             continue
@@ -47,17 +47,17 @@ def verdicts(words: argparse.Namespace) -> int:
         except CannotReproduceError as error:
             lines.append((run.run_id, not_reproducible(str(error))))
     note_relocation(reader)
-    found = _trained(words, reader, lines)
+    found = _trained(args, reader, lines)
     for name, entry in found:
         print(f"{name}  {hide_passwords(entry.text)}")
     return max((entry.exit_status for _, entry in found), default=0)
 
 
 def _trained(
-    words: argparse.Namespace, reader: Reader, lines: list[tuple[str, Verdict | Original]]
+    args: argparse.Namespace, reader: Reader, lines: list[tuple[str, Verdict | Original]]
 ) -> list[tuple[str, Verdict]]:
     originals = [entry for _, entry in lines if isinstance(entry, Original)]
-    tracker = _tracker(words, originals) if words.record and originals else None
+    tracker = _tracker(args, originals) if args.record and originals else None
     recorder: Tracker = InMemoryTracker()
     if tracker is not None:
         repeats: dict[tuple[str, str], list[str]] = {}
@@ -71,18 +71,18 @@ def _trained(
     try:
         with tqdm(total=steps, unit=" steps", desc="training again", leave=False, disable=None) as bar:
             found = _verdicts(
-                Repeater(sweep_info, recorder, _Counting(bar), words.data_dir), lines, words.rtol
+                Repeater(sweep_info, recorder, _StepCounter(bar), args.data_dir), lines, args.rtol
             )
         if tracker is not None:
             _record(tracker, found)
     finally:
         if tracker is not None:
             tracker.close()
-    return [(name, said) for name, said, _ in found]
+    return [(name, verdict) for name, verdict, _ in found]
 
 
-class _Counting:
-    """Moves a bar by the steps that are trained."""
+class _StepCounter:
+    """Advances a progress bar by the trained steps."""
 
     def __init__(self, bar: "tqdm[Never]") -> None:
         self._bar = bar
@@ -104,9 +104,9 @@ def _verdicts(
                 checked.append((name, not_reproducible(str(error))))
                 continue
         checked.append((name, entry))
-    todo = [entry for _, entry in checked if isinstance(entry, Original)]
+    originals = [entry for _, entry in checked if isinstance(entry, Original)]
     try:
-        repeated = iter(repeater.repeat(todo) if todo else ())
+        repeated = iter(repeater.repeat(originals) if originals else ())
     finally:
         repeater.stop()
     found: list[tuple[str, Verdict, RunResult | None]] = []
@@ -116,19 +116,19 @@ def _verdicts(
             continue
         result, numbers = next(repeated)
         if numbers is None:
-            found.append((name, not_reproducible(f"it could not be trained again: {result.error}"), None))
+            found.append((name, not_reproducible(f"training it again failed: {result.error}"), None))
             continue
         bits = entry.run.tags.get(schema.BITS, "")
         found.append((name, verdict_on(entry.numbers, numbers, bits, result.digest, rtol), result))
     return found
 
 
-def _tracker(words: argparse.Namespace, originals: list[Original]) -> MlflowTracker:
+def _tracker(args: argparse.Namespace, originals: list[Original]) -> MlflowTracker:
     """A tracker for the experiment of the originals."""
     experiments = {original.run.experiment_id for original in originals}
     if len(experiments) > 1:
-        raise ConfigError(["--record: expected runs of one experiment; record them one by one"])
-    uri = words.uri or default_uri()
+        raise ConfigError(["--record: expected runs of one experiment; run the command once per experiment"])
+    uri = args.uri or default_uri()
     name = experiment_name(uri, experiments.pop())
     tracker = MlflowTracker()
     tracker.open(StoreAddress(uri, name, None)).result()
@@ -136,15 +136,15 @@ def _tracker(words: argparse.Namespace, originals: list[Original]) -> MlflowTrac
 
 
 def _record(tracker: MlflowTracker, found: list[tuple[str, Verdict, RunResult | None]]) -> None:
-    """Put each verdict on the original and on its repetition.
+    """Tag each original run and its repetition with the verdict.
 
     Raises:
-      SwathError: one of them could not be stored.
+      SwathError: a tag could not be stored.
     """
-    for name, said, result in found:
+    for name, verdict, result in found:
         if result is None:
             continue
         run_id, _ = result.logger.flush()
         for tagged in (name, run_id):
-            tracker.set_tag(tagged, schema.REPRODUCED, said.text).result()
+            tracker.set_tag(tagged, schema.REPRODUCED, verdict.text).result()
         print(f"{name}: recorded as run {run_id}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Configurations to tracked runs."""
+"""Trains configurations and records them as runs."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""What happens while configurations are trained, and the request to stop."""
+"""Events of a training, and the flag that cancels it."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -14,59 +14,59 @@ from swath.planning import LaneGroup, Segment
 
 @dataclass(frozen=True)
 class Starting:
-    """TensorFlow and MLflow are about to be loaded, which takes seconds."""
+    """TensorFlow and MLflow will be loaded next, which takes seconds."""
 
 
 @dataclass(frozen=True)
 class Note:
-    """Something to say.
+    """A message to the user.
 
     Attributes:
       text: one line.
-      passing: of interest only until the next thing happens.
+      transient: whether the message is obsolete after the next event.
     """
 
     text: str
-    passing: bool = False
+    transient: bool = False
 
 
 @dataclass(frozen=True)
 class Planned:
-    """These groups will be trained."""
+    """Lane groups were planned and will be trained."""
 
     groups: Sequence[LaneGroup]
 
 
 @dataclass(frozen=True)
 class SegmentDone:
-    """Some steps of a group are done.
+    """A segment of a lane group was trained.
 
     Attributes:
-      group: whose.
-      span: which.
-      lanes: how many lanes were trained in them.
+      group: the lane group.
+      segment: the steps.
+      lanes: number of lanes that were trained.
     """
 
     group: LaneGroup
-    span: Segment
+    segment: Segment
     lanes: int
 
 
 @dataclass(frozen=True)
 class GroupEnded:
-    """A group has ended, one way or another."""
+    """A lane group has ended, whether or not its runs finished."""
 
     group: LaneGroup
 
 
 @dataclass(frozen=True)
 class StepsDone:
-    """Some steps of a run are done.
+    """Steps of a run were trained.
 
     Attributes:
-      config: of the run.
-      first_step: the first of them.
-      accuracies: float64 [steps], their training accuracies.
+      config: configuration of the run.
+      first_step: the first of these steps.
+      accuracies: float64 [steps], training accuracy of each step.
     """
 
     config: TrainConfig
@@ -76,7 +76,7 @@ class StepsDone:
 
 @dataclass(frozen=True)
 class RunEnded:
-    """A run has ended, one way or another; it may not be settled yet."""
+    """A run has ended, whether or not it finished; it may not be stored completely yet."""
 
     result: RunResult
 
@@ -85,22 +85,22 @@ Event = Starting | Note | Planned | SegmentDone | GroupEnded | StepsDone | RunEn
 
 
 Observer = Callable[[Event], None]
-"""Somebody who watches. Called from several threads, one at a time."""
+"""Receives events; called from several threads, one at a time."""
 
 
 class Cancellation:
-    """Says to groups that are being trained that they shall end, and why."""
+    """Flag that cancels the training of lane groups, with a reason."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
         self.reason = ""
 
     def set(self, reason: str) -> None:
-        """Have them end after their present segments; the first reason counts."""
+        """Cancel after the current segments; only the first reason is kept."""
         if not self._event.is_set():
             self.reason = reason
             self._event.set()
 
     def is_set(self) -> bool:
-        """Whether they shall end."""
+        """Whether the training was cancelled."""
         return self._event.is_set()

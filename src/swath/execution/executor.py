@@ -1,4 +1,4 @@
-"""Executors: where lane groups are trained. Threads of this process are the default."""
+"""Executors train lane groups; by default in threads of this process."""
 
 import threading
 from collections.abc import Iterator, Mapping
@@ -24,30 +24,30 @@ class Executor(Protocol):
     """Trains lane groups. Tasks and events are plain values, so an executor may live on another machine."""
 
     def submit(self, task: GroupTask) -> Iterator[GroupEvent]:
-        """Train a group; its events come as they happen. An error is raised by the iterator.
+        """Train a group and yield its events as they happen. The iterator raises errors of the training.
 
-        Closing the iterator ends the training.
+        Closing the iterator stops the training.
         """
 
     def is_bit_exact(self, config: TrainConfig, lanes: int) -> bool:
-        """Whether `lanes` lanes are bit-identical to solo runs where groups are trained."""
+        """Whether lane groups of width `lanes` are bit-exact on the machine that trains them."""
 
     def workers(self) -> int:
-        """Number of groups that are trained at a time."""
+        """Number of groups that are trained at the same time."""
 
     def stop(self) -> None:
-        """Have every group stop after its present segment, with `GroupStopped` as its last event."""
+        """Stop every group after its current segment; its last event is `GroupStopped`."""
 
     def close(self) -> None:
-        """Free what the executor holds; no group is being trained."""
+        """Free resources; call it only when no group is being trained."""
 
 
 class ThreadExecutor:
     """Trains a group in the thread that reads its events; keeps data and compiled programs between groups.
 
     Args:
-      datasets: the images of every configuration.
-      verified: by `planning.width_key`, whether a width is bit-exact; grows by what is checked here.
+      datasets: the data sets of all configurations, by name.
+      verified: whether a width is bit-exact, by `planning.width_key`; copied, and extended by new checks.
     """
 
     def __init__(self, datasets: Mapping[str, Dataset], verified: Mapping[str, bool]) -> None:
@@ -69,7 +69,7 @@ class ThreadExecutor:
         yield from trainer.train()
 
     def is_bit_exact(self, config: TrainConfig, lanes: int) -> bool:
-        """See `Executor`; checked once for each width on a machine."""
+        """See `Executor`; each width is checked once per machine."""
         key = width_key(config, lanes)
         if key not in self._verified:
             self._verified[key] = self._check(config, lanes)
@@ -81,7 +81,7 @@ class ThreadExecutor:
         return is_bit_exact(compiled.program, compiled.evaluate, compiled.data, config.batch_size, lanes)
 
     def workers(self) -> int:
-        """One for each processor: a group computes on one core."""
+        """One per core: a group uses one core."""
         return workers()
 
     def stop(self) -> None:
@@ -89,7 +89,7 @@ class ThreadExecutor:
         self._stopping.set()
 
     def close(self) -> None:
-        """Drop data and compiled programs."""
+        """Free data and compiled programs."""
         self._compiled.clear()
 
     def _compile(self, config: TrainConfig) -> CompiledData:

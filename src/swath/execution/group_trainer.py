@@ -1,4 +1,4 @@
-"""Trains one lane group and yields its results, segment by segment; knows neither store nor screen."""
+"""Trains one lane group and yields its results, one segment after another."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -12,19 +12,19 @@ from swath.planning import Segment, plan_segments, segment_steps_of, step_s
 from swath.tracking import schema
 from swath.training import PARAMETERS, DeviceData, Evaluate, LaneTraining, Program, SegmentResult, Split
 
-LEAVING_PAYS_S = 1.0
-"""Seconds of training that lanes must save by leaving: the narrower width may have to be verified first."""
+MIN_SAVING_S = 1.0
+"""Seconds that removing lanes must save: the narrower width may have to be verified first."""
 
 
 @dataclass(frozen=True)
 class CompiledData:
-    """What lane groups with the same data, preprocessing, model and optimizer share.
+    """Data and functions shared by lane groups with the same data, preprocessing, model and optimizer.
 
     Attributes:
-      dataset: the images as they were loaded.
-      data: the images as TensorFlow holds them.
-      program: the loop over steps.
-      evaluate: the evaluation.
+      dataset: the images as loaded.
+      data: the images as TensorFlow tensors.
+      program: the compiled loop over steps.
+      evaluate: the compiled evaluation.
     """
 
     dataset: Dataset
@@ -37,37 +37,37 @@ class GroupTrainer:
     """The training of one lane group.
 
     Args:
-      task: that is trained.
-      compiled: for the group's data.
-      allows: whether a number of lanes is bit-exact for the group.
-      stops: whether the group is to stop after the present segment.
-      clock: seconds, from any start.
+      task: the group, and the arrays to start from.
+      compiled: data and functions of the group.
+      is_bit_exact: whether a width is bit-exact for the group.
+      is_stopping: whether to stop after the current segment.
+      clock: returns seconds since an arbitrary point in time.
     """
 
     def __init__(
         self,
         task: GroupTask,
         compiled: CompiledData,
-        allows: Callable[[int], bool],
-        stops: Callable[[], bool],
+        is_bit_exact: Callable[[int], bool],
+        is_stopping: Callable[[], bool],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._task = task
         self._group = task.group
         self._compiled = compiled
-        self._allows = allows
-        self._stops = stops
+        self._is_bit_exact = is_bit_exact
+        self._is_stopping = is_stopping
         self._clock = clock
         self._open = {run.job: lane for lane, each in enumerate(task.group.lanes) for run in each.runs}
         self._max_steps = {run.job: run.config.max_steps for run in task.group.runs}
 
     def train(self) -> Iterator[GroupEvent]:
-        """Train until every run has finished or diverged, or until the group is to stop."""
+        """Train until every run has finished or diverged, or until `is_stopping`."""
         training = LaneTraining(self._group, self._compiled.program, self._task.states)
         result: SegmentResult | None = None
         saved_at = self._clock()
         for segment in plan_segments(self._group, segment_steps_of(self._group)):
-            if self._stops():
+            if self._is_stopping():
                 yield GroupStopped(self._task.group_id, self._states(result, self._lanes()))
                 return
             result = training.advance(segment)
@@ -100,7 +100,7 @@ class GroupTrainer:
         )
 
     def _evaluations(self, segment: Segment, result: SegmentResult, finishing: bool) -> dict[str, Evaluation]:
-        """Validation where it is due or a run finishes, test where a run finishes."""
+        """Evaluate validation images if due or if a run finishes, test images if a run finishes."""
         every = self._group.shared.evaluate_every_steps
         due = bool(every) and segment.end % every == 0 and bool(self._open)
         data, found = self._compiled.data, {}
@@ -126,23 +126,23 @@ class GroupTrainer:
         return {lane: unpack(result.state, result.lanes.index(lane)) for lane in lanes}
 
     def _lanes(self) -> list[int]:
-        """Lanes with a run that is still open."""
+        """Lanes with an open run."""
         return sorted(set(self._open.values()))
 
     def _drop_diverged(self, result: SegmentResult) -> None:
-        """Close the runs of lanes whose loss is no longer finite."""
+        """Remove the runs of lanes whose loss is not finite."""
         finite = np.all(np.isfinite(result.losses), axis=0).tolist()
-        diverged = {lane for lane, fine in zip(result.lanes, finite, strict=True) if not fine}
+        diverged = {lane for lane, is_finite in zip(result.lanes, finite, strict=True) if not is_finite}
         self._open = {job: lane for job, lane in self._open.items() if lane not in diverged}
 
     def _drop_finished(self, segment: Segment) -> None:
         self._open = {job: lane for job, lane in self._open.items() if self._max_steps[job] > segment.end}
 
     def _compact(self, training: LaneTraining) -> None:
-        """Let lanes without open runs leave the program, where that saves time and the width is bit-exact."""
+        """Stop training lanes without open runs, if that saves time and the new width is bit-exact."""
         needed = self._lanes()
         steps = max(self._max_steps[job] for job in self._open) - training.steps_done
         batch_size = self._group.shared.batch_size
         before, after = (step_s(batch_size, lanes) for lanes in (len(training.lanes), len(needed)))
-        if (before - after) * steps >= LEAVING_PAYS_S and self._allows(len(needed)):
+        if (before - after) * steps >= MIN_SAVING_S and self._is_bit_exact(len(needed)):
             training.keep(needed)

@@ -1,4 +1,4 @@
-"""From configurations to tracked runs: the one entry for every caller."""
+"""Runner: trains configurations as lane groups and records each as a run."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from swath.execution.runs import RunRequest, RunResult, SweepInfo
 from swath.execution.tasks import GroupTask
 from swath.execution.trial_group import Pruner, TrialGroup
 from swath.execution.trial_run import TrialRun, is_transient, run_info
-from swath.planning import Lane, LaneGroup, LaneWidths, PlannedRun, alone, plan_groups
+from swath.planning import Lane, LaneGroup, LaneWidths, PlannedRun, plan_groups, solo_group
 from swath.tracking import NullRunLogger, Tracker
 from swath.training import Checkpoints
 
@@ -24,20 +24,20 @@ _log = logging.getLogger("swath")
 
 
 class Runner:
-    """Trains configurations and tracks each as its own run.
+    """Trains configurations and records each as a run.
 
     Args:
-      sweep_info: what the runs have in common.
-      tracker: starts runs; its store has been opened.
-      datasets: the images of every configuration that will be asked for, by name.
-      observer: gets events, from several threads, one at a time.
+      sweep_info: properties that the runs share.
+      tracker: records the runs; its store is open.
+      datasets: the data sets of all configurations, by name.
+      observer: receives events from several threads, one at a time.
       executor: trains lane groups.
-      widths: the allowed widths, as far as they are known.
-      checkpoints: keeps train states of groups; None to keep none.
+      widths: the widths that are known to be allowed or not.
+      checkpoints: saves train states of groups; None to save none.
       checkpoint_every_s: seconds between two checkpoints of a group.
       retries: retries per run after a transient failure.
       stop_on_failure: whether a failed run stops the others.
-      pruner: ends runs early; None for none.
+      pruner: stops unpromising runs early; None for no pruning.
     """
 
     def __init__(
@@ -69,14 +69,14 @@ class Runner:
         self._threads = ThreadPoolExecutor(executor.workers(), thread_name_prefix="swath-group")
 
     def start(self, requests: Sequence[RunRequest], results: "Sequence[Future[RunResult]]") -> None:
-        """Start to train and track configurations, as many side by side as possible.
+        """Start to train configurations, as many together as possible.
 
-        A configuration that fails does not affect the others.
+        A failed configuration does not affect the others.
 
         Args:
-          requests: what is run.
-          results: for each of them a future of its result, which will not be flushed yet; cancelled where the
-            configuration is never started.
+          requests: the configurations.
+          results: one future per request. Its result may not be stored completely yet. It is cancelled if
+            the configuration is never started.
         """
         groups = self._plan(requests)
         self._observer(Planned(groups))
@@ -85,23 +85,23 @@ class Runner:
             self._threads.submit(self._run_group, group, *of_jobs)
 
     def digest_of_solo_run(self, config: TrainConfig) -> str:
-        """The result digest of a configuration that is trained alone and not tracked.
+        """Train a configuration alone, without recording it, and return its result digest.
 
         Raises:
           SwathError: the run failed.
         """
-        group, name = alone(config), config.data.name
+        group, name = solo_group(config), config.data.name
         run = TrialRun(RunRequest(config), 0, 1, NullRunLogger(), _ignore)
         task = GroupTask(uuid4().hex, group, (None,))
         trial = TrialGroup(task.group_id, group, [run], self._datasets[name], _ignore)
         trial.consume(self._executor.submit(task), lambda: self._cancellation.reason)
         result = run.ended.result()
         if not result.digest:
-            raise SwathError(f"{readable_name(config)} could not be trained again: {result.error}")
+            raise SwathError(f"{readable_name(config)} failed in its solo run: {result.error}")
         return result.digest
 
     def stop(self, reason: str = "interrupted") -> None:
-        """Stop every group after its present segment, its runs as KILLED for a reason; waits for that."""
+        """Stop every group after its current segment and wait. Its runs become KILLED, with the reason."""
         self._cancel(reason)
         self._threads.shutdown(wait=True)
 
@@ -110,7 +110,7 @@ class Runner:
         self._executor.stop()
 
     def _plan(self, requests: Sequence[RunRequest]) -> list[LaneGroup]:
-        """Lane groups whose widths are bit-exact: widths that are not known yet are verified."""
+        """Plan lane groups with bit-exact widths; verifies widths that are unknown."""
         configs = [request.config for request in requests]
         first_steps = [request.first_step for request in requests]
         while True:
@@ -126,7 +126,7 @@ class Runner:
 
     def _verify(self, config: TrainConfig, width: int) -> None:
         text = f"Checking whether {width} lanes are bit-exact for batch_size={config.batch_size} (once) ..."
-        self._observer(Note(text, passing=True))
+        self._observer(Note(text, transient=True))
         answer = self._executor.is_bit_exact(config, width)
         self._widths = self._widths.with_answer(config, width, answer)
 
@@ -194,33 +194,33 @@ class Runner:
         self,
         planned: PlannedRun,
         request: RunRequest,
-        handed_on: "Future[RunResult]",
+        future: "Future[RunResult]",
         ended: "Future[RunResult]",
     ) -> None:
-        """Hand a result on, or retry after a transient failure."""
+        """Resolve the future of a run that has ended, or retry the run after a transient failure."""
         result = ended.result()
         if self._retries or self._stop_on_failure:
             result = _flushed(result)
         if result.status == "FAILED":
             if result.is_transient and request.attempt < self._retries and not self._cancellation.is_set():
-                self._retry(planned, request, handed_on, result)
+                self._retry(planned, request, future, result)
                 return
             if self._stop_on_failure:
                 self._cancel(f"{readable_name(result.config)} failed, and on_failure=stop")
-        handed_on.set_result(result)
+        future.set_result(result)
         self._observer(RunEnded(result))
 
     def _retry(
-        self, planned: PlannedRun, request: RunRequest, handed_on: "Future[RunResult]", failed: RunResult
+        self, planned: PlannedRun, request: RunRequest, future: "Future[RunResult]", failed: RunResult
     ) -> None:
-        """Train a configuration again, alone, in the same run of the store."""
+        """Train a configuration again, in a group of its own; it continues the same run of the store."""
         attempt = request.attempt + 1
         name, times = readable_name(failed.config), f"{attempt} of {self._retries}"
         self._observer(Note(f"FAILED {name}: {failed.error}; retrying, {times}"))
         again = replace(request, run_id=failed.logger.wait_for_id() or request.run_id, attempt=attempt)
         group = LaneGroup((Lane((planned,)),))
         self._observer(Planned([group]))
-        self._threads.submit(self._run_group, group, {planned.job: again}, {planned.job: handed_on})
+        self._threads.submit(self._run_group, group, {planned.job: again}, {planned.job: future})
 
     def _start_run(self, request: RunRequest, lane: int, lanes: int, dataset: Dataset) -> TrialRun:
         logger = self._tracker.start_run(run_info(request, self._sweep_info, dataset), request.run_id)
@@ -228,11 +228,11 @@ class Runner:
 
 
 def _flushed(result: RunResult) -> RunResult:
-    """A result once everything of it is stored; a fault of the store is transient."""
+    """Wait until a result is stored completely; a failure to store it is transient."""
     flushed = result.flushed()
-    came_after = flushed.status == "FAILED" and result.status != "FAILED"
-    return replace(flushed, is_transient=True) if came_after else flushed
+    store_failed = flushed.status == "FAILED" and result.status != "FAILED"
+    return replace(flushed, is_transient=True) if store_failed else flushed
 
 
 def _ignore(event: Event) -> None:
-    """Observe nothing."""
+    """An observer that ignores all events."""

@@ -1,4 +1,4 @@
-"""What is asked of swath by one command, and what comes back for each configuration."""
+"""Requests for runs, and their results."""
 
 import math
 from collections.abc import Sequence
@@ -11,19 +11,19 @@ from swath.tracking import MetricBatch, RunLogger, Status, schema
 from swath.training import TrainState
 
 SINGLE = "single"
-"""The name under which single runs are kept."""
+"""Sweep name of single runs."""
 
 
 @dataclass(frozen=True)
 class SweepInfo:
-    """What all runs of one command have in common.
+    """Properties that all runs of a command share.
 
     Attributes:
-      sweep: the named sweep; `ad-hoc` for a grid typed at the shell, `single` for one run.
+      sweep: name of the sweep; `ad-hoc` for a sweep without a name, `single` for a single run.
       sweep_id: unique per command.
       swept: the fields that vary, by dotted name.
-      command: what was typed, without passwords.
-      question: what the named sweep asks, in one line; empty where nothing is known.
+      command: the command as typed, without passwords.
+      question: the question that a named sweep answers, in one line; empty if unknown.
     """
 
     sweep: str
@@ -34,12 +34,12 @@ class SweepInfo:
 
     @property
     def is_grid(self) -> bool:
-        """Whether it is a sweep, and not a single run."""
+        """Whether this is a sweep rather than a single run."""
         return self.sweep != SINGLE
 
     @property
     def over_seeds(self) -> bool:
-        """Whether configurations are repeated with several seeds and ranked by their mean."""
+        """Whether each configuration has several seeds and is ranked by its mean."""
         return set(REPEATED_BY) <= set(self.swept)
 
 
@@ -48,13 +48,13 @@ class RunRequest:
     """One configuration to run.
 
     Attributes:
-      config: what is run.
-      overrides: what was typed to get it, `learning_rate=1e-06`.
+      config: the configuration.
+      overrides: overrides that the user typed, such as `learning_rate=1e-06`.
       every_steps: interval at which metrics are logged.
-      run_id: of the run in the store that goes on; None for a new one.
-      start: where training goes on; None for zero weights.
-      taken_over: values of the steps before `start` that the run itself may not have yet.
-      attempt: how often it has been tried before by this command.
+      run_id: id of the stored run to resume; None for a new run.
+      start: train state to resume from; None to start at step 0.
+      prefix_metrics: metrics of the steps before `start` that the stored run may lack.
+      attempt: number of earlier attempts by this command.
     """
 
     config: TrainConfig
@@ -73,20 +73,20 @@ class RunRequest:
 
 @dataclass(frozen=True)
 class RunResult:
-    """How one configuration ended.
+    """Result of one run.
 
     Attributes:
-      config: what was run.
-      status: MLflow's.
-      metrics: single values, by MLflow's names.
-      error: the reason where it failed, in one line.
-      logger: the run in the store.
-      train_accuracy: mean training accuracy of the batches of its last `TRAIN_ACCURACY_STEPS` steps; nan
-        where there was none.
+      config: the configuration.
+      status: one of MLflow's statuses.
+      metrics: metrics with a single value, by name.
+      error: reason of a failure, in one line.
+      logger: writes the run to the store.
+      train_accuracy: mean training accuracy over the batches of the last `TRAIN_ACCURACY_STEPS` steps; nan if
+        there are none.
       digest: result digest; empty if the run was interrupted.
-      run_id: its id, once it has been settled.
-      is_transient: whether the reason of a failure may pass by itself, such as an unreachable store.
-      reused: whether this command did not train it: it was already done, or was skipped.
+      run_id: id of the run, once it is known.
+      is_transient: whether a failure is transient, such as an unreachable store.
+      reused: whether this command did not train the run, because it had finished before or was skipped.
     """
 
     config: TrainConfig
@@ -102,16 +102,16 @@ class RunResult:
 
     @property
     def computing_s(self) -> float:
-        """Its share of the time that training and evaluating its lane group took, in seconds."""
+        """The run's share of the time for training and evaluating its lane group, in seconds."""
         return self.metrics[schema.TRAIN_S] + self.metrics[schema.EVALUATE_S]
 
     def ranking_row(self, place: int | None) -> RankingRow:
-        """This result as a row of a ranking; `place` is None if it did not finish."""
+        """This result as a row of a ranking; `place` is None if the run did not finish."""
         values = {name: str(value) for name, value in computed_values(self.config).items()}
         return RankingRow(place, self.run_id or "", self.status, values, self.metrics)
 
     def flushed(self) -> "RunResult":
-        """This result once everything is stored: with the run's id, or failed where it could not be."""
+        """Wait until the run is stored; returns the result with its run id, or FAILED if storing failed."""
         try:
             run_id, track_s = self.logger.flush()
         except SwathError as error:
@@ -121,11 +121,11 @@ class RunResult:
         return replace(self, run_id=run_id, metrics={**self.metrics, schema.TRACK_S: track_s})
 
     def without_waiting(self) -> "RunResult":
-        """This result without waiting for the store."""
+        """The result as far as it is stored, without waiting."""
         return self.flushed() if self.logger.is_flushed else replace(self, run_id=self.logger.run_id)
 
 
 def rank_results(results: Sequence[RunResult]) -> Ranking:
-    """Rank results; see `swath.ranking.rank`."""
+    """Rank results; see `swath.analysis.rank`."""
     configurations = [configuration_of(computed_values(result.config)) for result in results]
     return rank([result.metrics for result in results], configurations=configurations)

@@ -1,4 +1,4 @@
-"""Lane groups as tasks, and what their training yields: plain values that can be pickled."""
+"""Tasks for executors, and the events of their training: plain values that can be pickled."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,8 +18,8 @@ class GroupTask:
     Attributes:
       group_id: unique among all tasks.
       group: its lanes and their runs.
-      states: of each lane, the arrays that it starts from; None for the model's initial ones.
-      state_every_s: seconds between two events that carry the arrays of all lanes, for checkpoints.
+      states: initial arrays of each lane; None for the initial arrays of the model.
+      state_every_s: seconds between two events that contain the arrays of all lanes, for checkpoints.
     """
 
     group_id: str
@@ -36,7 +36,7 @@ class Evaluation:
       accuracies: float64 [lanes], in 0..1
       losses: float64 [lanes], mean cross-entropy
       predictions: uint8 [images, lanes], predicted class
-      duration_s: seconds that it took.
+      duration_s: duration in seconds.
     """
 
     accuracies: NDArray[np.float64]
@@ -47,20 +47,20 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class SegmentTrained:
-    """Some steps of a group's lanes.
+    """A trained segment of a lane group.
 
     Attributes:
-      group_id: of the task.
+      group_id: id of the task.
       segment: the steps.
-      lanes: which lanes of the group were trained, in the order of the columns below.
+      lanes: indices of the trained lanes, in the order of the columns below.
       accuracies: float64 [steps, lanes], training accuracy of each step's batch before its update, in 0..1.
       losses: float64 [steps, lanes], mean cross-entropy of that batch (a float32, exactly).
-      duration_s: seconds that training the steps took.
-      evaluations: by split, the scores after the last of these steps; empty where no evaluation is due.
-      states: by lane, its arrays after the last of these steps: of lanes in which a run finishes, and of all
-        lanes where a checkpoint is due.
-      is_checkpoint: whether `states` holds all lanes.
-      statistics: of the training images, where a run finishes.
+      duration_s: training time in seconds.
+      evaluations: scores after the segment, by split; empty if no evaluation is due.
+      states: arrays after the segment, by lane: of lanes in which a run finishes, and of all lanes if a
+        checkpoint is due.
+      is_checkpoint: whether `states` contains all lanes.
+      statistics: pixel statistics of the training images, if a run finishes.
     """
 
     group_id: str
@@ -77,11 +77,11 @@ class SegmentTrained:
 
 @dataclass(frozen=True)
 class GroupStopped:
-    """The last event of a group that was asked to stop.
+    """The last event of a group that was stopped.
 
     Attributes:
-      group_id: of the task.
-      states: by lane, its arrays after the last segment; empty where none was trained.
+      group_id: id of the task.
+      states: arrays after the last segment, by lane; empty if no segment was trained.
     """
 
     group_id: str

@@ -19,29 +19,29 @@ _log = logging.getLogger("swath")
 
 
 class Pruner(Protocol):
-    """Ends runs early that are not worth their remaining steps."""
+    """Stops unpromising runs early."""
 
     def keeps(self, config: TrainConfig, step: int, accuracy: float) -> bool:
-        """Whether a run goes on after a validation.
+        """Whether a run continues after a validation.
 
         Args:
-          config: of the run.
+          config: configuration of the run.
           step: number of steps trained.
-          accuracy: on the validation images, in 0..1.
+          accuracy: accuracy on the validation images, in 0..1.
         """
 
 
 class TrialGroup:
-    """The runs of a lane group, on the driver's side.
+    """The runs of a lane group, in the process that records them.
 
     Args:
-      group_id: unique among all groups; names its checkpoints.
+      group_id: unique among all groups; part of the file names of its checkpoints.
       group: the lane group.
-      runs: one for each run of the group.
-      dataset: its images.
-      observer: gets an event for each segment.
-      checkpoints: keeps train states; None to keep none.
-      pruner: ends runs early; None for none.
+      runs: the runs of the group.
+      dataset: the data set of the group.
+      observer: receives an event for each segment.
+      checkpoints: saves train states; None to save none.
+      pruner: stops unpromising runs early; None for no pruning.
     """
 
     def __init__(
@@ -63,11 +63,11 @@ class TrialGroup:
         self._pruner = pruner
 
     def consume(self, events: Iterable[GroupEvent], stop_reason: Callable[[], str]) -> None:
-        """Consume events until every run has ended. An error ends the open runs as FAILED; it is not raised.
+        """Consume events until every run has ended. An error is not raised: the open runs become FAILED.
 
         Args:
-          events: of the group, from an executor.
-          stop_reason: why the group was asked to stop.
+          events: events of the group, from an executor.
+          stop_reason: returns the reason if the group was stopped.
         """
         try:
             for event in events:
@@ -108,7 +108,7 @@ class TrialGroup:
         self._checkpoints.save(self._group_id, lanes)
 
     def _feed(self, trained: SegmentTrained) -> None:
-        """Hand a segment to the runs, then its evaluations."""
+        """Pass a segment to the runs, then its evaluations."""
         open_runs = self._open()
         open_lanes = len({run.lane for run in open_runs})
         for run in open_runs:
@@ -134,7 +134,7 @@ class TrialGroup:
                 self._isolate_failure(run, lambda run: run.finish(trained, seconds, self._dataset))
 
     def _prune(self, trained: SegmentTrained, validation: Evaluation) -> None:
-        """End the runs that the pruner gives up after a validation."""
+        """End the runs that the pruner rejects after a validation."""
         if self._pruner is None:
             return
         for run in self._open():
@@ -145,7 +145,7 @@ class TrialGroup:
                 run.abort("KILLED", f"pruned after step {trained.segment.end - 1}")
 
     def _isolate_failure(self, run: TrialRun, feed: Callable[[TrialRun], None]) -> None:
-        """Feed one run; an error ends that run alone."""
+        """Pass results to one run; an error ends only this run."""
         try:
             feed(run)
         except Exception as error:

@@ -1,4 +1,4 @@
-"""One run's life: described to the store, fed with a lane's segments, ended."""
+"""Records one run: its metadata, the results of its segments, its end."""
 
 import json
 import time
@@ -32,9 +32,9 @@ from swath.training import INITIAL, TRAIN_ACCURACY_STEPS, ResultDigest, TrainSta
 
 
 def run_info(request: RunRequest, sweep_info: SweepInfo, dataset: Dataset) -> RunInfo:
-    """Everything that the store is told of a run before its first step."""
+    """Metadata of a run that is stored before its first step."""
     config = request.config
-    # That it was taken up says nothing of what it is, and whoever types the rest again wants it whole.
+    # Overrides of resume do not identify the run, and a reproduction must not resume.
     overrides = [text for text in request.overrides if not text.startswith(("resume=", "force_resume="))]
     return RunInfo(
         name=readable_name(config, sweep_info.swept),
@@ -68,7 +68,7 @@ def run_info(request: RunRequest, sweep_info: SweepInfo, dataset: Dataset) -> Ru
 
 
 def is_transient(fault: Exception | None) -> bool:
-    """Whether a failure may pass by itself: of a store, a disk or memory, not of the numbers."""
+    """Whether a failure is transient: of the store, the disk or memory, but not divergence."""
     return isinstance(fault, SwathError | OSError) or is_out_of_memory(fault)
 
 
@@ -76,12 +76,12 @@ class TrialRun:
     """One configuration that is trained in a lane of a group, and its run in the store.
 
     Args:
-      request: the configuration, and where its training starts.
+      request: the configuration, and the state to start from.
       lane: index of its lane in the group.
       lanes: number of lanes of the group.
-      logger: the run in the store.
-      observer: gets an event for each segment.
-      clock: seconds, from any start.
+      logger: writes the run to the store.
+      observer: receives an event for each segment.
+      clock: returns seconds since an arbitrary point in time.
 
     Attributes:
       config: the configuration.
@@ -116,14 +116,14 @@ class TrialRun:
         self._digest = ResultDigest(start.digest)
         for batch in request.prefix_metrics:
             logger.log(batch)
-        # Where validation is evaluated along the way, its last value is a point of its curve.
+        # With periodic validation, the last validation values are logged as points of a curve.
         self._curves = schema.VALIDATION if self.config.evaluate_every_steps else ()
 
     def state(self, arrays: Arrays) -> TrainState:
         """The train state after the last segment, from which the run can be resumed.
 
         Args:
-          arrays: of its lane, after that segment.
+          arrays: arrays of its lane after that segment.
         """
         seconds = (self._train_s, self._evaluate_s)
         return TrainState(self._step, arrays, self._digest.state, self._last_accuracies, *seconds)
@@ -154,7 +154,7 @@ class TrialRun:
     def _log_steps(
         self, first_step: int, accuracies: NDArray[np.float64], losses: NDArray[np.float64]
     ) -> None:
-        """Log the steps that are due; remember the last of the others, in case none follows."""
+        """Log the steps that are due; keep the last step, which is logged if the run ends there."""
         every = self._every_steps
         values = {schema.TRAIN_ACCURACY: accuracies, schema.TRAIN_LOSS: losses}
         last_step = first_step + len(losses) - 1
@@ -169,9 +169,9 @@ class TrialRun:
         """Log an evaluation before the last step.
 
         Args:
-          trained: the segment before it.
+          trained: the segment before the evaluation.
           validation: the scores.
-          duration_s: the run's share of its time.
+          duration_s: the run's share of the evaluation time.
         """
         self._evaluate_s += duration_s
         found = _named(schema.SPLITS[0], validation, trained.lanes.index(self.lane))
@@ -183,8 +183,8 @@ class TrialRun:
 
         Args:
           trained: its last segment, with evaluations and the arrays of its lane.
-          duration_s: the run's share of the time of the evaluations.
-          dataset: the images.
+          duration_s: the run's share of the evaluation time.
+          dataset: the data set.
         """
         self._evaluate_s += duration_s
         column = trained.lanes.index(self.lane)
@@ -229,13 +229,13 @@ class TrialRun:
         interrupted.
 
         Args:
-          status: how it ends.
-          reason: in one line.
-          fault: what was raised.
+          status: its status in the store.
+          reason: the reason, in one line.
+          fault: the exception that ended it, if any.
         """
-        # An error that is meant for people says all there is; a fault of the program needs its traceback.
-        told = fault is None or isinstance(fault, SwathError)
-        trace = "" if told else "".join(traceback.format_exception(fault))
+        # A SwathError explains itself; any other error needs its traceback.
+        explained = fault is None or isinstance(fault, SwathError)
+        trace = "" if explained else "".join(traceback.format_exception(fault))
         self._logger.end(RunSummary(status, {}, reason, traceback=trace or None))
         result = RunResult(self.config, status, {}, reason, self._logger, is_transient=is_transient(fault))
         self.ended.set_result(result)

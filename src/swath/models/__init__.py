@@ -1,4 +1,4 @@
-"""The mathematics, and TensorFlow as everything here uses it."""
+"""Models, and the TensorFlow setup that all code uses."""
 
 import lazy_loader
 

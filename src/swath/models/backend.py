@@ -1,7 +1,7 @@
-"""TensorFlow, set up so that the bits of a result depend on nothing but config, data and arithmetic.
+"""TensorFlow, set up so that results depend only on the configuration, the data and the machine's arithmetic.
 
-Whatever computes takes TensorFlow from here (`from swath.models import tf`), so it is the same everywhere:
-on the CPU, with a fixed number of threads. The import takes seconds.
+All code imports TensorFlow from here (`from swath.models import tf`). It runs on the CPU with a fixed number
+of threads. The import takes seconds.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from swath.models.runtime import INTER_OP_THREADS, INTRA_OP_THREADS, ONEDNN_VARI
 
 @contextlib.contextmanager
 def _discard_native_stderr() -> Iterator[None]:
-    """Discard what TensorFlow's C++ part writes about CUDA to the descriptor before any logger exists."""
+    """Discard messages about CUDA that TensorFlow's C++ code writes to stderr before it has a logger."""
     saved = os.dup(2)
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 2)
@@ -28,10 +28,10 @@ def _discard_native_stderr() -> Iterator[None]:
 
 
 def _import_tensorflow() -> Any:
-    """Import TensorFlow with what it reads from the environment chosen; what the user set stays."""
+    """Import TensorFlow with defaults for its environment variables; values set by the user are kept."""
     os.environ.setdefault(ONEDNN_VARIABLE, "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # A machine with a GPU gives the CPU's bits: CUDA sees no device, and is not even started.
+    # Hide all GPUs, so that a machine with a GPU gets the same results as one without; CUDA is not started.
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     with _discard_native_stderr():
         import tensorflow
@@ -46,7 +46,7 @@ def _pin(tensorflow: Any) -> None:
         tensorflow.config.set_visible_devices([], "GPU")
     except RuntimeError as error:
         raise SwathError(
-            "TensorFlow was used in this process before swath was imported, with other numbers of threads; "
+            "TensorFlow was used in this process, with other numbers of threads, before swath was imported; "
             "import swath.models.backend first"
         ) from error
 

@@ -1,4 +1,4 @@
-"""What swath needs of a model: named arrays, and their gradients for several lanes at once."""
+"""The interface of a model, and the list of models."""
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
@@ -19,14 +19,14 @@ Arrays = Mapping[str, NDArray[np.float32]]
 """The named arrays of one lane."""
 
 Tensors = dict[str, Tensor]
-"""The named arrays of all lanes of a group, packed as the model wants them."""
+"""The named arrays of all lanes of a group, packed by the model."""
 
 
 class Outputs(NamedTuple):
     """Predictions and losses of a batch, for each lane.
 
     Attributes:
-      predictions: int32 [batch, lanes], the class with the largest logit, the first of equals.
+      predictions: int32 [batch, lanes], the class with the largest logit; the first in a tie.
       losses: float32 [batch, lanes], the cross-entropy of each image.
     """
 
@@ -35,21 +35,21 @@ class Outputs(NamedTuple):
 
 
 class Model(Protocol):
-    """A classifier of images, trained as lanes of one program.
+    """A classifier of images that trains lanes in one program.
 
-    What it computes for a lane must be bit-identical at every number of lanes; widths are verified before
-    they are used (`training.is_bit_exact`).
+    Results of a lane must be bit-identical at every width; widths are verified before they are used
+    (`training.is_bit_exact`).
 
     Attributes:
-      name: in configurations and in keys of compiled programs.
-      shapes: fields of a configuration that decide the shapes of the arrays; lanes of a group share them.
+      name: used in configurations and in keys of compiled programs.
+      shapes: fields of a configuration that determine the shapes of the arrays; lanes of a group share them.
     """
 
     name: str
     shapes: tuple[str, ...]
 
     def init(self, seed: int) -> Arrays:
-        """The arrays of one lane before its first step; a function of the seed alone."""
+        """Initial arrays of one lane; they depend only on the seed."""
 
     def signature(self) -> Tensors:
         """A `tf.TensorSpec` for each packed array, for any number of lanes."""
@@ -58,19 +58,19 @@ class Model(Protocol):
         """Pack the arrays of several lanes."""
 
     def take(self, packed: Tensors, lane: int) -> dict[str, NDArray[np.float32]]:
-        """The arrays of one lane of a pack."""
+        """Unpack the arrays of one lane."""
 
     def shape_batch(self, images: Tensor, lanes: Tensor) -> Any:
-        """Constants of a batch of `images` images and `lanes` lanes (int32 tensors), made once for a loop."""
+        """Constants for batches of `images` images and `lanes` lanes, both int32; computed once per loop."""
 
     def per_lane(self, values: Tensor, shape: Any) -> Tensors:
-        """One value a lane, float32 [lanes], broadcastable against each packed array, by its name."""
+        """One value per lane, float32 [lanes], broadcastable to each packed array, by array name."""
 
     def forward(self, parameters: Tensors, inputs: Tensor, labels: Tensor, shape: Any) -> Outputs:
         """Predictions and losses.
 
         Args:
-          parameters: of all lanes.
+          parameters: packed parameters of all lanes.
           inputs: float32 [batch, pixels]
           labels: int32 [batch]
           shape: from `shape_batch`.
@@ -79,13 +79,13 @@ class Model(Protocol):
     def gradients(
         self, parameters: Tensors, inputs: Tensor, labels: Tensor, scale: Tensors, shape: Any
     ) -> tuple[Outputs, Tensors]:
-        """Outputs, and the gradients of each lane's summed loss times its scale.
+        """Outputs, and the gradients of the scaled sum of the losses of each lane.
 
         Args:
-          parameters: of all lanes.
+          parameters: packed parameters of all lanes.
           inputs: float32 [batch, pixels]
           labels: int32 [batch]
-          scale: of each lane, from `per_lane`.
+          scale: scale of each lane, from `per_lane`.
           shape: from `shape_batch`.
         """
 
@@ -95,13 +95,13 @@ class Model(Protocol):
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """A model as it is known without TensorFlow.
+    """Description of a model that does not load TensorFlow.
 
     Attributes:
-      name: in stores and in keys of compiled programs.
-      source: module and class of the `Model`, called with the values of an image and the number of classes.
-      predictor: Python file that predicts from the stored arrays with NumPy alone; copied into logged models.
-      draw: (arrays, image shape, class names) -> picture of what was learned.
+      name: used in stores and in keys of compiled programs.
+      source: module and class of the `Model`; its arguments are values per image and number of classes.
+      predictor: Python file that predicts from stored arrays with NumPy only; copied into logged models.
+      draw: (arrays, image shape, class names) -> image of the weights.
     """
 
     name: str
@@ -110,10 +110,10 @@ class ModelSpec:
     draw: Callable[[Arrays, tuple[int, int, int], tuple[str, ...]], Image.Image]
 
     def make(self, pixels: int, classes: int) -> Model:
-        """The model for images of a size; loads TensorFlow."""
+        """Create the model for a size of images; loads TensorFlow."""
         module, _, name = self.source.partition(":")
-        made: Model = getattr(importlib.import_module(module), name)(pixels, classes)
-        return made
+        model: Model = getattr(importlib.import_module(module), name)(pixels, classes)
+        return model
 
 
 SOFTMAX_REGRESSION = ModelSpec(
@@ -124,7 +124,7 @@ SOFTMAX_REGRESSION = ModelSpec(
 )
 
 MODELS = {spec.name: spec for spec in (SOFTMAX_REGRESSION,)}
-"""Every model, by name."""
+"""All models, by name."""
 
 DEFAULT_MODEL = SOFTMAX_REGRESSION.name
-"""The model of runs that name none."""
+"""The model of runs without a model name."""

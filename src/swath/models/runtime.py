@@ -1,4 +1,4 @@
-"""How TensorFlow computes in swath's processes, known without loading it."""
+"""Settings of TensorFlow in the processes of swath, available without loading it."""
 
 import importlib.metadata
 import os
@@ -8,21 +8,21 @@ from dataclasses import dataclass
 ONEDNN_VARIABLE = "TF_ENABLE_ONEDNN_OPTS"
 
 INTRA_OP_THREADS = 1
-"""A matrix product that is split among threads adds its parts in an order that depends on their number. So
-one thread computes each; another draws and converts the next batches meanwhile."""
+"""One thread computes each matrix product: with more threads, the order of additions would depend on their
+number. Another thread draws and converts the next batches meanwhile."""
 
 INTER_OP_THREADS = 2
 
 
 @dataclass(frozen=True)
 class Runtime:
-    """How TensorFlow computes.
+    """Settings of TensorFlow that may affect results.
 
     Attributes:
-      tensorflow: its version.
+      tensorflow: version of TensorFlow.
       onednn: whether oneDNN's kernels are used.
       intra_op_threads: threads within one operation.
-      inter_op_threads: operations at a time.
+      inter_op_threads: number of operations that run at the same time.
       device: always `cpu`.
     """
 
@@ -34,7 +34,7 @@ class Runtime:
 
 
 def runtime() -> Runtime:
-    """How TensorFlow computes, or will, in this process."""
+    """Settings of TensorFlow in this process, whether or not it is loaded."""
     return Runtime(
         importlib.metadata.version("tensorflow"),
         os.environ.get(ONEDNN_VARIABLE, "1") == "1",
@@ -48,5 +48,5 @@ def is_out_of_memory(error: BaseException | None) -> bool:
     """Whether TensorFlow or Python ran out of memory."""
     if isinstance(error, MemoryError):
         return True
-    tensorflow = sys.modules.get("tensorflow")  # not loaded: the error is none of its own
+    tensorflow = sys.modules.get("tensorflow")  # if it is not loaded, the error is not from TensorFlow
     return tensorflow is not None and isinstance(error, tensorflow.errors.ResourceExhaustedError)

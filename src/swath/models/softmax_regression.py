@@ -1,12 +1,11 @@
-"""Softmax regression on flattened images, for several lanes at once: logits, losses, gradients.
+"""Softmax regression on flattened images, for several lanes at once.
 
-The weights of all lanes stand side by side as columns of one matrix, lane after lane, so that one matrix
-product serves them all. The formulas are those of multinomial logistic regression (Bishop 2006, *Pattern
+The weights of all lanes are columns of one matrix, lane after lane, so that one matrix product computes all
+lanes. The formulas are those of multinomial logistic regression (Bishop 2006, *Pattern
 Recognition and Machine Learning*, section 4.3.4).
 
-How the sums are written decides whether the bits of a lane depend on its neighbours
-(docs/decisions/lanes.md): every sum over a batch is a matrix product, and every matrix product has a number
-of columns that is a multiple of `COLUMN_TILE`.
+The results of a lane must not depend on the other lanes (docs/decisions/lanes.md). Therefore every sum over a
+batch is a matrix product, and the number of columns of every matrix product is a multiple of `COLUMN_TILE`.
 """
 
 from collections.abc import Sequence
@@ -19,27 +18,27 @@ from swath.models.backend import tf
 from swath.models.model import Arrays, Outputs, Tensor, Tensors
 
 COLUMN_TILE = 16
-"""Columns that a matrix product treats alike: the widest kernel of a CPU with AVX2 computes 16 at a time and
-falls back to one that rounds differently where 8 or fewer are left over."""
+"""Columns that a kernel computes together. The widest matrix product kernel of a CPU with AVX2 computes 16 at
+a time; for a remainder of 8 or fewer columns, another kernel is used, which rounds differently."""
 
 ROW_TILE = 8
-"""Rows of logits that fill whole vector registers: the exponentials of a remainder are computed one by one,
-and round differently."""
+"""Rows of logits that fill vector registers. Exponentials of a remainder are computed one at a time, and
+round differently."""
 
 
 class BatchShape(NamedTuple):
-    """Sizes of a batch and of its lanes, and the padding that they need.
+    """Sizes of a batch, and the paddings for them, as tensors that are computed once before a loop.
 
-    Tensors, computed once, before a loop. One compiled program serves every number of images and lanes, so
-    TensorFlow cannot rewrite any part of it for one of them.
+    One compiled program is used for any number of images and lanes, so TensorFlow cannot optimize it for a
+    particular size.
 
     Attributes:
       images: int32, images in the batch.
       lanes: int32
       columns: int32, classes * lanes
-      label_padding: int32 [1, 2], brings a vector of images * lanes up to whole `ROW_TILE`s.
+      label_padding: int32 [1, 2], pads a vector of images * lanes to a multiple of `ROW_TILE`.
       row_padding: int32 [2, 2], the same for the rows of a matrix.
-      column_padding: int32 [2, 2], brings the columns of a matrix up to whole `COLUMN_TILE`s.
+      column_padding: int32 [2, 2], pads the columns of a matrix to a multiple of `COLUMN_TILE`.
       lane_padding: int32 [2, 2], the same for a matrix with one column per lane.
       ones: float32 [2, images]
     """
@@ -58,8 +57,8 @@ class SoftmaxRegression:
     """Logits are `inputs @ weights + biases`; weights and biases start at zero.
 
     Args:
-      pixels: values in a flattened image.
-      classes: number of labels.
+      pixels: values per flattened image.
+      classes: number of classes.
     """
 
     name = "softmax_regression"
@@ -70,7 +69,7 @@ class SoftmaxRegression:
         self.classes = classes
 
     def init(self, seed: int) -> Arrays:
-        """Zero `weights`, float32 [pixels, classes], and `biases`, float32 [classes], whatever the seed."""
+        """Zero `weights`, float32 [pixels, classes], and `biases`, float32 [classes]; the seed is ignored."""
         return {
             "weights": np.zeros((self.pixels, self.classes), np.float32),
             "biases": np.zeros(self.classes, np.float32),
@@ -81,7 +80,7 @@ class SoftmaxRegression:
         return {"weights": tf.TensorSpec([self.pixels, None]), "biases": tf.TensorSpec([None])}
 
     def stack(self, lanes: Sequence[Arrays]) -> Tensors:
-        """Columns of all lanes, lane after lane, padded with zeros to whole `COLUMN_TILE`s."""
+        """Columns of all lanes, lane after lane, padded with zeros to a multiple of `COLUMN_TILE`."""
         missing = -(self.classes * len(lanes)) % COLUMN_TILE
         weights = np.concatenate([lane["weights"] for lane in lanes], axis=1)
         biases = np.concatenate([lane["biases"] for lane in lanes])
@@ -111,7 +110,7 @@ class SoftmaxRegression:
         )
 
     def per_lane(self, values: Tensor, shape: BatchShape) -> Tensors:
-        """Each lane's value in each of its columns, 0 in the padding: float32 [padded columns]."""
+        """The value of each lane in all of its columns, 0 in the padding: float32 [padded columns]."""
         columns = tf.pad(tf.repeat(values, self.classes), shape.column_padding[1:])
         return {"weights": columns, "biases": columns}
 
@@ -123,9 +122,9 @@ class SoftmaxRegression:
     def gradients(
         self, parameters: Tensors, inputs: Tensor, labels: Tensor, scale: Tensors, shape: BatchShape
     ) -> tuple[Outputs, Tensors]:
-        """See `Model`: inputsᵀ @ errors, and the same for the biases, whose inputs are ones."""
+        """See `Model`: inputsᵀ @ errors for the weights, onesᵀ @ errors for the biases."""
         outputs, errors = self._apply(parameters, inputs, labels, shape)
-        # The scale multiplies the errors, [batch, columns], not the gradient, which is thirty times as large.
+        # Scale the errors, [batch, columns], because the gradient is thirty times as large.
         scaled = tf.pad(errors, shape.column_padding) * scale["biases"]
         return outputs, {
             "weights": tf.matmul(inputs, scaled, transpose_a=True),
@@ -135,8 +134,8 @@ class SoftmaxRegression:
     def sum_over_batch(self, values: Tensor, shape: BatchShape) -> Tensor:
         """Column sums as a matrix product with rows of ones.
 
-        TensorFlow's reductions order their additions by the shape; the product, padded, does not. Two rows of
-        ones instead of one keep it a matrix-matrix product.
+        The order of additions in TensorFlow's reductions depends on the shape; in a padded matrix product it
+        does not. Two rows of ones instead of one make it a matrix-matrix product.
         """
         columns = tf.shape(values)[1]
         return tf.matmul(shape.ones, tf.pad(values, shape.lane_padding))[0, :columns]
@@ -144,14 +143,14 @@ class SoftmaxRegression:
     def _apply(
         self, parameters: Tensors, inputs: Tensor, labels: Tensor, shape: BatchShape
     ) -> tuple[Outputs, Tensor]:
-        """Outputs, and errors: softmax less one-hot label, float32 [batch, classes * lanes].
+        """Outputs, and errors: softmax minus one-hot label, float32 [batch, classes * lanes].
 
         The errors are the derivatives of each image's loss with respect to its logits.
         """
         logits = tf.matmul(inputs, parameters["weights"]) + parameters["biases"]  # [batch, padded columns]
         per_lane = tf.reshape(logits[:, : shape.columns], [-1, self.classes])  # [batch * lanes, classes]
         labels_per_lane = tf.repeat(labels, shape.lanes)  # [batch * lanes]
-        # TensorFlow's fused operation works row by row; softmax and logarithm written out would not.
+        # This fused operation computes each row separately; separate softmax and logarithm operations do not.
         losses, errors = tf.raw_ops.SparseSoftmaxCrossEntropyWithLogits(
             features=tf.pad(per_lane, shape.row_padding), labels=tf.pad(labels_per_lane, shape.label_padding)
         )

@@ -1,4 +1,4 @@
-"""Weights as pictures: the weights of each class as an image."""
+"""Draws the weights of each class as an image."""
 
 from collections.abc import Mapping
 
@@ -23,14 +23,14 @@ def draw_weights(
     image_shape: tuple[int, int, int],
     class_names: tuple[str, ...],
 ) -> Image.Image:
-    """The weights of each class as a labelled picture, five in a row.
+    """Draw the weights of each class as a labelled image, five in a row.
 
-    Middle grey is a weight of zero; a channel is brighter where more of that colour makes the class likelier.
-    All classes share one scale, the 99.5th percentile of the absolute weights, so that a few extremes do not
-    leave the rest grey.
+    Middle grey is a weight of zero. A channel is brighter where its weight is greater. All classes share one
+    scale, the 99.5th percentile of the absolute weights, so that a few extreme weights do not make all others
+    grey.
 
     Args:
-      arrays: with `weights`, float32 [pixels, classes].
+      arrays: contains `weights`, float32 [pixels, classes].
       image_shape: channels (1 or 3), rows, columns.
       class_names: in the order of the columns of the weights.
     """
@@ -39,17 +39,17 @@ def draw_weights(
     sheet = Image.new("RGB", (_GAP + _ROW * (width + _GAP), _GAP + rows * (height + _LABEL + _GAP)), "white")
     pen = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(size=12)
-    for index, (name, picture) in enumerate(
-        zip(class_names, _pictures(arrays["weights"], image_shape), strict=True)
+    for index, (name, image) in enumerate(
+        zip(class_names, _class_images(arrays["weights"], image_shape), strict=True)
     ):
         left = _GAP + index % _ROW * (width + _GAP)
         top = _GAP + index // _ROW * (height + _LABEL + _GAP)
         pen.text((left, top), name, fill="black", font=font)
-        sheet.paste(picture.resize((width, height), Image.Resampling.NEAREST), (left, top + _LABEL))
+        sheet.paste(image.resize((width, height), Image.Resampling.NEAREST), (left, top + _LABEL))
     return sheet
 
 
-def _pictures(weights: NDArray[np.float32], image_shape: tuple[int, int, int]) -> list[Image.Image]:
+def _class_images(weights: NDArray[np.float32], image_shape: tuple[int, int, int]) -> list[Image.Image]:
     largest = float(np.percentile(np.abs(weights), 99.5)) or 1.0
     levels = np.clip(127.5 + 127.5 * weights.T / largest, 0, 255).astype(np.uint8)
     shaped = [np.ascontiguousarray(row.reshape(image_shape).transpose(1, 2, 0)) for row in levels]

@@ -1,4 +1,4 @@
-"""Lane groups, their widths and their cost: pure Python."""
+"""Plans lane groups, their widths and their cost; does not need TensorFlow."""
 
 import lazy_loader
 

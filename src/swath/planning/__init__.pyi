@@ -11,11 +11,11 @@ from .lane_groups import LaneGroup as LaneGroup
 from .lane_groups import PlannedRun as PlannedRun
 from .lane_groups import Segment as Segment
 from .lane_groups import WidthLimit as WidthLimit
-from .lane_groups import alone as alone
 from .lane_groups import plan_groups as plan_groups
 from .lane_groups import plan_segments as plan_segments
 from .lane_groups import renumbered as renumbered
 from .lane_groups import segment_steps_of as segment_steps_of
+from .lane_groups import solo_group as solo_group
 from .lane_widths import LaneWidths as LaneWidths
 from .lane_widths import read_verified as read_verified
 from .lane_widths import remember_verified as remember_verified

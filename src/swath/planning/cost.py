@@ -1,7 +1,7 @@
-"""What a plan will cost, before it is carried out: seconds and bytes.
+"""Cost model: estimates of the time, store size and memory that a plan needs.
 
-The constants were measured on one core of an AMD EPYC with AVX2. Another machine is faster or slower; the
-proportions between groups are much the same everywhere, and they decide how far along a sweep is.
+The constants were measured on one core of an AMD EPYC with AVX2. Other machines are faster or slower, but the
+ratios between groups are similar on all of them, and the progress of a sweep depends on the ratios only.
 """
 
 from collections.abc import Sequence
@@ -13,39 +13,39 @@ from swath.planning.lane_groups import LaneGroup, plan_segments
 from swath.system import available_bytes, workers
 
 PROGRAM_BYTES = 500_000_000
-"""TensorFlow and its compiled programs, and MLflow in its process, beside any images."""
+"""Memory of TensorFlow with its compiled programs, and of MLflow in its process, without images."""
 
 
 COPIES_OF_IMAGES = 3
-"""As they are read, as TensorFlow holds them, and as the validation images are split off."""
+"""Copies in memory: as read, as TensorFlow tensors, and while the validation images are split off."""
 
 
 STEP_S = 150e-6
-"""A step, whatever is in it."""
+"""Seconds per step, regardless of its batch."""
 
 
 IMAGE_S = 0.5e-6
-"""An image of a batch: drawn, gathered, converted."""
+"""Seconds per image of a batch, to draw, gather and convert it."""
 
 
 IMAGE_LANE_S = 2.2e-6
-"""An image of a batch in a lane: its part of both matrix products."""
+"""Seconds per image and lane, for both matrix products."""
 
 
 START_S = 8.0
-"""TensorFlow and MLflow loaded, the store opened, the images handed over."""
+"""Seconds to load TensorFlow and MLflow, open the store and create the tensors of the images."""
 
 
 RUN_S = 0.15
-"""A run begun, evaluated, its artifacts written, ended."""
+"""Seconds per run, to start it, evaluate it, write its artifacts and end it."""
 
 
 VALUE_BYTES = 230
-"""A metric's value in SQLite; its key stands in an index again."""
+"""Bytes per metric value in SQLite, including the index."""
 
 
 RUN_BYTES = 210_000
-"""A run's artifacts, params and tags; its weights are most of it."""
+"""Bytes per run, for artifacts, params and tags; mostly weights."""
 
 
 WEIGHT_COPIES = 4
@@ -55,8 +55,9 @@ LOGIT_COPIES = 6
 
 
 STEPS_IN_FLIGHT = 4
-"""Steps whose batches may be drawn and converted ahead, by another core, while the products of an earlier
-step are computed. The order of the updates is fixed by the weights; the bits do not change."""
+"""Steps that TensorFlow may work on at a time: another core draws and converts the next batches while the
+matrix products of a step are computed. Each update needs the weights of the previous one, so the order of
+the updates and all results stay the same."""
 
 
 BLOCK_IMAGES = 1_000
@@ -64,7 +65,7 @@ BLOCK_IMAGES = 1_000
 
 
 STEP_METRICS = 2
-"""Values that a step may leave behind: its accuracy and its loss."""
+"""Metrics per step: accuracy and loss."""
 
 
 def step_s(batch_size: int, lanes: int) -> float:
@@ -73,17 +74,17 @@ def step_s(batch_size: int, lanes: int) -> float:
 
 
 def training_s(group: LaneGroup) -> float:
-    """Seconds that a lane group trains, its lanes leaving it where they end."""
+    """Training time of a lane group in seconds; lanes are removed from it when they end."""
     longest = group.max_steps
     return sum(
-        step_s(group.shared.batch_size, sum(lane.max_steps > span.first for lane in group.lanes))
-        * (span.end - span.first)
-        for span in plan_segments(group, longest)
+        step_s(group.shared.batch_size, sum(lane.max_steps > segment.first for lane in group.lanes))
+        * (segment.end - segment.first)
+        for segment in plan_segments(group, longest)
     )
 
 
 def sweep_s(groups: Sequence[LaneGroup], at_a_time: int) -> float:
-    """Seconds of a whole sweep whose groups are trained `at_a_time`, in their order."""
+    """Duration of a sweep in seconds, if `at_a_time` groups are trained at a time, in their order."""
     busy_until = [0.0] * at_a_time
     for group in groups:
         first_free = busy_until.index(min(busy_until))
@@ -92,16 +93,16 @@ def sweep_s(groups: Sequence[LaneGroup], at_a_time: int) -> float:
 
 
 def store_bytes(configs: Sequence[TrainConfig], every_steps: int) -> int:
-    """Bytes that the runs of a sweep add to the store, its artifacts included."""
+    """Bytes that the runs of a sweep add to the store, including artifacts."""
     values = sum(STEP_METRICS * stored_steps(config.max_steps, every_steps) for config in configs)
     return VALUE_BYTES * values + RUN_BYTES * len(configs)
 
 
 def group_bytes(config: TrainConfig, lanes: int) -> int:
-    """Bytes of the tensors that a lane group works with, images of the data set not counted.
+    """Bytes of the tensors of a lane group, without the images of the data set.
 
-    Weights, gradient, their product with the rate and the new weights; the batches of the steps in flight, as
-    they are drawn and as they are fed in, or a block of an evaluation; logits, softmax, errors.
+    They are: weights, gradient, scaled gradient and new weights; the batches of the steps in flight, before
+    and after conversion, or a block of an evaluation; logits, softmax and errors.
     """
     pixels, classes = image_sizes(config)
     columns = classes * lanes
@@ -111,43 +112,44 @@ def group_bytes(config: TrainConfig, lanes: int) -> int:
 
 
 def memory_for_groups(available_bytes: int) -> int:
-    """Bytes that each of the groups that are trained at a time may take, of those that are free."""
+    """Bytes that each group in training may use, out of the available bytes."""
     return available_bytes // 2 // workers()
 
 
 def lanes_that_fit(config: TrainConfig, memory_bytes: int) -> int:
-    """The most lanes, 1 at least, whose group takes no more than `memory_bytes`."""
+    """Maximum width, at least 1, of a group that uses no more than `memory_bytes`."""
     without = group_bytes(config, 0)
     per_lane = group_bytes(config, 1) - without
     return max(1, (memory_bytes - without) // per_lane)
 
 
 def stored_steps(max_steps: int, every_steps: int) -> int:
-    """How many of a run's steps are stored: every so many of them, and the last."""
+    """Number of steps whose metrics are stored: one every `every_steps`, and the last."""
     last = max_steps - 1
     return last // every_steps + 1 + bool(last % every_steps)
 
 
 def check_memory(names: list[str]) -> None:
-    """Refuse to begin what cannot fit.
+    """Check that the data sets fit into memory.
 
     Args:
       names: data sets that will be loaded.
 
     Raises:
-      SwathError: there is less memory than the program and the images take.
+      SwathError: the program and the images need more memory than is available.
     """
     specs = [DATASETS[name] for name in names]
     image_bytes = sum(spec.pixels * (spec.train_images + spec.test_images) for spec in specs)
     needed, free = PROGRAM_BYTES + COPIES_OF_IMAGES * image_bytes, available_bytes()
     if free < needed:
         raise SwathError(
-            f"{free / 1e9:.2f} GB of memory are free or allowed here, and {' and '.join(names)} needs about "
-            f"{needed / 1e9:.2f} GB; raise the limit (Slurm: --mem, Docker: --memory), or end other programs"
+            f"not enough memory for {' and '.join(names)}: about {needed / 1e9:.2f} GB needed, "
+            f"{free / 1e9:.2f} GB available; raise the limit (Slurm: --mem, Docker: --memory) "
+            "or close other programs"
         )
 
 
 def image_sizes(config: TrainConfig) -> tuple[int, int]:
-    """Values in an image, and classes, of a configuration's data set."""
+    """Values per image, and number of classes, of the data set of a configuration."""
     spec = DATASETS[config.data.name]
     return spec.pixels, spec.num_classes

@@ -1,4 +1,4 @@
-"""Lane groups, which configurations train in one program, and spans, where their steps are cut."""
+"""Plans lane groups, and divides their steps into segments."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -6,29 +6,30 @@ from dataclasses import dataclass, replace
 from swath.config import TrainConfig, shared_values
 
 SEGMENT_STEPS = 250
+"""Maximum number of steps of a segment."""
 
 
 SEGMENT_WORK = 400_000
-"""Most steps, and most steps x images x lanes, between two flushes of metrics: long enough that Python costs
-nothing, short enough to be seen and to be stopped, a second or so."""
+"""Maximum of steps x images x lanes of a segment. A segment takes about a second: long enough to make the
+cost of Python negligible, short enough for progress output and interruption."""
 
 
-FEWEST_LANES_TO_SPLIT = 6
-"""A group of this many lanes is worth cutting in two for a core that would have nothing to do."""
+MIN_LANES_TO_SPLIT = 6
+"""Minimum number of lanes of a group that is worth splitting to use an idle core."""
 
 
 WidthLimit = Callable[[TrainConfig, int], int]
-"""(configuration, wanted) -> the most lanes, from 1 to wanted, that may train side by side with it."""
+"""(configuration, wanted) -> maximum width, from 1 to wanted, of a group with this configuration."""
 
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """One configuration's place in a plan.
+    """A configuration in a plan.
 
     Attributes:
-      job: index of the configuration in the order in which it was asked for.
+      job: index of the configuration in the requested order.
       config: the configuration.
-      first_step: the first step that is trained; those before it have been trained by an earlier command.
+      first_step: the first step to train; an earlier command has trained the steps before it.
     """
 
     job: int
@@ -38,28 +39,28 @@ class PlannedRun:
 
 @dataclass(frozen=True)
 class Lane:
-    """Runs that are one training: they differ in max_steps at most, so the shorter are prefixes.
+    """Runs that share one training: they differ in max_steps only, so the shorter are prefixes.
 
     Attributes:
-      runs: at least one, in the order asked for.
+      runs: at least one, in the requested order.
     """
 
     runs: tuple[PlannedRun, ...]
 
     @property
     def config(self) -> TrainConfig:
-        """The configuration of its first run: all its runs share everything but max_steps."""
+        """The configuration of the first run; the other runs differ from it in max_steps only."""
         return self.runs[0].config
 
     @property
     def max_steps(self) -> int:
-        """Steps of its longest run."""
+        """Steps of the longest run."""
         return max(run.config.max_steps for run in self.runs)
 
 
 @dataclass(frozen=True)
 class LaneGroup:
-    """Lanes that share a program: the same data, preprocessing, batches, seed and first step.
+    """Lanes that train in one program: they share data, preprocessing, batch size, seed and first step.
 
     Attributes:
       lanes: at least one; learning_rate and max_steps may differ.
@@ -79,7 +80,7 @@ class LaneGroup:
 
     @property
     def shared(self) -> TrainConfig:
-        """A configuration whose batch_size, seed, data, preprocessing and evaluations hold for all lanes."""
+        """A configuration with the fields that all lanes share; learning_rate and max_steps may differ."""
         return self.lanes[0].runs[0].config
 
     @property
@@ -90,7 +91,7 @@ class LaneGroup:
 
 @dataclass(frozen=True)
 class Segment:
-    """Steps that are trained without coming back to Python: `first` up to, not including, `end`."""
+    """Steps that are trained without returning to Python: `first` up to, not including, `end`."""
 
     first: int
     end: int
@@ -101,13 +102,13 @@ def single_lane(config: TrainConfig, wanted: int) -> int:
     return 1
 
 
-def alone(config: TrainConfig, job: int = 0) -> LaneGroup:
-    """A configuration as a group of its own."""
+def solo_group(config: TrainConfig, job: int = 0) -> LaneGroup:
+    """A lane group with a single run."""
     return LaneGroup((Lane((PlannedRun(job, config),)),))
 
 
 def renumbered(group: LaneGroup, first: int) -> LaneGroup:
-    """The group with its jobs counted from `first` instead of 0."""
+    """The group with `first` added to its job numbers."""
     return LaneGroup(
         tuple(Lane(tuple(replace(run, job=run.job + first) for run in lane.runs)) for lane in group.lanes)
     )
@@ -115,40 +116,40 @@ def renumbered(group: LaneGroup, first: int) -> LaneGroup:
 
 def plan_groups(
     configs: Sequence[TrainConfig],
-    usable: WidthLimit = single_lane,
+    limit_width: WidthLimit = single_lane,
     workers: int = 1,
     first_steps: Sequence[int] | None = None,
 ) -> list[LaneGroup]:
-    """Lane groups that hold every configuration exactly once.
+    """Plan lane groups that contain every configuration exactly once.
 
     Args:
-      configs: in the order asked for.
-      first_steps: of each the first step that is trained; None for 0.
-      usable: limits the width of a group.
-      workers: how many groups are trained at a time; a wide group is cut up where some would idle.
+      configs: configurations in the requested order.
+      limit_width: limits the width of a group.
+      workers: number of groups that are trained at a time; wide groups are split if workers would be idle.
+      first_steps: the first step to train of each configuration; None for 0.
 
     Returns:
-      Groups in the order of their first configuration, lanes likewise.
+      Groups, and lanes within a group, in the order of their first configuration.
     """
-    together: dict[tuple[object, int], list[Lane]] = {}
+    shared_lanes: dict[tuple[object, int], list[Lane]] = {}
     for lane in _lanes(configs, first_steps or [0] * len(configs)):
         run = lane.runs[0]
-        together.setdefault((shared_values(run.config, "group"), run.first_step), []).append(lane)
-    parts = -(-workers // max(len(together), 1))
-    groups = [group for lanes in together.values() for group in _cut(lanes, usable, parts)]
+        shared_lanes.setdefault((shared_values(run.config, "group"), run.first_step), []).append(lane)
+    parts = -(-workers // max(len(shared_lanes), 1))
+    groups = [group for lanes in shared_lanes.values() for group in _split(lanes, limit_width, parts)]
     return sorted(groups, key=lambda group: group.lanes[0].runs[0].job)
 
 
 def segment_steps_of(group: LaneGroup) -> int:
-    """Steps that the group trains in about a second."""
+    """Number of steps that a group trains in about a second."""
     work = group.shared.batch_size * len(group.lanes)
     return max(1, min(SEGMENT_STEPS, SEGMENT_WORK // work))
 
 
 def plan_segments(group: LaneGroup, segment_steps: int) -> Iterator[Segment]:
-    """Spans that cover every step of the group's longest lane from its first step on once, in order.
+    """Segments that cover the steps of a group in order, each step once.
 
-    A span ends after `segment_steps` steps, where a run ends, and where an evaluation is due.
+    A segment ends after `segment_steps` steps, or earlier if a run ends or an evaluation is due.
     """
     every = group.shared.evaluate_every_steps
     run_ends = {run.config.max_steps for run in group.runs}
@@ -170,14 +171,14 @@ def _lanes(configs: Sequence[TrainConfig], first_steps: Sequence[int]) -> list[L
     return [Lane(tuple(runs)) for runs in lanes.values()]
 
 
-def _cut(lanes: Sequence[Lane], usable: WidthLimit, parts: int) -> Iterator[LaneGroup]:
-    """Groups of nearly equal width, none wider than may be."""
-    splits = len(lanes) >= FEWEST_LANES_TO_SPLIT
+def _split(lanes: Sequence[Lane], limit_width: WidthLimit, parts: int) -> Iterator[LaneGroup]:
+    """Groups of nearly equal width, within the width limit."""
+    splits = len(lanes) >= MIN_LANES_TO_SPLIT
     limit = -(-len(lanes) // parts) if splits else len(lanes)
     rest = list(lanes)
     while rest:
-        most = usable(rest[0].runs[0].config, min(limit, len(rest)))
+        most = limit_width(rest[0].runs[0].config, min(limit, len(rest)))
         pieces = -(-len(rest) // most)
-        width = usable(rest[0].runs[0].config, -(-len(rest) // pieces))
+        width = limit_width(rest[0].runs[0].config, -(-len(rest) // pieces))
         yield LaneGroup(tuple(rest[:width]))
         rest = rest[width:]

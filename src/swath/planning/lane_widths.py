@@ -1,4 +1,4 @@
-"""Numbers of lanes that may share a program: as asked for, as fit into memory, and as are bit-exact here."""
+"""Allowed widths of lane groups: limited by the settings, by memory, and by bit-exactness on this machine."""
 
 import hashlib
 import importlib.metadata
@@ -22,20 +22,20 @@ from swath.system import atomic_write, cache_folder
 _log = logging.getLogger("swath")
 
 FALLBACK_WIDTHS = (24, 16, 12, 8, 6, 4, 3, 2)
-"""Widths that are tried where the wanted one is not bit-exact."""
+"""Widths that are tried if the wanted one is not bit-exact."""
 
 VERIFIED_ROOMS = ("swath.models", "swath.training")
-"""Packages whose sources decide whether a width is bit-exact."""
+"""Packages whose source code determines whether a width is bit-exact."""
 
 
 @dataclass(frozen=True)
 class LaneWidths:
-    """The allowed widths, as far as they are known: the `WidthLimit` of a plan.
+    """The known allowed widths: the `WidthLimit` of a plan.
 
     Attributes:
-      most: lanes that were asked for at most.
-      memory_bytes: memory that the tensors of one group may take.
-      verified: by `width_key`, whether that width is bit-exact on this machine.
+      most: maximum width in the settings.
+      memory_bytes: memory that the tensors of one group may use.
+      verified: whether a width is bit-exact on this machine, by `width_key`.
     """
 
     most: int
@@ -43,7 +43,7 @@ class LaneWidths:
     verified: Mapping[str, bool] = field(default_factory=dict)
 
     def __call__(self, config: TrainConfig, wanted: int) -> int:
-        """The most lanes, from 1 to `wanted`; a width that has not been verified counts as bit-exact."""
+        """Maximum width, from 1 to `wanted`; a width that has not been verified counts as bit-exact."""
         most = min(wanted, self.most, lanes_that_fit(config, self.memory_bytes))
         for width in (most, *(width for width in FALLBACK_WIDTHS if width < most)):
             if width == 1 or self.verified.get(width_key(config, width), True):
@@ -61,11 +61,11 @@ class LaneWidths:
         return list(found.values())
 
     def with_answer(self, config: TrainConfig, width: int, is_bit_exact: bool) -> "LaneWidths":
-        """These widths and one more answer."""
+        """A copy of these widths with one more verified width."""
         return replace(self, verified={**self.verified, width_key(config, width): is_bit_exact})
 
     def notes(self, configs: Sequence[TrainConfig]) -> Iterator[str]:
-        """Sentences on what keeps configurations from being trained together, one for each batch size."""
+        """A line for each batch size whose configurations cannot all be trained together."""
         of_batch: dict[int, list[TrainConfig]] = {}
         for config in configs:
             of_batch.setdefault(config.batch_size, []).append(config)
@@ -73,18 +73,18 @@ class LaneWidths:
             wanted, fit = min(len(members), self.most), lanes_that_fit(members[0], self.memory_bytes)
             if fit < wanted:
                 yield (
-                    f"Little free memory: {fit} of {wanted} configurations fit side by side at "
-                    f"batch_size={batch_size}."
+                    f"Little memory available: at batch_size={batch_size}, at most {fit} of {wanted} "
+                    "configurations are trained together."
                 )
             if min(wanted, fit) > 1 and self(members[0], wanted) == 1:
                 yield (
-                    f"No lane count is bit-exact on this machine for batch_size={batch_size}; these "
+                    f"No width is bit-exact on this machine for batch_size={batch_size}; these "
                     "configurations are trained one at a time."
                 )
 
 
 def width_key(config: TrainConfig, width: int) -> str:
-    """Identity of a width: everything on which its bit-exactness depends, beside the machine."""
+    """Identity of a width: everything that its bit-exactness depends on, except the machine."""
     pixels, classes = image_sizes(config)
     shapes = shape_values(config)
     sizes = named_values(shapes, tuple(shapes))
@@ -92,12 +92,12 @@ def width_key(config: TrainConfig, width: int) -> str:
 
 
 def read_verified() -> dict[str, bool]:
-    """Answers of earlier checks on this machine, by `width_key`."""
+    """Results of earlier checks on this machine: whether a width is bit-exact, by `width_key`."""
     return _read(_path())
 
 
 def remember_verified(config: TrainConfig, width: int, is_bit_exact: bool) -> None:
-    """Keep one answer in the user's cache; where that fails, the width is checked again next time."""
+    """Save one result in the user's cache; if that fails, the width is checked again by the next command."""
     path = _path()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -105,7 +105,7 @@ def remember_verified(config: TrainConfig, width: int, is_bit_exact: bool) -> No
             answers = {**_read(path), width_key(config, width): is_bit_exact}
             atomic_write(path, json.dumps(answers, indent=1))
     except OSError as error:
-        _log.debug("the answer of a check was not kept: %s", error)
+        _log.debug("the result of a width check was not saved: %s", error)
 
 
 def _path() -> Path:
@@ -121,9 +121,9 @@ def _read(path: Path) -> dict[str, bool]:
 
 
 def _machine_key() -> str:
-    """What the answers hold for: TensorFlow, its kernels, the processor, and the program itself.
+    """Hash of everything that may change results: TensorFlow, its kernels, the processor, the source code.
 
-    Computed without loading TensorFlow, so that a plan can be shown at once.
+    It is computed without loading TensorFlow, so that a dry run is fast.
     """
     processor = archspec.cpu.host()
     facts = [

@@ -1,4 +1,4 @@
-"""Checks that lanes trained together are bit-identical to lanes trained alone, in a few steps."""
+"""Checks in a few steps whether lanes trained together are bit-identical to lanes trained alone."""
 
 import numpy as np
 
@@ -9,10 +9,10 @@ from swath.training.evaluation import DeviceData, Evaluate, Split
 from swath.training.loop import PARAMETERS, Program
 
 STEPS = 6
-"""Steps that are trained both ways."""
+"""Steps of the check."""
 
 RATES = (1e-6, 3e-5)
-"""Learning rates of neighbouring lanes, in turn: one converges, one oscillates."""
+"""Alternating learning rates of the lanes: one converges, one oscillates."""
 
 
 def is_bit_exact(program: Program, evaluate: Evaluate, data: DeviceData, batch_size: int, lanes: int) -> bool:
@@ -29,7 +29,7 @@ def is_bit_exact(program: Program, evaluate: Evaluate, data: DeviceData, batch_s
 def _lane_bytes(
     program: Program, evaluate: Evaluate, block: Split, batch_size: int, rates: list[float]
 ) -> list[bytes]:
-    """Everything that each lane computes, as bytes."""
+    """All results of each lane, as bytes."""
     defaults = dict.fromkeys(program.optimizer.hyperparameters, tf.fill([len(rates)], 0.5))
     state, metrics = program.run(
         program.pack([program.initial_state(0)] * len(rates)),

@@ -1,4 +1,4 @@
-"""Train states of lanes and their digests, as files on the local disk that are complete or refused."""
+"""Checkpoints: train states of lanes in files on the local disk. Damaged files are rejected."""
 
 import contextlib
 import hashlib
@@ -20,20 +20,20 @@ from swath.errors import SwathError
 from swath.system import atomic_write, cache_folder
 
 BLOCK_BYTES = 1_024
-"""Steps are digested 64 at a time (two float64 each), so that no cut between them leaves a trace."""
+"""Steps are digested in blocks of 64 (two float64 each), so that segments do not affect the digest."""
 
 
 DIGEST_BYTES = 32
 
 
 class ResultDigest:
-    """A run's numbers, fed as they come; how its steps were cut into segments does not count.
+    """Digest of all results of a run; it does not depend on the division of steps into segments.
 
-    A chain of SHA-256 digests, so that it can be put down at any step and taken up again: its whole state is
-    two digests, and the steps of a block that is not full yet.
+    It is a chain of SHA-256 digests. Its state is small enough for a checkpoint: two digests, and the steps
+    of an incomplete block.
 
     Args:
-      state: of another one, as `state` gave it; empty for a new one.
+      state: `state` of the digest to continue; empty for a new digest.
     """
 
     def __init__(self, state: bytes = b"") -> None:
@@ -43,11 +43,11 @@ class ResultDigest:
 
     @property
     def state(self) -> bytes:
-        """All that there is to know of it: at least 64 bytes, less than 64 + `BLOCK_BYTES`."""
+        """The complete state: at least 64 bytes, less than 64 + `BLOCK_BYTES`."""
         return self._steps + self._rest + self._pending
 
     def add_steps(self, accuracies: NDArray[np.float64], losses: NDArray[np.float64]) -> None:
-        """Training accuracies and losses of the next steps, float64 [steps] each."""
+        """Add training accuracies and losses of the next steps, float64 [steps] each."""
         self._pending += np.stack([accuracies, losses], axis=1).astype(np.float64).tobytes()
         whole = len(self._pending) // BLOCK_BYTES * BLOCK_BYTES
         for first in range(0, whole, BLOCK_BYTES):
@@ -56,12 +56,12 @@ class ResultDigest:
         self._pending = self._pending[whole:]
 
     def add(self, name: str, *values: NDArray[np.generic] | float) -> None:
-        """Anything else, in an order that is the same for every run."""
+        """Add other results, in the same order for every run."""
         encoded = name.encode() + b"".join(np.ascontiguousarray(value).tobytes() for value in values)
         self._rest = hashlib.sha256(self._rest + encoded).digest()
 
     def hexdigest(self) -> str:
-        """The digest of all that has been added."""
+        """The digest of everything added so far."""
         return hashlib.sha256(self.state).hexdigest()
 
 
@@ -71,15 +71,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainState:
-    """The state of one lane's training after some steps: what a checkpoint holds, whatever the model.
+    """State of the training of one lane after some steps, for any model.
 
     Attributes:
-      step: number of steps trained.
+      step: number of trained steps.
       arrays: parameters by name, and optimizer states as `STATE/NAME`; empty before the first step.
       digest: state of the `ResultDigest` of these steps.
       last_accuracies: float64 [up to `TRAIN_ACCURACY_STEPS`], training accuracies of the last of these steps.
       train_s: training time in seconds.
-      evaluate_s: time of the evaluations so far in seconds.
+      evaluate_s: evaluation time in seconds.
     """
 
     step: int
@@ -94,17 +94,17 @@ INITIAL = TrainState(0, {}, b"", np.zeros(0))
 """The state before the first step."""
 
 TRAIN_ACCURACY_STEPS = 100
-"""Steps over which tables average the training accuracy; that of a single batch varies too much."""
+"""Steps over which tables average the training accuracy, because a single batch is too noisy."""
 
 OLD_FORMAT = b"swath checkpoint 1\n"
-"""First bytes of checkpoints of an earlier format, which are not read."""
+"""First bytes of checkpoints in an earlier format, which is not supported."""
 
 ARRAY = "arrays/"
-"""Prefix, in a file, of the arrays of the lanes."""
+"""Prefix of the names of lane arrays in a file."""
 
 
 class DamagedCheckpointError(SwathError):
-    """A file that is not a whole checkpoint, or one of an earlier format."""
+    """A file is not a complete checkpoint, or has an earlier format."""
 
 
 @dataclass(frozen=True)
@@ -121,22 +121,22 @@ class LaneCheckpoint:
 
 
 class Checkpoints(Protocol):
-    """Keeps train states of lane groups, for a command that resumes them."""
+    """Saves train states of lane groups, for a resume."""
 
     def save(self, group: str, lanes: Sequence[LaneCheckpoint]) -> None:
-        """Keep the train states of a group's lanes, once everything that was logged before is stored."""
+        """Save the train states of the lanes of a group, after everything logged before is stored."""
 
     def drop(self, group: str) -> None:
-        """Drop a group that has ended, once its runs are stored."""
+        """Delete the checkpoints of a group that has ended, after its runs are stored."""
 
 
 def lane_key(config: TrainConfig, data_digest: str) -> str:
-    """What is trained in a configuration's lane: the same for those that differ in max_steps at most."""
+    """Identity of a training: equal for configurations that differ in max_steps only."""
     return f"{lane_fingerprint(config)}-{data_digest[:16]}"
 
 
 def encode(lanes: Sequence[LaneCheckpoint]) -> bytes:
-    """A checkpoint of lanes at the same step: an `.npz` file, whose CRC-32 detects every changed bit."""
+    """Encode lanes at the same step as an `.npz` file; its CRC-32 detects damaged data."""
     states = [lane.state for lane in lanes]
     longest = max(len(state.digest) for state in states)
     digests = [np.frombuffer(state.digest.ljust(longest, b"\0"), np.uint8) for state in states]
@@ -146,7 +146,7 @@ def encode(lanes: Sequence[LaneCheckpoint]) -> bytes:
     content = io.BytesIO()
     np.savez(
         content,
-        # A damaged directory of the archive could lose an array unnoticed: no CRC covers it.
+        # No CRC covers the directory of the archive: a damaged one could hide an array.
         names=np.array(list(states[0].arrays)),
         keys=np.array([lane.key for lane in lanes]),
         step=np.array([state.step for state in states]),
@@ -160,16 +160,16 @@ def encode(lanes: Sequence[LaneCheckpoint]) -> bytes:
 
 
 def decode(encoded: bytes) -> list[LaneCheckpoint]:
-    """The lanes of a checkpoint.
+    """Decode the lanes of a checkpoint.
 
     Raises:
-      DamagedCheckpointError: it is cut off, changed, of an earlier format, or not a checkpoint.
+      DamagedCheckpointError: the checkpoint is truncated or damaged, or has an earlier format.
     """
     if encoded.startswith(OLD_FORMAT):
         raise DamagedCheckpointError("the checkpoint has the format of an earlier version of swath")
     try:
         with zipfile.ZipFile(io.BytesIO(encoded)) as archive:
-            if archive.testzip() is not None:  # NumPy checks a CRC only of what it reads
+            if archive.testzip() is not None:  # NumPy checks only the CRC of what it reads
                 raise DamagedCheckpointError("the checkpoint is damaged")
         with np.load(io.BytesIO(encoded), allow_pickle=False) as arrays:
             found = dict(arrays)
@@ -197,39 +197,40 @@ SUFFIX = ".checkpoint"
 
 
 KEPT_DAYS = 30
+"""Days after which the checkpoints of an interrupted sweep are deleted."""
 
 
-KEPT = 2
-"""Should the last one be damaged, the one before it is used."""
+KEPT_CHECKPOINTS = 2
+"""Checkpoints kept per group: if the last one is damaged, the one before it is used."""
 
 
 def checkpoints_folder() -> Path:
-    """Where they are kept, a folder per sweep id."""
+    """The folder with a checkpoint folder for each sweep id."""
     return cache_folder() / "checkpoints"
 
 
 class CheckpointFiles:
-    """Writes what it is handed. Its calls come behind those that store the steps a checkpoint stands for."""
+    """Writes and deletes checkpoint files, after the calls that store the steps of a checkpoint."""
 
     def save_checkpoint(self, folder: str, group: str, step: int, content: bytes) -> None:
-        """Write a checkpoint of a group, and remove all but the last two of it.
+        """Write a checkpoint of a group, and delete all but its last two.
 
         Raises:
-          OSError: it cannot be written; those before it stay.
+          OSError: the checkpoint cannot be written; earlier ones are kept.
         """
         place = Path(folder)
         place.mkdir(parents=True, exist_ok=True)
         atomic_write(place / f"{group}-{step:012d}{SUFFIX}", content, durable=True)
-        for old in sorted(place.glob(f"{group}-*{SUFFIX}"))[:-KEPT]:
+        for old in sorted(place.glob(f"{group}-*{SUFFIX}"))[:-KEPT_CHECKPOINTS]:
             old.unlink(missing_ok=True)
 
     def drop_checkpoint(self, folder: str, group: str) -> None:
-        """Remove those of a group."""
+        """Delete the checkpoints of a group."""
         for path in Path(folder).glob(f"{group}-*{SUFFIX}"):
             path.unlink(missing_ok=True)
 
     def drop_checkpoints(self, folder: str) -> None:
-        """Remove all of a sweep's, and those of sweeps that nobody has taken up for `KEPT_DAYS`."""
+        """Delete the checkpoints of a sweep, and those of sweeps that were not resumed for `KEPT_DAYS`."""
         shutil.rmtree(folder, ignore_errors=True)
         oldest = time.time() - 86_400 * KEPT_DAYS
         for other in Path(folder).parent.glob("*/"):
@@ -239,12 +240,12 @@ class CheckpointFiles:
 
 
 class CheckpointWriter:
-    """Hands checkpoints to the tracking process, which writes them once the steps before are stored.
+    """Sends checkpoints to the tracking process, which writes them after the steps before them are stored.
 
     Args:
-      tracker: of the command.
-      sweep_id: of the command.
-      warn: called once, with a line, when a checkpoint could not be written.
+      tracker: tracker of the sweep.
+      sweep_id: id of the sweep.
+      warn: called with a message when a checkpoint cannot be written, once at most.
     """
 
     def __init__(self, tracker: "Tracker", sweep_id: str, warn: Callable[[str], None]) -> None:
@@ -266,7 +267,7 @@ class CheckpointWriter:
             self._tracker.drop_checkpoint(self._folder, group)
 
     def drop_all(self) -> None:
-        """Drop the checkpoints of the command, and those that it found of an earlier one."""
+        """Delete all checkpoints of the sweep, including those of earlier commands."""
         self._tracker.drop_checkpoints(self._folder)
 
     def _check(self, call: "Future[Any]") -> None:

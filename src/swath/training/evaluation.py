@@ -1,4 +1,4 @@
-"""The images as TensorFlow holds them, and the evaluation of every lane on a split."""
+"""Images as TensorFlow tensors, and the evaluation of lanes on a split."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from swath.planning import BLOCK_IMAGES
 
 @dataclass(frozen=True)
 class Split:
-    """Images of one purpose.
+    """Images and labels of a split.
 
     Attributes:
       images: uint8 [n, pixels]
@@ -30,13 +30,13 @@ class Split:
 
 @dataclass(frozen=True)
 class DeviceData:
-    """A data set, split and ready to train on.
+    """A data set as tensors, divided into splits.
 
     Attributes:
-      train: what batches are drawn from.
+      train: images from which batches are drawn.
       validation: the last `validation_size` training images; may be empty.
       test: all test images.
-      statistics: of the images in `train`.
+      statistics: pixel statistics of the images in `train`.
       shift: float32 [pixels], the statistics as tensors
       scale: float32 [pixels] or None
     """
@@ -50,11 +50,11 @@ class DeviceData:
 
 
 def make_device_data(dataset: Dataset, validation_size: int, preprocessing: str) -> DeviceData:
-    """Split `dataset`, compute its statistics and hand it to TensorFlow.
+    """Divide a data set into splits, compute its statistics and create tensors.
 
     Args:
       dataset: images and labels.
-      validation_size: how many of the last training images are held back; less than there are.
+      validation_size: number of training images to hold back, the last ones; fewer than all.
       preprocessing: as in `pixel_statistics`.
     """
     kept = len(dataset.train_images) - validation_size
@@ -74,12 +74,12 @@ def _split(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Split:
 
 
 def normalize(pixels: Tensor, shift: Tensor, scale: Tensor | None) -> Tensor:
-    """The model's inputs, float32 [batch, pixels].
+    """Normalize pixels to inputs of the model, float32 [batch, pixels].
 
     Args:
       pixels: uint8 [batch, pixels]
       shift: float32 [pixels], subtracted
-      scale: float32 [pixels], multiplied after that; None for 1
+      scale: float32 [pixels], multiplied after the subtraction; None for 1
     """
     centred = tf.cast(pixels, tf.float32) - shift
     return centred if scale is None else centred * scale
@@ -105,12 +105,12 @@ class Scores:
 
 
 def correct_counts(predictions: Tensor, labels: Tensor) -> Tensor:
-    """Number of predictions that equal the labels, int32 [lanes]: counts are exact in any order."""
+    """Number of predictions that equal the labels, int32 [lanes]: integer sums are exact in any order."""
     return tf.reduce_sum(tf.cast(tf.equal(predictions, labels[:, tf.newaxis]), tf.int32), axis=0)
 
 
 def compile_evaluation(data: DeviceData, model: Model) -> Evaluate:
-    """A compiled evaluation for any number of lanes, with the preprocessing of `data`."""
+    """Compile an evaluation for any number of lanes, with the preprocessing of `data`."""
 
     def evaluate_block(
         parameters: Tensors, lanes: Tensor, images: Tensor, labels: Tensor
@@ -144,7 +144,7 @@ def compile_evaluation(data: DeviceData, model: Model) -> Evaluate:
 
     def evaluate(parameters: Tensors, lanes: int, split: Split) -> Scores:
         correct = np.zeros(lanes, np.int64)
-        # Blocks are summed in float64, in their order: ten thousand float32 losses would lose digits.
+        # Blocks are summed in float64, in order: a float32 sum of ten thousand losses would lose precision.
         losses = np.zeros(lanes, np.float64)
         predictions = np.zeros((len(split), lanes), np.uint8)
         for first in range(0, len(split), BLOCK_IMAGES):

@@ -1,4 +1,4 @@
-"""The compiled loop over steps, and the training of one lane group segment by segment."""
+"""The compiled loop over steps, and the training of a lane group in segments."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,14 +14,14 @@ from swath.training.evaluation import DeviceData, correct_counts, normalize
 from swath.training.optimizers import Optimizer
 
 PARAMETERS = ""
-"""The part of a lane's train state that holds the model's parameters; the others are optimizer states."""
+"""Key of the parameters in a packed state; the other keys are optimizer states."""
 
 
 class StepMetrics(NamedTuple):
     """Metrics of each step of a segment, before its update.
 
     Attributes:
-      correct: int32 [steps, lanes], images of the batch that were classified correctly.
+      correct: int32 [steps, lanes], number of correctly classified images of the batch.
       losses: float32 [steps, lanes], mean cross-entropy of the batch.
     """
 
@@ -34,8 +34,8 @@ class Program:
     """A compiled loop over steps, for any batch size and any number of lanes.
 
     Attributes:
-      model: that is trained.
-      optimizer: that updates it.
+      model: the model.
+      optimizer: the optimizer.
       run: (state, hyperparameters, batch_size, seed, first_step, steps) -> (state, `StepMetrics`).
         A state maps `PARAMETERS` and each optimizer state to packed arrays; hyperparameters are float32
         [lanes], by name.
@@ -54,7 +54,7 @@ class Program:
         return arrays
 
     def pack(self, lanes: Sequence[Arrays]) -> dict[str, Tensors]:
-        """The arrays of several lanes, packed."""
+        """Pack the arrays of several lanes."""
         parts = [_parts(lane) for lane in lanes]
         return {part: self.model.stack([lane[part] for lane in parts]) for part in parts[0]}
 
@@ -68,7 +68,7 @@ class Program:
 
 
 def _parts(arrays: Arrays) -> dict[str, dict[str, NDArray[np.float32]]]:
-    """Arrays by part: parameters, and each optimizer state."""
+    """Group arrays by key: the parameters, and each optimizer state."""
     found: dict[str, dict[str, NDArray[np.float32]]] = {}
     for name, array in arrays.items():
         part, _, leaf = name.rpartition("/")
@@ -77,10 +77,10 @@ def _parts(arrays: Arrays) -> dict[str, dict[str, NDArray[np.float32]]]:
 
 
 def batch_indices(seed: Tensor, step: Tensor, batch_size: Tensor, images: Tensor) -> Tensor:
-    """The images of one step: int32 [batch], drawn uniformly with replacement from 0..images-1.
+    """Indices of the images of one step: int32 [batch], drawn uniformly with replacement from 0..images-1.
 
-    A counter-based generator (Philox; Salmon et al. 2011) keyed by (seed, step): a step's batch depends on
-    nothing that happened before it.
+    The generator is counter-based (Philox; Salmon et al. 2011) with the key (seed, step), so the batch of a
+    step does not depend on earlier steps.
     """
     key = tf.stack([tf.cast(seed, tf.int64), tf.cast(step, tf.int64)])
     return tf.random.stateless_uniform([batch_size], key, 0, images, tf.int32, alg="philox")
@@ -90,9 +90,9 @@ def compile_program(data: DeviceData, model: Model, optimizer: Optimizer) -> Pro
     """Compile the loop over steps.
 
     Args:
-      data: training images; held by the program.
-      model: that is trained.
-      optimizer: that updates it.
+      data: the training images; the program keeps a reference.
+      model: the model.
+      optimizer: the optimizer.
     """
 
     def run_steps(
@@ -136,7 +136,7 @@ def compile_program(data: DeviceData, model: Model, optimizer: Optimizer) -> Pro
         )
         return state, StepMetrics(correct.stack(), losses.stack())
 
-    # No jit_compile: XLA orders sums by shape, so the number of lanes would change the bits.
+    # No jit_compile: XLA orders sums by shape, so the width would change the rounding.
     compiled = tf.function(
         run_steps,
         autograph=False,
@@ -154,15 +154,15 @@ def compile_program(data: DeviceData, model: Model, optimizer: Optimizer) -> Pro
 
 @dataclass(frozen=True)
 class SegmentResult:
-    """Some steps of the lanes of a group, and the state after them.
+    """Results of a trained segment, and the state after it.
 
     Attributes:
       segment: the steps.
-      lanes: which lanes of the group these are, in the order of the columns below.
+      lanes: indices of the trained lanes, in the order of the columns below.
       accuracies: float64 [steps, lanes], training accuracy of each step's batch before its update, in 0..1.
       losses: float64 [steps, lanes], mean cross-entropy of that batch (a float32, exactly).
-      state: packed arrays of these lanes, after the last of these steps.
-      duration_s: wall time of these steps.
+      state: packed arrays of these lanes after the segment.
+      duration_s: wall time in seconds.
     """
 
     segment: Segment
@@ -174,17 +174,17 @@ class SegmentResult:
 
 
 class LaneTraining:
-    """The training of the lanes of a group, from any train state; lanes that are done may leave.
+    """Trains the lanes of a group from any train state; finished lanes can be removed.
 
     Args:
-      group: that is trained.
-      program: compiled for the group's data.
-      states: of each lane, its arrays before the group's first step; None for the initial ones.
-      clock: seconds, from any start.
+      group: the lane group.
+      program: the program, compiled for the data of the group.
+      states: arrays of each lane before the first step of the group; None for the initial arrays.
+      clock: returns seconds since an arbitrary point in time.
 
     Attributes:
-      lanes: the lanes that are still trained, as indices into the group's.
-      steps_done: number of steps that they have been trained for.
+      lanes: indices of the lanes that are still trained.
+      steps_done: number of trained steps.
     """
 
     def __init__(
@@ -204,7 +204,7 @@ class LaneTraining:
         self.steps_done = group.first_step
 
     def advance(self, segment: Segment) -> SegmentResult:
-        """Train the steps of a segment; how steps are cut into segments changes no bit."""
+        """Train a segment. The division of steps into segments does not change the results."""
         shared = self._group.shared
         started = self._clock()
         hyperparameters = {
@@ -233,7 +233,7 @@ class LaneTraining:
         )
 
     def keep(self, lanes: Sequence[int]) -> None:
-        """Train only some of the lanes from now on."""
+        """Remove all lanes except the given ones."""
         kept = [self._program.unpack(self._state, self.lanes.index(lane)) for lane in lanes]
         self._state = self._program.pack(kept)
         self.lanes = tuple(lanes)

@@ -1,4 +1,4 @@
-"""Optimizers: how gradients change the parameters of each lane."""
+"""Optimizers: rules that update the parameters of each lane from gradients."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -8,12 +8,12 @@ from swath.tracking import schema
 
 
 class Optimizer(Protocol):
-    """An update rule, in optax's two functions: an initial state, and a step from gradients.
+    """An update rule for the parameters.
 
     Attributes:
-      name: in keys of compiled programs.
-      hyperparameters: fields of a configuration that the rule reads; lanes may differ in them.
-      state: names of its states; each has the arrays of the parameters, and starts at zero.
+      name: part of the keys of compiled programs.
+      hyperparameters: fields of a configuration that the rule uses; lanes may differ in them.
+      state: names of the optimizer states; each has the shapes of the parameters and starts at zero.
     """
 
     name: str
@@ -21,29 +21,29 @@ class Optimizer(Protocol):
     state: tuple[str, ...]
 
     def loss_scale(self, values: Mapping[str, Tensor]) -> Tensor:
-        """The factor of each lane's mean loss before it is differentiated, float32 [lanes].
+        """Factor of the mean loss of each lane before differentiation, float32 [lanes].
 
         Args:
-          values: of each hyperparameter, float32 [lanes].
+          values: value of each hyperparameter, float32 [lanes].
         """
 
     def update(
         self, gradients: Tensors, state: Mapping[str, Tensors], values: Mapping[str, Tensors]
     ) -> tuple[Tensors, dict[str, Tensors]]:
-        """What is subtracted from the parameters, and the next state.
+        """The updates to subtract from the parameters, and the next state.
 
         Args:
-          gradients: of the scaled mean loss, by name of the parameter.
-          state: by name of the state, then of the parameter.
-          values: of each hyperparameter, by name of the parameter, broadcastable against it.
+          gradients: gradients of the scaled mean loss, by parameter name.
+          state: optimizer states by state name, then by parameter name.
+          values: hyperparameter values by name, then by parameter name, broadcastable to the parameter.
         """
 
 
 class GradientDescent:
-    """Plain gradient descent: parameters less learning_rate times gradient.
+    """Plain stochastic gradient descent: parameters minus learning_rate times gradient.
 
-    The learning rate scales the loss: the errors of a batch are smaller than the gradient, so this is faster
-    than scaling the gradient.
+    The learning rate scales the loss, not the gradient. This is faster, because the errors of a batch are
+    smaller than the gradient.
     """
 
     name = "gradient_descent"
@@ -57,5 +57,5 @@ class GradientDescent:
     def update(
         self, gradients: Tensors, state: Mapping[str, Tensors], values: Mapping[str, Tensors]
     ) -> tuple[Tensors, dict[str, Tensors]]:
-        """The gradients themselves, which carry the learning rate already."""
+        """The gradients, which already include the learning rate."""
         return gradients, {}

@@ -17,8 +17,8 @@ SEED = "a whole number from 0 to 9223372036854775807"
 ONE_MISTAKE = {
     "max_stepz=10": "max_stepz=10: unknown field max_stepz; did you mean max_steps?",
     "tracking.urI=3": "tracking.urI=3: unknown field tracking.urI; did you mean tracking.uri?",
-    "+foo=3": "+foo=3: unknown field foo; swath --help lists the fields",
-    "=3": "=3: a field without a name; swath --help lists the fields",
+    "+foo=3": "+foo=3: unknown field foo; to list all fields, run: swath --help",
+    "=3": "=3: missing field name; to list all fields, run: swath --help",
     "batch_size=0": f"batch_size=0: expected {BATCH_SIZE}",
     "batch_size=null": f"batch_size=None: expected {BATCH_SIZE}",
     "batch_size=50001": (
@@ -56,26 +56,26 @@ ONE_MISTAKE = {
     "force_resume=true": "force_resume=true: expected together with resume=yes or resume=failed",
     "data=cifra10": "data=cifra10: expected one of cifar10, digits; did you mean cifar10?",
     "-m data=glob(x*)": "data=glob(x*): expected one of cifar10, digits",
-    "data={name:digits}": "data={name:digits}: set the fields of data one by one, for example data.name=...",
+    "data={name:digits}": "data={name:digits}: set each field of data separately, for example data.name=...",
     "tracking={uri:x}": (
-        "tracking={uri:x}: set the fields of tracking one by one, for example tracking.uri=..."
+        "tracking={uri:x}: set each field of tracking separately, for example tracking.uri=..."
     ),
     "~seed": "~seed: fields cannot be deleted; each has a default",
     "+seed=3": "+seed=3: the field exists; remove the leading +",
     "seed": "seed: cannot be read; expected FIELD=VALUE, for example batch_size=100",
-    "batch_size=50,100": "batch_size=50,100: one value expected; several make a sweep: add -m",
-    "-m tracking.uri=a,b": ("tracking.uri=a,b: one value expected for the whole sweep"),
-    "-m resume=yes,no": "resume=yes,no: one value expected for the whole sweep",
-    "-m retries=0,3": "retries=0,3: one value expected for the whole sweep",
-    "-m seed=0,1 retries=${seed}": "retries: one value expected for the whole sweep; found 0, 1",
-    "-m lanes.max=1,24": ("lanes.max=1,24: one value expected for the whole sweep"),
-    "-m dry_run=false,true": ("dry_run=false,true: one value expected for the whole sweep"),
+    "batch_size=50,100": "batch_size=50,100: expected one value; to sweep several values, add -m",
+    "-m tracking.uri=a,b": ("tracking.uri=a,b: expected one value for the whole sweep"),
+    "-m resume=yes,no": "resume=yes,no: expected one value for the whole sweep",
+    "-m retries=0,3": "retries=0,3: expected one value for the whole sweep",
+    "-m seed=0,1 retries=${seed}": "retries: expected one value for the whole sweep; found 0, 1",
+    "-m lanes.max=1,24": ("lanes.max=1,24: expected one value for the whole sweep"),
+    "-m dry_run=false,true": ("dry_run=false,true: expected one value for the whole sweep"),
     "-m data=digits,cifar10 tracking.experiment=${data.name}": (
-        "tracking.experiment: one value expected for the whole sweep; found cifar10, digits"
+        "tracking.experiment: expected one value for the whole sweep; found cifar10, digits"
     ),
     "-m batch_size=interval(1,9)": (
-        "batch_size=interval(1,9): an interval is for a sweeper that chooses values; expected values, for "
-        "example batch_size=50,100"
+        "batch_size=interval(1,9): the grid sweeper does not support intervals; expected a list of "
+        "values, for example batch_size=50,100"
     ),
     "-m batch_size=range(0,3)": f"batch_size=0: expected {BATCH_SIZE}",
     "-m data=digits,cifar10 batch_size=20000": (
@@ -84,8 +84,8 @@ ONE_MISTAKE = {
     "batch_size=${nope}": "Interpolation key 'nope' not found; full_key: batch_size",
     "batch_size=${seed}": f"batch_size=0: expected {BATCH_SIZE}",
     "-cn learning_rate batch_size=many": f"batch_size=many: expected {BATCH_SIZE}",
-    "--config-dir nowhere": "--config-dir nowhere: there is no such folder",
-    "--multirum": "unrecognized arguments: --multirum; swath --help lists what can be typed",
+    "--config-dir nowhere": "--config-dir nowhere: no such folder",
+    "--multirum": "unrecognized arguments: --multirum; for usage, run: swath --help",
 }
 
 
@@ -109,7 +109,7 @@ def test_mistake_is_said_in_one_line(command: str, line: str) -> None:
         ("tracking: {models: all}", "tracking.models is now tracking.log_models"),
         ("momentum: 0.9", "mine: unknown field momentum"),
         ("device: cpu", "device has been removed; swath computes on the CPU"),
-        ("hydra: {mode: MULTIRUN, sweeper: {params: {retries: '0,3'}}}", "retries=0,3: one value expected"),
+        ("hydra: {mode: MULTIRUN, sweeper: {params: {retries: '0,3'}}}", "retries=0,3: expected one value"),
     ],
 )
 def test_mistake_in_a_config_file_is_said_in_one_line(tmp_path: Path, text: str, line: str) -> None:

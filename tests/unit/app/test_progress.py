@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 from support.small import run_config
 
-from swath.cli.progress import MOST_FAILURES, SAME_REASONS, Progress, duration
+from swath.cli.progress import MAX_FAILURES, MAX_SAME_REASON, Progress, duration
 from swath.cli.screens import BarReporter, PlainReporter
 from swath.execution import (
     Event,
@@ -80,8 +80,8 @@ def clock_of(progress: Progress) -> Clock:
 def test_progress_says_how_much_is_done_how_fast_and_how_long_it_will_take(progress: Progress) -> None:
     seen = []
     for event in story(group(), clock_of(progress)):
-        progress.see(event)
-        seen.append((round(progress.part_done, 6), progress.summary()))
+        progress.update(event)
+        seen.append((round(progress.fraction_done, 6), progress.summary()))
     assert seen[1] == (0.0, "0/3 configurations, 0/1 groups")
     assert seen[6] == (
         0.5,
@@ -95,10 +95,10 @@ def test_progress_says_how_much_is_done_how_fast_and_how_long_it_will_take(progr
 
 def test_group_that_ends_early_is_wholly_done(progress: Progress) -> None:
     planned = group()
-    progress.see(Planned([planned]))
-    progress.see(SegmentDone(planned, Segment(0, 10), 3))
-    progress.see(GroupEnded(planned))
-    assert progress.part_done == 1
+    progress.update(Planned([planned]))
+    progress.update(SegmentDone(planned, Segment(0, 10), 3))
+    progress.update(GroupEnded(planned))
+    assert progress.fraction_done == 1
     assert progress.running == {}
 
 
@@ -117,7 +117,7 @@ def test_without_a_terminal_there_are_plain_lines_now_and_then(progress: Progres
     with PlainReporter(progress, output, clock_of(progress)) as screen:
         for event in story(group(), clock_of(progress)):
             screen(event)
-        screen(Note("a passing note", passing=True))
+        screen(Note("a transient note", transient=True))
         screen(Note("a note"))
     assert output.getvalue().splitlines() == [
         "Sweep of 3 configurations; loading TensorFlow and MLflow ...",
@@ -139,7 +139,7 @@ def test_a_flood_of_failures_does_not_flood_the_screen(screen_of: str) -> None:
     with makers[screen_of]() as screen:
         for number in range(1000):
             screen(ended(number + 1, None, f"diverged at step {number}"))
-    assert output.getvalue().count("FAILED") == MOST_FAILURES
+    assert output.getvalue().count("FAILED") == MAX_FAILURES
 
 
 def test_failures_for_one_reason_are_shown_a_few_times(progress: Progress) -> None:
@@ -148,9 +148,9 @@ def test_failures_for_one_reason_are_shown_a_few_times(progress: Progress) -> No
         for number in range(10):
             screen(ended(number + 1, None, "MLflow: disk full"))
     lines = output.getvalue().splitlines()
-    assert len(lines) == SAME_REASONS
+    assert len(lines) == MAX_SAME_REASON
     assert lines[-1] == (
-        "FAILED learning_rate=3: MLflow: disk full; others for the same reason are not shown"
+        "FAILED learning_rate=3: MLflow: disk full; further failures with this reason are not shown"
     )
 
 

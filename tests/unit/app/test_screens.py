@@ -10,7 +10,7 @@ from rich.console import Console
 from support.small import run_config
 
 from swath.cli.screens import SingleRunReporter
-from swath.cli.summary import print_check, print_single, print_sweep
+from swath.cli.summary import print_single, print_sweep, print_verification
 from swath.execution import RunEnded, RunResult, StepsDone, SweepInfo
 from swath.tracking import StoreInfo
 
@@ -145,7 +145,7 @@ def test_sweeper_that_chose_the_fields_is_shown_with_what_varies() -> None:
 def test_check_says_which_configurations_have_other_bits_alone() -> None:
     output = io.StringIO()
     compared = [(result(1e-7), True), (result(1e-6), False)]
-    print_check(compared, LAUNCH, Console(file=output, width=200))
+    print_verification(compared, LAUNCH, Console(file=output, width=200))
     assert output.getvalue().splitlines() == [
         f"lanes.verify: learning_rate=1e-06 is not bit-identical to its solo run (run {1000:032x})",
         "lanes.verify: 1 of 2 runs are bit-identical to their solo runs",
