@@ -178,5 +178,5 @@ def test_little_memory_makes_groups_narrower(tmp_path: Path, cifar10_dir: Path) 
         done = limited(group, tmp_path, *words)
         assert killed_by_the_kernel(group) == 0
     assert done.returncode == 0, done.stderr + done.stdout
-    assert "Little memory available: " in done.stdout
+    assert "Little memory available: at batch_size=2000" in done.stdout
     assert "24 of 24 configurations finished" in done.stdout
