@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.container import ErrorbarContainer
 from matplotlib.patches import Rectangle
 
+from swath.plotting.figures import draw_confusion, draw_curves, mean_curve, smoothed
 from swath.plotting.grid_figures import draw_accuracy, draw_heat_map
 from swath.plotting.layout import Layout, layout_of
-from swath.plotting.run_figures import draw_confusion, draw_curves, mean_curve, smoothed
 from swath.tracking import Curve, Predictions, StoredRun
 
 LAYOUT = Layout("learning_rate", "batch_size", None)
