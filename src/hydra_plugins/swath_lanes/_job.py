@@ -21,7 +21,6 @@ CHDIR_NOTE = """\
 Future Hydra versions will no longer change working directory at job runtime by default.
 See https://hydra.cc/docs/1.2/upgrades/1.1_to_1.2/changes_to_job_working_dir/ for more information."""
 
-
 _JOB_KEYS = (
     ("job", "id"),
     ("job", "num"),

@@ -70,10 +70,8 @@ def _objective(future: "Future[RunResult]") -> float:
 
 INTERRUPTED_NOTE = "Interrupted: stopping after the current segment; press Ctrl-C again to stop at once"
 
-
 NO_TERMINAL_WIDTH = 200
 """Columns of output that is not printed to a terminal."""
-
 
 POSTPROCESS_VARIABLE = "SWATH_POSTPROCESS"
 """Environment variable: the default of `tracking.postprocess`."""

@@ -37,7 +37,6 @@ from swath.tracking import Reader, StoredRun, schema
 MAX_FAILURES = 20
 """Listed failures."""
 
-
 NO_TERMINAL_WIDTH = 300
 """Columns of a table that is not printed to a terminal."""
 

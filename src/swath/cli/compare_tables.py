@@ -115,7 +115,6 @@ def _best(sweep: Sweep) -> _Best:
 TIE = "="
 """Marks entries that are not significantly different from the best."""
 
-
 MARK = Column("", "tie")
 P_VALUE = Column("p", optional=2)
 INTERVAL = Column("95% interval", optional=5)

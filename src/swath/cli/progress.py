@@ -13,7 +13,6 @@ from swath.planning import LaneGroup, step_s, training_s
 MAX_FAILURES = 20
 """Failures that are printed when they happen; the report at the end has all of them."""
 
-
 MAX_SAME_REASON = 3
 """Failures with the same reason that are printed when they happen."""
 

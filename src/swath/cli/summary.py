@@ -17,10 +17,8 @@ from swath.training import TRAIN_ACCURACY_STEPS
 MAX_ROWS = 100
 """Listed configurations, and listed failures."""
 
-
 MAX_SAME_REASON = 5
 """Failures with the same reason that are listed one by one; more get one line together."""
-
 
 TRAIN = Column("train\naccuracy", "mean training accuracy", optional=2)
 

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 SHORT_ID = 8
 """Characters of a run id that a narrow terminal shows."""
 
-
 BREAKS = r"(?<=[/_])(?=\w)| (?=\S+$)"
 """Places at which a heading may continue on the next line in a narrow terminal."""
 
@@ -179,7 +178,6 @@ def _table(found: TableData, broken: bool, short_ids: bool) -> Table:
 
 
 Format = Literal["table", "csv", "json", "markdown"]
-
 
 FORMATS: tuple[str, ...] = get_args(Format)
 

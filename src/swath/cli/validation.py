@@ -34,7 +34,6 @@ from swath.errors import ConfigError
 
 _NODES = tuple({name.split(".")[0]: None for name in FIELDS if "." in name})
 
-
 _LISTED = "; to list all fields, run: swath --help"
 
 
@@ -110,12 +109,10 @@ def _suggestion(name: str, known: list[str], otherwise: str = "") -> str:
 MAX_MISTAKES = 20
 """Listed mistakes."""
 
-
 _GRID_SWEEPERS = (
     "hydra._internal.core_plugins.basic_sweeper.BasicSweeper",
     "hydra_plugins.swath_lanes.sweeper.LanesSweeper",
 )
-
 
 _LANES_LAUNCHER = "hydra_plugins.swath_lanes.launcher.LanesLauncher"
 

@@ -83,7 +83,6 @@ class RunEnded:
 
 Event = Starting | Note | Planned | SegmentDone | GroupEnded | StepsDone | RunEnded
 
-
 Observer = Callable[[Event], None]
 """Receives events; called from several threads, one at a time."""
 

@@ -8,12 +8,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 _SCALE = 4
 
-
 _GAP = 8
 
-
 _LABEL = 16
-
 
 _ROW = 5
 

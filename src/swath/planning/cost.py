@@ -15,54 +15,41 @@ from swath.system import available_bytes, workers
 PROGRAM_BYTES = 500_000_000
 """Memory of TensorFlow with its compiled programs, and of MLflow in its process, without images."""
 
-
 COPIES_OF_IMAGES = 3
 """Copies in memory: as read, as TensorFlow tensors, and while the validation images are split off."""
-
 
 STEP_S = 150e-6
 """Seconds per step, regardless of its batch."""
 
-
 IMAGE_S = 0.5e-6
 """Seconds per image of a batch, to draw, gather and convert it."""
-
 
 IMAGE_LANE_S = 2.2e-6
 """Seconds per image and lane, for both matrix products."""
 
-
 START_S = 8.0
 """Seconds to load TensorFlow and MLflow, open the store and create the tensors of the images."""
-
 
 RUN_S = 0.15
 """Seconds per run, to start it, evaluate it, write its artifacts and end it."""
 
-
 VALUE_BYTES = 230
 """Bytes per metric value in SQLite, including the index."""
-
 
 RUN_BYTES = 210_000
 """Bytes per run, for artifacts, params and tags; mostly weights."""
 
-
 WEIGHT_COPIES = 4
 
-
 LOGIT_COPIES = 6
-
 
 STEPS_IN_FLIGHT = 4
 """Steps that TensorFlow may work on at a time: another core draws and converts the next batches while the
 matrix products of a step are computed. Each update needs the weights of the previous one, so the order of
 the updates and all results stay the same."""
 
-
 BLOCK_IMAGES = 1_000
 """Images that are evaluated at a time."""
-
 
 STEP_METRICS = 2
 """Metrics per step: accuracy and loss."""

@@ -8,15 +8,12 @@ from swath.config import TrainConfig, shared_values
 SEGMENT_STEPS = 250
 """Maximum number of steps of a segment."""
 
-
 SEGMENT_WORK = 400_000
 """Maximum of steps x images x lanes of a segment. A segment takes about a second: long enough to make the
 cost of Python negligible, short enough for progress output and interruption."""
 
-
 MIN_LANES_TO_SPLIT = 6
 """Minimum number of lanes of a group that is worth splitting to use an idle core."""
-
 
 WidthLimit = Callable[[TrainConfig, int], int]
 """(configuration, wanted) -> maximum width, from 1 to wanted, of a group with this configuration."""

@@ -22,7 +22,6 @@ from swath.system import atomic_write, cache_folder
 BLOCK_BYTES = 1_024
 """Steps are digested in blocks of 64 (two float64 each), so that segments do not affect the digest."""
 
-
 DIGEST_BYTES = 32
 
 
@@ -195,10 +194,8 @@ def decode(encoded: bytes) -> list[LaneCheckpoint]:
 
 SUFFIX = ".checkpoint"
 
-
 KEPT_DAYS = 30
 """Days after which the checkpoints of an interrupted sweep are deleted."""
-
 
 KEPT_CHECKPOINTS = 2
 """Checkpoints kept per group: if the last one is damaged, the one before it is used."""
