@@ -144,14 +144,14 @@ def test_only_what_has_failed_is_run_again(tmp_path: Path) -> None:
 
 
 FAULTY = """
-import swath.execution.runner as runner
-compile_program, left = runner.compile_program, [{times}]
-def faulty(data):
+import swath.execution.executor as executor
+compile_program, left = executor.compile_program, [{times}]
+def faulty(*arguments):
     if left[0]:
         left[0] -= 1
         raise OSError("no space left on device")
-    return compile_program(data)
-runner.compile_program = faulty
+    return compile_program(*arguments)
+executor.compile_program = faulty
 """
 
 
@@ -159,7 +159,7 @@ def test_fault_that_passes_is_tried_again(tmp_path: Path) -> None:
     words = (*DIGITS, "batch_size=50", "max_steps=20", "learning_rate=1e-6")
     done = swath(tmp_path, *words, "retries=2", patch=FAULTY.format(times=2))
     assert done.returncode == 0, done.stderr
-    assert "OSError: no space left on device; trying again, 2 of 2" in done.stdout
+    assert "OSError: no space left on device; retrying, 2 of 2" in done.stdout
     failed = swath(tmp_path, *words, "retries=1", "seed=1", patch=FAULTY.format(times=2))
     assert failed.returncode == 1
     assert (
@@ -183,7 +183,7 @@ def test_fault_of_the_program_leaves_its_traceback_and_is_not_tried_again(tmp_pa
     words = (*DIGITS, "batch_size=50", "max_steps=900", "learning_rate=1e-6", "retries=3")
     done = swath(tmp_path, *words, patch=IN_TRAINING)
     assert done.returncode == 1
-    assert "trying again" not in done.stdout
+    assert "retrying" not in done.stdout
     assert "Traceback" not in done.stderr
     (path,) = (tmp_path / "mlruns").glob("*/*/artifacts/traceback.txt")
     assert "ValueError: a fault of the program" in path.read_text()
@@ -198,7 +198,7 @@ def test_failure_may_stop_the_others(tmp_path: Path) -> None:
     assert done.returncode == 1
     statuses = [status for (status,) in ask(tmp_path, "select status from runs")]
     assert len(statuses) < 5  # the last group was not begun
-    assert "were not begun" in done.stdout
+    assert "were not started" in done.stdout
     assert done.stderr == ""
 
 
