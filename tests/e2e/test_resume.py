@@ -249,7 +249,7 @@ def test_sweep_that_is_being_trained_is_not_taken_up(tmp_path: Path) -> None:
         other = swath(tmp_path, *DIGITS, "batch_size=50", "learning_rate=1e-5", "max_steps=20")
         assert other.returncode == 0, other.stderr
         left_alone = swath_compare(tmp_path, "--close-stale")
-        assert left_alone.stderr == "0 runs were left behind by a dead process\n"
+        assert left_alone.stderr == "Closed 0 runs of processes that died.\n"
         assert ask(tmp_path, "select count(*) from runs where status = 'RUNNING'") == [(5,)]
         os.killpg(process.pid, signal.SIGKILL)
     closed = swath_compare(tmp_path, "--close-stale")
