@@ -135,8 +135,8 @@ def run_command(
     wall_s = time.perf_counter() - session.began
     results = [result for result in results if result.status == "FINISHED" or not result.reused]
     if checked.multirun and results:
-        asked_for = max(session.asked_for, len(checked.configs))
-        print_sweep(results, asked_for, session.sweep_info, session.store, console, wall_s)
+        requested = max(session.asked_for, len(checked.configs))
+        print_sweep(results, requested, session.sweep_info, session.store, console, wall_s)
     elif results:
         print_single(results[0], session.store, console)
     if session.started.resume_plan is not None:

@@ -104,13 +104,13 @@ def keep_password(uri: str | None) -> tuple[str, ...]:
 
 
 _HEAD = """\
-Train a softmax image classifier for one configuration or a grid of them, many in one TensorFlow
-program, and record each as an MLflow run.
+Train a softmax image classifier with one configuration or a grid of configurations. Configurations
+of a grid train together in one TensorFlow program; each is recorded as an MLflow run.
 
 Commands
   swath [FIELD=VALUE ...]                 train one configuration
-  swath -m FIELD=V1,V2 [FIELD=V1,V2 ...]  train a grid: every combination of the values
-  swath -cn NAME [FIELD=VALUE ...]        train a named sweep, with some fields changed
+  swath -m FIELD=V1,V2 [FIELD=V1,V2 ...]  train a grid: all combinations of the values
+  swath -cn NAME [FIELD=VALUE ...]        train a named sweep; optionally change fields
   swath --config-dir FOLDER -cn NAME      train your own config or sweep
   swath --cfg job [FIELD=VALUE ...]       print the configuration and exit
   swath --version, swath --hydra-help     print the version, or the options that Hydra adds

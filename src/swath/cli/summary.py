@@ -25,7 +25,7 @@ TRAIN = Column("train\naccuracy", "mean training accuracy", optional=2)
 
 def print_sweep(
     results: Sequence[RunResult],
-    asked_for: int,
+    requested: int,
     sweep_info: SweepInfo,
     store: StoreInfo,
     console: Console,
@@ -35,7 +35,7 @@ def print_sweep(
 
     Args:
       results: results of the configurations that were started, in the requested order.
-      asked_for: number of requested configurations.
+      requested: number of requested configurations.
       sweep_info: the sweep.
       store: the store that contains the runs.
       console: where to print.
@@ -52,7 +52,7 @@ def print_sweep(
             print_line(console, f"The best {MAX_ROWS} of {len(finished)}; the MLflow UI shows all.")
         _print_ranking_note(ranking, finished, sweep_info.over_seeds, console)
     _print_failures([result for result in results if result.status != "FINISHED"], sweep_info, console)
-    print_line(console, _totals(results, finished, asked_for, sweep_info, wall_s))
+    print_line(console, _totals(results, finished, requested, sweep_info, wall_s))
     known = next((result.run_id for result in results if result.run_id is not None), None)
     if known is not None:
         best_first = [str(finished[index].run_id) for index in ranking.order] if finished else []
@@ -67,21 +67,21 @@ def print_sweep(
 def _totals(
     results: Sequence[RunResult],
     finished: Sequence[RunResult],
-    asked_for: int,
+    requested: int,
     sweep_info: SweepInfo,
     wall_s: float,
 ) -> str:
     """The line with the number of configurations, the duration and the throughput."""
-    left = asked_for - len(results)
+    left = requested - len(results)
     not_started = f"; {left} were not started" if left else ""
     sweep = f"sweep {sweep_info.sweep}, id {sweep_info.sweep_id}"
     if all(result.reused for result in results):
         return (
-            f"Nothing to do: {len(finished)} of {asked_for} runs have already finished{not_started}; {sweep}"
+            f"Nothing to do: {len(finished)} of {requested} runs have already finished{not_started}; {sweep}"
         )
     steps = sum(result.config.max_steps for result in finished if not result.reused)
     return (
-        f"{len(finished)} of {asked_for} configurations finished in {wall_s:.1f} s, "
+        f"{len(finished)} of {requested} configurations finished in {wall_s:.1f} s, "
         f"{steps / wall_s:,.0f} steps/s in total{not_started}; {sweep}"
     )
 
