@@ -44,7 +44,7 @@ def quoted(value: object) -> str:
 
 
 @pytest.mark.parametrize("field", SETTINGS)
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(data=st.data())
 def test_no_setting_can_be_swept(field: str, data: st.DataObject) -> None:
     values = data.draw(st.lists(allowed(FIELDS[field]), min_size=2, max_size=3))
@@ -64,7 +64,7 @@ def test_no_setting_can_be_swept_through_an_interpolation(field: str) -> None:
 
 
 @pytest.mark.parametrize("field", HYPERPARAMETERS)
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(data=st.data())
 def test_every_hyperparameter_can_be_swept(field: str, data: st.DataObject) -> None:
     values = data.draw(st.lists(allowed(FIELDS[field]), min_size=2, max_size=3))
@@ -73,7 +73,7 @@ def test_every_hyperparameter_can_be_swept(field: str, data: st.DataObject) -> N
 
 
 @pytest.mark.parametrize("field", FIELDS)
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(data=st.data())
 def test_values_outside_the_constraint_are_named_with_what_is_expected(
     field: str, data: st.DataObject
@@ -94,7 +94,7 @@ def test_configuration_is_read_back_from_its_file_and_from_its_params(config: Tr
     assert read_params(params) == config
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(train_configs(), st.data())
 def test_keys_change_with_the_fields_that_are_shared_at_their_level(
     config: TrainConfig, data: st.DataObject

@@ -138,7 +138,10 @@ def _read_line(text: str) -> _Line:
     (value,) = literal_values(override)
     if isinstance(value, str) and "${" in value:
         return _Line(override, key, None, True)
-    return _Line(override, key, typed_value(key, value), False)
+    try:
+        return _Line(override, key, typed_value(key, value), False)
+    except OmegaConfBaseException:
+        return _Line(override, None, None, False)  # Hydra refuses it, with its own message
 
 
 def _sets_a_value(override: Override) -> bool:
