@@ -1,4 +1,4 @@
-"""Configs composed with Hydra and brought to the schema's types, without running or writing anything."""
+"""Composes configs with Hydra and converts their values to the declared types; writes nothing."""
 
 import re
 from collections.abc import Sequence
@@ -23,17 +23,17 @@ from swath.config.schema import FIELDS, JobConfig, build_job, schema_node
 from swath.errors import ConfigError
 
 BUNDLED = Path(__file__).resolve().parent / "bundled"
-"""Where the wheel puts the folders `conf` and `sweeps`."""
+"""The folder that holds `conf` and `sweeps` in the wheel."""
 
 
 def config_folder(name: str) -> Path:
-    """The folder `conf` or `sweeps`: inside the installed package, or at the top of the checkout."""
+    """The folder `conf` or `sweeps`, in the installed package or in the checkout."""
     bundled = BUNDLED / name
     return bundled if bundled.is_dir() else BUNDLED.parents[3] / name
 
 
 def config_groups(user_folders: Sequence[Path] = ()) -> dict[str, list[str]]:
-    """The names of the configs of each config group, which is a folder of `conf/`; Hydra's own are left out.
+    """The names of the configs in each config group (folder of `conf/`), without Hydra's own groups.
 
     Args:
       user_folders: further folders that may hold configs of these groups.
@@ -49,10 +49,10 @@ def config_groups(user_folders: Sequence[Path] = ()) -> dict[str, list[str]]:
 
 
 def compose_config(config_name: str, lines: list[str]) -> DictConfig:
-    """The config that Hydra makes of a primary config and overrides, with the part that is Hydra's own.
+    """Compose a primary config with overrides; the result includes Hydra's own section.
 
     Raises:
-      ConfigError: Hydra refuses it.
+      ConfigError: Hydra rejects it.
     """
     try:
         return compose(config_name, lines, return_hydra_config=True)
@@ -61,7 +61,7 @@ def compose_config(config_name: str, lines: list[str]) -> DictConfig:
 
 
 def _unknown_field(config_name: str, error: Exception) -> str | None:
-    """The line about a field in a config file that does not exist, where that is why Hydra refuses it."""
+    """A message about an unknown field in a config file; None if the error has another cause."""
     text = one_line(error)
     found = re.search(r"full_key: (\S+)", text)
     if found is None or "ConfigKeyError" not in text:
@@ -70,7 +70,7 @@ def _unknown_field(config_name: str, error: Exception) -> str | None:
 
 
 class hydra_ready:  # noqa: N801  used like a function
-    """Hydra initialised for composing, and left as it was found."""
+    """Initialises Hydra for composing, and clears it afterwards."""
 
     def __enter__(self) -> None:
         self._context = initialize(version_base="1.3", config_path=None, job_name="swath")
@@ -84,7 +84,7 @@ def config_of(composed: DictConfig) -> JobConfig:
     """The checked configurations in a composed config.
 
     Raises:
-      ConfigError: values are missing, have another type, or are out of range.
+      ConfigError: values are missing, of the wrong type, or out of range.
     """
     return build_job(flat_values(composed))
 
@@ -93,7 +93,7 @@ def flat_values(composed: DictConfig) -> dict[str, Any]:
     """The values of a composed config by dotted name, converted to the declared types.
 
     Raises:
-      ConfigError: a value is missing, or has another type.
+      ConfigError: a value is missing, or of the wrong type.
     """
     task = [str(key) for key in composed if key != "hydra"]
     mistakes, values = [], {}
@@ -121,21 +121,21 @@ def parent_of(node: Any, name: str) -> tuple[Any, str]:
 
 
 def one_line(error: Exception) -> str:
-    """An error of Hydra's or OmegaConf's as one line, with what caused it."""
+    """An error of Hydra or OmegaConf as one line, with its cause."""
     causes = [str(part) for part in (error, error.__cause__) if part is not None]
     lines = [line.strip() for line in "\n".join(causes).splitlines() if line.strip()]
     return "; ".join(line for line in lines if not line.startswith(("reference_type", "object_type")))
 
 
 class SwathSearchPath(SearchPathPlugin):
-    """Puts the user's own folders first, then `conf` and `sweeps`."""
+    """Searches the user's folders first, then `conf` and `sweeps`."""
 
     user_folders: tuple[Path, ...] = ()
-    """What `--config-dir` names. In front of swath's own, so that a run's stored `config.yaml` is found by
-    its name; Hydra alone would put it behind."""
+    """The folders of `--config-dir`. They are searched before swath's own, so that the `config.yaml` of a
+    run is found by its name; Hydra would search them last."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        """Called by Hydra when it sets out to look for configs."""
+        """Called by Hydra before it searches for configs."""
         for folder in self.user_folders:
             search_path.append("user", f"file://{folder}")
         for name in ("conf", "sweeps"):
@@ -143,23 +143,23 @@ class SwathSearchPath(SearchPathPlugin):
 
 
 def register(user_folders: tuple[Path, ...] = ()) -> None:
-    """Tell Hydra, for the rest of this process, where configs are and what their schema is."""
+    """Register the search path and the schema with Hydra, for the rest of this process."""
     SwathSearchPath.user_folders = user_folders
     Plugins.instance().register(SwathSearchPath)
     ConfigStore.instance().store(name="run_config", node=schema_node(), provider="swath")
 
 
 def primary_configs(folders: tuple[Path, ...]) -> list[str]:
-    """Names that `-cn` takes: the named sweeps, `config`, and whatever stands in the user's folders."""
+    """The names that `-cn` accepts: the named sweeps, `config`, and the configs in the user's folders."""
     found = [path.stem for folder in (*folders, config_folder("sweeps")) for path in folder.glob("*.yaml")]
     return sorted({"config", *found})
 
 
 def parse_overrides(texts: list[str]) -> list[Override]:
-    """Read overrides as Hydra does; where Hydra is ready, `data=glob(*)` finds its configs.
+    """Parse overrides as Hydra does; `data=glob(*)` finds its configs if Hydra is initialised.
 
     Raises:
-      ConfigError: some cannot be read; all of those are named.
+      ConfigError: some cannot be parsed; it lists all of them.
     """
     hydra = GlobalHydra.instance()
     parser = OverridesParser.create(hydra.config_loader() if hydra.is_initialized() else None)
@@ -175,7 +175,7 @@ def parse_overrides(texts: list[str]) -> list[Override]:
 
 
 def typed_value(key: str, value: object) -> Any:
-    """`value` as the field's type.
+    """Convert a value to the type of its field.
 
     Raises:
       omegaconf.errors.OmegaConfBaseException: it cannot be converted.
@@ -187,12 +187,12 @@ def typed_value(key: str, value: object) -> Any:
 
 @cache
 def _scratch_node() -> DictConfig:
-    """One node for all values: making one takes milliseconds, and a sweep may have thousands of values."""
+    """A node for all conversions: creating one takes milliseconds, and a sweep may have thousands of values."""
     return schema_node()
 
 
 def literal_values(override: Override) -> list[Any]:
-    """The values an override stands for: one, or those of its sweep; none for a sweep over an interval."""
+    """The values of an override: one, or those of its sweep; none for a sweep over an interval."""
     if not override.is_sweep_override():
         return [override.value()]
     if not override.is_discrete_sweep():

@@ -1,4 +1,4 @@
-"""A configuration as text and as an identity: written, hashed, read back."""
+"""Stored forms of a configuration: `config.yaml`, params and fingerprint."""
 
 import hashlib
 import json
@@ -19,17 +19,17 @@ from swath.errors import ConfigError
 
 
 def fingerprint(config: object) -> str:
-    """Identity of what `config` computes: equal for two configurations whose runs have the same bits.
+    """Identity of a configuration: equal for two configurations whose runs are bit-identical.
 
-    Paths, tracking and the screen do not count. Numbers count as the float32 or integer that enters the
-    computation. A field that a later version added counts only where it differs from the value with which
-    runs are what they were before, so old fingerprints stay.
+    Only fields of `TrainConfig` count. Numbers count as the float32 or integer that is used in the
+    computation. A field that a later version added counts only if it differs from its value in older stores,
+    so fingerprints of older stores stay valid.
 
     Args:
       config: a checked `TrainConfig`.
 
     Returns:
-      16 hexadecimal digits, the head of a SHA-256.
+      the first 16 hexadecimal digits of a SHA-256.
     """
     identity = {
         name: as_float32(value).hex() if isinstance(value, float) else value
@@ -41,7 +41,7 @@ def fingerprint(config: object) -> str:
 
 
 def lane_fingerprint(config: object) -> str:
-    """Identity of what a lane computes: equal for two runs of which one is the beginning of the other.
+    """Identity of a lane: equal for two runs if the shorter is a prefix of the longer.
 
     Args:
       config: a checked `TrainConfig`.
@@ -60,48 +60,47 @@ _HEAD = """\
 
 
 def stored_config(config: object) -> str:
-    """The fields that decide the numbers, as a primary config that extends swath's `base`."""
+    """The fields of `TrainConfig`, as a primary config that extends swath's `base`."""
     values = {"defaults": ["base", "_self_"], **nested(computed_values(config))}
     return _HEAD + OmegaConf.to_yaml(OmegaConf.create(values))
 
 
 def readable_name(config: object, swept: Sequence[str] = ()) -> str:
-    """The name of a run, by what varies in its sweep: `learning_rate=1e-06 seed=1`.
+    """The name of a run, made of the fields that vary in its sweep: `learning_rate=1e-06 seed=1`.
 
-    MLflow's page of charts shows some twenty characters of it, so nothing stands in it that is the same in
-    all runs.
+    MLflow's charts show about twenty characters of it, so it contains nothing that is the same in all runs.
 
     Args:
       config: of the run.
-      swept: the fields that vary, by dotted name; without any, `HEADLINE`.
+      swept: the fields that vary, by dotted name; `HEADLINE` if there are none.
     """
     return named_values(computed_values(config), swept or HEADLINE)
 
 
 NOT_FIELDS = ("defaults",)
-"""Words of Hydra's that a stored config holds; what they would bring is taken from swath's own files."""
+"""Keys of Hydra in a stored config. What they include is read from swath's own files."""
 
 
 def read_stored_config(text: str, where: str) -> TrainConfig:
-    """The configuration that a text describes.
+    """Read a stored configuration.
 
-    Of the fields that decide the numbers each must be there, or have been added later with a value with
-    which runs are what they were. Fields of SweepConfig, and those that are removed by now, are ignored.
+    Every field of `TrainConfig` must be present, unless a later version added it and it has a value in older
+    stores. Fields of `SweepConfig` and removed fields are ignored.
 
     Args:
-      text: YAML, as `stored_config` writes it, or as Hydra keeps it in `.hydra/config.yaml`.
-      where: what an error message calls it.
+      text: YAML, as `stored_config` writes it, or as in `.hydra/config.yaml`.
+      where: name of the text in error messages.
 
     Raises:
-      ConfigError: it is no such text, or has an unknown field, an interpolation or a value out of range.
+      ConfigError: it is not a configuration, or has an unknown field, an interpolation or a bad value.
     """
     try:
         plain = OmegaConf.to_container(OmegaConf.create(text), resolve=False)
     except (YAMLError, OmegaConfBaseException, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())
-        raise ConfigError([f"{where} is no configuration: {reason}"]) from error
+        raise ConfigError([f"{where} is not a configuration: {reason}"]) from error
     if not isinstance(plain, dict):
-        raise ConfigError([f"{where} is no configuration: expected FIELD: VALUE lines"])
+        raise ConfigError([f"{where} is not a configuration: expected FIELD: VALUE lines"])
     given = {name: value for name, value in _leaves(plain) if not is_removed(name)}
     mistakes = [f"{where}: {name}: unknown field" for name in given if name not in FIELDS]
     values = {}
@@ -110,7 +109,7 @@ def read_stored_config(text: str, where: str) -> TrainConfig:
         if value is None:
             mistakes.append(f"{where}: {name}: no value; expected {spec.expected}")
         elif isinstance(value, str) and "${" in value:
-            mistakes.append(f"{where}: {name}={value}: expected a value, not a reference to one")
+            mistakes.append(f"{where}: {name}={value}: expected a value, not an interpolation")
         values[name] = value
     if mistakes:
         raise ConfigError(mistakes)
@@ -123,10 +122,10 @@ def read_stored_config(text: str, where: str) -> TrainConfig:
 
 
 def read_params(params: Mapping[str, str]) -> TrainConfig:
-    """The configuration that a run's params describe.
+    """Read the configuration of a run from its params.
 
     Raises:
-      ConfigError: they describe none.
+      ConfigError: they are not a configuration.
     """
     return read_stored_config(OmegaConf.to_yaml(OmegaConf.create(nested(params))), "params")
 
