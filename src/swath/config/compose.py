@@ -187,7 +187,7 @@ def typed_value(key: str, value: object) -> Any:
 
 @cache
 def _scratch_node() -> DictConfig:
-    """A node for all conversions: creating one takes milliseconds, and a sweep may have thousands of values."""
+    """A node for all conversions: creating one takes milliseconds, and there may be thousands of values."""
     return schema_node()
 
 
