@@ -26,7 +26,7 @@ check: $(VENV)/.installed-dev ## Formatting, lint, types, import direction
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 
-verify: $(VENV)/.installed-dev ## Compute the published digests of docs/digests.json anew, and compare
+verify: $(VENV)/.installed-dev ## Recompute the digests of docs/digests.json and compare them
 	@cd tests && ../$(BIN)/python -m verify
 
 torture: $(VENV)/.installed-dev ## 200 kills at random moments, 10,000 configurations, eight sweeps at once (an hour)
@@ -35,7 +35,7 @@ torture: $(VENV)/.installed-dev ## 200 kills at random moments, 10,000 configura
 benchmark: $(VENV)/.installed-dev ## Measure swath against other ways (three quarters of an hour; needs CIFAR-10)
 	@$(BIN)/python -m benchmarks
 
-screenshots: $(VENV)/.installed-dev ## Make the pictures of the MLflow UI in docs/ anew (needs Chromium)
+screenshots: $(VENV)/.installed-dev ## Recreate the screenshots of the MLflow UI in docs/ (needs Chromium)
 	@command -v chromium >/dev/null || { echo "swath: no Chromium; on Debian: apt-get install chromium" >&2; exit 2; }
 	@SWATH_SCREENSHOTS="$(CURDIR)/docs" $(BIN)/pytest -q tests/e2e/test_browser.py
 

@@ -14,7 +14,7 @@ class Constraint(Protocol):
         """Whether `value` is allowed."""
 
     def canonical(self, value: Any) -> Any:
-        """`value` in its one spelling."""
+        """The canonical form of `value`."""
 
     def expected(self, kind: type, unit: str) -> str:
         """The allowed values as a phrase: "a whole number of steps from 1 up"."""

@@ -125,9 +125,9 @@ class PriorRuns:
             if own.tags.get(schema.SWEEP) != self._asked.name:
                 continue
             sweep_id, manifest = own.tags[schema.SWEEP_ID], _manifest(own)
-            begun = {_identity(run)[0] for run in named if run.tags[schema.SWEEP_ID] == sweep_id}
+            started = {_identity(run)[0] for run in named if run.tags[schema.SWEEP_ID] == sweep_id}
             planned = set() if manifest is None else {first for first, _ in manifest.identities}
-            if fingerprints & (begun | planned):
+            if fingerprints & (started | planned):
                 changes = self._changes(own.tags if manifest is None else manifest.facts, manifest)
                 return PriorSweep(sweep_id, own.run_id, changes, manifest)
         return None
