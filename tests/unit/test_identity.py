@@ -20,6 +20,7 @@ from swath.config import (
 )
 from swath.config.constraints import Range
 from swath.config.fields import hyperparameter
+from swath.config.schema import schema_node
 from swath.errors import ConfigError
 
 
@@ -93,6 +94,14 @@ def test_learning_rates_that_are_one_float32_are_one_configuration() -> None:
 
 def test_a_field_added_later_with_its_old_behaviour_leaves_fingerprints_as_they_are() -> None:
     assert fingerprint(later(run_config(), momentum=0.0)) == fingerprint(run_config())
+
+
+def test_a_field_added_later_is_composed_as_it_was_where_a_config_lacks_it() -> None:
+    node = schema_node(LaterConfig)
+    assert node.momentum == 0.0
+    assert OmegaConf.is_missing(node, "learning_rate")
+    without = {name: getattr(run_config(), name) for name in vars(run_config())}
+    assert LaterConfig(**without) == later(run_config(), momentum=0.0)
 
 
 def test_a_field_added_later_counts_where_it_changes_something() -> None:

@@ -77,6 +77,9 @@ class FieldSpec:
 def hyperparameter(constraint: Constraint, help: str, *, shared_by: Level, **details: Any) -> Any:  # noqa: A002
     """Declare a field that decides the numbers of a run. Its value stands in `conf/`.
 
+    A field that was added later has its value in older stores as default, so that configs that were stored
+    without it are composed as they were.
+
     Args:
       constraint: the allowed values.
       help: one sentence.
@@ -84,7 +87,8 @@ def hyperparameter(constraint: Constraint, help: str, *, shared_by: Level, **det
       **details: further attributes of `FieldSpec`.
     """
     spec = FieldSpec(constraint, help, "identity", shared_by=shared_by, **details)
-    return dataclasses.field(default=MISSING, metadata={_METADATA_KEY: spec})
+    default = MISSING if spec.when_absent is REQUIRED else spec.when_absent
+    return dataclasses.field(default=default, metadata={_METADATA_KEY: spec})
 
 
 def setting(constraint: Constraint, help: str, unit: str = "") -> Any:  # noqa: A002
