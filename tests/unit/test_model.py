@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from support.small import run_config
 
-from swath.models import MODELS, runtime, tf
+from swath.config import computed_values
+from swath.models import MODELS, model_of, runtime, tf
 from swath.models.softmax_regression import SoftmaxRegression
-from swath.training import GradientDescent
+from swath.training import GradientDescent, optimizer_of
 from swath.training.evaluation import correct_counts, normalize
 
 MODEL = SoftmaxRegression(pixels=4, classes=10)
@@ -91,3 +93,10 @@ def test_correct_predictions_are_counted_per_lane() -> None:
 
 def test_model_is_found_by_its_name() -> None:
     assert MODELS["softmax_regression"].make(4, 10).name == "softmax_regression"
+
+
+def test_model_and_optimizer_of_a_configuration() -> None:
+    config = run_config()
+    assert model_of(computed_values(config)) is MODELS["softmax_regression"]
+    assert model_of({"learning_rate": "1e-06"}) is MODELS["softmax_regression"]  # params of any version
+    assert optimizer_of(config).name == "gradient_descent"

@@ -4,19 +4,19 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Protocol
 
-from swath.config import TrainConfig, shared_values
+from swath.config import TrainConfig, computed_values, shared_values
 from swath.datasets import Dataset
 from swath.execution.group_trainer import CompiledData, GroupTrainer
 from swath.execution.tasks import GroupEvent, GroupTask
-from swath.models import DEFAULT_MODEL, MODELS
+from swath.models import model_of
 from swath.planning import remember_verified, width_key
 from swath.system import workers
 from swath.training import (
-    GradientDescent,
     compile_evaluation,
     compile_program,
     is_bit_exact,
     make_device_data,
+    optimizer_of,
 )
 
 
@@ -98,11 +98,11 @@ class ThreadExecutor:
             if key not in self._compiled:
                 dataset = self._datasets[config.data.name]
                 data = make_device_data(dataset, config.data.validation_size, config.preprocessing)
-                model = MODELS[DEFAULT_MODEL].make(dataset.pixels, dataset.num_classes)
+                model = model_of(computed_values(config)).make(dataset.pixels, dataset.num_classes)
                 self._compiled[key] = CompiledData(
                     dataset,
                     data,
-                    compile_program(data, model, GradientDescent()),
+                    compile_program(data, model, optimizer_of(config)),
                     compile_evaluation(data, model),
                 )
             return self._compiled[key]

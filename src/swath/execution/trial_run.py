@@ -16,7 +16,7 @@ from swath.errors import SwathError
 from swath.execution.events import Observer, StepsDone
 from swath.execution.runs import RunRequest, RunResult, SweepInfo
 from swath.execution.tasks import Evaluation, SegmentTrained
-from swath.models import DEFAULT_MODEL, Arrays, is_out_of_memory
+from swath.models import Arrays, is_out_of_memory, model_of
 from swath.tracking import (
     DatasetInfo,
     MetricBatch,
@@ -207,7 +207,7 @@ class TrialRun:
         no_images: NDArray[np.uint8] = np.zeros(0, np.uint8)
         held_back = self.config.data.validation_size
         artifacts = RunArtifacts(
-            model=DEFAULT_MODEL,
+            model=model_of(computed_values(self.config)).name,
             arrays=learned,
             shift=trained.statistics.shift,
             scale=trained.statistics.scale,

@@ -1,5 +1,4 @@
 from .backend import tf as tf
-from .model import DEFAULT_MODEL as DEFAULT_MODEL
 from .model import MODELS as MODELS
 from .model import Arrays as Arrays
 from .model import Model as Model
@@ -7,6 +6,7 @@ from .model import ModelSpec as ModelSpec
 from .model import Outputs as Outputs
 from .model import Tensor as Tensor
 from .model import Tensors as Tensors
+from .model import model_of as model_of
 from .runtime import Runtime as Runtime
 from .runtime import is_out_of_memory as is_out_of_memory
 from .runtime import runtime as runtime

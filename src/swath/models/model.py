@@ -128,3 +128,12 @@ MODELS = {spec.name: spec for spec in (SOFTMAX_REGRESSION,)}
 
 DEFAULT_MODEL = SOFTMAX_REGRESSION.name
 """The model of runs without a model name."""
+
+
+def model_of(values: Mapping[str, object]) -> ModelSpec:
+    """The model of a run; so far all runs have the same.
+
+    Args:
+      values: fields or params of the run, by dotted name.
+    """
+    return MODELS[DEFAULT_MODEL]

@@ -13,8 +13,8 @@ from pathlib import Path
 import archspec.cpu
 from filelock import FileLock
 
-from swath.config import TrainConfig, named_values, shape_values
-from swath.models import DEFAULT_MODEL
+from swath.config import TrainConfig, computed_values, named_values, shape_values
+from swath.models import model_of
 from swath.planning.cost import image_sizes, lanes_that_fit
 from swath.planning.lane_groups import LaneGroup
 from swath.system import atomic_write, cache_folder
@@ -88,7 +88,8 @@ def width_key(config: TrainConfig, width: int) -> str:
     pixels, classes = image_sizes(config)
     shapes = shape_values(config)
     sizes = named_values(shapes, tuple(shapes))
-    return f"{DEFAULT_MODEL} pixels={pixels} classes={classes} {sizes} lanes={width}"
+    model = model_of(computed_values(config)).name
+    return f"{model} pixels={pixels} classes={classes} {sizes} lanes={width}"
 
 
 def read_verified() -> dict[str, bool]:

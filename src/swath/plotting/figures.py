@@ -23,7 +23,7 @@ from swath.analysis import (
 from swath.datasets import DATASETS
 from swath.errors import SwathError
 from swath.metrics import confusion_counts
-from swath.models import DEFAULT_MODEL, MODELS
+from swath.models import model_of
 from swath.plotting.grid_figures import draw_accuracy, draw_heat_map
 from swath.plotting.layout import (
     COLOURS,
@@ -138,7 +138,7 @@ def _best_figures(
 def _picture(run: StoredRun, class_names: tuple[str, ...]) -> Image.Image:
     """What a run learned, as a picture."""
     arrays = read_arrays(run, schema.WEIGHTS_FILE)
-    return MODELS[DEFAULT_MODEL].draw(arrays, DATASETS[run.params[schema.DATA_NAME]].image_shape, class_names)
+    return model_of(run.params).draw(arrays, DATASETS[run.params[schema.DATA_NAME]].image_shape, class_names)
 
 
 NAMED = 5

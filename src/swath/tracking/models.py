@@ -18,7 +18,7 @@ from mlflow.types import ColSpec, Schema, TensorSpec
 
 from swath.datasets import DATASETS
 from swath.errors import SwathError
-from swath.models import DEFAULT_MODEL, MODELS
+from swath.models import model_of
 from swath.tracking import schema
 from swath.tracking.artifacts import read_bytes, read_class_names
 from swath.tracking.mlflow_setup import error_line
@@ -133,7 +133,7 @@ def _save(run: StoredRun, target: Path, arrays_file: Path, model_id: str) -> Non
         target,
         mlflow_model=Model(run_id=run.run_id, model_id=model_id),
         python_model=str(CODE),
-        artifacts={"arrays": str(arrays_file), "predictor": str(MODELS[DEFAULT_MODEL].predictor)},
+        artifacts={"arrays": str(arrays_file), "predictor": str(model_of(run.params).predictor)},
         signature=signature(class_names),
         input_example=np.zeros([1, rows, columns, channels], np.uint8),
         pip_requirements=[f"{name}=={version(name)}" for name in REQUIREMENTS],

@@ -24,3 +24,4 @@ from .loop import SegmentResult as SegmentResult
 from .loop import compile_program as compile_program
 from .optimizers import GradientDescent as GradientDescent
 from .optimizers import Optimizer as Optimizer
+from .optimizers import optimizer_of as optimizer_of

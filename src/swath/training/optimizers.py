@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Protocol
 
+from swath.config import TrainConfig
 from swath.models import Tensor, Tensors
 from swath.tracking import schema
 
@@ -59,3 +60,8 @@ class GradientDescent:
     ) -> tuple[Tensors, dict[str, Tensors]]:
         """The gradients, which already include the learning rate."""
         return gradients, {}
+
+
+def optimizer_of(config: TrainConfig) -> Optimizer:
+    """The optimizer of a configuration; the same for all that share a program."""
+    return GradientDescent()
