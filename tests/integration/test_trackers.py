@@ -4,13 +4,14 @@ import math
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.small import run_config, sweep_config
 
 from swath.config import DataConfig, SweepConfig, TrainConfig
 from swath.errors import SwathError
-from swath.execution import Event, RunRequest, RunResult, SweepInfo
+from swath.execution import Event, RunRequest, RunResult, SweepInfo, ThreadExecutor
 from swath.sweeps import Session
 from swath.sweeps.manifest import PriorRunsService
 from swath.tracking import InMemoryTracker, NullTracker, Tracker, schema
@@ -25,13 +26,16 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run_all(
-    tracker: Tracker, configs: tuple[TrainConfig, ...] = CONFIGS, settings: SweepConfig | None = None
+    tracker: Tracker,
+    configs: tuple[TrainConfig, ...] = CONFIGS,
+    settings: SweepConfig | None = None,
+    make_executor: Any = None,
 ) -> list[RunResult]:
     def ignore(event: Event) -> None:
         pass
 
     info = SweepInfo("rates", "0123456789ab", ("learning_rate",))
-    session = Session(info, configs, settings or sweep_config(), ignore, tracker)
+    session = Session(info, configs, settings or sweep_config(), ignore, tracker, None, make_executor)
     for future in session.start([RunRequest(config) for config in configs]):
         future.result(timeout=100)
     session.stop()
@@ -73,3 +77,22 @@ def test_trackers_and_typed_calls_do_not_load_mlflow() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False False\n"
+
+
+def test_session_trains_with_the_executor_that_it_is_given_and_closes_it() -> None:
+    closed = []
+
+    class Recorded(ThreadExecutor):
+        def close(self) -> None:
+            closed.append(self)
+            super().close()
+
+    results = run_all(InMemoryTracker(), make_executor=Recorded)
+    assert [result.status for result in results] == ["FINISHED", "FINISHED"]
+    assert len(closed) == 1
+
+
+def test_protocol_of_executors_and_runner_do_not_load_tensorflow() -> None:
+    code = "import sys; from swath.execution import Executor, Runner; print('tensorflow' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

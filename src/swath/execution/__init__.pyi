@@ -7,7 +7,6 @@ from .events import RunEnded as RunEnded
 from .events import SegmentDone as SegmentDone
 from .events import Starting as Starting
 from .events import StepsDone as StepsDone
-from .executor import Executor as Executor
 from .executor import ThreadExecutor as ThreadExecutor
 from .runner import Runner as Runner
 from .runs import SINGLE as SINGLE
@@ -16,6 +15,7 @@ from .runs import RunResult as RunResult
 from .runs import SweepInfo as SweepInfo
 from .runs import rank_results as rank_results
 from .tasks import Evaluation as Evaluation
+from .tasks import Executor as Executor
 from .tasks import GroupEvent as GroupEvent
 from .tasks import GroupStopped as GroupStopped
 from .tasks import GroupTask as GroupTask

@@ -1,8 +1,7 @@
-"""Executors train lane groups; by default in threads of this process."""
+"""The executor that trains lane groups in threads of this process."""
 
 import threading
 from collections.abc import Iterator, Mapping
-from typing import Protocol
 
 from swath.config import TrainConfig, computed_values, shared_values
 from swath.datasets import Dataset
@@ -18,28 +17,6 @@ from swath.training import (
     make_device_data,
     optimizer_of,
 )
-
-
-class Executor(Protocol):
-    """Trains lane groups. Tasks and events are plain values, so an executor may live on another machine."""
-
-    def submit(self, task: GroupTask) -> Iterator[GroupEvent]:
-        """Train a group and yield its events as they happen. The iterator raises errors of the training.
-
-        Closing the iterator stops the training.
-        """
-
-    def is_bit_exact(self, config: TrainConfig, lanes: int) -> bool:
-        """Whether lane groups of width `lanes` are bit-exact on the machine that trains them."""
-
-    def workers(self) -> int:
-        """Number of groups that are trained at the same time."""
-
-    def stop(self) -> None:
-        """Stop every group after its current segment; its last event is `GroupStopped`."""
-
-    def close(self) -> None:
-        """Free resources; call it only when no group is being trained."""
 
 
 class ThreadExecutor:

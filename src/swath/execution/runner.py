@@ -11,9 +11,8 @@ from swath.config import TrainConfig, readable_name
 from swath.datasets import Dataset
 from swath.errors import SwathError
 from swath.execution.events import Cancellation, Event, GroupEnded, Note, Observer, Planned, RunEnded
-from swath.execution.executor import Executor
 from swath.execution.runs import RunRequest, RunResult, SweepInfo
-from swath.execution.tasks import GroupTask
+from swath.execution.tasks import Executor, GroupTask
 from swath.execution.trial_group import Pruner, TrialGroup
 from swath.execution.trial_run import TrialRun, is_transient, run_info
 from swath.planning import Lane, LaneGroup, LaneWidths, PlannedRun, plan_groups, solo_group
@@ -31,7 +30,7 @@ class Runner:
       tracker: records the runs; its store is open.
       datasets: the data sets of all configurations, by name.
       observer: receives events from several threads, one at a time.
-      executor: trains lane groups.
+      executor: trains lane groups; it is closed when the runner is stopped.
       widths: the widths that are known to be allowed or not.
       checkpoints: saves train states of groups; None to save none.
       checkpoint_every_s: seconds between two checkpoints of a group.
@@ -104,6 +103,7 @@ class Runner:
         """Stop every group after its current segment and wait. Its runs become KILLED, with the reason."""
         self._cancel(reason)
         self._threads.shutdown(wait=True)
+        self._executor.close()
 
     def _cancel(self, reason: str) -> None:
         self._cancellation.set(reason)

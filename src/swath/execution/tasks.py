@@ -1,11 +1,13 @@
-"""Tasks for executors, and the events of their training: plain values that can be pickled."""
+"""The protocol of executors, their tasks, and the events of their training. Loads no TensorFlow."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from swath.config import TrainConfig
 from swath.datasets import PixelStatistics
 from swath.models import Arrays
 from swath.planning import LaneGroup, Segment
@@ -89,3 +91,25 @@ class GroupStopped:
 
 
 GroupEvent = SegmentTrained | GroupStopped
+
+
+class Executor(Protocol):
+    """Trains lane groups. Tasks and events are plain values, so an executor may live on another machine."""
+
+    def submit(self, task: GroupTask) -> Iterator[GroupEvent]:
+        """Train a group and yield its events as they happen. The iterator raises errors of the training.
+
+        Closing the iterator stops the training.
+        """
+
+    def is_bit_exact(self, config: TrainConfig, lanes: int) -> bool:
+        """Whether lane groups of width `lanes` are bit-exact on the machine that trains them."""
+
+    def workers(self) -> int:
+        """Number of groups that are trained at the same time."""
+
+    def stop(self) -> None:
+        """Stop every group after its current segment; its last event is `GroupStopped`."""
+
+    def close(self) -> None:
+        """Free resources; call it only when no group is being trained."""

@@ -5,12 +5,12 @@ import os
 import random
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from swath.config import SweepConfig, TrainConfig
-from swath.datasets import check_available, load_dataset, load_intact, rebuild_dataset
+from swath.datasets import Dataset, check_available, load_dataset, load_intact, rebuild_dataset
 from swath.errors import SwathError
 from swath.execution import (
     Event,
@@ -31,7 +31,7 @@ from swath.tracking import TRACKING_VARIABLE, MlflowTracker, StoreAddress, Store
 from swath.training import CheckpointWriter
 
 if TYPE_CHECKING:
-    from swath.execution import Runner
+    from swath.execution import Executor, Runner
 
 _log = logging.getLogger("swath")
 
@@ -67,6 +67,7 @@ class Session:
       observer: gets events.
       tracker: keeps the runs; None for a new `MlflowTracker`. It is closed with the session.
       pruner: ends runs early; None for none.
+      make_executor: (data sets, known widths) -> executor, as `ThreadExecutor` takes them; None for that one.
 
     Attributes:
       sweep_info: with the id of the resumed sweep, if there is one.
@@ -87,11 +88,13 @@ class Session:
         observer: Observer,
         tracker: Tracker | None = None,
         pruner: Pruner | None = None,
+        make_executor: "Callable[[Mapping[str, Dataset], Mapping[str, bool]], Executor] | None" = None,
     ) -> None:
         self.began = time.perf_counter()
         self._configs = configs
         self._settings = settings
         self._pruner = pruner
+        self._make_executor = make_executor
         names = list(dict.fromkeys(config.data.name for config in configs))
         for name in names:
             check_available(name, settings.data.dir)
@@ -128,8 +131,8 @@ class Session:
         self._opened = self._tracker.open(StoreAddress(uri, tracking.experiment, tracking.artifact_location))
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="swath-digest") as threads:
             intact = {name: threads.submit(self._datasets[name].is_intact) for name in names}
-            if self._settings.resume == "no":
-                from swath.execution import Runner, ThreadExecutor  # noqa: F401  TensorFlow takes seconds
+            if self._settings.resume == "no" and self._make_executor is None:
+                from swath.execution import ThreadExecutor  # noqa: F401  TensorFlow takes seconds
             for name, answer in intact.items():
                 if not answer.result():
                     self._datasets[name] = rebuild_dataset(name, data_dir)
@@ -140,15 +143,20 @@ class Session:
         )
 
     def _make_runner(self) -> "Runner":
-        from swath.execution import Runner, ThreadExecutor  # TensorFlow takes seconds
+        from swath.execution import Runner
 
+        make_executor = self._make_executor
+        if make_executor is None:
+            from swath.execution import ThreadExecutor  # TensorFlow takes seconds
+
+            make_executor = ThreadExecutor
         settings, verified = self._settings, read_verified()
         return Runner(
             self.sweep_info,
             self._tracker,
             self._datasets,
             self._observer,
-            ThreadExecutor(self._datasets, verified),
+            make_executor(self._datasets, verified),
             LaneWidths(settings.lanes.max, memory_for_groups(available_bytes()), verified),
             self._checkpoints,
             settings.checkpoint.every_s,
