@@ -102,12 +102,14 @@ class ModelSpec:
       source: module and class of the `Model`; its arguments are values per image and number of classes.
       predictor: Python file that predicts from stored arrays with NumPy only; copied into logged models.
       draw: (arrays, image shape, class names) -> image of the weights.
+      columns: number of classes -> weights of a lane per value of an image.
     """
 
     name: str
     source: str
     predictor: Path
     draw: Callable[[Arrays, tuple[int, int, int], tuple[str, ...]], Image.Image]
+    columns: Callable[[int], int]
 
     def make(self, pixels: int, classes: int) -> Model:
         """Create the model for a size of images; loads TensorFlow."""
@@ -121,6 +123,7 @@ SOFTMAX_REGRESSION = ModelSpec(
     "swath.models.softmax_regression:SoftmaxRegression",
     Path(__file__).with_name("softmax_predictor.py"),
     draw_weights,
+    columns=lambda classes: classes,
 )
 
 MODELS = {spec.name: spec for spec in (SOFTMAX_REGRESSION,)}

@@ -6,9 +6,10 @@ ratios between groups are similar on all of them, and the progress of a sweep de
 
 from collections.abc import Sequence
 
-from swath.config import TrainConfig
+from swath.config import TrainConfig, computed_values
 from swath.datasets import DATASETS
 from swath.errors import SwathError
+from swath.models import model_of
 from swath.planning.lane_groups import LaneGroup, plan_segments
 from swath.system import available_bytes, workers
 
@@ -92,7 +93,7 @@ def group_bytes(config: TrainConfig, lanes: int) -> int:
     and after conversion, or a block of an evaluation; logits, softmax and errors.
     """
     pixels, classes = image_sizes(config)
-    columns = classes * lanes
+    columns = model_of(computed_values(config)).columns(classes) * lanes
     weights = 4 * WEIGHT_COPIES * pixels * columns
     images = max(config.batch_size * STEPS_IN_FLIGHT, BLOCK_IMAGES)
     return weights + images * (9 * pixels + 4 * LOGIT_COPIES * columns)
