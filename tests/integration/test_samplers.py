@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from support.small import run_config, sweep_config
 
+import swath.execution.group_trainer as group_trainer
 from swath.config import DataConfig, TrainConfig
-from swath.execution import Event, Pruner, SweepInfo
+from swath.execution import Event, Pruner, SegmentDone, SweepInfo
 from swath.sweeps import GridSampler, Session, search
 from swath.sweeps.samplers import Sampler
 from swath.tracking import InMemoryTracker
@@ -26,15 +27,18 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SWATH_CACHE_DIR", str(tmp_path))
 
 
-def run_search(sampler: Sampler, pruner: Pruner | None = None) -> dict[float, tuple[str, float]]:
+def run_search(
+    sampler: Sampler, pruner: Pruner | None = None, segments: list[SegmentDone] | None = None
+) -> dict[float, tuple[str, float]]:
     """Status and validation accuracy by learning rate."""
 
-    def ignore(event: Event) -> None:
-        pass
+    def observe(event: Event) -> None:
+        if segments is not None and isinstance(event, SegmentDone):
+            segments.append(event)
 
     tracker = InMemoryTracker()
     info = SweepInfo("search", "0123456789ab", ("learning_rate",))
-    session = Session(info, (configuration(1e-6),), sweep_config(), ignore, tracker, pruner)
+    session = Session(info, (configuration(1e-6),), sweep_config(), observe, tracker, pruner)
     try:
         results = search(session, sampler, 2)
     finally:
@@ -86,10 +90,15 @@ def test_sampler_learns_from_results_before_it_proposes_more() -> None:
     assert found == {rate: ("FINISHED", value) for rate, value in sampler.told}
 
 
-def test_pruner_ends_runs_early() -> None:
+def test_pruned_run_is_not_trained_further(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(group_trainer, "MIN_SAVING_S", 0.0)
+    monkeypatch.setattr(group_trainer, "segment_steps_of", lambda group: 10)
+
     class Strict:
         def keeps(self, config: TrainConfig, step: int, accuracy: float) -> bool:
             return step != 20 or config.learning_rate != 1e-7
 
-    found = run_search(GridSampler([configuration(rate) for rate in RATES[:3]]), Strict())
-    assert [found[rate][0] for rate in RATES[:3]] == ["KILLED", "FINISHED", "FINISHED"]
+    segments: list[SegmentDone] = []
+    found = run_search(GridSampler([configuration(rate) for rate in RATES[:2]]), Strict(), segments)
+    assert [found[rate][0] for rate in RATES[:2]] == ["KILLED", "FINISHED"]
+    assert [(done.segment.end, done.lanes) for done in segments] == [(10, 2), (20, 2), (30, 1), (40, 1)]

@@ -1,7 +1,8 @@
 """The executor that trains lane groups in threads of this process."""
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping
 
 from swath.config import TrainConfig, computed_values, shared_values
 from swath.datasets import Dataset
@@ -33,6 +34,7 @@ class ThreadExecutor:
         self._compiled: dict[object, CompiledData] = {}
         self._compiling = threading.Lock()
         self._stopping = threading.Event()
+        self._dropped: defaultdict[str, set[int]] = defaultdict(set)
 
     def submit(self, task: GroupTask) -> Iterator[GroupEvent]:
         """See `Executor`."""
@@ -42,8 +44,16 @@ class ThreadExecutor:
             self._compile(shared),
             lambda lanes: lanes == 1 or self.is_bit_exact(shared, lanes),
             self._stopping.is_set,
+            lambda: self._dropped[task.group_id],
         )
-        yield from trainer.train()
+        try:
+            yield from trainer.train()
+        finally:
+            self._dropped.pop(task.group_id, None)
+
+    def drop(self, group_id: str, jobs: Collection[int]) -> None:
+        """See `Executor`."""
+        self._dropped[group_id].update(jobs)
 
     def is_bit_exact(self, config: TrainConfig, lanes: int) -> bool:
         """See `Executor`; each width is checked once per machine."""

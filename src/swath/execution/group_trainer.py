@@ -1,7 +1,7 @@
 """Trains one lane group and yields its results, one segment after another."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,6 +41,7 @@ class GroupTrainer:
       compiled: data and functions of the group.
       is_bit_exact: whether a width is bit-exact for the group.
       is_stopping: whether to stop after the current segment.
+      dropped: returns the jobs that are not to be trained further.
       clock: returns seconds since an arbitrary point in time.
     """
 
@@ -50,6 +51,7 @@ class GroupTrainer:
         compiled: CompiledData,
         is_bit_exact: Callable[[int], bool],
         is_stopping: Callable[[], bool],
+        dropped: Callable[[], Collection[int]] = tuple,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._task = task
@@ -57,12 +59,13 @@ class GroupTrainer:
         self._compiled = compiled
         self._is_bit_exact = is_bit_exact
         self._is_stopping = is_stopping
+        self._dropped = dropped
         self._clock = clock
         self._open = {run.job: lane for lane, each in enumerate(task.group.lanes) for run in each.runs}
         self._max_steps = {run.job: run.config.max_steps for run in task.group.runs}
 
     def train(self) -> Iterator[GroupEvent]:
-        """Train until every run has finished or diverged, or until `is_stopping`."""
+        """Train until every run has finished, diverged or been dropped, or until `is_stopping`."""
         training = LaneTraining(self._group, self._compiled.program, self._task.states)
         result: SegmentResult | None = None
         saved_at = self._clock()
@@ -76,7 +79,7 @@ class GroupTrainer:
             if due:
                 saved_at = self._clock()
             yield self._event(segment, result, due)
-            self._drop_finished(segment)
+            self._drop_ended(segment)
             if not self._open:
                 return
             self._compact(training)
@@ -135,8 +138,13 @@ class GroupTrainer:
         diverged = {lane for lane, is_finite in zip(result.lanes, finite, strict=True) if not is_finite}
         self._open = {job: lane for job, lane in self._open.items() if lane not in diverged}
 
-    def _drop_finished(self, segment: Segment) -> None:
-        self._open = {job: lane for job, lane in self._open.items() if self._max_steps[job] > segment.end}
+    def _drop_ended(self, segment: Segment) -> None:
+        dropped = self._dropped()
+        self._open = {
+            job: lane
+            for job, lane in self._open.items()
+            if self._max_steps[job] > segment.end and job not in dropped
+        }
 
     def _compact(self, training: LaneTraining) -> None:
         """Stop training lanes without open runs, if that saves time and the new width is bit-exact."""

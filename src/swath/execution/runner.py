@@ -165,7 +165,11 @@ class Runner:
         trial = TrialGroup(
             task.group_id, group, runs, dataset, self._observer, self._checkpoints, self._pruner
         )
-        trial.consume(self._executor.submit(task), lambda: self._cancellation.reason)
+        trial.consume(
+            self._executor.submit(task),
+            lambda: self._cancellation.reason,
+            partial(self._executor.drop, task.group_id),
+        )
 
     def _fail(
         self,

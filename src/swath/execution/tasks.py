@@ -1,6 +1,6 @@
 """The protocol of executors, their tasks, and the events of their training. Loads no TensorFlow."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -100,6 +100,16 @@ class Executor(Protocol):
         """Train a group and yield its events as they happen. The iterator raises errors of the training.
 
         Closing the iterator stops the training.
+        """
+
+    def drop(self, group_id: str, jobs: Collection[int]) -> None:
+        """Stop training runs of a group that have ended early, such as pruned runs.
+
+        Events of segments that are already trained may still contain their lanes.
+
+        Args:
+          group_id: of the task.
+          jobs: the runs, by `PlannedRun.job`.
         """
 
     def is_bit_exact(self, config: TrainConfig, lanes: int) -> bool:

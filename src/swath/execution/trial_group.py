@@ -1,7 +1,7 @@
 """Consumes the events of one lane group: feeds its runs, saves checkpoints, isolates failures."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from swath.config import TrainConfig, readable_name
@@ -62,12 +62,18 @@ class TrialGroup:
         self._checkpoints = checkpoints
         self._pruner = pruner
 
-    def consume(self, events: Iterable[GroupEvent], stop_reason: Callable[[], str]) -> None:
+    def consume(
+        self,
+        events: Iterable[GroupEvent],
+        stop_reason: Callable[[], str],
+        drop: Callable[[Collection[int]], None] | None = None,
+    ) -> None:
         """Consume events until every run has ended. An error is not raised: the open runs become FAILED.
 
         Args:
           events: events of the group, from an executor.
           stop_reason: returns the reason if the group was stopped.
+          drop: called with the jobs that have ended early, so that they are not trained further.
         """
         try:
             for event in events:
@@ -78,6 +84,13 @@ class TrialGroup:
                 self._feed(event)
                 if not self._open():
                     break
+                ended = [
+                    planned.job
+                    for planned, run in zip(self._group.runs, self._runs, strict=True)
+                    if run.ended.done() and planned.config.max_steps > event.segment.end
+                ]
+                if ended and drop is not None:
+                    drop(ended)
                 if event.is_checkpoint:
                     self._save(event.states)
             if self._checkpoints is not None:

@@ -14,7 +14,10 @@ class Sampler(Protocol):
     """Proposes configurations and learns from their results."""
 
     def ask(self, count: int) -> Sequence[TrainConfig]:
-        """The next configurations, at most `count`; none once the search is over."""
+        """The next configurations, at most `count`; none to wait for results.
+
+        The search ends when it returns none and nothing is being trained.
+        """
 
     def tell(self, config: TrainConfig, value: float) -> None:
         """Report a result.
