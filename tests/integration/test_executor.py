@@ -10,9 +10,16 @@ import numpy as np
 import pytest
 from support.small import run_config, small_dataset
 
-from swath.config import DataConfig
+import swath.execution.group_trainer as group_trainer
+from swath.config import DataConfig, TrainConfig
 from swath.execution import Executor, GroupStopped, GroupTask, SegmentTrained, ThreadExecutor
 from swath.planning import plan_groups
+from swath.training import LaneTraining
+
+LONGER: tuple[TrainConfig, ...] = tuple(
+    run_config(learning_rate=rate, max_steps=30, evaluate_every_steps=10, data=DataConfig("cifar10", 100))
+    for rate in (1e-6, 1e-5)
+)
 
 CONFIGS = tuple(
     run_config(learning_rate=rate, max_steps=steps, evaluate_every_steps=10, data=DataConfig("cifar10", 100))
@@ -80,16 +87,42 @@ def test_stopped_group_continues_from_its_states(executor: Executor) -> None:
     assert stopped.group_id == "first"
     for lane, arrays in stopped.states.items():
         assert_same(dict(arrays), dict(first.states[lane]))
-    last = whole[-1]
-    assert last.segment.end == 30
-    assert set(last.states) == set(first.states)
+    assert set(stopped.states) == {0, 1}
+    assert whole[-1].segment.end == 30
+    group = plan_groups(LONGER, lambda *_: 2, 1, (20, 20))[0]
+    resumed = ThreadExecutor({"cifar10": small_dataset()}, {})
+    again = GroupTask("second", group, tuple(stopped.states[lane] for lane in (0, 1)))
+    events = [event for event in resumed.submit(again) if isinstance(event, SegmentTrained)]
+    assert events[0].segment.first == 20
+    for lane in (0, 1):
+        assert_same(dict(events[-1].states[lane]), dict(whole[-1].states[lane]))
 
 
-def test_closed_iterator_ends_the_training(executor: Executor) -> None:
+def test_closed_iterator_ends_the_training(executor: Executor, monkeypatch: pytest.MonkeyPatch) -> None:
+    trained = []
+    advance = LaneTraining.advance
+
+    def counted(training: LaneTraining, segment: Any) -> Any:
+        trained.append(segment.end)
+        return advance(training, segment)
+
+    monkeypatch.setattr(LaneTraining, "advance", counted)
     events = executor.submit(task())
     next(events)
     events.close()  # type: ignore[attr-defined]
-    assert list(events) == []
+    assert len(trained) == 1
+
+
+def test_dropped_runs_are_not_trained_further(executor: Executor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(group_trainer, "MIN_SAVING_S", 0.0)
+    asked = task()
+    events = executor.submit(asked)
+    first = next(events)
+    executor.drop(asked.group_id, [run.job for run in asked.group.lanes[1].runs])
+    rest = [event for event in events if isinstance(event, SegmentTrained)]
+    assert isinstance(first, SegmentTrained) and first.lanes == (0, 1)
+    assert rest[-1].segment.end == 30
+    assert rest[-1].lanes == (0,)
 
 
 def test_widths_are_checked_once(executor: Executor, monkeypatch: pytest.MonkeyPatch) -> None:

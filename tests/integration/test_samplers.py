@@ -8,7 +8,7 @@ import pytest
 from support.small import run_config, sweep_config
 
 import swath.execution.group_trainer as group_trainer
-from swath.config import DataConfig, TrainConfig
+from swath.config import DataConfig, SweepConfig, TrainConfig
 from swath.execution import Event, Pruner, SegmentDone, SweepInfo
 from swath.sweeps import GridSampler, Session, search
 from swath.sweeps.samplers import Sampler
@@ -28,7 +28,10 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run_search(
-    sampler: Sampler, pruner: Pruner | None = None, segments: list[SegmentDone] | None = None
+    sampler: Sampler,
+    pruner: Pruner | None = None,
+    segments: list[SegmentDone] | None = None,
+    settings: SweepConfig | None = None,
 ) -> dict[float, tuple[str, float]]:
     """Status and validation accuracy by learning rate."""
 
@@ -38,7 +41,7 @@ def run_search(
 
     tracker = InMemoryTracker()
     info = SweepInfo("search", "0123456789ab", ("learning_rate",))
-    session = Session(info, (configuration(1e-6),), sweep_config(), observe, tracker, pruner)
+    session = Session(info, (configuration(1e-6),), settings or sweep_config(), observe, tracker, pruner)
     try:
         results = search(session, sampler, 2)
     finally:
@@ -81,6 +84,23 @@ def test_grid_is_trained_and_failures_are_told_as_nan() -> None:
     }
     assert math.isnan(told.pop(1e36))
     assert told == {rate: accuracy for rate, (status, accuracy) in found.items() if status == "FINISHED"}
+
+
+def test_search_ends_when_the_session_stops_after_a_failure() -> None:
+    settings = sweep_config(on_failure="stop")
+    found = run_search(GridSampler([configuration(rate) for rate in (1e36, *RATES)]), settings=settings)
+    assert found[1e36][0] == "FAILED"
+
+
+def test_pruner_that_fails_ends_one_run() -> None:
+    class Faulty:
+        def keeps(self, config: TrainConfig, step: int, accuracy: float) -> bool:
+            if config.learning_rate == 1e-7:
+                raise ValueError("no idea")
+            return True
+
+    found = run_search(GridSampler([configuration(rate) for rate in RATES[:3]]), Faulty())
+    assert [found[rate][0] for rate in RATES[:3]] == ["FAILED", "FINISHED", "FINISHED"]
 
 
 def test_sampler_learns_from_results_before_it_proposes_more() -> None:

@@ -75,8 +75,15 @@ def test_no_group_takes_more_memory_than_there_is() -> None:
 def test_little_memory_is_noted() -> None:
     configs = [run_config(learning_rate=rate * 1e-7) for rate in range(1, 8)]
     assert list(LaneWidths(24, 1).notes(configs)) == [
-        "Little memory available: at batch_size=10, at most 1 of 7 configurations are trained together."
+        "Little memory available: at batch_size=10, at most 1 of 7 lanes are trained together."
     ]
+
+
+def test_memory_is_noted_by_lanes_and_not_by_configurations() -> None:
+    configs = [
+        run_config(learning_rate=1e-7, max_steps=steps, seed=seed) for steps in (5, 9) for seed in (0, 1)
+    ]
+    assert list(LaneWidths(24, 1).notes(configs)) == []
 
 
 def test_answers_are_remembered_for_the_next_process() -> None:

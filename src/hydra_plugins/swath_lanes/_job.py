@@ -54,6 +54,12 @@ class LazyJobReturn(JobReturn):
     def hydra_cfg(self, config: Any) -> None:
         """Ignored: the initializer of the base class sets None."""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled as Hydra's own `JobReturn`, with its configs; Hydra's callbacks may pickle it."""
+        composed = {"cfg": self.cfg, "hydra_cfg": self.hydra_cfg}
+        others = {name: value for name, value in vars(self).items() if name != "_config"}
+        return JobReturn, (), {**others, **composed}
+
 
 class JobRunner:
     """Runs jobs; the common content of their files is converted to text only once.

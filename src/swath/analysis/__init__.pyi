@@ -44,7 +44,6 @@ from .significance import read_correct_masks as read_correct_masks
 from .significance import wilson_interval as wilson_interval
 from .sweeps import NO_SWEEPS as NO_SWEEPS
 from .sweeps import Configuration as Configuration
-from .sweeps import Spread as Spread
 from .sweeps import Sweep as Sweep
 from .sweeps import all_of as all_of
 from .sweeps import all_sweeps as all_sweeps

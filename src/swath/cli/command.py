@@ -42,9 +42,10 @@ def sweep_task(session: "Session", checked: CheckedCommand) -> Callable[[DictCon
     def request(job: JobConfig, overrides: Sequence[str]) -> RunRequest:
         uri = checked.sweep.tracking.uri  # Hydra's copy has no password
         sweep = replace(job.sweep, tracking=replace(job.sweep.tracking, uri=uri))
-        if sweep != checked.sweep:
+        # If the jobs are known, their settings have been compared; an interpolation may contain the time.
+        if not checked.jobs_known and sweep != checked.sweep:
             raise ConfigError(list(differing_settings([checked.sweep, sweep])))
-        return RunRequest(job.train, tuple(filter_overrides(overrides)), sweep.tracking.every_steps)
+        return RunRequest(job.train, tuple(filter_overrides(overrides)), checked.sweep.tracking.every_steps)
 
     def task(config: DictConfig) -> float:
         (future,) = session.start([request(config_of(config), HydraConfig.get().overrides.task)])

@@ -155,8 +155,8 @@ def show_diff(reader: Reader, first: str, second: str) -> None:
 
     runs = [run_with(reader, run_id) for run_id in (first, second)]
     for run in runs:
-        if run.tags.get(schema.KIND) != "run":
-            raise SwathError(f"--diff: run {run.run_id} was not trained by swath")
+        if run.tags.get(schema.KIND) not in ("run", "reproduction"):
+            raise SwathError(f"--diff: run {run.run_id} is not a run of one configuration made by swath")
     for line in diff_lines(difference(*(stored_values(reader, run) for run in runs))):
         print(one_line(line))
 

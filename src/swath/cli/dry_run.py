@@ -48,7 +48,7 @@ def print_plan(checked: CheckedCommand) -> None:
     if unverified:
         _print(
             console,
-            f"{_count(len(unverified), 'width')} not verified on this machine yet; if a width is not "
+            f"{_count(len(unverified), 'width')} not probed on this machine yet; if a width is not "
             "bit-exact, its lane groups become narrower.",
         )
     bytes_ = store_bytes(checked.configs, checked.sweep.tracking.every_steps)

@@ -98,7 +98,10 @@ def flat_values(composed: DictConfig) -> dict[str, Any]:
     task = [str(key) for key in composed if key != "hydra"]
     mistakes, values = [], {}
     try:
-        resolved = OmegaConf.to_container(OmegaConf.masked_copy(composed, task), resolve=True)
+        fields = OmegaConf.masked_copy(composed, task)
+        OmegaConf.copy_cache(from_config=composed, to_config=fields)
+        resolved = OmegaConf.to_container(fields, resolve=True)
+        OmegaConf.copy_cache(from_config=fields, to_config=composed)  # ${now:...} keeps its value
         node = OmegaConf.merge(schema_node(), resolved)
     except OmegaConfBaseException as error:
         raise ConfigError([one_line(error)]) from error

@@ -68,6 +68,7 @@ class JobComposer:
         self._line = cache(_read_line)
         self._base = cache(self._compose_base)
         self._jobs: dict[tuple[str, ...], JobConfig] = {}
+        self._first: DictConfig | None = None
 
     def job(self, overrides: Sequence[str]) -> JobConfig:
         """The checked configurations of one job.
@@ -127,6 +128,9 @@ class JobComposer:
 
     def _compose_base(self, overrides: tuple[str, ...]) -> _Base:
         config = compose_config(self._config_name, [*self._common, *overrides])
+        if self._first is None:
+            self._first = config
+        OmegaConf.copy_cache(from_config=self._first, to_config=config)  # ${now:...} is equal in all jobs
         return _Base(config, None if _has_interpolation(config) else flat_values(config))
 
 

@@ -65,6 +65,7 @@ class Runner:
         self._stop_on_failure = stop_on_failure
         self._pruner = pruner
         self._cancellation = Cancellation()
+        self._noted: set[str] = set()
         self._threads = ThreadPoolExecutor(executor.workers(), thread_name_prefix="swath-group")
 
     def start(self, requests: Sequence[RunRequest], results: "Sequence[Future[RunResult]]") -> None:
@@ -121,11 +122,13 @@ class Runner:
             for config, width in unverified:
                 self._verify(config, width)
         for note in self._widths.notes(configs):
-            self._observer(Note(note))
+            if note not in self._noted:
+                self._noted.add(note)
+                self._observer(Note(note))
         return groups
 
     def _verify(self, config: TrainConfig, width: int) -> None:
-        text = f"Checking whether {width} lanes are bit-exact for batch_size={config.batch_size} (once) ..."
+        text = f"Probing whether {width} lanes are bit-exact for batch_size={config.batch_size} (once) ..."
         self._observer(Note(text, transient=True))
         answer = self._executor.is_bit_exact(config, width)
         self._widths = self._widths.with_answer(config, width, answer)
@@ -139,6 +142,7 @@ class Runner:
         if self._cancellation.is_set():
             for planned in group.runs:
                 results[planned.job].cancel()
+                results[planned.job].set_running_or_notify_cancel()  # wakes those who wait for it
             return
         dataset = self._datasets[group.shared.data.name]
         runs: list[TrialRun] = []
@@ -224,7 +228,11 @@ class Runner:
         again = replace(request, run_id=failed.logger.wait_for_id() or request.run_id, attempt=attempt)
         group = LaneGroup((Lane((planned,)),))
         self._observer(Planned([group]))
-        self._threads.submit(self._run_group, group, {planned.job: again}, {planned.job: future})
+        try:
+            self._threads.submit(self._run_group, group, {planned.job: again}, {planned.job: future})
+        except RuntimeError:  # stopped meanwhile
+            future.set_result(failed)
+            self._observer(RunEnded(failed))
 
     def _start_run(self, request: RunRequest, lane: int, lanes: int, dataset: Dataset) -> TrialRun:
         logger = self._tracker.start_run(run_info(request, self._sweep_info, dataset), request.run_id)

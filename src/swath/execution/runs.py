@@ -101,9 +101,9 @@ class RunResult:
     reused: bool = False
 
     @property
-    def computing_s(self) -> float:
-        """The run's share of the time for training and evaluating its lane group, in seconds."""
-        return self.metrics[schema.TRAIN_S] + self.metrics[schema.EVALUATE_S]
+    def is_complete(self) -> bool:
+        """Whether nothing is left to train: the run finished or diverged."""
+        return self.status == "FINISHED" or bool(self.digest)
 
     def ranking_row(self, place: int | None) -> RankingRow:
         """This result as a row of a ranking; `place` is None if the run did not finish."""

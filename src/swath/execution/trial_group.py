@@ -19,7 +19,7 @@ _log = logging.getLogger("swath")
 
 
 class Pruner(Protocol):
-    """Stops unpromising runs early."""
+    """Stops unpromising runs early. Called from several threads, one for each lane group."""
 
     def keeps(self, config: TrainConfig, step: int, accuracy: float) -> bool:
         """Whether a run continues after a validation.
@@ -93,7 +93,9 @@ class TrialGroup:
                     drop(ended)
                 if event.is_checkpoint:
                     self._save(event.states)
-            if self._checkpoints is not None:
+            if self._open():
+                raise SwathError("the executor ended the training early")
+            if self._checkpoints is not None and all(run.ended.result().is_complete for run in self._runs):
                 self._checkpoints.drop(self._group_id)
         except Exception as error:
             _log.debug("training failed", exc_info=error)
@@ -151,11 +153,14 @@ class TrialGroup:
         if self._pruner is None:
             return
         for run in self._open():
-            accuracy = float(validation.accuracies[trained.lanes.index(run.lane)])
-            if run.config.max_steps > trained.segment.end and not self._pruner.keeps(
-                run.config, trained.segment.end, accuracy
-            ):
-                run.abort("KILLED", f"pruned after step {trained.segment.end - 1}")
+            if run.config.max_steps > trained.segment.end:
+                self._isolate_failure(run, lambda run: self._prune_run(run, trained, validation))
+
+    def _prune_run(self, run: TrialRun, trained: SegmentTrained, validation: Evaluation) -> None:
+        assert self._pruner is not None
+        accuracy = float(validation.accuracies[trained.lanes.index(run.lane)])
+        if not self._pruner.keeps(run.config, trained.segment.end, accuracy):
+            run.abort("KILLED", f"pruned after step {trained.segment.end - 1}")
 
     def _isolate_failure(self, run: TrialRun, feed: Callable[[TrialRun], None]) -> None:
         """Pass results to one run; an error ends only this run."""

@@ -106,7 +106,7 @@ class TrialRun:
         self._logger = logger
         self._observer = observer
         self._clock = clock
-        self._began = clock()
+        self._began: float | None = None
         self._group_s = 0.0
         self._unstored: MetricBatch | None = None
         start = request.start or INITIAL
@@ -135,6 +135,8 @@ class TrialRun:
           trained: the segment.
           open_lanes: number of lanes that share its training time.
         """
+        if self._began is None:
+            self._began = self._clock() - trained.duration_s
         self._train_s += trained.duration_s / open_lanes
         self._group_s += trained.duration_s
         column = trained.lanes.index(self.lane)
@@ -253,7 +255,7 @@ class TrialRun:
             schema.GROUP_S: self._group_s,
             schema.LANES: float(self._lanes),
             schema.EVALUATE_S: self._evaluate_s,
-            schema.TOTAL_S: self._clock() - self._began,
+            schema.TOTAL_S: 0.0 if self._began is None else self._clock() - self._began,
         }
         if self._unstored is not None:
             self._logger.log(self._unstored)

@@ -6,14 +6,14 @@ import importlib.util
 import json
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import archspec.cpu
 from filelock import FileLock
 
-from swath.config import TrainConfig, computed_values, named_values, shape_values
+from swath.config import TrainConfig, computed_values, named_values, shape_values, shared_values
 from swath.models import model_of
 from swath.planning.cost import image_sizes, lanes_that_fit
 from swath.planning.lane_groups import LaneGroup
@@ -66,17 +66,21 @@ class LaneWidths:
 
     def notes(self, configs: Sequence[TrainConfig]) -> Iterator[str]:
         """A line for each batch size whose configurations cannot all be trained together."""
-        of_batch: dict[int, list[TrainConfig]] = {}
+        lanes: dict[Hashable, dict[Hashable, TrainConfig]] = {}
         for config in configs:
-            of_batch.setdefault(config.batch_size, []).append(config)
-        for batch_size, members in of_batch.items():
-            wanted, fit = min(len(members), self.most), lanes_that_fit(members[0], self.memory_bytes)
+            lanes.setdefault(shared_values(config, "group"), {})[shared_values(config, "lane")] = config
+        widest: dict[int, list[TrainConfig]] = {}
+        for members in lanes.values():
+            batch_size = next(iter(members.values())).batch_size
+            widest[batch_size] = max(widest.get(batch_size, []), list(members.values()), key=len)
+        for batch_size, found in widest.items():
+            wanted, fit = min(len(found), self.most), lanes_that_fit(found[0], self.memory_bytes)
             if fit < wanted:
                 yield (
                     f"Little memory available: at batch_size={batch_size}, at most {fit} of {wanted} "
-                    "configurations are trained together."
+                    "lanes are trained together."
                 )
-            if min(wanted, fit) > 1 and self(members[0], wanted) == 1:
+            if min(wanted, fit) > 1 and self(found[0], wanted) == 1:
                 yield (
                     f"No width is bit-exact on this machine for batch_size={batch_size}; these "
                     "configurations are trained one at a time."

@@ -45,7 +45,7 @@ class ResumePoints:
       folder: of the sweep's checkpoints; None where it has none.
 
     Attributes:
-      set_aside: a line for each checkpoint that could not be read, and was renamed.
+      set_aside: a line for each checkpoint that could not be read; damaged ones were renamed.
     """
 
     def __init__(self, reader: Reader, runs: Sequence[StoredRun], folder: Path | None) -> None:
@@ -56,8 +56,10 @@ class ResumePoints:
             try:
                 for lane in decode(path.read_bytes()):
                     self._checkpoints.setdefault(lane.key, []).append(lane)
-            except (DamagedCheckpointError, OSError) as error:
+            except DamagedCheckpointError as error:
                 self.set_aside.append(_set_aside(path, error))
+            except OSError as error:  # it may be readable the next time
+                self.set_aside.append(f"checkpoint not used: {path}: {error}")
         self._shorter: dict[str, list[StoredRun]] = {}
         for run in runs:
             # The steps between those that are stored are needed for the digest of everything computed.

@@ -47,28 +47,33 @@ class GridSampler:
         """A grid learns nothing."""
 
 
-def search(session: Session, sampler: Sampler, at_a_time: int, every_steps: int = 1) -> list[RunResult]:
+def search(session: Session, sampler: Sampler, at_a_time: int) -> list[RunResult]:
     """Train what a sampler proposes until it proposes nothing more.
 
     Args:
       session: trains the configurations.
       sampler: proposes them.
       at_a_time: number of configurations that are trained at a time; lanes need company.
-      every_steps: steps from one stored value of a per-step metric to the next.
 
     Returns:
-      The results, in the order in which runs ended.
+      The results, in the order in which runs ended; without the runs that were not started because the
+      session was stopped.
     """
     running: dict[Future[RunResult], TrainConfig] = {}
     results: list[RunResult] = []
+    stopped = False
     while True:
-        proposed = sampler.ask(at_a_time - len(running))
-        requests = [RunRequest(config, every_steps=every_steps) for config in proposed]
+        proposed = () if stopped else sampler.ask(at_a_time - len(running))
+        requests = [RunRequest(config, every_steps=session.every_steps) for config in proposed]
         running |= dict(zip(session.start(requests), proposed, strict=True)) if requests else {}
         if not running:
             return results
         for future in wait(running, return_when=FIRST_COMPLETED).done:
-            result, config = future.result(), running.pop(future)
+            config = running.pop(future)
+            if future.cancelled():
+                stopped = True
+                continue
+            result = future.result()
             results.append(result)
             finished = result.status == "FINISHED"
             sampler.tell(config, objective(result.metrics) if finished else float("nan"))

@@ -221,9 +221,11 @@ class Session:
                     self._end_sweep(results, interrupted)
                 except SwathError as error:
                     self.sweep_error = str(error)
-            complete = [result for result in results if result.status == "FINISHED" or result.digest]
-            # A configuration that was not started may be resumed from a checkpoint.
-            if len(complete) >= self._number_asked_for():
+            plan = self.started.resume_plan
+            others = [] if plan is None else plan.others()
+            complete = [result for result in results if result.is_complete]
+            # Any other configuration of the sweep may be resumed from a checkpoint.
+            if len(complete) >= self._number_asked_for() and all(result.is_complete for result in others):
                 self._checkpoints.drop_all()
             self.offline_folder = self._sync()
             return results
@@ -261,6 +263,11 @@ class Session:
     def asked_for(self) -> int:
         """Number of configurations that were asked for, started or not."""
         return len(self._asked_for)
+
+    @property
+    def every_steps(self) -> int:
+        """Steps from one stored value of a per-step metric to the next."""
+        return self._settings.tracking.every_steps
 
     def tell(self, event: Event) -> None:
         """Hand an event to the observer."""

@@ -32,7 +32,6 @@ from .provenance import RESULT_AFFECTING as RESULT_AFFECTING
 from .provenance import environment_tags as environment_tags
 from .provenance import is_alive as is_alive
 from .provenance import is_elsewhere as is_elsewhere
-from .provenance import process_tags as process_tags
 from .provenance import provenance_of as provenance_of
 from .provenance import runtime_tags as runtime_tags
 from .provenance import wait_for_end as wait_for_end

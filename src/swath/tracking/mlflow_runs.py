@@ -75,7 +75,7 @@ def experiment_id(client: MlflowClient, address: StoreAddress) -> str:
     if address.artifacts is not None and _resolved(address.artifacts) != _resolved(found.artifact_location):
         raise SwathError(
             f"the experiment {address.experiment!r} keeps its artifacts in {found.artifact_location}, "
-            f"not in {address.artifacts}; leave tracking.artifacts out, or choose another: "
+            f"not in {address.artifacts}; leave tracking.artifact_location out, or choose another: "
             "tracking.experiment=NAME"
         )
     existing: str = found.experiment_id

@@ -234,11 +234,6 @@ def loss_beside(metric: str) -> str:
     return loss(split) if kind == "accuracy" else metric
 
 
-def is_accuracy(metric: str) -> bool:
-    """Whether a metric is an accuracy."""
-    return metric.endswith("/accuracy")
-
-
 def is_loss(metric: str) -> bool:
     """Whether a metric is a loss."""
     return metric.endswith("/loss")

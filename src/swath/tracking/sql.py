@@ -143,11 +143,11 @@ class SqlReader:
             raise SwathError(f"{shown} is not an MLflow store: its tables have no version")
         if version != _expected_version():
             if _is_known(version):
-                what_to_do = f"an older version of MLflow; keep a copy, then: mlflow db upgrade {shown}"
+                what_to_do = f"an older version of MLflow; keep a copy, then run: mlflow db upgrade {shown}"
             else:
                 what_to_do = (
-                    f"a newer version of MLflow than {mlflow.__version__}, which is installed here; "
-                    "then: pip install --upgrade mlflow"
+                    f"a newer version of MLflow than the installed {mlflow.__version__}; run: "
+                    "pip install --upgrade mlflow"
                 )
             raise SwathError(f"the tables of {shown} were made by {what_to_do}")
 

@@ -1,6 +1,7 @@
 """The `Tracker` interface, and the tracker that writes an MLflow store from a process of its own."""
 
 import contextlib
+import itertools
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
@@ -226,7 +227,7 @@ class MlflowTracker:
 
     def __init__(self) -> None:
         self._worker = Worker("swath.sweeps.tracking_process")
-        self._runs = 0
+        self._keys = itertools.count(1)  # runs are started from several threads
 
     def open(self, address: StoreAddress) -> Future[StoreInfo]:
         """See `Tracker`."""
@@ -234,8 +235,7 @@ class MlflowTracker:
 
     def start_run(self, info: RunInfo, run_id: str | None = None) -> MlflowRunLogger:
         """See `Tracker`."""
-        self._runs += 1
-        return MlflowRunLogger(self._worker, self._runs, info, run_id)
+        return MlflowRunLogger(self._worker, next(self._keys), info, run_id)
 
     def start_sweep(self, description: SweepDescription, run_id: str | None = None) -> Future[str]:
         """See `Tracker`."""
