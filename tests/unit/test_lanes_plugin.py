@@ -1,7 +1,9 @@
 """What the lanes launcher keeps of jobs, and how it writes their configs."""
 
+import pickle
 from typing import Any
 
+from hydra.core.utils import JobReturn, JobStatus
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import DictConfig, OmegaConf
@@ -52,3 +54,15 @@ def test_job_return_composes_its_configs_when_they_are_asked_for() -> None:
     assert (found.cfg, found.hydra_cfg) == ({"seed": 3}, {"hydra": {"job": {"num": 0}}})
     found.cfg.seed = 4
     assert found.cfg.seed == 3
+
+
+def test_job_return_is_pickled_as_that_of_hydra_with_its_configs() -> None:
+    found = LazyJobReturn()
+    found._config = lambda: OmegaConf.create({"seed": 3, "hydra": {"job": {"num": 0}}})
+    found.overrides = ["seed=3"]
+    found.status = JobStatus.COMPLETED
+    found.return_value = 0.5
+    copied = pickle.loads(pickle.dumps(found))
+    assert type(copied) is JobReturn
+    assert (copied.cfg, copied.hydra_cfg) == ({"seed": 3}, {"hydra": {"job": {"num": 0}}})
+    assert (copied.overrides, copied.status, copied.return_value) == (["seed=3"], JobStatus.COMPLETED, 0.5)
