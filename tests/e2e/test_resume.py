@@ -323,6 +323,20 @@ def test_scheduler_s_grace_is_enough_for_a_checkpoint(tmp_path: Path) -> None:
     assert resumed == [("1",)] * 4 + [("2",)]  # the sweep's own run was taken up by both
 
 
+def test_resume_of_a_part_keeps_the_checkpoints_of_the_rest(tmp_path: Path) -> None:
+    cache, place = tmp_path / "cache", tmp_path / "place"
+    place.mkdir()
+    with running(place, *LONG, "max_steps=20,60000", SWATH_CACHE_DIR=str(cache)) as process:
+        wait_for(lambda: has_steps(place))
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+    before = sorted((cache / "checkpoints").glob("*/*.checkpoint"))
+    assert before
+    done = swath(place, *LONG, "max_steps=20", "resume=yes", SWATH_CACHE_DIR=str(cache))
+    assert done.returncode == 0, done.stderr
+    assert sorted((cache / "checkpoints").glob("*/*.checkpoint")) == before
+
+
 @pytest.mark.parametrize("word", ["resume=perhaps", "on_failure=panic", "retries=-1", "checkpoint.every_s=0"])
 def test_unknown_ways_are_refused(tmp_path: Path, word: str) -> None:
     done = swath(tmp_path, *LONG, "max_steps=10", word)
