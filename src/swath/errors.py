@@ -1,5 +1,8 @@
 """Errors that are meant for the person at the keyboard: one clear line each, never a traceback."""
 
+INTERRUPTED = 130
+"""Exit status after Ctrl-C."""
+
 
 class SwathError(Exception):
     """An error whose text is all that a user needs: what was found, what was expected, what to type next.

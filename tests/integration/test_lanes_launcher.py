@@ -10,9 +10,11 @@ import pytest
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
+from hydra.core.singleton import Singleton
 from hydra.plugins.launcher import Launcher
 from hydra.test_utils.launcher_common_tests import IntegrationTestSuite, LauncherTestSuite
 from hydra.test_utils.test_utils import SweepTaskFunction
+from hydra.version import VersionBase
 from omegaconf import DictConfig, OmegaConf
 from support.hydra_app import run
 
@@ -21,6 +23,12 @@ from swath.config import register
 
 LANES = {"defaults": [{"override hydra/launcher": "lanes"}, {"override hydra/sweeper": "lanes"}]}
 MARKER = "started.txt"
+
+
+@pytest.fixture(autouse=True)
+def unspecified_version_base() -> None:
+    """Hydra's own tests expect its default behaviour; another test in this process may have chosen 1.3."""
+    Singleton._instances.pop(VersionBase, None)
 
 
 @pytest.fixture

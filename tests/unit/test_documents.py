@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from swath.cli.arguments import read_arguments
 from swath.cli.compare import parser
-from swath.cli.main import read_arguments
 from swath.cli.reproduce import parser as reproduce_parser
 from swath.cli.validation import check_command
 from swath.config import primary_configs, register

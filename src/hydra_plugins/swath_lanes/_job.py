@@ -15,7 +15,6 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from hydra_plugins.swath_lanes._yaml import IncrementalYaml
-from hydra_plugins.swath_lanes.launcher import without_hydra
 
 CHDIR_NOTE = """\
 Future Hydra versions will no longer change working directory at job runtime by default.
@@ -29,6 +28,11 @@ _JOB_KEYS = (
     ("runtime", "output_dir"),
 )
 """Keys in Hydra's part of the config that differ between jobs whose configs are the same object."""
+
+
+def without_hydra(config: DictConfig) -> DictConfig:
+    """A copy of a job's config without Hydra's part."""
+    return OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
 
 
 class LazyJobReturn(JobReturn):

@@ -68,7 +68,7 @@ class LanesLauncher(BasicLauncher):
         if start_jobs is None:
             return super().launch(job_overrides, initial_job_idx)
         # Imported here, because other programs import this module too.
-        from hydra_plugins.swath_lanes._job import JobRunner
+        from hydra_plugins.swath_lanes._job import JobRunner, without_hydra
 
         setup_globals()
         compose: Compose = getattr(self.task_function, "compose_job", None) or self._compose
@@ -106,8 +106,3 @@ class LanesLauncher(BasicLauncher):
             from_config=self.config, to_config=config
         )  # so that ${now:...} is the same for all jobs
         return config
-
-
-def without_hydra(config: DictConfig) -> DictConfig:
-    """A copy of a job's config without Hydra's part."""
-    return OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])

@@ -18,14 +18,14 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from swath.analysis import objective
-from swath.cli.entry import INTERRUPTED
-from swath.cli.main import Arguments, question_of
+from swath.cli.arguments import Arguments
 from swath.cli.progress import Progress
 from swath.cli.screens import BarReporter, PlainReporter, ProgressReporter, SingleRunReporter
 from swath.cli.summary import print_line, print_single, print_sweep, print_verification, resume_command
+from swath.cli.tables import output_console
 from swath.cli.validation import CheckedCommand, differing_settings
 from swath.config import POSTPROCESS, JobConfig, config_of
-from swath.errors import ConfigError, SwathError
+from swath.errors import INTERRUPTED, ConfigError, SwathError
 from swath.execution import SINGLE, Note, RunRequest, RunResult, SweepInfo
 from swath.sweeps import Session, postprocess_sweep, start_postprocessing
 from swath.system import hide_passwords, real_uri
@@ -71,8 +71,6 @@ def _objective(future: "Future[RunResult]") -> float:
 
 INTERRUPTED_NOTE = "Interrupted: stopping after the current segment; press Ctrl-C again to stop at once"
 
-NO_TERMINAL_WIDTH = 200
-"""Columns of output that is not printed to a terminal."""
 
 POSTPROCESS_VARIABLE = "SWATH_POSTPROCESS"
 """Environment variable: the default of `tracking.postprocess`."""
@@ -84,6 +82,7 @@ def run_command(
     args: Arguments,
     checked: CheckedCommand,
     password_overrides: tuple[str, ...],
+    question: str = "",
     tracker: Tracker | None = None,
 ) -> int:
     """Train and track the runs of a command, and print the results; returns the exit status.
@@ -92,6 +91,7 @@ def run_command(
       args: the arguments of the command.
       checked: the checked command.
       password_overrides: overrides that keep a password out of Hydra's files.
+      question: the question that the named sweep answers; empty if there is none.
       tracker: records the runs; None for MLflow.
 
     Raises:
@@ -105,7 +105,7 @@ def run_command(
         uuid.uuid4().hex[:12],
         checked.swept,
         command=hide_passwords(shlex.join(["swath", *sys.argv[1:]])),
-        question=question_of(sweep_name, args.user_folders) if checked.multirun else "",
+        question=question,
     )
     verified: Sequence[tuple[RunResult, bool]] = ()
     status = 0
@@ -197,11 +197,6 @@ def _postprocess(checked: CheckedCommand) -> str:
     if when not in POSTPROCESS:
         raise ConfigError([f"{POSTPROCESS_VARIABLE}={when}: expected one of {', '.join(POSTPROCESS)}"])
     return when
-
-
-def output_console() -> Console:
-    """Standard output. A pipe or a file gets wide lines, so that no line is truncated."""
-    return Console() if sys.stdout.isatty() else Console(width=NO_TERMINAL_WIDTH)
 
 
 def _reporter(checked: CheckedCommand, sweep_info: SweepInfo, console: Console) -> ProgressReporter:

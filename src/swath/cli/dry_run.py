@@ -4,9 +4,8 @@ import os
 
 from rich.console import Console
 
-from swath.cli.command import output_console
 from swath.cli.progress import duration
-from swath.cli.tables import TableData, print_table
+from swath.cli.tables import TableData, output_console, print_table
 from swath.cli.validation import CheckedCommand
 from swath.config import HEADLINE, computed_values
 from swath.planning import (

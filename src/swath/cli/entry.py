@@ -11,7 +11,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
 from swath import __version__
-from swath.errors import SwathError
+from swath.errors import INTERRUPTED, SwathError
 from swath.system import hide_passwords
 
 if TYPE_CHECKING:
@@ -22,9 +22,6 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 HYDRA_FULL_ERROR = "HYDRA_FULL_ERROR"
 """Environment variable: if 1, an unexpected error is printed with its traceback."""
-
-INTERRUPTED = 130
-"""Exit status after Ctrl-C."""
 
 
 class Interrupted(KeyboardInterrupt):

@@ -4,6 +4,7 @@ import io
 import json
 import math
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -112,6 +113,15 @@ def _text(value: object) -> str:
     if isinstance(value, float):
         return "" if math.isnan(value) else f"{value:.4f}"
     return "" if value is None else str(value)
+
+
+NO_TERMINAL_WIDTH = 200
+"""Columns of output that is not printed to a terminal."""
+
+
+def output_console() -> Console:
+    """Standard output. A pipe or a file gets wide lines, so that no line is truncated."""
+    return Console() if sys.stdout.isatty() else Console(width=NO_TERMINAL_WIDTH)
 
 
 def print_table(console: Console, found: TableData) -> None:

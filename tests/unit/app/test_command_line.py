@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from swath.cli.main import help_text, keep_password, read_arguments
+from swath.cli.arguments import keep_password, read_arguments
+from swath.cli.main import help_text
 from swath.config import FIELDS, config_folder, primary_configs
 from swath.config.reference import document
 from swath.errors import ConfigError

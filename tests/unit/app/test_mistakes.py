@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from swath.cli.main import read_arguments
+from swath.cli.arguments import read_arguments
 from swath.cli.validation import CheckedCommand, check_command
 from swath.config import register
 from swath.errors import ConfigError

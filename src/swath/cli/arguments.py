@@ -1,0 +1,97 @@
+"""The arguments of `swath`, parsed by Hydra's parser."""
+
+import os
+from argparse import ArgumentParser, Namespace
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from hydra._internal.utils import get_args_parser
+
+from swath.errors import ConfigError
+from swath.system import hide_password, passwords_in
+from swath.tracking import TRACKING_VARIABLE
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """The parsed arguments of the command.
+
+    Attributes:
+      flags: options, as parsed by Hydra's parser.
+      config_name: the primary config.
+      overrides: FIELD=VALUE, in the given order.
+      user_folders: folders given with `--config-dir`.
+    """
+
+    flags: Namespace
+    config_name: str
+    overrides: tuple[str, ...]
+    user_folders: tuple[Path, ...]
+
+    @property
+    def trains(self) -> bool:
+        """Whether the command trains configurations, rather than only printing something."""
+        flags = self.flags
+        return not (flags.help or flags.hydra_help or flags.cfg or flags.shell_completion or flags.info)
+
+    def for_hydra(self, shown_uri: tuple[str, ...] = ()) -> list[str]:
+        """Arguments for Hydra, without `--config-dir`: its folder is already in the search path.
+
+        Args:
+          shown_uri: result of `keep_password`; replaces an override that contains a password, because Hydra
+            writes overrides to its files.
+        """
+        flags = self.flags
+        arguments = ["--config-name", self.config_name]
+        for name in ("multirun", "run", "resolve", "shell_completion", "hydra_help"):
+            if getattr(flags, name):
+                arguments.append("--" + name.replace("_", "-"))
+        for name in ("cfg", "package", "info"):
+            if getattr(flags, name):
+                arguments += ["--" + name, getattr(flags, name)]
+        kept = [text for text in self.overrides if not (shown_uri and _sets(text, "tracking.uri"))]
+        return [*arguments, *kept, *shown_uri]
+
+
+def read_arguments(arguments: list[str]) -> Arguments:
+    """Parse the arguments of a command.
+
+    Raises:
+      ConfigError: an option or a folder does not exist.
+    """
+    parser = get_args_parser()
+    parser.__class__ = _OneLineParser
+    flags = parser.parse_intermixed_args(arguments)  # overrides may precede or follow options
+    if flags.config_path is not None or flags.experimental_rerun is not None:
+        raise ConfigError(["--config-path and --experimental-rerun are not supported; use --config-dir"])
+    folders: tuple[Path, ...] = ()
+    if flags.config_dir is not None:
+        folders = (Path(flags.config_dir).resolve(),)
+        if not folders[0].is_dir():
+            raise ConfigError([f"--config-dir {flags.config_dir}: no such folder"])
+    name = (flags.config_name or "config").removesuffix(".yaml")
+    return Arguments(flags, name, tuple(flags.overrides), folders)
+
+
+class _OneLineParser(ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError([f"{message}; for usage, run: swath --help"])
+
+
+def _sets(override: str, field: str) -> bool:
+    return override.lstrip("+").partition("=")[0].strip() == field
+
+
+def keep_password(uri: str | None) -> tuple[str, ...]:
+    """Keep an address that contains a password in the process environment only, so that no file contains it.
+
+    Returns:
+      Overrides that replace the address by one without the password, in Hydra's files and in every run;
+      empty if there is no password.
+    """
+    if uri is None or not passwords_in(uri):
+        return ()
+    os.environ[TRACKING_VARIABLE] = uri
+    quoted = hide_password(uri, uri).replace("\\", "\\\\").replace("'", "\\'")
+    return (f"tracking.uri='{quoted}'",)
