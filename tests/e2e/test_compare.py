@@ -281,7 +281,10 @@ def test_diff_refuses_unknown_and_ambiguous_runs(folder: Path, sweeps: list[dict
     (several, count), *_ = Counter(beginnings).most_common(1)
     assert count > 1, "ten ids begin with one of sixteen digits"
     for words, said in {
-        (own.info.run_id, best): f"--diff: run {own.info.run_id} was not trained by swath",
+        (
+            own.info.run_id,
+            best,
+        ): f"--diff: run {own.info.run_id} is not a run of one configuration made by swath",
         (best, several): f"run {several}: {count} run ids start with this; type more characters",
         (best, ""): "expected a run id or its first characters",
     }.items():

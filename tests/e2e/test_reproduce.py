@@ -201,7 +201,10 @@ def test_config_file_is_compared_with_a_run(folder: Path, run_ids: list[str], tm
     ("text", "said"),
     [
         ("_target_: os.system\n", "config.yaml: _target_: unknown field"),
-        ("seed: ${oc.env:SECRET}\n", "config.yaml: seed=${oc.env:SECRET}: expected a value, not a reference"),
+        (
+            "seed: ${oc.env:SECRET}\n",
+            "config.yaml: seed=${oc.env:SECRET}: expected a value, not an interpolation",
+        ),
         ("seed: !!python/object/apply:os.system ['touch pwned']\n", "config.yaml is not a configuration"),
         ("- seed\n", "config.yaml is not a configuration: expected FIELD: VALUE lines"),
         ("seed: -1\n", "config.yaml: seed=-1: expected a whole number from 0"),
