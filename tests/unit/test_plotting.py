@@ -80,6 +80,17 @@ def test_frame_on_the_heat_map_is_around_the_best_cell(metric: str, best: tuple[
     assert [text.get_text() for text in axes.get_xticklabels()] == ["1e-06", "1e-05"]
 
 
+@pytest.mark.parametrize("best", ["10", "20"])
+def test_frame_is_around_the_cell_that_ranks_first_among_equal_ones(best: str) -> None:
+    losses = {batch: 1.0 if batch == best else 2.0 for batch in ("10", "20")}
+    runs = [
+        run("1e-6", batch, validation_accuracy=0.9, validation_loss=loss) for batch, loss in losses.items()
+    ]
+    axes = draw_heat_map(runs, LAYOUT, "validation/accuracy").axes[0]
+    (frame,) = [patch for patch in axes.patches if isinstance(patch, Rectangle)]
+    assert frame.get_center()[1] == pytest.approx(list(losses).index(best))
+
+
 def test_axis_of_a_loss_that_explodes_is_logarithmic() -> None:
     runs = [
         run(rate, "10", test_loss=loss) for rate, loss in (("1e-8", 2.0), ("1e-5", 30.0), ("1e-2", 900.0))

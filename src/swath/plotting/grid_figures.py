@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from swath.analysis import images_of, spread, wilson_interval
+from swath.analysis import images_of, ordered, spread, wilson_interval
 from swath.plotting.layout import (
     COLOURS,
     LINES,
@@ -168,8 +168,14 @@ def draw_heat_map(runs: Sequence[StoredRun], layout: Layout, metric: str) -> Fig
         if layout.panel is not None:
             place.set_title(f"{layout.panel} = {panel}")
     if known.size:
-        best = np.nanargmax(means) if schema.larger_is_better(metric) else np.nanargmin(means)
-        p, r, c = (int(index) for index in np.unravel_index(best, means.shape))
+        best = known.max() if schema.larger_is_better(metric) else known.min()
+        tied = [tuple(map(int, index)) for index in np.argwhere(means == best)]
+        rank = {run.run_id: place for place, run in enumerate(ordered(runs, metric))}
+        # Of equal cells, the one with the run that tables rank first.
+        p, r, c = min(
+            tied,
+            key=lambda at: min(rank[run.run_id] for run in found[panels[at[0]], rows[at[1]], columns[at[2]]]),
+        )
         axes[p].add_patch(
             Rectangle((c - 0.46, r - 0.44), 0.92, 0.88, fill=False, edgecolor="black", linewidth=2)
         )
