@@ -103,15 +103,14 @@ def _wrap_training(clock: Clock) -> None:
     import hydra_plugins.swath_lanes.launcher as launcher
     import swath.cli.command
     import swath.execution.executor
-    import swath.execution.group_trainer
     import swath.tracking.rpc
     import swath.tracking.tracker
 
     clock.wrap(swath.execution.executor, "make_device_data", "handing over")
     clock.wrap(swath.execution.executor, "compile_program", "handing over")
     clock.wrap(swath.execution.executor, "is_bit_exact", "probing")
-    clock.wrap(swath.execution.group_trainer.LaneTraining, "advance", "training")
-    clock.wrap(swath.execution.group_trainer.GroupTrainer, "_evaluate", "evaluating")
+    clock.wrap(swath.execution.executor.LaneTraining, "advance", "training")
+    clock.wrap(swath.execution.executor.GroupTrainer, "_evaluate", "evaluating")
     clock.wrap(swath.tracking.rpc.Worker, "call", "sending")
     clock.wrap(launcher.LanesLauncher, "_job_config", "composing", less="Hydra's files")
     clock.wrap(job.JobRunner, "run", "Hydra's files")

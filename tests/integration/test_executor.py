@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from support.small import run_config, small_dataset
 
-import swath.execution.group_trainer as group_trainer
+import swath.execution.executor as group_trainer
 from swath.config import DataConfig, TrainConfig
 from swath.execution import Executor, GroupStopped, GroupTask, SegmentTrained, ThreadExecutor
 from swath.planning import plan_groups

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support.small import run_config, sweep_config
 
-import swath.execution.group_trainer as group_trainer
+import swath.execution.executor as group_trainer
 from swath.config import DataConfig, SweepConfig, TrainConfig
 from swath.execution import Event, Pruner, SegmentDone, SweepInfo
 from swath.sweeps import GridSampler, Session, search

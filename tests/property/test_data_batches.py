@@ -57,7 +57,7 @@ def damaged(draw, payload):
 
 def is_refused_or_well_formed(payload):
     try:
-        images, labels = parse_batch(SPEC, "data_batch_1", payload)
+        images, labels = parse_batch(SPEC, SPEC.layout, "data_batch_1", payload)
     except DataError as error:
         return str(error).startswith("data_batch_1 ") and "\n" not in str(error)
     return (
@@ -68,7 +68,7 @@ def is_refused_or_well_formed(payload):
 
 
 def test_the_batch_that_is_damaged_here_is_a_good_one():
-    images, labels = parse_batch(SPEC, "data_batch_1", BATCH)
+    images, labels = parse_batch(SPEC, SPEC.layout, "data_batch_1", BATCH)
 
     assert np.array_equal(images, IMAGES) and labels.tolist() == [2, 0]
 
@@ -105,6 +105,6 @@ def test_any_values_in_place_of_labels_and_images_are_refused(content):
 @given(payload=damaged(METADATA))
 def test_damaged_class_names_are_refused_or_the_declared_ones(payload):
     try:
-        check_class_names(SPEC, payload)
+        check_class_names(SPEC, SPEC.layout, payload)
     except DataError as error:
         assert str(error).startswith("batches.meta ") and "\n" not in str(error)

@@ -23,7 +23,7 @@ TRACKING = (
 )
 """What loads MLflow and the libraries that draw; no TensorFlow, as in the processes that these stand for."""
 
-TRAINING = ("swath.models.backend", "hydra", *TRACKING)
+TRAINING = ("swath.models.softmax_regression", "hydra", *TRACKING)
 """What loads TensorFlow as well."""
 
 OF_THE_USER = ("MLFLOW_TRACKING_URI", "SWATH_DATA_DIR", "HYDRA_FULL_ERROR", "TF_ENABLE_ONEDNN_OPTS")

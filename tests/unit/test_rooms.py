@@ -1,6 +1,7 @@
 """Imports in `src/swath`: through the faces of rooms, downwards, third-party packages where allowed."""
 
 import ast
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -115,3 +116,23 @@ def test_packages_are_imported_where_they_belong(path: Path) -> None:
         if not place.startswith(ALLOWED.get(package, ("",))) or (package in HEAVY and room_of(path) in PURE)
     ]
     assert not wrong
+
+
+LIBRARY_NAMES = {"pil": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml"}
+"""Names of libraries whose modules are called otherwise."""
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_architecture_names_the_libraries_of_each_room(room: str) -> None:
+    text = (SOURCE.parents[1] / "docs" / "architecture.md").read_text(encoding="utf-8")
+    row = next(line for line in text.splitlines() if line.startswith(f"| `{room}` |"))
+    described = row.split("|")[3].partition(";")[0].partition(", and ")[0]
+    found = {
+        module.partition(".")[0].lower()
+        for path in (SOURCE / room).rglob("*.py")
+        for _, module, _ in imported(path)
+        if module.partition(".")[0] not in {*sys.stdlib_module_names, "swath", "lazy_loader"}
+    }
+    assert {LIBRARY_NAMES.get(name, name) for name in found} == {
+        name.strip().lower() for name in described.split(",")
+    }

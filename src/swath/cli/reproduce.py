@@ -71,11 +71,11 @@ def run(arguments: list[str]) -> int:
     args = parser().parse_args(arguments)
     configure_environment()
     _check(args)
-    from swath.cli.recipe import show
+    from swath.cli.reproduce_report import show
 
     if args.show:
         return show(args)
-    from swath.cli.verdicts import verdicts
+    from swath.cli.reproduce_report import verdicts
 
     return verdicts(args)
 

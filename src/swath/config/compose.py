@@ -18,7 +18,7 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from swath.config.removed import removed_key
+from swath.config.fields import removed_key
 from swath.config.schema import FIELDS, JobConfig, build_job, schema_node
 from swath.errors import ConfigError
 

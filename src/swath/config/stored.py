@@ -12,8 +12,15 @@ from yaml import YAMLError
 
 from swath.config.compose import config_folder
 from swath.config.constraints import Range, as_float32
-from swath.config.fields import REQUIRED, computed_values, named_values, nested, walk_schema, walk_values
-from swath.config.removed import is_removed
+from swath.config.fields import (
+    REQUIRED,
+    computed_values,
+    is_removed,
+    named_values,
+    nested,
+    walk_schema,
+    walk_values,
+)
 from swath.config.schema import FIELDS, HEADLINE, SweepConfig, TrainConfig, build, schema_node
 from swath.errors import ConfigError
 

@@ -1,7 +1,7 @@
 from .dataset import Dataset as Dataset
 from .dataset import DatasetSpec as DatasetSpec
-from .preprocessing import PixelStatistics as PixelStatistics
-from .preprocessing import pixel_statistics as pixel_statistics
+from .dataset import PixelStatistics as PixelStatistics
+from .dataset import pixel_statistics as pixel_statistics
 from .registry import DATASETS as DATASETS
 from .registry import check_available as check_available
 from .registry import load_dataset as load_dataset

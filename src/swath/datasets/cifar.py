@@ -70,7 +70,7 @@ class BatchedSpec(DatasetSpec):
         """
         from swath.datasets.pickled_batches import read_dataset
 
-        return read_dataset(self, source)
+        return read_dataset(self, self.layout, source)
 
     def _downloaded(self, official: Source) -> Dataset:
         """Read the official archive, downloaded unless it is there already."""

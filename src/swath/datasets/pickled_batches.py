@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from swath.datasets.batch_files import Source, read_files
-from swath.datasets.dataset import Dataset, digest_of
+from swath.datasets.batch_files import BatchLayout, Source, read_files
+from swath.datasets.dataset import Dataset, DatasetSpec, digest_of
 from swath.errors import DataError
 
 if TYPE_CHECKING:
-    from swath.datasets.cifar import BatchedSpec
     from swath.datasets.dataset import Bytes
 
 
-def read_dataset(spec: "BatchedSpec", source: Source) -> Dataset:
+def read_dataset(spec: DatasetSpec, layout: BatchLayout, source: Source) -> Dataset:
     """Read and check every batch file of a source.
 
     Raises:
@@ -25,13 +24,13 @@ def read_dataset(spec: "BatchedSpec", source: Source) -> Dataset:
     images = np.empty((spec.train_images + spec.test_images, spec.pixels), dtype=np.uint8)
     labels = np.empty(spec.train_images + spec.test_images, dtype=np.uint8)
     rows, first = {}, 0
-    for file_name, count in spec.layout.batches:
+    for file_name, count in layout.batches:
         rows[file_name] = slice(first, first := first + count)
-    for file_name, content in read_files(spec.layout, source.place, spec.pixels):
-        if file_name == spec.layout.meta:
-            check_class_names(spec, content)
+    for file_name, content in read_files(layout, source.place, spec.pixels):
+        if file_name == layout.meta:
+            check_class_names(spec, layout, content)
         else:
-            images[rows[file_name]], labels[rows[file_name]] = parse_batch(spec, file_name, content)
+            images[rows[file_name]], labels[rows[file_name]] = parse_batch(spec, layout, file_name, content)
     images.flags.writeable = labels.flags.writeable = False
     train_images, test_images = np.split(images, [spec.train_images])
     train_labels, test_labels = np.split(labels, [spec.train_images])
@@ -48,12 +47,15 @@ def read_dataset(spec: "BatchedSpec", source: Source) -> Dataset:
     )
 
 
-def parse_batch(spec: "BatchedSpec", file_name: str, payload: bytes) -> "tuple[Bytes, Bytes]":
+def parse_batch(
+    spec: DatasetSpec, layout: BatchLayout, file_name: str, payload: bytes
+) -> "tuple[Bytes, Bytes]":
     """Images and labels of one batch file.
 
     Args:
       spec: of the data set.
-      file_name: a batch of `spec.layout`.
+      layout: names and sizes of its files.
+      file_name: a batch of the layout.
       payload: content of the file.
 
     Returns:
@@ -62,8 +64,8 @@ def parse_batch(spec: "BatchedSpec", file_name: str, payload: bytes) -> "tuple[B
     Raises:
       DataError: the file is not such a batch.
     """
-    rows, advice = dict(spec.layout.batches)[file_name], spec.layout.advice
-    batch = _dictionary(spec, file_name, payload, rows)
+    rows, advice = dict(layout.batches)[file_name], layout.advice
+    batch = _dictionary(layout, file_name, payload, rows)
     pickled = _value(batch, "data")
     if not isinstance(pickled, PickledArray):
         raise DataError(f"{file_name} has no array of images under 'data'; {advice}")
@@ -76,7 +78,7 @@ def parse_batch(spec: "BatchedSpec", file_name: str, payload: bytes) -> "tuple[B
         raise DataError(
             f"{file_name} holds images of shape {list(images.shape)}, expected {expected}; {advice}"
         )
-    labels = _value(batch, spec.layout.labels_key)
+    labels = _value(batch, layout.labels_key)
     if not isinstance(labels, list) or len(labels) != rows:
         found = f"{len(labels):,}" if isinstance(labels, list) else "no"
         raise DataError(f"{file_name} holds {found} labels, expected {rows:,}; {advice}")
@@ -89,14 +91,14 @@ def parse_batch(spec: "BatchedSpec", file_name: str, payload: bytes) -> "tuple[B
     return np.ascontiguousarray(images), np.array(labels, dtype=np.uint8)
 
 
-def check_class_names(spec: "BatchedSpec", payload: bytes) -> None:
+def check_class_names(spec: DatasetSpec, layout: BatchLayout, payload: bytes) -> None:
     """Check that the file of class names lists exactly the classes of the data set.
 
     Raises:
       DataError: the file is something else, or lists other classes.
     """
-    file_name, key, advice = spec.layout.meta, spec.layout.names_key, spec.layout.advice
-    found = _value(_dictionary(spec, file_name, payload, spec.num_classes), key)
+    file_name, key, advice = layout.meta, layout.names_key, layout.advice
+    found = _value(_dictionary(layout, file_name, payload, spec.num_classes), key)
     if not isinstance(found, list):
         raise DataError(f"{file_name} has no list of class names under {key!r}; {advice}")
     if len(found) != spec.num_classes:
@@ -226,16 +228,16 @@ def unpickle(payload: bytes, rows: int) -> object:
         raise ValueError(str(error) or type(error).__name__) from error
 
 
-def _dictionary(spec: "BatchedSpec", file_name: str, payload: bytes, rows: int) -> dict[object, object]:
+def _dictionary(layout: BatchLayout, file_name: str, payload: bytes, rows: int) -> dict[object, object]:
     try:
         content = unpickle(payload, rows)
     except ValueError as error:
         raise DataError(
-            f"{file_name} is not a file of images: {_one_line(error)}; {spec.layout.advice}"
+            f"{file_name} is not a file of images: {_one_line(error)}; {layout.advice}"
         ) from error
     if not isinstance(content, dict):
         found = type(content).__name__
-        raise DataError(f"{file_name} holds a {found}, expected a dictionary; {spec.layout.advice}")
+        raise DataError(f"{file_name} holds a {found}, expected a dictionary; {layout.advice}")
     return content
 
 

@@ -1,10 +1,16 @@
+from .events import Evaluation as Evaluation
 from .events import Event as Event
+from .events import Executor as Executor
 from .events import GroupEnded as GroupEnded
+from .events import GroupEvent as GroupEvent
+from .events import GroupStopped as GroupStopped
+from .events import GroupTask as GroupTask
 from .events import Note as Note
 from .events import Observer as Observer
 from .events import Planned as Planned
 from .events import RunEnded as RunEnded
 from .events import SegmentDone as SegmentDone
+from .events import SegmentTrained as SegmentTrained
 from .events import Starting as Starting
 from .events import StepsDone as StepsDone
 from .executor import ThreadExecutor as ThreadExecutor
@@ -14,10 +20,4 @@ from .runs import RunRequest as RunRequest
 from .runs import RunResult as RunResult
 from .runs import SweepInfo as SweepInfo
 from .runs import rank_results as rank_results
-from .tasks import Evaluation as Evaluation
-from .tasks import Executor as Executor
-from .tasks import GroupEvent as GroupEvent
-from .tasks import GroupStopped as GroupStopped
-from .tasks import GroupTask as GroupTask
-from .tasks import SegmentTrained as SegmentTrained
 from .trial_group import Pruner as Pruner

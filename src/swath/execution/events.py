@@ -1,15 +1,130 @@
-"""Events of a training, and the flag that cancels it."""
+"""The executor protocol: tasks and events as plain values, and the events that observers receive."""
 
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from swath.config import TrainConfig
+from swath.datasets import PixelStatistics
 from swath.execution.runs import RunResult
+from swath.models import Arrays
 from swath.planning import LaneGroup, Segment
+
+
+@dataclass(frozen=True)
+class GroupTask:
+    """A lane group to be trained.
+
+    Attributes:
+      group_id: unique among all tasks.
+      group: its lanes and their runs.
+      states: initial arrays of each lane; None for the initial arrays of the model.
+      state_every_s: seconds between two events that contain the arrays of all lanes, for checkpoints.
+    """
+
+    group_id: str
+    group: LaneGroup
+    states: tuple[Arrays | None, ...]
+    state_every_s: float = float("inf")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Scores of each lane on the images of a split.
+
+    Attributes:
+      accuracies: float64 [lanes], in 0..1
+      losses: float64 [lanes], mean cross-entropy
+      predictions: uint8 [images, lanes], predicted class
+      duration_s: duration in seconds.
+    """
+
+    accuracies: NDArray[np.float64]
+    losses: NDArray[np.float64]
+    predictions: NDArray[np.uint8]
+    duration_s: float
+
+
+@dataclass(frozen=True)
+class SegmentTrained:
+    """A trained segment of a lane group.
+
+    Attributes:
+      group_id: id of the task.
+      segment: the steps.
+      lanes: indices of the trained lanes, in the order of the columns below.
+      accuracies: float64 [steps, lanes], training accuracy of each step's batch before its update, in 0..1.
+      losses: float64 [steps, lanes], mean cross-entropy of that batch (a float32, exactly).
+      duration_s: training time in seconds.
+      evaluations: scores after the segment, by split; empty if no evaluation is due.
+      states: arrays after the segment, by lane: of lanes in which a run finishes, and of all lanes if a
+        checkpoint is due.
+      is_checkpoint: whether `states` contains all lanes.
+      statistics: pixel statistics of the training images, if a run finishes.
+    """
+
+    group_id: str
+    segment: Segment
+    lanes: tuple[int, ...]
+    accuracies: NDArray[np.float64]
+    losses: NDArray[np.float64]
+    duration_s: float
+    evaluations: Mapping[str, Evaluation] = field(default_factory=dict)
+    states: Mapping[int, Arrays] = field(default_factory=dict)
+    is_checkpoint: bool = False
+    statistics: PixelStatistics | None = None
+
+
+@dataclass(frozen=True)
+class GroupStopped:
+    """The last event of a group that was stopped.
+
+    Attributes:
+      group_id: id of the task.
+      states: arrays after the last segment, by lane; empty if no segment was trained.
+    """
+
+    group_id: str
+    states: Mapping[int, Arrays]
+
+
+GroupEvent = SegmentTrained | GroupStopped
+
+
+class Executor(Protocol):
+    """Trains lane groups. Tasks and events are plain values, so an executor may live on another machine."""
+
+    def submit(self, task: GroupTask) -> Iterator[GroupEvent]:
+        """Train a group and yield its events as they happen. The iterator raises errors of the training.
+
+        Closing the iterator stops the training.
+        """
+
+    def drop(self, group_id: str, jobs: Collection[int]) -> None:
+        """Stop training runs of a group that have ended early, such as pruned runs.
+
+        Events of segments that are already trained may still contain their lanes.
+
+        Args:
+          group_id: of the task.
+          jobs: the runs, by `PlannedRun.job`.
+        """
+
+    def is_bit_exact(self, config: TrainConfig, lanes: int) -> bool:
+        """Whether lane groups of width `lanes` are bit-exact on the machine that trains them."""
+
+    def workers(self) -> int:
+        """Number of groups that are trained at the same time."""
+
+    def stop(self) -> None:
+        """Stop every group after its current segment; its last event is `GroupStopped`."""
+
+    def close(self) -> None:
+        """Free resources; call it only when no group is being trained."""
 
 
 @dataclass(frozen=True)

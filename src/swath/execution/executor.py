@@ -1,23 +1,177 @@
 """The executor that trains lane groups in threads of this process."""
 
 import threading
+import time
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
 
 from swath.config import TrainConfig, computed_values, shared_values
 from swath.datasets import Dataset
-from swath.execution.group_trainer import CompiledData, GroupTrainer
-from swath.execution.tasks import GroupEvent, GroupTask
+from swath.execution.events import Evaluation, GroupEvent, GroupStopped, GroupTask, SegmentTrained
 from swath.models import model_of
-from swath.planning import remember_verified, width_key
+from swath.planning import Segment, plan_segments, remember_verified, segment_steps_of, step_s, width_key
 from swath.system import workers
+from swath.tracking import schema
 from swath.training import (
+    PARAMETERS,
+    DeviceData,
+    Evaluate,
+    LaneTraining,
+    Program,
+    SegmentResult,
+    Split,
     compile_evaluation,
     compile_program,
     is_bit_exact,
     make_device_data,
     optimizer_of,
 )
+
+MIN_SAVING_S = 1.0
+"""Seconds that removing lanes must save: the narrower width may have to be verified first."""
+
+
+@dataclass(frozen=True)
+class CompiledData:
+    """Data and functions shared by lane groups with the same data, preprocessing, model and optimizer.
+
+    Attributes:
+      dataset: the images as loaded.
+      data: the images as TensorFlow tensors.
+      program: the compiled loop over steps.
+      evaluate: the compiled evaluation.
+    """
+
+    dataset: Dataset
+    data: DeviceData
+    program: Program
+    evaluate: Evaluate
+
+
+class GroupTrainer:
+    """The training of one lane group.
+
+    Args:
+      task: the group, and the arrays to start from.
+      compiled: data and functions of the group.
+      is_bit_exact: whether a width is bit-exact for the group.
+      is_stopping: whether to stop after the current segment.
+      dropped: returns the jobs that are not to be trained further.
+      clock: returns seconds since an arbitrary point in time.
+    """
+
+    def __init__(
+        self,
+        task: GroupTask,
+        compiled: CompiledData,
+        is_bit_exact: Callable[[int], bool],
+        is_stopping: Callable[[], bool],
+        dropped: Callable[[], Collection[int]] = tuple,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._task = task
+        self._group = task.group
+        self._compiled = compiled
+        self._is_bit_exact = is_bit_exact
+        self._is_stopping = is_stopping
+        self._dropped = dropped
+        self._clock = clock
+        self._open = {run.job: lane for lane, each in enumerate(task.group.lanes) for run in each.runs}
+        self._max_steps = {run.job: run.config.max_steps for run in task.group.runs}
+
+    def train(self) -> Iterator[GroupEvent]:
+        """Train until every run has finished, diverged or been dropped, or until `is_stopping`."""
+        training = LaneTraining(self._group, self._compiled.program, self._task.states)
+        result: SegmentResult | None = None
+        saved_at = self._clock()
+        for segment in plan_segments(self._group, segment_steps_of(self._group)):
+            if self._is_stopping():
+                yield GroupStopped(self._task.group_id, self._states(result, self._lanes()))
+                return
+            result = training.advance(segment)
+            self._drop_diverged(result)
+            due = self._clock() - saved_at >= self._task.state_every_s
+            if due:
+                saved_at = self._clock()
+            yield self._event(segment, result, due)
+            self._drop_ended(segment)
+            if not self._open:
+                return
+            self._compact(training)
+
+    def _event(self, segment: Segment, result: SegmentResult, due: bool) -> SegmentTrained:
+        finishing = [job for job in self._open if self._max_steps[job] == segment.end]
+        states = self._states(
+            result, self._lanes() if due else sorted({self._open[job] for job in finishing})
+        )
+        return SegmentTrained(
+            self._task.group_id,
+            segment,
+            result.lanes,
+            result.accuracies,
+            result.losses,
+            result.duration_s,
+            self._evaluations(segment, result, bool(finishing)),
+            states,
+            due,
+            self._compiled.data.statistics if finishing else None,
+        )
+
+    def _evaluations(self, segment: Segment, result: SegmentResult, finishing: bool) -> dict[str, Evaluation]:
+        """Evaluate validation images if due or if a run finishes, test images if a run finishes."""
+        every = self._group.shared.evaluate_every_steps
+        due = bool(every) and segment.end % every == 0 and bool(self._open)
+        data, found = self._compiled.data, {}
+        splits = {
+            schema.SPLITS[0]: (data.validation, due or finishing),
+            schema.SPLITS[1]: (data.test, finishing),
+        }
+        for name, (split, wanted) in splits.items():
+            if wanted and len(split):
+                found[name] = self._evaluate(result, split)
+        return found
+
+    def _evaluate(self, result: SegmentResult, split: Split) -> Evaluation:
+        started = time.perf_counter()
+        scores = self._compiled.evaluate(result.state[PARAMETERS], len(result.lanes), split)
+        seconds = time.perf_counter() - started
+        return Evaluation(scores.accuracies, scores.losses, scores.predictions, seconds)
+
+    def _states(self, result: SegmentResult | None, lanes: list[int]) -> dict[int, dict[str, np.ndarray]]:
+        if result is None:
+            return {}
+        unpack = self._compiled.program.unpack
+        return {lane: unpack(result.state, result.lanes.index(lane)) for lane in lanes}
+
+    def _lanes(self) -> list[int]:
+        """Lanes with an open run."""
+        return sorted(set(self._open.values()))
+
+    def _drop_diverged(self, result: SegmentResult) -> None:
+        """Remove the runs of lanes whose loss is not finite."""
+        finite = np.all(np.isfinite(result.losses), axis=0).tolist()
+        diverged = {lane for lane, is_finite in zip(result.lanes, finite, strict=True) if not is_finite}
+        self._open = {job: lane for job, lane in self._open.items() if lane not in diverged}
+
+    def _drop_ended(self, segment: Segment) -> None:
+        dropped = self._dropped()
+        self._open = {
+            job: lane
+            for job, lane in self._open.items()
+            if self._max_steps[job] > segment.end and job not in dropped
+        }
+
+    def _compact(self, training: LaneTraining) -> None:
+        """Stop training lanes without open runs, if that saves time and the new width is bit-exact."""
+        needed = self._lanes()
+        steps = max(self._max_steps[job] for job in self._open) - training.steps_done
+        batch_size = self._group.shared.batch_size
+        before, after = (step_s(batch_size, lanes) for lanes in (len(training.lanes), len(needed)))
+        if (before - after) * steps >= MIN_SAVING_S and self._is_bit_exact(len(needed)):
+            training.keep(needed)
 
 
 class ThreadExecutor:

@@ -10,9 +10,18 @@ from uuid import uuid4
 from swath.config import TrainConfig, readable_name
 from swath.datasets import Dataset
 from swath.errors import SwathError
-from swath.execution.events import Cancellation, Event, GroupEnded, Note, Observer, Planned, RunEnded
+from swath.execution.events import (
+    Cancellation,
+    Event,
+    Executor,
+    GroupEnded,
+    GroupTask,
+    Note,
+    Observer,
+    Planned,
+    RunEnded,
+)
 from swath.execution.runs import RunRequest, RunResult, SweepInfo
-from swath.execution.tasks import Executor, GroupTask
 from swath.execution.trial_group import Pruner, TrialGroup
 from swath.execution.trial_run import TrialRun, is_transient, run_info
 from swath.planning import Lane, LaneGroup, LaneWidths, PlannedRun, plan_groups, solo_group

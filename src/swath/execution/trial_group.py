@@ -7,8 +7,15 @@ from typing import Protocol
 from swath.config import TrainConfig, readable_name
 from swath.datasets import Dataset
 from swath.errors import SwathError
-from swath.execution.events import GroupEnded, Observer, SegmentDone
-from swath.execution.tasks import Evaluation, GroupEvent, GroupStopped, SegmentTrained
+from swath.execution.events import (
+    Evaluation,
+    GroupEnded,
+    GroupEvent,
+    GroupStopped,
+    Observer,
+    SegmentDone,
+    SegmentTrained,
+)
 from swath.execution.trial_run import TrialRun
 from swath.models import Arrays
 from swath.planning import LaneGroup

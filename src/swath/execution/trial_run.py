@@ -13,9 +13,8 @@ from omegaconf import OmegaConf
 from swath.config import SCHEMA_VERSION, computed_values, fingerprint, readable_name, stored_config
 from swath.datasets import Dataset
 from swath.errors import SwathError
-from swath.execution.events import Observer, StepsDone
+from swath.execution.events import Evaluation, Observer, SegmentTrained, StepsDone
 from swath.execution.runs import RunRequest, RunResult, SweepInfo
-from swath.execution.tasks import Evaluation, SegmentTrained
 from swath.models import Arrays, is_out_of_memory, model_of
 from swath.tracking import (
     DatasetInfo,

@@ -1,3 +1,6 @@
+from .backend import Runtime as Runtime
+from .backend import is_out_of_memory as is_out_of_memory
+from .backend import runtime as runtime
 from .backend import tf as tf
 from .model import MODELS as MODELS
 from .model import Arrays as Arrays
@@ -7,6 +10,3 @@ from .model import Outputs as Outputs
 from .model import Tensor as Tensor
 from .model import Tensors as Tensors
 from .model import model_of as model_of
-from .runtime import Runtime as Runtime
-from .runtime import is_out_of_memory as is_out_of_memory
-from .runtime import runtime as runtime

@@ -1,16 +1,69 @@
 """TensorFlow, set up so that results depend only on the configuration, the data and the machine's arithmetic.
 
 All code imports TensorFlow from here (`from swath.models import tf`). It runs on the CPU with a fixed number
-of threads. The import takes seconds.
+of threads. Its import takes seconds, so it is loaded when `tf` is first used; the settings are available
+without it.
 """
 
 import contextlib
+import importlib.metadata
 import os
+import sys
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from swath.errors import SwathError
-from swath.models.runtime import INTER_OP_THREADS, INTRA_OP_THREADS, ONEDNN_VARIABLE
+
+if TYPE_CHECKING:
+    tf: Any
+
+ONEDNN_VARIABLE = "TF_ENABLE_ONEDNN_OPTS"
+
+INTRA_OP_THREADS = 1
+"""One thread computes each matrix product: with more threads, the order of additions would depend on their
+number. Another thread draws and converts the next batches meanwhile."""
+
+INTER_OP_THREADS = 2
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Settings of TensorFlow that may affect results.
+
+    Attributes:
+      tensorflow: version of TensorFlow.
+      onednn: whether oneDNN's kernels are used.
+      intra_op_threads: threads within one operation.
+      inter_op_threads: number of operations that run at the same time.
+      device: always `cpu`.
+    """
+
+    tensorflow: str
+    onednn: bool
+    intra_op_threads: int
+    inter_op_threads: int
+    device: str
+
+
+def runtime() -> Runtime:
+    """Settings of TensorFlow in this process, whether or not it is loaded."""
+    return Runtime(
+        importlib.metadata.version("tensorflow"),
+        os.environ.get(ONEDNN_VARIABLE, "1") == "1",
+        INTRA_OP_THREADS,
+        INTER_OP_THREADS,
+        "cpu",
+    )
+
+
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Whether TensorFlow or Python ran out of memory."""
+    if isinstance(error, MemoryError):
+        return True
+    tensorflow = sys.modules.get("tensorflow")  # if it is not loaded, the error is not from TensorFlow
+    return tensorflow is not None and isinstance(error, tensorflow.errors.ResourceExhaustedError)
 
 
 @contextlib.contextmanager
@@ -27,6 +80,7 @@ def _discard_native_stderr() -> Iterator[None]:
         os.close(saved)
 
 
+@cache
 def _import_tensorflow() -> Any:
     """Import TensorFlow with defaults for its environment variables; values set by the user are kept."""
     os.environ.setdefault(ONEDNN_VARIABLE, "1")
@@ -35,6 +89,7 @@ def _import_tensorflow() -> Any:
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     with _discard_native_stderr():
         import tensorflow
+    _pin(tensorflow)
     return tensorflow
 
 
@@ -46,10 +101,12 @@ def _pin(tensorflow: Any) -> None:
         tensorflow.config.set_visible_devices([], "GPU")
     except RuntimeError as error:
         raise SwathError(
-            "TensorFlow was used in this process, with other numbers of threads, before swath was imported; "
-            "import swath.models.backend first"
+            "TensorFlow was used in this process, with other numbers of threads, before swath loaded it; "
+            "use tf of swath.models first"
         ) from error
 
 
-tf: Any = _import_tensorflow()
-_pin(tf)
+def __getattr__(name: str) -> Any:
+    if name == "tf":
+        return _import_tensorflow()
+    raise AttributeError(f"module {__name__} has no attribute {name}")

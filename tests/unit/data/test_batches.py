@@ -23,7 +23,7 @@ BATCH: dict[bytes, Any] = {b"data": IMAGES, b"labels": [2, 0]}
 
 
 def parse(payload: bytes) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    return parse_batch(SPEC, "data_batch_1", payload)
+    return parse_batch(SPEC, SPEC.layout, "data_batch_1", payload)
 
 
 def test_images_of_a_batch_come_back() -> None:
@@ -95,7 +95,7 @@ def test_copies_written_by_python_3_are_understood(protocol: int) -> None:
 
 
 def test_declared_class_names_are_accepted() -> None:
-    check_class_names(SPEC, pickle_as_python_2({b"label_names": [b"cat", b"dog", b"frog"]}))
+    check_class_names(SPEC, SPEC.layout, pickle_as_python_2({b"label_names": [b"cat", b"dog", b"frog"]}))
 
 
 @pytest.mark.parametrize(
@@ -109,4 +109,4 @@ def test_declared_class_names_are_accepted() -> None:
 )
 def test_other_class_names_are_refused(names: object, message: str) -> None:
     with pytest.raises(DataError, match=f"^batches.meta .*{message}"):
-        check_class_names(SPEC, pickle_as_python_2({b"label_names": names}))
+        check_class_names(SPEC, SPEC.layout, pickle_as_python_2({b"label_names": names}))
