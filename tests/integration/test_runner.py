@@ -134,8 +134,10 @@ def test_whoever_watches_is_told_everything() -> None:
     steps = sum(len(event.accuracies) for event in events if isinstance(event, StepsDone))
     assert 3 * 40 < steps < 4 * 40
     for group in planned.groups:
-        spans = [event.segment for event in events if isinstance(event, SegmentDone) and event.group is group]
-        assert spans[-1].end == group.max_steps
+        segments = [
+            event.segment for event in events if isinstance(event, SegmentDone) and event.group is group
+        ]
+        assert segments[-1].end == group.max_steps
 
 
 @pytest.mark.parametrize("every_steps", [1, 7, 39, 1000])

@@ -1,4 +1,4 @@
-"""Lane groups hold every configuration once; spans cover every step once."""
+"""Lane groups hold every configuration once; segments cover every step once."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -91,11 +91,11 @@ def test_spans_cover_every_step_once_and_stop_where_they_must(
         run_config(learning_rate=rate, max_steps=steps, evaluate_every_steps=every) for rate, steps in lanes
     ]
     (group,) = plan_groups(configs, at_most(9))
-    spans = list(plan_segments(group, segment_steps))
-    ends = [span.end for span in spans]
-    assert [span.first for span in spans] == [0, *ends[:-1]]
+    segments = list(plan_segments(group, segment_steps))
+    ends = [segment.end for segment in segments]
+    assert [segment.first for segment in segments] == [0, *ends[:-1]]
     assert ends[-1] == group.max_steps
-    assert all(0 < span.end - span.first <= segment_steps for span in spans)
+    assert all(0 < segment.end - segment.first <= segment_steps for segment in segments)
     assert {config.max_steps for config in configs} <= set(ends)
     assert not every or set(range(every, group.max_steps, every)) <= set(ends)
 

@@ -9,7 +9,7 @@ import pytest
 
 from swath.tracking import schema
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SOURCE = ROOT / "src" / "swath"
 FILES = sorted(path for path in SOURCE.rglob("*.py") if path != SOURCE / "tracking" / "schema.py")
 
