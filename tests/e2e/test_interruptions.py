@@ -3,7 +3,6 @@
 import os
 import signal
 import sqlite3
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,8 @@ import psutil
 import pytest
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
-from support.waiting import has_steps, running, wait_for
+from support.forks import ForkedCommand
+from support.waiting import has_steps, running, started, wait_for
 
 LONG = ["data=digits", "batch_size=1000", "max_steps=10000000", "learning_rate=1e-6"]
 """Days of training, at a pace that leaves the store time for those who read it."""
@@ -25,16 +25,18 @@ def all_runs(folder: Path) -> list[Run]:
 
 
 @pytest.fixture
-def training(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
+def training(tmp_path: Path) -> Iterator[ForkedCommand]:
     """A sweep in the middle of its first configuration."""
     with running(tmp_path, "-m", "seed=0,1", *LONG) as process:
         wait_for(lambda: has_steps(tmp_path))
         yield process
 
 
-def test_ctrl_c_ends_the_run_as_killed(training: "subprocess.Popen[str]", tmp_path: Path) -> None:
-    os.killpg(training.pid, signal.SIGINT)  # as a terminal does it: to the whole group
-    output, errors = training.communicate(timeout=60)
+def test_ctrl_c_ends_the_run_as_killed(tmp_path: Path) -> None:
+    with started(tmp_path, "-m", "seed=0,1", *LONG) as training:
+        wait_for(lambda: has_steps(tmp_path))
+        os.killpg(training.pid, signal.SIGINT)  # as a terminal does it: to the whole group
+        output, errors = training.communicate(timeout=60)
     assert training.returncode == 130
     assert "Traceback" not in errors
     assert "KILLED seed=0: interrupted" in output
@@ -47,9 +49,7 @@ def test_ctrl_c_ends_the_run_as_killed(training: "subprocess.Popen[str]", tmp_pa
             assert set(run.data.metrics) == {"train/accuracy", "train/loss"}
 
 
-def test_second_ctrl_c_ends_at_once_and_leaves_no_run_open(
-    training: "subprocess.Popen[str]", tmp_path: Path
-) -> None:
+def test_second_ctrl_c_ends_at_once_and_leaves_no_run_open(training: ForkedCommand, tmp_path: Path) -> None:
     os.killpg(training.pid, signal.SIGINT)
     time.sleep(0.05)
     os.killpg(training.pid, signal.SIGINT)
@@ -59,7 +59,7 @@ def test_second_ctrl_c_ends_at_once_and_leaves_no_run_open(
     wait_for(lambda: all(run.info.status == "KILLED" for run in all_runs(tmp_path)), timeout_s=30)
 
 
-def test_run_of_a_killed_training_process_is_ended(training: "subprocess.Popen[str]", tmp_path: Path) -> None:
+def test_run_of_a_killed_training_process_is_ended(training: ForkedCommand, tmp_path: Path) -> None:
     os.kill(training.pid, signal.SIGKILL)
     training.wait(timeout=10)
     wait_for(lambda: all(run.info.status == "KILLED" for run in all_runs(tmp_path)), timeout_s=30)
@@ -68,11 +68,11 @@ def test_run_of_a_killed_training_process_is_ended(training: "subprocess.Popen[s
     assert own.data.tags["swath.killed"] == str(len(all_runs(tmp_path)) - 1)
 
 
-def test_training_ends_when_the_tracking_process_is_killed(
-    training: "subprocess.Popen[str]", tmp_path: Path
-) -> None:
-    (worker,) = psutil.Process(training.pid).children()
-    worker.kill()
+def test_training_ends_when_the_tracking_process_is_killed(training: ForkedCommand, tmp_path: Path) -> None:
+    (tracking_process,) = (
+        process for process in psutil.process_iter() if os.getpgid(process.pid) == training.pid != process.pid
+    )
+    tracking_process.kill()
     output, errors = training.communicate(timeout=60)
     assert training.returncode == 1
     assert "Traceback" not in errors
@@ -92,9 +92,7 @@ def test_what_has_finished_is_shown_even_when_everything_ends_at_once(tmp_path: 
     assert "1 of 2 configurations finished" in output
 
 
-def test_values_go_on_being_stored_while_a_run_is_trained(
-    training: "subprocess.Popen[str]", tmp_path: Path
-) -> None:
+def test_values_go_on_being_stored_while_a_run_is_trained(training: ForkedCommand, tmp_path: Path) -> None:
     def last_step() -> int:
         with sqlite3.connect(f"file:{tmp_path}/mlflow.db?mode=ro", uri=True, timeout=30) as database:
             return int(database.execute("select max(step) from latest_metrics").fetchone()[0])
@@ -105,7 +103,7 @@ def test_values_go_on_being_stored_while_a_run_is_trained(
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_scheduler_and_lost_terminal_end_a_sweep_as_ctrl_c_does(
-    training: "subprocess.Popen[str]", tmp_path: Path, number: signal.Signals, status: int
+    training: ForkedCommand, tmp_path: Path, number: signal.Signals, status: int
 ) -> None:
     training.send_signal(number)
     output, errors = training.communicate(timeout=60)

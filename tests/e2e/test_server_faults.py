@@ -1,16 +1,15 @@
 """A tracking server that is not there, goes away and comes back, goes away for good, or asks for a login."""
 
 import contextlib
-import os
 import sqlite3
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from mlflow.tracking import MlflowClient
-from support.command import SWATH, swath
+from support.command import swath
+from support.forks import ForkedCommand, training_server
 from support.server import free_port, mlflow_server, refusing_server
 from support.stores import whole_store
 
@@ -70,15 +69,9 @@ def test_server_that_asks_for_a_login_is_one_line(tmp_path: Path) -> None:
     assert "secret" not in line
 
 
-def start(folder: Path, address: str, **environment: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [str(SWATH), *SWEEP, STEPS, f"tracking.uri={address}"],
-        cwd=folder,
-        env={**os.environ, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def start(folder: Path, address: str, **environment: str) -> ForkedCommand:
+    words = (*SWEEP, STEPS, f"tracking.uri={address}")
+    return ForkedCommand(training_server(), "swath.cli.entry:swath", folder, words, **environment)
 
 
 def wait_for_steps(folder: Path) -> None:

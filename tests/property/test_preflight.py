@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hydra import compose, initialize
+from hydra import compose
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -15,6 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from swath.cli.validation import check_command
 from swath.config import FIELDS, JobConfig, config_of, parse_overrides, register
+from swath.config.compose import hydra_ready
 from swath.errors import ConfigError
 
 VALUES: dict[str, list[str]] = {
@@ -54,7 +55,7 @@ def commands(draw: st.DrawFn) -> list[str]:
 
 def composed_in_full(config_name: str, overrides: list[str]) -> list[JobConfig]:
     """Every job as Hydra's basic sweeper splits it and its launcher composes it."""
-    with initialize(version_base="1.3", config_path=None):
+    with hydra_ready():
         single = [text for text in overrides if "," not in text and "(" not in text]
         base: Any = compose(config_name, single, return_hydra_config=True)
         params = [f"{key}={value}" for key, value in (base.hydra.sweeper.params or {}).items()]

@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import sqlalchemy.orm
+
 from support.forks import TRACKER, Fork
 
 TRACKING_PROCESS = "swath.sweeps.tracking_process"
@@ -39,6 +41,7 @@ class _ForkedTracker(Fork):
             "words": [],
             "environment": dict(os.environ),
             "patch": "",
+            "group": os.getpgrp(),
         }
         with Path(os.devnull).open("w") as nowhere:
             super().__init__(os.environ[TRACKER], asked, [nowhere.fileno(), 2, *pass_fds])
@@ -59,6 +62,7 @@ def serve(descriptor: int, parent: int, modules: list[str]) -> None:
     """
     for module in modules:
         importlib.import_module(module)
+    sqlalchemy.orm.configure_mappers()  # else each fork would do it
     listening = socket.socket(fileno=descriptor)
     listening.settimeout(LOOK_UP_S)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who wait
@@ -90,8 +94,11 @@ def _answer(connection: socket.socket) -> None:
     if child == 0:
         connection.close()
         _become(asked, files)
+    _join_group(child, asked["group"])
     for file in files:
         os.close(file)
+    with contextlib.suppress(OSError):
+        connection.sendall(f"{child}\n".encode())
     waited = _wait(child, connection, asked["module"] != TRACKING_PROCESS)
     with contextlib.suppress(OSError):
         connection.sendall(f"{os.waitstatus_to_exitcode(waited)}\n".encode())
@@ -109,9 +116,15 @@ def _wait(child: int, asker: socket.socket, ends_with_asker: bool) -> int:
             ends_with_asker = False
 
 
+def _join_group(process: int, group: int) -> None:
+    """Move a process into a process group, 0 for one of its own; it does so itself too, whoever is first."""
+    with contextlib.suppress(OSError):
+        os.setpgid(process, group)
+
+
 def _become(asked: dict[str, Any], files: list[int]) -> None:
     """In the fork of the fork: become the command."""
-    os.setsid()
+    _join_group(0, asked["group"])
     os.chdir(asked["folder"])
     os.environ.clear()
     os.environ.update(asked["environment"])
@@ -124,6 +137,8 @@ def _become(asked: dict[str, Any], files: list[int]) -> None:
     module = asked["module"]
     sys.argv = [module, *asked["words"]]
     sys.path[:] = [entry for entry in sys.path if not entry.endswith("/tests")]
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)  # `nohup` and shells make the tests ignore some of them
     if module != TRACKING_PROCESS:
         mock.patch("swath.tracking.rpc.subprocess", _SubprocessWithForkedTracker).start()
     exec(asked["patch"], {})

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from support.command import SWATH
+from support.forks import ForkedCommand, training_server
 
 
 def wait_for(what: Callable[[], bool], timeout_s: float = 90) -> None:
@@ -41,24 +42,29 @@ def has_steps(folder: Path) -> bool:
     return bool(ask(folder, query))
 
 
-def _heed_signals() -> None:
-    """Where the tests themselves run under `nohup`, a command would go on ignoring what that ignores."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
+@contextlib.contextmanager
+def running(folder: Path, *words: str, **environment: str) -> Iterator[ForkedCommand]:
+    """Run `swath`, forked, in a process group of its own; it is killed at the end of the block."""
+    process = ForkedCommand(training_server(), "swath.cli.entry:swath", folder, words, **environment)
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
 
 
 @contextlib.contextmanager
-def running(folder: Path, *words: str, **environment: str) -> Iterator["subprocess.Popen[str]"]:
-    """`swath` in a session of its own, killed at the end of the block if it is still there."""
+def started(folder: Path, *words: str) -> Iterator["subprocess.Popen[str]"]:
+    """As `running`, but started as a user does."""
     process = subprocess.Popen(
         [str(SWATH), *words],
         cwd=folder,
-        env={**os.environ, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        preexec_fn=_heed_signals,
+        preexec_fn=_default_signals,
     )
     try:
         yield process
@@ -66,3 +72,9 @@ def running(folder: Path, *words: str, **environment: str) -> Iterator["subproce
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
+
+
+def _default_signals() -> None:
+    """`nohup` and shells make the tests ignore some signals, which a command would inherit."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)

@@ -11,10 +11,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Protocol
 
 from support.command import SWATH
+from support.forks import training_server
 from support.stores import orphans, whole_store
 
 SWEEP = (
@@ -50,25 +53,54 @@ class Campaign:
     faults: tuple[str, ...]
 
 
+class Process(Protocol):
+    """A running command.
+
+    Attributes:
+      pid: id of the process and of its process group.
+    """
+
+    pid: int
+
+    def wait(self, timeout: float | None = None) -> int:
+        """See `subprocess.Popen`."""
+
+
+Start = Callable[[list[str], Path, Path, IO[bytes]], Process]
+"""Starts `swath` with arguments, in a folder, with a cache folder; its output goes to a file."""
+
+
 def environment(cache: Path) -> dict[str, str]:
-    """A user's, with a cache folder of its own."""
-    return {**os.environ, "SWATH_CACHE_DIR": str(cache), "SWATH_POSTPROCESS": "off"}
+    """Variables of the command: a cache folder of its own, and no postprocessing."""
+    return {"SWATH_CACHE_DIR": str(cache), "SWATH_POSTPROCESS": "off"}
 
 
-def undisturbed(folder: Path, cache: Path) -> float:
-    """Run the sweep left alone, twice, because the first one probes widths; returns the second's seconds."""
+def start_command(words: list[str], folder: Path, cache: Path, log: IO[bytes]) -> Process:
+    """Start the command as users do."""
+    return subprocess.Popen(
+        [str(SWATH), *words],
+        cwd=folder,
+        env={**os.environ, **environment(cache)},
+        stdout=log,
+        stderr=log,
+        start_new_session=True,
+    )
+
+
+def fork_command(words: list[str], folder: Path, cache: Path, log: IO[bytes]) -> Process:
+    """Fork the command from a process that has loaded TensorFlow, so that no kill hits its imports."""
+    server, output = training_server(), [log.fileno()] * 2
+    return server.start("swath.cli.entry:swath", folder, tuple(words), environment(cache), output)
+
+
+def undisturbed(folder: Path, cache: Path, start: Start = start_command) -> float:
+    """Run the sweep twice without a kill; returns the duration of the second, which checks no width."""
     for name in ("probing", "reference"):
         (folder / name).mkdir()
         started = time.monotonic()
-        done = subprocess.run(
-            [str(SWATH), *SWEEP],
-            cwd=folder / name,
-            env=environment(cache),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == ENDS_WITH, done.stderr
+        with (folder / f"{name}.txt").open("wb") as log:
+            status = start(list(SWEEP), folder / name, cache, log).wait()
+        assert status == ENDS_WITH, (folder / f"{name}.txt").read_text()
     return time.monotonic() - started
 
 
@@ -79,6 +111,7 @@ def campaign(
     duration_s: float,
     reference: dict[str, object],
     most: int = MOST_KILLS,
+    start: Start = start_command,
 ) -> Campaign:
     """Kill one sweep at up to `most` moments, take it up each time, and compare what it leaves."""
     chosen = random.Random(seed)
@@ -86,25 +119,18 @@ def campaign(
     words = [*SWEEP, "resume=true"] + (["checkpoint.every_s=0.5"] if seed % 2 else [])
     log = (folder / "log.txt").open("wb")
     for attempt in range(3 * MOST_KILLS):
-        process = subprocess.Popen(
-            [str(SWATH), *words],
-            cwd=folder,
-            env=environment(cache),
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+        process = start(words, folder, cache, log)
         last = kills == most or attempt == 3 * MOST_KILLS - 1
         try:
-            process.wait(None if last else chosen.uniform(0.1, 1.05 * duration_s))
+            status = process.wait(None if last else chosen.uniform(0.1, 1.05 * duration_s))
             break
         except subprocess.TimeoutExpired:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            status = process.wait()
             kills += 1
     log.close()
-    return Campaign(seed, kills, tuple(_faults(folder, cache, process.returncode, reference)))
+    return Campaign(seed, kills, tuple(_faults(folder, cache, status, reference)))
 
 
 def _faults(folder: Path, cache: Path, status: int, reference: dict[str, object]) -> list[str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from support.stores import whole_store
 
-from torture.kills import MOST_KILLS, campaign, undisturbed
+from torture.kills import MOST_KILLS, campaign, fork_command, undisturbed
 
 KILLS = 10
 
@@ -14,7 +14,7 @@ KILLS = 10
 def sweep(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, float, dict[str, object]]:
     folder = tmp_path_factory.mktemp("kills")
     cache = folder / "cache"
-    duration_s = undisturbed(folder, cache)
+    duration_s = undisturbed(folder, cache, fork_command)
     return folder, cache, duration_s, whole_store(folder / "reference")
 
 
@@ -27,7 +27,7 @@ def test_sweep_killed_at_any_moment_ends_as_if_nothing_had_happened(
         place = folder / f"campaign-{seed}"
         place.mkdir()
         most = min(MOST_KILLS, KILLS - kills)
-        result = campaign(seed, place, cache, duration_s, reference, most)
+        result = campaign(seed, place, cache, duration_s, reference, most, fork_command)
         assert result.faults == (), f"seed {seed}, {result.kills} kills"
         kills += result.kills
         if kills == KILLS:
