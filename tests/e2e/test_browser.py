@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from mlflow.tracking import MlflowClient
-from support.command import CONFIGURATIONS, swath, swath_compare
+from support.command import IS_CONFIGURATION, swath, swath_compare
 from support.server import free_port, mlflow_server
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
@@ -63,7 +63,7 @@ def run_ids(folder: Path) -> list[str]:
     """The runs of the sweep of twelve, best first."""
     runs = MlflowClient(f"sqlite:///{folder}/mlflow.db").search_runs(
         ["1"],
-        f"tags.`swath.sweep_id` = '{sweep_id(folder)}' AND {CONFIGURATIONS}",
+        f"tags.`swath.sweep_id` = '{sweep_id(folder)}' AND {IS_CONFIGURATION}",
         order_by=["metrics.`validation/accuracy` DESC"],
     )
     assert len(runs) == 12

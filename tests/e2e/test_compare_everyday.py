@@ -11,7 +11,7 @@ import pytest
 from mlflow.entities import Metric
 from mlflow.tracking import MlflowClient
 from support.command import swath_compare
-from support.server import refusing_server
+from support.server import unauthorized_server
 
 QUOTED = "o'\"brien"
 
@@ -150,7 +150,7 @@ def test_empty_store_says_what_to_type(tmp_path: Path) -> None:
 
 
 def test_server_that_asks_for_a_login(tmp_path: Path) -> None:
-    with refusing_server() as port:
+    with unauthorized_server() as port:
         done = swath_compare(tmp_path, "--uri", f"http://somebody:secret@127.0.0.1:{port}")
     assert done.returncode == 1
     assert done.stdout == ""

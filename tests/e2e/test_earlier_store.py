@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.command import swath, swath_compare, swath_reproduce
-from support.waiting import ask
+from support.waiting import query_store
 
 STORE = Path(__file__).resolve().parents[1] / "fixtures" / "store-0.1.0.tar.xz"
 DIGITS = ("-m", "data=digits", "data.validation_size=300")
@@ -54,7 +54,7 @@ def test_earlier_runs_are_compared(store: Path) -> None:
 
 def test_earlier_runs_are_reproduced(store: Path) -> None:
     finished = "select run_uuid from tags where key = 'swath.bits'"
-    done = swath_reproduce(store, *(str(run_id) for (run_id,) in ask(store, finished)))
+    done = swath_reproduce(store, *(str(run_id) for (run_id,) in query_store(store, finished)))
     verdicts = [line.split("  ")[1] for line in done.stdout.splitlines()]
     assert len(verdicts) == 4
     # Another processor may round otherwise, and the verdict then says how much.
@@ -72,7 +72,9 @@ def test_earlier_sweep_is_extended(store: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "Resume: 4 already done, 2 resumed." in done.stdout
     whole = "select count(*), count(distinct step) from metrics where key = 'train/loss' group by run_uuid"
-    assert sorted(ask(store, whole)) == [(6, 6)] * 2 + [(20, 20)] * 2 + [(40, 40)] * 2 + [(60, 60)] * 2
+    assert (
+        sorted(query_store(store, whole)) == [(6, 6)] * 2 + [(20, 20)] * 2 + [(40, 40)] * 2 + [(60, 60)] * 2
+    )
 
 
 def test_earlier_checkpoint_is_set_aside_and_its_run_restarts(store: Path, tmp_path: Path) -> None:
@@ -80,7 +82,7 @@ def test_earlier_checkpoint_is_set_aside_and_its_run_restarts(store: Path, tmp_p
     (cache / "checkpoints").parent.mkdir()
     (store / "checkpoints").rename(cache / "checkpoints")
     (checkpoint,) = (cache / "checkpoints").glob("*/*.checkpoint")
-    before = ask(store, STEPS)
+    before = query_store(store, STEPS)
     assert 0 < len(before) < 40
     done = swath(store, *INTERRUPTED, THINNED, *RESUME, SWATH_CACHE_DIR=str(cache))
     assert done.returncode == 0, done.stderr
@@ -88,7 +90,7 @@ def test_earlier_checkpoint_is_set_aside_and_its_run_restarts(store: Path, tmp_p
     (line,) = [line for line in done.stdout.splitlines() if "set aside" in line]
     assert f"{checkpoint}.unusable" in line
     assert line.endswith("the checkpoint has the format of an earlier version of swath")
-    after = ask(store, STEPS)
+    after = query_store(store, STEPS)
     assert [step for step, _ in after] == [*range(0, 20_000, 500), 19_999]
     np.testing.assert_allclose([value for _, value in after[: len(before)]], [value for _, value in before])
-    assert ask(store, "select distinct status from runs") == [("FINISHED",)]
+    assert query_store(store, "select distinct status from runs") == [("FINISHED",)]

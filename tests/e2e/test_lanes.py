@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
-from support.command import CONFIGURATIONS, swath
+from support.command import IS_CONFIGURATION, swath
 
 GRID = [
     "-m",
@@ -36,7 +36,7 @@ class Store:
     def runs(self) -> list[Run]:
         experiment = self._client.get_experiment_by_name("swath")
         assert experiment is not None
-        return list(self._client.search_runs([experiment.experiment_id], CONFIGURATIONS))
+        return list(self._client.search_runs([experiment.experiment_id], IS_CONFIGURATION))
 
     def bits(self, run: Run) -> tuple[object, ...]:
         """Everything that a run computed."""

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from mlflow.tracking import MlflowClient
-from support.command import CONFIGURATIONS, swath, swath_compare
+from support.command import IS_CONFIGURATION, swath, swath_compare
 
 import swath as package
 from swath import compare, load_curves, load_sweep, load_weights
@@ -92,7 +92,7 @@ def test_curves_are_what_mlflow_has(uri: str) -> None:
     assert list(curves.columns) == ["run_id", "step", "metric", "value"]
     assert set(curves["metric"]) == {"train/accuracy", "train/loss"}
     client = MlflowClient(uri)
-    runs = client.search_runs(["1"], f"{CONFIGURATIONS} AND tags.`swath.sweep` = 'quickstart'")
+    runs = client.search_runs(["1"], f"{IS_CONFIGURATION} AND tags.`swath.sweep` = 'quickstart'")
     assert set(curves["run_id"]) == {run.info.run_id for run in runs}
     run_id = runs[0].info.run_id
     for metric in ("train/accuracy", "train/loss"):

@@ -14,8 +14,8 @@ import mlflow
 import numpy as np
 import pytest
 from mlflow.tracking import MlflowClient
-from support.command import CONFIGURATIONS, swath
-from support.models import best_run, file_of, load_model, store_of, using
+from support.command import IS_CONFIGURATION, swath
+from support.models import best_run, load_model, load_npz, store_of, use_store
 from support.server import free_port, mlflow_server
 
 from swath.datasets import load_dataset
@@ -50,10 +50,10 @@ def test_only_the_best_run_has_a_model(folder: Path) -> None:
     (model,) = client.search_logged_models(["1"])
     assert model.source_run_id == best_run(folder).info.run_id
     assert (model.name, str(model.status)) == ("model", "READY")
-    with using(folder):
+    with use_store(folder):
         with_files = [
             run.info.run_id
-            for run in client.search_runs(["1"], CONFIGURATIONS)
+            for run in client.search_runs(["1"], IS_CONFIGURATION)
             if client.list_artifacts(run.info.run_id, "model")
         ]
     assert with_files == [model.source_run_id]
@@ -67,7 +67,7 @@ def test_images_go_in_as_pictures_or_as_rows(folder: Path) -> None:
 
 
 def test_model_says_what_goes_in_and_comes_out(folder: Path) -> None:
-    with using(folder):
+    with use_store(folder):
         info = mlflow.models.get_model_info(best_run(folder).info.artifact_uri + "/model")
     assert info.signature is not None
     assert info.signature.outputs.input_names() == ["class_name", *(str(digit) for digit in range(10))]
@@ -124,7 +124,7 @@ def test_server_answers_with_a_class_and_probabilities(folder: Path, server: str
     status, reply = ask(server, images.reshape(5, 3, 32, 32).transpose(0, 2, 3, 1).tolist())
     assert status == 200
     predicted = [int(row["class_name"]) for row in reply["predictions"]]
-    assert predicted == file_of(run, "predictions.npz")["test"][:5].tolist()
+    assert predicted == load_npz(run, "predictions.npz")["test"][:5].tolist()
     assert sum(reply["predictions"][0][str(digit)] for digit in range(10)) == pytest.approx(1)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from mlflow.tracking import MlflowClient
 from support.command import swath, swath_reproduce
-from support.waiting import ask
+from support.waiting import query_store
 
 GRID = (
     "-m",
@@ -39,7 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run_ids(folder: Path) -> list[str]:
     """Its finished runs."""
     query = f"select run_uuid from runs where status = 'FINISHED' and run_uuid in ({CONFIGURATIONS})"
-    return [str(run_id) for (run_id,) in ask(folder, f"{query} order by run_uuid")]
+    return [str(run_id) for (run_id,) in query_store(folder, f"{query} order by run_uuid")]
 
 
 def digest_of_everything(folder: Path) -> str:
@@ -82,7 +82,7 @@ def test_lone_run_is_reproduced_in_company_and_the_other_way_round(
     words = ("data=digits", "batch_size=20", "max_steps=30")
     for rate in ("1e-7", "1e-6"):
         assert swath(tmp_path, *words, f"learning_rate={rate}", "hydra/launcher=basic").returncode == 0
-    lone = [str(run_id) for (run_id,) in ask(tmp_path, CONFIGURATIONS)]
+    lone = [str(run_id) for (run_id,) in query_store(tmp_path, CONFIGURATIONS)]
     together = swath_reproduce(tmp_path, *lone)
     assert together.stdout.count("identical, bit for bit") == 2
     assert together.returncode == 0
@@ -94,14 +94,14 @@ def test_verdict_is_recorded_where_it_is_asked_for(folder: Path, run_ids: list[s
     done = swath_reproduce(place, run_ids[0], "--record")
     assert done.returncode == 0, done.stderr
     assert f"files are read from {place}/mlruns/1, beside the database" in done.stderr
-    tagged = ask(place, "select run_uuid, value from tags where key = 'swath.reproduced'")
+    tagged = query_store(place, "select run_uuid, value from tags where key = 'swath.reproduced'")
     assert {value for _, value in tagged} == {"identical, bit for bit"}
     repetition = next(run_id for run_id, _ in tagged if run_id != run_ids[0])
     of_repetition = f"select value from tags where run_uuid = '{repetition}' and key = "
-    assert ask(place, of_repetition + "'swath.reproduces'") == [(run_ids[0],)]
+    assert query_store(place, of_repetition + "'swath.reproduces'") == [(run_ids[0],)]
     of_original = f"select value from tags where run_uuid = '{run_ids[0]}' and key = "
-    bits = ask(place, of_repetition + "'swath.bits'")
-    assert bits == ask(place, of_original + "'swath.bits'")
+    bits = query_store(place, of_repetition + "'swath.bits'")
+    assert bits == query_store(place, of_original + "'swath.bits'")
     assert len(bits) == 1
     again = swath(place, *GRID, "resume=true")  # a repetition is nobody's configuration
     assert "Resume: 4 already done, 4 restarted." in again.stdout
@@ -166,7 +166,7 @@ def test_what_is_missing_is_said(folder: Path, run_ids: list[str], tmp_path: Pat
                 database.execute(
                     "update tags set value = ? where run_uuid = ? and key = ?", (value, run_id, name)
                 )
-    ((own,),) = ask(target, "select run_uuid from tags where key = 'swath.kind' and value = 'sweep'")
+    ((own,),) = query_store(target, "select run_uuid from tags where key = 'swath.kind' and value = 'sweep'")
     done = swath_reproduce(target, *run_ids, "0123", str(own))
     assert done.returncode == 2
     said = [line.split("  ", 1)[1] for line in done.stdout.splitlines()]
@@ -270,7 +270,9 @@ def test_what_would_be_run_can_be_shown(folder: Path, run_ids: list[str]) -> Non
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0].startswith(f"# run {run_ids[0]}: batch_size=")
-    commit = ask(folder, f"select value from tags where key = 'swath.commit' and run_uuid = '{run_ids[0]}'")
+    commit = query_store(
+        folder, f"select value from tags where key = 'swath.commit' and run_uuid = '{run_ids[0]}'"
+    )
     assert not commit or any(line.startswith(f"git checkout {commit[0][0]}") for line in lines)
     (install,) = [line for line in lines if line.startswith("pip install ")]
     assert "tensorflow==2." in install and "mlflow==3." in install
@@ -279,15 +281,15 @@ def test_what_would_be_run_can_be_shown(folder: Path, run_ids: list[str]) -> Non
 
 
 def bits_in(folder: Path) -> set[object]:
-    return {value for (value,) in ask(folder, "select value from tags where key = 'swath.bits'")}
+    return {value for (value,) in query_store(folder, "select value from tags where key = 'swath.bits'")}
 
 
 def test_every_way_from_a_config_leads_to_the_same_bits(
     folder: Path, run_ids: list[str], tmp_path: Path
 ) -> None:
     query = f"select value from tags where key = '%s' and run_uuid = '{run_ids[0]}'"
-    ((bits,),) = ask(folder, query % "swath.bits")
-    ((overrides,),) = ask(folder, query % "swath.overrides")
+    ((bits,),) = query_store(folder, query % "swath.bits")
+    ((overrides,),) = query_store(folder, query % "swath.overrides")
     artifacts = next((folder / "mlruns").glob(f"*/{run_ids[0]}/artifacts"))
     jobs = (folder / "multirun").glob("*/*/*/.hydra")
     typed = set(json.loads(str(overrides)))
@@ -331,7 +333,7 @@ def test_data_that_is_not_here_or_is_another_is_said(tmp_path: Path, cifar10_dir
     place = tmp_path / "place"
     place.mkdir()
     assert swath(place, "max_steps=3", f"data.dir={data}").returncode == 0
-    ((run_id,),) = ask(place, CONFIGURATIONS)
+    ((run_id,),) = query_store(place, CONFIGURATIONS)
     here = swath_reproduce(place, str(run_id), "--data-dir", str(data))
     assert here.stdout == f"{run_id}  identical, bit for bit\n"
     (tmp_path / "empty").mkdir()

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from support.command import swath, swath_compare
 from support.stores import orphans, whole_store
-from support.waiting import ask, has_steps, running, wait_for
+from support.waiting import has_steps, query_store, running, wait_for
 
 DIGITS = ("-m", "data=digits", "data.validation_size=300")
 GRID = (*DIGITS, "batch_size=20,50", "learning_rate=1e-7,1e-6,1e36", "evaluate_every_steps=20")
@@ -23,7 +23,9 @@ def differences(found: dict[str, object], expected: dict[str, object]) -> list[s
 
 
 def own_run_id(folder: Path) -> object:
-    ((run_id,),) = ask(folder, "select run_uuid from tags where key = 'swath.kind' and value = 'sweep'")
+    ((run_id,),) = query_store(
+        folder, "select run_uuid from tags where key = 'swath.kind' and value = 'sweep'"
+    )
     return run_id
 
 
@@ -81,7 +83,7 @@ def test_thinned_runs_are_trained_from_the_beginning(tmp_path: Path) -> None:
     assert swath(tmp_path, *words, "max_steps=40").returncode == 0
     done = swath(tmp_path, *words, "max_steps=40,90", "resume=true")
     assert "Resume: 1 already done, 1 new." in done.stdout
-    steps = ask(
+    steps = query_store(
         tmp_path,
         "select step from metrics join params using (run_uuid) where metrics.key = 'train/loss' "
         "and params.key = 'max_steps' and params.value = '90' order by step",
@@ -95,15 +97,15 @@ def test_single_run_goes_on_too(tmp_path: Path) -> None:
         wait_for(lambda: has_steps(tmp_path))
         os.killpg(process.pid, signal.SIGKILL)
     with running(tmp_path, *words, "resume=true") as process:
-        wait_for(lambda: bool(ask(tmp_path, "select 1 from tags where key = 'swath.resumed'")))
+        wait_for(lambda: bool(query_store(tmp_path, "select 1 from tags where key = 'swath.resumed'")))
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGTERM
-    assert ask(tmp_path, "select status from runs") == [("KILLED",)]
-    assert ask(tmp_path, "select value from tags where key = 'swath.resumed'") == [("1",)]
-    assert ask(tmp_path, "select count(*) - count(distinct step) from metrics where key = 'train/loss'") == [
-        (0,)
-    ]
+    assert query_store(tmp_path, "select status from runs") == [("KILLED",)]
+    assert query_store(tmp_path, "select value from tags where key = 'swath.resumed'") == [("1",)]
+    assert query_store(
+        tmp_path, "select count(*) - count(distinct step) from metrics where key = 'train/loss'"
+    ) == [(0,)]
 
 
 def test_what_has_drifted_is_refused_or_said(tmp_path: Path) -> None:
@@ -136,7 +138,7 @@ def test_only_what_has_failed_is_run_again(tmp_path: Path) -> None:
     done = swath(tmp_path, *words, "learning_rate=1e-7,1e-6,1e36", "resume=failed")
     assert done.returncode == 1
     assert "Resume: 1 already done, 1 restarted, 1 skipped." in done.stdout
-    assert sorted(status for (status,) in ask(tmp_path, "select status from runs")) == [
+    assert sorted(status for (status,) in query_store(tmp_path, "select status from runs")) == [
         "FAILED",
         "FINISHED",
         "FINISHED",  # the sweep's own
@@ -189,14 +191,14 @@ def test_fault_of_the_program_leaves_its_traceback_and_is_not_tried_again(tmp_pa
     assert "ValueError: a fault of the program" in path.read_text()
     again = swath(tmp_path, *words, "resume=failed")
     assert again.returncode == 0, again.stderr
-    assert ask(tmp_path, "select count(*) from tags where key = 'swath.error'") == [(0,)]
+    assert query_store(tmp_path, "select count(*) from tags where key = 'swath.error'") == [(0,)]
 
 
 def test_failure_may_stop_the_others(tmp_path: Path) -> None:
     words = (*DIGITS, "batch_size=20,21,22,23", "max_steps=2000", "learning_rate=1e36", "on_failure=stop")
     done = swath(tmp_path, *words)
     assert done.returncode == 1
-    statuses = [status for (status,) in ask(tmp_path, "select status from runs")]
+    statuses = [status for (status,) in query_store(tmp_path, "select status from runs")]
     assert len(statuses) < 5  # the last group was not begun
     assert "were not started" in done.stdout
     assert done.stderr == ""
@@ -208,10 +210,12 @@ def test_record_of_a_sweep_is_of_all_of_it(tmp_path: Path) -> None:
     assert swath(tmp_path, *words, "learning_rate=1e-7,1e-9", "resume=true").returncode == 0
     (ranking,) = (tmp_path / "mlruns").glob("*/*/artifacts/ranking.csv")
     assert len(ranking.read_text().splitlines()) == 5
-    found = dict(ask(tmp_path, f"select key, value from tags where run_uuid = '{own_run_id(tmp_path)}'"))
+    found = dict(
+        query_store(tmp_path, f"select key, value from tags where run_uuid = '{own_run_id(tmp_path)}'")
+    )
     assert (found["swath.finished"], found["swath.asked_for"], found["swath.resumed"]) == ("4", "4", "1")
     best = "select count(*) - count(distinct step) from metrics where key = 'best/test/accuracy'"
-    assert ask(tmp_path, best) == [(0,)]
+    assert query_store(tmp_path, best) == [(0,)]
 
 
 def test_what_was_made_with_another_tensorflow_is_no_beginning(tmp_path: Path) -> None:
@@ -250,14 +254,14 @@ def test_sweep_that_is_being_trained_is_not_taken_up(tmp_path: Path) -> None:
         assert other.returncode == 0, other.stderr
         left_alone = swath_compare(tmp_path, "--close-stale")
         assert left_alone.stderr == "Closed 0 runs of processes that died.\n"
-        assert ask(tmp_path, "select count(*) from runs where status = 'RUNNING'") == [(5,)]
+        assert query_store(tmp_path, "select count(*) from runs where status = 'RUNNING'") == [(5,)]
         os.killpg(process.pid, signal.SIGKILL)
     closed = swath_compare(tmp_path, "--close-stale")
     assert len(closed.stdout.splitlines()) == 5
-    assert ask(tmp_path, "select count(*) from runs where status = 'RUNNING'") == [(0,)]
+    assert query_store(tmp_path, "select count(*) from runs where status = 'RUNNING'") == [(0,)]
     with_counts = "select run_uuid from tags where key = 'swath.killed' and value = '4'"
-    ((own,),) = ask(tmp_path, with_counts)
-    found = dict(ask(tmp_path, f"select key, value from tags where run_uuid = '{own}'"))
+    ((own,),) = query_store(tmp_path, with_counts)
+    found = dict(query_store(tmp_path, f"select key, value from tags where run_uuid = '{own}'"))
     assert (found["swath.kind"], found["swath.finished"], found["swath.failed"]) == ("sweep", "0", "0")
     assert "Interrupted: 0 of 4 finished." in found["mlflow.note.content"]
     assert "It is running" not in found["mlflow.note.content"]
@@ -272,7 +276,7 @@ def test_same_sweep_is_not_taken_up_twice_at_the_same_time(tmp_path: Path) -> No
         _, errors = refused.communicate()
         assert refused.returncode == 1
         assert "another command is resuming this sweep" in errors or "is being trained by" in errors
-        assert ask(tmp_path, "select count(*) from runs") == [(5,)]
+        assert query_store(tmp_path, "select count(*) from runs") == [(5,)]
 
 
 def test_dead_training_process_s_last_steps_are_waited_for(tmp_path: Path) -> None:
@@ -282,7 +286,7 @@ def test_dead_training_process_s_last_steps_are_waited_for(tmp_path: Path) -> No
         process.kill()  # its tracking process stores what it has been handed, then ends
         done = swath(tmp_path, *words, "resume=true")
     assert done.returncode == 0, done.stderr
-    whole = ask(
+    whole = query_store(
         tmp_path,
         "select count(*), count(distinct step) from metrics where key = 'train/loss' group by run_uuid",
     )
@@ -315,11 +319,11 @@ def test_scheduler_s_grace_is_enough_for_a_checkpoint(tmp_path: Path) -> None:
     assert "the disk is full; free some space" in done.stderr
     assert len(list((cache / "checkpoints").glob("*/*.checkpoint"))) == 2  # where it will go on from
     with running(place, *words, "resume=true", SWATH_CACHE_DIR=str(cache)) as process:
-        wait_for(lambda: ask(place, "select count(*) from runs where status = 'RUNNING'") == [(5,)])
+        wait_for(lambda: query_store(place, "select count(*) from runs where status = 'RUNNING'") == [(5,)])
         os.killpg(process.pid, signal.SIGINT)
         output, _ = process.communicate(timeout=60)
     assert "Resume: 4 resumed." in output
-    resumed = ask(place, "select value from tags where key = 'swath.resumed' order by value")
+    resumed = query_store(place, "select value from tags where key = 'swath.resumed' order by value")
     assert resumed == [("1",)] * 4 + [("2",)]  # the sweep's own run was taken up by both
 
 

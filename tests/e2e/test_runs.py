@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
-from support.command import CONFIGURATIONS, swath
+from support.command import IS_CONFIGURATION, swath
 
 from swath.config import FIELDS
 
@@ -41,7 +41,7 @@ class Done:
         experiment = self.client.get_experiment_by_name("swath")
         assert experiment is not None
         return list(
-            self.client.search_runs([experiment.experiment_id], CONFIGURATIONS, order_by=["start_time"])
+            self.client.search_runs([experiment.experiment_id], IS_CONFIGURATION, order_by=["start_time"])
         )
 
     def history(self, run: Run, metric: str) -> list[tuple[int, float]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from mlflow.tracking import MlflowClient
 from support.command import SWATH, swath
-from support.server import free_port, mlflow_server, refusing_server
+from support.server import free_port, mlflow_server, unauthorized_server
 from support.stores import whole_store
 
 SWEEP = (
@@ -62,7 +62,7 @@ def test_server_that_is_not_there_is_one_line_before_any_training(tmp_path: Path
 
 
 def test_server_that_asks_for_a_login_is_one_line(tmp_path: Path) -> None:
-    with refusing_server() as port:
+    with unauthorized_server() as port:
         done = swath(tmp_path, *SWEEP, STEPS, f"tracking.uri=http://somebody:secret@127.0.0.1:{port}")
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()

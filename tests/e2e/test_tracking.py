@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from mlflow.tracking import MlflowClient
-from support.command import CONFIGURATIONS, swath, swath_compare
+from support.command import IS_CONFIGURATION, swath, swath_compare
 from support.server import free_port, mlflow_server
 
 WORDS = ["-m", "data=digits", "batch_size=10", "max_steps=30", "learning_rate=1e-7,1e-6"]
@@ -18,7 +18,7 @@ def histories(client: MlflowClient) -> dict[str, list[tuple[int, float]]]:
     experiment = client.get_experiment_by_name("swath")
     assert experiment is not None
     found = {}
-    for run in client.search_runs([experiment.experiment_id], CONFIGURATIONS):
+    for run in client.search_runs([experiment.experiment_id], IS_CONFIGURATION):
         values = client.get_metric_history(run.info.run_id, "train/loss")
         found[run.info.run_name] = sorted((value.step, value.value) for value in values)
         assert run.info.status == "FINISHED"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from support.small import run_config, small_dataset
-from support.training import resident, train_lanes
+from support.training import device_data, train_lanes
 
 from swath.models import tf
 from swath.training.loop import batch_indices
@@ -109,4 +109,4 @@ def test_batches_are_drawn_from_all_images_with_replacement() -> None:
 
 
 def test_resident_data_is_one_copy_of_the_pixels() -> None:
-    assert resident().train.images.dtype == tf.uint8
+    assert device_data().train.images.dtype == tf.uint8

@@ -4,7 +4,7 @@ from typing import Any
 
 import archspec.cpu
 import pytest
-from support.training import resident, softmax_of
+from support.training import device_data, softmax_of
 
 import swath.models.softmax_regression
 from swath.models import tf
@@ -12,7 +12,7 @@ from swath.training import GradientDescent, compile_evaluation, compile_program,
 
 
 def probed(batch_size: int, lanes: int) -> bool:
-    data = resident()
+    data = device_data()
     model = softmax_of(data)
     program = compile_program(data, model, GradientDescent())
     return is_bit_exact(program, compile_evaluation(data, model), data, batch_size, lanes)

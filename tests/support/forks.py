@@ -1,7 +1,7 @@
-"""Commands carried out in forks of processes that have loaded their modules: seconds less for each.
+"""Run commands in forks of processes that have already imported their modules, to save time.
 
-What a fork does is what the command does once its imports are done. Tests of starting, of signals, of the
-installed wheel and of environments that imports read start the real command instead.
+A fork behaves like the command after its imports. Tests of startup, signals, the installed wheel and
+variables that are read at import start the real command instead.
 """
 
 import atexit
@@ -14,47 +14,47 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-TRACKING = (
+TRACKING_MODULES = (
     "swath.tracking.offline",
     "swath.tracking.reader",
     "swath.sweeps.prior_runs",
     "swath.plotting.figures",
     "swath.tracking.models",
 )
-"""What loads MLflow and the libraries that draw; no TensorFlow, as in the processes that these stand for."""
+"""Modules that load MLflow and the plotting libraries, but not TensorFlow, as in the tracking process."""
 
-TRAINING = ("swath.models.softmax_regression", "hydra", *TRACKING)
-"""What loads TensorFlow as well."""
+TRAINING_MODULES = ("swath.models.softmax_regression", "hydra", *TRACKING_MODULES)
+"""Modules that also load TensorFlow."""
 
-OF_THE_USER = ("MLFLOW_TRACKING_URI", "SWATH_DATA_DIR", "HYDRA_FULL_ERROR", "TF_ENABLE_ONEDNN_OPTS")
-"""Variables that the tests must not see."""
+USER_VARIABLES = ("MLFLOW_TRACKING_URI", "SWATH_DATA_DIR", "HYDRA_FULL_ERROR", "TF_ENABLE_ONEDNN_OPTS")
+"""Environment variables of the user that tests must not see."""
 
-NOBODY_KNOWS = 99
-"""Exit status where the process that would tell has died."""
+UNKNOWN_STATUS = 99
+"""Exit status when the fork server died before it reported one."""
 
-TRACKER = "SWATH_TEST_TRACKER"
-"""Variable that names the socket of the process whose forks are tracking processes."""
+TRACKING_SOCKET = "SWATH_TEST_TRACKER"
+"""Environment variable with the socket address of the fork server for tracking processes."""
 
-TRAINER = "SWATH_TEST_TRAINER"
-"""Variable that names the socket of the process whose forks train."""
+TRAINING_SOCKET = "SWATH_TEST_TRAINER"
+"""Environment variable with the socket address of the fork server for training."""
 
 TIMEOUT_S = 300
 
 
 class ForkServer:
-    """A process of its own that has imported some modules, and forks for everybody who asks."""
+    """Client of a process that has imported modules and forks for each request."""
 
     def __init__(self, address: str) -> None:
         self.address = address
 
     @classmethod
-    def started(cls, modules: tuple[str, ...]) -> "ForkServer":
-        """Start one; it lives as long as this process. Who asks before it has imported everything waits."""
+    def start(cls, modules: tuple[str, ...]) -> "ForkServer":
+        """Start a fork server that lives as long as this process. Requests wait for its imports."""
         folder = tempfile.TemporaryDirectory(prefix="swath-forks-")
         atexit.register(folder.cleanup)
         address = str(Path(folder.name) / "socket")
         tests = str(Path(__file__).resolve().parents[1])
-        environment = {name: value for name, value in os.environ.items() if name not in OF_THE_USER}
+        environment = {name: value for name, value in os.environ.items() if name not in USER_VARIABLES}
         with socket.socket(socket.AF_UNIX) as listening:
             listening.bind(address)
             listening.listen(64)
@@ -65,70 +65,75 @@ class ForkServer:
                 env={**environment, "PYTHONPATH": tests, "MLFLOW_DISABLE_TELEMETRY": "true"},
                 stdin=subprocess.DEVNULL,
                 pass_fds=[number],
-                start_new_session=True,  # Ctrl-C is for the tests, which then end it
+                start_new_session=True,  # Ctrl-C goes to the tests only, which then stop the server
             )
         atexit.register(process.kill)
         return cls(address)
 
     def run(
-        self, module: str, folder: Path, words: tuple[str, ...], environment: dict[str, str], patch: str = ""
+        self,
+        module: str,
+        folder: Path,
+        arguments: tuple[str, ...],
+        environment: dict[str, str],
+        patch: str = "",
     ) -> "subprocess.CompletedProcess[str]":
-        """Carry out `patch`, then `module.main()` with some words in `folder`, to its end."""
-        asked = {
+        """Execute `patch` and `module.main()` with command-line arguments in `folder`; wait for the exit."""
+        request = {
             "module": module,
             "folder": str(folder),
-            "words": words,
+            "arguments": arguments,
             "environment": {**os.environ, **environment},
             "patch": patch,
         }
         with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-            fork = Fork(self.address, asked, [out.fileno(), err.fileno()])
+            fork = Fork(self.address, request, [out.fileno(), err.fileno()])
             try:
                 status = fork.wait()
             finally:
                 for file in (out, err):
                     file.seek(0)
-                done = subprocess.CompletedProcess([module, *words], -1, out.read(), err.read())
-                print(done)  # pytest shows it where the test fails
+                done = subprocess.CompletedProcess([module, *arguments], -1, out.read(), err.read())
+                print(done)  # pytest shows it if the test fails
             done.returncode = status
             return done
 
 
 class Fork:
-    """A process forked on demand: what is asked of it goes there as JSON, with open files beside it."""
+    """A process that a fork server starts. The request is sent as JSON, together with open files."""
 
-    def __init__(self, address: str, asked: dict[str, Any], files: list[int]) -> None:
+    def __init__(self, address: str, request: dict[str, Any], files: list[int]) -> None:
         self._connection = socket.socket(socket.AF_UNIX)
         self._connection.settimeout(TIMEOUT_S)
         self._connection.connect(address)
-        message = json.dumps(asked).encode()
+        message = json.dumps(request).encode()
         socket.send_fds(self._connection, [len(message).to_bytes(8, "big")], files)
         self._connection.sendall(message)
         self._status: int | None = None
 
     def wait(self) -> int:
-        """Wait until the process has ended; its exit status."""
+        """Wait until the process has exited; return its exit status."""
         if self._status is None:
             with self._connection, self._connection.makefile("r") as replies:
-                self._status = int(replies.readline() or NOBODY_KNOWS)
+                self._status = int(replies.readline() or UNKNOWN_STATUS)
         return self._status
 
 
 def start_servers() -> None:
-    """Start both, for this process and those that it starts."""
-    tracking = ForkServer.started(TRACKING)
-    os.environ[TRACKER] = tracking.address
-    os.environ[TRAINER] = ForkServer.started(TRAINING).address
+    """Start both fork servers, for this process and its children."""
+    tracking = ForkServer.start(TRACKING_MODULES)
+    os.environ[TRACKING_SOCKET] = tracking.address
+    os.environ[TRAINING_SOCKET] = ForkServer.start(TRAINING_MODULES).address
 
 
 def tracking_server() -> ForkServer:
-    """The process that has loaded MLflow."""
-    if TRACKER not in os.environ:
+    """The fork server that has loaded MLflow."""
+    if TRACKING_SOCKET not in os.environ:
         start_servers()
-    return ForkServer(os.environ[TRACKER])
+    return ForkServer(os.environ[TRACKING_SOCKET])
 
 
 def training_server() -> ForkServer:
-    """The process that has loaded TensorFlow too."""
+    """The fork server that has also loaded TensorFlow."""
     tracking_server()
-    return ForkServer(os.environ[TRAINER])
+    return ForkServer(os.environ[TRAINING_SOCKET])

@@ -1,4 +1,4 @@
-"""`kill -9` of a sweep's whole process group at random moments, and `resume=true` until it is done.
+"""Kill a sweep's process group at random moments and resume until it finishes; then check its store.
 
 python -m torture.kills [KILLS [FIRST_SEED]]   (from tests/; `make torture` runs 200)
 """
@@ -26,23 +26,23 @@ SWEEP = (
     "max_steps=400,2500",
     "evaluate_every_steps=100",
 )
-"""16 configurations, four of which diverge; shorter ones are the beginnings of longer ones."""
+"""16 configurations, four of which diverge. Shorter runs are prefixes of longer ones."""
 
-MOST_KILLS = 4
-"""Of one sweep, before it may end."""
+MAX_KILLS = 4
+"""Maximum number of kills per sweep."""
 
-ENDS_WITH = 1
-"""Exit status: some configurations diverge."""
+EXPECTED_STATUS = 1
+"""Exit status of the sweep: some configurations diverge."""
 
 
 @dataclass(frozen=True)
 class Campaign:
-    """What became of one sweep.
+    """Result of killing and resuming one sweep.
 
     Attributes:
-      seed: of its moments.
-      kills: how often it was killed.
-      faults: how its store differs from that of a sweep left alone; empty where it does not.
+      seed: seed of the moments of the kills.
+      kills: number of kills.
+      faults: differences between its store and the reference; empty if there are none.
     """
 
     seed: int
@@ -51,12 +51,12 @@ class Campaign:
 
 
 def environment(cache: Path) -> dict[str, str]:
-    """A user's, with a cache folder of its own."""
+    """The user's environment with a separate cache folder."""
     return {**os.environ, "SWATH_CACHE_DIR": str(cache), "SWATH_POSTPROCESS": "off"}
 
 
-def undisturbed(folder: Path, cache: Path) -> float:
-    """Run the sweep left alone, twice, because the first one probes widths; returns the second's seconds."""
+def run_reference(folder: Path, cache: Path) -> float:
+    """Run the sweep twice without kills, since the first probes widths; return the seconds of the second."""
     for name in ("probing", "reference"):
         (folder / name).mkdir()
         started = time.monotonic()
@@ -68,35 +68,35 @@ def undisturbed(folder: Path, cache: Path) -> float:
             text=True,
             check=False,
         )
-        assert done.returncode == ENDS_WITH, done.stderr
+        assert done.returncode == EXPECTED_STATUS, done.stderr
     return time.monotonic() - started
 
 
-def campaign(
+def run_campaign(
     seed: int,
     folder: Path,
     cache: Path,
     duration_s: float,
     reference: dict[str, object],
-    most: int = MOST_KILLS,
+    max_kills: int = MAX_KILLS,
 ) -> Campaign:
-    """Kill one sweep at up to `most` moments, take it up each time, and compare what it leaves."""
-    chosen = random.Random(seed)
+    """Kill a sweep up to `max_kills` times, resume it after each kill, and compare its store."""
+    rng = random.Random(seed)
     kills = 0
-    words = [*SWEEP, "resume=true"] + (["checkpoint.every_s=0.5"] if seed % 2 else [])
+    arguments = [*SWEEP, "resume=true"] + (["checkpoint.every_s=0.5"] if seed % 2 else [])
     log = (folder / "log.txt").open("wb")
-    for attempt in range(3 * MOST_KILLS):
+    for attempt in range(3 * MAX_KILLS):
         process = subprocess.Popen(
-            [str(SWATH), *words],
+            [str(SWATH), *arguments],
             cwd=folder,
             env=environment(cache),
             stdout=log,
             stderr=log,
             start_new_session=True,
         )
-        last = kills == most or attempt == 3 * MOST_KILLS - 1
+        last = kills == max_kills or attempt == 3 * MAX_KILLS - 1
         try:
-            process.wait(None if last else chosen.uniform(0.1, 1.05 * duration_s))
+            process.wait(None if last else rng.uniform(0.1, 1.05 * duration_s))
             break
         except subprocess.TimeoutExpired:
             with contextlib.suppress(ProcessLookupError):
@@ -109,7 +109,9 @@ def campaign(
 
 def _faults(folder: Path, cache: Path, status: int, reference: dict[str, object]) -> list[str]:
     faults = (
-        [] if status == ENDS_WITH else [f"exit status {status}: {(folder / 'log.txt').read_text()[-500:]}"]
+        []
+        if status == EXPECTED_STATUS
+        else [f"exit status {status}: {(folder / 'log.txt').read_text()[-500:]}"]
     )
     try:
         found = whole_store(folder)
@@ -133,22 +135,22 @@ def _first_difference(found: object, expected: object) -> str:
 
 
 def main(kills: int, first_seed: int) -> int:
-    """Run campaigns until there have been so many kills; returns the exit status."""
+    """Run campaigns until `kills` is reached; return the exit status."""
     done, failed, seed = 0, 0, first_seed
     with tempfile.TemporaryDirectory(prefix="swath-torture-") as name:
         folder, cache = Path(name), Path(name) / "cache"
-        duration_s = undisturbed(folder, cache)
+        duration_s = run_reference(folder, cache)
         reference = whole_store(folder / "reference")
-        print(f"left alone, the sweep takes {duration_s:.1f} s", flush=True)
+        print(f"undisturbed, the sweep takes {duration_s:.1f} s", flush=True)
         while done < kills:
             place = folder / f"campaign-{seed}"
             place.mkdir()
-            result = campaign(seed, place, cache, duration_s, reference)
+            result = run_campaign(seed, place, cache, duration_s, reference)
             done += result.kills
             failed += bool(result.faults)
-            print(f"seed {seed}: {result.kills} kills; {'; '.join(result.faults) or 'whole'}", flush=True)
+            print(f"seed {seed}: {result.kills} kills; {'; '.join(result.faults) or 'ok'}", flush=True)
             seed += 1
-    print(f"{done} kills, {seed - first_seed} sweeps, {failed} of them not whole", flush=True)
+    print(f"{done} kills, {seed - first_seed} sweeps, {failed} with faults", flush=True)
     return int(failed > 0)
 
 
