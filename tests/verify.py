@@ -1,4 +1,4 @@
-"""The published digests: made anew, or compared with what this machine computes.
+"""Compute the published digests of results and write them, or compare them with this machine's.
 
 python -m verify [--write]   (from tests/; `make verify`)
 """
@@ -20,34 +20,34 @@ from swath.tracking import Reader, StoredRun, open_reader, read_weights, schema
 
 PUBLISHED = Path(__file__).resolve().parents[1] / "docs" / "digests.json"
 
-HOLDS_FOR = {
+REQUIRED_EQUAL = {
     "swath.tensorflow": "TensorFlow",
     "swath.numpy": "NumPy",
     "swath.cpu_instruction_sets": "instruction sets",
     "swath.onednn": "oneDNN",
 }
-"""What has to be the same for the bits to be: tags, and what people call them."""
+"""Provenance that must be equal for results to be bit-identical: tags and their display names."""
 
-SHOWN = {**HOLDS_FOR, "swath.cpu": "processor", "swath.version": "swath"}
+SHOWN = {**REQUIRED_EQUAL, "swath.cpu": "processor", "swath.version": "swath"}
 
 COMMANDS = {"quickstart": ("-cn", "quickstart"), "article": ()}
 
 
-def computed(data_dir: str | None) -> dict[str, Any]:
-    """Digests of what this machine computes; the article's run only where there is CIFAR-10."""
+def compute_digests(data_dir: str | None) -> dict[str, Any]:
+    """Digests of the results on this machine; the article's run only if CIFAR-10 is available."""
     runs: dict[str, dict[str, str]] = {}
-    facts: dict[str, str] = {}
-    for name, words in COMMANDS.items():
+    environment: dict[str, str] = {}
+    for name, arguments in COMMANDS.items():
         if name == "article" and data_dir is None:
             continue
-        given = {} if data_dir is None else {"SWATH_DATA_DIR": data_dir}
+        variables = {} if data_dir is None else {"SWATH_DATA_DIR": data_dir}
         with tempfile.TemporaryDirectory(prefix="swath-verify-") as folder:
-            done = swath(Path(folder), *words, SWATH_POSTPROCESS="off", **given)
+            done = swath(Path(folder), *arguments, SWATH_POSTPROCESS="off", **variables)
             assert done.returncode == 0, done.stderr
             for key, digests, tags in _digests(folder):
                 runs[f"{name}: {key}"] = digests
-                facts = {shown: tags[tag] for tag, shown in SHOWN.items()}
-    return {"made with": facts, "runs": runs}
+                environment = {shown: tags[tag] for tag, shown in SHOWN.items()}
+    return {"made with": environment, "runs": runs}
 
 
 def _digests(folder: str) -> Iterator[tuple[str, dict[str, str], dict[str, str]]]:
@@ -75,41 +75,41 @@ def metrics_digest(reader: Reader, run: StoredRun) -> str:
     return digest.hexdigest()
 
 
-def comparable(published: dict[str, Any], found: dict[str, Any]) -> list[str]:
-    """What keeps two sets of digests from being compared; empty where nothing does."""
+def environment_differences(published: dict[str, Any], found: dict[str, Any]) -> list[str]:
+    """Environment differences that prevent a comparison of two sets of digests."""
     first, second = published["made with"], found["made with"]
-    return [name for name in HOLDS_FOR.values() if first[name] != second[name]]
+    return [name for name in REQUIRED_EQUAL.values() if first[name] != second[name]]
 
 
-def compared(published: dict[str, Any], found: dict[str, Any]) -> dict[str, str]:
-    """Of each run whether it is the same: `same`, `differs: metrics, weights`, or why it was not compared."""
-    said = {}
+def compare_digests(published: dict[str, Any], found: dict[str, Any]) -> dict[str, str]:
+    """Outcome for each run: `same`, `differs: metrics, weights`, or why it was not compared."""
+    outcomes = {}
     for key, digests in published["runs"].items():
         mine = found["runs"].get(key)
         if mine is None:
-            said[key] = "not computed: no CIFAR-10 at hand (SWATH_TEST_CIFAR10=FOLDER names it)"
+            outcomes[key] = "not computed: no CIFAR-10 at hand (SWATH_TEST_CIFAR10=FOLDER names it)"
         elif mine["data"] != digests["data"]:
-            said[key] = "not compared: other data"
+            outcomes[key] = "not compared: other data"
         else:
             other = [name for name in digests if digests[name] != mine[name]]
-            said[key] = f"differs: {', '.join(other)}" if other else "same"
-    return said
+            outcomes[key] = f"differs: {', '.join(other)}" if other else "same"
+    return outcomes
 
 
-def main(words: list[str]) -> int:
-    """Write the digests, or compare; returns the exit status."""
-    found = computed(os.environ.get("SWATH_TEST_CIFAR10"))
-    if words == ["--write"]:
+def main(arguments: list[str]) -> int:
+    """Write or compare the digests; return the exit status."""
+    found = compute_digests(os.environ.get("SWATH_TEST_CIFAR10"))
+    if arguments == ["--write"]:
         PUBLISHED.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
         return 0
     published = json.loads(PUBLISHED.read_text(encoding="utf-8"))
-    if others := comparable(published, found):
+    if others := environment_differences(published, found):
         print(f"the published digests do not hold here: another {', another '.join(others)}")
         return 0
-    said = compared(published, found)
-    for key, what in said.items():
+    outcomes = compare_digests(published, found)
+    for key, what in outcomes.items():
         print(f"{key}: {what}")
-    return int(any(what.startswith("differs") for what in said.values()))
+    return int(any(what.startswith("differs") for what in outcomes.values()))
 
 
 if __name__ == "__main__":

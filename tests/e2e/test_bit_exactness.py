@@ -1,4 +1,4 @@
-"""The promise of equal bits is proved on the user's machine, and where it does not hold, swath says so."""
+"""Bit-exactness is checked on the user's machine, and its absence is reported."""
 
 import sqlite3
 from pathlib import Path
@@ -18,7 +18,7 @@ class WidthDependent:
 swath.models.softmax_regression.tf = WidthDependent()
 """
 
-PROBE_THAT_SEES_NOTHING = (
+PROBE_THAT_ACCEPTS_EVERYTHING = (
     "import swath.execution.executor; swath.execution.executor.is_bit_exact = lambda *anything: True"
 )
 
@@ -29,12 +29,12 @@ def lanes_used(folder: Path) -> set[float]:
         return {value for (value,) in found}
 
 
-def test_check_trains_configurations_again_alone(tmp_path: Path) -> None:
+def test_verify_compares_runs_with_their_solo_runs(tmp_path: Path) -> None:
     done = swath(tmp_path, *GRID, "lanes.verify=2")
     assert done.stdout.splitlines()[-1] == "lanes.verify: 2 of 2 runs are bit-identical to their solo runs"
 
 
-def test_check_of_more_than_there_are_takes_all(tmp_path: Path) -> None:
+def test_verify_of_more_runs_than_the_sweep_has_checks_all(tmp_path: Path) -> None:
     done = swath(tmp_path, *GRID, "learning_rate=1e-7,1e-6", "lanes.verify=9", "hydra/launcher=basic")
     assert done.stdout.splitlines()[-1] == "lanes.verify: 2 of 2 runs are bit-identical to their solo runs"
     assert done.returncode == 0
@@ -55,14 +55,14 @@ def test_width_dependent_arithmetic_falls_back_to_one_lane(tmp_path: Path) -> No
     assert done.stdout.splitlines()[-1] == "lanes.verify: 3 of 3 runs are bit-identical to their solo runs"
 
 
-def test_check_finds_lanes_that_differ_from_what_they_are_alone(tmp_path: Path) -> None:
+def test_verify_reports_lanes_that_differ_from_their_solo_runs(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     done = swath(
         tmp_path / "run",
         *GRID,
         "learning_rate=1e-7,1e-6",
         "lanes.verify=2",
-        patch=WIDTH_DEPENDENT + PROBE_THAT_SEES_NOTHING,
+        patch=WIDTH_DEPENDENT + PROBE_THAT_ACCEPTS_EVERYTHING,
         SWATH_CACHE_DIR=str(tmp_path / "cache"),
     )
     lines = done.stdout.splitlines()

@@ -1,4 +1,4 @@
-"""Every bundled sweep, with fewer steps: the model of its best run, and the reproduction of all its runs."""
+"""Bundled sweeps with fewer steps: the best model makes the stored predictions; runs are reproducible."""
 
 from pathlib import Path
 
@@ -13,23 +13,24 @@ from swath.datasets import load_dataset
 
 BUNDLED = sorted(set(primary_configs(())) - {"config"})
 FEWER = 20
-"""A run has this many times fewer steps than in the bundled sweep."""
+"""Runs have this many times fewer steps than in the bundled sweep."""
 
 
 def fewer_steps(sweep: str) -> str:
     """An override that divides the values of `max_steps` of a bundled sweep."""
     register()
     configs = check_command(sweep, [], True, ()).configs
-    return "max_steps=" + ",".join(str(steps // FEWER) for steps in sorted({c.max_steps for c in configs}))
+    values = sorted({config.max_steps for config in configs})
+    return "max_steps=" + ",".join(str(steps // FEWER) for steps in values)
 
 
 @pytest.mark.parametrize("sweep", BUNDLED)
-def test_best_model_of_every_bundled_sweep_predicts_what_the_run_predicted(
+def test_bundled_sweep_logs_a_model_that_reproduces_the_predictions(
     sweep: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     cifar10_dir = None if sweep == "quickstart" else request.getfixturevalue("cifar10_dir")
-    given = {} if cifar10_dir is None else {"SWATH_DATA_DIR": str(cifar10_dir)}
-    done = swath(tmp_path, "-cn", sweep, fewer_steps(sweep), SWATH_POSTPROCESS="wait", **given)
+    environment = {} if cifar10_dir is None else {"SWATH_DATA_DIR": str(cifar10_dir)}
+    done = swath(tmp_path, "-cn", sweep, fewer_steps(sweep), SWATH_POSTPROCESS="wait", **environment)
     assert done.returncode == 0, done.stderr
     run = best_run(tmp_path)
     dataset = load_dataset("digits" if cifar10_dir is None else "cifar10", cifar10_dir and str(cifar10_dir))
@@ -42,12 +43,12 @@ def test_best_model_of_every_bundled_sweep_predicts_what_the_run_predicted(
     probabilities = table[names].to_numpy()
     np.testing.assert_array_equal(probabilities.argmax(axis=1), predicted)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
-    assert_every_run_can_be_had_again(sweep, tmp_path, given)
+    assert_every_run_is_reproducible(sweep, tmp_path, environment)
 
 
-def assert_every_run_can_be_had_again(sweep: str, folder: Path, given: dict[str, str]) -> None:
-    """No run of a bundled sweep is said to differ."""
-    done = swath_reproduce(folder, "--sweep", sweep, **given)
+def assert_every_run_is_reproducible(sweep: str, folder: Path, environment: dict[str, str]) -> None:
+    """Assert that no run of a bundled sweep differs when it is reproduced."""
+    done = swath_reproduce(folder, "--sweep", sweep, **environment)
     verdicts = [line.split("  ")[1] for line in done.stdout.splitlines()]
     assert verdicts == ["identical, bit for bit"] * len(verdicts), done.stdout
     assert len(verdicts) >= 12

@@ -1,4 +1,4 @@
-"""The article's run and the learning-rate sweep, as a person would type them, on real CIFAR-10."""
+"""The article's run and the learning-rate sweep on real CIFAR-10."""
 
 import hashlib
 import re
@@ -8,8 +8,8 @@ import pytest
 from support.command import swath
 
 
-def output_of(folder: Path, cifar10_dir: Path, *words: str, **environment: str) -> str:
-    done = swath(folder, *words, SWATH_DATA_DIR=str(cifar10_dir), **environment)
+def output_of(folder: Path, cifar10_dir: Path, *arguments: str, **environment: str) -> str:
+    done = swath(folder, *arguments, SWATH_DATA_DIR=str(cifar10_dir), **environment)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -24,33 +24,33 @@ def learning_rate_table(tmp_path_factory: pytest.TempPathFactory, cifar10_dir: P
     return output_of(tmp_path_factory.mktemp("learning_rate"), cifar10_dir, "-cn", "learning_rate")
 
 
-def test_swath_alone_prints_the_tutorials_lines(article_lines: list[str]) -> None:
+def test_default_command_prints_the_lines_of_the_tutorial(article_lines: list[str]) -> None:
     steps = [line for line in article_lines if re.fullmatch(r"Step {1,5}\d+: training accuracy [\d.]+", line)]
     assert [int(line[4:].split(":")[0]) for line in steps] == list(range(0, 1000, 100))
     assert re.fullmatch(r"Test accuracy 0\.\d{1,4}", article_lines[10])
     assert re.fullmatch(r"Total time: +\d+\.\d\ds", article_lines[11])
 
 
-def test_swath_alone_reaches_the_articles_accuracy(article_lines: list[str]) -> None:
+def test_default_command_reaches_the_accuracy_of_the_article(article_lines: list[str]) -> None:
     assert 0.22 <= float(article_lines[10].split()[-1]) <= 0.32
 
 
-def test_swath_alone_says_which_run_it_was_and_how_to_see_it(article_lines: list[str]) -> None:
+def test_default_command_prints_run_id_and_ui_address(article_lines: list[str]) -> None:
     assert re.fullmatch(r"Run [0-9a-f]{32}", article_lines[12])
     assert article_lines[13].endswith("mlflow ui")
     assert article_lines[12].split()[1] in article_lines[14]
 
 
-def test_learning_rate_sweep_finds_its_best_between_1e_7_and_5e_6(learning_rate_table: str) -> None:
+def test_learning_rate_sweep_has_its_best_value_between_1e_7_and_5e_6(learning_rate_table: str) -> None:
     best = next(line.split() for line in learning_rate_table.splitlines() if line.split()[:1] == ["1"])
     assert 1e-7 <= float(best[1]) <= 5e-6
 
 
-def test_learning_rate_sweep_ranks_by_the_images_it_held_back(learning_rate_table: str) -> None:
+def test_learning_rate_sweep_is_ranked_by_validation_accuracy(learning_rate_table: str) -> None:
     assert "Ranked by validation/accuracy." in learning_rate_table
 
 
-def test_cache_with_a_changed_byte_is_found_and_made_anew(tmp_path: Path, cifar10_dir: Path) -> None:
+def test_corrupt_cache_is_detected_and_rebuilt(tmp_path: Path, cifar10_dir: Path) -> None:
     cache = {"SWATH_CACHE_DIR": str(tmp_path / "cache")}
     output_of(tmp_path, cifar10_dir, "max_steps=1", **cache)
     (entry,) = (path for path in (tmp_path / "cache").rglob("*") if path.stat().st_size > 180_000_000)

@@ -1,4 +1,4 @@
-"""`swath-compare` on a sweep that swath made."""
+"""`swath-compare` on sweeps made by swath."""
 
 import csv
 import io
@@ -25,7 +25,7 @@ SWEEP = [*DIGITS, "batch_size=20,50", "learning_rate=1e-7,1e-6,1e36", "max_steps
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A sweep of six configurations, two of which diverge, and one with seeds."""
+    """A store with a sweep of six configurations, two of which diverge, and a sweep with several seeds."""
     folder = tmp_path_factory.mktemp("compared")
     assert swath(folder, *SWEEP).returncode == 1
     seeds = [*DIGITS, "max_steps=20", "learning_rate=1e-7,1e-6", "seed=0,1,2", "batch_size=50"]
@@ -41,8 +41,8 @@ def sweeps(folder: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(done.stdout)))
 
 
-def ranking(folder: Path, sweep_id: str, *words: str) -> list[dict[str, object]]:
-    done = swath_compare(folder, sweep_id, "--format", "json", *words)
+def ranking(folder: Path, sweep_id: str, *arguments: str) -> list[dict[str, object]]:
+    done = swath_compare(folder, sweep_id, "--format", "json", *arguments)
     assert done.returncode == 0, done.stderr
     rows: list[dict[str, object]] = json.loads(done.stdout)
     return rows
@@ -56,7 +56,7 @@ def test_list_contains_the_sweeps_of_the_store(sweeps: list[dict[str, str]]) -> 
     assert 0.3 < float(first["best_value"]) <= 1
 
 
-def test_ranking_is_what_the_store_holds(folder: Path, sweeps: list[dict[str, str]]) -> None:
+def test_ranking_contains_the_stored_values(folder: Path, sweeps: list[dict[str, str]]) -> None:
     rows = ranking(folder, sweeps[0]["sweep_id"])
     assert [row["rank"] for row in rows] == [1, 2, 3, 4, None, None]
     assert [row["status"] for row in rows] == ["FINISHED"] * 4 + ["FAILED"] * 2
@@ -91,7 +91,7 @@ def test_ties_with_the_best_follow_from_the_predictions(folder: Path, sweeps: li
         assert row["tied_with_best"] == (expected > 0.05)
 
 
-def test_options_select_and_sort_rows(folder: Path, sweeps: list[dict[str, str]]) -> None:
+def test_options_filter_and_sort_rows(folder: Path, sweeps: list[dict[str, str]]) -> None:
     sweep_id = sweeps[0]["sweep_id"]
     assert len(ranking(folder, sweep_id, "--where", "batch_size == 20 and learning_rate < 1")) == 2
     assert len(ranking(folder, sweep_id, "--where", "status == 'FAILED'")) == 2
@@ -103,7 +103,7 @@ def test_options_select_and_sort_rows(folder: Path, sweeps: list[dict[str, str]]
     assert len(ranking(folder, "--all-of=ad-hoc")) == 12
 
 
-def test_output_goes_through_links_and_into_pipes(
+def test_output_file_may_be_a_symlink_or_a_pipe(
     folder: Path, sweeps: list[dict[str, str]], tmp_path: Path
 ) -> None:
     (tmp_path / "real.csv").write_text("old")
@@ -120,7 +120,7 @@ def test_output_goes_through_links_and_into_pipes(
         os.close(reader)
 
 
-def test_suffix_of_the_output_file_decides_its_format(
+def test_output_format_follows_from_the_file_suffix(
     folder: Path, sweeps: list[dict[str, str]], tmp_path: Path
 ) -> None:
     for name, begins in {
@@ -135,7 +135,7 @@ def test_suffix_of_the_output_file_decides_its_format(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "a.csv", "a.json", "a.md"]
 
 
-def test_list_as_a_table_has_the_counts_of_each_sweep(folder: Path, sweeps: list[dict[str, str]]) -> None:
+def test_list_table_has_the_counts_of_each_sweep(folder: Path, sweeps: list[dict[str, str]]) -> None:
     heading, first, second = swath_compare(folder, "--format", "table").stdout.splitlines()
     assert heading.split()[3:7] == ["finished", "failed", "killed", "running"]
     assert first.split()[4:8] == ["4", "2", "0", "0"]
@@ -165,7 +165,7 @@ def test_ranking_prints_a_table_and_notes(folder: Path, sweeps: list[dict[str, s
     assert any("#/compare-runs?runs=" in line for line in lines)
 
 
-def test_seeds_are_gathered(folder: Path) -> None:
+def test_seeds_of_a_configuration_are_aggregated(folder: Path) -> None:
     done = swath_compare(folder, "ad-hoc", "--format", "markdown")
     heading, line, *rows = done.stdout.splitlines()
     assert heading.startswith("| rank |  | learning_rate | seeds | validation/accuracy | s.d. |")
@@ -211,9 +211,9 @@ def test_single_run_has_no_summary_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["png", "svg"])
-def test_plots_are_drawn(folder: Path, sweeps: list[dict[str, str]], tmp_path: Path, kind: str) -> None:
-    words = ["--plots", str(tmp_path)] + (["--svg"] if kind == "svg" else [])
-    assert swath_compare(folder, sweeps[0]["sweep_id"], *words).returncode == 0
+def test_plots_are_written(folder: Path, sweeps: list[dict[str, str]], tmp_path: Path, kind: str) -> None:
+    arguments = ["--plots", str(tmp_path)] + (["--svg"] if kind == "svg" else [])
+    assert swath_compare(folder, sweeps[0]["sweep_id"], *arguments).returncode == 0
     names = ["accuracy", "confusion", "heat_map", "learning_curves", "weights"]
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"{name}.{kind}" for name in names]
     for path in tmp_path.iterdir():
@@ -233,7 +233,7 @@ def test_plots_are_drawn(folder: Path, sweeps: list[dict[str, str]], tmp_path: P
         assert ends == sorted(ends)
 
 
-def test_best_weights_as_a_registered_model(
+def test_best_weights_are_registered_as_a_model(
     folder: Path, sweeps: list[dict[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done = swath_compare(folder, sweeps[0]["sweep_id"], "--register", "digits-softmax")
@@ -260,7 +260,7 @@ def test_best_weights_as_a_registered_model(
         model.predict(np.zeros([2, 30], np.uint8))
 
 
-def test_diff_of_two_runs(folder: Path, sweeps: list[dict[str, str]]) -> None:
+def test_diff_shows_the_differences_of_two_runs(folder: Path, sweeps: list[dict[str, str]]) -> None:
     first, second, *_ = ranking(folder, sweeps[0]["sweep_id"], "--where", "learning_rate == 1e-6")
     done = swath_compare(folder, "--diff", str(first["run_id"]), str(second["run_id"])[:12])
     assert done.returncode == 0, done.stderr
@@ -280,7 +280,7 @@ def test_diff_refuses_unknown_and_ambiguous_runs(folder: Path, sweeps: list[dict
     beginnings = [run.info.run_id[0] for run in client.search_runs(["1"], "tags.`swath.kind` = 'run'")]
     (several, count), *_ = Counter(beginnings).most_common(1)
     assert count > 1, "ten ids begin with one of sixteen digits"
-    for words, said in {
+    for arguments, message in {
         (
             own.info.run_id,
             best,
@@ -288,13 +288,13 @@ def test_diff_refuses_unknown_and_ambiguous_runs(folder: Path, sweeps: list[dict
         (best, several): f"run {several}: {count} run ids start with this; type more characters",
         (best, ""): "expected a run id or its first characters",
     }.items():
-        done = swath_compare(folder, "--diff", *words)
+        done = swath_compare(folder, "--diff", *arguments)
         assert (done.returncode, done.stdout) == (1, "")
-        assert done.stderr == f"swath-compare: {said}\n"
+        assert done.stderr == f"swath-compare: {message}\n"
 
 
 @pytest.mark.parametrize(
-    ("words", "status", "said"),
+    ("arguments", "status", "message"),
     [
         (["nothing-like-it"], 1, "no sweep 'nothing-like-it' in this store; expected one of ad-hoc"),
         (["adhoc"], 1, "no sweep 'adhoc' in this store; nearest: ad-hoc"),
@@ -320,15 +320,17 @@ def test_diff_refuses_unknown_and_ambiguous_runs(folder: Path, sweeps: list[dict
         ),
     ],
 )
-def test_mistakes_are_one_clear_line(folder: Path, words: list[str], status: int, said: str) -> None:
-    done = swath_compare(folder, *words)
+def test_invalid_arguments_are_reported_in_one_line(
+    folder: Path, arguments: list[str], status: int, message: str
+) -> None:
+    done = swath_compare(folder, *arguments)
     assert done.returncode == status
     assert done.stdout == ""
-    assert said in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_sweep_in_which_nothing_finished(tmp_path: Path) -> None:
+def test_sweep_without_finished_runs_is_reported(tmp_path: Path) -> None:
     swath(tmp_path, "-m", "data=digits", "max_steps=5", "learning_rate=1e36,2e36")
     done = swath_compare(tmp_path, "ad-hoc", "--format", "json")
     assert done.returncode == 1
@@ -338,14 +340,14 @@ def test_sweep_in_which_nothing_finished(tmp_path: Path) -> None:
     assert done.stderr.count("diverged at step") == 2
 
 
-def test_empty_folder_is_left_empty(tmp_path: Path) -> None:
+def test_empty_folder_stays_empty(tmp_path: Path) -> None:
     done = swath_compare(tmp_path)
     assert done.returncode == 1
     assert done.stderr.startswith("swath-compare: no store at ")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_reader_that_goes_away_is_no_error(folder: Path) -> None:
+def test_closed_output_pipe_is_not_an_error(folder: Path) -> None:
     command = f"{SWATH_COMPARE} ad-hoc | head -c 1 > /dev/null; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0

@@ -1,4 +1,4 @@
-"""`swath-compare` on stores as they are: half full, shared with others, behind a login."""
+"""`swath-compare` on realistic stores: unfinished, shared with other programs, behind a login."""
 
 import csv
 import io
@@ -11,14 +11,14 @@ import pytest
 from mlflow.entities import Metric
 from mlflow.tracking import MlflowClient
 from support.command import swath_compare
-from support.server import refusing_server
+from support.server import unauthorized_server
 
 QUOTED = "o'\"brien"
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A sweep that is running, one with quotes in its name, and what others have left in the same store."""
+    """A store with a running sweep, a sweep with quotes in its name, and runs of other programs."""
     folder = tmp_path_factory.mktemp("everyday")
     client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
     experiment = client.create_experiment("swath", str(folder / "mlruns"))
@@ -44,9 +44,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     failed = add("broken", "eeeeeeeeeeee", "1e-06", "FAILED")
     client.set_tag(failed, "mlflow.runName", "bad\nname \x1b[31mred")
     client.set_tag(failed, "swath.error", "no\nluck")
-    stranger = client.create_run(experiment, run_name="somebody else's").info.run_id
-    client.log_metric(stranger, "test/accuracy", 0.99)
-    client.set_terminated(stranger)
+    foreign_run = client.create_run(experiment, run_name="somebody else's").info.run_id
+    client.log_metric(foreign_run, "test/accuracy", 0.99)
+    client.set_terminated(foreign_run)
     yield folder
     client._tracking_client.store._dispose_engine()
 
@@ -55,7 +55,7 @@ def rows_of(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
 
-def test_only_what_swath_made_is_listed(folder: Path) -> None:
+def test_list_contains_only_sweeps_made_by_swath(folder: Path) -> None:
     done = swath_compare(folder)
     assert done.returncode == 0, done.stderr
     running, quoted, begun, broken = rows_of(done.stdout)
@@ -70,7 +70,7 @@ def test_only_what_swath_made_is_listed(folder: Path) -> None:
     assert quoted["sweep"] == QUOTED
 
 
-def test_running_sweep_is_reported_and_its_finished_runs_are_ranked(folder: Path) -> None:
+def test_finished_runs_of_a_running_sweep_are_ranked(folder: Path) -> None:
     done = swath_compare(folder, "running")
     assert done.returncode == 0
     assert "is still running or was interrupted: 2 configurations have finished" in done.stderr
@@ -84,7 +84,7 @@ def test_running_sweep_is_reported_and_its_finished_runs_are_ranked(folder: Path
     assert "Not ranked: 1 running." in done.stderr
 
 
-def test_sweep_of_which_nothing_has_finished_yet_is_no_failure(folder: Path) -> None:
+def test_sweep_without_finished_runs_is_shown(folder: Path) -> None:
     done = swath_compare(folder, "begun", "--ui")
     assert done.returncode == 0, done.stderr
     assert [row["status"] for row in rows_of(done.stdout)] == ["RUNNING"]
@@ -92,14 +92,14 @@ def test_sweep_of_which_nothing_has_finished_yet_is_no_failure(folder: Path) -> 
     assert "its runs: http" in done.stderr
 
 
-def test_failed_run_with_a_line_break_is_one_line_without_control_characters(folder: Path) -> None:
+def test_failure_is_printed_without_line_breaks_and_control_characters(folder: Path) -> None:
     broken = swath_compare(folder, "broken", "--format", "table")
     assert broken.returncode == 1
     line, _ = broken.stderr.splitlines()
     assert line.startswith("FAILED bad name  [31mred: no luck (run ")
 
 
-def test_run_that_lacks_the_metric_is_last(folder: Path) -> None:
+def test_run_without_the_ranking_metric_is_last(folder: Path) -> None:
     done = swath_compare(folder, "running", "--metric", "extra/value")
     assert done.returncode == 0, done.stderr
     first, second, _ = rows_of(done.stdout)
@@ -107,14 +107,14 @@ def test_run_that_lacks_the_metric_is_last(folder: Path) -> None:
     assert (second["learning_rate"], second["extra/value"]) == ("1e-07", "")
 
 
-def test_line_break_in_a_name_breaks_no_line(folder: Path) -> None:
+def test_line_break_in_a_run_name_does_not_break_the_table(folder: Path) -> None:
     for kind in ("table", "markdown"):
         done = swath_compare(folder, "running", "--format", kind)
         assert len(done.stdout.splitlines()) == {"table": 3, "markdown": 4}[kind], done.stdout
     assert rows_of(swath_compare(folder, "running").stdout)[0]["name"] == "rate\n1e-07"
 
 
-def test_page_of_all_sweeps_of_a_name_with_both_kinds_of_quotes(folder: Path) -> None:
+def test_all_of_address_escapes_quotes_in_the_sweep_name(folder: Path) -> None:
     done = swath_compare(folder, "--all-of", QUOTED, "--ui")
     assert done.returncode == 0, done.stderr
     (found,) = re.findall(r"their runs: \S+searchFilter=([^&]+)", done.stderr)
@@ -122,18 +122,18 @@ def test_page_of_all_sweeps_of_a_name_with_both_kinds_of_quotes(folder: Path) ->
     assert [run.data.tags["swath.sweep"] for run in runs] == [QUOTED]
 
 
-def test_sweep_name_with_both_kinds_of_quotes(folder: Path) -> None:
+def test_sweep_name_with_both_kinds_of_quotes_can_be_filtered_by(folder: Path) -> None:
     done = swath_compare(folder, QUOTED, "--where", f"sweep == {QUOTED!r}", "--ui")
     assert done.returncode == 0, done.stderr
     assert len(rows_of(done.stdout)) == 1
-    # The store has no view of this sweep, so the address filters by the sweep's id.
+    # The store has no saved view for this sweep, so the address filters by sweep id.
     assert "searchFilter=tags.%60swath.sweep_id%60%20%3D%20%27bbbbbbbbbbbb%27" in done.stderr
-    apart = swath_compare(folder, QUOTED, "--where", 'sweep == "it\'s"')
-    assert (apart.returncode, rows_of(apart.stdout)) == (0, [])
-    assert "holds for none of 1 runs" in apart.stderr
+    without_match = swath_compare(folder, QUOTED, "--where", 'sweep == "it\'s"')
+    assert (without_match.returncode, rows_of(without_match.stdout)) == (0, [])
+    assert "holds for none of 1 runs" in without_match.stderr
 
 
-def test_empty_store_says_what_to_type(tmp_path: Path) -> None:
+def test_empty_store_suggests_a_command(tmp_path: Path) -> None:
     client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
     client.create_experiment("swath")
     client._tracking_client.store._dispose_engine()
@@ -149,8 +149,8 @@ def test_empty_store_says_what_to_type(tmp_path: Path) -> None:
     )
 
 
-def test_server_that_asks_for_a_login(tmp_path: Path) -> None:
-    with refusing_server() as port:
+def test_server_that_requires_a_login_is_reported(tmp_path: Path) -> None:
+    with unauthorized_server() as port:
         done = swath_compare(tmp_path, "--uri", f"http://somebody:secret@127.0.0.1:{port}")
     assert done.returncode == 1
     assert done.stdout == ""
@@ -160,7 +160,7 @@ def test_server_that_asks_for_a_login(tmp_path: Path) -> None:
     assert "secret" not in line
 
 
-def test_server_that_is_not_there(tmp_path: Path) -> None:
+def test_unreachable_server_is_reported(tmp_path: Path) -> None:
     done = swath_compare(tmp_path, "--uri", "http://127.0.0.1:9")
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()

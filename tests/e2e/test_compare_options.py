@@ -1,4 +1,4 @@
-"""`swath-compare`: words that change what is compared, drawn or registered, in a folder with an odd name."""
+"""Options of `swath-compare` for filters, metrics, plots and models, in a folder with special characters."""
 
 import csv
 import io
@@ -17,7 +17,7 @@ SEEDS = ("-m", "data=digits", "data.validation_size=300", "max_steps=30", "batch
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A sweep of which half has validation images, and one with seeds."""
+    """A store with a sweep of which half the runs have validation images, and a sweep with several seeds."""
     folder = tmp_path_factory.mktemp("words") / "a #b ?c"
     folder.mkdir()
     mixed = swath(folder, *MIXED, SWATH_POSTPROCESS="wait")
@@ -29,8 +29,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def rows(folder: Path, *words: str) -> list[dict[str, str]]:
-    done = swath_compare(folder, *words, "--format", "csv")
+def rows(folder: Path, *arguments: str) -> list[dict[str, str]]:
+    done = swath_compare(folder, *arguments, "--format", "csv")
     assert done.returncode == 0, done.stderr
     return list(csv.DictReader(io.StringIO(done.stdout)))
 
@@ -40,7 +40,7 @@ def sweep_ids(folder: Path) -> list[str]:
     return [row["sweep_id"] for row in rows(folder)]
 
 
-def test_plots_are_drawn_if_a_run_lacks_the_ranking_metric(
+def test_plots_are_written_if_a_run_lacks_the_ranking_metric(
     folder: Path, sweep_ids: list[str], tmp_path: Path
 ) -> None:
     done = swath_compare(folder, sweep_ids[0], "--plots", str(tmp_path))
@@ -53,13 +53,13 @@ def test_plots_are_drawn_if_a_run_lacks_the_ranking_metric(
     }
 
 
-def test_plots_show_the_metric_that_ranks(folder: Path, sweep_ids: list[str], tmp_path: Path) -> None:
-    words = (sweep_ids[1], "--metric", "test/loss", "--plots", str(tmp_path), "--svg")
-    assert swath_compare(folder, *words).returncode == 0
+def test_plots_show_the_ranking_metric(folder: Path, sweep_ids: list[str], tmp_path: Path) -> None:
+    arguments = (sweep_ids[1], "--metric", "test/loss", "--plots", str(tmp_path), "--svg")
+    assert swath_compare(folder, *arguments).returncode == 0
     assert "test loss" in (tmp_path / "accuracy.svg").read_text()
 
 
-def test_same_sweep_twice_counts_once(folder: Path) -> None:
+def test_sweep_given_twice_counts_once(folder: Path) -> None:
     once = rows(folder, "--all-of", "ad-hoc", "--where", "seed > 0")
     assert swath(folder, *SEEDS, "learning_rate=1e-8,1e-7,1e-6", "seed=1,2").returncode == 0
     twice = rows(folder, "--all-of", "ad-hoc", "--where", "seed > 0")
@@ -68,7 +68,7 @@ def test_same_sweep_twice_counts_once(folder: Path) -> None:
     assert {row["run_id"] for row in twice}.isdisjoint(row["run_id"] for row in once), "the latest"
 
 
-def test_condition_comes_before_ranking_and_registering(folder: Path, sweep_ids: list[str]) -> None:
+def test_where_applies_before_ranking_and_registering(folder: Path, sweep_ids: list[str]) -> None:
     held = rows(folder, sweep_ids[1], "--where", "seed == 1")
     assert [row["rank"] for row in held] == ["1", "2", "3"]
     assert {row["seed"] for row in held} == {"1"}
@@ -79,7 +79,7 @@ def test_condition_comes_before_ranking_and_registering(folder: Path, sweep_ids:
     assert "models:/of-seed-1/1, alias champion" in again.stderr
 
 
-def test_seeds_are_gathered_in_every_format(folder: Path, sweep_ids: list[str]) -> None:
+def test_seeds_are_aggregated_in_every_format(folder: Path, sweep_ids: list[str]) -> None:
     found = rows(folder, sweep_ids[1])
     for rate in {row["learning_rate"] for row in found}:
         members = [row for row in found if row["learning_rate"] == rate]
@@ -89,22 +89,22 @@ def test_seeds_are_gathered_in_every_format(folder: Path, sweep_ids: list[str]) 
         assert float(members[0]["sd"]) == pytest.approx(np.std(accuracies, ddof=1))
 
 
-def test_p_values_are_those_of_the_predictions(folder: Path, sweep_ids: list[str]) -> None:
+def test_p_values_agree_with_the_stored_predictions(folder: Path, sweep_ids: list[str]) -> None:
     found = rows(folder, sweep_ids[1])
     correct = []
     for row in found:
         (path,) = (folder / "mlruns").glob(f"*/{row['run_id']}/artifacts/predictions.npz")
         with np.load(path) as arrays:
             correct.append(arrays["validation"] == arrays["validation_labels"])
-    for row, own in zip(found[1:], correct[1:], strict=True):
-        only_best = int(np.count_nonzero(correct[0] & ~own))
-        only_own = int(np.count_nonzero(~correct[0] & own))
+    for row, this in zip(found[1:], correct[1:], strict=True):
+        only_best = int(np.count_nonzero(correct[0] & ~this))
+        only_this = int(np.count_nonzero(~correct[0] & this))
         # The exact test by its definition: twice the smaller tail of a fair coin.
-        tail = float(binom.cdf(min(only_best, only_own), only_best + only_own, 0.5))
+        tail = float(binom.cdf(min(only_best, only_this), only_best + only_this, 0.5))
         assert float(row["p_vs_best"]) == pytest.approx(min(1.0, 2 * tail))
 
 
-def test_best_model_is_registered_at_a_server_too(folder: Path, sweep_ids: list[str]) -> None:
+def test_best_model_is_registered_on_a_server(folder: Path, sweep_ids: list[str]) -> None:
     with mlflow_server(folder, free_port(), "/health", "ui", "--workers", "1") as address:
         done = swath_compare(folder, sweep_ids[1], "--register", "digits", "--uri", address)
         assert done.returncode == 0, done.stderr
@@ -113,7 +113,7 @@ def test_best_model_is_registered_at_a_server_too(folder: Path, sweep_ids: list[
 
 
 @pytest.mark.parametrize(
-    ("words", "status", "said"),
+    ("arguments", "status", "message"),
     [
         (("--output", "."), 2, "--output .: expected a file in an existing folder"),
         (("--where", "seed"), 1, "--where 'seed' cannot be understood (seed is not a condition"),
@@ -121,14 +121,14 @@ def test_best_model_is_registered_at_a_server_too(folder: Path, sweep_ids: list[
         (("--register", ""), 2, "--register: expected a non-empty name"),
     ],
 )
-def test_mistakes_are_one_line(
-    folder: Path, sweep_ids: list[str], words: tuple[str, ...], status: int, said: str
+def test_invalid_arguments_are_reported_in_one_line(
+    folder: Path, sweep_ids: list[str], arguments: tuple[str, ...], status: int, message: str
 ) -> None:
-    done = swath_compare(folder, sweep_ids[1], *words)
+    done = swath_compare(folder, sweep_ids[1], *arguments)
     assert done.returncode == status
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()
-    assert line.startswith(f"swath-compare: {said}")
+    assert line.startswith(f"swath-compare: {message}")
 
 
 def test_options_that_diff_does_not_support_are_refused(folder: Path) -> None:
@@ -137,7 +137,7 @@ def test_options_that_diff_does_not_support_are_refused(folder: Path) -> None:
     assert done.stderr == "swath-compare: --format: not supported with --diff\n"
 
 
-def test_store_of_another_kind_is_refused(folder: Path) -> None:
+def test_unsupported_store_is_refused(folder: Path) -> None:
     done = swath_compare(folder, "--uri", "./mlruns")
     assert done.returncode == 1
     assert ": expected an address that begins with sqlite:" in done.stderr

@@ -1,13 +1,13 @@
-"""A store, a sweep and a checkpoint of version 0.1.0, used by this version.
+"""This version on a store, a sweep and a checkpoint of version 0.1.0.
 
-tests/fixtures/store-0.1.0.tar.xz was made by version 0.1.0, before a release, with:
+tests/fixtures/store-0.1.0.tar.xz was made by a pre-release of version 0.1.0 with these commands:
 
     swath -m data=digits data.validation_size=300 max_steps=20,40 learning_rate=1e-6,1e-5
     swath -m data=digits data.validation_size=300 seed=1 max_steps=20000 batch_size=16 \
-        learning_rate=1e-6,1e-5 tracking.every_steps=500        # stopped with SIGTERM after some seconds
+        learning_rate=1e-6,1e-5 tracking.every_steps=500        # stopped with SIGTERM after a few seconds
 
-It holds the database, the artifacts and, in checkpoints/, the checkpoint of the second sweep. Only the
-location of the artifacts, the host and the user were replaced.
+It contains the database, the artifacts and, in checkpoints/, the checkpoint of the second sweep. The location
+of the artifacts, the host and the user were replaced.
 """
 
 import sqlite3
@@ -17,14 +17,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.command import swath, swath_compare, swath_reproduce
-from support.waiting import ask
+from support.waiting import query_store
 
 STORE = Path(__file__).resolve().parents[1] / "fixtures" / "store-0.1.0.tar.xz"
 DIGITS = ("-m", "data=digits", "data.validation_size=300")
 FINISHED = (*DIGITS, "max_steps=20,40", "learning_rate=1e-6,1e-5")
 INTERRUPTED = (*DIGITS, "seed=1", "max_steps=20000", "batch_size=16", "learning_rate=1e-6,1e-5")
 THINNED = "tracking.every_steps=500"
-RESUME = ("resume=yes", "force_resume=true")  # this machine may have another processor and other libraries
+RESUME = ("resume=yes", "force_resume=true")  # this machine may have another processor or other libraries
 STEPS = (
     "select m.step, m.value from metrics m join params p using (run_uuid) where m.key = 'train/loss' "
     "and p.key = 'learning_rate' and p.value = '1e-05' and run_uuid in (select run_uuid from params "
@@ -34,45 +34,47 @@ STEPS = (
 
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
-    """A folder with the store, its artifacts found where they are."""
-    place = tmp_path / "store"
+    """A folder with the unpacked store, whose artifact locations point to that folder."""
+    workdir = tmp_path / "store"
     with tarfile.open(STORE) as archive:
-        archive.extractall(place, filter="data")
-    with sqlite3.connect(place / "mlflow.db") as database:
+        archive.extractall(workdir, filter="data")
+    with sqlite3.connect(workdir / "mlflow.db") as database:
         for table, column in (("runs", "artifact_uri"), ("experiments", "artifact_location")):
             database.execute(
-                f"update {table} set {column} = replace({column}, '/home/someone/store', ?)", (str(place),)
+                f"update {table} set {column} = replace({column}, '/home/someone/store', ?)", (str(workdir),)
             )
-    return place
+    return workdir
 
 
-def test_earlier_runs_are_compared(store: Path) -> None:
+def test_earlier_runs_can_be_compared(store: Path) -> None:
     done = swath_compare(store, "--all-of", "ad-hoc", "--where", "seed == 0", "--format", "csv")
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 1 + 4
 
 
-def test_earlier_runs_are_reproduced(store: Path) -> None:
+def test_earlier_runs_can_be_reproduced(store: Path) -> None:
     finished = "select run_uuid from tags where key = 'swath.bits'"
-    done = swath_reproduce(store, *(str(run_id) for (run_id,) in ask(store, finished)))
+    done = swath_reproduce(store, *(str(run_id) for (run_id,) in query_store(store, finished)))
     verdicts = [line.split("  ")[1] for line in done.stdout.splitlines()]
     assert len(verdicts) == 4
-    # Another processor may round otherwise, and the verdict then says how much.
+    # Another processor may round differently; the verdict then gives the difference.
     assert all(verdict.startswith(("identical", "equal")) for verdict in verdicts), done.stdout
 
 
-def test_earlier_sweep_has_nothing_to_do(store: Path) -> None:
+def test_resume_of_a_finished_earlier_sweep_has_nothing_to_do(store: Path) -> None:
     done = swath(store, *FINISHED, *RESUME)
     assert done.returncode == 0, done.stderr
     assert "Nothing to do: 4 of 4 runs have already finished" in done.stdout
 
 
-def test_earlier_sweep_is_extended(store: Path) -> None:
+def test_earlier_sweep_can_be_extended(store: Path) -> None:
     done = swath(store, *DIGITS, "max_steps=20,40,60", "learning_rate=1e-6,1e-5", *RESUME)
     assert done.returncode == 0, done.stderr
     assert "Resume: 4 already done, 2 resumed." in done.stdout
     whole = "select count(*), count(distinct step) from metrics where key = 'train/loss' group by run_uuid"
-    assert sorted(ask(store, whole)) == [(6, 6)] * 2 + [(20, 20)] * 2 + [(40, 40)] * 2 + [(60, 60)] * 2
+    assert (
+        sorted(query_store(store, whole)) == [(6, 6)] * 2 + [(20, 20)] * 2 + [(40, 40)] * 2 + [(60, 60)] * 2
+    )
 
 
 def test_earlier_checkpoint_is_set_aside_and_its_run_restarts(store: Path, tmp_path: Path) -> None:
@@ -80,7 +82,7 @@ def test_earlier_checkpoint_is_set_aside_and_its_run_restarts(store: Path, tmp_p
     (cache / "checkpoints").parent.mkdir()
     (store / "checkpoints").rename(cache / "checkpoints")
     (checkpoint,) = (cache / "checkpoints").glob("*/*.checkpoint")
-    before = ask(store, STEPS)
+    before = query_store(store, STEPS)
     assert 0 < len(before) < 40
     done = swath(store, *INTERRUPTED, THINNED, *RESUME, SWATH_CACHE_DIR=str(cache))
     assert done.returncode == 0, done.stderr
@@ -88,7 +90,7 @@ def test_earlier_checkpoint_is_set_aside_and_its_run_restarts(store: Path, tmp_p
     (line,) = [line for line in done.stdout.splitlines() if "set aside" in line]
     assert f"{checkpoint}.unusable" in line
     assert line.endswith("the checkpoint has the format of an earlier version of swath")
-    after = ask(store, STEPS)
+    after = query_store(store, STEPS)
     assert [step for step, _ in after] == [*range(0, 20_000, 500), 19_999]
     np.testing.assert_allclose([value for _, value in after[: len(before)]], [value for _, value in before])
-    assert ask(store, "select distinct status from runs") == [("FINISHED",)]
+    assert query_store(store, "select distinct status from runs") == [("FINISHED",)]

@@ -1,4 +1,4 @@
-"""A run is ended in every case: by Ctrl-C, by a killed training process."""
+"""Interrupted sweeps leave no run RUNNING, whether by Ctrl-C, by a signal or by a killed process."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ from support.forks import ForkedCommand
 from support.waiting import has_steps, running, started, wait_for
 
 LONG = ["data=digits", "batch_size=1000", "max_steps=10000000", "learning_rate=1e-6"]
-"""Days of training, at a pace that leaves the store time for those who read it."""
+"""Days of training, slow enough that the store can be read meanwhile."""
 
 
 def all_runs(folder: Path) -> list[Run]:
@@ -32,10 +32,10 @@ def training(tmp_path: Path) -> Iterator[ForkedCommand]:
         yield process
 
 
-def test_ctrl_c_ends_the_run_as_killed(tmp_path: Path) -> None:
+def test_ctrl_c_marks_runs_as_killed(tmp_path: Path) -> None:
     with started(tmp_path, "-m", "seed=0,1", *LONG) as training:
         wait_for(lambda: has_steps(tmp_path))
-        os.killpg(training.pid, signal.SIGINT)  # as a terminal does it: to the whole group
+        os.killpg(training.pid, signal.SIGINT)  # to the whole process group, like a terminal
         output, errors = training.communicate(timeout=60)
     assert training.returncode == 130
     assert "Traceback" not in errors
@@ -45,11 +45,13 @@ def test_ctrl_c_ends_the_run_as_killed(tmp_path: Path) -> None:
         assert run.info.status == "KILLED"
         if run.data.tags["swath.kind"] == "run":
             assert run.data.tags["swath.error"] == "interrupted"
-            # What a run has only once is stored with an end of its own: this one may be taken up.
+            # Metrics with a single value are stored when a run finishes; this one may be resumed.
             assert set(run.data.metrics) == {"train/accuracy", "train/loss"}
 
 
-def test_second_ctrl_c_ends_at_once_and_leaves_no_run_open(training: ForkedCommand, tmp_path: Path) -> None:
+def test_second_ctrl_c_exits_immediately_and_leaves_no_run_running(
+    training: ForkedCommand, tmp_path: Path
+) -> None:
     os.killpg(training.pid, signal.SIGINT)
     time.sleep(0.05)
     os.killpg(training.pid, signal.SIGINT)
@@ -59,16 +61,18 @@ def test_second_ctrl_c_ends_at_once_and_leaves_no_run_open(training: ForkedComma
     wait_for(lambda: all(run.info.status == "KILLED" for run in all_runs(tmp_path)), timeout_s=30)
 
 
-def test_run_of_a_killed_training_process_is_ended(training: ForkedCommand, tmp_path: Path) -> None:
+def test_run_of_a_killed_training_process_is_marked_as_killed(
+    training: ForkedCommand, tmp_path: Path
+) -> None:
     os.kill(training.pid, signal.SIGKILL)
     training.wait(timeout=10)
     wait_for(lambda: all(run.info.status == "KILLED" for run in all_runs(tmp_path)), timeout_s=30)
-    (own,) = [run for run in all_runs(tmp_path) if run.data.tags["swath.kind"] == "sweep"]
-    assert "Interrupted: 0 of 2 finished." in own.data.tags["mlflow.note.content"]
-    assert own.data.tags["swath.killed"] == str(len(all_runs(tmp_path)) - 1)
+    (summary,) = [run for run in all_runs(tmp_path) if run.data.tags["swath.kind"] == "sweep"]
+    assert "Interrupted: 0 of 2 finished." in summary.data.tags["mlflow.note.content"]
+    assert summary.data.tags["swath.killed"] == str(len(all_runs(tmp_path)) - 1)
 
 
-def test_training_ends_when_the_tracking_process_is_killed(training: ForkedCommand, tmp_path: Path) -> None:
+def test_training_stops_when_the_tracking_process_is_killed(training: ForkedCommand, tmp_path: Path) -> None:
     (tracking_process,) = (
         process for process in psutil.process_iter() if os.getpgid(process.pid) == training.pid != process.pid
     )
@@ -79,7 +83,7 @@ def test_training_ends_when_the_tracking_process_is_killed(training: ForkedComma
     assert "the tracking process has died" in output
 
 
-def test_what_has_finished_is_shown_even_when_everything_ends_at_once(tmp_path: Path) -> None:
+def test_finished_runs_are_shown_after_a_second_ctrl_c(tmp_path: Path) -> None:
     with running(tmp_path, "-m", *LONG, "max_steps=3,10000000") as process:
         wait_for(lambda: (tmp_path / "multirun").exists(), timeout_s=120)
         wait_for(lambda: bool(list((tmp_path / "mlruns").glob("*/*/artifacts/weights.npz"))), timeout_s=120)
@@ -92,7 +96,7 @@ def test_what_has_finished_is_shown_even_when_everything_ends_at_once(tmp_path: 
     assert "1 of 2 configurations finished" in output
 
 
-def test_values_go_on_being_stored_while_a_run_is_trained(training: ForkedCommand, tmp_path: Path) -> None:
+def test_steps_are_stored_during_training(training: ForkedCommand, tmp_path: Path) -> None:
     def last_step() -> int:
         with sqlite3.connect(f"file:{tmp_path}/mlflow.db?mode=ro", uri=True, timeout=30) as database:
             return int(database.execute("select max(step) from latest_metrics").fetchone()[0])
@@ -101,11 +105,11 @@ def test_values_go_on_being_stored_while_a_run_is_trained(training: ForkedComman
     wait_for(lambda: last_step() > before, timeout_s=10)
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-def test_scheduler_and_lost_terminal_end_a_sweep_as_ctrl_c_does(
-    training: ForkedCommand, tmp_path: Path, number: signal.Signals, status: int
+@pytest.mark.parametrize(("signal_number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_sigterm_and_sighup_stop_a_sweep_like_ctrl_c(
+    training: ForkedCommand, tmp_path: Path, signal_number: signal.Signals, status: int
 ) -> None:
-    training.send_signal(number)
+    training.send_signal(signal_number)
     output, errors = training.communicate(timeout=60)
     assert training.returncode == status
     assert "Traceback" not in errors

@@ -1,4 +1,4 @@
-"""What a sweep does at its limits: a full disk, a folder that cannot be written, nothing that finishes."""
+"""Sweeps at their limits: a full disk, a read-only folder, no finished run, many configurations."""
 
 import sqlite3
 import subprocess
@@ -18,11 +18,11 @@ def statuses(folder: Path) -> dict[str, int]:
         return dict(database.execute(counted))
 
 
-def test_full_disk_leaves_what_was_there_readable(tmp_path: Path) -> None:
+def test_full_disk_leaves_earlier_runs_readable(tmp_path: Path) -> None:
     assert swath(tmp_path, "data=digits", "max_steps=30").returncode == 0
     (before,) = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db").search_runs(["1"])
     full_kb = (tmp_path / "mlflow.db").stat().st_size // 1024 + 500
-    # A limit on the size of a file stands in for the end of the disk: the same failing writes.
+    # A limit on the file size replaces a full disk: the same writes fail.
     command = f"ulimit -f {full_kb}; exec {SWATH} " + " ".join(
         f"'{word}'" for word in [*SWEEP, "max_steps=1000"]
     )
@@ -30,14 +30,14 @@ def test_full_disk_leaves_what_was_there_readable(tmp_path: Path) -> None:
         ["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 1
-    # The end of the sweep's own run is a few bytes; there may be room for them.
+    # The end of the summary run needs only a few bytes, which may still fit.
     assert done.stderr in ("", "swath: the summary run could not be stored: MLflow: disk I/O error\n")
     lines = done.stdout.splitlines()
     assert "FAILED 9 configurations: MLflow: disk I/O error" in lines
     assert any(line.startswith("0 of 9 configurations finished") for line in lines)
     found = statuses(tmp_path)
     assert found.pop("FINISHED") == 1
-    # Where there is no room, even the end of a run may not be written.
+    # On a full disk, the end of a run may not be stored.
     assert set(found) <= {"FAILED", "KILLED", "RUNNING"}
     assert swath_compare(tmp_path, "--close-stale").returncode == 0
     assert set(statuses(tmp_path)) <= {"FAILED", "KILLED", "FINISHED"}
@@ -46,8 +46,8 @@ def test_full_disk_leaves_what_was_there_readable(tmp_path: Path) -> None:
     assert len(client.get_metric_history(before.info.run_id, "train/loss")) == 30
 
 
-@pytest.mark.skipif(not Path("/sys").is_dir(), reason="/sys is the folder that nobody can write here")
-def test_folder_that_cannot_be_written_is_one_clear_line() -> None:
+@pytest.mark.skipif(not Path("/sys").is_dir(), reason="needs /sys, a folder that cannot be written")
+def test_read_only_folder_is_reported_in_one_line() -> None:
     done = swath(Path("/sys"), "data=digits", "max_steps=5")
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
@@ -56,22 +56,22 @@ def test_folder_that_cannot_be_written_is_one_clear_line() -> None:
     )
 
 
-@pytest.mark.parametrize("most", ["0", "-1", "1.5", "many"])
-def test_max_lanes_is_a_whole_number_from_1_up(tmp_path: Path, most: str) -> None:
-    done = swath(tmp_path, *SWEEP, f"lanes.max={most}")
+@pytest.mark.parametrize("max_lanes", ["0", "-1", "1.5", "many"])
+def test_max_lanes_below_1_is_refused(tmp_path: Path, max_lanes: str) -> None:
+    done = swath(tmp_path, *SWEEP, f"lanes.max={max_lanes}")
     assert done.returncode == 2
-    assert done.stderr == f"swath: lanes.max={most}: expected a whole number of lanes from 1 up\n"
+    assert done.stderr == f"swath: lanes.max={max_lanes}: expected a whole number of lanes from 1 up\n"
     assert list(tmp_path.iterdir()) == []
 
 
-def test_sweep_of_one_configuration(tmp_path: Path) -> None:
+def test_sweep_of_one_configuration_works(tmp_path: Path) -> None:
     done = swath(tmp_path, "-m", "data=digits", "max_steps=20")
     assert done.returncode == 0
     assert any(line.startswith("1 of 1 configurations finished") for line in done.stdout.splitlines())
     assert statuses(tmp_path) == {"FINISHED": 1}
 
 
-def test_sweep_in_which_everything_fails(tmp_path: Path) -> None:
+def test_sweep_in_which_every_run_fails(tmp_path: Path) -> None:
     done = swath(tmp_path, "-m", "data=digits", "max_steps=20", "learning_rate=1e36,2e36,3e36")
     assert done.returncode == 1
     lines = done.stdout.splitlines()
@@ -80,20 +80,20 @@ def test_sweep_in_which_everything_fails(tmp_path: Path) -> None:
     assert statuses(tmp_path) == {"FAILED": 3}
 
 
-def test_configurations_that_share_no_program_make_more_groups(tmp_path: Path) -> None:
-    words = ["-m", "data=digits,digits", "seed=0,1", "batch_size=7,8", "preprocessing=none,standardize"]
-    done = swath(tmp_path, *words, "max_steps=5", "evaluate_every_steps=0,2")
+def test_configurations_with_different_programs_are_in_different_groups(tmp_path: Path) -> None:
+    arguments = ["-m", "data=digits,digits", "seed=0,1", "batch_size=7,8", "preprocessing=none,standardize"]
+    done = swath(tmp_path, *arguments, "max_steps=5", "evaluate_every_steps=0,2")
     assert done.returncode == 0, done.stderr
     assert statuses(tmp_path) == {"FINISHED": 32}
 
 
-def test_reader_that_goes_away_does_not_end_the_training(tmp_path: Path) -> None:
+def test_closed_output_pipe_does_not_stop_the_training(tmp_path: Path) -> None:
     command = f"{SWATH} -m data=digits max_steps=20 learning_rate=1e36,1e-7,1e-6 | head -n 1"
     subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, timeout=300, check=False)
     assert statuses(tmp_path) == {"FINISHED": 2, "FAILED": 1}
 
 
-MANY = """
+COUNT_COMPOSITIONS = """
 import hydra._internal.config_loader_impl as loading, hydra.core.utils as utils
 composed = []
 original = loading.ConfigLoaderImpl._load_configuration_impl
@@ -107,10 +107,10 @@ os._exit = lambda status: (print("composed", len(composed), flush=True), leave(s
 """
 
 
-def test_very_many_configurations_are_composed_a_few_times(tmp_path: Path) -> None:
-    words = ["-m", "data=digits", "max_steps=1", "batch_size=5"]
+def test_many_configurations_need_few_compositions(tmp_path: Path) -> None:
+    arguments = ["-m", "data=digits", "max_steps=1", "batch_size=5"]
     rates = ",".join(f"{1e-7 * (1 + number / 100):.4g}" for number in range(120))
-    done = swath(tmp_path, *words, f"learning_rate={rates}", patch=MANY)
+    done = swath(tmp_path, *arguments, f"learning_rate={rates}", patch=COUNT_COMPOSITIONS)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert any(line.startswith("120 of 120 configurations finished") for line in lines)

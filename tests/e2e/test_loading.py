@@ -1,4 +1,4 @@
-"""Sweeps, curves and weights in Python, and the script that shows how."""
+"""Loading sweeps, curves and weights in Python, and the example script."""
 
 import re
 import subprocess
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from mlflow.tracking import MlflowClient
-from support.command import CONFIGURATIONS, swath, swath_compare
+from support.command import IS_CONFIGURATION, swath, swath_compare
 
 import swath as package
 from swath import compare, load_curves, load_sweep, load_weights
@@ -35,7 +35,7 @@ def uri(folder: Path) -> str:
     return f"sqlite:///{folder}/mlflow.db"
 
 
-def test_sweep_is_a_table_with_typed_columns(uri: str) -> None:
+def test_loaded_sweep_is_a_table_with_typed_columns(uri: str) -> None:
     table = load_sweep("quickstart", uri)
     assert len(table) == COUNT
     kinds = {name: str(table[name].dtype) for name in table.columns}
@@ -50,14 +50,14 @@ def test_sweep_is_a_table_with_typed_columns(uri: str) -> None:
         assert {name: row[name] for name in run.data.metrics} == run.data.metrics
 
 
-def test_metric_that_a_run_lacks_is_nan(uri: str) -> None:
+def test_missing_metric_is_nan(uri: str) -> None:
     table = load_sweep("ad-hoc", uri).set_index("learning_rate")
     assert table.loc[1e36, "status"] == "FAILED"
     assert np.isnan(table.loc[1e36, "test/accuracy"])
     assert table.loc[1e-6, "test/accuracy"] > 0
 
 
-def test_comparison_is_what_the_command_prints(uri: str, folder: Path) -> None:
+def test_comparison_equals_the_output_of_the_command(uri: str, folder: Path) -> None:
     done = swath_compare(folder, "quickstart", "--where", "max_steps == 200", "--format", "csv")
     assert done.returncode == 0, done.stderr
     table = compare("quickstart", where="max_steps == 200", uri=uri)
@@ -70,14 +70,14 @@ def test_comparison_is_what_the_command_prints(uri: str, folder: Path) -> None:
         compare("quickstart", "accuracy", uri=uri)
 
 
-def test_public_names_are_completed() -> None:
+def test_dir_lists_the_public_names() -> None:
     assert {"compare", "load_curves", "load_sweep", "load_weights", "__version__"} == set(dir(package))
     assert all(getattr(package, name) for name in dir(package))
     with pytest.raises(AttributeError, match="module 'swath' has no attribute 'nothing'"):
         _ = package.nothing  # type: ignore[attr-defined]
 
 
-def test_module_runs_like_the_command(tmp_path: Path) -> None:
+def test_python_m_swath_behaves_like_the_command(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "swath"]
     options = {"cwd": tmp_path, "capture_output": True, "text": True, "check": False}
     version = subprocess.run([*command, "--version"], **options)  # type: ignore[call-overload]
@@ -87,12 +87,12 @@ def test_module_runs_like_the_command(tmp_path: Path) -> None:
     assert planned.stdout.startswith("12 configurations")
 
 
-def test_curves_are_what_mlflow_has(uri: str) -> None:
+def test_curves_equal_those_of_mlflow(uri: str) -> None:
     curves = load_curves("quickstart", uri=uri)
     assert list(curves.columns) == ["run_id", "step", "metric", "value"]
     assert set(curves["metric"]) == {"train/accuracy", "train/loss"}
     client = MlflowClient(uri)
-    runs = client.search_runs(["1"], f"{CONFIGURATIONS} AND tags.`swath.sweep` = 'quickstart'")
+    runs = client.search_runs(["1"], f"{IS_CONFIGURATION} AND tags.`swath.sweep` = 'quickstart'")
     assert set(curves["run_id"]) == {run.info.run_id for run in runs}
     run_id = runs[0].info.run_id
     for metric in ("train/accuracy", "train/loss"):
@@ -110,7 +110,7 @@ def test_curves_of_an_unknown_metric_are_an_empty_table(uri: str) -> None:
     assert list(curves.columns) == ["run_id", "step", "metric", "value"]
 
 
-def test_curves_of_a_run_by_the_beginning_of_its_id_and_of_one_metric(uri: str) -> None:
+def test_curves_of_a_run_are_found_by_a_prefix_of_its_id(uri: str) -> None:
     run_id = load_sweep("quickstart", uri)["run_id"].iloc[0]
     once = load_curves([run_id[:20], run_id[:20]], "train/loss", uri)
     assert once["run_id"].unique().tolist() == [run_id]
@@ -120,7 +120,7 @@ def test_curves_of_a_run_by_the_beginning_of_its_id_and_of_one_metric(uri: str) 
         load_curves(["0000"], uri=uri)
 
 
-def test_weights_are_those_of_the_run(uri: str, folder: Path) -> None:
+def test_loaded_weights_are_those_of_the_run(uri: str, folder: Path) -> None:
     run_id = load_sweep("quickstart", uri)["run_id"].iloc[0]
     weights = load_weights(run_id, uri)
     with np.load(folder / "mlruns" / "1" / run_id / "artifacts" / "weights.npz") as stored:
@@ -131,18 +131,18 @@ def test_weights_are_those_of_the_run(uri: str, folder: Path) -> None:
     assert weights.weights.shape == (3072, 10)
 
 
-def test_run_without_weights_says_so(uri: str) -> None:
+def test_missing_weights_are_reported(uri: str) -> None:
     failed = load_sweep("ad-hoc", uri).set_index("learning_rate").loc[1e36, "run_id"]
     with pytest.raises(SwathError, match=f"run {failed}: weights.npz cannot be read"):
         load_weights(failed, uri)
 
 
-def test_unknown_sweep_names_the_nearest(uri: str) -> None:
+def test_unknown_sweep_suggests_the_nearest_name(uri: str) -> None:
     with pytest.raises(SwathError, match="nearest: quickstart"):
         load_sweep("quickstat", uri)
 
 
-def test_python_of_the_readme_runs_in_the_folder_of_the_sweep(folder: Path) -> None:
+def test_python_code_of_the_readme_runs(folder: Path) -> None:
     (code,) = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)
     code += "\nprint(len(runs), len(curves), weights.shape, weights.dtype)"
     done = subprocess.run(
@@ -152,7 +152,7 @@ def test_python_of_the_readme_runs_in_the_folder_of_the_sweep(folder: Path) -> N
     assert done.stdout == "12 3600 (3072, 10) float32\n"
 
 
-def test_example_runs_in_the_folder_of_the_sweep(folder: Path) -> None:
+def test_example_script_runs(folder: Path) -> None:
     done = subprocess.run(
         [sys.executable, str(EXAMPLE)], cwd=folder, capture_output=True, text=True, check=False, timeout=120
     )

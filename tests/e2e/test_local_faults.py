@@ -1,4 +1,4 @@
-"""A locked database, a full disk, little memory: one clear line, and `resume=true` ends whole."""
+"""Locked database, full disk, low memory: one clear message, and `resume=true` completes the sweep."""
 
 import contextlib
 import os
@@ -16,26 +16,26 @@ from support.stores import orphans, whole_store
 from support.waiting import has_steps, running, wait_for
 
 GRID = ("-m", "data=digits", "data.validation_size=300", "batch_size=20,50", "learning_rate=1e-7,1e-6")
-WORDS = (*GRID, "max_steps=300,2000")
+COMMAND = (*GRID, "max_steps=300,2000")
 
 
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
-    """What the sweep stores where nothing happens."""
+    """The content of the store after an undisturbed sweep."""
     folder = tmp_path_factory.mktemp("reference")
-    done = swath(folder, *WORDS)
+    done = swath(folder, *COMMAND)
     assert done.returncode == 0, done.stderr
     return whole_store(folder)
 
 
 @contextlib.contextmanager
 def small_disk(folder: Path, kilobytes: int) -> Iterator[Path]:
-    """A file system of its own that is soon full."""
+    """Mount a small file system."""
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(folder)]
     mounted = subprocess.run(mount, capture_output=True, check=False)
     if mounted.returncode != 0:
-        pytest.skip("mounting a small file system is for root only")
+        pytest.skip("mounting a small file system requires root")
     try:
         yield folder
     finally:
@@ -46,16 +46,14 @@ def enlarge(folder: Path) -> None:
     subprocess.run(["mount", "-o", "remount,size=200m", str(folder)], check=True)
 
 
-def test_database_that_is_locked_for_half_a_minute_is_waited_for(
-    tmp_path: Path, reference: dict[str, object]
-) -> None:
+def test_sweep_waits_for_a_locked_database(tmp_path: Path, reference: dict[str, object]) -> None:
     def lock() -> None:
         with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db", timeout=60)) as connection:
             connection.execute("begin exclusive")
             time.sleep(30)
             connection.rollback()
 
-    with running(tmp_path, *WORDS) as process:
+    with running(tmp_path, *COMMAND) as process:
         wait_for(lambda: has_steps(tmp_path))
         locking = threading.Thread(target=lock)
         locking.start()
@@ -65,68 +63,72 @@ def test_database_that_is_locked_for_half_a_minute_is_waited_for(
     assert whole_store(tmp_path) == reference
 
 
-def test_disk_that_fills_up_while_steps_are_stored(tmp_path: Path, reference: dict[str, object]) -> None:
+def test_sweep_resumes_after_the_disk_of_the_database_was_full(
+    tmp_path: Path, reference: dict[str, object]
+) -> None:
     with small_disk(tmp_path / "disk", 2_600) as disk:
-        done = swath(disk, *WORDS)
+        done = swath(disk, *COMMAND)
         assert done.returncode == 1
         assert "Traceback" not in done.stderr + done.stdout
         assert "disk is full" in done.stdout + done.stderr or "disk I/O error" in done.stdout + done.stderr
         enlarge(disk)
-        again = swath(disk, *WORDS, "resume=true")
+        again = swath(disk, *COMMAND, "resume=true")
         assert again.returncode == 0, again.stderr + again.stdout
         assert whole_store(disk) == reference
         assert orphans(disk) == []
 
 
 @pytest.mark.parametrize("kilobytes", [4, 24, 52])
-def test_disk_without_room_for_the_folders_of_jobs(
+def test_sweep_resumes_after_the_disk_of_job_folders_was_full(
     tmp_path: Path, reference: dict[str, object], kilobytes: int
 ) -> None:
     with small_disk(tmp_path / "jobs", kilobytes) as disk:
-        words = (*WORDS, f"hydra.sweep.dir={disk}/sweep")
-        done = swath(tmp_path, *words)
+        arguments = (*COMMAND, f"hydra.sweep.dir={disk}/sweep")
+        done = swath(tmp_path, *arguments)
         assert done.returncode == 1
         assert done.stderr == (
             "swath: the disk is full; free some space, then run the same command with resume=yes\n"
         )
         enlarge(disk)
-        again = swath(tmp_path, *words, "resume=true")
+        again = swath(tmp_path, *arguments, "resume=true")
         assert again.returncode == 0, again.stderr + again.stdout
         assert whole_store(tmp_path) == reference
 
 
-def test_disk_that_fills_up_while_weights_are_written(tmp_path: Path, reference: dict[str, object]) -> None:
-    place = tmp_path / "place"
-    place.mkdir()
+def test_sweep_resumes_after_the_disk_of_artifacts_was_full(
+    tmp_path: Path, reference: dict[str, object]
+) -> None:
+    workdir = tmp_path / "place"
+    workdir.mkdir()
     with small_disk(tmp_path / "artifacts", 500) as disk:
-        words = (*WORDS, f"tracking.artifact_location={disk}")
-        done = swath(place, *words)
+        arguments = (*COMMAND, f"tracking.artifact_location={disk}")
+        done = swath(workdir, *arguments)
         assert done.returncode == 1
         assert "No space left on device" in done.stdout
         assert "Traceback" not in done.stderr + done.stdout
         enlarge(disk)
-        again = swath(place, *words, "resume=true")
+        again = swath(workdir, *arguments, "resume=true")
         assert again.returncode == 0, again.stderr + again.stdout
-        assert whole_store(place) == reference
+        assert whole_store(workdir) == reference
 
 
-def test_disk_that_is_too_small_for_checkpoints_ends_no_sweep(
+def test_sweep_continues_if_checkpoints_do_not_fit_on_the_disk(
     tmp_path: Path, reference: dict[str, object]
 ) -> None:
-    place = tmp_path / "place"
-    place.mkdir()
+    workdir = tmp_path / "place"
+    workdir.mkdir()
     with small_disk(tmp_path / "cache", 64) as disk:
-        done = swath(place, *WORDS, "checkpoint.every_s=0.05", SWATH_CACHE_DIR=str(disk))
+        done = swath(workdir, *COMMAND, "checkpoint.every_s=0.05", SWATH_CACHE_DIR=str(disk))
     assert done.returncode == 0, done.stderr
-    said = [line for line in done.stdout.splitlines() if "a checkpoint could not be written" in line]
-    assert len(said) == 1
-    assert "No space left on device" in said[0]
-    assert whole_store(place) == reference
+    warnings = [line for line in done.stdout.splitlines() if "a checkpoint could not be written" in line]
+    assert len(warnings) == 1
+    assert "No space left on device" in warnings[0]
+    assert whole_store(workdir) == reference
 
 
 @contextlib.contextmanager
 def memory_limit(megabytes: int) -> Iterator[Path]:
-    """A control group of version 1 with a limit on memory; its file of processes."""
+    """A version 1 control group with a memory limit."""
     own = Path("/proc/self/cgroup").read_text() if Path("/proc/self/cgroup").exists() else ""
     name = next((line.split(":", 2)[2] for line in own.splitlines() if ":memory:" in line), None)
     if name is None:
@@ -135,7 +137,7 @@ def memory_limit(megabytes: int) -> Iterator[Path]:
     try:
         group.mkdir()
     except OSError:
-        pytest.skip("making a control group is for root only")
+        pytest.skip("creating a control group requires root")
     try:
         (group / "memory.limit_in_bytes").write_text(str(megabytes * 1_000_000))
         yield group
@@ -143,11 +145,11 @@ def memory_limit(megabytes: int) -> Iterator[Path]:
         group.rmdir()
 
 
-def limited(group: Path, folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+def run_in_group(group: Path, folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     enter = f"open('{group}/cgroup.procs', 'w').write(str(os.getpid()))"
     code = f"import os, sys; {enter}; os.execv(sys.argv[1], sys.argv[1:])"
     return subprocess.run(
-        [sys.executable, "-c", code, str(SWATH), *words],
+        [sys.executable, "-c", code, str(SWATH), *arguments],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -156,27 +158,27 @@ def limited(group: Path, folder: Path, *words: str) -> "subprocess.CompletedProc
     )
 
 
-def killed_by_the_kernel(group: Path) -> int:
-    words = (group / "memory.oom_control").read_text().split()
-    return int(words[words.index("oom_kill") + 1]) if "oom_kill" in words else 0
+def out_of_memory_kills(group: Path) -> int:
+    fields = (group / "memory.oom_control").read_text().split()
+    return int(fields[fields.index("oom_kill") + 1]) if "oom_kill" in fields else 0
 
 
-def test_too_little_memory_is_one_line(tmp_path: Path, cifar10_dir: Path) -> None:
+def test_too_little_memory_is_reported_in_one_line(tmp_path: Path, cifar10_dir: Path) -> None:
     with memory_limit(700) as group:
-        done = limited(group, tmp_path, "max_steps=5", f"data.dir={cifar10_dir}")
+        done = run_in_group(group, tmp_path, "max_steps=5", f"data.dir={cifar10_dir}")
         assert done.returncode == 1
         (line,) = done.stderr.splitlines()
         assert "not enough memory for cifar10: about" in line
-        assert killed_by_the_kernel(group) == 0
+        assert out_of_memory_kills(group) == 0
     assert list(tmp_path.iterdir()) == []
 
 
-def test_little_memory_makes_groups_narrower(tmp_path: Path, cifar10_dir: Path) -> None:
+def test_low_memory_makes_groups_narrower(tmp_path: Path, cifar10_dir: Path) -> None:
     rates = ",".join(f"{number}e-9" for number in range(1, 25))
-    words = ("-m", f"data.dir={cifar10_dir}", "batch_size=2000", f"learning_rate={rates}", "max_steps=2")
+    arguments = ("-m", f"data.dir={cifar10_dir}", "batch_size=2000", f"learning_rate={rates}", "max_steps=2")
     with memory_limit(1_250) as group:
-        done = limited(group, tmp_path, *words)
-        assert killed_by_the_kernel(group) == 0
+        done = run_in_group(group, tmp_path, *arguments)
+        assert out_of_memory_kills(group) == 0
     assert done.returncode == 0, done.stderr + done.stdout
     assert "Little memory available: at batch_size=2000" in done.stdout
     assert "24 of 24 configurations finished" in done.stdout

@@ -1,4 +1,4 @@
-"""Mistakes as a person makes them: one clear line, exit status 2, and the folder is as empty as before."""
+"""Invalid commands: one clear line, exit status 2, and nothing is written."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 from support.command import swath
 
-WRONG = {
+INVALID_COMMANDS = {
     "typo": (["max_stepz=10"], ["swath: max_stepz=10: unknown field max_stepz; did you mean max_steps?"]),
     "several": (
         ["-m", "batch_size=0,50", "learning_rate=-1", "sed=1"],
@@ -51,25 +51,25 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("words", "lines"), WRONG.values(), ids=WRONG.keys())
-def test_mistake_is_one_clear_line_and_leaves_nothing(
-    words: list[str], lines: list[str], tmp_path: Path
+@pytest.mark.parametrize(("arguments", "lines"), INVALID_COMMANDS.values(), ids=INVALID_COMMANDS.keys())
+def test_invalid_command_is_reported_in_one_line_and_writes_nothing(
+    arguments: list[str], lines: list[str], tmp_path: Path
 ) -> None:
-    done = swath(tmp_path, *words)
+    done = swath(tmp_path, *arguments)
     assert done.returncode == 2
     assert done.stderr.splitlines() == lines
     assert done.stdout == ""
     assert list(tmp_path.iterdir()) == []
 
 
-def test_hydra_full_error_shows_where_a_mistake_was_found(tmp_path: Path) -> None:
+def test_hydra_full_error_shows_a_traceback(tmp_path: Path) -> None:
     done = swath(tmp_path, "max_stepz=10", HYDRA_FULL_ERROR="1")
     assert done.returncode != 0
     assert "Traceback" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
-def test_experiment_that_was_deleted_is_said_and_no_run_is_made(tmp_path: Path) -> None:
+def test_deleted_experiment_is_reported_and_no_run_is_started(tmp_path: Path) -> None:
     client = MlflowClient(tracking_uri=f"sqlite:///{tmp_path}/mlflow.db")
     client.delete_experiment(client.create_experiment("old"))
     done = swath(tmp_path, "data=digits", "max_steps=1", "tracking.experiment=old")
@@ -78,7 +78,7 @@ def test_experiment_that_was_deleted_is_said_and_no_run_is_made(tmp_path: Path) 
     assert "'old' has been deleted in this store; restore it with: mlflow experiments restore" in line
 
 
-def test_server_that_is_not_there_is_said_in_one_line(tmp_path: Path) -> None:
+def test_unreachable_server_is_reported_in_one_line(tmp_path: Path) -> None:
     done = swath(tmp_path, "data=digits", "max_steps=1", "tracking.uri=http://127.0.0.1:9")
     (line,) = done.stderr.splitlines()
     assert done.returncode == 1
@@ -86,7 +86,7 @@ def test_server_that_is_not_there_is_said_in_one_line(tmp_path: Path) -> None:
 
 
 HEAVY = ("tensorflow", "mlflow", "sklearn")
-LIGHT = {
+LIGHT_COMMANDS = {
     "cfg": ["--cfg", "job"],
     "help": ["--help"],
     "mistake": ["-m", "batch_size=0,100"],
@@ -94,12 +94,14 @@ LIGHT = {
 }
 
 
-@pytest.mark.parametrize("words", LIGHT.values(), ids=LIGHT.keys())
-def test_what_trains_nothing_imports_neither_tensorflow_nor_mlflow(words: list[str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("arguments", LIGHT_COMMANDS.values(), ids=LIGHT_COMMANDS.keys())
+def test_commands_that_train_nothing_import_neither_tensorflow_nor_mlflow(
+    arguments: list[str], tmp_path: Path
+) -> None:
     program = (
         "import sys\n"
         "from swath.cli.entry import swath as main\n"
-        f"sys.argv[1:] = {words!r}\n"
+        f"sys.argv[1:] = {arguments!r}\n"
         "try:\n    main()\n"
         "finally:\n    print([name for name in HEAVY if name in sys.modules], flush=True)\n"
     )

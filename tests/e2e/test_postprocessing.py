@@ -1,4 +1,4 @@
-"""What follows a command: pictures and models, without anybody waiting."""
+"""Postprocessing: plots and models, in the background or before the command exits."""
 
 import time
 from pathlib import Path
@@ -16,9 +16,9 @@ SWEEP = (
     "batch_size=20,50",
     "max_steps=30",
 )
-PICTURES = {"accuracy.png", "heat_map.png", "learning_curves.png", "weights.png", "confusion.png"}
-WRITTEN = {"manifest.json", "ranking.csv"}
-PATIENCE_S = 120
+PLOTS = {"accuracy.png", "heat_map.png", "learning_curves.png", "weights.png", "confusion.png"}
+TABLES = {"manifest.json", "ranking.csv"}
+TIMEOUT_S = 120
 
 
 def client_of(folder: Path) -> MlflowClient:
@@ -37,42 +37,42 @@ def models_of(folder: Path) -> set[str]:
     return {model.source_run_id for model in client_of(folder).search_logged_models(["1"])}
 
 
-def test_pictures_and_the_model_are_there_when_a_command_waits_for_them(tmp_path: Path) -> None:
+def test_postprocess_wait_creates_plots_and_model_before_the_command_exits(tmp_path: Path) -> None:
     done = swath(tmp_path, *SWEEP, "tracking.postprocess=wait")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "Added to the store: plots and models."
-    (own,) = runs_of(tmp_path, "sweep")
-    assert files_of(tmp_path, own) == {*PICTURES, *WRITTEN}
-    assert own.data.tags["swath.afterwards"] == "done"
-    assert models_of(tmp_path) == {own.data.tags["swath.best_run_id"]}
+    (summary,) = runs_of(tmp_path, "sweep")
+    assert files_of(tmp_path, summary) == {*PLOTS, *TABLES}
+    assert summary.data.tags["swath.afterwards"] == "done"
+    assert models_of(tmp_path) == {summary.data.tags["swath.best_run_id"]}
     again = swath(tmp_path, *SWEEP, "tracking.postprocess=wait", "resume=true")
     assert again.returncode == 0, again.stderr
     assert len(client_of(tmp_path).search_logged_models(["1"])) == 1
 
 
-def test_nobody_waits_for_them_by_default(tmp_path: Path) -> None:
+def test_postprocess_background_creates_plots_and_model_after_the_command_exits(tmp_path: Path) -> None:
     done = swath(tmp_path, *SWEEP, SWATH_POSTPROCESS="background")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1].startswith("Creating plots")
-    (own,) = runs_of(tmp_path, "sweep")
-    assert files_of(tmp_path, own) == WRITTEN
-    until = time.monotonic() + PATIENCE_S
+    (summary,) = runs_of(tmp_path, "sweep")
+    assert files_of(tmp_path, summary) == TABLES
+    deadline = time.monotonic() + TIMEOUT_S
     while "swath.afterwards" not in runs_of(tmp_path, "sweep")[0].data.tags:
-        assert time.monotonic() < until
+        assert time.monotonic() < deadline
         time.sleep(0.5)
-    assert files_of(tmp_path, own) == {*PICTURES, *WRITTEN}
-    assert models_of(tmp_path) == {own.data.tags["swath.best_run_id"]}
+    assert files_of(tmp_path, summary) == {*PLOTS, *TABLES}
+    assert models_of(tmp_path) == {summary.data.tags["swath.best_run_id"]}
 
 
 @pytest.mark.parametrize(("models", "count"), [("all", 4), ("none", 0)])
-def test_models_of_all_runs_or_of_none(tmp_path: Path, models: str, count: int) -> None:
+def test_log_models_selects_all_runs_or_none(tmp_path: Path, models: str, count: int) -> None:
     done = swath(tmp_path, *SWEEP, f"tracking.log_models={models}", SWATH_POSTPROCESS="wait")
     assert done.returncode == 0, done.stderr
     assert len(models_of(tmp_path)) == count
     assert models_of(tmp_path) <= {run.info.run_id for run in runs_of(tmp_path, "run")}
 
 
-def test_single_run_has_its_model_and_no_pictures_of_a_sweep(tmp_path: Path) -> None:
+def test_single_run_has_a_model_and_no_plots(tmp_path: Path) -> None:
     done = swath(tmp_path, "data=digits", "max_steps=30", SWATH_POSTPROCESS="wait")
     assert done.stdout.splitlines()[-1] == "Added to the store: models."
     assert runs_of(tmp_path, "sweep") == []
@@ -81,21 +81,21 @@ def test_single_run_has_its_model_and_no_pictures_of_a_sweep(tmp_path: Path) -> 
     assert run.data.tags["swath.afterwards"] == "done"
 
 
-def test_what_goes_wrong_there_is_said_and_stored_and_the_runs_stay(tmp_path: Path) -> None:
-    broken = (
+def test_postprocessing_failure_is_reported_and_stored(tmp_path: Path) -> None:
+    fault = (
         "import swath.plotting.figures as a\ndef gone(*_): raise OSError('no space')\na.draw_curves = gone"
     )
-    done = swath(tmp_path, *SWEEP, patch=broken, SWATH_POSTPROCESS="wait")
+    done = swath(tmp_path, *SWEEP, patch=fault, SWATH_POSTPROCESS="wait")
     assert done.returncode == 1
     assert "could not create all plots and models" in done.stderr
     assert "no space" in done.stderr
-    (own,) = runs_of(tmp_path, "sweep")
-    assert own.info.status == "FINISHED"
-    assert "no space" in own.data.tags["swath.afterwards"]
+    (summary,) = runs_of(tmp_path, "sweep")
+    assert summary.info.status == "FINISHED"
+    assert "no space" in summary.data.tags["swath.afterwards"]
     assert [run.info.status for run in runs_of(tmp_path, "run")] == ["FINISHED"] * 4
 
 
-def test_unknown_word_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
+def test_invalid_postprocess_variable_is_refused_before_training(tmp_path: Path) -> None:
     done = swath(tmp_path, *SWEEP, SWATH_POSTPROCESS="later")
     assert done.returncode == 2
     assert done.stderr == "swath: SWATH_POSTPROCESS=later: expected one of background, wait, off\n"

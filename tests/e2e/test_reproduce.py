@@ -1,4 +1,4 @@
-"""`swath-reproduce`, and the other ways from a config back to the run."""
+"""`swath-reproduce`, and other ways to repeat a run from its stored config."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from mlflow.tracking import MlflowClient
 from support.command import swath, swath_reproduce
-from support.waiting import ask
+from support.waiting import query_store
 
 GRID = (
     "-m",
@@ -24,7 +24,7 @@ GRID = (
     "evaluate_every_steps=25",
 )
 REPRODUCE_PAGE = Path(__file__).resolve().parents[2] / "docs" / "reproduce.md"
-CONFIGURATIONS = "select run_uuid from tags where key = 'swath.kind' and value = 'run'"
+RUN_IDS_QUERY = "select run_uuid from tags where key = 'swath.kind' and value = 'run'"
 
 
 @pytest.fixture(scope="module")
@@ -37,25 +37,25 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def run_ids(folder: Path) -> list[str]:
-    """Its finished runs."""
-    query = f"select run_uuid from runs where status = 'FINISHED' and run_uuid in ({CONFIGURATIONS})"
-    return [str(run_id) for (run_id,) in ask(folder, f"{query} order by run_uuid")]
+    """Ids of the finished runs."""
+    query = f"select run_uuid from runs where status = 'FINISHED' and run_uuid in ({RUN_IDS_QUERY})"
+    return [str(run_id) for (run_id,) in query_store(folder, f"{query} order by run_uuid")]
 
 
-def digest_of_everything(folder: Path) -> str:
-    """Of every file of a store."""
+def digest_of_store(folder: Path) -> str:
+    """SHA-256 of all files of a store."""
     digest = hashlib.sha256()
     for path in sorted([folder / "mlflow.db", *(folder / "mlruns").rglob("*")]):
         digest.update(str(path).encode() + (path.read_bytes() if path.is_file() else b""))
     return digest.hexdigest()
 
 
-def test_every_run_is_identical_and_the_store_is_left_alone(folder: Path) -> None:
-    before = digest_of_everything(folder)
+def test_reproduce_reports_every_run_as_identical_and_leaves_the_store_unchanged(folder: Path) -> None:
+    before = digest_of_store(folder)
     done = swath_reproduce(folder, "--sweep", "ad-hoc")
     assert done.returncode == 0, done.stderr
     assert [line.split("  ")[1] for line in done.stdout.splitlines()] == ["identical, bit for bit"] * 8
-    assert digest_of_everything(folder) == before
+    assert digest_of_store(folder) == before
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_every_run_is_identical_and_the_store_is_left_alone(folder: Path) -> Non
         {"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "7", "OPENBLAS_NUM_THREADS": "3"},
     ],
 )
-def test_process_and_place_do_not_matter(
+def test_reproduction_does_not_depend_on_environment_or_folder(
     folder: Path, run_ids: list[str], tmp_path: Path, environment: dict[str, str]
 ) -> None:
     uri = f"sqlite:///{folder}/mlflow.db"
@@ -74,53 +74,55 @@ def test_process_and_place_do_not_matter(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_lone_run_is_reproduced_in_company_and_the_other_way_round(
+def test_solo_runs_are_reproduced_as_lanes_and_lanes_as_solo_runs(
     folder: Path, run_ids: list[str], tmp_path: Path
 ) -> None:
-    alone = swath_reproduce(folder, run_ids[1])  # it was trained as a lane among others
-    assert alone.stdout == f"{run_ids[1]}  identical, bit for bit\n"
-    words = ("data=digits", "batch_size=20", "max_steps=30")
+    solo = swath_reproduce(folder, run_ids[1])  # it was trained as a lane
+    assert solo.stdout == f"{run_ids[1]}  identical, bit for bit\n"
+    arguments = ("data=digits", "batch_size=20", "max_steps=30")
     for rate in ("1e-7", "1e-6"):
-        assert swath(tmp_path, *words, f"learning_rate={rate}", "hydra/launcher=basic").returncode == 0
-    lone = [str(run_id) for (run_id,) in ask(tmp_path, CONFIGURATIONS)]
-    together = swath_reproduce(tmp_path, *lone)
+        assert swath(tmp_path, *arguments, f"learning_rate={rate}", "hydra/launcher=basic").returncode == 0
+    solo_run_ids = [str(run_id) for (run_id,) in query_store(tmp_path, RUN_IDS_QUERY)]
+    together = swath_reproduce(tmp_path, *solo_run_ids)
     assert together.stdout.count("identical, bit for bit") == 2
     assert together.returncode == 0
 
 
-def test_verdict_is_recorded_where_it_is_asked_for(folder: Path, run_ids: list[str], tmp_path: Path) -> None:
-    place = tmp_path / "copy"
-    shutil.copytree(folder, place)
-    done = swath_reproduce(place, run_ids[0], "--record")
+def test_record_option_stores_the_verdict(folder: Path, run_ids: list[str], tmp_path: Path) -> None:
+    workdir = tmp_path / "copy"
+    shutil.copytree(folder, workdir)
+    done = swath_reproduce(workdir, run_ids[0], "--record")
     assert done.returncode == 0, done.stderr
-    assert f"files are read from {place}/mlruns/1, beside the database" in done.stderr
-    tagged = ask(place, "select run_uuid, value from tags where key = 'swath.reproduced'")
+    assert f"files are read from {workdir}/mlruns/1, beside the database" in done.stderr
+    tagged = query_store(workdir, "select run_uuid, value from tags where key = 'swath.reproduced'")
     assert {value for _, value in tagged} == {"identical, bit for bit"}
-    repetition = next(run_id for run_id, _ in tagged if run_id != run_ids[0])
-    of_repetition = f"select value from tags where run_uuid = '{repetition}' and key = "
-    assert ask(place, of_repetition + "'swath.reproduces'") == [(run_ids[0],)]
+    reproduction = next(run_id for run_id, _ in tagged if run_id != run_ids[0])
+    of_reproduction = f"select value from tags where run_uuid = '{reproduction}' and key = "
+    assert query_store(workdir, of_reproduction + "'swath.reproduces'") == [(run_ids[0],)]
     of_original = f"select value from tags where run_uuid = '{run_ids[0]}' and key = "
-    bits = ask(place, of_repetition + "'swath.bits'")
-    assert bits == ask(place, of_original + "'swath.bits'")
-    assert len(bits) == 1
-    again = swath(place, *GRID, "resume=true")  # a repetition is nobody's configuration
+    digest = query_store(workdir, of_reproduction + "'swath.bits'")
+    assert digest == query_store(workdir, of_original + "'swath.bits'")
+    assert len(digest) == 1
+    again = swath(workdir, *GRID, "resume=true")  # a reproduction does not count as a run of the sweep
     assert "Resume: 4 already done, 4 restarted." in again.stdout
 
 
-def test_page_shows_the_files_of_a_copied_store_once_it_is_told_where_they_are(
+def test_documented_statements_update_artifact_locations_of_a_copied_store(
     folder: Path, run_ids: list[str], tmp_path: Path
 ) -> None:
-    place = tmp_path / "copy"
-    shutil.copytree(folder, place)
-    shutil.rmtree(place / "multirun")
+    workdir = tmp_path / "copy"
+    shutil.copytree(folder, workdir)
+    shutil.rmtree(workdir / "multirun")
     documented = re.findall(r'sqlite3 mlflow.db "(UPDATE .*)"', REPRODUCE_PAGE.read_text(encoding="utf-8"))
     assert len(documented) == 2
-    with sqlite3.connect(place / "mlflow.db") as database:
+    with sqlite3.connect(workdir / "mlflow.db") as database:
         for statement in documented:
-            database.execute(statement.replace("/OLD/FOLDER", str(folder)).replace("/NEW/FOLDER", str(place)))
+            database.execute(
+                statement.replace("/OLD/FOLDER", str(folder)).replace("/NEW/FOLDER", str(workdir))
+            )
     database.close()
-    client = MlflowClient(f"sqlite:///{place}/mlflow.db")
-    assert client.get_run(run_ids[0]).info.artifact_uri.startswith(str(place))
+    client = MlflowClient(f"sqlite:///{workdir}/mlflow.db")
+    assert client.get_run(run_ids[0]).info.artifact_uri.startswith(str(workdir))
     assert "weights.npz" in {file.path for file in client.list_artifacts(run_ids[0])}
 
 
@@ -130,7 +132,7 @@ def changed_copy(folder: Path, target: Path, statement: str, *values: object) ->
         assert database.execute(statement, values).rowcount > 0
 
 
-def test_value_that_differs_is_named_with_its_step_and_the_likely_reason(
+def test_different_value_is_reported_with_step_and_likely_reason(
     folder: Path, run_ids: list[str], tmp_path: Path
 ) -> None:
     statement = "update metrics set value = value * (1 + 1e-9) where key = 'train/loss' and step = 17"
@@ -146,17 +148,19 @@ def test_value_that_differs_is_named_with_its_step_and_the_likely_reason(
         database.execute("update tags set value = '2.20.0' where key = 'swath.tensorflow'")
     reason = swath_reproduce(tmp_path / "value", run_ids[0])
     assert "; likely because of TensorFlow 2.20.0, now 2." in reason.stdout
-    passed_over = swath_reproduce(tmp_path / "value", run_ids[0], "--rtol", "1e-8")
-    assert passed_over.returncode == 0
-    assert "equal within tolerance: largest relative difference 1e-09" in passed_over.stdout
+    tolerated = swath_reproduce(tmp_path / "value", run_ids[0], "--rtol", "1e-8")
+    assert tolerated.returncode == 0
+    assert "equal within tolerance: largest relative difference 1e-09" in tolerated.stdout
     assert swath_reproduce(tmp_path / "value", run_ids[0], "--rtol", "1e-10").returncode == 1
 
 
-def test_what_is_missing_is_said(folder: Path, run_ids: list[str], tmp_path: Path) -> None:
+def test_unreproducible_runs_are_reported_with_the_reason(
+    folder: Path, run_ids: list[str], tmp_path: Path
+) -> None:
     target = tmp_path / "missing"
     changed_copy(folder, target, "update runs set status = 'KILLED' where run_uuid = ?", run_ids[0])
-    place = next((target / "mlruns").glob(f"*/{run_ids[1]}/artifacts"))
-    (place / "predictions.npz").unlink()
+    workdir = next((target / "mlruns").glob(f"*/{run_ids[1]}/artifacts"))
+    (workdir / "predictions.npz").unlink()
     with sqlite3.connect(target / "mlflow.db") as database:
         changes = {run_ids[0]: ("swath.bits", None), run_ids[2]: ("swath.config_schema", "99")}
         for run_id, (name, value) in changes.items():
@@ -166,16 +170,18 @@ def test_what_is_missing_is_said(folder: Path, run_ids: list[str], tmp_path: Pat
                 database.execute(
                     "update tags set value = ? where run_uuid = ? and key = ?", (value, run_id, name)
                 )
-    ((own,),) = ask(target, "select run_uuid from tags where key = 'swath.kind' and value = 'sweep'")
-    done = swath_reproduce(target, *run_ids, "0123", str(own))
+    ((summary,),) = query_store(
+        target, "select run_uuid from tags where key = 'swath.kind' and value = 'sweep'"
+    )
+    done = swath_reproduce(target, *run_ids, "0123", str(summary))
     assert done.returncode == 2
-    said = [line.split("  ", 1)[1] for line in done.stdout.splitlines()]
-    assert said[0] == "cannot be reproduced: it is KILLED"
-    assert said[1].startswith(f"cannot be reproduced: run {run_ids[1]}: predictions.npz cannot be read")
-    assert said[2].startswith("cannot be reproduced: made by a newer version of swath")
-    assert said[3] == "identical, bit for bit"
-    assert said[4].startswith("cannot be reproduced: no run 0123 in this store")
-    assert said[5] == "cannot be reproduced: it is not a run of one configuration made by swath"
+    message = [line.split("  ", 1)[1] for line in done.stdout.splitlines()]
+    assert message[0] == "cannot be reproduced: it is KILLED"
+    assert message[1].startswith(f"cannot be reproduced: run {run_ids[1]}: predictions.npz cannot be read")
+    assert message[2].startswith("cannot be reproduced: made by a newer version of swath")
+    assert message[3] == "identical, bit for bit"
+    assert message[4].startswith("cannot be reproduced: no run 0123 in this store")
+    assert message[5] == "cannot be reproduced: it is not a run of one configuration made by swath"
 
 
 def test_config_file_is_compared_with_a_run(folder: Path, run_ids: list[str], tmp_path: Path) -> None:
@@ -189,16 +195,16 @@ def test_config_file_is_compared_with_a_run(folder: Path, run_ids: list[str], tm
     other = swath_reproduce(tmp_path, "config.yaml", "--against", run_ids[0], *uri)
     assert other.returncode == 1
     assert "because the configuration differs: seed 0, now 1" in other.stdout
-    place = tmp_path / "recorded"
-    shutil.copytree(folder, place)
-    shutil.copy(path, place / "edited.yaml")
-    recorded = swath_reproduce(place, "edited.yaml", "--against", run_ids[0], "--record")
+    workdir = tmp_path / "recorded"
+    shutil.copytree(folder, workdir)
+    shutil.copy(path, workdir / "edited.yaml")
+    recorded = swath_reproduce(workdir, "edited.yaml", "--against", run_ids[0], "--record")
     assert recorded.returncode == 1
     assert "seed 0, now 1" in recorded.stdout
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("_target_: os.system\n", "config.yaml: _target_: unknown field"),
         (
@@ -210,8 +216,8 @@ def test_config_file_is_compared_with_a_run(folder: Path, run_ids: list[str], tm
         ("seed: -1\n", "config.yaml: seed=-1: expected a whole number from 0"),
     ],
 )
-def test_config_of_a_stranger_is_data(
-    folder: Path, run_ids: list[str], tmp_path: Path, text: str, said: str
+def test_untrusted_config_is_not_executed(
+    folder: Path, run_ids: list[str], tmp_path: Path, text: str, message: str
 ) -> None:
     stored = next((folder / "mlruns").glob(f"*/{run_ids[0]}/artifacts/config.yaml")).read_text()
     kept = [line for line in stored.splitlines() if not line.startswith("seed:")]
@@ -222,21 +228,21 @@ def test_config_of_a_stranger_is_data(
         tmp_path, "config.yaml", "--against", run_ids[0], *uri, SECRET="password_overrides"
     )
     assert done.returncode == 2
-    assert done.stderr.startswith(f"swath-reproduce: {said}")
+    assert done.stderr.startswith(f"swath-reproduce: {message}")
     assert "password_overrides" not in done.stderr + done.stdout
     assert [path.name for path in tmp_path.iterdir()] == ["config.yaml"]
 
 
-def test_pickles_in_a_store_are_not_opened(folder: Path, run_ids: list[str], tmp_path: Path) -> None:
+def test_pickles_in_a_store_are_not_loaded(folder: Path, run_ids: list[str], tmp_path: Path) -> None:
     target = tmp_path / "pickled"
     shutil.copytree(folder, target)
-    place = next((target / "mlruns").glob(f"*/{run_ids[0]}/artifacts"))
+    workdir = next((target / "mlruns").glob(f"*/{run_ids[0]}/artifacts"))
 
     class Touch:
         def __reduce__(self) -> tuple[object, ...]:
             return os.system, ("touch pwned",)
 
-    np.savez(place / "weights.npz", weights=np.array([Touch()], dtype=object))
+    np.savez(workdir / "weights.npz", weights=np.array([Touch()], dtype=object))
     with sqlite3.connect(target / "mlflow.db") as database:
         database.execute("delete from tags where run_uuid = ? and key = 'swath.files'", (run_ids[0],))
     done = swath_reproduce(target, run_ids[0])
@@ -246,7 +252,7 @@ def test_pickles_in_a_store_are_not_opened(folder: Path, run_ids: list[str], tmp
 
 
 @pytest.mark.parametrize(
-    ("tag", "value", "said"),
+    ("tag", "value", "message"),
     [
         ("swath.files", '{"/etc/hostname": "0"}', "names an unknown file: '/etc/hostname'"),
         ("swath.files", '{"../../secret": "0"}', "names an unknown file: '../../secret'"),
@@ -254,23 +260,25 @@ def test_pickles_in_a_store_are_not_opened(folder: Path, run_ids: list[str], tmp
         ("swath.every_steps", "x", "its tag swath.every_steps is damaged"),
     ],
 )
-def test_tags_of_a_stranger_are_data(
-    folder: Path, run_ids: list[str], tmp_path: Path, tag: str, value: str, said: str
+def test_untrusted_tags_are_validated(
+    folder: Path, run_ids: list[str], tmp_path: Path, tag: str, value: str, message: str
 ) -> None:
     statement = "update tags set value = ? where key = ? and run_uuid = ?"
     changed_copy(folder, tmp_path / "tags", statement, value, tag, run_ids[0])
     done = swath_reproduce(tmp_path / "tags", run_ids[0])
     assert done.returncode == 2
-    assert said in done.stdout
+    assert message in done.stdout
     assert "Traceback" not in done.stderr
 
 
-def test_what_would_be_run_can_be_shown(folder: Path, run_ids: list[str]) -> None:
+def test_show_option_prints_the_recipe(folder: Path, run_ids: list[str]) -> None:
     done = swath_reproduce(folder, run_ids[0], "--show")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0].startswith(f"# run {run_ids[0]}: batch_size=")
-    commit = ask(folder, f"select value from tags where key = 'swath.commit' and run_uuid = '{run_ids[0]}'")
+    commit = query_store(
+        folder, f"select value from tags where key = 'swath.commit' and run_uuid = '{run_ids[0]}'"
+    )
     assert not commit or any(line.startswith(f"git checkout {commit[0][0]}") for line in lines)
     (install,) = [line for line in lines if line.startswith("pip install ")]
     assert "tensorflow==2." in install and "mlflow==3." in install
@@ -278,30 +286,30 @@ def test_what_would_be_run_can_be_shown(folder: Path, run_ids: list[str]) -> Non
     assert "seed: 0" in lines
 
 
-def bits_in(folder: Path) -> set[object]:
-    return {value for (value,) in ask(folder, "select value from tags where key = 'swath.bits'")}
+def digests_in(folder: Path) -> set[object]:
+    return {value for (value,) in query_store(folder, "select value from tags where key = 'swath.bits'")}
 
 
-def test_every_way_from_a_config_leads_to_the_same_bits(
+def test_runs_from_stored_configs_and_overrides_are_bit_identical(
     folder: Path, run_ids: list[str], tmp_path: Path
 ) -> None:
     query = f"select value from tags where key = '%s' and run_uuid = '{run_ids[0]}'"
-    ((bits,),) = ask(folder, query % "swath.bits")
-    ((overrides,),) = ask(folder, query % "swath.overrides")
+    ((digest,),) = query_store(folder, query % "swath.bits")
+    ((overrides,),) = query_store(folder, query % "swath.overrides")
     artifacts = next((folder / "mlruns").glob(f"*/{run_ids[0]}/artifacts"))
     jobs = (folder / "multirun").glob("*/*/*/.hydra")
     typed = set(json.loads(str(overrides)))
     hydra = next(job for job in jobs if typed == set(_yaml_list(job / "overrides.yaml")))
-    for words in (
+    for arguments in (
         ("--config-dir", str(artifacts), "--config-name", "config"),
         ("--config-dir", str(hydra), "--config-name", "config"),
         tuple(json.loads(str(overrides))),
     ):
-        place = tmp_path / str(len(list(tmp_path.iterdir())))
-        place.mkdir()
-        done = swath(place, *words)
+        workdir = tmp_path / str(len(list(tmp_path.iterdir())))
+        workdir.mkdir()
+        done = swath(workdir, *arguments)
         assert done.returncode == 0, done.stderr
-        assert bits_in(place) == {bits}
+        assert digests_in(workdir) == {digest}
 
 
 def _yaml_list(path: Path) -> list[str]:
@@ -309,7 +317,7 @@ def _yaml_list(path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("arguments", "message"),
     [
         ((), "expected run ids or --sweep SWEEP"),
         (("a", "--sweep", "b"), "expected run ids or --sweep SWEEP"),
@@ -318,30 +326,32 @@ def _yaml_list(path: Path) -> list[str]:
         (("a", "--record", "--show"), "--show trains nothing"),
     ],
 )
-def test_mistakes_are_one_line(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
-    done = swath_reproduce(tmp_path, *words)
+def test_invalid_arguments_are_reported_in_one_line(
+    tmp_path: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    done = swath_reproduce(tmp_path, *arguments)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
-    assert line.startswith(f"swath-reproduce: {said}")
+    assert line.startswith(f"swath-reproduce: {message}")
 
 
-def test_data_that_is_not_here_or_is_another_is_said(tmp_path: Path, cifar10_dir: Path) -> None:
+def test_missing_or_different_data_is_reported(tmp_path: Path, cifar10_dir: Path) -> None:
     data = tmp_path / "data"
     shutil.copytree(cifar10_dir / "cifar-10-batches-py", data / "cifar-10-batches-py")
-    place = tmp_path / "place"
-    place.mkdir()
-    assert swath(place, "max_steps=3", f"data.dir={data}").returncode == 0
-    ((run_id,),) = ask(place, CONFIGURATIONS)
-    here = swath_reproduce(place, str(run_id), "--data-dir", str(data))
+    workdir = tmp_path / "place"
+    workdir.mkdir()
+    assert swath(workdir, "max_steps=3", f"data.dir={data}").returncode == 0
+    ((run_id,),) = query_store(workdir, RUN_IDS_QUERY)
+    here = swath_reproduce(workdir, str(run_id), "--data-dir", str(data))
     assert here.stdout == f"{run_id}  identical, bit for bit\n"
     (tmp_path / "empty").mkdir()
-    missing = swath_reproduce(place, str(run_id), "--data-dir", str(tmp_path / "empty"))
+    missing = swath_reproduce(workdir, str(run_id), "--data-dir", str(tmp_path / "empty"))
     assert missing.returncode == 2
     assert "cannot be reproduced: its data cannot be loaded: " in missing.stdout
     batch = data / "cifar-10-batches-py" / "data_batch_3"
     raw = bytearray(batch.read_bytes())
     raw[len(raw) // 2] ^= 1  # one bit of one pixel
     batch.write_bytes(bytes(raw))
-    other = swath_reproduce(place, str(run_id), "--data-dir", str(data))
+    other = swath_reproduce(workdir, str(run_id), "--data-dir", str(data))
     assert other.returncode == 2
     assert "its data differs from what it was trained on: digest" in other.stdout

@@ -1,4 +1,4 @@
-"""What a command leaves in a real SQLite store, read back as MLflow's own client reads it."""
+"""The store of a command: metrics, params, tags and artifacts, read with MLflow's client."""
 
 import json
 from dataclasses import dataclass
@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
-from support.command import CONFIGURATIONS, swath
+from support.command import IS_CONFIGURATION, swath
 
 from swath.config import FIELDS
 
-COMPUTED = {name for name, doc in FIELDS.items() if doc.scope == "identity"}
+HYPERPARAMETERS = {name for name, doc in FIELDS.items() if doc.scope == "identity"}
 ARTIFACTS = [
     "config.yaml",
     "confusion.json",
@@ -22,12 +22,12 @@ ARTIFACTS = [
     "weights.npz",
     "weights.png",
 ]
-SHARED = ["data=digits", "batch_size=50", "max_steps=30", "data.validation_size=300"]
+OVERRIDES = ["data=digits", "batch_size=50", "max_steps=30", "data.validation_size=300"]
 
 
 @dataclass(frozen=True)
-class Done:
-    """A folder in which a command was run, and what it printed."""
+class CompletedCommand:
+    """The folder and the output of a completed command."""
 
     folder: Path
     output: str
@@ -41,7 +41,7 @@ class Done:
         experiment = self.client.get_experiment_by_name("swath")
         assert experiment is not None
         return list(
-            self.client.search_runs([experiment.experiment_id], CONFIGURATIONS, order_by=["start_time"])
+            self.client.search_runs([experiment.experiment_id], IS_CONFIGURATION, order_by=["start_time"])
         )
 
     def history(self, run: Run, metric: str) -> list[tuple[int, float]]:
@@ -54,36 +54,36 @@ class Done:
 
 
 @pytest.fixture(scope="module")
-def single(tmp_path_factory: pytest.TempPathFactory) -> Done:
+def single(tmp_path_factory: pytest.TempPathFactory) -> CompletedCommand:
     folder = tmp_path_factory.mktemp("single")
-    done = swath(folder, *SHARED, "learning_rate=1e-6", "evaluate_every_steps=10")
+    done = swath(folder, *OVERRIDES, "learning_rate=1e-6", "evaluate_every_steps=10")
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    return Done(folder, done.stdout)
+    return CompletedCommand(folder, done.stdout)
 
 
 @pytest.fixture(scope="module")
-def grid(tmp_path_factory: pytest.TempPathFactory) -> Done:
-    """Three configurations; the middle one diverges at once."""
+def grid(tmp_path_factory: pytest.TempPathFactory) -> CompletedCommand:
+    """Three configurations, the second of which diverges immediately."""
     folder = tmp_path_factory.mktemp("grid")
-    done = swath(folder, "-m", *SHARED, "learning_rate=1e-7,1e36,1e-6")
+    done = swath(folder, "-m", *OVERRIDES, "learning_rate=1e-7,1e36,1e-6")
     assert done.returncode == 1, done.stderr
-    return Done(folder, done.stdout)
+    return CompletedCommand(folder, done.stdout)
 
 
-def test_every_step_is_stored_once(single: Done) -> None:
+def test_every_step_is_stored_once(single: CompletedCommand) -> None:
     (run,) = single.runs
     for metric in ("train/accuracy", "train/loss"):
         assert [step for step, _ in single.history(run, metric)] == list(range(30))
 
 
-def test_validation_has_a_curve_where_it_is_evaluated_along_the_way(single: Done) -> None:
+def test_validation_metrics_have_a_curve_if_evaluated_during_training(single: CompletedCommand) -> None:
     (run,) = single.runs
     for metric in ("validation/accuracy", "validation/loss"):
         assert [step for step, _ in single.history(run, metric)] == [10, 20, 30]
 
 
-def test_single_values_are_stored_once(single: Done) -> None:
+def test_single_values_are_stored_once(single: CompletedCommand) -> None:
     (run,) = single.runs
     runtimes = {f"runtime/{part}_s" for part in ("train", "group", "evaluate", "track", "total")}
     names = {"test/accuracy", "test/loss", "runtime/lanes", *runtimes}
@@ -97,20 +97,24 @@ def test_single_values_are_stored_once(single: Done) -> None:
     }
 
 
-def test_params_are_exactly_the_fields_that_decide_the_numbers(single: Done) -> None:
+def test_params_are_exactly_the_hyperparameters(single: CompletedCommand) -> None:
     (run,) = single.runs
-    assert set(run.data.params) == COMPUTED
+    assert set(run.data.params) == HYPERPARAMETERS
     assert run.data.params["learning_rate"] == "1e-06"
     assert {"batch_size", "learning_rate", "max_steps", "seed"} < set(run.data.params)
 
 
-def test_tags_say_where_a_run_comes_from(single: Done) -> None:
+def test_tags_contain_the_provenance(single: CompletedCommand) -> None:
     (run,) = single.runs
     tags = run.data.tags
     assert tags["mlflow.runName"] == "batch_size=50 learning_rate=1e-06 max_steps=30"
     assert tags["swath.kind"] == "run"
     assert tags["swath.sweep"] == "single"
-    assert json.loads(tags["swath.overrides"]) == [*SHARED, "learning_rate=1e-6", "evaluate_every_steps=10"]
+    assert json.loads(tags["swath.overrides"]) == [
+        *OVERRIDES,
+        "learning_rate=1e-6",
+        "evaluate_every_steps=10",
+    ]
     expected = (
         "sweep_id fingerprint data_digest config_schema host pid pid_start commit dirty tensorflow numpy"
     )
@@ -118,19 +122,19 @@ def test_tags_say_where_a_run_comes_from(single: Done) -> None:
     assert {f"swath.{name}" for name in expected.split()} <= set(tags)
 
 
-def test_data_set_is_an_input_with_its_digest(single: Done) -> None:
+def test_data_set_is_logged_as_an_input_with_its_digest(single: CompletedCommand) -> None:
     (run,) = single.runs
     (given,) = run.inputs.dataset_inputs
     assert given.dataset.name == "digits"
     assert run.data.tags["swath.data_digest"].startswith(given.dataset.digest)
 
 
-def test_artifacts_are_all_there(single: Done) -> None:
+def test_run_has_all_artifacts(single: CompletedCommand) -> None:
     (run,) = single.runs
     assert sorted(entry.path for entry in single.client.list_artifacts(run.info.run_id)) == ARTIFACTS
 
 
-def test_stored_weights_predict_what_was_stored_as_predicted(single: Done) -> None:
+def test_stored_weights_give_the_stored_predictions(single: CompletedCommand) -> None:
     from swath.datasets import load_dataset
 
     (run,) = single.runs
@@ -142,10 +146,10 @@ def test_stored_weights_predict_what_was_stored_as_predicted(single: Done) -> No
     predicted = np.load(single.artifact(run, "predictions.npz"))
     assert predicted["validation"].shape == (300,)
     assert predicted["test"].dtype == np.uint8
-    assert (logits.argmax(axis=1) == predicted["test"]).mean() > 0.99  # another order of summation
+    assert (logits.argmax(axis=1) == predicted["test"]).mean() > 0.99  # the order of summation differs
 
 
-def test_confusion_counts_the_test_images(single: Done) -> None:
+def test_confusion_matrix_counts_the_test_images(single: CompletedCommand) -> None:
     (run,) = single.runs
     confusion = json.loads(single.artifact(run, "confusion.json").read_text(encoding="utf-8"))
     counts = np.array(confusion["counts"])
@@ -155,18 +159,18 @@ def test_confusion_counts_the_test_images(single: Done) -> None:
     assert len(confusion["classes"]) == 10
 
 
-def test_environment_names_packages_and_nothing_of_the_machine(single: Done) -> None:
+def test_environment_lists_packages_without_local_paths(single: CompletedCommand) -> None:
     (run,) = single.runs
     lines = single.artifact(run, "environment.txt").read_text(encoding="utf-8").splitlines()
     assert any(line.startswith("tensorflow==") for line in lines)
     assert [line for line in lines if "/" in line or "@" in line] == []
 
 
-def test_run_is_had_again_from_its_stored_config_with_the_same_bits(single: Done, tmp_path: Path) -> None:
+def test_run_from_a_stored_config_is_bit_identical(single: CompletedCommand, tmp_path: Path) -> None:
     (run,) = single.runs
     done = swath(tmp_path, "--config-dir", str(single.artifact(run, "config.yaml").parent), "-cn", "config")
     assert done.returncode == 0, done.stderr
-    again = Done(tmp_path, done.stdout)
+    again = CompletedCommand(tmp_path, done.stdout)
     (repeated,) = again.runs
     assert repeated.data.tags["swath.fingerprint"] == run.data.tags["swath.fingerprint"]
     for name in ("weights.npz", "predictions.npz", "config.yaml"):
@@ -175,7 +179,7 @@ def test_run_is_had_again_from_its_stored_config_with_the_same_bits(single: Done
         assert again.history(repeated, metric) == single.history(run, metric)
 
 
-def test_diverged_configuration_fails_alone(grid: Done) -> None:
+def test_divergence_fails_only_its_own_run(grid: CompletedCommand) -> None:
     assert [run.info.status for run in grid.runs] == ["FINISHED", "FAILED", "FINISHED"]
     failed = grid.runs[1]
     assert failed.data.tags["swath.error"].startswith("diverged at step 1: loss is ")
@@ -184,7 +188,7 @@ def test_diverged_configuration_fails_alone(grid: Done) -> None:
     assert "2 of 3 configurations finished" in grid.output
 
 
-def test_grid_is_flat_and_shares_a_sweep_id(grid: Done) -> None:
+def test_runs_of_a_grid_share_a_sweep_id(grid: CompletedCommand) -> None:
     for run in grid.runs:
         assert "mlflow.parentRunId" not in run.data.tags
         assert run.data.tags["swath.sweep"] == "ad-hoc"
@@ -193,7 +197,7 @@ def test_grid_is_flat_and_shares_a_sweep_id(grid: Done) -> None:
     assert grid.runs[0].data.tags["swath.sweep_id"] in grid.output
 
 
-def test_table_is_what_the_store_holds(grid: Done) -> None:
+def test_printed_table_contains_the_stored_values(grid: CompletedCommand) -> None:
     finished = [run for run in grid.runs if run.info.status == "FINISHED"]
     best = max(finished, key=lambda run: run.data.metrics["validation/accuracy"])
     (row,) = [line.split() for line in grid.output.splitlines() if line.strip().startswith("1 ")]
@@ -202,7 +206,7 @@ def test_table_is_what_the_store_holds(grid: Done) -> None:
     assert row[-1] == best.info.run_id
 
 
-def test_tracking_goes_where_it_is_told_to_go(tmp_path: Path) -> None:
+def test_tracking_settings_select_the_store(tmp_path: Path) -> None:
     stores = ["tracking.uri=sqlite:///here.db", "tracking.artifact_location=kept", "tracking.experiment=mine"]
     done = swath(tmp_path, "data=digits", "max_steps=2", *stores)
     assert done.returncode == 0, done.stderr

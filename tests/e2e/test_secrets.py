@@ -1,4 +1,4 @@
-"""A password in a store's address is written nowhere."""
+"""Passwords in store addresses are neither printed nor written."""
 
 import base64
 import http.server
@@ -11,12 +11,12 @@ import pytest
 from support.command import swath
 
 MARKER = "MARKER-7f3a"
-WORDS = ["data=digits", "max_steps=2"]
+COMMAND = ["data=digits", "max_steps=2"]
 FORMS = {MARKER.encode(), base64.b64encode(f"me:{MARKER}".encode())}
 
 
 class _Refusing(http.server.BaseHTTPRequestHandler):
-    """A tracking server that asks who is there and lets nobody in."""
+    """A tracking server that answers every request with 401."""
 
     seen: list[str] = []  # noqa: RUF012
 
@@ -33,11 +33,11 @@ class _Refusing(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server() -> Iterator[str]:
-    """Address of a server, with a password in it."""
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Refusing) as running:
-        threading.Thread(target=running.serve_forever, daemon=True).start()
-        yield f"http://me:{MARKER}@127.0.0.1:{running.server_port}"
-        running.shutdown()
+    """Address of the server, including a password."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Refusing) as http_server:
+        threading.Thread(target=http_server.serve_forever, daemon=True).start()
+        yield f"http://me:{MARKER}@127.0.0.1:{http_server.server_port}"
+        http_server.shutdown()
 
 
 def leaks(folder: Path) -> list[Path]:
@@ -46,40 +46,38 @@ def leaks(folder: Path) -> list[Path]:
     return [path for path in files if any(form in path.read_bytes() for form in FORMS)]
 
 
-@pytest.mark.parametrize("way", ["override", "environment", "sweep", "file"])
-def test_password_of_a_server_reaches_the_server_and_nothing_else(
-    way: str, server: str, tmp_path: Path
-) -> None:
-    work = tmp_path / "work"
-    work.mkdir()
+@pytest.mark.parametrize("given_by", ["override", "environment", "sweep", "file"])
+def test_server_password_is_sent_to_the_server_only(given_by: str, server: str, tmp_path: Path) -> None:
+    workdir = tmp_path / "work"
+    workdir.mkdir()
     environment = {}
-    words = [*WORDS, f"tracking.uri='{server}'"]
-    if way == "sweep":
-        words = ["-m", "seed=0,1", *words]
-    elif way == "environment":
-        words, environment = WORDS, {"MLFLOW_TRACKING_URI": server}
-    elif way == "file":
+    arguments = [*COMMAND, f"tracking.uri='{server}'"]
+    if given_by == "sweep":
+        arguments = ["-m", "seed=0,1", *arguments]
+    elif given_by == "environment":
+        arguments, environment = COMMAND, {"MLFLOW_TRACKING_URI": server}
+    elif given_by == "file":
         configs = tmp_path / "configs"
         configs.mkdir()
         lines = ["defaults: [config, _self_]", "tracking:", f"  uri: {server}"]
         (configs / "mine.yaml").write_text("\n".join(lines), encoding="utf-8")
-        words = ["--config-dir", str(configs), "-cn", "mine", *WORDS]
-    done = swath(work, *words, **environment)
+        arguments = ["--config-dir", str(configs), "-cn", "mine", *COMMAND]
+    done = swath(workdir, *arguments, **environment)
     assert done.returncode == 1
     assert MARKER not in done.stdout + done.stderr
-    assert leaks(work) == []
+    assert leaks(workdir) == []
     assert any(header.startswith("Basic ") for header in _Refusing.seen)
 
 
-def test_password_of_a_store_that_works_is_in_no_file_of_the_run(tmp_path: Path) -> None:
-    # SQLite takes no password; the address carries one all the same, as a query that SQLite ignores.
+def test_store_password_is_written_to_no_file(tmp_path: Path) -> None:
+    # SQLite takes no password; it ignores one in the query of its address.
     uri = f"sqlite:///mlflow.db?password={MARKER}"
-    done = swath(tmp_path, "-m", "seed=0,1", *WORDS, f"tracking.uri='{uri}'")
+    done = swath(tmp_path, "-m", "seed=0,1", *COMMAND, f"tracking.uri='{uri}'")
     assert MARKER not in done.stdout + done.stderr
     assert leaks(tmp_path) == []
 
 
-def test_password_is_not_shown_with_the_configuration(tmp_path: Path) -> None:
+def test_password_is_hidden_in_the_printed_config(tmp_path: Path) -> None:
     done = swath(tmp_path, "--cfg", "job", f"tracking.uri=http://me:{MARKER}@host")
     assert done.returncode == 0, done.stderr
     assert "http://me:***@host" in done.stdout

@@ -1,4 +1,4 @@
-"""A tracking server that is not there, goes away and comes back, goes away for good, or asks for a login."""
+"""Tracking servers that are unreachable, restart, stay unreachable or require a login."""
 
 import contextlib
 import sqlite3
@@ -10,7 +10,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 from support.command import swath
 from support.forks import ForkedCommand, training_server
-from support.server import free_port, mlflow_server, refusing_server
+from support.server import free_port, mlflow_server, unauthorized_server
 from support.stores import whole_store
 
 SWEEP = (
@@ -21,18 +21,18 @@ SWEEP = (
     "learning_rate=1e-7,1e-6",
     "evaluate_every_steps=500",
 )
-STEPS = "max_steps=400,6000"
+MAX_STEPS = "max_steps=400,6000"
 
 
 @contextlib.contextmanager
 def server(folder: Path, port: int) -> Iterator[str]:
-    words = ("server", "--backend-store-uri", "sqlite:///mlflow.db", "--workers", "1")
-    with mlflow_server(folder, port, "/health", *words) as address:
+    arguments = ("server", "--backend-store-uri", "sqlite:///mlflow.db", "--workers", "1")
+    with mlflow_server(folder, port, "/health", *arguments) as address:
         yield address
 
 
 def metrics_of(folder: Path) -> dict[str, object]:
-    """Status, metrics and bits of every configuration in the store behind a server."""
+    """Status, metrics and result digest of every configuration in a server's store."""
     return {
         key: {name: value for name, value in run.items() if name != "files"}
         for key, run in whole_store(folder).items()
@@ -42,17 +42,17 @@ def metrics_of(folder: Path) -> dict[str, object]:
 
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
-    """What the sweep stores where nothing happens."""
+    """The metrics after an undisturbed sweep."""
     folder = tmp_path_factory.mktemp("reference")
-    done = swath(folder, *SWEEP, STEPS)
+    done = swath(folder, *SWEEP, MAX_STEPS)
     assert done.returncode == 0, done.stderr
     return metrics_of(folder)
 
 
-def test_server_that_is_not_there_is_one_line_before_any_training(tmp_path: Path) -> None:
-    swath(tmp_path, "--version")  # what is forked from has been imported
+def test_unreachable_server_is_reported_before_training(tmp_path: Path) -> None:
+    swath(tmp_path, "--version")  # start the fork server outside the measured time
     started = time.monotonic()
-    done = swath(tmp_path, *SWEEP, STEPS, f"tracking.uri=http://127.0.0.1:{free_port()}")
+    done = swath(tmp_path, *SWEEP, MAX_STEPS, f"tracking.uri=http://127.0.0.1:{free_port()}")
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert "Connection refused" in line
@@ -60,24 +60,24 @@ def test_server_that_is_not_there_is_one_line_before_any_training(tmp_path: Path
     assert time.monotonic() - started < 10
 
 
-def test_server_that_asks_for_a_login_is_one_line(tmp_path: Path) -> None:
-    with refusing_server() as port:
-        done = swath(tmp_path, *SWEEP, STEPS, f"tracking.uri=http://somebody:secret@127.0.0.1:{port}")
+def test_server_that_requires_a_login_is_reported_in_one_line(tmp_path: Path) -> None:
+    with unauthorized_server() as port:
+        done = swath(tmp_path, *SWEEP, MAX_STEPS, f"tracking.uri=http://somebody:secret@127.0.0.1:{port}")
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert "asks for a login; set MLFLOW_TRACKING_USERNAME" in line
     assert "secret" not in line
 
 
-def start(folder: Path, address: str, **environment: str) -> ForkedCommand:
-    words = (*SWEEP, STEPS, f"tracking.uri={address}")
-    return ForkedCommand(training_server(), "swath.cli.entry:swath", folder, words, **environment)
+def start_sweep(folder: Path, address: str, **environment: str) -> ForkedCommand:
+    arguments = (*SWEEP, MAX_STEPS, f"tracking.uri={address}")
+    return ForkedCommand(training_server(), "swath.cli.entry:swath", folder, arguments, **environment)
 
 
 def wait_for_steps(folder: Path) -> None:
-    """Wait until the store behind a server has steps of every batch size."""
-    until = time.monotonic() + 90
-    while time.monotonic() < until:
+    """Wait until the server's store contains steps of every batch size."""
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline:
         with contextlib.suppress(sqlite3.OperationalError), sqlite3.connect(folder / "mlflow.db") as database:
             query = "select count(distinct run_uuid) from latest_metrics where key = 'train/loss'"
             if database.execute(query).fetchone()[0] >= 3:
@@ -86,11 +86,11 @@ def wait_for_steps(folder: Path) -> None:
     raise AssertionError("no steps were stored")
 
 
-def test_server_that_comes_back_has_lost_nothing(tmp_path: Path, reference: dict[str, object]) -> None:
+def test_server_outage_during_training_loses_nothing(tmp_path: Path, reference: dict[str, object]) -> None:
     port = free_port()
     (tmp_path / "store").mkdir()
     with server(tmp_path / "store", port) as address:
-        training = start(tmp_path, address)
+        training = start_sweep(tmp_path, address)
         wait_for_steps(tmp_path / "store")
     time.sleep(20)
     with server(tmp_path / "store", port):
@@ -100,14 +100,14 @@ def test_server_that_comes_back_has_lost_nothing(tmp_path: Path, reference: dict
     assert metrics_of(tmp_path / "store") == reference
 
 
-def test_server_that_stays_away_is_told_by_the_next_resume(
+def test_resume_syncs_runs_to_a_server_that_was_unreachable(
     tmp_path: Path, reference: dict[str, object]
 ) -> None:
     port = free_port()
     (tmp_path / "store").mkdir()
     with server(tmp_path / "store", port) as address:
-        # The user's own word on how long a server is waited for; by default it is a minute.
-        training = start(tmp_path, address, MLFLOW_HTTP_REQUEST_MAX_RETRIES="3")
+        # The user's limit on retries; the default takes a minute.
+        training = start_sweep(tmp_path, address, MLFLOW_HTTP_REQUEST_MAX_RETRIES="3")
         wait_for_steps(tmp_path / "store")
     output, errors = training.communicate(timeout=300)
     assert training.returncode == 1
@@ -116,13 +116,13 @@ def test_server_that_stays_away_is_told_by_the_next_resume(
     assert "cannot reach the server" in line
     assert "run the same command with resume=yes to upload them" in line
     with server(tmp_path / "store", port):
-        again = swath(tmp_path, *SWEEP, STEPS, f"tracking.uri={address}", "resume=true")
+        again = swath(tmp_path, *SWEEP, MAX_STEPS, f"tracking.uri={address}", "resume=true")
         assert again.returncode == 0, again.stderr
         assert "copied to the server: " in again.stdout
         assert "Resume: 8 already done." in again.stdout
         client = MlflowClient(address)
-        (own,) = client.search_runs(["1"], "tags.`swath.kind` = 'sweep'")
-        assert own.data.tags["swath.finished"] == "8"
+        (summary,) = client.search_runs(["1"], "tags.`swath.kind` = 'sweep'")
+        assert summary.data.tags["swath.finished"] == "8"
         for run in client.search_runs(["1"], "tags.`swath.kind` = 'run'"):
             files = {file.path for file in client.list_artifacts(run.info.run_id)}
             assert {"weights.npz", "predictions.npz", "config.yaml"} <= files

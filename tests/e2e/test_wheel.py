@@ -1,4 +1,4 @@
-"""The built wheel, in an environment of its own, far from the checkout."""
+"""The built wheel in its own virtual environment, outside the checkout."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ UV = Path(sys.executable).parent / "uv"
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bin folder of an empty environment into which the wheel, and nothing else, was installed."""
+    """Scripts folder of an empty environment in which only the wheel is installed."""
     if not UV.exists():
         pytest.skip("uv is not installed beside Python; make test installs it")
     folder = tmp_path_factory.mktemp("wheel")
@@ -31,11 +31,11 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return binaries
 
 
-def run(installed: Path, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def run(installed: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "SWATH_CACHE_DIR": str(folder / "cache")}
     environment.pop("PYTHONPATH", None)
     return subprocess.run(
-        [str(installed / "swath"), *words],
+        [str(installed / "swath"), *arguments],
         cwd=folder,
         env=environment,
         capture_output=True,

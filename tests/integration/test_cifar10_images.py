@@ -1,4 +1,4 @@
-"""The real images, in the official layout."""
+"""The real CIFAR-10 images, in the official layout."""
 
 import time
 
@@ -28,7 +28,7 @@ def test_each_class_has_a_tenth_of_the_images(dataset):
     assert counts == [[5_000] * 10, [1_000] * 10]
 
 
-def test_airplanes_are_on_a_bluer_ground_than_frogs(dataset):
+def test_airplanes_have_a_bluer_background_than_frogs(dataset):
     images, labels = dataset.train_images.reshape(-1, 3, 32, 32), dataset.train_labels
     blueness = [
         images[labels == dataset.class_names.index(name), 2].mean()

@@ -1,4 +1,4 @@
-"""Tasks and events of executors, and what the thread executor does with them."""
+"""Tasks and events of executors, and the thread executor."""
 
 import pickle
 from collections.abc import Iterator
@@ -47,7 +47,7 @@ def task(states: tuple[Any, ...] = (None, None), state_every_s: float = float("i
 
 
 def assert_same(found: Any, expected: Any) -> None:
-    """Whether two plain values are equal to the bit, arrays included."""
+    """Assert that plain values are bit-identical, including arrays."""
     assert type(found) is type(expected)
     if isinstance(expected, np.ndarray):
         assert found.dtype == expected.dtype
@@ -64,14 +64,14 @@ def assert_same(found: Any, expected: Any) -> None:
 
 
 def test_tasks_and_events_survive_pickling(executor: Executor) -> None:
-    asked = task(state_every_s=0.0)  # every event carries states
-    assert pickle.loads(pickle.dumps(asked)) == asked
-    events = list(executor.submit(asked))
+    submitted = task(state_every_s=0.0)  # every event carries states
+    assert pickle.loads(pickle.dumps(submitted)) == submitted
+    events = list(executor.submit(submitted))
     assert {type(event) for event in events} == {SegmentTrained}
     assert any(event.evaluations for event in events if isinstance(event, SegmentTrained))
     assert any(event.statistics is not None for event in events if isinstance(event, SegmentTrained))
     executor.stop()
-    stopped = list(executor.submit(asked))
+    stopped = list(executor.submit(submitted))
     assert [type(event) for event in stopped] == [GroupStopped]
     for event in (*events, *stopped):
         assert_same(pickle.loads(pickle.dumps(event)), event)
@@ -98,15 +98,15 @@ def test_stopped_group_continues_from_its_states(executor: Executor) -> None:
         assert_same(dict(events[-1].states[lane]), dict(whole[-1].states[lane]))
 
 
-def test_closed_iterator_ends_the_training(executor: Executor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_closing_the_iterator_stops_the_training(executor: Executor, monkeypatch: pytest.MonkeyPatch) -> None:
     trained = []
     advance = LaneTraining.advance
 
-    def counted(training: LaneTraining, segment: Any) -> Any:
+    def counting_advance(training: LaneTraining, segment: Any) -> Any:
         trained.append(segment.end)
         return advance(training, segment)
 
-    monkeypatch.setattr(LaneTraining, "advance", counted)
+    monkeypatch.setattr(LaneTraining, "advance", counting_advance)
     events = executor.submit(task())
     next(events)
     events.close()  # type: ignore[attr-defined]
@@ -115,10 +115,10 @@ def test_closed_iterator_ends_the_training(executor: Executor, monkeypatch: pyte
 
 def test_dropped_runs_are_not_trained_further(executor: Executor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(group_trainer, "MIN_SAVING_S", 0.0)
-    asked = task()
-    events = executor.submit(asked)
+    submitted = task()
+    events = executor.submit(submitted)
     first = next(events)
-    executor.drop(asked.group_id, [run.job for run in asked.group.lanes[1].runs])
+    executor.drop(submitted.group_id, [run.job for run in submitted.group.lanes[1].runs])
     rest = [event for event in events if isinstance(event, SegmentTrained)]
     assert isinstance(first, SegmentTrained) and first.lanes == (0, 1)
     assert rest[-1].segment.end == 30

@@ -22,7 +22,7 @@ def client(tmp_path: Path) -> Iterator[MlflowClient]:
     client._tracking_client.store._dispose_engine()
 
 
-def begin_own(client: MlflowClient) -> str:
+def start_summary_run(client: MlflowClient) -> str:
     tags = {
         "swath.kind": "sweep",
         "swath.sweep_id": "abc",
@@ -43,8 +43,8 @@ def add(client: MlflowClient, rate: str, seed: int, status: str, accuracy: float
     return run_id
 
 
-def test_interrupted_sweep_has_the_counts_and_the_best_run_so_far(client: MlflowClient) -> None:
-    own = begin_own(client)
+def test_summary_run_has_the_counts_and_the_best_run_so_far(client: MlflowClient) -> None:
+    summary_run_id = start_summary_run(client)
     lucky = add(client, "a", 0, "FINISHED", 0.9)
     add(client, "a", 1, "FINISHED", 0.1)
     steady = add(client, "b", 0, "FINISHED", 0.6)
@@ -52,8 +52,8 @@ def test_interrupted_sweep_has_the_counts_and_the_best_run_so_far(client: Mlflow
     add(client, "b", 2, "KILLED", 0.0)
     for name in (NOTE, OWN_NOTE):
         client.set_experiment_tag("1", name, f"The latest: {STILL_RUNNING}")
-    end_interrupted(client, own, "KILLED", find_best)
-    run = client.get_run(own)
+    end_interrupted(client, summary_run_id, "KILLED", find_best)
+    run = client.get_run(summary_run_id)
     assert run.info.status == "KILLED"
     tags = run.data.tags
     counts = [tags[f"swath.{name}"] for name in ("finished", "failed", "killed")]
@@ -65,12 +65,12 @@ def test_interrupted_sweep_has_the_counts_and_the_best_run_so_far(client: Mlflow
 
 
 def test_interrupted_sweep_keeps_a_description_that_a_user_edited(client: MlflowClient) -> None:
-    own = begin_own(client)
+    summary_run_id = start_summary_run(client)
     client.set_experiment_tag("1", NOTE, f"mine: {STILL_RUNNING}")
     client.set_experiment_tag("1", OWN_NOTE, STILL_RUNNING)
-    end_interrupted(client, own, "KILLED")
+    end_interrupted(client, summary_run_id, "KILLED")
     assert client.get_experiment("1").tags[NOTE] == f"mine: {STILL_RUNNING}"
-    assert client.get_run(own).data.metrics == {}
+    assert client.get_run(summary_run_id).data.metrics == {}
 
 
 def test_new_sweep_keeps_a_description_that_a_user_edited(client: MlflowClient) -> None:

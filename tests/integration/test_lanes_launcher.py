@@ -1,4 +1,4 @@
-"""The lanes launcher does what Hydra expects of a launcher, whether or not a task has `start_jobs`."""
+"""The lanes launcher meets Hydra's expectations of a launcher, with and without `start_jobs`."""
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
@@ -27,13 +27,13 @@ MARKER = "started.txt"
 
 @pytest.fixture(autouse=True)
 def unspecified_version_base() -> None:
-    """Hydra's own tests expect its default behaviour; another test in this process may have chosen 1.3."""
+    """Hydra's test suite expects the default version base; another test in this process may have set 1.3."""
     Singleton._instances.pop(VersionBase, None)
 
 
 @pytest.fixture
 def task_functions_start_jobs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Give Hydra's own test task a `start_jobs`; returns how many jobs came with each call."""
+    """Add `start_jobs` to the task function of Hydra's test suite; yields the number of jobs of each call."""
     calls: list[int] = []
 
     def start_jobs(
@@ -52,19 +52,19 @@ def test_hydra_finds_the_launcher() -> None:
 
 
 @pytest.mark.parametrize(("launcher_name", "overrides"), [("lanes", []), ("lanes", ["hydra/sweeper=lanes"])])
-class TestOneByOne(LauncherTestSuite):
-    """A task function like any other: the jobs run one by one."""
+class TestWithoutStartJobs(LauncherTestSuite):
+    """Task functions without `start_jobs`: jobs run one after the other."""
 
 
 @pytest.mark.usefixtures("task_functions_start_jobs")
 @pytest.mark.parametrize(("launcher_name", "overrides"), [("lanes", []), ("lanes", ["hydra/sweeper=lanes"])])
 class TestWithStartJobs(LauncherTestSuite):
-    """A task function that takes all jobs at once."""
+    """Task functions with `start_jobs`: all jobs start in one call."""
 
 
 @pytest.mark.parametrize(("task_launcher_cfg", "extra_flags"), [(LANES, ["-m"])])
 class TestAsAnApp(IntegrationTestSuite):
-    """Whole programs."""
+    """Complete applications."""
 
 
 START_JOBS = """
@@ -79,7 +79,7 @@ if __name__ =="""
 
 @pytest.mark.parametrize(("task_launcher_cfg", "extra_flags"), [(LANES, ["-m"])])
 class TestAsAnAppWithStartJobs(IntegrationTestSuite):
-    """Whole programs whose task function has `start_jobs`."""
+    """Complete applications whose task function has `start_jobs`."""
 
     def generate_custom_cmd(self) -> Callable[..., list[str]]:
         def give_start_jobs(command: list[str], filename: str) -> list[str]:
@@ -94,12 +94,12 @@ class TestAsAnAppWithStartJobs(IntegrationTestSuite):
         return give_start_jobs
 
     @pytest.fixture(autouse=True)
-    def was_really_started_with_one_call(self, tmpdir: Path) -> Iterator[None]:
+    def assert_started_with_one_call(self, tmpdir: Path) -> Iterator[None]:
         yield
         assert (Path(tmpdir) / MARKER).exists()
 
 
-WORDS = [
+OVERRIDES = [
     "data=digits,cifar10",
     "seed=1,2",
     "data.dir='a, b'",
@@ -111,18 +111,18 @@ WORDS = [
 ]
 
 
-def test_files_and_returns_of_jobs_are_those_of_hydras_own_launcher(tmp_path: Path) -> None:
+def test_job_files_and_returns_equal_those_of_hydras_basic_launcher(tmp_path: Path) -> None:
     def task(config: DictConfig) -> float:
         logging.getLogger(__name__).warning("overrides %s", HydraConfig.get().overrides.task)
         return float(config.seed)
 
     register()
-    checked = check_command("config", WORDS, True, ())
+    checked = check_command("config", OVERRIDES, True, ())
     started: Any = partial(task)
     started.compose_job = checked.composer.composed
     started.start_jobs = lambda overrides, compose: [partial(task, compose(job)) for job in overrides]
-    places = tmp_path / "theirs", tmp_path / "ours"
-    expected, found = run(task, places[0], WORDS), run(started, places[1], WORDS)
+    folders = tmp_path / "theirs", tmp_path / "ours"
+    expected, found = run(task, folders[0], OVERRIDES), run(started, folders[1], OVERRIDES)
     assert len(found) == 8
     for theirs, ours in zip(expected, found, strict=True):
         assert ours.return_value == theirs.return_value
@@ -132,10 +132,10 @@ def test_files_and_returns_of_jobs_are_those_of_hydras_own_launcher(tmp_path: Pa
         assert OmegaConf.to_yaml(ours.hydra_cfg).replace("/ours", "/theirs") == OmegaConf.to_yaml(
             theirs.hydra_cfg
         )
-    files = [sorted(path for path in place.rglob("*") if path.is_file()) for place in places]
+    files = [sorted(path for path in place.rglob("*") if path.is_file()) for place in folders]
     assert len(files[0]) == len(files[1]) == 1 + 8 * 4
     for theirs_file, ours_file in zip(*files, strict=True):
-        assert theirs_file.relative_to(places[0]) == ours_file.relative_to(places[1])
+        assert theirs_file.relative_to(folders[0]) == ours_file.relative_to(folders[1])
         texts = [
             path.read_text(encoding="utf-8").replace("/ours", "/theirs") for path in (theirs_file, ours_file)
         ]
@@ -147,15 +147,17 @@ def test_hydra_composes_once_for_all_jobs_of_a_grid(tmp_path: Path, monkeypatch:
     composed: list[list[str]] = []
     original = ConfigLoaderImpl._load_configuration_impl
 
-    def counted(self: ConfigLoaderImpl, config_name: str, overrides: list[str], **others: Any) -> DictConfig:
+    def counting_load(
+        self: ConfigLoaderImpl, config_name: str, overrides: list[str], **others: Any
+    ) -> DictConfig:
         composed.append(overrides)
         return original(self, config_name, overrides, **others)
 
-    monkeypatch.setattr(ConfigLoaderImpl, "_load_configuration_impl", counted)
+    monkeypatch.setattr(ConfigLoaderImpl, "_load_configuration_impl", counting_load)
     register()
-    words = ["seed=range(0,30)"]
-    checked = check_command("config", words, True, ())
-    assert len(composed) == 2  # for the mode and the sweeper, then for all jobs
+    overrides = ["seed=range(0,30)"]
+    checked = check_command("config", overrides, True, ())
+    assert len(composed) == 2  # once for the mode and the sweeper, once for all jobs
 
     def task(config: DictConfig) -> float:
         raise AssertionError("all jobs are started with one call")
@@ -163,5 +165,5 @@ def test_hydra_composes_once_for_all_jobs_of_a_grid(tmp_path: Path, monkeypatch:
     started: Any = task
     started.compose_job = checked.composer.composed
     started.start_jobs = lambda overrides, compose: [lambda: 0.0 for _ in overrides]
-    assert len(run(started, tmp_path / "jobs", words)) == 30
+    assert len(run(started, tmp_path / "jobs", overrides)) == 30
     assert not [overrides for overrides in composed if "seed=1" in overrides]

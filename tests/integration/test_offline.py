@@ -1,4 +1,4 @@
-"""Runs continued in an offline folder while the server is unreachable, and copied to it later."""
+"""Runs that continue offline while the server is unreachable, and their sync."""
 
 from pathlib import Path
 from typing import Any
@@ -72,7 +72,7 @@ def steps(client: MlflowClient, run_id: str) -> list[int]:
     return [metric.step for metric in client.get_metric_history(run_id, schema.TRAIN_LOSS)]
 
 
-def test_run_and_sweep_continue_offline_and_are_copied_with_each_step_once(server: Server) -> None:
+def test_offline_run_and_sweep_are_synced_with_each_step_once(server: Server) -> None:
     store, client = server.store, server.client
     sweep = store.start_sweep(DESCRIPTION)
     first = store.start_run(1, info("first"))
@@ -104,7 +104,9 @@ def test_run_and_sweep_continue_offline_and_are_copied_with_each_step_once(serve
     assert server.sync() == (0, [])
 
 
-def test_rejected_folder_stays_and_is_named(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rejected_offline_folder_is_kept_and_reported(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     server.stop()
     server.store.start_run(1, info("only"))
     server.store.close()
@@ -119,7 +121,9 @@ def test_rejected_folder_stays_and_is_named(server: Server, monkeypatch: pytest.
     assert list(offline_folders(server.uri, server.info.experiment_id).iterdir()) == [server.store.folder]
 
 
-def test_unreachable_server_keeps_the_folder(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sync_keeps_the_offline_folder_if_the_server_is_unreachable(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     server.stop()
     server.store.start_run(1, info("only"))
     server.store.close()
@@ -133,7 +137,9 @@ def test_unreachable_server_keeps_the_folder(server: Server, monkeypatch: pytest
     assert server.store.folder is not None and server.store.folder.exists()
 
 
-def test_other_errors_do_not_open_an_offline_folder(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_errors_do_not_create_an_offline_folder(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(*arguments: object) -> None:
         raise MlflowException("the database is locked")
 

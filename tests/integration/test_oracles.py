@@ -1,4 +1,4 @@
-"""Training against the same steps written twice more: in float64 NumPy, and as the tutorial's graph."""
+"""Training against two other implementations: float64 NumPy, and the tutorial's graph."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from support.small import run_config, small_dataset
-from support.training import resident, train_lanes
+from support.training import device_data, train_lanes
 
 from swath.models import tf
 from swath.training.loop import batch_indices
@@ -15,7 +15,7 @@ STEPS = 200
 Curves = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 TIE = 1e-5
-"""Classes that no batch has shown yet have equal logits; rounding then decides which of them is predicted."""
+"""Classes that have not occurred in a batch have equal logits, so that rounding decides the prediction."""
 
 
 def chosen_images(batch_size: int, steps: int = STEPS, seed: int = 0) -> list[NDArray[np.int32]]:
@@ -25,7 +25,7 @@ def chosen_images(batch_size: int, steps: int = STEPS, seed: int = 0) -> list[ND
 def numpy_oracle(
     learning_rate: float, batches: list[NDArray[np.int32]]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
-    """Softmax regression written from its formulas, in float64; and which steps have a tie of classes."""
+    """Softmax regression from its formulas in float64; the last array marks steps with tied classes."""
     dataset = small_dataset()
     inputs = dataset.train_images - dataset.train_images.mean(axis=0, dtype=np.float64)
     weights, biases = np.zeros((3072, 10)), np.zeros(10)
@@ -71,28 +71,28 @@ def tutorial_oracle(learning_rate: float, batches: list[NDArray[np.int32]]) -> C
 
 
 @pytest.mark.parametrize("batch_size", [1, 32, 100])
-def test_losses_are_those_of_the_formulas_in_float64(batch_size: int) -> None:
+def test_losses_agree_with_float64_formulas(batch_size: int) -> None:
     rates = (1e-8, 1e-7, 1e-6)
     lanes = train_lanes(
         [run_config(batch_size=batch_size, learning_rate=rate, max_steps=STEPS) for rate in rates]
     )
     for rate, lane in zip(rates, lanes, strict=True):
         accuracies, losses, ties = numpy_oracle(float(np.float32(rate)), chosen_images(batch_size))
-        # The loss of a single image that is sure is 1e-4 and less: the difference of numbers near 1.
+        # For a confident prediction of a single image, the loss is the difference of numbers near 1.
         np.testing.assert_allclose(lane.losses, losses, rtol=1e-5, atol=1e-6 if batch_size == 1 else 0)
         assert ties.sum() < STEPS / 5
         np.testing.assert_array_equal(lane.accuracies[~ties], accuracies[~ties])
 
 
 @pytest.mark.parametrize("batch_size", [32, 100])
-def test_losses_and_accuracies_are_those_of_the_tutorials_graph(batch_size: int) -> None:
+def test_losses_and_accuracies_agree_with_the_tutorials_graph(batch_size: int) -> None:
     (lane,) = train_lanes([run_config(batch_size=batch_size, learning_rate=1e-6, max_steps=STEPS)])
     accuracies, losses = tutorial_oracle(1e-6, chosen_images(batch_size))
     np.testing.assert_allclose(lane.losses, losses, rtol=1e-5)
     np.testing.assert_allclose(lane.accuracies, accuracies, rtol=0, atol=1e-6)
 
 
-def test_a_run_diverges_at_the_step_at_which_the_formulas_do_in_float32() -> None:
+def test_run_diverges_at_the_same_step_as_float32_formulas() -> None:
     (lane,) = train_lanes([run_config(learning_rate=1e36, max_steps=5)])
     assert np.isfinite(lane.losses[0])
     assert not np.isfinite(lane.losses[1])
@@ -103,10 +103,10 @@ def test_batches_are_drawn_from_all_images_with_replacement() -> None:
     counts = np.bincount(drawn, minlength=300)
     assert counts.min() > 0
     assert any(len(set(batch)) < 100 for batch in chosen_images(batch_size=100, steps=3))
-    # 10,000 draws from 300 images: the chi-squared statistic has mean 299 and deviation 24.5.
+    # 10,000 draws from 300 images: the chi-squared statistic has mean 299 and standard deviation 24.5.
     expected = 10_000 / 300
     assert 200 < float(((counts - expected) ** 2 / expected).sum()) < 400
 
 
-def test_resident_data_is_one_copy_of_the_pixels() -> None:
-    assert resident().train.images.dtype == tf.uint8
+def test_device_data_has_one_copy_of_the_pixels() -> None:
+    assert device_data().train.images.dtype == tf.uint8

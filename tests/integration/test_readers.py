@@ -1,4 +1,4 @@
-"""A store that MLflow wrote, read back directly and through MLflow's client: the same."""
+"""A store that MLflow wrote, read with SQL and with MLflow's client."""
 
 import math
 import shutil
@@ -26,7 +26,7 @@ VALUES = [0.5, math.nan, math.inf, -math.inf, 0.1 + 0.2]
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Two sweeps of the same name, one that is running, runs that are not swath's, and a deleted one."""
+    """Two sweeps with the same name, a running sweep, runs of other programs, and a deleted run."""
     folder = tmp_path_factory.mktemp("store")
     client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
     experiment = client.create_experiment("swath", str(folder / "mlruns"))
@@ -58,7 +58,7 @@ def sql(store: Path) -> SqlReader:
     return SqlReader(f"sqlite:///{store}/mlflow.db")
 
 
-def test_both_readers_read_the_same(store: Path) -> None:
+def test_sql_and_client_readers_return_the_same(store: Path) -> None:
     direct, client = sql(store), ClientReader(f"sqlite:///{store}/mlflow.db")
     for tags in (
         {"swath.sweep_id": None},
@@ -93,9 +93,7 @@ def test_reading_changes_nothing(store: Path, tmp_path: Path, monkeypatch: pytes
     assert [path.name for path in tmp_path.iterdir()] == ["copy"]
 
 
-def test_more_runs_than_one_question_may_ask_for_are_read(
-    store: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_runs_beyond_the_limit_of_one_query_are_read(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("swath.tracking.sql.AT_ONCE", 2)
     monkeypatch.setattr("swath.tracking.reader.PAGE", 2)
     direct, client = sql(store), ClientReader(f"sqlite:///{store}/mlflow.db")
@@ -105,7 +103,7 @@ def test_more_runs_than_one_question_may_ask_for_are_read(
     assert [curve.run_id for curve in direct.curves(ids, ["train/loss"])] == ids
 
 
-def test_status_of_a_sweep_is_that_of_its_own_run_once_nothing_runs(store: Path) -> None:
+def test_status_of_a_sweep_is_that_of_its_summary_run_when_no_run_is_running(store: Path) -> None:
     (run, *_) = sql(store).runs({"swath.sweep_id": "aaaaaaaaaaaa"})
     finished = replace(run, status="FINISHED")
     killed = replace(run, status="KILLED", tags={"swath.kind": "sweep"})
@@ -114,7 +112,7 @@ def test_status_of_a_sweep_is_that_of_its_own_run_once_nothing_runs(store: Path)
     assert Sweep("a", "b", (finished, replace(run, status="FAILED")), None).status == "FAILED"
 
 
-def test_sweeps_of_a_store(store: Path) -> None:
+def test_sweeps_of_a_store_are_listed(store: Path) -> None:
     first, second, third = all_sweeps(sql(store))
     assert (first.name, first.sweep_id, first.counts) == (
         "rates",
@@ -137,14 +135,14 @@ def test_sweeps_are_found_by_name_and_by_id(store: Path) -> None:
     assert repeated.tags["swath.sweep_id"] == "bbbbbbbbbbbb", "the latest"
 
 
-def test_unknown_sweep_names_the_nearest(store: Path) -> None:
+def test_unknown_sweep_suggests_the_nearest_name(store: Path) -> None:
     with pytest.raises(SwathError, match=r"no sweep 'rate' in this store; nearest: rates"):
         find_sweep(sql(store), "rate")
     with pytest.raises(SwathError, match=r"expected one of rates, o'\"brien"):
         all_of(sql(store), "zzz")
 
 
-def test_store_that_is_not_there(tmp_path: Path) -> None:
+def test_missing_store_is_reported(tmp_path: Path) -> None:
     with pytest.raises(
         SwathError, match=r"no store at .*/mlflow.db; go to the folder of a sweep, or name the store"
     ):
@@ -152,14 +150,14 @@ def test_store_that_is_not_there(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_file_that_is_no_store(tmp_path: Path) -> None:
+def test_file_that_is_not_a_store_is_reported(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "mlflow.db")) as connection:
         connection.execute("create table other (x int)")
     with pytest.raises(SwathError, match="is not an MLflow store: it has no table of runs"):
         open_reader(f"sqlite:///{tmp_path}/mlflow.db")
 
 
-def test_store_of_another_version_says_what_to_type(store: Path, tmp_path: Path) -> None:
+def test_store_of_another_schema_suggests_a_command(store: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copy(store / "mlflow.db", tmp_path / "old.db"))
     with closing(sqlite3.connect(copy)) as connection, connection:
         connection.execute("update alembic_version set version_num = 'ffffffffffff'")

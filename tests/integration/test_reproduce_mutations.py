@@ -1,4 +1,4 @@
-"""A verdict that can fail: whatever is changed in a store is found, and nothing else is."""
+"""`swath-reproduce` detects every mutation of a store, and reports an unchanged store as identical."""
 
 import random
 import shutil
@@ -26,15 +26,15 @@ RUN = (
 )
 
 
-def _nobody(event: Event) -> None:
+def _ignore(event: Event) -> None:
     pass
 
 
 class Reproducer:
-    """`swath-reproduce` of one run in one process: what was trained once is not trained again."""
+    """Reproduce runs in one process; the training is cached."""
 
     def __init__(self) -> None:
-        self._repeater = Repeater(SweepInfo("reproduction", "id", ()), InMemoryTracker(), _nobody)
+        self._repeater = Repeater(SweepInfo("reproduction", "id", ()), InMemoryTracker(), _ignore)
         self._trained: dict[object, tuple[RunResult, object]] = {}
 
     def verdict(self, folder: Path, run_id: str) -> Verdict:
@@ -74,7 +74,7 @@ def test_unchanged_copy_is_identical(store: tuple[Path, str], scratch: Path) -> 
     assert Reproducer().verdict(scratch, store[1]).kind == "identical"
 
 
-def test_every_change_of_a_thousand_is_found(store: tuple[Path, str], scratch: Path) -> None:
+def test_every_mutation_of_a_thousand_is_detected(store: tuple[Path, str], scratch: Path) -> None:
     folder, run_id = store
     reproducer = Reproducer()
     found: Counter[str] = Counter()
@@ -84,10 +84,10 @@ def test_every_change_of_a_thousand_is_found(store: tuple[Path, str], scratch: P
         copy_store(folder, scratch)
         what = mutation(chosen, scratch, run_id)
         if mutation is flip_bit_of_array:
-            repair_digests(scratch, run_id)  # the numbers themselves have to give it away
-        said = reproducer.verdict(scratch, run_id)
-        assert said.kind in ("differs", "not_reproducible"), f"seed {seed}: {what}: {said.text}"
-        found[f"{mutation.__name__}: {said.kind}"] += 1
+            repair_digests(scratch, run_id)  # so that the numbers themselves must reveal the change
+        verdict = reproducer.verdict(scratch, run_id)
+        assert verdict.kind in ("differs", "not_reproducible"), f"seed {seed}: {what}: {verdict.text}"
+        found[f"{mutation.__name__}: {verdict.kind}"] += 1
         shutil.rmtree(scratch)
     assert found["flip_bit_of_array: differs"] > 100
     assert found["change_value: differs"] > 100

@@ -1,4 +1,4 @@
-"""`RunStore` on a real SQLite store, read back with MLflow's client."""
+"""`RunStore` on a real SQLite store, read with MLflow's client."""
 
 import math
 from pathlib import Path
@@ -48,7 +48,7 @@ def test_infinite_and_undefined_values_are_stored(store: RunStore, address: Stor
     assert history[2].value > 1e308
 
 
-def test_more_values_than_fit_one_call_are_all_stored(store: RunStore, address: StoreAddress) -> None:
+def test_values_beyond_the_limit_of_one_call_are_stored(store: RunStore, address: StoreAddress) -> None:
     run_id = store.start_run(1, START)
     store.log_steps(1, MetricBatch(0, {"a": np.arange(1500.0), "b": np.arange(1500.0)}))
     for name in ("a", "b"):
@@ -56,7 +56,7 @@ def test_more_values_than_fit_one_call_are_all_stored(store: RunStore, address: 
         assert values == list(range(1500))
 
 
-def test_failed_run_has_the_reason_as_a_tag(store: RunStore, address: StoreAddress) -> None:
+def test_error_of_a_failed_run_is_a_tag(store: RunStore, address: StoreAddress) -> None:
     run_id = store.start_run(1, START)
     store.end_run(1, RunSummary("FAILED", {"runtime/train_s": 1.0}, "diverged at step 17: loss is nan"))
     run = client(address).get_run(run_id)
@@ -109,17 +109,17 @@ def test_close_ends_open_runs_as_killed(store: RunStore, address: StoreAddress) 
     assert client(address).get_run(ended_id).info.status == "FINISHED"
 
 
-def test_a_second_process_uses_the_experiment_of_the_first(store: RunStore, address: StoreAddress) -> None:
+def test_second_process_uses_the_same_experiment(store: RunStore, address: StoreAddress) -> None:
     second = RunStore()
     assert second.open(address).experiment_id == store.open(address).experiment_id
 
 
-def test_the_experiment_opens_on_model_training(store: RunStore, address: StoreAddress) -> None:
+def test_experiment_kind_is_model_training(store: RunStore, address: StoreAddress) -> None:
     experiment = client(address).get_experiment_by_name("here")
     assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
 
 
-def test_a_deleted_experiment_is_named_with_the_way_to_restore_it(
+def test_deleted_experiment_is_reported_with_the_command_to_restore_it(
     store: RunStore, address: StoreAddress
 ) -> None:
     experiment = client(address).get_experiment_by_name("here")
@@ -128,6 +128,6 @@ def test_a_deleted_experiment_is_named_with_the_way_to_restore_it(
         RunStore().open(address)
 
 
-def test_an_experiment_keeps_its_artifacts_where_they_are(store: RunStore, address: StoreAddress) -> None:
+def test_experiment_keeps_its_artifact_location(store: RunStore, address: StoreAddress) -> None:
     with pytest.raises(SwathError, match=r"keeps its artifacts in .*tracking\.experiment=NAME"):
         RunStore().open(StoreAddress(address.uri, "here", "elsewhere"))

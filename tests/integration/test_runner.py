@@ -1,4 +1,4 @@
-"""Configurations that are trained side by side fail one by one."""
+"""The runner: failures are isolated to a run, observers get events, steps are thinned."""
 
 from concurrent.futures import Future
 
@@ -25,17 +25,17 @@ from swath.planning import LaneWidths
 from swath.tracking import MetricBatch, NullRunLogger, NullTracker, RunInfo
 
 PLENTY = 10**12
-"""Bytes of memory; more than any group takes."""
+"""Bytes of memory; more than any group needs."""
 
 CONFIGS = [run_config(learning_rate=rate, max_steps=40) for rate in (1e-7, 1e-6, 1e-5, 1e36)]
 
 
 class RecordingRun(NullRunLogger):
-    """Keeps the blocks of steps; one that `breaks` finds after the first that it could not be stored."""
+    """Keeps metric batches. With `fails`, the check after the first batch reports that it was not stored."""
 
-    def __init__(self, breaks: bool) -> None:
+    def __init__(self, fails: bool) -> None:
         self.blocks: list[MetricBatch] = []
-        self._breaks = breaks
+        self._breaks = fails
 
     def log(self, block: MetricBatch) -> None:
         self.blocks.append(block)
@@ -46,11 +46,11 @@ class RecordingRun(NullRunLogger):
 
 
 class RecordingTracker(NullTracker):
-    """Keeps the runs by learning rate."""
+    """Keeps runs by learning rate."""
 
-    def __init__(self, breaking: str = "") -> None:
+    def __init__(self, failing: str = "") -> None:
         self.runs: dict[str, RecordingRun] = {}
-        self._breaking = breaking
+        self._breaking = failing
 
     def start_run(self, start: RunInfo, run_id: str | None = None) -> RecordingRun:
         rate = start.params["learning_rate"]
@@ -87,7 +87,7 @@ def short_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("swath.planning.lane_groups.SEGMENT_STEPS", 10)
 
 
-def test_lane_whose_tracking_fails_ends_alone() -> None:
+def test_tracking_failure_ends_only_its_own_lane() -> None:
     results = run_all(CONFIGS, RecordingTracker("1e-06"))
     assert [result.status for result in results] == ["FINISHED", "FAILED", "FINISHED", "FAILED"]
     assert results[1].error == "MLflow: the disk is full"
@@ -97,7 +97,7 @@ def test_lane_whose_tracking_fails_ends_alone() -> None:
     assert results[0].digest and results[2].digest and results[3].digest
 
 
-def test_run_that_cannot_be_begun_fails_with_its_group() -> None:
+def test_run_that_cannot_be_started_fails_with_its_group() -> None:
     class FullDisk(RecordingTracker):
         def start_run(self, start: RunInfo, run_id: str | None = None) -> RecordingRun:
             if start.params["learning_rate"] == "1e-06":
@@ -120,12 +120,12 @@ def test_run_that_cannot_be_begun_fails_with_its_group() -> None:
     assert sum(isinstance(event, GroupEnded) for event in events) == 2
 
 
-def test_all_configurations_may_fail() -> None:
+def test_every_configuration_may_fail() -> None:
     configs = [run_config(learning_rate=rate, max_steps=40) for rate in (1e36, 2e36, 3e36)]
     assert {result.status for result in run_all(configs, RecordingTracker())} == {"FAILED"}
 
 
-def test_whoever_watches_is_told_everything() -> None:
+def test_observer_receives_every_event() -> None:
     events: list[Event] = []
     run_all(CONFIGS, RecordingTracker(), events)
     (planned,) = [event for event in events if isinstance(event, Planned)]
@@ -141,7 +141,7 @@ def test_whoever_watches_is_told_everything() -> None:
 
 
 @pytest.mark.parametrize("every_steps", [1, 7, 39, 1000])
-def test_steps_are_thinned_but_for_the_first_and_the_last(every_steps: int) -> None:
+def test_thinning_keeps_the_first_and_the_last_step(every_steps: int) -> None:
     configs = [run_config(learning_rate=rate, max_steps=40, evaluate_every_steps=15) for rate in (1e-6, 1e36)]
     tracker = RecordingTracker()
     finished, diverged = run_all(configs, tracker, every_steps=every_steps)
@@ -157,7 +157,7 @@ def test_steps_are_thinned_but_for_the_first_and_the_last(every_steps: int) -> N
     assert finished.status == "FINISHED"
 
 
-def test_thinned_values_are_those_of_their_steps() -> None:
+def test_thinned_values_belong_to_their_steps() -> None:
     values = {}
     for every_steps in (1, 7):
         tracker = RecordingTracker()

@@ -1,4 +1,4 @@
-"""Searches: a sampler proposes configurations, a pruner ends runs early, a tracker in memory keeps them."""
+"""Searches with samplers and pruners, recorded by an in-memory tracker."""
 
 import math
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ def run_search(
     segments: list[SegmentDone] | None = None,
     settings: SweepConfig | None = None,
 ) -> dict[float, tuple[str, float]]:
-    """Status and validation accuracy by learning rate."""
+    """Status and validation accuracy of each run, by learning rate."""
 
     def observe(event: Event) -> None:
         if segments is not None and isinstance(event, SegmentDone):
@@ -55,35 +55,35 @@ def run_search(
 
 
 class Halving:
-    """Halves the learning rate for as long as that helps."""
+    """Halves the learning rate while the result improves."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[float, float]] = []
+        self.results: list[tuple[float, float]] = []
         self._next = 1e-4
 
     def ask(self, count: int) -> Sequence[TrainConfig]:
-        if count < 2 or len(self.told) >= 3:  # one at a time
+        if count < 2 or len(self.results) >= 3:  # proposes one configuration at a time
             return []
         return [configuration(self._next)]
 
     def tell(self, config: TrainConfig, value: float) -> None:
-        self.told.append((config.learning_rate, value))
+        self.results.append((config.learning_rate, value))
         self._next = config.learning_rate / 2
 
 
-def test_grid_is_trained_and_failures_are_told_as_nan() -> None:
-    told: dict[float, float] = {}
+def test_grid_sampler_receives_nan_for_failed_runs() -> None:
+    results: dict[float, float] = {}
 
     class Recorded(GridSampler):
         def tell(self, config: TrainConfig, value: float) -> None:
-            told[config.learning_rate] = value
+            results[config.learning_rate] = value
 
     found = run_search(Recorded([configuration(rate) for rate in RATES]))
     assert {rate: status for rate, (status, _) in found.items()} == {
         rate: "FAILED" if rate == 1e36 else "FINISHED" for rate in RATES
     }
-    assert math.isnan(told.pop(1e36))
-    assert told == {rate: accuracy for rate, (status, accuracy) in found.items() if status == "FINISHED"}
+    assert math.isnan(results.pop(1e36))
+    assert results == {rate: accuracy for rate, (status, accuracy) in found.items() if status == "FINISHED"}
 
 
 def test_search_ends_when_the_session_stops_after_a_failure() -> None:
@@ -92,7 +92,7 @@ def test_search_ends_when_the_session_stops_after_a_failure() -> None:
     assert found[1e36][0] == "FAILED"
 
 
-def test_pruner_that_fails_ends_one_run() -> None:
+def test_exception_in_a_pruner_fails_one_run() -> None:
     class Faulty:
         def keeps(self, config: TrainConfig, step: int, accuracy: float) -> bool:
             if config.learning_rate == 1e-7:
@@ -103,11 +103,11 @@ def test_pruner_that_fails_ends_one_run() -> None:
     assert [found[rate][0] for rate in RATES[:3]] == ["FAILED", "FINISHED", "FINISHED"]
 
 
-def test_sampler_learns_from_results_before_it_proposes_more() -> None:
+def test_sampler_receives_results_before_it_proposes_more() -> None:
     sampler = Halving()
     found = run_search(sampler)
-    assert [rate for rate, _ in sampler.told] == [1e-4, 5e-5, 2.5e-5]
-    assert found == {rate: ("FINISHED", value) for rate, value in sampler.told}
+    assert [rate for rate, _ in sampler.results] == [1e-4, 5e-5, 2.5e-5]
+    assert found == {rate: ("FINISHED", value) for rate, value in sampler.results}
 
 
 def test_pruned_run_is_not_trained_further(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""What is written straight into the tables is what `log_batch` would have written."""
+"""Steps written directly to the database tables equal those written by `log_batch`."""
 
 import math
 import sqlite3
@@ -15,7 +15,7 @@ from swath.errors import SwathError
 from swath.tracking import MetricBatch
 from swath.tracking.sql import sql_steps
 
-BLOCKS = [
+BATCHES = [
     MetricBatch(0, {"train/accuracy": np.array([0.1, 0.5]), "train/loss": np.array([2.5, math.nan])}),
     MetricBatch(2, {"train/accuracy": np.array([0.25]), "train/loss": np.array([math.inf])}),
     MetricBatch(3, {"train/loss": np.array([-math.inf, 1e-300, 0.1])}),
@@ -27,7 +27,7 @@ def client_of(folder: Path) -> MlflowClient:
 
 
 def rows(folder: Path) -> dict[str, list[tuple[Any, ...]]]:
-    """Every row of every table but for ids and times, which differ from run to run."""
+    """All rows of every table, except ids and times, which differ between runs."""
     with sqlite3.connect(folder / "mlflow.db") as database:
         tables = [name for (name,) in database.execute("select name from sqlite_master where type='table'")]
         found = {}
@@ -40,7 +40,7 @@ def rows(folder: Path) -> dict[str, list[tuple[Any, ...]]]:
     return found
 
 
-def test_every_row_of_every_table_is_what_log_batch_writes(tmp_path: Path) -> None:
+def test_rows_of_every_table_equal_those_of_log_batch(tmp_path: Path) -> None:
     written, logged = tmp_path / "written", tmp_path / "logged"
     for folder in (written, logged):
         folder.mkdir()
@@ -48,7 +48,7 @@ def test_every_row_of_every_table_is_what_log_batch_writes(tmp_path: Path) -> No
         run_id = client.create_run("0", run_name="a run").info.run_id
         direct = sql_steps(client)
         assert direct is not None
-        for block in BLOCKS:
+        for block in BATCHES:
             if folder is written:
                 direct.write(run_id, block)
                 continue
@@ -60,18 +60,18 @@ def test_every_row_of_every_table_is_what_log_batch_writes(tmp_path: Path) -> No
             client.log_batch(run_id, metrics)
     compared = rows(written)
     assert len(compared["metrics"]) == 9
-    # The experiment's artifact location names the folder.
+    # The artifact location of the experiment contains the folder.
     assert {k: v for k, v in compared.items() if k != "experiments"} == {
         k: v for k, v in rows(logged).items() if k != "experiments"
     }
 
 
-def test_mlflow_reads_back_what_was_written(tmp_path: Path) -> None:
+def test_mlflow_reads_the_written_steps(tmp_path: Path) -> None:
     client = client_of(tmp_path)
     run_id = client.create_run("0", run_name="a run").info.run_id
     direct = sql_steps(client)
     assert direct is not None
-    for block in BLOCKS:
+    for block in BATCHES:
         direct.write(run_id, block)
     history = client.get_metric_history(run_id, "train/loss")
     assert [metric.step for metric in history] == list(range(6))
@@ -79,23 +79,21 @@ def test_mlflow_reads_back_what_was_written(tmp_path: Path) -> None:
     assert client.get_run(run_id).data.metrics == {"train/accuracy": 0.25, "train/loss": 0.1}
 
 
-def test_nothing_is_written_to_a_run_that_was_deleted(tmp_path: Path) -> None:
+def test_write_to_a_deleted_run_is_refused(tmp_path: Path) -> None:
     client = client_of(tmp_path)
     run_id = client.create_run("0", run_name="a run").info.run_id
     client.delete_run(run_id)
     direct = sql_steps(client)
     assert direct is not None
     with pytest.raises(SwathError, match="has been deleted"):
-        direct.write(run_id, BLOCKS[0])
+        direct.write(run_id, BATCHES[0])
     assert rows(tmp_path)["metrics"] == []
 
 
-def test_untested_version_of_mlflow_is_left_to_log_batch(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_untested_mlflow_version_uses_log_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(swath.tracking.sql.mlflow, "__version__", "3.99.0")
     assert sql_steps(client_of(tmp_path)) is None
 
 
-def test_server_is_left_to_log_batch() -> None:
+def test_tracking_server_uses_log_batch() -> None:
     assert sql_steps(MlflowClient(tracking_uri="http://127.0.0.1:9")) is None

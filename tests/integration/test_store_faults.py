@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.small import run_config
-from support.waiting import ask
+from support.waiting import query_store
 
 from swath.config import stored_config
 from swath.errors import SwathError
@@ -42,17 +42,19 @@ def test_steps_after_missing_ones_are_not_stored_until_the_run_resumes(
     with pytest.raises(SwathError, match="disk full"):
         store.log_steps(1, block(20))
     store.end_run(1, RunSummary("FINISHED", {"test/accuracy": 0.5}, tags={"swath.bits": "b"}))
-    assert ask(tmp_path, "select max(step), count(*) from metrics where key = 'train/loss'") == [(9, 10)]
-    assert ask(tmp_path, "select status from runs") == [("FAILED",)]
-    assert ask(tmp_path, "select count(*) from tags where key = 'swath.bits'") == [(0,)]
-    assert ask(tmp_path, "select count(*) from metrics where key = 'test/accuracy'") == [(0,)]
+    assert query_store(tmp_path, "select max(step), count(*) from metrics where key = 'train/loss'") == [
+        (9, 10)
+    ]
+    assert query_store(tmp_path, "select status from runs") == [("FAILED",)]
+    assert query_store(tmp_path, "select count(*) from tags where key = 'swath.bits'") == [(0,)]
+    assert query_store(tmp_path, "select count(*) from metrics where key = 'test/accuracy'") == [(0,)]
     again = store.start_run(2, start(), run_id)
     assert again == run_id
     for first in (0, 10, 20):
         store.log_steps(2, block(first))
     store.end_run(2, RunSummary("FINISHED", {"test/accuracy": 0.5}, tags={"swath.bits": "b"}))
-    assert ask(
+    assert query_store(
         tmp_path, "select count(*), count(distinct step), max(step) from metrics where key = 'train/loss'"
     ) == [(30, 30, 29)]
-    assert ask(tmp_path, "select status from runs") == [("FINISHED",)]
-    assert ask(tmp_path, "select count(*) from tags where key = 'swath.error'") == [(0,)]
+    assert query_store(tmp_path, "select status from runs") == [("FINISHED",)]
+    assert query_store(tmp_path, "select count(*) from tags where key = 'swath.error'") == [(0,)]

@@ -1,4 +1,4 @@
-"""A session with each tracker that keeps no store."""
+"""Sessions with the trackers that use no store."""
 
 import math
 import subprocess
@@ -57,7 +57,7 @@ def test_in_memory_tracker_keeps_every_run_and_the_sweep() -> None:
     assert tracker.summary.tags[schema.BEST_RUN_ID] in {run.run_id for run in tracker.runs}
 
 
-def test_null_tracker_gives_the_results_of_the_in_memory_tracker() -> None:
+def test_null_tracker_gives_the_same_results_as_the_in_memory_tracker() -> None:
     kept, discarded = run_all(InMemoryTracker()), run_all(NullTracker())
     assert [result.digest for result in kept] == [result.digest for result in discarded]
     assert {result.run_id for result in discarded} == {""}
@@ -79,7 +79,7 @@ def test_trackers_and_typed_calls_do_not_load_mlflow() -> None:
     assert done.stdout == "False False\n"
 
 
-def test_session_trains_with_the_executor_that_it_is_given_and_closes_it() -> None:
+def test_session_uses_and_closes_the_given_executor() -> None:
     closed = []
 
     class Recorded(ThreadExecutor):
@@ -92,7 +92,7 @@ def test_session_trains_with_the_executor_that_it_is_given_and_closes_it() -> No
     assert len(closed) == 1
 
 
-def test_protocol_of_executors_and_runner_do_not_load_tensorflow() -> None:
+def test_executor_protocol_and_runner_do_not_load_tensorflow() -> None:
     code = "import sys; from swath.execution import Executor, Runner; print('tensorflow' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

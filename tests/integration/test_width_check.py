@@ -1,18 +1,18 @@
-"""The check of bit-exactness passes programs that are bit-exact, and refuses others."""
+"""The probe accepts bit-exact widths and rejects others."""
 
 from typing import Any
 
 import archspec.cpu
 import pytest
-from support.training import resident, softmax_of
+from support.training import device_data, softmax_of
 
 import swath.models.softmax_regression
 from swath.models import tf
 from swath.training import GradientDescent, compile_evaluation, compile_program, is_bit_exact
 
 
-def probed(batch_size: int, lanes: int) -> bool:
-    data = resident()
+def probe_width(batch_size: int, lanes: int) -> bool:
+    data = device_data()
     model = softmax_of(data)
     program = compile_program(data, model, GradientDescent())
     return is_bit_exact(program, compile_evaluation(data, model), data, batch_size, lanes)
@@ -24,12 +24,12 @@ def probed(batch_size: int, lanes: int) -> bool:
 )
 @pytest.mark.parametrize(("batch_size", "lanes"), [(1, 2), (7, 3), (100, 8), (150, 24)])
 def test_narrow_groups_are_bit_exact(batch_size: int, lanes: int) -> None:
-    assert probed(batch_size, lanes)
+    assert probe_width(batch_size, lanes)
 
 
-def test_matrix_product_that_depends_on_the_width_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_width_dependent_matrix_product_is_not_bit_exact(monkeypatch: pytest.MonkeyPatch) -> None:
     class WidthDependent:
-        """TensorFlow with a product that scales by a hair more the wider it is."""
+        """TensorFlow with a matrix product whose scale depends on its width."""
 
         def __getattr__(self, name: str) -> Any:
             return getattr(tf, name)
@@ -38,4 +38,4 @@ def test_matrix_product_that_depends_on_the_width_is_refused(monkeypatch: pytest
             return tf.matmul(a, b, **options) * (1 + 1e-6 * tf.cast(tf.shape(b)[1], tf.float32))
 
     monkeypatch.setattr(swath.models.softmax_regression, "tf", WidthDependent())
-    assert not probed(10, 3)
+    assert not probe_width(10, 3)

@@ -1,4 +1,4 @@
-"""Laws of reading a batch file, whatever its bytes are."""
+"""Properties of reading a batch file with arbitrary bytes."""
 
 import pickle
 from dataclasses import replace
@@ -18,7 +18,7 @@ SPEC = replace(
     layout=replace(CIFAR10.layout, batches=(("data_batch_1", 2),)),
 )
 IMAGES = np.arange(2 * 12, dtype=np.uint8).reshape(2, 12)
-# As Python 2 wrote it: byte strings (U and T), one dictionary, names of numpy 1.
+# In the format of Python 2: byte strings (U and T), one dictionary, module names of NumPy 1.
 BATCH = (
     b"\x80\x02}q\x00(U\x0bbatch_labelq\x01U\x05one..q\x02U\x06labelsq\x03]q\x04(K\x02K\x00eU\x04dataq\x05"
     b"cnumpy.core.multiarray\n_reconstruct\nq\x06cnumpy\nndarray\nq\x07K\x00\x85q\x08U\x01bq\x09\x87q\x0aR"
@@ -26,18 +26,18 @@ BATCH = (
     b"J\xff\xff\xff\xffK\x00tb\x89T\x18\x00\x00\x00" + IMAGES.tobytes() + b"tbu."
 )
 HEAD = BATCH.index(IMAGES.tobytes())
-METADATA = b"\x80\x02}q\x00U\x0blabel_namesq\x01]q\x02(U\x03catU\x03dogU\x04frogeK\x01K\x02s."
+META = b"\x80\x02}q\x00U\x0blabel_namesq\x01]q\x02(U\x03catU\x03dogU\x04frogeK\x01K\x02s."
 
 
 def positions(length):
-    """Where a byte is changed: any position, and often one outside of the pixels, where opcodes are."""
+    """Positions of changed bytes: anywhere, but often outside the pixels, where the opcodes are."""
     opcodes = st.one_of(st.integers(0, min(HEAD, length) - 1), st.integers(max(0, length - 4), length - 1))
     return st.one_of(opcodes, st.integers(0, length - 1))
 
 
 @st.composite
 def damaged(draw, payload):
-    """A payload that is cut short, or has some bytes changed, taken out or put in, or all of it."""
+    """A payload that is truncated, or has bytes changed, deleted or inserted."""
     content = bytearray(payload)
     for _ in range(draw(st.integers(0, 4))):
         position = draw(positions(len(content)))
@@ -67,7 +67,7 @@ def is_refused_or_well_formed(payload):
     )
 
 
-def test_the_batch_that_is_damaged_here_is_a_good_one():
+def test_undamaged_batch_is_accepted():
     images, labels = parse_batch(SPEC, SPEC.layout, "data_batch_1", BATCH)
 
     assert np.array_equal(images, IMAGES) and labels.tolist() == [2, 0]
@@ -75,19 +75,19 @@ def test_the_batch_that_is_damaged_here_is_a_good_one():
 
 @settings(max_examples=1_500, deadline=None)
 @given(payload=damaged(BATCH))
-def test_a_damaged_batch_is_refused_or_well_formed(payload):
+def test_damaged_batch_is_refused_or_well_formed(payload):
     assert is_refused_or_well_formed(payload)
 
 
 @settings(max_examples=300, deadline=None)
 @given(payload=damaged(pickle.dumps({"labels": [2, 0], "data": IMAGES}, protocol=4)))
-def test_a_damaged_batch_of_python_3_is_refused_or_well_formed(payload):
+def test_damaged_batch_of_python_3_is_refused_or_well_formed(payload):
     assert is_refused_or_well_formed(payload)
 
 
 @settings(max_examples=300, deadline=None)
 @given(payload=st.binary(max_size=300))
-def test_any_bytes_are_refused_or_well_formed(payload):
+def test_arbitrary_bytes_are_refused_or_well_formed(payload):
     assert is_refused_or_well_formed(payload)
 
 
@@ -95,15 +95,15 @@ def test_any_bytes_are_refused_or_well_formed(payload):
 @given(
     content=st.recursive(st.none() | st.integers(0, 300) | st.binary() | st.text(), st.lists, max_leaves=8)
 )
-def test_any_values_in_place_of_labels_and_images_are_refused(content):
+def test_arbitrary_values_for_labels_and_images_are_refused(content):
     payload = pickle.dumps({"labels": content, "data": content}, protocol=4)
 
     assert is_refused_or_well_formed(payload)
 
 
 @settings(max_examples=500, deadline=None)
-@given(payload=damaged(METADATA))
-def test_damaged_class_names_are_refused_or_the_declared_ones(payload):
+@given(payload=damaged(META))
+def test_damaged_class_names_are_refused_or_equal_the_declared_ones(payload):
     try:
         check_class_names(SPEC, SPEC.layout, payload)
     except DataError as error:

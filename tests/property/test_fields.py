@@ -1,4 +1,4 @@
-"""Laws of the declared fields: ranges, messages, identity, scope, and the keys that group runs."""
+"""Properties of the declared fields: constraints, messages, identity, scope and grouping keys."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -30,11 +30,11 @@ from swath.errors import ConfigError
 SETTINGS = [name for name, _ in walk_schema(SweepConfig)]
 HYPERPARAMETERS = [name for name, _ in walk_schema(TrainConfig)]
 VARIED = {int: "seed=1,2", float: "learning_rate=1,2", str: "preprocessing=none,mean_image"}
-"""Overrides that a setting can refer to, by type; no hyperparameter is a bool."""
+"""Overrides of hyperparameters that a setting can refer to, by type; no hyperparameter is a bool."""
 
 
 @pytest.fixture(autouse=True, scope="module")
-def swath_on_the_search_path() -> Iterator[None]:
+def swath_on_search_path() -> Iterator[None]:
     register()
     yield
 
@@ -75,9 +75,7 @@ def test_every_hyperparameter_can_be_swept(field: str, data: st.DataObject) -> N
 @pytest.mark.parametrize("field", FIELDS)
 @settings(max_examples=20, deadline=None)
 @given(data=st.data())
-def test_values_outside_the_constraint_are_named_with_what_is_expected(
-    field: str, data: st.DataObject
-) -> None:
+def test_invalid_values_are_reported_with_the_expected_ones(field: str, data: st.DataObject) -> None:
     spec = FIELDS[field]
     if spec.kind is not bool:
         value = data.draw(refused(spec))
@@ -88,7 +86,7 @@ def test_values_outside_the_constraint_are_named_with_what_is_expected(
 
 
 @given(train_configs())
-def test_configuration_is_read_back_from_its_file_and_from_its_params(config: TrainConfig) -> None:
+def test_configuration_round_trips_through_file_and_params(config: TrainConfig) -> None:
     assert read_stored_config(stored_config(config), "config.yaml") == config
     params = {name: str(value) for name, value in computed_values(config).items()}
     assert read_params(params) == config
@@ -96,7 +94,7 @@ def test_configuration_is_read_back_from_its_file_and_from_its_params(config: Tr
 
 @settings(max_examples=50, deadline=None)
 @given(train_configs(), st.data())
-def test_keys_change_with_the_fields_that_are_shared_at_their_level(
+def test_grouping_keys_depend_on_the_fields_shared_at_their_level(
     config: TrainConfig, data: st.DataObject
 ) -> None:
     field = data.draw(st.sampled_from(HYPERPARAMETERS))

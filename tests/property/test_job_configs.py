@@ -1,4 +1,4 @@
-"""Setting the fields of a config that was composed before gives what Hydra composes for a job."""
+"""Configs made from a composed config by setting fields equal those that Hydra composes for the job."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -46,13 +46,13 @@ def master(loader: ConfigLoader) -> DictConfig:
 
 @st.composite
 def jobs(draw: st.DrawFn) -> list[list[str]]:
-    """Jobs of a sweep: fields in any order, not the same in all jobs."""
+    """Overrides of a sweep's jobs, in any order, with different fields in different jobs."""
     values = st.fixed_dictionaries({}, optional={key: st.sampled_from(VALUES[key]) for key in sorted(VALUES)})
     drawn = draw(st.lists(values, min_size=2, max_size=4))
     return [[f"{key}={value}" for key, value in list(job.items())[:4]] for job in drawn]
 
 
-def in_full(loader: ConfigLoader, master: DictConfig, overrides: list[str], number: int) -> Any:
+def compose_in_full(loader: ConfigLoader, master: DictConfig, overrides: list[str], number: int) -> Any:
     config = loader.load_sweep_config(master, overrides)
     OmegaConf.set_struct(config, False)
     OmegaConf.set_readonly(config, False)
@@ -69,14 +69,14 @@ def plain(config: DictConfig) -> Any:
 @example([["seed=7", "data=digits"], ["data=digits"], ["seed=${max_steps}", "data=digits"], ["data=digits"]])
 @settings(max_examples=12, deadline=None, phases=[Phase.explicit, Phase.generate])
 @given(jobs())
-def test_configs_of_jobs_are_what_hydra_composes(
+def test_job_configs_equal_those_that_hydra_composes(
     loader: ConfigLoader, master: DictConfig, jobs: list[list[str]]
 ) -> None:
     composer, launcher = JobComposer("config", []), LanesLauncher()
     launcher.config = master
     for number, overrides in enumerate(jobs):
         try:
-            expected = in_full(loader, master, overrides, number)
+            expected = compose_in_full(loader, master, overrides, number)
         except HydraException:
             with pytest.raises(ConfigError):
                 composer.composed(overrides)

@@ -1,4 +1,4 @@
-"""The fast way of checking a sweep's jobs gives what Hydra gives: the same configs in the same order."""
+"""The fast validation of a sweep's jobs composes the same configs as Hydra, in the same order."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -34,7 +34,7 @@ VALUES: dict[str, list[str]] = {
 
 
 @pytest.fixture(autouse=True, scope="module")
-def swath_on_the_search_path() -> Iterator[None]:
+def swath_on_search_path() -> Iterator[None]:
     register()
     yield
 
@@ -47,14 +47,14 @@ def commands(draw: st.DrawFn) -> list[str]:
         most = 1 if key.startswith("tracking") or len(overrides) > 2 else 2
         several = st.lists(st.sampled_from(VALUES[key]), min_size=1, max_size=most, unique=True)
         values = draw(several)
-        if any("(" in value for value in values):  # a function stands alone
+        if any("(" in value for value in values):  # a function must be the only value
             values = [next(value for value in values if "(" in value)]
         overrides.append(f"{key}={','.join(values)}")
     return overrides
 
 
-def composed_in_full(config_name: str, overrides: list[str]) -> list[JobConfig]:
-    """Every job as Hydra's basic sweeper splits it and its launcher composes it."""
+def compose_in_full(config_name: str, overrides: list[str]) -> list[JobConfig]:
+    """All jobs as Hydra's basic sweeper splits them and its launcher composes them."""
     with hydra_ready():
         single = [text for text in overrides if "," not in text and "(" not in text]
         base: Any = compose(config_name, single, return_hydra_config=True)
@@ -66,7 +66,7 @@ def composed_in_full(config_name: str, overrides: list[str]) -> list[JobConfig]:
 
 def assert_same(config_name: str, overrides: list[str]) -> None:
     try:
-        expected = composed_in_full(config_name, overrides)
+        expected = compose_in_full(config_name, overrides)
     except (HydraException, OmegaConfBaseException, ConfigError):
         with pytest.raises(ConfigError):
             check_command(config_name, overrides, True, ())
@@ -90,7 +90,7 @@ def sweeps_a_setting(text: str) -> bool:
 @given(commands())
 @example(["data.dir='a, b'", "seed=1,2"])
 @example(["tracking.experiment=sweep-${seed}", "data=digits,cifar10", "seed=1,2"])
-def test_jobs_are_those_that_hydra_composes(overrides: list[str]) -> None:
+def test_jobs_equal_those_that_hydra_composes(overrides: list[str]) -> None:
     assert_same("config", overrides)
 
 
@@ -99,5 +99,5 @@ def test_jobs_are_those_that_hydra_composes(overrides: list[str]) -> None:
     [[], ["max_steps=20"], ["seed=2", "batch_size=${seed}"], ["data=cifar10", "data.validation_size=10,20"]],
     ids=" ".join,
 )
-def test_jobs_of_a_named_sweep_are_those_that_hydra_composes(overrides: list[str]) -> None:
+def test_jobs_of_a_named_sweep_equal_those_that_hydra_composes(overrides: list[str]) -> None:
     assert_same("quickstart", overrides)

@@ -1,4 +1,4 @@
-"""Small sets of pickled batches in the layouts of the official files."""
+"""Small data sets of pickled batches in the layout of the official files."""
 
 import io
 import pickle
@@ -27,7 +27,7 @@ SMALL = replace(
 
 
 class Python2Pickler(pickle._Pickler):
-    """Writes byte strings and names as Python 2 wrote them into the official files."""
+    """Pickles byte strings and names as Python 2 did in the official files."""
 
     dispatch = pickle._Pickler.dispatch.copy()
 
@@ -51,14 +51,14 @@ class Python2Pickler(pickle._Pickler):
 
 
 def pickle_as_python_2(value: object) -> bytes:
-    """The bytes that Python 2 would pickle a value to."""
+    """Pickle a value as Python 2 would."""
     file = io.BytesIO()
     Python2Pickler(file, protocol=2).dump(value)
     return file.getvalue()
 
 
 def random_images(spec: BatchedSpec) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Random images and labels of all batches, training images first."""
+    """Random images and labels for all batches, training images first."""
     generator = np.random.default_rng(0)
     rows = sum(count for _, count in spec.layout.batches)
     images = generator.integers(0, 256, size=(rows, spec.pixels), dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""swath as a person starts it: a process of its own, in a folder of its own."""
+"""Run swath's commands as subprocesses."""
 
 import os
 import subprocess
@@ -22,52 +22,52 @@ swath()
 """
 
 
-CONFIGURATIONS = "tags.`swath.kind` = 'run'"
-"""Condition of MLflow's language for the runs of configurations: without the sweep's own run."""
+IS_CONFIGURATION = "tags.`swath.kind` = 'run'"
+"""MLflow search filter for the runs of configurations, without summary runs."""
 
 
 READ_BY_IMPORTS = ("TF_", "PYTHON", "OMP_", "ONEDNN_", "OPENBLAS_", "LC_", "LANG")
-"""Beginnings of names of variables that take effect when a process starts."""
+"""Prefixes of environment variables that are read when modules are imported."""
 
 
 def swath(
-    folder: Path, *words: str, patch: str | None = None, real: bool = False, **environment: str
+    folder: Path, *arguments: str, patch: str | None = None, real: bool = False, **environment: str
 ) -> "subprocess.CompletedProcess[str]":
-    """Run `swath` with some words in `folder`, to its end.
+    """Run `swath` in `folder` and wait until it exits.
 
     Args:
-      folder: where.
-      words: what is typed behind `swath`.
-      patch: Python that breaks something in the process before it starts.
-      real: whether to start the command as a person does; else in a fork of a process that has loaded
-        TensorFlow, where nothing speaks against it.
-      environment: variables added to the environment.
+      folder: working directory.
+      arguments: command-line arguments.
+      patch: Python code to execute in the process before the command, to inject a fault.
+      real: start a new interpreter, as a user does. Otherwise the command runs in a fork of a process
+        that has already loaded TensorFlow, unless a variable requires a new interpreter.
+      environment: additional environment variables.
     """
     if not real and not any(name.startswith(READ_BY_IMPORTS) for name in environment):
-        return training_server().run("swath.cli.entry:swath", folder, words, environment, patch or "")
+        return training_server().run("swath.cli.entry:swath", folder, arguments, environment, patch or "")
     start = [str(SWATH)] if patch is None else [sys.executable, "-c", PATCHED.format(patch=patch)]
-    return _run(start, folder, words, environment)
+    return _run(start, folder, arguments, environment)
 
 
-def swath_compare(folder: Path, *words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    """Run `swath-compare` with some words in `folder`, to its end; as `swath`."""
+def swath_compare(folder: Path, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """Run `swath-compare` in `folder` and wait until it exits. The parameters are those of `swath`."""
     if any(name.startswith(READ_BY_IMPORTS) for name in environment):
-        return _run([str(SWATH_COMPARE)], folder, words, environment)
-    return tracking_server().run("swath.cli.entry:swath_compare", folder, words, environment)
+        return _run([str(SWATH_COMPARE)], folder, arguments, environment)
+    return tracking_server().run("swath.cli.entry:swath_compare", folder, arguments, environment)
 
 
-def swath_reproduce(folder: Path, *words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    """Run `swath-reproduce` with some words in `folder`, to its end; as `swath`."""
+def swath_reproduce(folder: Path, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """Run `swath-reproduce` in `folder` and wait until it exits. The parameters are those of `swath`."""
     if any(name.startswith(READ_BY_IMPORTS) for name in environment):
-        return _run([str(SWATH_REPRODUCE)], folder, words, environment)
-    return training_server().run("swath.cli.entry:swath_reproduce", folder, words, environment)
+        return _run([str(SWATH_REPRODUCE)], folder, arguments, environment)
+    return training_server().run("swath.cli.entry:swath_reproduce", folder, arguments, environment)
 
 
 def _run(
-    command: list[str], folder: Path, words: tuple[str, ...], environment: dict[str, str]
+    command: list[str], folder: Path, arguments: tuple[str, ...], environment: dict[str, str]
 ) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [*command, *words],
+        [*command, *arguments],
         cwd=folder,
         env={**os.environ, **environment},
         capture_output=True,

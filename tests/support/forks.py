@@ -1,7 +1,7 @@
-"""Commands carried out in forks of processes that have loaded their modules: seconds less for each.
+"""Run commands in forks of processes that have already imported their modules, to save time.
 
-What a fork does is what the command does once its imports are done. Tests of starting, of signals, of the
-installed wheel and of environments that imports read start the real command instead.
+A fork behaves like the command after its imports. Tests of startup, signals, the installed wheel and
+variables that are read at import start the real command instead.
 """
 
 import atexit
@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-TRACKING = (
+TRACKING_MODULES = (
     "swath.tracking.offline",
     "swath.tracking.reader",
     "swath.sweeps.prior_runs",
@@ -33,9 +33,9 @@ TRACKING = (
     "alembic.command",
     "sqlalchemy.dialects.sqlite",
 )
-"""Modules that import MLflow and libraries that draw, but not TensorFlow."""
+"""Modules that load MLflow and the plotting libraries, but not TensorFlow, as in the tracking process."""
 
-TRAINING = (
+TRAINING_MODULES = (
     "swath.models.softmax_regression",
     "swath.cli.command",
     "swath.cli.main",
@@ -45,39 +45,39 @@ TRAINING = (
     "swath.sweeps.session",
     "sklearn.datasets",
     "hydra._internal.core_plugins.basic_sweeper",
-    *TRACKING,
+    *TRACKING_MODULES,
 )
-"""Modules that import TensorFlow as well."""
+"""Modules that also load TensorFlow."""
 
-OF_THE_USER = ("MLFLOW_TRACKING_URI", "SWATH_DATA_DIR", "HYDRA_FULL_ERROR", "TF_ENABLE_ONEDNN_OPTS")
-"""Variables that the tests must not see."""
+USER_VARIABLES = ("MLFLOW_TRACKING_URI", "SWATH_DATA_DIR", "HYDRA_FULL_ERROR", "TF_ENABLE_ONEDNN_OPTS")
+"""Environment variables of the user that tests must not see."""
 
-NOBODY_KNOWS = 99
-"""Exit status where the process that would tell has died."""
+UNKNOWN_STATUS = 99
+"""Exit status when the fork server died before it reported one."""
 
-TRACKER = "SWATH_TEST_TRACKER"
-"""Variable that names the socket of the process whose forks are tracking processes."""
+TRACKING_SOCKET = "SWATH_TEST_TRACKER"
+"""Environment variable with the socket address of the fork server for tracking processes."""
 
-TRAINER = "SWATH_TEST_TRAINER"
-"""Variable that names the socket of the process whose forks train."""
+TRAINING_SOCKET = "SWATH_TEST_TRAINER"
+"""Environment variable with the socket address of the fork server for training."""
 
 TIMEOUT_S = 300
 
 
 class ForkServer:
-    """A process of its own that has imported some modules, and forks for everybody who asks."""
+    """Client of a process that has imported modules and forks for each request."""
 
     def __init__(self, address: str) -> None:
         self.address = address
 
     @classmethod
-    def started(cls, modules: tuple[str, ...]) -> "ForkServer":
-        """Start one; it lives as long as this process. Who asks before it has imported everything waits."""
+    def start(cls, modules: tuple[str, ...]) -> "ForkServer":
+        """Start a fork server that lives as long as this process. Requests wait for its imports."""
         folder = tempfile.TemporaryDirectory(prefix="swath-forks-")
         atexit.register(folder.cleanup)
         address = str(Path(folder.name) / "socket")
         tests = str(Path(__file__).resolve().parents[1])
-        environment = {name: value for name, value in os.environ.items() if name not in OF_THE_USER}
+        environment = {name: value for name, value in os.environ.items() if name not in USER_VARIABLES}
         with socket.socket(socket.AF_UNIX) as listening:
             listening.bind(address)
             listening.listen(64)
@@ -88,34 +88,39 @@ class ForkServer:
                 env={**environment, "PYTHONPATH": tests, "MLFLOW_DISABLE_TELEMETRY": "true"},
                 stdin=subprocess.DEVNULL,
                 pass_fds=[number],
-                # Ctrl-C is for the tests, which then end it. It stays in their session, because processes of
-                # both servers share process groups.
+                # Ctrl-C goes to the tests only, which then stop the server. It stays in their session,
+                # because processes of both servers share process groups.
                 process_group=0,
             )
         atexit.register(process.kill)
         return cls(address)
 
     def run(
-        self, module: str, folder: Path, words: tuple[str, ...], environment: dict[str, str], patch: str = ""
+        self,
+        module: str,
+        folder: Path,
+        arguments: tuple[str, ...],
+        environment: dict[str, str],
+        patch: str = "",
     ) -> "subprocess.CompletedProcess[str]":
-        """Execute `patch`, then run `module.main()` with arguments in `folder` until it exits."""
+        """Execute `patch` and `module.main()` with command-line arguments in `folder`; wait for the exit."""
         with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-            fork = self.start(module, folder, words, environment, [out.fileno(), err.fileno()], patch)
+            fork = self.spawn(module, folder, arguments, environment, [out.fileno(), err.fileno()], patch)
             try:
                 status = fork.wait()
             finally:
                 for file in (out, err):
                     file.seek(0)
-                done = subprocess.CompletedProcess([module, *words], -1, out.read(), err.read())
+                done = subprocess.CompletedProcess([module, *arguments], -1, out.read(), err.read())
                 print(done)  # pytest shows it if the test fails
             done.returncode = status
             return done
 
-    def start(
+    def spawn(
         self,
         module: str,
         folder: Path,
-        words: tuple[str, ...],
+        arguments: tuple[str, ...],
         environment: dict[str, str],
         files: list[int],
         patch: str = "",
@@ -123,50 +128,50 @@ class ForkServer:
         """Start what `run` runs, in a process group of its own, which its tracking process joins.
 
         Args:
-          module: as for `run`.
-          folder: as for `run`.
-          words: as for `run`.
+          module: see `run`.
+          folder: see `run`.
+          arguments: see `run`.
           environment: variables added to the environment.
           files: descriptors of standard output and standard error.
-          patch: as for `run`.
+          patch: see `run`.
         """
-        asked = {
+        request = {
             "module": module,
             "folder": str(folder),
-            "words": words,
+            "arguments": arguments,
             "environment": {**os.environ, **environment},
             "patch": patch,
             "group": 0,
         }
-        return Fork(self.address, asked, files)
+        return Fork(self.address, request, files)
 
 
 class Fork:
-    """A forked process; the request is sent as JSON, with open files.
+    """A process that a fork server starts. The request is sent as JSON, together with open files.
 
     Attributes:
-      pid: id of the process, which is also that of its process group.
+      pid: id of the process, and of its process group unless it joined another.
     """
 
-    def __init__(self, address: str, asked: dict[str, Any], files: list[int]) -> None:
+    def __init__(self, address: str, request: dict[str, Any], files: list[int]) -> None:
         self._connection = socket.socket(socket.AF_UNIX)
         self._connection.settimeout(TIMEOUT_S)
         self._connection.connect(address)
-        message = json.dumps(asked).encode()
+        message = json.dumps(request).encode()
         socket.send_fds(self._connection, [len(message).to_bytes(8, "big")], files)
         self._connection.sendall(message)
-        self.pid = int(self._line() or -1)
+        self.pid = int(self._read_line() or -1)
         self._status: int | None = None
 
     def poll(self) -> int | None:
         """The exit status; None while the process is running."""
         if self._status is None and select.select([self._connection], [], [], 0)[0]:
-            self._status = int(self._line() or NOBODY_KNOWS)
+            self._status = int(self._read_line() or UNKNOWN_STATUS)
             self._connection.close()
         return self._status
 
     def wait(self, timeout: float | None = None) -> int:
-        """Wait until the process has ended; returns its exit status.
+        """Wait until the process has exited; return its exit status.
 
         Raises:
           subprocess.TimeoutExpired: it is still running after `timeout` seconds.
@@ -179,7 +184,7 @@ class Fork:
         assert status is not None
         return status
 
-    def _line(self) -> str:
+    def _read_line(self) -> str:
         line = b""
         while not line.endswith(b"\n") and (byte := self._connection.recv(1)):
             line += byte
@@ -190,13 +195,13 @@ class ForkedCommand:
     """A running command, with the methods of `subprocess.Popen` that tests use."""
 
     def __init__(
-        self, server: ForkServer, module: str, folder: Path, words: tuple[str, ...], **variables: str
+        self, server: ForkServer, module: str, folder: Path, arguments: tuple[str, ...], **environment: str
     ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="swath-output-")
         self._files = [Path(self._folder.name) / name for name in ("out", "err")]
         with self._files[0].open("w") as out, self._files[1].open("w") as err:
             output = [out.fileno(), err.fileno()]
-            self._fork = server.start(module, folder, words, variables, output)
+            self._fork = server.spawn(module, folder, arguments, environment, output)
         self.pid = self._fork.pid
 
     @property
@@ -221,7 +226,7 @@ class ForkedCommand:
         os.kill(self.pid, signal.SIGKILL)
 
     def communicate(self, timeout: float | None = None) -> tuple[str, str]:
-        """See `subprocess.Popen`; everything that was printed, however often it is called."""
+        """See `subprocess.Popen`; returns all output each time it is called."""
         self.wait(timeout)
         output, errors = (file.read_text() for file in self._files)
         print(output, errors, sep="\n")  # pytest shows it if the test fails
@@ -229,20 +234,20 @@ class ForkedCommand:
 
 
 def start_servers() -> None:
-    """Start both, for this process and those that it starts."""
-    tracking = ForkServer.started(TRACKING)
-    os.environ[TRACKER] = tracking.address
-    os.environ[TRAINER] = ForkServer.started(TRAINING).address
+    """Start both fork servers, for this process and its children."""
+    tracking = ForkServer.start(TRACKING_MODULES)
+    os.environ[TRACKING_SOCKET] = tracking.address
+    os.environ[TRAINING_SOCKET] = ForkServer.start(TRAINING_MODULES).address
 
 
 def tracking_server() -> ForkServer:
-    """The process that has loaded MLflow."""
-    if TRACKER not in os.environ:
+    """The fork server that has loaded MLflow."""
+    if TRACKING_SOCKET not in os.environ:
         start_servers()
-    return ForkServer(os.environ[TRACKER])
+    return ForkServer(os.environ[TRACKING_SOCKET])
 
 
 def training_server() -> ForkServer:
-    """The process that has loaded TensorFlow too."""
+    """The fork server that has also loaded TensorFlow."""
     tracking_server()
-    return ForkServer(os.environ[TRAINER])
+    return ForkServer(os.environ[TRAINING_SOCKET])

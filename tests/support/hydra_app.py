@@ -1,4 +1,4 @@
-"""swath's configuration with another task, run by Hydra in this process."""
+"""Run Hydra in this process with swath's config and a given task function."""
 
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,10 @@ from omegaconf import DictConfig
 from swath.config import register
 
 
-def run(task: Any, folder: Path, words: list[str]) -> list[JobReturn]:
-    """Run `swath`'s configuration with a task, in a new working folder."""
+def run(task: Any, folder: Path, overrides: list[str]) -> list[JobReturn]:
+    """Run a task function with `swath`'s config in a new working directory."""
     register()
-    task.__module__ = __name__  # Hydra looks for the module of the task
+    task.__module__ = __name__  # Hydra looks up the module of the task function
     returns: list[JobReturn] = []
 
     class Keep(Callback):
@@ -27,6 +27,6 @@ def run(task: Any, folder: Path, words: list[str]) -> list[JobReturn]:
         patch.setattr("hydra._internal.callbacks.Callbacks.callbacks", [Keep()], raising=False)
         folder.mkdir()
         patch.chdir(folder)
-        patch.setattr("sys.argv", ["swath", "-m", *words])
+        patch.setattr("sys.argv", ["swath", "-m", *overrides])
         hydra.main(version_base="1.3", config_path=None, config_name="config")(task)()
     return returns

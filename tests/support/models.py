@@ -1,4 +1,4 @@
-"""The model of a sweep's best run, found and loaded as its user would."""
+"""Find the best run of a sweep, and load its model as a user would."""
 
 import contextlib
 from collections.abc import Iterator
@@ -11,8 +11,8 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 from numpy.typing import NDArray
 
-LARGEST_GAP = 1e-5
-"""Difference between the two largest logits below which two ways to add up may disagree about the class."""
+MAX_LOGIT_GAP = 1e-5
+"""If the two largest logits differ by less, the order of summation may decide the class."""
 
 
 def store_of(folder: Path) -> str:
@@ -26,13 +26,13 @@ def best_run(folder: Path) -> Run:
     return client.get_run(own.data.tags["swath.best_run_id"])
 
 
-def file_of(run: Run, name: str) -> Any:
+def load_npz(run: Run, name: str) -> Any:
     return np.load(Path(run.info.artifact_uri.removeprefix("file://")) / name)
 
 
 @contextlib.contextmanager
-def using(folder: Path) -> Iterator[None]:
-    """MLflow reads a model's entry from the store that is set for the process, whatever the client's is."""
+def use_store(folder: Path) -> Iterator[None]:
+    """Set the tracking URI of the process, because MLflow ignores the client's when it loads a model."""
     mlflow.set_tracking_uri(store_of(folder))
     try:
         yield
@@ -41,15 +41,15 @@ def using(folder: Path) -> Iterator[None]:
 
 
 def load_model(run: Run, folder: Path) -> Any:
-    with using(folder):
+    with use_store(folder):
         return mlflow.pyfunc.load_model(f"runs:/{run.info.run_id}/model")
 
 
 def assert_same_classes(predicted: NDArray[Any], run: Run, images: NDArray[np.uint8]) -> None:
-    """Classes as `predictions.npz` has them, but where the two best are as good as equal."""
-    stored = file_of(run, "predictions.npz")["test"]
+    """Assert that classes equal those in `predictions.npz`, except where two logits almost tie."""
+    stored = load_npz(run, "predictions.npz")["test"]
     others = np.flatnonzero(predicted != stored)
-    with file_of(run, "weights.npz") as arrays:
+    with load_npz(run, "weights.npz") as arrays:
         pixels = (images[others].astype(np.float64) - arrays["shift"]) * arrays.get("scale", 1)
         logits = np.sort(pixels @ arrays["weights"].astype(np.float64) + arrays["biases"], axis=1)
-    assert (logits[:, -1] - logits[:, -2] < LARGEST_GAP).all()
+    assert (logits[:, -1] - logits[:, -2] < MAX_LOGIT_GAP).all()

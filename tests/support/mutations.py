@@ -1,4 +1,4 @@
-"""Small changes to a store, each of which has to be found."""
+"""Small changes to a store that `swath-reproduce` must detect."""
 
 import hashlib
 import json
@@ -19,19 +19,10 @@ FILES = (
     "predictions.npz",
     "weights.npz",
 )
-"""Files of a run that carry its numbers or say where they came from."""
-
-TELLING_TAGS = (
-    "swath.fingerprint",
-    "swath.data_digest",
-    "swath.bits",
-    "swath.kind",
-    "swath.config_schema",
-    "swath.files",
-)
+"""Artifacts of a run that contain its results or provenance."""
 
 Mutation = Callable[[random.Random, Path, str], str]
-"""(random numbers, folder of the store, run id) -> what was changed."""
+"""(random generator, folder of the store, run id) -> description of the change."""
 
 
 def _artifacts(folder: Path, run_id: str) -> Path:
@@ -52,74 +43,74 @@ def _rows(folder: Path, query: str, *values: object) -> list[tuple[object, ...]]
     return found
 
 
-def flip_bit_of_array(chosen: random.Random, folder: Path, run_id: str) -> str:
-    """One bit of one weight, bias, statistic or predicted class; the file is a whole one again."""
-    name = chosen.choice(["weights.npz", "predictions.npz"])
+def flip_bit_of_array(rng: random.Random, folder: Path, run_id: str) -> str:
+    """Flip one bit of an array in a `.npz` file. The file remains readable."""
+    name = rng.choice(["weights.npz", "predictions.npz"])
     path = _artifacts(folder, run_id) / name
     with np.load(path) as stored:
         arrays = {key: array.copy() for key, array in stored.items() if array.size}
         empty = {key: array for key, array in stored.items() if not array.size}
-    key = chosen.choice(sorted(arrays))
+    key = rng.choice(sorted(arrays))
     raw = bytearray(arrays[key].tobytes())
-    place = chosen.randrange(8 * len(raw))
+    place = rng.randrange(8 * len(raw))
     raw[place // 8] ^= 1 << place % 8
     arrays[key] = np.frombuffer(bytes(raw), arrays[key].dtype).reshape(arrays[key].shape)
     np.savez(path, **arrays, **empty)
     return f"bit {place} of {key} in {name}"
 
 
-def flip_bit_of_file(chosen: random.Random, folder: Path, run_id: str) -> str:
-    """One bit of a file as it lies there."""
-    name = chosen.choice(FILES)
+def flip_bit_of_file(rng: random.Random, folder: Path, run_id: str) -> str:
+    """Flip one bit of a file."""
+    name = rng.choice(FILES)
     path = _artifacts(folder, run_id) / name
     raw = bytearray(path.read_bytes())
-    place = chosen.randrange(8 * len(raw))
+    place = rng.randrange(8 * len(raw))
     raw[place // 8] ^= 1 << place % 8
     path.write_bytes(bytes(raw))
     return f"bit {place} of {name}"
 
 
-def delete_file(chosen: random.Random, folder: Path, run_id: str) -> str:
-    """One file."""
-    name = chosen.choice(FILES)
+def delete_file(rng: random.Random, folder: Path, run_id: str) -> str:
+    """Delete one file."""
+    name = rng.choice(FILES)
     (_artifacts(folder, run_id) / name).unlink()
     return f"{name} deleted"
 
 
-def change_value(chosen: random.Random, folder: Path, run_id: str) -> str:
-    """The last bits of one value of one metric at one step, or of its last value."""
-    table = chosen.choice(["metrics", "metrics", "metrics", "latest_metrics"])
+def change_value(rng: random.Random, folder: Path, run_id: str) -> str:
+    """Change the low bits of one metric value, in `metrics` or `latest_metrics`."""
+    table = rng.choice(["metrics", "metrics", "metrics", "latest_metrics"])
     rows = _rows(
         folder,
         f"select rowid, key, step, value from {table} where run_uuid = ? and key not like 'runtime/%'",
         run_id,
     )
-    rowid, key, step, value = chosen.choice(rows)
+    rowid, key, step, value = rng.choice(rows)
     (bits,) = struct.unpack("<q", struct.pack("<d", float(str(value))))
-    (other,) = struct.unpack("<d", struct.pack("<q", bits ^ (1 << chosen.randrange(30))))
+    (other,) = struct.unpack("<d", struct.pack("<q", bits ^ (1 << rng.randrange(30))))
     _change(folder, f"update {table} set value = ? where rowid = ?", other, rowid)
     return f"{key} at step {step} in {table}"
 
 
-def move_step(chosen: random.Random, folder: Path, run_id: str) -> str:
-    """A step that is gone, or stands at another step."""
+def move_step(rng: random.Random, folder: Path, run_id: str) -> str:
+    """Delete a step of a metric, or move it to another step."""
     rows = _rows(
         folder, "select rowid, key, step from metrics where run_uuid = ? and key like 'train/%'", run_id
     )
-    rowid, key, step = chosen.choice(rows)
-    if chosen.random() < 0.5:
+    rowid, key, step = rng.choice(rows)
+    if rng.random() < 0.5:
         _change(folder, "delete from metrics where rowid = ?", rowid)
         return f"{key} at step {step} deleted"
     _change(folder, "update metrics set step = step + 100000 where rowid = ?", rowid)
     return f"{key} at step {step} moved"
 
 
-def edit_hyperparameter(chosen: random.Random, folder: Path, run_id: str) -> str:
-    """A value of the configuration, in the file or among the params."""
-    field, other = chosen.choice(
+def edit_hyperparameter(rng: random.Random, folder: Path, run_id: str) -> str:
+    """Change a hyperparameter, in `config.yaml` or in the params."""
+    field, other = rng.choice(
         [("learning_rate", "2.0e-06"), ("batch_size", "21"), ("max_steps", "31"), ("seed", "7")]
     )
-    if chosen.random() < 0.5:
+    if rng.random() < 0.5:
         _change(folder, "update params set value = ? where run_uuid = ? and key = ?", other, run_id, field)
         return f"param {field}"
     path = _artifacts(folder, run_id) / "config.yaml"
@@ -131,9 +122,9 @@ def edit_hyperparameter(chosen: random.Random, folder: Path, run_id: str) -> str
     return f"{field} in config.yaml"
 
 
-def edit_tag(chosen: random.Random, folder: Path, run_id: str) -> str:
-    """What says which run this is, and of which data."""
-    name = chosen.choice(
+def edit_tag(rng: random.Random, folder: Path, run_id: str) -> str:
+    """Change a tag that identifies the run or its data."""
+    name = rng.choice(
         ["swath.fingerprint", "swath.data_digest", "swath.bits", "swath.kind", "swath.config_schema"]
     )
     _change(folder, "update tags set value = value || '0' where run_uuid = ? and key = ?", run_id, name)
@@ -141,7 +132,7 @@ def edit_tag(chosen: random.Random, folder: Path, run_id: str) -> str:
 
 
 def repair_digests(folder: Path, run_id: str) -> None:
-    """Make the digests of a run's files those of what they are now, as somebody who knows of them would."""
+    """Update the stored digests of a run's files to their present content, as a careful forger would."""
     place = _artifacts(folder, run_id)
     ((written,),) = _rows(folder, "select value from tags where run_uuid = ? and key = 'swath.files'", run_id)
     names = [name for name in json.loads(str(written)) if (place / name).exists()]
@@ -166,5 +157,5 @@ MUTATIONS: tuple[Mutation, ...] = (
 
 
 def copy_store(source: Path, target: Path) -> None:
-    """Copy a store; its files are few and small."""
+    """Copy a store without Hydra's folders."""
     shutil.copytree(source, target, ignore=shutil.ignore_patterns("multirun", "outputs"))

@@ -13,7 +13,7 @@ CLASSES = tuple("abcdefghij")
 
 
 def small_dataset(train: int = 300, test: int = 60, seed: int = 0) -> Dataset:
-    """Random images, each class a little brighter in rows of its own, so that there is something to learn."""
+    """Random images. Each class is brighter in its own rows, so that a model can learn."""
     generator = np.random.default_rng(seed)
 
     def part(count: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -30,7 +30,7 @@ def small_dataset(train: int = 300, test: int = 60, seed: int = 0) -> Dataset:
 
 
 def run_config(**changes: Any) -> TrainConfig:
-    """A configuration of ten images and ten steps, with fields changed."""
+    """A configuration with 10 images per batch and 10 steps; `changes` override its fields."""
     config = TrainConfig(
         batch_size=10,
         learning_rate=1e-6,
@@ -44,6 +44,6 @@ def run_config(**changes: Any) -> TrainConfig:
 
 
 def sweep_config(**changes: Any) -> SweepConfig:
-    """The settings of `conf/base.yaml` without postprocessing, with fields changed."""
+    """The settings of `conf/base.yaml` without postprocessing; `changes` override their fields."""
     defaults = default_sweep_config()
     return replace(defaults, **{"tracking": replace(defaults.tracking, postprocess="off"), **changes})

@@ -1,4 +1,4 @@
-"""A store as plain values, for comparing two of them whole."""
+"""Read a whole store into plain values, to compare stores."""
 
 import hashlib
 import json
@@ -8,10 +8,7 @@ from typing import Any
 
 import numpy as np
 
-SAME_FILES = ("config.yaml", "weights.npz", "predictions.npz", "confusion.json")
-OWN_FILES = {"manifest.json", "ranking.csv"}
-RUN_FILES = {*SAME_FILES, "overrides.yaml", "environment.txt", "weights.png"}
-STEPPED = ("train/accuracy", "train/loss")
+DETERMINISTIC_FILES = ("config.yaml", "weights.npz", "predictions.npz", "confusion.json")
 
 
 def open_read_only(folder: Path) -> sqlite3.Connection:
@@ -19,9 +16,9 @@ def open_read_only(folder: Path) -> sqlite3.Connection:
 
 
 def whole_store(folder: Path) -> dict[str, Any]:
-    """Everything in a store that has to be the same however often its sweep was cut off.
+    """All content of a store that must be equal however often its sweep was interrupted.
 
-    Ids, times and what runtimes were measured are left out; that each is there once is not.
+    Ids, times and the values of runtime metrics are left out. That each run occurs once is asserted.
     """
     with open_read_only(folder) as database:
         runs = database.execute(
@@ -69,13 +66,13 @@ def _metrics(database: sqlite3.Connection, run_id: str, table: str) -> dict[str,
 
 
 def _content(path: Path) -> str | None:
-    """A digest of what a file says; None where it may say something else each time."""
+    """Digest of a file's content, or None if the content may differ between sweeps."""
     if path.suffix == ".npz":
         with np.load(path) as arrays:
             return _digest(
                 *(f"{name} {array.dtype} {array.shape} {array.tobytes()!r}" for name, array in arrays.items())
             )
-    return _digest(path.read_text(encoding="utf-8")) if path.name in SAME_FILES else None
+    return _digest(path.read_text(encoding="utf-8")) if path.name in DETERMINISTIC_FILES else None
 
 
 def _digest(*texts: str) -> str:
@@ -83,7 +80,7 @@ def _digest(*texts: str) -> str:
 
 
 def orphans(folder: Path) -> list[str]:
-    """Files of a store that belong to no run, and what is left of files that were being made."""
+    """Files that belong to no run, and temporary files that remain."""
     with open_read_only(folder) as database:
         known = {row[0] for row in database.execute("select run_uuid from runs")}
     left = [str(path) for path in folder.glob("mlflow.db*") if path.name != "mlflow.db"]

@@ -10,7 +10,7 @@ from swath.config.schema import build
 
 
 def allowed(spec: FieldSpec) -> st.SearchStrategy[Any]:
-    """Values that a field allows, without None."""
+    """Values that a field allows, except None."""
     match spec.constraint:
         case Range(least=least, above=above, most=most, float32=float32):
             if spec.kind is int:
@@ -54,7 +54,7 @@ def refused(spec: FieldSpec) -> st.SearchStrategy[Any]:
 
 
 def train_configs() -> st.SearchStrategy[TrainConfig]:
-    """Configurations of any allowed values, with batches that every data set has images for."""
+    """Configurations of allowed values, with batches that are small enough for every data set."""
     names = [name for name, _ in walk_schema(TrainConfig)]
     few = {"data.validation_size": st.integers(0, 1_000), "batch_size": st.integers(1, 400)}
     values = {name: few.get(name, allowed(FIELDS[name])) for name in names}

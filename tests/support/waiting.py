@@ -1,4 +1,4 @@
-"""Commands that are still running, and waiting for what they do."""
+"""Run commands in the background and wait for their effects."""
 
 import contextlib
 import os
@@ -13,16 +13,16 @@ from support.command import SWATH
 from support.forks import ForkedCommand, training_server
 
 
-def wait_for(what: Callable[[], bool], timeout_s: float = 90) -> None:
-    """Wait until something holds."""
+def wait_for(condition: Callable[[], bool], timeout_s: float = 90) -> None:
+    """Wait until a condition holds."""
     deadline = time.monotonic() + timeout_s
-    while not what():
-        assert time.monotonic() < deadline, "it did not come about in time"
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not become true in time"
         time.sleep(0.1)
 
 
-def ask(folder: Path, query: str) -> list[tuple[object, ...]]:
-    """Rows of a store that others are writing; none where it is not there yet."""
+def query_store(folder: Path, query: str) -> list[tuple[object, ...]]:
+    """Query a store that another process may be writing; no rows if it does not exist yet."""
     database = folder / "mlflow.db"
     if not database.exists():
         return []
@@ -34,18 +34,18 @@ def ask(folder: Path, query: str) -> list[tuple[object, ...]]:
 
 
 def has_steps(folder: Path) -> bool:
-    """Whether a store holds steps of a run that is being trained."""
+    """Whether a store contains steps of a run that is being trained."""
     query = (
         "select 1 from latest_metrics join runs using (run_uuid) "
         "where key = 'train/loss' and status = 'RUNNING' limit 1"
     )
-    return bool(ask(folder, query))
+    return bool(query_store(folder, query))
 
 
 @contextlib.contextmanager
-def running(folder: Path, *words: str, **environment: str) -> Iterator[ForkedCommand]:
-    """Run `swath`, forked, in a process group of its own; it is killed at the end of the block."""
-    process = ForkedCommand(training_server(), "swath.cli.entry:swath", folder, words, **environment)
+def running(folder: Path, *arguments: str, **environment: str) -> Iterator[ForkedCommand]:
+    """Run `swath`, forked, in a process group of its own; kill it at the end of the block."""
+    process = ForkedCommand(training_server(), "swath.cli.entry:swath", folder, arguments, **environment)
     try:
         yield process
     finally:
@@ -55,16 +55,16 @@ def running(folder: Path, *words: str, **environment: str) -> Iterator[ForkedCom
 
 
 @contextlib.contextmanager
-def started(folder: Path, *words: str) -> Iterator["subprocess.Popen[str]"]:
-    """As `running`, but started as a user does."""
+def started(folder: Path, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
+    """As `running`, but started like a user starts it."""
     process = subprocess.Popen(
-        [str(SWATH), *words],
+        [str(SWATH), *arguments],
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        preexec_fn=_default_signals,
+        preexec_fn=_restore_signal_handlers,
     )
     try:
         yield process
@@ -74,7 +74,7 @@ def started(folder: Path, *words: str) -> Iterator["subprocess.Popen[str]"]:
         process.communicate()
 
 
-def _default_signals() -> None:
-    """`nohup` and shells make the tests ignore some signals, which a command would inherit."""
+def _restore_signal_handlers() -> None:
+    """Restore default handlers: if the tests run under `nohup`, the command would inherit ignored signals."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)

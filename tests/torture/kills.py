@@ -1,4 +1,4 @@
-"""`kill -9` of a sweep's whole process group at random moments, and `resume=true` until it is done.
+"""Kill a sweep's process group at random moments and resume until it finishes; then check its store.
 
 python -m torture.kills [KILLS [FIRST_SEED]]   (from tests/; `make torture` runs 200)
 """
@@ -29,23 +29,23 @@ SWEEP = (
     "max_steps=400,2500",
     "evaluate_every_steps=100",
 )
-"""16 configurations, four of which diverge; shorter ones are the beginnings of longer ones."""
+"""16 configurations, four of which diverge. Shorter runs are prefixes of longer ones."""
 
-MOST_KILLS = 4
-"""Of one sweep, before it may end."""
+MAX_KILLS = 4
+"""Maximum number of kills per sweep."""
 
-ENDS_WITH = 1
-"""Exit status: some configurations diverge."""
+EXPECTED_STATUS = 1
+"""Exit status of the sweep: some configurations diverge."""
 
 
 @dataclass(frozen=True)
 class Campaign:
-    """What became of one sweep.
+    """Result of killing and resuming one sweep.
 
     Attributes:
-      seed: of its moments.
-      kills: how often it was killed.
-      faults: how its store differs from that of a sweep left alone; empty where it does not.
+      seed: seed of the moments of the kills.
+      kills: number of kills.
+      faults: differences between its store and the reference; empty if there are none.
     """
 
     seed: int
@@ -71,14 +71,14 @@ Start = Callable[[list[str], Path, Path, IO[bytes]], Process]
 
 
 def environment(cache: Path) -> dict[str, str]:
-    """Variables of the command: a cache folder of its own, and no postprocessing."""
+    """Environment variables of the command: a separate cache folder, and no postprocessing."""
     return {"SWATH_CACHE_DIR": str(cache), "SWATH_POSTPROCESS": "off"}
 
 
-def start_command(words: list[str], folder: Path, cache: Path, log: IO[bytes]) -> Process:
-    """Start the command as users do."""
+def start_command(arguments: list[str], folder: Path, cache: Path, log: IO[bytes]) -> Process:
+    """Start the command like users start it."""
     return subprocess.Popen(
-        [str(SWATH), *words],
+        [str(SWATH), *arguments],
         cwd=folder,
         env={**os.environ, **environment(cache)},
         stdout=log,
@@ -87,42 +87,42 @@ def start_command(words: list[str], folder: Path, cache: Path, log: IO[bytes]) -
     )
 
 
-def fork_command(words: list[str], folder: Path, cache: Path, log: IO[bytes]) -> Process:
+def fork_command(arguments: list[str], folder: Path, cache: Path, log: IO[bytes]) -> Process:
     """Fork the command from a process that has loaded TensorFlow, so that no kill hits its imports."""
     server, output = training_server(), [log.fileno()] * 2
-    return server.start("swath.cli.entry:swath", folder, tuple(words), environment(cache), output)
+    return server.spawn("swath.cli.entry:swath", folder, tuple(arguments), environment(cache), output)
 
 
-def undisturbed(folder: Path, cache: Path, start: Start = start_command) -> float:
-    """Run the sweep twice without a kill; returns the duration of the second, which checks no width."""
+def run_reference(folder: Path, cache: Path, start: Start = start_command) -> float:
+    """Run the sweep twice without kills, since the first probes widths; return the seconds of the second."""
     for name in ("probing", "reference"):
         (folder / name).mkdir()
         started = time.monotonic()
         with (folder / f"{name}.txt").open("wb") as log:
             status = start(list(SWEEP), folder / name, cache, log).wait()
-        assert status == ENDS_WITH, (folder / f"{name}.txt").read_text()
+        assert status == EXPECTED_STATUS, (folder / f"{name}.txt").read_text()
     return time.monotonic() - started
 
 
-def campaign(
+def run_campaign(
     seed: int,
     folder: Path,
     cache: Path,
     duration_s: float,
     reference: dict[str, object],
-    most: int = MOST_KILLS,
+    max_kills: int = MAX_KILLS,
     start: Start = start_command,
 ) -> Campaign:
-    """Kill one sweep at up to `most` moments, take it up each time, and compare what it leaves."""
-    chosen = random.Random(seed)
+    """Kill a sweep up to `max_kills` times, resume it after each kill, and compare its store."""
+    rng = random.Random(seed)
     kills = 0
-    words = [*SWEEP, "resume=true"] + (["checkpoint.every_s=0.5"] if seed % 2 else [])
+    arguments = [*SWEEP, "resume=true"] + (["checkpoint.every_s=0.5"] if seed % 2 else [])
     log = (folder / "log.txt").open("wb")
-    for attempt in range(3 * MOST_KILLS):
-        process = start(words, folder, cache, log)
-        last = kills == most or attempt == 3 * MOST_KILLS - 1
+    for attempt in range(3 * MAX_KILLS):
+        process = start(arguments, folder, cache, log)
+        last = kills == max_kills or attempt == 3 * MAX_KILLS - 1
         try:
-            status = process.wait(None if last else chosen.uniform(0.1, 1.05 * duration_s))
+            status = process.wait(None if last else rng.uniform(0.1, 1.05 * duration_s))
             break
         except subprocess.TimeoutExpired:
             with contextlib.suppress(ProcessLookupError):
@@ -135,7 +135,9 @@ def campaign(
 
 def _faults(folder: Path, cache: Path, status: int, reference: dict[str, object]) -> list[str]:
     faults = (
-        [] if status == ENDS_WITH else [f"exit status {status}: {(folder / 'log.txt').read_text()[-500:]}"]
+        []
+        if status == EXPECTED_STATUS
+        else [f"exit status {status}: {(folder / 'log.txt').read_text()[-500:]}"]
     )
     try:
         found = whole_store(folder)
@@ -159,22 +161,22 @@ def _first_difference(found: object, expected: object) -> str:
 
 
 def main(kills: int, first_seed: int) -> int:
-    """Run campaigns until there have been so many kills; returns the exit status."""
+    """Run campaigns until `kills` is reached; return the exit status."""
     done, failed, seed = 0, 0, first_seed
     with tempfile.TemporaryDirectory(prefix="swath-torture-") as name:
         folder, cache = Path(name), Path(name) / "cache"
-        duration_s = undisturbed(folder, cache)
+        duration_s = run_reference(folder, cache)
         reference = whole_store(folder / "reference")
-        print(f"left alone, the sweep takes {duration_s:.1f} s", flush=True)
+        print(f"undisturbed, the sweep takes {duration_s:.1f} s", flush=True)
         while done < kills:
             place = folder / f"campaign-{seed}"
             place.mkdir()
-            result = campaign(seed, place, cache, duration_s, reference)
+            result = run_campaign(seed, place, cache, duration_s, reference)
             done += result.kills
             failed += bool(result.faults)
-            print(f"seed {seed}: {result.kills} kills; {'; '.join(result.faults) or 'whole'}", flush=True)
+            print(f"seed {seed}: {result.kills} kills; {'; '.join(result.faults) or 'ok'}", flush=True)
             seed += 1
-    print(f"{done} kills, {seed - first_seed} sweeps, {failed} of them not whole", flush=True)
+    print(f"{done} kills, {seed - first_seed} sweeps, {failed} with faults", flush=True)
     return int(failed > 0)
 
 

@@ -1,4 +1,4 @@
-"""Very many configurations in one sweep, and several sweeps at once in one store.
+"""Load tests: a sweep with very many configurations, and several concurrent sweeps in one store.
 
 python -m torture.load [CONFIGURATIONS]   (from tests/; `make torture` runs 10,000)
 """
@@ -18,7 +18,7 @@ import psutil
 from support.command import SWATH
 from support.server import free_port, mlflow_server
 
-AT_ONCE = 8
+CONCURRENT_SWEEPS = 8
 SWEEP = ("-m", "data=digits", "batch_size=20,50", "learning_rate=1e-7,1e-6", "max_steps=100,300")
 """Eight configurations, 1,600 steps."""
 
@@ -27,12 +27,12 @@ SAMPLE_S = 1.0
 
 @dataclass(frozen=True)
 class Sample:
-    """What a sweep took at one moment.
+    """Resources that a sweep uses at one moment.
 
     Attributes:
-      at_s: seconds since 1970.
-      memory_bytes: of the process and its children.
-      files: that both have open.
+      at_s: Unix time in seconds.
+      memory_bytes: memory of the process and its children.
+      files: number of open files of the process and its children.
     """
 
     at_s: float
@@ -40,10 +40,10 @@ class Sample:
     files: int
 
 
-def watched(folder: Path, words: list[str]) -> list[Sample]:
-    """Run a sweep to its end; what it took, every second."""
+def run_sampled(folder: Path, arguments: list[str]) -> list[Sample]:
+    """Run a sweep until it exits, and sample its resources every second."""
     process = subprocess.Popen(
-        [str(SWATH), *words], cwd=folder, env=_environment(), stdout=subprocess.DEVNULL, stderr=sys.stderr
+        [str(SWATH), *arguments], cwd=folder, env=_environment(), stdout=subprocess.DEVNULL, stderr=sys.stderr
     )
     found = []
     while process.poll() is None:
@@ -61,13 +61,13 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "SWATH_POSTPROCESS": "off"}
 
 
-def many(configurations: int) -> list[str]:
-    """10,000 short configurations in one sweep: memory, open files and pace, late against early."""
+def run_many_configurations(configurations: int) -> list[str]:
+    """Run a sweep of many short configurations; compare its memory, open files and pace early and late."""
     rates = ",".join(f"{1e-7 * (1 + number / 100):.4g}" for number in range(100))
-    words = ["-m", "data=digits", "max_steps=1", "batch_size=5", f"learning_rate={rates}"]
-    words.append(f"seed=range({configurations // 100})")
+    arguments = ["-m", "data=digits", "max_steps=1", "batch_size=5", f"learning_rate={rates}"]
+    arguments.append(f"seed=range({configurations // 100})")
     with tempfile.TemporaryDirectory(prefix="swath-load-") as name:
-        samples = watched(Path(name), words)
+        samples = run_sampled(Path(name), arguments)
         with sqlite3.connect(f"{name}/mlflow.db") as database:
             query = (
                 "select end_time from runs join tags using (run_uuid) where key = 'swath.kind' "
@@ -80,11 +80,11 @@ def many(configurations: int) -> list[str]:
     def pace_s(part: int) -> float:
         return (ends_s[(part + 1) * tenth - 1] - ends_s[part * tenth]) / tenth
 
-    def within(part: int) -> list[Sample]:
+    def samples_of(part: int) -> list[Sample]:
         first, last = ends_s[part * tenth], ends_s[(part + 1) * tenth - 1]
         return [sample for sample in samples if first <= sample.at_s <= last]
 
-    early, late = within(1), within(9)
+    early, late = samples_of(1), samples_of(9)
     memory = [statistics.median(sample.memory_bytes for sample in part) for part in (early, late)]
     files = [statistics.median(sample.files for sample in part) for part in (early, late)]
     lines = [
@@ -100,8 +100,8 @@ def many(configurations: int) -> list[str]:
     return lines
 
 
-def at_once(folder: Path, uri: str | None) -> None:
-    """Eight sweeps at once: all of them finish, and every step is there once."""
+def run_concurrent_sweeps(folder: Path, uri: str | None) -> None:
+    """Run eight sweeps concurrently; check that all finish and that every step is stored once."""
     given = [] if uri is None else [f"tracking.uri={uri}"]
     processes = [
         subprocess.Popen(
@@ -112,7 +112,7 @@ def at_once(folder: Path, uri: str | None) -> None:
             stderr=subprocess.PIPE,
             text=True,
         )
-        for seed in range(AT_ONCE)
+        for seed in range(CONCURRENT_SWEEPS)
     ]
     for process in processes:
         _, errors = process.communicate(timeout=600)
@@ -123,23 +123,23 @@ def at_once(folder: Path, uri: str | None) -> None:
             "where metrics.key = 'train/loss' and params.key = 'max_steps' group by run_uuid"
         ).fetchall()
         statuses = dict(database.execute("select status, count(*) from runs group by status"))
-    assert len(steps) == 8 * AT_ONCE
+    assert len(steps) == 8 * CONCURRENT_SWEEPS
     assert all(int(most) == count == distinct for most, count, distinct in steps)
-    assert statuses == {"FINISHED": 9 * AT_ONCE}
+    assert statuses == {"FINISHED": 9 * CONCURRENT_SWEEPS}
 
 
 def main(configurations: int) -> None:
-    """Run everything; print what was found."""
-    for line in many(configurations):
+    """Run all load tests and print the results."""
+    for line in run_many_configurations(configurations):
         print(line, flush=True)
     with tempfile.TemporaryDirectory(prefix="swath-load-") as name:
-        at_once(Path(name), None)
-    print(f"{AT_ONCE} sweeps at once on one SQLite store: whole", flush=True)
+        run_concurrent_sweeps(Path(name), None)
+    print(f"{CONCURRENT_SWEEPS} concurrent sweeps in one SQLite store: ok", flush=True)
     with tempfile.TemporaryDirectory(prefix="swath-load-") as name:
-        words = ("server", "--backend-store-uri", "sqlite:///mlflow.db", "--workers", "1")
-        with mlflow_server(Path(name), free_port(), "/health", *words) as address:
-            at_once(Path(name), address)
-    print(f"{AT_ONCE} sweeps at once on one tracking server: whole", flush=True)
+        arguments = ("server", "--backend-store-uri", "sqlite:///mlflow.db", "--workers", "1")
+        with mlflow_server(Path(name), free_port(), "/health", *arguments) as address:
+            run_concurrent_sweeps(Path(name), address)
+    print(f"{CONCURRENT_SWEEPS} concurrent sweeps on one tracking server: ok", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""A seeded sample of the long campaigns; `make torture` runs all of them."""
+"""A seeded sample of the kill campaigns; `make torture` runs all of them."""
 
 from pathlib import Path
 
 import pytest
 from support.stores import whole_store
 
-from torture.kills import MOST_KILLS, campaign, fork_command, undisturbed
+from torture.kills import MAX_KILLS, fork_command, run_campaign, run_reference
 
 KILLS = 10
 
@@ -14,11 +14,11 @@ KILLS = 10
 def sweep(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, float, dict[str, object]]:
     folder = tmp_path_factory.mktemp("kills")
     cache = folder / "cache"
-    duration_s = undisturbed(folder, cache, fork_command)
+    duration_s = run_reference(folder, cache, fork_command)
     return folder, cache, duration_s, whole_store(folder / "reference")
 
 
-def test_sweep_killed_at_any_moment_ends_as_if_nothing_had_happened(
+def test_killed_and_resumed_sweep_stores_the_same_as_an_undisturbed_one(
     sweep: tuple[Path, Path, float, dict[str, object]],
 ) -> None:
     folder, cache, duration_s, reference = sweep
@@ -26,8 +26,8 @@ def test_sweep_killed_at_any_moment_ends_as_if_nothing_had_happened(
     for seed in range(2 * KILLS):
         place = folder / f"campaign-{seed}"
         place.mkdir()
-        most = min(MOST_KILLS, KILLS - kills)
-        result = campaign(seed, place, cache, duration_s, reference, most, fork_command)
+        max_kills = min(MAX_KILLS, KILLS - kills)
+        result = run_campaign(seed, place, cache, duration_s, reference, max_kills, fork_command)
         assert result.faults == (), f"seed {seed}, {result.kills} kills"
         kills += result.kills
         if kills == KILLS:

@@ -1,4 +1,4 @@
-"""What the documents show is there: links lead somewhere, commands can be typed."""
+"""The documents are correct: links lead to files, commands are valid, generated parts are up to date."""
 
 import re
 import shlex
@@ -58,37 +58,39 @@ def test_every_source_file_that_a_document_names_exists(document: Path) -> None:
 
 @pytest.mark.parametrize("command", [c for c in shown_commands() if c.split()[0] == "swath"])
 def test_every_swath_command_in_the_readme_is_accepted(command: str) -> None:
-    words = read_arguments(shlex.split(command)[1:])
-    register(words.user_folders)
-    assert words.config_name in primary_configs(words.user_folders)
-    if words.trains:
-        check_command(words.config_name, list(words.overrides), words.flags.multirun, words.user_folders)
+    arguments = read_arguments(shlex.split(command)[1:])
+    register(arguments.user_folders)
+    assert arguments.config_name in primary_configs(arguments.user_folders)
+    if arguments.trains:
+        check_command(
+            arguments.config_name, list(arguments.overrides), arguments.flags.multirun, arguments.user_folders
+        )
 
 
 @pytest.mark.parametrize("command", [c for c in shown_commands() if c.split()[0] == "swath-compare"])
 def test_every_compare_command_in_the_readme_is_accepted(command: str) -> None:
-    words = parser().parse_args(shlex.split(command)[1:])
-    assert words.sweep in (None, "quickstart")
+    arguments = parser().parse_args(shlex.split(command)[1:])
+    assert arguments.sweep in (None, "quickstart")
 
 
 @pytest.mark.parametrize("command", [c for c in shown_commands() if c.split()[0] == "swath-reproduce"])
 def test_every_reproduce_command_in_the_readme_is_accepted(command: str) -> None:
-    words = reproduce_parser().parse_args(shlex.split(command)[1:])
-    assert words.runs == ["RUN_ID"]
+    arguments = reproduce_parser().parse_args(shlex.split(command)[1:])
+    assert arguments.runs == ["RUN_ID"]
 
 
 @pytest.mark.parametrize("command", [c for c in shown_commands() if c.startswith("make ")])
-def test_every_make_command_in_the_readme_is_a_target(command: str) -> None:
+def test_every_make_command_in_the_readme_is_a_make_target(command: str) -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert re.search(rf"^{re.escape(command.split()[1])}:", makefile, flags=re.MULTILINE)
 
 
-def test_the_readme_shows_no_other_kind_of_command() -> None:
+def test_readme_shows_only_known_kinds_of_commands() -> None:
     known = ("swath", "make ", "mlflow ui", "pip install", "git clone", "cd ")
     assert [command for command in shown_commands() if not command.startswith(known)] == []
 
 
-def test_lock_files_carry_hashes_and_no_address() -> None:
+def test_lock_files_contain_hashes_and_no_index_address() -> None:
     for name in ("requirements.lock", "requirements-dev.lock"):
         text = (ROOT / name).read_text(encoding="utf-8")
         assert "://" not in text

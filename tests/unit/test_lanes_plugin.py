@@ -1,4 +1,4 @@
-"""What the lanes launcher keeps of jobs, and how it writes their configs."""
+"""The lanes launcher: job returns, and the YAML files of job configs."""
 
 import pickle
 from typing import Any
@@ -28,19 +28,19 @@ configs = st.dictionaries(keys, values, max_size=4)
 
 @settings(max_examples=200)
 @given(st.lists(configs, min_size=1, max_size=4))
-def test_incremental_yaml_is_the_yaml_that_omegaconf_writes(several: list[dict[str, Any]]) -> None:
+def test_incremental_yaml_equals_that_of_omegaconf(several: list[dict[str, Any]]) -> None:
     incremental = IncrementalYaml()
     for config in several:
         assert incremental.dump(config) == OmegaConf.to_yaml(OmegaConf.create(config))
 
 
-def test_incremental_yaml_tells_values_of_another_type_apart() -> None:
+def test_incremental_yaml_distinguishes_equal_values_of_different_types() -> None:
     incremental = IncrementalYaml()
     texts = [incremental.dump({"x": value}) for value in (1, True, 1.0, "1")]
     assert texts == ["x: 1\n", "x: true\n", "x: 1.0\n", "x: '1'\n"]
 
 
-def test_job_return_composes_its_configs_when_they_are_asked_for() -> None:
+def test_job_return_composes_its_configs_on_access() -> None:
     composed: list[int] = []
 
     def compose() -> DictConfig:
@@ -56,7 +56,7 @@ def test_job_return_composes_its_configs_when_they_are_asked_for() -> None:
     assert found.cfg.seed == 3
 
 
-def test_job_return_is_pickled_as_that_of_hydra_with_its_configs() -> None:
+def test_job_return_is_pickled_as_hydras_job_return_with_configs() -> None:
     found = LazyJobReturn()
     found._config = lambda: OmegaConf.create({"seed": 3, "hydra": {"job": {"num": 0}}})
     found.overrides = ["seed=3"]

@@ -1,4 +1,4 @@
-"""Imports in `src/swath`: through the faces of rooms, downwards, third-party packages where allowed."""
+"""Imports in `src/swath`: through the faces of rooms, downwards, and of packages only where allowed."""
 
 import ast
 import sys
@@ -23,31 +23,31 @@ ROOMS = (
     "datasets",
     "system",
 )
-"""From the top down. A room imports those behind it only."""
+"""Rooms from top to bottom. A room imports only those after it."""
 
 MODULES = ("metrics", "errors")
-"""Modules beside the rooms, which every room may import."""
+"""Modules outside the rooms, which every room may import."""
 
 ALLOWED = {
     "mlflow": ("tracking/",),
     "tensorflow": ("models/", "training/"),
     "hydra": ("config/compose.py", "config/jobs.py", "cli/"),
 }
-"""The places that may import a package."""
+"""Places that may import a package."""
 
 PURE = ("planning",)
-"""Rooms in pure Python."""
+"""Rooms that must not import heavy packages."""
 
 HEAVY = ("tensorflow", "numpy", "mlflow", "hydra")
 
 ENTRY_POINTS = {"__main__.py": "swath.cli.entry"}
-"""Files that start a command, and the module that they import for it, as the console scripts do."""
+"""Files that start a command, and the module that they import to do so, like the console scripts."""
 
 FILES = sorted(SOURCE.rglob("*.py"))
 
 
 def imported(path: Path) -> Iterator[tuple[int, str, str]]:
-    """Line, module and name of every import of a file, those inside functions included."""
+    """Line, module and name of every import in a file, including those inside functions."""
     package = ("swath", *path.relative_to(SOURCE).parent.parts)
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -61,13 +61,13 @@ def imported(path: Path) -> Iterator[tuple[int, str, str]]:
 
 
 def room_of(path: Path) -> str:
-    """The room of a file; its own name for a module beside the rooms, empty for the package itself."""
+    """The room of a file; the module name for a module outside the rooms, empty for the package itself."""
     first = path.relative_to(SOURCE).parts[0]
     return "" if first in ("__init__.py", "__main__.py") else first.removesuffix(".py")
 
 
 def own_imports(path: Path) -> Iterator[tuple[int, str, bool]]:
-    """Line, room and whether it goes through the room's face, of every import of swath's own modules."""
+    """Line, room, and whether the import goes through the room's face, for each import of swath's modules."""
     for line, module, name in imported(path):
         parts = module.split(".")
         if parts[0] != "swath":
@@ -119,7 +119,7 @@ def test_packages_are_imported_where_they_belong(path: Path) -> None:
 
 
 LIBRARY_NAMES = {"pil": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml"}
-"""Names of libraries whose modules are called otherwise."""
+"""Libraries whose distribution name differs from their module name."""
 
 
 @pytest.mark.parametrize("room", ROOMS)

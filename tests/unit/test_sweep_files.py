@@ -1,4 +1,4 @@
-"""Every file in sweeps/ composes, asks what it says, and keeps to its split."""
+"""The files in sweeps/: they compose, describe themselves and rank by validation images."""
 
 from pathlib import Path
 
@@ -23,13 +23,13 @@ def test_named_sweep_is_a_grid_of_twelve_configurations_or_more(path: Path) -> N
 
 
 @pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)
-def test_named_sweep_asks_for_every_configuration_once(path: Path) -> None:
+def test_named_sweep_contains_every_configuration_once(path: Path) -> None:
     configs = checked(path).configs
     assert len(set(configs)) == len(configs)
 
 
 @pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)
-def test_head_of_a_sweep_file_says_what_it_asks_costs_and_found(path: Path) -> None:
+def test_header_of_a_sweep_file_states_question_cost_and_result(path: Path) -> None:
     head = [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("#")]
     assert head[0].endswith("?")
     assert any("Cost:" in line for line in head)
@@ -37,7 +37,7 @@ def test_head_of_a_sweep_file_says_what_it_asks_costs_and_found(path: Path) -> N
 
 
 @pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)
-def test_named_sweeps_but_the_article_hold_images_back(path: Path) -> None:
+def test_named_sweeps_except_the_article_hold_back_validation_images(path: Path) -> None:
     sizes = {config.data.validation_size for config in checked(path).configs}
     assert sizes == {"article": {0}, "quickstart": {300}}.get(path.stem, {5_000})
 
@@ -53,6 +53,6 @@ def test_grid_is_the_full_product_of_72_configurations() -> None:
     assert len(configs) == 72
 
 
-def test_configurations_of_a_sweep_stand_in_the_order_of_its_file() -> None:
+def test_configurations_of_a_sweep_have_the_order_of_its_file() -> None:
     rates = [c.learning_rate for c in checked(config_folder("sweeps") / "learning_rate.yaml").configs]
     assert rates == sorted(rates)

@@ -1,4 +1,4 @@
-"""How far numbers are apart, and where series part."""
+"""Differences of numbers in ulps, and the first step at which series differ."""
 
 import math
 from dataclasses import replace
@@ -113,7 +113,7 @@ def test_series_of_float32_values_are_compared_in_ulps_of_float32() -> None:
     found = compare_series("train/loss", curve([0.5, one]), curve([0.5, other]))
     assert found is not None
     assert found.largest_ulps == 1
-    mixed = compare_series("train/loss", curve([0.1, one]), curve([0.1, other]))  # 0.1 is no float32
+    mixed = compare_series("train/loss", curve([0.1, one]), curve([0.1, other]))  # 0.1 is not a float32 value
     assert mixed is not None
     assert mixed.largest_ulps == 2**29
 

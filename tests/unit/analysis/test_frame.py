@@ -48,7 +48,7 @@ def test_metric_with_the_name_of_a_column_gets_a_prefix() -> None:
     assert (frame["metrics.rank"][0], frame["metrics.batch_size"][0], frame["batch_size"][0]) == (7, 3, 100)
 
 
-def test_json_has_null_for_what_is_missing_or_not_finite() -> None:
+def test_json_has_null_for_missing_and_non_finite_values() -> None:
     first, second, third = json.loads(as_json(FRAME))
     assert first["validation/accuracy"] == 0.25
     assert second["validation/accuracy"] is None
@@ -57,7 +57,7 @@ def test_json_has_null_for_what_is_missing_or_not_finite() -> None:
     assert first["started"] == "1970-01-01T00:00:01+00:00"
 
 
-def test_csv_is_read_back_as_it_was() -> None:
+def test_csv_round_trips() -> None:
     import io
 
     back = pd.read_csv(io.StringIO(as_csv(FRAME)))

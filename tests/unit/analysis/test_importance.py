@@ -1,4 +1,4 @@
-"""What mattered, against grids that can be checked by hand."""
+"""Importance of hyperparameters, on grids that can be checked by hand."""
 
 import math
 
@@ -27,7 +27,7 @@ def test_pure_interaction_has_no_main_effects() -> None:
 
 
 def test_residual_of_repetitions_is_separate_from_interaction() -> None:
-    # Cells 0 and 2, 1 and 3: squares of 5 in all, of which 4 within the cells and 1 between them.
+    # Cells {0, 2} and {1, 3}: the sum of squares is 5, of which 4 is within the cells and 1 between them.
     effects = main_effects({"rate": ["1", "1", "2", "2"]}, [0.0, 2.0, 1.0, 3.0])
     assert effects is not None
     assert effects.residual == pytest.approx(0.8)
@@ -70,7 +70,7 @@ def test_importance_lines_contain_shares_and_ranges_of_means() -> None:
         "cells repeated unevenly",
     ],
 )
-def test_effects_need_a_full_grid(grid: dict[str, list[str]], values: list[float]) -> None:
+def test_effects_require_a_full_grid(grid: dict[str, list[str]], values: list[float]) -> None:
     assert main_effects(grid, values) is None
 
 

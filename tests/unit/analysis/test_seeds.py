@@ -1,4 +1,4 @@
-"""Configurations that were repeated with several seeds."""
+"""Configurations with several seeds."""
 
 import math
 import warnings
@@ -25,7 +25,7 @@ LABELS = np.arange(10, dtype=np.uint8)
 
 
 def run(number: int, rate: str, seed: int, accuracy: float, folder: Path | None = None) -> StoredRun:
-    """A run; with a folder one that has predictions, the first `10 * accuracy` of them right."""
+    """A run. With a folder it has predictions, of which the first `10 * accuracy` are correct."""
     params = {"learning_rate": rate, "seed": str(seed)}
     artifacts = ""
     if folder is not None:
@@ -47,14 +47,14 @@ def test_runs_that_differ_in_their_seed_only_are_one_configuration() -> None:
     assert found[0].spreads[METRIC].mean == pytest.approx(0.2)
 
 
-def test_a_seed_that_was_repeated_counts_once() -> None:
+def test_repeated_seed_counts_once() -> None:
     (found,) = group_by_configuration([run(0, "a", 0, 0.1), run(1, "a", 1, 0.3), run(2, "a", 1, 0.3)])
     assert len(found.members) == 3
     assert sorted(found.by_seed) == ["0", "1"]
     assert found.spreads[METRIC].mean == pytest.approx(0.2)
 
 
-def test_of_a_seed_that_came_out_otherwise_the_latest_counts_wherever_it_is_ranked() -> None:
+def test_latest_run_of_a_repeated_seed_counts_regardless_of_its_rank() -> None:
     old, new = run(0, "a", 0, 0.9), run(1, "a", 0, 0.3)
     others = [run(2, "a", 1, 0.5), run(3, "b", 0, 0.6), run(4, "b", 1, 0.6)]
     assert [entry.run_id for entry in latest([new, old, *others])] == [
@@ -84,18 +84,18 @@ def test_mean_of_infinite_losses_is_infinite_without_a_warning() -> None:
     assert found.spreads["test/loss"].mean == math.inf
 
 
-def test_one_seed_each_is_no_repetition() -> None:
+def test_single_seeds_are_not_aggregated() -> None:
     assert not have_several_seeds([run(0, "a", 0, 0.1), run(1, "b", 1, 0.2), run(2, "b", 1, 0.2)])
     assert have_several_seeds([run(0, "a", 0, 0.1), run(1, "a", 1, 0.2)])
 
 
-def test_the_best_mean_is_first_though_another_has_the_best_run() -> None:
+def test_configuration_with_the_best_mean_ranks_before_the_one_with_the_best_run() -> None:
     runs = [run(0, "a", 0, 0.9), run(1, "a", 1, 0.1), run(2, "b", 0, 0.6), run(3, "b", 1, 0.6)]
     best, other = ordered_configurations(runs, METRIC)
     assert (best.members[0].params["learning_rate"], other.members[0].params["learning_rate"]) == ("b", "a")
 
 
-def test_the_paired_test_takes_the_seeds_that_both_have(tmp_path: Path) -> None:
+def test_paired_test_uses_the_seeds_that_both_configurations_have(tmp_path: Path) -> None:
     runs = [
         run(0, "a", 0, 0.9, tmp_path),
         run(1, "a", 1, 0.8, tmp_path),
@@ -111,7 +111,7 @@ def test_the_paired_test_takes_the_seeds_that_both_have(tmp_path: Path) -> None:
     assert (third.p_vs_best, third.tied_with_best) == (None, False)
 
 
-def test_no_test_without_predictions_on_other_images_or_for_what_is_no_accuracy(tmp_path: Path) -> None:
+def test_paired_test_needs_predictions_on_the_same_images_and_an_accuracy(tmp_path: Path) -> None:
     without = [run(0, "a", 0, 0.9), run(1, "a", 1, 0.8), run(2, "b", 0, 0.2), run(3, "b", 1, 0.1)]
     assert read_correct_masks(without, METRIC) == {}
     assert [entry.p_vs_best for entry in rank_configurations_with_tests(without, METRIC, {})] == [None, None]
@@ -124,7 +124,7 @@ def test_no_test_without_predictions_on_other_images_or_for_what_is_no_accuracy(
     ] == [1.0, None]
 
 
-def test_other_labels_are_other_images_though_there_are_as_many(tmp_path: Path) -> None:
+def test_different_labels_mean_different_images(tmp_path: Path) -> None:
     pair = [run(0, "a", 0, 0.9, tmp_path), run(1, "b", 0, 0.8, tmp_path)]
     np.savez(tmp_path / "1" / "predictions.npz", validation=LABELS, validation_labels=LABELS[::-1])
     assert [entry.p_vs_best for entry in rank_with_tests(pair, METRIC, read_correct_masks(pair, METRIC))] == [

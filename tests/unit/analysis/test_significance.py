@@ -1,4 +1,4 @@
-"""Intervals and the paired test, against figures worked out elsewhere."""
+"""Confidence intervals and the paired test, against independently calculated values."""
 
 import math
 
@@ -22,10 +22,10 @@ def test_wilson_interval_stays_between_0_and_1(correct: int) -> None:
     assert 0 <= low < high <= 1
 
 
-def test_only_images_that_one_of_two_classifies_correctly_count() -> None:
+def test_only_images_on_which_the_classifiers_disagree_count() -> None:
     first = np.array([True] * 90 + [True] * 9 + [False] * 1)
     second = np.array([True] * 90 + [False] * 9 + [True] * 1)
-    # Of ten such images nine or more go to one side: twice (10 + 1) of 2 ** 10.
+    # Nine or more of ten such images have the same sign: twice (10 + 1) of 2 ** 10 cases.
     assert paired_p(first, second) == pytest.approx(22 / 1024)
     assert paired_p(second, first) == pytest.approx(22 / 1024)
 
@@ -39,14 +39,14 @@ def test_paired_test_of_single_runs_is_mcnemar_s_exact_test() -> None:
         assert paired_p(first, second) == pytest.approx(expected, abs=1e-12)
 
 
-def test_with_several_seeds_an_image_counts_once_with_the_difference_over_its_seeds() -> None:
-    # Differences of 2, 1 and 0: of the signs of the first two, both or neither give a sum of 3: 2 of 4.
+def test_image_counts_once_with_its_difference_summed_over_seeds() -> None:
+    # Differences 2, 1 and 0: of the four sign combinations of the first two, two give a sum of size 3.
     assert paired_p(np.array([3, 2, 1]), np.array([1, 1, 1])) == pytest.approx(0.5)
-    # Differences of 3, -1, 1: sums of at least 3 in size under 8 signs: +-(3+1+1), +-(3-1+1) twice.
+    # Differences 3, -1 and 1: of the eight sign combinations, +-(3+1+1) and twice +-(3-1+1) reach size 3.
     assert paired_p(np.array([3, 0, 1]), np.array([0, 1, 0])) == pytest.approx(6 / 8)
 
 
-def test_an_image_whose_seeds_agree_is_no_more_than_one_image() -> None:
+def test_seeds_that_agree_on_an_image_do_not_count_as_more_images() -> None:
     once = np.array([True] * 6 + [False] * 2)
     other = ~once
     assert paired_p(3 * once, 3 * other) == pytest.approx(paired_p(once, other))

@@ -1,4 +1,4 @@
-"""Words of a command, what `--help` tells, and where a password goes."""
+"""Command-line arguments, the text of `--help`, and the handling of passwords."""
 
 import os
 import shlex
@@ -17,7 +17,7 @@ SWEEPS = sorted(path.stem for path in config_folder("sweeps").glob("*.yaml"))
 
 
 @pytest.mark.parametrize(
-    ("typed", "handed_on"),
+    ("typed", "for_hydra_args"),
     [
         ("", "--config-name config"),
         ("-m seed=0,1", "--config-name config --multirun seed=0,1"),
@@ -27,21 +27,21 @@ SWEEPS = sorted(path.stem for path in config_folder("sweeps").glob("*.yaml"))
         ("--cfg job --package data", "--config-name config --cfg job --package data"),
     ],
 )
-def test_words_are_handed_on_to_hydra(typed: str, handed_on: str) -> None:
-    assert read_arguments(shlex.split(typed)).for_hydra() == shlex.split(handed_on)
+def test_arguments_are_translated_for_hydra(typed: str, for_hydra_args: str) -> None:
+    assert read_arguments(shlex.split(typed)).for_hydra() == shlex.split(for_hydra_args)
 
 
 @pytest.mark.parametrize(
     "typed", ["--cfg job", "--help", "--hydra-help", "--info config", "-sc install=bash"]
 )
-def test_command_that_shows_something_runs_nothing(typed: str) -> None:
+def test_informational_commands_train_nothing(typed: str) -> None:
     assert not read_arguments(shlex.split(typed)).trains
 
 
-def test_folder_of_the_users_offers_its_configs(tmp_path: Path) -> None:
+def test_configs_of_a_user_folder_can_be_named(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").touch()
-    words = read_arguments(["--config-dir", str(tmp_path), "-cn", "mine"])
-    assert "mine" in primary_configs(words.user_folders)
+    arguments = read_arguments(["--config-dir", str(tmp_path), "-cn", "mine"])
+    assert "mine" in primary_configs(arguments.user_folders)
 
 
 @pytest.mark.parametrize("flag", ["--config-path", "--experimental-rerun"])
@@ -50,7 +50,7 @@ def test_flags_that_would_bypass_the_checks_are_refused(flag: str) -> None:
         read_arguments([flag, "x"])
 
 
-def test_help_lists_every_field_with_its_sentence_and_its_range() -> None:
+def test_help_lists_every_field_with_description_and_range() -> None:
     text = " ".join(help_text().split())
     for name, spec in FIELDS.items():
         assert f" {name} {spec.help}" in text
@@ -80,21 +80,21 @@ def test_help_lists_every_named_sweep_with_its_question(sweep: str) -> None:
     assert line.endswith("?")
 
 
-def test_address_without_a_password_goes_on_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_address_without_a_password_is_not_moved_to_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(TRACKING_VARIABLE, raising=False)
     assert keep_password("http://user@host:5000") == ()
     assert TRACKING_VARIABLE not in os.environ
 
 
-def test_address_with_a_password_goes_into_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_address_with_a_password_is_moved_to_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(TRACKING_VARIABLE, "")
     assert keep_password("http://it's:MARKER@host") == (r"tracking.uri='http://it\'s:***@host'",)
     assert os.environ[TRACKING_VARIABLE] == "http://it's:MARKER@host"
 
 
-def test_what_was_typed_with_a_password_is_not_handed_on() -> None:
-    words = read_arguments(["+tracking.uri=http://me:1@host", "seed=1"])
-    assert words.for_hydra(("tracking.uri=shown",)) == [
+def test_override_with_a_password_is_not_passed_to_hydra() -> None:
+    arguments = read_arguments(["+tracking.uri=http://me:1@host", "seed=1"])
+    assert arguments.for_hydra(("tracking.uri=shown",)) == [
         "--config-name",
         "config",
         "seed=1",

@@ -1,4 +1,4 @@
-"""What is said about each kind of mistake in a command: the field, the value, what was expected."""
+"""Messages about invalid commands: the field, the value and what was expected."""
 
 import shlex
 from pathlib import Path
@@ -90,13 +90,15 @@ ONE_MISTAKE = {
 
 
 def check(command: str) -> CheckedCommand:
-    words = read_arguments(shlex.split(command))
-    register(words.user_folders)
-    return check_command(words.config_name, list(words.overrides), words.flags.multirun, words.user_folders)
+    arguments = read_arguments(shlex.split(command))
+    register(arguments.user_folders)
+    return check_command(
+        arguments.config_name, list(arguments.overrides), arguments.flags.multirun, arguments.user_folders
+    )
 
 
 @pytest.mark.parametrize(("command", "line"), ONE_MISTAKE.items(), ids=ONE_MISTAKE.keys())
-def test_mistake_is_said_in_one_line(command: str, line: str) -> None:
+def test_mistake_is_reported_in_one_line(command: str, line: str) -> None:
     with pytest.raises(ConfigError) as caught:
         check(command)
     assert caught.value.mistakes == [line]
@@ -112,7 +114,7 @@ def test_mistake_is_said_in_one_line(command: str, line: str) -> None:
         ("hydra: {mode: MULTIRUN, sweeper: {params: {retries: '0,3'}}}", "retries=0,3: expected one value"),
     ],
 )
-def test_mistake_in_a_config_file_is_said_in_one_line(tmp_path: Path, text: str, line: str) -> None:
+def test_mistake_in_a_config_file_is_reported_in_one_line(tmp_path: Path, text: str, line: str) -> None:
     (tmp_path / "mine.yaml").write_text(f"defaults: [config, _self_]\n{text}\n")
     with pytest.raises(ConfigError) as caught:
         check(f"--config-dir {tmp_path} -cn mine")
@@ -120,7 +122,7 @@ def test_mistake_in_a_config_file_is_said_in_one_line(tmp_path: Path, text: str,
     assert mistake.startswith(line)
 
 
-def test_mistakes_of_one_command_come_together_in_the_order_typed() -> None:
+def test_mistakes_of_a_command_are_reported_together_in_order() -> None:
     with pytest.raises(ConfigError) as caught:
         check("-m batch_size=50,0 learning_rate=-1,1e-6 max_stepz=5 seed=0,1")
     assert [line.split(":")[0] for line in caught.value.mistakes] == [
@@ -130,13 +132,13 @@ def test_mistakes_of_one_command_come_together_in_the_order_typed() -> None:
     ]
 
 
-def test_same_mistake_of_many_jobs_is_said_once() -> None:
+def test_same_mistake_in_many_jobs_is_reported_once() -> None:
     with pytest.raises(ConfigError) as caught:
         check("-m batch_size=49000,49001 seed=range(50) data.validation_size=2000")
     assert len(caught.value.mistakes) == 2
 
 
-def test_endless_mistakes_are_cut_off() -> None:
+def test_number_of_reported_mistakes_is_limited() -> None:
     with pytest.raises(ConfigError) as caught:
         check("-m batch_size=range(60000,60100)")
     assert len(caught.value.mistakes) == 21
@@ -159,7 +161,7 @@ def test_grid_has_every_combination_in_the_order_of_hydra() -> None:
     assert checked.swept == ("batch_size", "learning_rate")
 
 
-def test_override_behind_a_named_sweep_replaces_its_values() -> None:
+def test_override_replaces_values_of_a_named_sweep() -> None:
     checked = check("-cn quickstart max_steps=20,30,40 seed=1")
     assert len(checked.configs) == 18
     assert {config.seed for config in checked.configs} == {1}

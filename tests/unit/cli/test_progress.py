@@ -1,4 +1,4 @@
-"""What a person sees of a sweep while it is trained, in a terminal and without one."""
+"""Progress output during a sweep, with and without a terminal."""
 
 import io
 from collections.abc import Callable, Iterator
@@ -43,8 +43,8 @@ def ended(
     return RunEnded(RunResult(run_config(learning_rate=rate), status, metrics, error, NOTHING))
 
 
-def story(planned: LaneGroup, clock: "Clock") -> Iterator[Event]:
-    """A sweep of three configurations, one of which diverges; its first half takes twelve seconds."""
+def events_of_a_sweep(planned: LaneGroup, clock: "Clock") -> Iterator[Event]:
+    """Events of a sweep of three configurations, one of which diverges; the first half takes 12 seconds."""
     yield Starting()
     yield Planned([planned])
     clock.now += 12
@@ -77,9 +77,9 @@ def clock_of(progress: Progress) -> Clock:
     return progress.clock
 
 
-def test_progress_says_how_much_is_done_how_fast_and_how_long_it_will_take(progress: Progress) -> None:
+def test_progress_reports_fraction_done_speed_and_remaining_time(progress: Progress) -> None:
     seen = []
-    for event in story(group(), clock_of(progress)):
+    for event in events_of_a_sweep(group(), clock_of(progress)):
         progress.update(event)
         seen.append((round(progress.fraction_done, 6), progress.summary()))
     assert seen[1] == (0.0, "0/3 configurations, 0/1 groups")
@@ -93,7 +93,7 @@ def test_progress_says_how_much_is_done_how_fast_and_how_long_it_will_take(progr
     )
 
 
-def test_group_that_ends_early_is_wholly_done(progress: Progress) -> None:
+def test_group_that_ends_early_counts_as_done(progress: Progress) -> None:
     planned = group()
     progress.update(Planned([planned]))
     progress.update(SegmentDone(planned, Segment(0, 10), 3))
@@ -102,20 +102,20 @@ def test_group_that_ends_early_is_wholly_done(progress: Progress) -> None:
     assert progress.running == {}
 
 
-def test_groups_are_named_by_what_is_swept_and_shared() -> None:
+def test_group_name_contains_the_shared_swept_fields() -> None:
     assert Progress(3, ("batch_size", "learning_rate", "seed")).group_name(group()) == "batch_size=10 seed=0"
     assert Progress(3, ("learning_rate",)).group_name(group()) == "lanes"
 
 
-@pytest.mark.parametrize(("seconds", "words"), [(8.4, "8 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")])
-def test_durations_are_said_as_people_say_them(seconds: float, words: str) -> None:
-    assert duration(seconds) == words
+@pytest.mark.parametrize(("seconds", "text"), [(8.4, "8 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")])
+def test_durations_are_formatted_for_people(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
 
 
-def test_without_a_terminal_there_are_plain_lines_now_and_then(progress: Progress) -> None:
+def test_output_without_a_terminal_is_occasional_plain_lines(progress: Progress) -> None:
     output = io.StringIO()
     with PlainReporter(progress, output, clock_of(progress)) as screen:
-        for event in story(group(), clock_of(progress)):
+        for event in events_of_a_sweep(group(), clock_of(progress)):
             screen(event)
         screen(Note("a transient note", transient=True))
         screen(Note("a note"))
@@ -127,8 +127,8 @@ def test_without_a_terminal_there_are_plain_lines_now_and_then(progress: Progres
     ]
 
 
-@pytest.mark.parametrize("screen_of", ["plain", "live"])
-def test_a_flood_of_failures_does_not_flood_the_screen(screen_of: str) -> None:
+@pytest.mark.parametrize("reporter", ["plain", "live"])
+def test_number_of_printed_failures_is_limited(reporter: str) -> None:
     output = io.StringIO()
     counts = Progress(1000, ("learning_rate",))
     console = Console(file=output, force_terminal=True, width=100)
@@ -136,13 +136,13 @@ def test_a_flood_of_failures_does_not_flood_the_screen(screen_of: str) -> None:
         "plain": lambda: PlainReporter(counts, output),
         "live": lambda: BarReporter("a sweep", counts, console),
     }
-    with makers[screen_of]() as screen:
+    with makers[reporter]() as screen:
         for number in range(1000):
             screen(ended(number + 1, None, f"diverged at step {number}"))
     assert output.getvalue().count("FAILED") == MAX_FAILURES
 
 
-def test_failures_for_one_reason_are_shown_a_few_times(progress: Progress) -> None:
+def test_number_of_printed_failures_with_the_same_reason_is_limited(progress: Progress) -> None:
     output = io.StringIO()
     with PlainReporter(progress, output) as screen:
         for number in range(10):
@@ -154,32 +154,32 @@ def test_failures_for_one_reason_are_shown_a_few_times(progress: Progress) -> No
     )
 
 
-def test_a_terminal_shows_a_bar_for_the_sweep_and_one_for_each_running_group(progress: Progress) -> None:
+def test_terminal_shows_a_bar_for_the_sweep_and_for_each_running_group(progress: Progress) -> None:
     output = io.StringIO()
     console = Console(file=output, force_terminal=True, width=120, color_system=None)
     clock = clock_of(progress)
-    pictures = []
+    frames = []
     with BarReporter("learning_rate", progress, console) as screen:
-        for event in story(group(), clock):
+        for event in events_of_a_sweep(group(), clock):
             screen(event)
             output.truncate(0)
             screen._bars.refresh()
-            pictures.append(output.getvalue())
-    assert "learning_rate" in pictures[0]
-    assert "loading TensorFlow and MLflow" in pictures[0]
-    assert "1/3 configurations, 1 not finished, 0/1 groups, 12 steps/s, 12 s left" in pictures[6]
-    assert "3 lanes, step 50 of 100" in pictures[6]
-    assert "lanes, step" not in pictures[-1]
+            frames.append(output.getvalue())
+    assert "learning_rate" in frames[0]
+    assert "loading TensorFlow and MLflow" in frames[0]
+    assert "1/3 configurations, 1 not finished, 0/1 groups, 12 steps/s, 12 s left" in frames[6]
+    assert "3 lanes, step 50 of 100" in frames[6]
+    assert "lanes, step" not in frames[-1]
 
 
-def test_logs_go_on_above_the_bars(progress: Progress) -> None:
+def test_log_messages_are_printed_above_the_bars(progress: Progress) -> None:
     import logging
 
     output = io.StringIO()
     console = Console(file=output, force_terminal=True, width=120, color_system=None)
     with BarReporter("a sweep", progress, console) as screen:
         screen(Starting())
-        handler = logging.StreamHandler()  # takes sys.stderr as it is now, as Hydra's configuration does
+        handler = logging.StreamHandler()  # takes the current sys.stderr, as Hydra's configuration does
         record = logging.LogRecord("x", logging.WARNING, "", 0, "something odd", None, None)
         handler.handle(record)
     lines = [line.rsplit("\r", 1)[-1] for line in output.getvalue().splitlines()]

@@ -25,13 +25,13 @@ def lines(found: TableData, width: int) -> list[str]:
     return [line.rstrip() for line in table_text(found, width).splitlines()]
 
 
-def test_a_wide_terminal_shows_everything_in_full() -> None:
+def test_wide_terminal_shows_the_complete_table() -> None:
     *_, row = lines(WIDE, 200)
     assert row.split() == ["1", "=", "100", "1e-06", "0.4088", "0.395-0.422", "0.32", RUN_ID]
 
 
 @pytest.mark.parametrize("width", range(20, 141))
-def test_no_number_is_ever_cut(width: int) -> None:
+def test_numbers_are_never_truncated(width: int) -> None:
     *_, row = lines(WIDE, width)
     words = row.split()
     assert words[:5] == ["1", "=", "100", "1e-06", "0.4088"]

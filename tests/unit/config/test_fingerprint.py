@@ -1,4 +1,4 @@
-"""A fingerprint is what a configuration computes, no more and no less."""
+"""Fingerprints depend on the hyperparameters and on nothing else."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +26,7 @@ from swath.errors import ConfigError
 
 @dataclass(frozen=True)
 class LaterConfig(TrainConfig):
-    """The schema of a later version: one more field, whose value 0.0 changes nothing."""
+    """The schema of a later version: it has one more field, whose default 0.0 has no effect."""
 
     momentum: float = hyperparameter(Range(0), "Momentum.", shared_by="lane", when_absent=0.0)
 
@@ -58,11 +58,11 @@ STORED: list[tuple[tuple[str, int], dict[str, Any], str, str]] = [
         "79a5641e21ed916a",
     ),
 ]
-"""Data set, changes to the article's run, fingerprint of the run and of its lane, as stored by 0.1.0."""
+"""Data set, changes to the article's run, and fingerprints of the run and of its lane, as stored by 0.1.0."""
 
 
 @pytest.mark.parametrize(("data", "changes", "stored", "lane"), STORED)
-def test_fingerprints_are_those_that_stores_hold(
+def test_fingerprints_equal_those_in_existing_stores(
     data: tuple[str, int], changes: dict[str, Any], stored: str, lane: str
 ) -> None:
     article: dict[str, Any] = {"batch_size": 100, "learning_rate": 0.005, "max_steps": 1000}
@@ -84,19 +84,19 @@ def test_fingerprints_are_those_that_stores_hold(
         {"data": DataConfig("cifar10", 1)},
     ],
 )
-def test_every_field_that_decides_the_numbers_counts(change: dict[str, Any]) -> None:
+def test_every_hyperparameter_changes_the_fingerprint(change: dict[str, Any]) -> None:
     assert fingerprint(run_config(**change)) != fingerprint(run_config())
 
 
-def test_learning_rates_that_are_one_float32_are_one_configuration() -> None:
+def test_learning_rates_with_equal_float32_values_are_one_configuration() -> None:
     assert fingerprint(run_config(learning_rate=1e-6)) == fingerprint(run_config(learning_rate=1e-6 + 1e-16))
 
 
-def test_a_field_added_later_with_its_old_behaviour_leaves_fingerprints_as_they_are() -> None:
+def test_added_field_with_its_former_behaviour_keeps_fingerprints() -> None:
     assert fingerprint(later(run_config(), momentum=0.0)) == fingerprint(run_config())
 
 
-def test_a_field_added_later_is_composed_as_it_was_where_a_config_lacks_it() -> None:
+def test_added_field_gets_its_former_value_if_a_config_lacks_it() -> None:
     node = schema_node(LaterConfig)
     assert node.momentum == 0.0
     assert OmegaConf.is_missing(node, "learning_rate")
@@ -104,7 +104,7 @@ def test_a_field_added_later_is_composed_as_it_was_where_a_config_lacks_it() -> 
     assert LaterConfig(**without) == later(run_config(), momentum=0.0)
 
 
-def test_a_field_added_later_counts_where_it_changes_something() -> None:
+def test_added_field_with_another_value_changes_the_fingerprint() -> None:
     assert fingerprint(later(run_config(), momentum=0.9)) != fingerprint(run_config())
 
 
@@ -121,18 +121,18 @@ def test_computed_values_are_the_fields_of_a_train_config() -> None:
     ]
 
 
-def test_stored_config_has_the_fields_of_the_configuration_and_no_other() -> None:
+def test_stored_config_has_exactly_the_fields_of_the_configuration() -> None:
     stored = OmegaConf.to_container(OmegaConf.create(stored_config(run_config())))
     assert isinstance(stored, dict)
     assert set(stored) == {"defaults", *(name.split(".")[0] for name in computed_values(run_config()))}
     assert stored["data"] == {"name": "cifar10", "validation_size": 0}
 
 
-def test_stored_config_is_read_back() -> None:
+def test_stored_config_round_trips() -> None:
     assert read_stored_config(stored_config(run_config()), "config.yaml") == run_config()
 
 
-def test_config_of_an_earlier_version_is_read_although_it_has_removed_fields() -> None:
+def test_config_of_an_earlier_version_may_have_removed_fields() -> None:
     former = "log_every_steps: 5\ndevice: cpu\nfuse: {max_lanes: 3, check: 0}\ntracking: {afterwards: none}\n"
     assert read_stored_config(stored_config(run_config()) + former, "config.yaml") == run_config()
 
@@ -158,13 +158,13 @@ def test_overrides_of_earlier_versions_are_translated(former: str, now: list[str
     assert translated(former) == now
 
 
-def test_lane_is_the_same_for_runs_that_differ_in_their_own_fields_only() -> None:
+def test_runs_that_differ_in_run_fields_only_have_the_same_lane_fingerprint() -> None:
     assert lane_fingerprint(run_config(max_steps=10)) == lane_fingerprint(run_config(max_steps=500))
     assert lane_fingerprint(run_config()) == fingerprint(run_config(max_steps=1))  # as in stored tags
     assert lane_fingerprint(run_config(learning_rate=1.0)) != lane_fingerprint(run_config())
 
 
-def test_a_runs_name_can_be_read() -> None:
+def test_run_name_is_readable() -> None:
     config = run_config(batch_size=100, learning_rate=1e-6, max_steps=1000)
     assert readable_name(config) == "batch_size=100 learning_rate=1e-06 max_steps=1000"
     assert readable_name(config, ["learning_rate", "seed"]) == "learning_rate=1e-06 seed=0"

@@ -1,4 +1,4 @@
-"""The values that configurations accept, and the messages about the others."""
+"""Accepted values of configurations, and messages about invalid ones."""
 
 from dataclasses import replace
 from typing import Any
@@ -42,16 +42,16 @@ def test_the_smallest_and_largest_float32_are_learning_rates(value: float) -> No
         ("preprocessing", "whiten"),
     ],
 )
-def test_a_value_outside_its_range_is_named(field: str, value: object) -> None:
+def test_value_outside_its_range_is_reported(field: str, value: object) -> None:
     (line,) = mistakes(**{field: value})
     assert line.startswith(f"{field}={value}: expected ")
 
 
-def test_the_largest_seed_is_taken() -> None:
+def test_largest_seed_is_accepted() -> None:
     assert run_config(seed=2**63 - 1).seed == 2**63 - 1
 
 
-def test_all_mistakes_of_a_configuration_come_together() -> None:
+def test_all_mistakes_of_a_configuration_are_reported_together() -> None:
     lines = mistakes(batch_size=0, max_steps=0, data=DataConfig("mnist", -1))
     assert [line.split("=")[0] for line in lines] == [
         "batch_size",
@@ -61,14 +61,14 @@ def test_all_mistakes_of_a_configuration_come_together() -> None:
     ]
 
 
-def test_a_batch_may_be_as_large_as_what_is_left_for_training() -> None:
+def test_batch_may_be_as_large_as_the_training_split() -> None:
     assert run_config(batch_size=45_000, data=DataConfig("cifar10", 5_000)).batch_size == 45_000
     (line,) = mistakes(batch_size=45_001, data=DataConfig("cifar10", 5_000))
     assert "at most 45000 images" in line
     assert "data.validation_size=5000" in line
 
 
-def test_validation_images_must_leave_one_for_training() -> None:
+def test_validation_split_must_leave_a_training_image() -> None:
     (line,) = mistakes(data=DataConfig("digits", 1_497))
     assert "at most 1496 images" in line
 
@@ -94,7 +94,7 @@ def test_stores_of_known_kinds_are_accepted(uri: str | None) -> None:
     ("field", "value"),
     [("resume", "anyway"), ("on_failure", "panic"), ("retries", -1), ("print_every_steps", 0)],
 )
-def test_a_setting_outside_its_range_is_named(field: str, value: object) -> None:
+def test_setting_outside_its_range_is_reported(field: str, value: object) -> None:
     with pytest.raises(ConfigError, match=f"^{field}={value}: expected "):
         sweep_config(**{field: value})
 
@@ -105,18 +105,18 @@ def test_forcing_a_resume_needs_a_resume() -> None:
     assert sweep_config(force_resume=True, resume="failed").force_resume
 
 
-def test_mistakes_of_both_configurations_come_together() -> None:
+def test_mistakes_of_both_configurations_are_reported_together() -> None:
     with pytest.raises(ConfigError) as caught:
         build_job({**VALUES, "batch_size": 0, "lanes.max": 0})
     assert [line.split("=")[0] for line in caught.value.mistakes] == ["batch_size", "lanes.max"]
 
 
 @pytest.mark.parametrize(("spelling", "word"), [("True", "yes"), ("false", "no"), ("YES", "yes")])
-def test_other_spellings_of_resume_become_one(spelling: str, word: str) -> None:
+def test_spellings_of_resume_are_normalized(spelling: str, word: str) -> None:
     assert build_job({**VALUES, "resume": spelling}).sweep.resume == word
 
 
-def test_values_become_both_configurations() -> None:
+def test_values_are_built_into_both_configurations() -> None:
     job = build_job(VALUES)
     assert job.train == run_config()
     assert job.sweep == sweep_config()

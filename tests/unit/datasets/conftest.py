@@ -1,4 +1,4 @@
-"""A small set of batches in the official layout, with random pixels."""
+"""Fixtures: a small data set in the official layout, with random pixels."""
 
 import tarfile
 from pathlib import Path
@@ -17,7 +17,7 @@ def images_and_labels() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
 
 @pytest.fixture
 def batches_dir(tmp_path: Path, images_and_labels: tuple[NDArray[np.uint8], NDArray[np.uint8]]) -> Path:
-    """A folder that holds cifar-10-batches-py/."""
+    """A folder that contains cifar-10-batches-py/."""
     directory = tmp_path / "data"
     write_batches(SMALL, directory / SMALL.layout.folder, *images_and_labels)
     return directory
@@ -25,13 +25,13 @@ def batches_dir(tmp_path: Path, images_and_labels: tuple[NDArray[np.uint8], NDAr
 
 @pytest.fixture
 def batches(batches_dir: Path) -> Path:
-    """The folder of the batch files itself."""
+    """The folder with the batch files."""
     return batches_dir / SMALL.layout.folder
 
 
 @pytest.fixture
 def archive(tmp_path: Path, batches: Path) -> Path:
-    """cifar-10-python.tar.gz with the same batches."""
+    """A cifar-10-python.tar.gz with the same batches."""
     path = tmp_path / "archive" / SMALL.layout.archive
     path.parent.mkdir()
     with tarfile.open(path, "w:gz", compresslevel=1) as tar:
@@ -41,7 +41,7 @@ def archive(tmp_path: Path, batches: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache folder that only this test sees."""
+    """A separate cache folder for the test."""
     folder = tmp_path / "cache"
     monkeypatch.setenv("SWATH_CACHE_DIR", str(folder))
     monkeypatch.delenv("SWATH_DATA_DIR", raising=False)

@@ -1,4 +1,4 @@
-"""Reading batches out of a tar archive."""
+"""Reading batches from a tar archive."""
 
 import gzip
 import io
@@ -33,13 +33,13 @@ def read(path: Path) -> list[tuple[str, bytes]]:
     return list(read_files(SMALL.layout, path, SMALL.pixels))
 
 
-def test_members_come_without_their_folder(tmp_path: Path) -> None:
+def test_member_names_are_returned_without_their_folder(tmp_path: Path) -> None:
     path = tar_of(tmp_path / "a.tar.gz", (META, b"x" * 100))
 
     assert next(read_files(SMALL.layout, path, SMALL.pixels)) == ("batches.meta", b"x" * 100)
 
 
-def test_an_archive_has_the_content_of_all_seven_files(archive: Path, batches: Path) -> None:
+def test_archive_contents_equal_the_seven_files(archive: Path, batches: Path) -> None:
     contents = {file.name: file.read_bytes() for file in batches.iterdir()}
 
     assert dict(read(archive)) == contents
@@ -72,7 +72,7 @@ def test_a_member_of_an_implausible_size_is_refused(tmp_path: Path, size: int) -
         read(path)
 
 
-def test_an_archive_that_unpacks_to_far_more_than_its_files_is_refused(tmp_path: Path) -> None:
+def test_archive_with_an_implausible_unpacked_size_is_refused(tmp_path: Path) -> None:
     path = tar_of(tmp_path / "a.tar.gz", ("filler", b"x" * 4_000_000), (META, b"x" * 100))
 
     with pytest.raises(DataError, match="unpacks to more than 1,142,336 bytes"):
@@ -84,7 +84,7 @@ def test_an_archive_that_unpacks_to_far_more_than_its_files_is_refused(tmp_path:
     [b"", b"<html>", gzip.compress(b"no tar"), gzip.compress(b"x" * 9_999)[:-9]],
     ids=["empty", "a page", "no tar", "cut short"],
 )
-def test_a_file_that_is_no_archive_is_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
+def test_file_that_is_not_an_archive_is_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.tar.gz").write_bytes(content)
 
     with pytest.raises(DataError, match="archive") as error:
@@ -93,7 +93,7 @@ def test_a_file_that_is_no_archive_is_refused_in_one_line(tmp_path: Path, conten
     assert "\n" not in str(error.value)
 
 
-def test_an_archive_that_is_cut_short_is_refused(tmp_path: Path, archive: Path) -> None:
+def test_truncated_archive_is_refused(tmp_path: Path, archive: Path) -> None:
     content = archive.read_bytes()
     (tmp_path / "a.tar.gz").write_bytes(content[: len(content) // 3])
 

@@ -1,4 +1,4 @@
-"""Checks of the content of one batch file."""
+"""Validation of the content of a batch file."""
 
 import pickle
 from dataclasses import replace
@@ -26,13 +26,13 @@ def parse(payload: bytes) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     return parse_batch(SPEC, SPEC.layout, "data_batch_1", payload)
 
 
-def test_images_of_a_batch_come_back() -> None:
+def test_images_of_a_batch_are_read() -> None:
     images, _ = parse(pickle_as_python_2(BATCH))
 
     assert images.dtype == np.uint8 and np.array_equal(images, IMAGES)
 
 
-def test_labels_of_a_batch_come_back() -> None:
+def test_labels_of_a_batch_are_read() -> None:
     _, labels = parse(pickle_as_python_2(BATCH))
 
     assert labels.dtype == np.uint8 and labels.tolist() == [2, 0]
@@ -55,19 +55,19 @@ def test_labels_of_a_batch_come_back() -> None:
         ({b"data": [[1, 2], [3, 4]]}, "no array of images"),
     ],
 )
-def test_a_batch_with_one_mistake_is_refused_by_name(change: dict[bytes, Any], message: str) -> None:
+def test_batch_with_one_mistake_is_refused_with_the_reason(change: dict[bytes, Any], message: str) -> None:
     with pytest.raises(DataError, match=f"^data_batch_1 .*{message}"):
         parse(pickle_as_python_2(BATCH | change))
 
 
-def test_a_file_that_is_no_pickle_is_refused_in_one_line() -> None:
+def test_file_that_is_not_a_pickle_is_refused_in_one_line() -> None:
     with pytest.raises(DataError, match=r"^data_batch_1 is not a file of images") as error:
         parse(b"<!DOCTYPE html>\n<html>\n</html>\n")
 
     assert "\n" not in str(error.value)
 
 
-def test_a_file_that_holds_no_dictionary_is_refused() -> None:
+def test_pickle_that_is_not_a_dictionary_is_refused() -> None:
     with pytest.raises(DataError, match="holds a list, expected a dictionary"):
         parse(pickle_as_python_2([1, 2]))
 
@@ -77,7 +77,7 @@ def test_errors_name_the_archive_of_the_data_set() -> None:
         parse(pickle_as_python_2([1, 2]))
 
 
-def test_control_characters_in_a_hostile_name_do_not_reach_the_terminal() -> None:
+def test_control_characters_in_names_are_not_printed() -> None:
     with pytest.raises(DataError) as error:
         parse(b"\x80\x02cos\nsys\x1b[2Jtem\n.")
 
@@ -85,7 +85,7 @@ def test_control_characters_in_a_hostile_name_do_not_reach_the_terminal() -> Non
 
 
 @pytest.mark.parametrize("protocol", [2, 3, 4])
-def test_copies_written_by_python_3_are_understood(protocol: int) -> None:
+def test_batches_pickled_by_python_3_are_read(protocol: int) -> None:
     names = [b"image_0.png", b"image_1.png"]
     batch = {"data": IMAGES, "labels": [2, 0], "filenames": names}
 

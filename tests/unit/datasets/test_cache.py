@@ -1,4 +1,4 @@
-"""The cache of arrays: whole entries or none; damaged ones are found and replaced."""
+"""The cache of arrays: entries are written atomically, and damaged entries are rebuilt."""
 
 import os
 import subprocess
@@ -41,7 +41,7 @@ ImagesAndLabels = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
 
 def prepare(batches_dir: Path, how: str = "") -> subprocess.Popen[str]:
-    """A process that loads the small data set."""
+    """Start a process that loads the small data set."""
     environment = os.environ | {"PYTHONPATH": str(Path(support.__path__[0]).parent)}
     command = [sys.executable, "-c", PREPARE, str(batches_dir), how]
     pipe = subprocess.PIPE
@@ -49,12 +49,12 @@ def prepare(batches_dir: Path, how: str = "") -> subprocess.Popen[str]:
 
 
 class BatchesReadError(Exception):
-    """Batch files were read although the cache might have been used."""
+    """Batch files were read although the cache should have been used."""
 
 
 @dataclass(frozen=True)
 class CachedSpec(BatchedSpec):
-    """The small data set, without access to its batch files."""
+    """The small data set, whose batch files must not be read."""
 
     def read(self, source: Source) -> Dataset:
         raise BatchesReadError
@@ -99,22 +99,22 @@ def test_a_cached_data_set_has_the_sizes_and_names_of_its_specification(
     assert (dataset.pixels, dataset.num_classes) == (192, 10)
 
 
-def test_a_first_load_leaves_one_entry_behind(cache: Path, entry: Path) -> None:
+def test_first_load_creates_one_entry(cache: Path, entry: Path) -> None:
     assert entries(cache) == [entry.name]
 
 
-def test_an_untouched_entry_is_intact(entry: Path, batches_dir: Path) -> None:
+def test_unchanged_entry_is_intact(entry: Path, batches_dir: Path) -> None:
     assert CACHED.load(str(batches_dir)).is_intact()
 
 
 @pytest.mark.parametrize("position", [4096, 4096 + 192 * 100, -1])
-def test_one_changed_byte_is_found(entry: Path, batches_dir: Path, position: int) -> None:
+def test_changed_byte_is_detected(entry: Path, batches_dir: Path, position: int) -> None:
     flip_byte(entry, position)
 
     assert not CACHED.load(str(batches_dir)).is_intact()
 
 
-def test_one_changed_byte_is_repaired_by_rebuilding(
+def test_entry_with_a_changed_byte_is_rebuilt(
     entry: Path, batches_dir: Path, images_and_labels: ImagesAndLabels
 ) -> None:
     flip_byte(entry, 5_000)
@@ -134,7 +134,7 @@ def test_images_in_use_do_not_change_when_the_entry_is_replaced(entry: Path, bat
 
 
 @pytest.mark.parametrize("size", [0, 100, 4096, 20_000])
-def test_an_entry_that_is_cut_short_is_not_read(entry: Path, batches_dir: Path, size: int) -> None:
+def test_truncated_entry_is_not_read(entry: Path, batches_dir: Path, size: int) -> None:
     os.truncate(entry, size)
 
     with pytest.raises(BatchesReadError):
@@ -189,7 +189,7 @@ def test_a_changed_source_replaces_its_entry(
     assert entries(cache) == [entry.name]
 
 
-def test_a_crash_while_the_entry_is_renamed_leaves_no_entry(
+def test_crash_during_the_rename_leaves_no_entry(
     cache: Path, batches_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class CrashError(BaseException):
@@ -270,7 +270,7 @@ def test_an_entry_written_while_waiting_for_the_lock_is_used(
     entry: Path, batches_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read = cache_module.Entry.read
-    answers = iter([lambda _: None, read])  # nothing there before the lock is held, the entry after
+    answers = iter([lambda _: None, read])  # no entry before the lock is held, an entry afterwards
     monkeypatch.setattr(cache_module.Entry, "read", lambda entry: next(answers)(entry))
 
     assert CACHED.load(str(batches_dir)).train_images.shape == (100, 192)

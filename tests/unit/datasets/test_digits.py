@@ -1,4 +1,4 @@
-"""The digits that come with scikit-learn."""
+"""The digits data set from scikit-learn."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def test_training_digits_keep_their_order(digits: Dataset) -> None:
     assert digits.train_labels[:10].tolist() == [*target[1:6], *target[7:12]]
 
 
-def test_a_pixel_becomes_a_block_of_four_by_four_in_three_channels() -> None:
+def test_pixel_becomes_a_4_by_4_block_in_three_channels() -> None:
     image = np.zeros((1, 8, 8))
     image[0, 1, 2] = 16
 
@@ -53,9 +53,9 @@ def test_digits_are_intact(digits: Dataset) -> None:
     assert digits.is_intact()
 
 
-def test_digits_are_the_same_each_time(digits: Dataset) -> None:
+def test_digits_are_the_same_on_every_load(digits: Dataset) -> None:
     assert rebuild_dataset("digits").digest == digits.digest
 
 
-def test_digits_are_available_whatever_folder_is_named() -> None:
+def test_digits_are_available_for_any_data_dir() -> None:
     check_available("digits", "/no/such/folder")

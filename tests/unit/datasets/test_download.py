@@ -1,4 +1,4 @@
-"""Downloads from a real server on this machine, well-behaved or not."""
+"""Downloads from a real local server, including servers that misbehave."""
 
 import contextlib
 import hashlib
@@ -20,11 +20,11 @@ from swath.errors import DataError
 
 CONTENT = bytes(range(256)) * 200  # 51,200 bytes
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
-HURRIED = Timeouts(connect_s=0.3, read_s=0.3, total_s=2, retries=0)
+SHORT_TIMEOUTS = Timeouts(connect_s=0.3, read_s=0.3, total_s=2, retries=0)
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Counts the requests, and answers each by calling `behaviour` with the handler."""
+    """Counts requests and answers each one by calling `behaviour` with the handler."""
 
     daemon_threads = True
 
@@ -37,7 +37,7 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Calls the `behaviour` of its server."""
+    """Calls the `behaviour` of the server."""
 
     server: Server
 
@@ -68,7 +68,7 @@ def sends_half(handler: Handler) -> None:
     handler.wfile.write(CONTENT[: len(CONTENT) // 2])
 
 
-def says_not_found(handler: Handler) -> None:
+def sends_not_found(handler: Handler) -> None:
     handler.start(0, status=404)
 
 
@@ -108,7 +108,7 @@ def sends(content: bytes) -> Behaviour:
 
 @pytest.fixture
 def serve() -> Iterator[Callable[[Behaviour], Server]]:
-    """Function: a behaviour to a running server that has it."""
+    """Function that starts a server with a given behaviour."""
     servers = []
 
     def start(behaviour: Behaviour) -> Server:
@@ -127,8 +127,8 @@ def serve() -> Iterator[Callable[[Behaviour], Server]]:
 Serve = Callable[[Behaviour], Server]
 
 
-def test_a_download_arrives_whole_and_leaves_nothing_else_behind(serve: Serve, tmp_path: Path) -> None:
-    path = fetch(serve(sends_all).url, SHA256, tmp_path / "file.tar.gz", HURRIED)
+def test_download_is_complete_and_leaves_no_other_file(serve: Serve, tmp_path: Path) -> None:
+    path = fetch(serve(sends_all).url, SHA256, tmp_path / "file.tar.gz", SHORT_TIMEOUTS)
 
     assert path.read_bytes() == CONTENT
     assert [path.name for path in tmp_path.iterdir()] == ["file.tar.gz"]
@@ -137,25 +137,25 @@ def test_a_download_arrives_whole_and_leaves_nothing_else_behind(serve: Serve, t
 def test_a_download_shows_its_progress_on_stderr(
     serve: Serve, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    fetch(serve(sends_all).url, SHA256, tmp_path / "file.tar.gz", HURRIED)
+    fetch(serve(sends_all).url, SHA256, tmp_path / "file.tar.gz", SHORT_TIMEOUTS)
 
     printed = capsys.readouterr()
     assert "file.tar.gz: 100%" in printed.err and printed.out == ""
 
 
-def test_progress_in_a_log_file_takes_few_lines(
+def test_progress_in_a_log_file_is_a_few_lines(
     serve: Serve, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    fetch(serve(sends_slowly).url, SHA256, tmp_path / "file.tar.gz", HURRIED)
+    fetch(serve(sends_slowly).url, SHA256, tmp_path / "file.tar.gz", SHORT_TIMEOUTS)
 
     assert capsys.readouterr().err.count("\r") <= 4
 
 
-def test_a_file_that_is_there_is_not_downloaded_again(serve: Serve, tmp_path: Path) -> None:
+def test_existing_file_is_not_downloaded_again(serve: Serve, tmp_path: Path) -> None:
     server = serve(sends_all)
     (tmp_path / "file.tar.gz").write_bytes(CONTENT)
 
-    fetch(server.url, SHA256, tmp_path / "file.tar.gz", HURRIED)
+    fetch(server.url, SHA256, tmp_path / "file.tar.gz", SHORT_TIMEOUTS)
 
     assert server.requests == 0
 
@@ -163,99 +163,104 @@ def test_a_file_that_is_there_is_not_downloaded_again(serve: Serve, tmp_path: Pa
 def test_a_file_with_another_checksum_is_downloaded_again(serve: Serve, tmp_path: Path) -> None:
     (tmp_path / "file.tar.gz").write_bytes(CONTENT[:1_000])
 
-    path = fetch(serve(sends_all).url, SHA256, tmp_path / "file.tar.gz", HURRIED)
+    path = fetch(serve(sends_all).url, SHA256, tmp_path / "file.tar.gz", SHORT_TIMEOUTS)
 
     assert path.read_bytes() == CONTENT
 
 
-def test_what_a_killed_download_left_behind_is_removed(serve: Serve, tmp_path: Path) -> None:
+def test_files_of_a_killed_download_are_removed(serve: Serve, tmp_path: Path) -> None:
     (tmp_path / ".file.tar.gz.download").mkdir()
     (tmp_path / ".file.tar.gz.download" / "half").write_bytes(CONTENT[:1_000])
 
-    fetch(serve(sends_all).url, SHA256, tmp_path / "file.tar.gz", HURRIED)
+    fetch(serve(sends_all).url, SHA256, tmp_path / "file.tar.gz", SHORT_TIMEOUTS)
 
     assert [path.name for path in tmp_path.iterdir()] == ["file.tar.gz"]
 
 
-def test_a_download_that_breaks_off_once_is_retried(serve: Serve, tmp_path: Path) -> None:
+def test_interrupted_download_is_retried(serve: Serve, tmp_path: Path) -> None:
     server = serve(fails_once)
 
-    path = fetch(server.url, SHA256, tmp_path / "file.tar.gz", replace(HURRIED, retries=1, total_s=10))
+    path = fetch(server.url, SHA256, tmp_path / "file.tar.gz", replace(SHORT_TIMEOUTS, retries=1, total_s=10))
 
     assert (server.requests, path.read_bytes()) == (2, CONTENT)
 
 
-def test_a_slow_download_may_take_longer_than_the_time_out_of_a_read(serve: Serve, tmp_path: Path) -> None:
-    path = fetch(serve(sends_slowly).url, SHA256, tmp_path / "file.tar.gz", HURRIED)
+def test_slow_download_may_take_longer_than_the_read_timeout(serve: Serve, tmp_path: Path) -> None:
+    path = fetch(serve(sends_slowly).url, SHA256, tmp_path / "file.tar.gz", SHORT_TIMEOUTS)
 
     assert path.read_bytes() == CONTENT
 
 
-def test_a_server_that_is_not_there_is_reported(tmp_path: Path) -> None:
+def test_unreachable_server_is_reported(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}/file.tar.gz"
 
         with pytest.raises(DataError, match="no connection to the server"):
-            fetch(url, SHA256, tmp_path / "file.tar.gz", HURRIED)
+            fetch(url, SHA256, tmp_path / "file.tar.gz", SHORT_TIMEOUTS)
 
 
 @pytest.mark.parametrize(
     ("behaviour", "reason"),
     [
         (sends_half, "the connection broke off"),
-        (says_not_found, "404"),
+        (sends_not_found, "404"),
         (hangs, "did not answer"),
         (hangs_half_way, "no connection"),
         (trickles_headers, "not complete after 1 s"),
     ],
 )
-def test_a_failed_download_is_reported_and_leaves_no_file_behind(
+def test_failed_download_is_reported_and_leaves_no_file(
     serve: Serve, tmp_path: Path, behaviour: Behaviour, reason: str
 ) -> None:
     with pytest.raises(DataError, match=reason):
-        fetch(serve(behaviour).url, SHA256, tmp_path / "file.tar.gz", replace(HURRIED, total_s=1))
+        fetch(serve(behaviour).url, SHA256, tmp_path / "file.tar.gz", replace(SHORT_TIMEOUTS, total_s=1))
 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_another_file_than_expected_is_refused_without_a_retry(serve: Serve, tmp_path: Path) -> None:
+def test_unexpected_file_is_refused_without_a_retry(serve: Serve, tmp_path: Path) -> None:
     server = serve(sends_all)
 
     with pytest.raises(DataError, match="another file than expected"):
-        fetch(server.url, "0" * 64, tmp_path / "file.tar.gz", replace(HURRIED, retries=2))
+        fetch(server.url, "0" * 64, tmp_path / "file.tar.gz", replace(SHORT_TIMEOUTS, retries=2))
 
     assert (server.requests, list(tmp_path.iterdir())) == (1, [])
 
 
-def test_retries_end_with_the_time_of_the_whole_download(serve: Serve, tmp_path: Path) -> None:
+def test_retries_stop_at_the_total_timeout(serve: Serve, tmp_path: Path) -> None:
     started = time.monotonic()
 
     with pytest.raises(DataError, match=r"not complete after 0\.5 s"):
-        fetch(serve(hangs).url, SHA256, tmp_path / "file.tar.gz", replace(HURRIED, retries=9, total_s=0.5))
+        fetch(
+            serve(hangs).url,
+            SHA256,
+            tmp_path / "file.tar.gz",
+            replace(SHORT_TIMEOUTS, retries=9, total_s=0.5),
+        )
 
     assert time.monotonic() - started < 2
 
 
-def test_a_silent_server_is_given_up_within_half_a_minute_by_default() -> None:
+def test_silent_server_fails_within_half_a_minute_by_default() -> None:
     timeouts = Timeouts()
     breaks_s = sum(range(1, timeouts.retries + 1))
 
     assert (timeouts.retries + 1) * max(timeouts.connect_s, timeouts.read_s) + breaks_s < 30
 
 
-def test_the_error_is_one_line_with_the_place_for_the_file(serve: Serve, tmp_path: Path) -> None:
-    server = serve(says_not_found)
+def test_error_is_one_line_with_the_folder_for_the_file(serve: Serve, tmp_path: Path) -> None:
+    server = serve(sends_not_found)
 
     with pytest.raises(DataError) as error:
-        fetch(server.url, SHA256, tmp_path / "file.tar.gz", HURRIED)
+        fetch(server.url, SHA256, tmp_path / "file.tar.gz", SHORT_TIMEOUTS)
 
     line = str(error.value)
     assert server.url in line and str(tmp_path) in line and "data.dir=FOLDER" in line and "\n" not in line
 
 
 def served(url: str, content: bytes) -> BatchedSpec:
-    """The small data set, with an official archive at another address."""
+    """The small data set, with its official archive at another address."""
     sha256 = hashlib.sha256(content).hexdigest()
     return replace(SMALL, layout=replace(SMALL.layout, url=url, sha256=sha256))
 

@@ -40,7 +40,7 @@ def dataset(batches_dir: Path) -> Dataset:
     return SMALL.load(str(batches_dir))
 
 
-def test_images_and_labels_of_a_folder_come_back(
+def test_images_and_labels_of_a_folder_are_loaded(
     dataset: Dataset, images_and_labels: ImagesAndLabels
 ) -> None:
     images, labels = images_and_labels
@@ -123,7 +123,7 @@ def test_a_data_dir_in_the_home_of_an_unknown_user_is_refused() -> None:
         check_available("cifar10", "~no-such-user/cifar10")
 
 
-def test_a_missing_batch_is_named(batches: Path) -> None:
+def test_missing_batch_is_reported(batches: Path) -> None:
     (batches / "data_batch_3").unlink()
 
     with pytest.raises(DataError, match="data_batch_3 is missing"):
@@ -144,7 +144,7 @@ def test_an_unknown_name_is_refused_with_the_choices() -> None:
             call("mnist")
 
 
-def test_a_batch_smaller_than_its_pixels_is_named(batches: Path) -> None:
+def test_batch_smaller_than_its_pixels_is_reported(batches: Path) -> None:
     content = (batches / "data_batch_2").read_bytes()
     (batches / "data_batch_2").write_bytes(content[:1_000])
 
@@ -160,7 +160,7 @@ def test_a_batch_larger_than_any_official_file_is_refused_before_it_is_read(batc
         SMALL.load(str(batches))
 
 
-def test_a_batch_that_lacks_its_last_bytes_is_named(batches: Path) -> None:
+def test_truncated_batch_is_reported(batches: Path) -> None:
     content = (batches / "test_batch").read_bytes()
     (batches / "test_batch").write_bytes(content[:-7])
 

@@ -1,4 +1,4 @@
-"""Statistics of pixels, exact however the images are cut into blocks."""
+"""Statistics of pixels do not depend on how the images are split into blocks."""
 
 import numpy as np
 import pytest

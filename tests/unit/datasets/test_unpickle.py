@@ -1,4 +1,4 @@
-"""The restricted unpickler, against hostile files."""
+"""The restricted unpickler on malicious files."""
 
 import builtins
 import contextlib
@@ -20,7 +20,7 @@ MODULE = "swath.datasets.pickled_batches"
 
 
 class Call:
-    """Pickles to a call of any function."""
+    """Pickles to a function call."""
 
     def __init__(self, function: Any, *arguments: object) -> None:
         self.reduced = (function, arguments)
@@ -61,12 +61,12 @@ def test_a_call_of_a_function_that_no_array_needs_is_refused(function: Any, prot
         ("copyreg", "_reconstructor"),
     ],
 )
-def test_neighbours_of_allowed_names_are_refused(module: str, name: str) -> None:
+def test_names_similar_to_allowed_ones_are_refused(module: str, name: str) -> None:
     with pytest.raises(ValueError, match="no file of images needs"):
         unpickle(b"\x80\x02" + global_(module, name) + b".", ROWS)
 
 
-def test_a_dotted_name_does_not_reach_through_an_allowed_one() -> None:
+def test_attributes_of_allowed_names_cannot_be_reached() -> None:
     payload = b"\x80\x04\x8c\x05numpy\x8c\x16ndarray.__subclasses__\x93."
 
     with pytest.raises(ValueError, match="no file of images needs"):
@@ -82,7 +82,7 @@ def test_a_dotted_name_does_not_reach_through_an_allowed_one() -> None:
         ("_codecs", "encode"),
     ],
 )
-def test_allowed_names_are_functions_of_this_module_alone(module: str, name: str) -> None:
+def test_allowed_names_resolve_to_functions_of_the_unpickler(module: str, name: str) -> None:
     found = RestrictedUnpickler(io.BytesIO()).find_class(module, name)
 
     assert found.__module__ == MODULE
@@ -106,7 +106,7 @@ def test_the_type_of_arrays_is_an_object_that_cannot_be_called() -> None:
     ],
     ids=["PERSID", "BINPERSID", "EXT1", "INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "NEXT_BUFFER"],
 )
-def test_opcodes_that_make_other_objects_are_refused(payload: bytes) -> None:
+def test_opcodes_that_create_other_objects_are_refused(payload: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         unpickle(payload, ROWS)
 
@@ -114,7 +114,7 @@ def test_opcodes_that_make_other_objects_are_refused(payload: bytes) -> None:
 @pytest.mark.parametrize(
     "put", [b"r" + struct.pack("<I", 0x7FFFFFF0), b"p2147483632\n"], ids=["LONG_BINPUT", "PUT"]
 )
-def test_a_memo_index_that_would_take_gigabytes_is_refused(put: bytes) -> None:
+def test_memo_index_that_would_need_gigabytes_is_refused(put: bytes) -> None:
     with pytest.raises(ValueError, match="memo index"):
         unpickle(b"\x80\x02]" + put + b".", ROWS)
 
@@ -141,7 +141,7 @@ def test_tuples_nested_as_deep_as_allowed_do_not_overflow_the_stack() -> None:
 
 
 def nested_key(depth: int) -> bytes:
-    """A dictionary whose key is a tuple in a tuple in a tuple; hashing it recurses."""
+    """A dictionary whose key is a deeply nested tuple; hashing it recurses."""
     return b"\x80\x02})" + b"\x85" * depth + b"K\x01s."
 
 
@@ -156,11 +156,11 @@ def nested_key(depth: int) -> bytes:
     ],
 )
 @pytest.mark.parametrize("name", [("numpy", "dtype"), ("numpy.core.multiarray", "_reconstruct")])
-def test_a_pickle_cannot_change_how_the_next_one_is_read(name: tuple[str, str], state: bytes) -> None:
+def test_pickle_cannot_affect_the_reading_of_the_next_one(name: tuple[str, str], state: bytes) -> None:
     array = np.arange(6, dtype=np.uint8)
 
     with contextlib.suppress(ValueError):
-        unpickle(b"\x80\x02" + global_(*name) + state + b"b.", ROWS)  # sets attributes of what it names
+        unpickle(b"\x80\x02" + global_(*name) + state + b"b.", ROWS)  # sets attributes of the named object
 
     stand_in = unpickle(pickle.dumps(array, protocol=2), ROWS)
     assert isinstance(stand_in, PickledArray) and np.array_equal(stand_in.array(), array)
@@ -199,7 +199,7 @@ def test_an_array_without_state_is_refused() -> None:
 
 @pytest.mark.parametrize("protocol", [2, 3, 4])
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_an_array_of_bytes_written_by_numpy_comes_back(protocol: int, order: Literal["C", "F"]) -> None:
+def test_uint8_array_pickled_by_numpy_is_read(protocol: int, order: Literal["C", "F"]) -> None:
     array = np.array([[0, 1, 2], [253, 254, 255]], dtype=np.uint8, order=order)
 
     stand_in = unpickle(pickle.dumps(array, protocol=protocol), ROWS)
@@ -208,7 +208,7 @@ def test_an_array_of_bytes_written_by_numpy_comes_back(protocol: int, order: Lit
     assert np.array_equal(stand_in.array(), array)
 
 
-def test_byte_strings_of_python_2_come_back_as_bytes() -> None:
+def test_byte_strings_of_python_2_are_read_as_bytes() -> None:
     assert unpickle(b"\x80\x02U\x03\x00\xe9\xff.", ROWS) == b"\x00\xe9\xff"
 
 

@@ -1,4 +1,4 @@
-"""The formulas, on numbers that can be checked by hand."""
+"""The formulas of softmax regression, with numbers that can be checked by hand."""
 
 import numpy as np
 import pytest
@@ -22,13 +22,13 @@ def test_tensorflow_computes_on_the_cpu_with_one_thread_an_operation() -> None:
     assert tf.constant(1.0).device.endswith("CPU:0")
 
 
-def test_columns_of_a_pack_are_padded_to_whole_tiles() -> None:
+def test_pack_is_padded_to_full_tiles() -> None:
     one = MODEL.init(seed=0)
     packs = [MODEL.stack([one] * lanes)["weights"].shape[1] for lanes in (1, 2, 3, 32)]
     assert packs == [16, 32, 32, 320]
 
 
-def test_a_lane_is_taken_from_a_pack_as_it_was_stacked() -> None:
+def test_lane_unpacked_from_a_pack_equals_the_stacked_one() -> None:
     generator = np.random.default_rng(0)
     lanes = [
         {
@@ -45,7 +45,7 @@ def test_a_lane_is_taken_from_a_pack_as_it_was_stacked() -> None:
         }
 
 
-def test_inputs_are_pixels_less_the_shift_times_the_scale() -> None:
+def test_inputs_are_pixels_minus_shift_times_scale() -> None:
     pixels = tf.constant([[10, 20]], tf.uint8)
     assert normalize(pixels, tf.constant([1.0, 2.0]), None).numpy().tolist() == [[9.0, 18.0]]
     assert normalize(pixels, tf.constant([1.0, 2.0]), tf.constant([2.0, 0.5])).numpy().tolist() == [
@@ -60,7 +60,7 @@ def test_zero_weights_predict_the_first_class_with_a_loss_of_log_ten() -> None:
     np.testing.assert_allclose(outputs.losses.numpy(), np.log(10), rtol=1e-6)
 
 
-def test_gradients_are_inputs_times_softmax_less_label_times_each_lanes_scale() -> None:
+def test_gradients_are_inputs_times_softmax_minus_label_times_lane_scale() -> None:
     shape = MODEL.shape_batch(tf.constant(1), tf.constant(2))
     scale = MODEL.per_lane(tf.constant([1.0, 0.5]), shape)
     packed = MODEL.stack([MODEL.init(0)] * 2)

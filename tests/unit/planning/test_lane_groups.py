@@ -1,4 +1,4 @@
-"""Lane groups hold every configuration once; segments cover every step once."""
+"""Lane groups contain every configuration once; segments cover every step once."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -59,7 +59,9 @@ def test_only_usable_widths_are_planned(configs: list[TrainConfig], forbidden: s
 
 
 @given(configs=many_configs, max_lanes=limits)
-def test_groups_and_lanes_stand_in_the_order_asked_for(configs: list[TrainConfig], max_lanes: int) -> None:
+def test_groups_and_lanes_keep_the_order_of_the_configurations(
+    configs: list[TrainConfig], max_lanes: int
+) -> None:
     planned = plan_groups(configs, at_most(max_lanes))
     firsts = [group.lanes[0].runs[0].job for group in planned]
     assert firsts == sorted(firsts)
@@ -76,7 +78,7 @@ def test_configurations_that_differ_in_steps_or_not_at_all_are_one_lane() -> Non
     assert group.max_steps == 30
 
 
-def test_a_wide_group_is_cut_up_where_a_core_would_idle() -> None:
+def test_wide_group_is_split_if_a_core_would_be_idle() -> None:
     configs = [run_config(learning_rate=rate * 1e-7) for rate in range(1, 13)]
     assert [len(group.lanes) for group in plan_groups(configs, at_most(24), workers=2)] == [6, 6]
     assert [len(group.lanes) for group in plan_groups(configs[:4], at_most(24), workers=2)] == [4]
@@ -84,7 +86,7 @@ def test_a_wide_group_is_cut_up_where_a_core_would_idle() -> None:
 
 
 @given(lanes=groups, segment_steps=st.integers(1, 100), every=st.integers(0, 50))
-def test_spans_cover_every_step_once_and_stop_where_they_must(
+def test_segments_cover_every_step_once_and_end_at_required_steps(
     lanes: list[tuple[float, int]], segment_steps: int, every: int
 ) -> None:
     configs = [

@@ -1,4 +1,4 @@
-"""Lane widths: the widest that is asked for, fits and is bit-exact; answers are remembered."""
+"""Lane widths: the widest one that is requested, fits into memory and is bit-exact; results are cached."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from swath.planning import LaneWidths, plan_groups, read_verified, remember_veri
 from swath.planning.cost import group_bytes
 
 PLENTY = 10**12
-"""Bytes of memory; more than any group takes."""
+"""Bytes of memory; more than any group needs."""
 
 
 @pytest.fixture(autouse=True)
@@ -18,25 +18,25 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def widths(*exact: int, most: int = 24, tried: int = 64) -> LaneWidths:
-    """Widths of which up to `tried` are verified, and only `exact` are bit-exact."""
-    answers = {width_key(run_config(), width): width in exact for width in range(2, tried + 1)}
+def widths(*exact: int, most: int = 24, verified: int = 64) -> LaneWidths:
+    """Widths of which those up to `verified` have been probed, and only those in `exact` are bit-exact."""
+    answers = {width_key(run_config(), width): width in exact for width in range(2, verified + 1)}
     return LaneWidths(most, PLENTY, answers)
 
 
-def test_wanted_width_is_used_where_it_is_bit_exact() -> None:
+def test_requested_width_is_used_if_it_is_bit_exact() -> None:
     assert widths(7)(run_config(), 7) == 7
 
 
-def test_narrower_width_is_used_where_the_wanted_one_is_not_bit_exact() -> None:
+def test_narrower_width_is_used_if_the_requested_one_is_not_bit_exact() -> None:
     assert widths(4, 2)(run_config(), 10) == 4
 
 
-def test_no_width_is_above_what_was_asked_for() -> None:
+def test_width_does_not_exceed_the_requested_one() -> None:
     assert widths(*range(100), most=5)(run_config(), 30) == 5
 
 
-def test_unverified_width_counts_as_bit_exact_and_is_named() -> None:
+def test_unverified_width_counts_as_bit_exact_and_is_listed() -> None:
     unknown = LaneWidths(24, PLENTY)
     configs = [run_config(learning_rate=rate * 1e-7) for rate in range(1, 8)]
     groups = plan_groups(configs, unknown)
@@ -45,7 +45,7 @@ def test_unverified_width_counts_as_bit_exact_and_is_named() -> None:
     assert unknown.with_answer(configs[0], 7, True).unverified(groups) == []
 
 
-def test_plan_is_narrower_once_a_width_has_been_refused() -> None:
+def test_plan_is_narrower_after_a_width_was_rejected() -> None:
     configs = [run_config(learning_rate=rate * 1e-7) for rate in range(1, 8)]
     refused = LaneWidths(24, PLENTY).with_answer(configs[0], 7, False)
     assert [len(group.lanes) for group in plan_groups(configs, refused)] == [4, 3]
@@ -65,28 +65,28 @@ def test_solo_training_is_noted_once_for_each_batch_size() -> None:
     assert list(widths(7).notes(configs)) == []
 
 
-def test_no_group_takes_more_memory_than_there_is() -> None:
+def test_groups_fit_into_the_available_memory() -> None:
     memory_bytes, config = 2 * 10**9, run_config(batch_size=100)
     widest = LaneWidths(100_000, memory_bytes)(config, 50_000)
     assert group_bytes(config, widest) <= memory_bytes < group_bytes(config, widest + 1)
     assert LaneWidths(24, memory_bytes=1)(run_config(), 10) == 1
 
 
-def test_little_memory_is_noted() -> None:
+def test_low_memory_is_noted() -> None:
     configs = [run_config(learning_rate=rate * 1e-7) for rate in range(1, 8)]
     assert list(LaneWidths(24, 1).notes(configs)) == [
         "Little memory available: at batch_size=10, at most 1 of 7 lanes are trained together."
     ]
 
 
-def test_memory_is_noted_by_lanes_and_not_by_configurations() -> None:
+def test_memory_note_counts_lanes_instead_of_configurations() -> None:
     configs = [
         run_config(learning_rate=1e-7, max_steps=steps, seed=seed) for steps in (5, 9) for seed in (0, 1)
     ]
     assert list(LaneWidths(24, 1).notes(configs)) == []
 
 
-def test_answers_are_remembered_for_the_next_process() -> None:
+def test_probe_results_are_cached_for_the_next_process() -> None:
     remember_verified(run_config(), 7, False)
     remember_verified(run_config(), 6, True)
     assert read_verified() == {width_key(run_config(), 7): False, width_key(run_config(), 6): True}
@@ -97,7 +97,7 @@ def test_key_of_a_width_names_model_sizes_and_batch() -> None:
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"batch_size=10 lanes=7": "yes"}'])
-def test_damaged_answers_are_ignored_and_replaced(damage: str, empty_cache: Path) -> None:
+def test_damaged_cache_is_ignored_and_replaced(damage: str, empty_cache: Path) -> None:
     remember_verified(run_config(), 7, True)
     (file,) = empty_cache.glob("lanes-*.json")
     file.write_text(damage, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What pictures show, read off Matplotlib's own objects."""
+"""Figures, checked on Matplotlib's objects."""
 
 from dataclasses import replace
 
@@ -35,7 +35,7 @@ def error_bars(axes: Axes) -> list[ErrorbarContainer]:
     return [found for found in axes.containers if isinstance(found, ErrorbarContainer)]
 
 
-def test_mean_of_curves_is_taken_at_the_steps_that_all_have() -> None:
+def test_mean_of_curves_uses_the_steps_that_all_have() -> None:
     found = mean_curve([curve([0, 1, 2], [0.0, 0.2, 0.4]), curve([0, 2], [1.0, 0.6])])
     assert found.steps.tolist() == [0, 2]
     assert found.values.tolist() == [0.5, 0.5]
@@ -49,13 +49,13 @@ def test_smoothed_curve_is_the_mean_of_the_values_up_to_a_step() -> None:
     assert means[1] == pytest.approx(0.6)
 
 
-def test_smoothed_curve_leaves_out_what_is_no_number() -> None:
+def test_smoothed_curve_ignores_nan() -> None:
     steps, means = smoothed(curve([0, 1, 2], [0.5, float("nan"), 0.25]))
     assert steps.tolist() == [0, 2]
     assert means.tolist() == [0.5, 0.25]
 
 
-def test_best_curves_are_named_and_the_others_counted() -> None:
+def test_legend_names_the_best_curves_and_counts_the_others() -> None:
     curves = [curve([0, 1], [0.5, 0.5])] * 7
     (axes,) = draw_curves(curves, [f"run{index}" for index in range(7)], 7, repeated=False).axes
     legend = axes.get_legend()
@@ -81,7 +81,7 @@ def test_frame_on_the_heat_map_is_around_the_best_cell(metric: str, best: tuple[
 
 
 @pytest.mark.parametrize("best", ["10", "20"])
-def test_frame_is_around_the_cell_that_ranks_first_among_equal_ones(best: str) -> None:
+def test_frame_is_around_the_first_ranked_of_equal_cells(best: str) -> None:
     losses = {batch: 1.0 if batch == best else 2.0 for batch in ("10", "20")}
     runs = [
         run("1e-6", batch, validation_accuracy=0.9, validation_loss=loss) for batch, loss in losses.items()
@@ -91,7 +91,7 @@ def test_frame_is_around_the_cell_that_ranks_first_among_equal_ones(best: str) -
     assert frame.get_center()[1] == pytest.approx(list(losses).index(best))
 
 
-def test_axis_of_a_loss_that_explodes_is_logarithmic() -> None:
+def test_axis_of_a_diverging_loss_is_logarithmic() -> None:
     runs = [
         run(rate, "10", test_loss=loss) for rate, loss in (("1e-8", 2.0), ("1e-5", 30.0), ("1e-2", 900.0))
     ]
@@ -144,7 +144,7 @@ def test_random_search_has_one_line_of_means_instead_of_a_line_for_each_run() ->
     assert layout == Layout("learning_rate", None, None)
 
 
-def test_run_that_lacks_a_swept_field_is_drawn() -> None:
+def test_run_without_a_swept_field_is_drawn() -> None:
     whole, lacking = run("1e-6", "10", validation_accuracy=0.5), run("1e-5", "20", validation_accuracy=0.4)
     del lacking.params["batch_size"]
     layout = layout_of(("learning_rate", "batch_size"), [whole, lacking])
@@ -152,7 +152,7 @@ def test_run_that_lacks_a_swept_field_is_drawn() -> None:
     assert len(draw_accuracy([whole, lacking], layout, "validation/accuracy").axes) == 1
 
 
-def test_curve_that_has_a_step_twice_is_averaged_once() -> None:
+def test_repeated_step_of_a_curve_counts_once_in_the_mean() -> None:
     found = mean_curve([curve([0, 1, 1], [0.0, 0.2, 0.2]), curve([0, 1], [1.0, 0.6])])
     assert (found.steps.tolist(), found.values.tolist()) == ([0, 1], [0.5, pytest.approx(0.4)])
 
@@ -182,10 +182,10 @@ def test_lines_are_shifted_by_at_most_a_hundredth_of_the_axis() -> None:
         assert np.abs(drawn - [-8, -6, -4]).max() <= 0.0101 * 4
 
 
-def test_numbers_on_a_map_stand_out_from_their_cells() -> None:
+def test_numbers_on_a_heat_map_contrast_with_their_cells() -> None:
     runs = [run(rate, "10", validation_accuracy=value) for rate, value in (("1e-6", 0.1), ("1e-5", 0.4))]
     colours = {
         text.get_text(): text.get_color()
         for text in draw_heat_map(runs, LAYOUT, "validation/accuracy").axes[0].texts
     }
-    assert colours == {".100": "white", ".400": "black"}  # low is dark
+    assert colours == {".100": "white", ".400": "black"}  # low values are dark

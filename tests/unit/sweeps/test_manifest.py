@@ -1,4 +1,4 @@
-"""Manifests: read back whole, and what has drifted since."""
+"""Manifests: reading, resume, and changes of the environment."""
 
 import pytest
 
@@ -13,7 +13,7 @@ def manifest(*fingerprints: str, facts: dict[str, str] = PROVENANCE_TAGS) -> Man
     return Manifest("grid", "0123456789ab", "swath -cn grid", facts, 1, entries, [])
 
 
-def test_manifest_comes_back_as_it_was() -> None:
+def test_manifest_round_trips() -> None:
     assert read_manifest(manifest("a", "b").text()) == manifest("a", "b")
 
 
@@ -28,13 +28,13 @@ def test_manifest_of_another_version_is_refused() -> None:
         read_manifest(manifest("a").text().replace('"schema": 1', '"schema": 2'))
 
 
-def test_taken_up_sweep_keeps_what_it_was() -> None:
+def test_manifest_of_a_resumed_sweep_keeps_the_earlier_content() -> None:
     later = manifest("b", "c", facts={**PROVENANCE_TAGS, "swath.commit": "def"}).resuming(manifest("a", "b"))
     assert [entry["fingerprint"] for entry in later.configurations] == ["a", "b", "c"]
     assert later.earlier == [PROVENANCE_TAGS]
 
 
-def test_drift_is_serious_where_a_number_could_change() -> None:
+def test_environment_changes_that_affect_results_are_separate() -> None:
     now = {**PROVENANCE_TAGS, "swath.tensorflow": "2.22.0", "swath.commit": "def"}
     assert environment_changes(PROVENANCE_TAGS, now) == (
         ["TensorFlow: 2.21.0, now 2.22.0"],

@@ -1,4 +1,4 @@
-"""What a sweep's own run says when the sweep has ended."""
+"""The content of a summary run at the end of a sweep."""
 
 from dataclasses import replace
 from typing import Any
@@ -9,7 +9,7 @@ from swath.execution import RunResult, SweepInfo
 from swath.sweeps.record import sweep_summary
 from swath.tracking import Status
 
-LAUNCH = SweepInfo("ad-hoc", "0123456789ab", ("learning_rate",), "swath -m learning_rate=1e-7,1e-6")
+SWEEP_INFO = SweepInfo("ad-hoc", "0123456789ab", ("learning_rate",), "swath -m learning_rate=1e-7,1e-6")
 
 
 def result(rate: float, status: Status, seed: int = 0, **metrics: float) -> RunResult:
@@ -28,8 +28,8 @@ RESULTS = [
 ]
 
 
-def test_tags_count_what_finished_what_failed_and_what_was_killed() -> None:
-    end = sweep_summary(LAUNCH, RESULTS, 7, 2.0, interrupted=True)
+def test_tags_count_finished_failed_and_killed_runs() -> None:
+    end = sweep_summary(SWEEP_INFO, RESULTS, 7, 2.0, interrupted=True)
     counts = {name: end.tags[f"swath.{name}"] for name in ("asked_for", "finished", "failed", "killed")}
     assert counts == {"asked_for": "7", "finished": "2", "failed": "2", "killed": "1"}
     assert end.status == "KILLED"
@@ -37,16 +37,16 @@ def test_tags_count_what_finished_what_failed_and_what_was_killed() -> None:
     assert int(end.tags["swath.steps_per_s"]) == sum(entry.config.max_steps for entry in RESULTS[:2]) / 2
 
 
-def test_best_is_kept_of_a_sweep_that_was_interrupted_too() -> None:
+def test_interrupted_sweep_has_a_best_run() -> None:
     for interrupted in (True, False):
-        end = sweep_summary(LAUNCH, RESULTS, 5, 2.0, interrupted)
+        end = sweep_summary(SWEEP_INFO, RESULTS, 5, 2.0, interrupted)
         assert end.metrics == {"best/validation/accuracy": 0.4, "best/test/loss": 1.0}
         assert end.tags["swath.best_run_id"] == "run1e-06/0"
-    assert sweep_summary(LAUNCH, RESULTS[2:], 3, 2.0, interrupted=False).metrics == {}
+    assert sweep_summary(SWEEP_INFO, RESULTS[2:], 3, 2.0, interrupted=False).metrics == {}
 
 
-def test_description_says_what_was_asked_the_best_the_grid_and_how_to_have_it_again() -> None:
-    note = sweep_summary(LAUNCH, RESULTS, 5, 2.0, interrupted=False).note.split("\n\n")
+def test_description_contains_question_best_run_grid_and_command() -> None:
+    note = sweep_summary(SWEEP_INFO, RESULTS, 5, 2.0, interrupted=False).note.split("\n\n")
     assert note[0] == "**Which learning_rate?**"
     assert note[1].startswith("2 of 5 finished in 2.0 s")
     assert note[2] == "Best by validation/accuracy: `learning_rate=1e-06`, 0.4000 (run run1e-06/0)."
@@ -55,21 +55,23 @@ def test_description_says_what_was_asked_the_best_the_grid_and_how_to_have_it_ag
     assert note[5] == "Reproduce it: `swath-reproduce --sweep 0123456789ab`"
 
 
-def test_description_of_the_experiment_begins_with_the_latest_sweep_and_its_best() -> None:
-    first, *others = sweep_summary(LAUNCH, RESULTS, 5, 2.0, interrupted=False).experiment_note.split("\n\n")
+def test_experiment_description_begins_with_the_latest_sweep() -> None:
+    first, *others = sweep_summary(SWEEP_INFO, RESULTS, 5, 2.0, interrupted=False).experiment_note.split(
+        "\n\n"
+    )
     assert first.startswith("Sweeps made by swath. The latest, `ad-hoc`: 2 of 5 finished in 2.0 s")
     assert first.endswith("Best by validation/accuracy: `learning_rate=1e-06`, 0.4000 (run run1e-06/0).")
     assert others[0] == "**Which learning_rate?**"
     assert others[-1] == "Reproduce it: `swath-reproduce --sweep 0123456789ab`"
 
 
-def test_best_of_several_seeds_is_of_the_configuration_with_the_best_mean() -> None:
+def test_best_run_with_several_seeds_belongs_to_the_best_mean() -> None:
     accuracies = {(1e-7, 0): 0.9, (1e-7, 1): 0.1, (1e-6, 0): 0.6, (1e-6, 1): 0.7}
     results = [
         result(rate, "FINISHED", seed, validation_accuracy=value)
         for (rate, seed), value in accuracies.items()
     ]
-    sweep_info = replace(LAUNCH, swept=("learning_rate", "seed"))
+    sweep_info = replace(SWEEP_INFO, swept=("learning_rate", "seed"))
     end = sweep_summary(sweep_info, results, 4, 1.0, interrupted=False)
     assert (
         "Best by validation/accuracy (mean over seeds): `learning_rate=1e-06 seed=1`, 0.7000 (run "

@@ -73,7 +73,7 @@ def test_failed_write_leaves_the_previous_content_and_nothing_else(tmp_path: Pat
     assert names(tmp_path) == ["file"]
 
 
-def test_error_of_a_missing_folder_is_the_one_of_writing(tmp_path: Path) -> None:
+def test_missing_folder_raises_the_error_of_the_write(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
     with pytest.raises(NotADirectoryError):
@@ -120,7 +120,7 @@ def test_killed_writer_leaves_no_file_under_the_final_name(tmp_path: Path) -> No
     assert not (tmp_path / "file").exists()
 
 
-def test_next_write_in_a_folder_removes_what_a_killed_writer_left(tmp_path: Path) -> None:
+def test_next_write_in_a_folder_removes_files_of_a_killed_writer(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", WRITE_AND_DIE, tmp_path / "file"])
 
     atomic_write(tmp_path / "another", "text")
@@ -128,7 +128,7 @@ def test_next_write_in_a_folder_removes_what_a_killed_writer_left(tmp_path: Path
     assert names(tmp_path) == ["another"]
 
 
-def test_temporary_file_of_a_living_writer_is_left_alone(tmp_path: Path) -> None:
+def test_temporary_file_of_a_running_writer_is_kept(tmp_path: Path) -> None:
     seen = []
 
     def write(part: Path) -> None:
@@ -141,7 +141,7 @@ def test_temporary_file_of_a_living_writer_is_left_alone(tmp_path: Path) -> None
     assert len(seen) == 2 and names(tmp_path) == ["inner", "outer"]
 
 
-def test_temporary_files_of_other_machines_and_other_files_are_left_alone(tmp_path: Path) -> None:
+def test_temporary_files_of_other_machines_and_other_files_are_kept(tmp_path: Path) -> None:
     others = ["file.0123abcd-1-89abcdef.part", "notes.part", "file.part"]
     for name in others:
         (tmp_path / name).touch()
@@ -151,7 +151,7 @@ def test_temporary_files_of_other_machines_and_other_files_are_left_alone(tmp_pa
     assert names(tmp_path) == sorted(["file", *others])
 
 
-def test_concurrent_writers_of_one_file_leave_one_whole_content(tmp_path: Path) -> None:
+def test_concurrent_writers_leave_one_complete_content(tmp_path: Path) -> None:
     contents = [letter * 100_000 for letter in "abcdefgh"]
     threads = [
         threading.Thread(target=atomic_write, args=(tmp_path / "file", content)) for content in contents

@@ -1,4 +1,4 @@
-"""Memory and processors that limits of the process and its control groups leave."""
+"""Memory and processors available under the limits of the process and its control groups."""
 
 import os
 from collections.abc import Callable
@@ -13,16 +13,18 @@ Files = dict[str, str]
 
 @pytest.fixture
 def cgroups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Files], None]:
-    """Function: the text of /proc/self/cgroup and the files below /sys/fs/cgroup, by their names."""
+    """Function that installs the text of /proc/self/cgroup and files of /sys/fs/cgroup, by relative path."""
     read_text = Path.read_text
 
-    def install(own: str, files: Files) -> None:
+    def install(own_cgroup: str, files: Files) -> None:
         for name, text in files.items():
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / name).write_text(text)
         monkeypatch.setattr(machine, "CGROUPS", tmp_path)
         monkeypatch.setattr(
-            Path, "read_text", lambda path: own if str(path) == "/proc/self/cgroup" else read_text(path)
+            Path,
+            "read_text",
+            lambda path: own_cgroup if str(path) == "/proc/self/cgroup" else read_text(path),
         )
 
     return install
@@ -34,7 +36,7 @@ def sixteen_processors(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("own", "files", "expected"),
+    ("own_cgroup", "files", "expected"),
     [
         ("0::/\n", {"cpu.max": "max 100000\n"}, 16),
         ("0::/\n", {"cpu.max": "400000 100000\n"}, 4),
@@ -54,22 +56,22 @@ def sixteen_processors(monkeypatch: pytest.MonkeyPatch) -> None:
         "version 1", "version 1 without quota", "other controller", "damaged", "no files",
     ],
 )  # fmt: skip
-def test_workers_heed_cpu_quotas(
-    cgroups: Callable[[str, Files], None], own: str, files: Files, expected: int
+def test_workers_respect_cpu_quotas(
+    cgroups: Callable[[str, Files], None], own_cgroup: str, files: Files, expected: int
 ) -> None:
-    cgroups(own, files)
+    cgroups(own_cgroup, files)
 
     assert workers() == expected
 
 
-def test_workers_heed_the_affinity_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_respect_the_affinity_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3}, raising=False)
 
     assert workers() == 1
 
 
 @pytest.mark.parametrize(
-    ("own", "files"),
+    ("own_cgroup", "files"),
     [
         ("0::/job\n", {
             "job/memory.max": "5000",
@@ -84,9 +86,9 @@ def test_workers_heed_the_affinity_of_the_process(monkeypatch: pytest.MonkeyPatc
     ],
     ids=["version 2", "version 1"],
 )  # fmt: skip
-def test_available_bytes_heed_memory_limits(
-    cgroups: Callable[[str, Files], None], own: str, files: Files
+def test_available_bytes_respect_memory_limits(
+    cgroups: Callable[[str, Files], None], own_cgroup: str, files: Files
 ) -> None:
-    cgroups(own, files)
+    cgroups(own_cgroup, files)
 
     assert available_bytes() == 1_500

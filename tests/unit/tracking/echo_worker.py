@@ -1,4 +1,4 @@
-"""A child process for the tests of typed calls: echoes, fails, dies."""
+"""Child process for the tests of typed calls."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""The file of a store, and whether it can be written."""
+"""The database file of a store, and whether it is writable."""
 
 from pathlib import Path
 
@@ -21,23 +21,23 @@ from swath.tracking.mlflow_setup import check_writable, database_file
         ("mlruns", None),
     ],
 )
-def test_file_of_a_store(uri: str, path: Path | None) -> None:
+def test_database_file_of_a_store_address(uri: str, path: Path | None) -> None:
     assert database_file(uri) == path
 
 
-def test_missing_folders_are_made_later(tmp_path: Path) -> None:
+def test_check_does_not_create_missing_folders(tmp_path: Path) -> None:
     check_writable(f"sqlite:///{tmp_path}/a/b/c.db")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_folder_is_no_database(tmp_path: Path) -> None:
+def test_folder_in_place_of_the_database_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         SwathError, match=r"cannot be opened or made in .*\(Is a directory\); run swath in a folder"
     ):
         check_writable(f"sqlite:///{tmp_path}")
 
 
-def test_file_is_no_folder(tmp_path: Path) -> None:
+def test_file_in_place_of_a_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(SwathError, match=r"\(Not a directory\)"):
         check_writable(f"sqlite:///{tmp_path}/file/x.db")

@@ -1,4 +1,4 @@
-"""The part of a metric batch that a resumed run does not have yet."""
+"""The part of a metric batch that is not yet stored for a resumed run."""
 
 import numpy as np
 from hypothesis import given
@@ -39,7 +39,7 @@ def test_each_metric_keeps_the_steps_after_its_last_stored_one(
             assert (sign * kept).tolist() == [part.first_step + every * offset for offset in range(len(kept))]
 
 
-def test_batch_without_stored_steps_stays_one_batch() -> None:
+def test_batch_without_stored_steps_is_not_split() -> None:
     block = MetricBatch(10, {"loss": np.zeros(3), "accuracy": np.zeros(3)})
     (part,) = block.after({"loss": 9, "accuracy": 9})
     assert set(part.values) == {"loss", "accuracy"}

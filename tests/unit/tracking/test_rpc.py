@@ -1,4 +1,4 @@
-"""Typed calls of a child process."""
+"""Typed calls to a child process."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""The format of the store is spelled in `tracking/schema.py` only, and documented from it."""
+"""The format of the store is defined in `tracking/schema.py` only, and documented from it."""
 
 import ast
 import re
@@ -13,8 +13,8 @@ ROOT = Path(__file__).resolve().parents[3]
 SOURCE = ROOT / "src" / "swath"
 FILES = sorted(path for path in SOURCE.rglob("*.py") if path != SOURCE / "tracking" / "schema.py")
 
-HOLE = "\0"
-"""Stands for a value in a string that is put together."""
+PLACEHOLDER = "\0"
+"""Stands for a value in a composed string."""
 
 EXTENSION = re.compile(r"\.(yaml|txt|npz|png|json|csv)$")
 
@@ -32,60 +32,60 @@ WORDS = re.compile(
 
 
 def text_of(node: ast.AST) -> str | None:
-    """The string that an expression makes, with holes for values; None for other expressions."""
+    """The string that an expression builds, with placeholders for values; None for other expressions."""
     if isinstance(node, ast.Constant):
         return node.value if isinstance(node.value, str) else None
     if isinstance(node, ast.JoinedStr):
-        return "".join(text_of(part) or HOLE for part in node.values)
+        return "".join(text_of(part) or PLACEHOLDER for part in node.values)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
         left, right = text_of(node.left), text_of(node.right)
         if left is None and right is None:
             return None
-        return (left or HOLE) + (right or HOLE)
+        return (left or PLACEHOLDER) + (right or PLACEHOLDER)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod):
         left = text_of(node.left)
-        return None if left is None else re.sub(r"%[-\d.]*\w", HOLE, left)
+        return None if left is None else re.sub(r"%[-\d.]*\w", PLACEHOLDER, left)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
         left = text_of(node.func.value)
         if left is not None and node.func.attr == "format":
-            return re.sub(r"\{[^{}]*\}", HOLE, left)
+            return re.sub(r"\{[^{}]*\}", PLACEHOLDER, left)
         if left is not None and node.func.attr == "join" and node.args:
             parts = node.args[0]
             if isinstance(parts, ast.List | ast.Tuple):
-                return left.join(text_of(part) or HOLE for part in parts.elts)
-            return f"{HOLE}{left}{HOLE}"
+                return left.join(text_of(part) or PLACEHOLDER for part in parts.elts)
+            return f"{PLACEHOLDER}{left}{PLACEHOLDER}"
     return None
 
 
-def strings(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """Line and text of every string that a file makes, except docstrings."""
+def strings_in(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Line and text of every string in a file, except docstrings."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             continue
         if isinstance(node, ast.expr) and (text := text_of(node)) is not None:
             yield node.lineno, text
-        yield from strings(node)
+        yield from strings_in(node)
 
 
-def spelled(text: str, names: dict[str, schema.Kind]) -> list[str]:
-    """The names that a string is, contains as a word (tags), or could become."""
-    if HOLE not in text:
+def names_in(text: str, names: dict[str, schema.Kind]) -> list[str]:
+    """Names that a string equals, contains as a word (tags), or could become."""
+    if PLACEHOLDER not in text:
         found = [name for name in names if name == text]
         found += [name for name in PREFIXES if text.startswith(name)]
         return [*found, *WORDS.findall(text)]
-    # A hole and a bare extension, or a single sign, could be anything.
-    literal = EXTENSION.sub("", text).replace(HOLE, "")
+    # A placeholder with a bare extension, or with a single character, could be anything.
+    literal = EXTENSION.sub("", text).replace(PLACEHOLDER, "")
     found = [name for name in PREFIXES if text.startswith(name)] + WORDS.findall(text)
     if len(re.sub(r"\W", "", literal)) < 3:
         return found
-    pattern = re.compile(".*".join(re.escape(part) for part in text.split(HOLE)), re.DOTALL)
+    pattern = re.compile(".*".join(re.escape(part) for part in text.split(PLACEHOLDER)), re.DOTALL)
     return [*found, *(name for name in names if pattern.fullmatch(name))]
 
 
-def names_of(path: Path) -> dict[str, schema.Kind]:
-    """The names that a file must not spell.
+def reserved_names(path: Path) -> dict[str, schema.Kind]:
+    """Names that a file must not contain.
 
-    The config room declares the fields that become params, and a bundled config has the name of a run's file.
+    The config room declares the fields that become params, and bundled configs share the name of an artifact.
     Optimizers declare which fields are their hyperparameters.
     """
     exempt: tuple[str, ...] = ()
@@ -97,10 +97,10 @@ def names_of(path: Path) -> dict[str, schema.Kind]:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
-def test_no_other_file_spells_a_name_of_the_store(path: Path) -> None:
+def test_names_of_the_store_occur_only_in_the_schema(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    names = names_of(path)
-    found = [(line, name) for line, text in strings(tree) for name in spelled(text, names)]
+    names = reserved_names(path)
+    found = [(line, name) for line, text in strings_in(tree) for name in names_in(text, names)]
     assert not found
 
 
@@ -123,8 +123,8 @@ def test_no_other_file_spells_a_name_of_the_store(path: Path) -> None:
         "def f():\n    return 'learning_rate'",
     ],
 )
-def test_spelled_name_is_found(code: str) -> None:
-    assert [name for _, text in strings(ast.parse(code)) for name in spelled(text, NAMES)]
+def test_name_in_a_string_is_found(code: str) -> None:
+    assert [name for _, text in strings_in(ast.parse(code)) for name in names_in(text, NAMES)]
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_spelled_name_is_found(code: str) -> None:
     ],
 )
 def test_other_strings_are_allowed(code: str) -> None:
-    assert not [name for _, text in strings(ast.parse(code)) for name in spelled(text, NAMES)]
+    assert not [name for _, text in strings_in(ast.parse(code)) for name in names_in(text, NAMES)]
 
 
 def test_documentation_of_the_store_is_up_to_date() -> None:

@@ -1,4 +1,4 @@
-"""No password is shown."""
+"""Passwords are hidden in messages."""
 
 import pytest
 
@@ -32,7 +32,7 @@ def test_a_message_that_quotes_the_address_shows_no_password(uri: str, password:
     assert password not in hide_passwords(f"tracking.uri={uri}: expected another")
 
 
-def test_a_password_is_hidden_as_it_decodes_too() -> None:
+def test_url_decoded_password_is_hidden() -> None:
     uri = "postgresql://user:a%40b@host/db"
     assert hide_password("login with a@b failed", uri) == "login with *** failed"
 
@@ -43,26 +43,26 @@ def test_text_without_an_address_stays_as_it_is() -> None:
     )
 
 
-def test_the_address_kept_in_the_environment_is_the_one_meant() -> None:
+def test_redacted_address_is_restored_from_the_environment() -> None:
     assert real_uri("http://u:***@h", "http://u:MARKER@h") == "http://u:MARKER@h"
     assert real_uri("http://u:***@other", "http://u:MARKER@h") == "http://u:***@other"
     assert real_uri(None, "http://u:MARKER@h") is None
 
 
-AWAY = (
+UNREACHABLE = (
     "API request to http://u:MARKER@host:9/api/2.0/mlflow/experiments/get-by-name failed with {}exception {}"
 )
 
 
 @pytest.mark.parametrize(
-    ("kind", "reason", "said"),
+    ("kind", "reason", "shown_reason"),
     [
         ("", "Pool(host='host'): Max retries (Caused by Error('[Errno 111] Connection refused'))", "refused"),
         ("", "Pool(host='host'): (Caused by Error(\"[Errno -2] Name or service not known\"))", "not known"),
         ("timeout ", "Pool(host='host', port=9): Read timed out. (read timeout=10)", "timed out"),
     ],
 )
-def test_server_that_does_not_answer_is_said_with_its_reason(kind: str, reason: str, said: str) -> None:
-    line = error_line(ValueError(AWAY.format(kind, reason)), "http://u:MARKER@host:9")
+def test_unreachable_server_is_reported_with_the_reason(kind: str, reason: str, shown_reason: str) -> None:
+    line = error_line(ValueError(UNREACHABLE.format(kind, reason)), "http://u:MARKER@host:9")
     assert line.startswith("the server http://u:***@host:9 does not answer (")
-    assert line.endswith(f"{said}); is it running there?")
+    assert line.endswith(f"{shown_reason}); is it running there?")

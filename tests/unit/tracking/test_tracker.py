@@ -1,4 +1,4 @@
-"""`MlflowRunLogger`: its state while replies arrive, and what it keeps."""
+"""`MlflowRunLogger`: its state while replies arrive, and the data that it keeps."""
 
 import weakref
 from concurrent.futures import Future
@@ -16,7 +16,7 @@ START = cast(RunInfo, None)
 
 
 class Answering:
-    """A worker whose replies the test gives."""
+    """A worker whose replies the test provides."""
 
     def __init__(self) -> None:
         self.calls: list[Future[Any]] = []
@@ -27,7 +27,7 @@ class Answering:
 
 
 def ended_run() -> tuple[MlflowRunLogger, list[Future[Any]]]:
-    """A run that was started, logged and ended, and its pending calls."""
+    """A run that was started, logged and ended, with its pending calls."""
     worker = Answering()
     run = MlflowRunLogger(cast(Worker, worker), 1, START, None)
     run.log(BLOCK)

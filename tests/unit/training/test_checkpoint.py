@@ -1,4 +1,4 @@
-"""Checkpoints: whole or refused, and the farthest usable one is used."""
+"""Checkpoints: damaged ones are refused, and the latest usable one is used."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from swath.training.checkpoint import encode
 ASKED = RunKey("fingerprint", "digest", "lane-a", 1_000, 1, 0)
 
 
-def start(step: int) -> TrainState:
+def train_state(step: int) -> TrainState:
     generator = np.random.default_rng(step)
     weights = generator.normal(size=(6, 10)).astype(np.float32)
     arrays = {"weights": weights, "biases": weights[0], "velocity/weights": -weights}
@@ -23,26 +23,26 @@ def start(step: int) -> TrainState:
 
 
 def lanes(step: int) -> list[LaneCheckpoint]:
-    return [LaneCheckpoint("lane-a", start(step)), LaneCheckpoint("lane-b", start(step))]
+    return [LaneCheckpoint("lane-a", train_state(step)), LaneCheckpoint("lane-b", train_state(step))]
 
 
-def own_run(last_step: int) -> StoredRun:
+def stored_run(last_step: int) -> StoredRun:
     steps = {"train/accuracy": last_step, "train/loss": last_step}
     return StoredRun("id", "1", "", "KILLED", 0, 0, "", last_steps=steps)
 
 
-def starts(folder: Path) -> ResumePoints:
+def resume_points(folder: Path) -> ResumePoints:
     no_reader: Any = None
     return ResumePoints(no_reader, [], folder)
 
 
-def saved(folder: Path, *steps: int) -> None:
+def save_checkpoints(folder: Path, *steps: int) -> None:
     for step in steps:
         CheckpointFiles().save_checkpoint(str(folder), "group", step, encode(lanes(step)))
 
 
 def contents(found: list[LaneCheckpoint]) -> list[object]:
-    """Everything in a checkpoint, as values that can be compared."""
+    """The content of a checkpoint as comparable values."""
     return [
         (
             lane.key,
@@ -74,7 +74,7 @@ def test_every_flipped_bit_is_refused_or_changes_nothing() -> None:
     for place in range(len(whole)):
         whole[place] ^= 1 << place % 8
         try:
-            # Time stamps and version numbers of the archive carry nothing of the checkpoint.
+            # Timestamps and version numbers of the archive do not belong to the checkpoint.
             assert contents(decode(bytes(whole))) == expected, f"byte {place} changed the content unnoticed"
             harmless += 1
         except DamagedCheckpointError:
@@ -88,19 +88,19 @@ def test_checkpoint_of_the_earlier_format_is_named() -> None:
         decode(b"swath checkpoint 1\n" + b"0" * 64 + b"content")
 
 
-def test_last_two_are_kept_and_the_one_before_a_damaged_one_is_used(tmp_path: Path) -> None:
-    saved(tmp_path, 100, 200, 300)
+def test_last_two_checkpoints_are_kept_and_damaged_ones_are_passed_over(tmp_path: Path) -> None:
+    save_checkpoints(tmp_path, 100, 200, 300)
     assert [path.name for path in sorted(tmp_path.iterdir())] == [
         "group-000000000200.checkpoint",
         "group-000000000300.checkpoint",
     ]
-    found, prefix_metrics = starts(tmp_path).of(ASKED, own_run(999))
+    found, prefix_metrics = resume_points(tmp_path).of(ASKED, stored_run(999))
     assert found is not None
     assert (found.step, prefix_metrics) == (300, ())
     last = tmp_path / "group-000000000300.checkpoint"
     last.write_bytes(last.read_bytes()[:-1])
-    after = starts(tmp_path)
-    found, _ = after.of(ASKED, own_run(999))
+    after = resume_points(tmp_path)
+    found, _ = after.of(ASKED, stored_run(999))
     assert found is not None
     assert found.step == 200
     (line,) = after.set_aside
@@ -108,20 +108,20 @@ def test_last_two_are_kept_and_the_one_before_a_damaged_one_is_used(tmp_path: Pa
 
 
 def test_checkpoint_ahead_of_the_stored_steps_is_not_used(tmp_path: Path) -> None:
-    saved(tmp_path, 100, 200)
-    found, _ = starts(tmp_path).of(ASKED, own_run(198))  # step 199 is missing
+    save_checkpoints(tmp_path, 100, 200)
+    found, _ = resume_points(tmp_path).of(ASKED, stored_run(198))  # step 199 is missing
     assert found is not None
     assert found.step == 100
-    assert starts(tmp_path).of(ASKED, own_run(50)) == FROM_START
-    assert starts(tmp_path).of(ASKED, None) == FROM_START
+    assert resume_points(tmp_path).of(ASKED, stored_run(50)) == FROM_START
+    assert resume_points(tmp_path).of(ASKED, None) == FROM_START
 
 
-def test_checkpoint_at_or_behind_the_end_is_not_used(tmp_path: Path) -> None:
-    saved(tmp_path, 1_000)
-    assert starts(tmp_path).of(ASKED, own_run(999)) == FROM_START
+def test_checkpoint_at_or_after_the_last_step_is_not_used(tmp_path: Path) -> None:
+    save_checkpoints(tmp_path, 1_000)
+    assert resume_points(tmp_path).of(ASKED, stored_run(999)) == FROM_START
 
 
-def test_group_that_has_ended_leaves_nothing(tmp_path: Path) -> None:
-    saved(tmp_path, 100)
+def test_finished_group_leaves_no_checkpoint(tmp_path: Path) -> None:
+    save_checkpoints(tmp_path, 100)
     CheckpointFiles().drop_checkpoint(str(tmp_path), "group")
     assert list(tmp_path.iterdir()) == []

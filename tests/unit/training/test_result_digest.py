@@ -1,4 +1,4 @@
-"""One digest of all numbers, however they were cut."""
+"""The result digest depends on the values only, and not on how they are split into batches."""
 
 import itertools
 
@@ -14,30 +14,30 @@ ACCURACIES = np.random.default_rng(0).random(STEPS)
 LOSSES = np.random.default_rng(1).random(STEPS)
 
 
-def digest(cuts: list[int], put_down: bool = False) -> str:
-    bits = ResultDigest()
+def digest(cuts: list[int], restored: bool = False) -> str:
+    result_digest = ResultDigest()
     bounds = [0, *sorted(cuts), STEPS]
     for first, end in itertools.pairwise(bounds):
-        bits.add_steps(ACCURACIES[first:end], LOSSES[first:end])
-        if put_down:
-            assert len(bits.state) < 64 + BLOCK_BYTES
-            bits = ResultDigest(bits.state)
-    bits.add("end", 0.5, np.arange(3))
-    return bits.hexdigest()
+        result_digest.add_steps(ACCURACIES[first:end], LOSSES[first:end])
+        if restored:
+            assert len(result_digest.state) < 64 + BLOCK_BYTES
+            result_digest = ResultDigest(result_digest.state)
+    result_digest.add("end", 0.5, np.arange(3))
+    return result_digest.hexdigest()
 
 
 @given(st.lists(st.integers(0, STEPS), max_size=6), st.booleans())
-def test_cuts_and_being_put_down_leave_no_trace(cuts: list[int], put_down: bool) -> None:
-    assert digest(cuts, put_down) == digest([])
+def test_digest_does_not_depend_on_batches_and_restored_state(cuts: list[int], restored: bool) -> None:
+    assert digest(cuts, restored) == digest([])
 
 
-def test_every_number_counts() -> None:
+def test_every_value_changes_the_digest() -> None:
     other = LOSSES.copy()
     other[17] = np.nextafter(other[17], 1)
-    bits = ResultDigest()
-    bits.add_steps(ACCURACIES, other)
-    bits.add("end", 0.5, np.arange(3))
-    assert bits.hexdigest() != digest([])
+    result_digest = ResultDigest()
+    result_digest.add_steps(ACCURACIES, other)
+    result_digest.add("end", 0.5, np.arange(3))
+    assert result_digest.hexdigest() != digest([])
     one, two = ResultDigest(), ResultDigest()
     one.add("validation", 0.5)
     two.add("end", 0.5)
