@@ -105,11 +105,12 @@ def _wrap_training(clock: Clock) -> None:
     import swath.execution.executor
     import swath.tracking.rpc
     import swath.tracking.tracker
+    import swath.training
 
-    clock.wrap(swath.execution.executor, "make_device_data", "handing over")
-    clock.wrap(swath.execution.executor, "compile_program", "handing over")
-    clock.wrap(swath.execution.executor, "is_bit_exact", "probing")
-    clock.wrap(swath.execution.executor.LaneTraining, "advance", "training")
+    clock.wrap(swath.training, "make_device_data", "handing over")
+    clock.wrap(swath.training, "compile_program", "handing over")
+    clock.wrap(swath.training, "is_bit_exact", "probing")
+    clock.wrap(swath.training.LaneTraining, "advance", "training")
     clock.wrap(swath.execution.executor.GroupTrainer, "_evaluate", "evaluating")
     clock.wrap(swath.tracking.rpc.Worker, "call", "sending")
     clock.wrap(launcher.LanesLauncher, "_job_config", "composing", less="Hydra's files")

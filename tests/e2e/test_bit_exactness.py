@@ -18,9 +18,7 @@ class WidthDependent:
 swath.models.softmax_regression.tf = WidthDependent()
 """
 
-PROBE_THAT_ACCEPTS_EVERYTHING = (
-    "import swath.execution.executor; swath.execution.executor.is_bit_exact = lambda *anything: True"
-)
+PROBE_THAT_ACCEPTS_EVERYTHING = "import swath.training; swath.training.is_bit_exact = lambda *anything: True"
 
 
 def lanes_used(folder: Path) -> set[float]:

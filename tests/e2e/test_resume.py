@@ -148,14 +148,14 @@ def test_resume_failed_restarts_only_failed_runs(tmp_path: Path) -> None:
 
 
 TRANSIENT_FAULT = """
-import swath.execution.executor as executor
-compile_program, left = executor.compile_program, [{times}]
+import swath.training as training
+compile_program, left = training.compile_program, [{times}]
 def faulty(*arguments):
     if left[0]:
         left[0] -= 1
         raise OSError("no space left on device")
     return compile_program(*arguments)
-executor.compile_program = faulty
+training.compile_program = faulty
 """
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from support.small import run_config, small_dataset
 
-import swath.execution.executor as group_trainer
+import swath.execution.executor as executor_module
 from swath.config import DataConfig, TrainConfig
 from swath.execution import Executor, GroupStopped, GroupTask, SegmentTrained, ThreadExecutor
 from swath.planning import plan_groups
@@ -114,7 +114,7 @@ def test_closing_the_iterator_stops_the_training(executor: Executor, monkeypatch
 
 
 def test_dropped_runs_are_not_trained_further(executor: Executor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(group_trainer, "MIN_SAVING_S", 0.0)
+    monkeypatch.setattr(executor_module, "MIN_SAVING_S", 0.0)
     submitted = task()
     events = executor.submit(submitted)
     first = next(events)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support.small import run_config, sweep_config
 
-import swath.execution.executor as group_trainer
+import swath.execution.executor as executor_module
 from swath.config import DataConfig, SweepConfig, TrainConfig
 from swath.execution import Event, Pruner, SegmentDone, SweepInfo
 from swath.sweeps import GridSampler, Session, search
@@ -111,8 +111,8 @@ def test_sampler_receives_results_before_it_proposes_more() -> None:
 
 
 def test_pruned_run_is_not_trained_further(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(group_trainer, "MIN_SAVING_S", 0.0)
-    monkeypatch.setattr(group_trainer, "segment_steps_of", lambda group: 10)
+    monkeypatch.setattr(executor_module, "MIN_SAVING_S", 0.0)
+    monkeypatch.setattr(executor_module, "segment_steps_of", lambda group: 10)
 
     class Strict:
         def keeps(self, config: TrainConfig, step: int, accuracy: float) -> bool:

@@ -8,17 +8,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from swath import tracking
 from swath.analysis.divergence import Mismatch, compare_arrays, compare_series
-from swath.tracking import (
-    PROVENANCE_TAGS,
-    RESULT_AFFECTING,
-    Curve,
-    Reader,
-    StoredRun,
-    provenance_of,
-    read_arrays,
-    schema,
-)
+from swath.tracking import schema
 
 LATEST = "the last "
 """Prefix for a metric's entry in MLflow's table of latest metrics."""
@@ -40,12 +32,12 @@ class RunValues:
     params: dict[str, str]
     facts: dict[str, str]
     ending: str
-    curves: dict[str, Curve]
+    curves: dict[str, tracking.Curve]
     arrays: dict[str, NDArray[Any]]
     every_steps: int
 
 
-def stored_values(reader: Reader, run: StoredRun) -> RunValues:
+def stored_values(reader: tracking.Reader, run: tracking.StoredRun) -> RunValues:
     """Read the values of a stored run, including MLflow's table of latest metrics.
 
     Raises:
@@ -55,16 +47,21 @@ def stored_values(reader: Reader, run: StoredRun) -> RunValues:
     curves = {curve.metric: curve for curve in reader.curves([run.run_id], names)}
     for name in names:
         last = np.array([run.last_steps.get(name, 0)], np.int64), np.array([run.metrics[name]])
-        curves[f"{LATEST}{name}"] = Curve(run.run_id, name, *last)
+        curves[f"{LATEST}{name}"] = tracking.Curve(run.run_id, name, *last)
     arrays = {}
     if run.status == "FINISHED":
         arrays = named_arrays(
-            read_arrays(run, schema.WEIGHTS_FILE), read_arrays(run, schema.PREDICTIONS_FILE)
+            tracking.read_arrays(run, schema.WEIGHTS_FILE), tracking.read_arrays(run, schema.PREDICTIONS_FILE)
         )
     kept = run.tags.get(schema.EVERY_STEPS, "1")
     every_steps = int(kept) if kept.isdecimal() else 1
     return RunValues(
-        run.params, provenance_of(run.tags), ending(run.status, run.tags), curves, arrays, every_steps
+        run.params,
+        tracking.provenance_of(run.tags),
+        ending(run.status, run.tags),
+        curves,
+        arrays,
+        every_steps,
     )
 
 
@@ -118,7 +115,7 @@ def difference(first: RunValues, second: RunValues) -> Difference:
     """Compare two runs."""
     return Difference(
         _differing(first.params, second.params, {**first.params, **second.params}),
-        _differing(first.facts, second.facts, PROVENANCE_TAGS),
+        _differing(first.facts, second.facts, tracking.PROVENANCE_TAGS),
         None if first.ending == second.ending else (first.ending, second.ending),
         None if first.every_steps == second.every_steps else (first.every_steps, second.every_steps),
         tuple(_mismatches(first, second)),
@@ -137,12 +134,14 @@ def _mismatches(first: RunValues, second: RunValues) -> Iterator[Mismatch]:
             yield mismatch
 
 
-def _at_common_steps(name: str, curves: Sequence[Curve | None], every_steps: int) -> list[Curve | None]:
+def _at_common_steps(
+    name: str, curves: Sequence[tracking.Curve | None], every_steps: int
+) -> list[tracking.Curve | None]:
     """Two curves of a per-step metric at the steps that both runs store: every Nth and the last."""
     if not schema.is_per_step(name):
         return list(curves)
     last = max((int(curve.steps.max(initial=0)) for curve in curves if curve is not None), default=0)
-    thinned: list[Curve | None] = []
+    thinned: list[tracking.Curve | None] = []
     for curve in curves:
         if curve is not None:
             due = (curve.steps % every_steps == 0) | (curve.steps == last)
@@ -156,7 +155,7 @@ def diff_lines(found: Difference) -> Iterator[str]:
     for name, (first, second) in found.params.items():
         yield f"config: {name}: {_shown(first)} | {_shown(second)}"
     for name, (first, second) in found.facts.items():
-        yield f"environment: {PROVENANCE_TAGS[name]}: {_shown(first)} | {_shown(second)}"
+        yield f"environment: {tracking.PROVENANCE_TAGS[name]}: {_shown(first)} | {_shown(second)}"
     if found.endings is not None:
         yield f"end: {found.endings[0]} | {found.endings[1]}"
     if found.every_steps is not None:
@@ -267,14 +266,14 @@ def _why(found: Difference) -> str:
     if found.params:
         pairs = [f"{name} {first}, now {second}" for name, (first, second) in found.params.items()]
         return f"because the configuration differs: {'; '.join(pairs)}"
-    serious = [name for name in RESULT_AFFECTING if name in found.facts]
+    serious = [name for name in tracking.RESULT_AFFECTING if name in found.facts]
     code = [name for name in (schema.COMMIT, schema.DIRTY, schema.VERSION) if name in found.facts]
     others = [name for name in found.facts if name not in serious and name not in code]
     for names in (serious, code, others):
         if names:
             pairs = [
-                f"{PROVENANCE_TAGS[name]} {_short(found.facts[name][0])}, now {_short(found.facts[name][1])}"
-                for name in names
+                f"{tracking.PROVENANCE_TAGS[name]} {_short(first)}, now {_short(second)}"
+                for name, (first, second) in ((name, found.facts[name]) for name in names)
             ]
             return f"likely because of {'; '.join(pairs)}"
     return "the recorded environment is identical; the stored values may have been modified"

@@ -3,38 +3,15 @@
 import math
 from collections.abc import Sequence
 
-from swath.analysis import (
-    REPEATED_BY,
-    Ranked,
-    RankedConfiguration,
-    RankedRun,
-    Sweep,
-    failure_line,
-    images_of,
-    importance_lines,
-    main_effects,
-    ranked_by,
-)
+from swath import analysis, tracking
 from swath.cli.compare_tables import TIE
 from swath.config import named_values
 from swath.execution import SINGLE
 from swath.system import hide_password
-from swath.tracking import (
-    StoredRun,
-    compare_url,
-    default_uri,
-    filtered_page,
-    has_shared_view,
-    name_filter,
-    run_page,
-    runs_page,
-    schema,
-    sweep_filter,
-    ui_hints,
-)
+from swath.tracking import schema
 
 
-def state_lines(sweep: Sweep) -> list[str]:
+def state_lines(sweep: analysis.Sweep) -> list[str]:
     """A line about a sweep that has not ended."""
     if sweep.status != "RUNNING":
         return []
@@ -47,13 +24,16 @@ def state_lines(sweep: Sweep) -> list[str]:
 
 
 def ranking_notes(
-    sweep: Sweep, ranked: Sequence[RankedRun], groups: Sequence[RankedConfiguration], metric: str
+    sweep: analysis.Sweep,
+    ranked: Sequence[analysis.RankedRun],
+    groups: Sequence[analysis.RankedConfiguration],
+    metric: str,
 ) -> list[str]:
     """The lines below a ranking: how it was ranked, significance, importance, and what is missing."""
     runs = [entry.run for entry in ranked]
     validated = any(schema.VALIDATION_ACCURACY in run.metrics for run in runs)
-    notes = [ranked_by(metric, bool(groups), validated)]
-    if len({images_of(run, metric) for run in runs}) > 1:
+    notes = [analysis.ranked_by(metric, bool(groups), validated)]
+    if len({analysis.images_of(run, metric) for run in runs}) > 1:
         notes.append("Accuracies were measured on different images, so their order is not meaningful.")
     notes += _tie_notes(ranked, groups)
     if groups:
@@ -69,19 +49,22 @@ def ranking_notes(
     return notes
 
 
-def failure_lines(sweep: Sweep, most: int) -> list[str]:
+def failure_lines(sweep: analysis.Sweep, most: int) -> list[str]:
     """A line for each run that failed or was killed, with its reason."""
     failed = [run for run in sweep.runs if run.status in ("FAILED", "KILLED")]
     lines = [
-        failure_line(run.status, run.name, run.tags.get(schema.ERROR), run.run_id) for run in failed[:most]
+        analysis.failure_line(run.status, run.name, run.tags.get(schema.ERROR), run.run_id)
+        for run in failed[:most]
     ]
     if len(failed) > most:
         lines.append(f"... and {len(failed) - most} more")
     return lines
 
 
-def _tie_notes(ranked: Sequence[RankedRun], groups: Sequence[RankedConfiguration]) -> list[str]:
-    others: Sequence[Ranked] = (groups or ranked)[1:]
+def _tie_notes(
+    ranked: Sequence[analysis.RankedRun], groups: Sequence[analysis.RankedConfiguration]
+) -> list[str]:
+    others: Sequence[analysis.Ranked] = (groups or ranked)[1:]
     tested = [entry for entry in others if entry.p_vs_best is not None]
     what, test = ("configurations", "paired test over images") if groups else ("runs", "McNemar")
     if not tested:
@@ -96,7 +79,9 @@ def _tie_notes(ranked: Sequence[RankedRun], groups: Sequence[RankedConfiguration
     return notes
 
 
-def _seed_notes(sweep: Sweep, best: RankedRun, groups: Sequence[RankedConfiguration]) -> list[str]:
+def _seed_notes(
+    sweep: analysis.Sweep, best: analysis.RankedRun, groups: Sequence[analysis.RankedConfiguration]
+) -> list[str]:
     name = named_values(best.run.params, sweep.swept)
     notes = [f"Best run of the best configuration: {name}, {best.value:.4f} (run {best.run.run_id})."]
     most = max(len(group.configuration.by_seed) for group in groups)
@@ -106,17 +91,19 @@ def _seed_notes(sweep: Sweep, best: RankedRun, groups: Sequence[RankedConfigurat
 
 
 def _importance_notes(
-    runs: Sequence[StoredRun], swept: Sequence[str], metric: str, repeated: bool
+    runs: Sequence[tracking.StoredRun], swept: Sequence[str], metric: str, repeated: bool
 ) -> list[str]:
-    fields = [field for field in swept if field not in REPEATED_BY]
+    fields = [field for field in swept if field not in analysis.REPEATED_BY]
     grid = {field: [run.params.get(field, "") for run in runs] for field in fields}
-    effects = main_effects(grid, [run.metrics.get(metric, math.nan) for run in runs])
+    effects = analysis.main_effects(grid, [run.metrics.get(metric, math.nan) for run in runs])
     if effects is None or (len(effects.fields) < 2 and not repeated):
         return []  # a single field explains everything
-    return importance_lines(effects, metric, ", ".join(REPEATED_BY) if repeated else None)
+    return analysis.importance_lines(effects, metric, ", ".join(analysis.REPEATED_BY) if repeated else None)
 
 
-def page_lines(sweep: Sweep, best_first: Sequence[StoredRun], uri: str | None, all_of: bool) -> list[str]:
+def page_lines(
+    sweep: analysis.Sweep, best_first: Sequence[tracking.StoredRun], uri: str | None, all_of: bool
+) -> list[str]:
     """How to start MLflow's UI, and the addresses of the pages that show a sweep.
 
     Args:
@@ -125,22 +112,22 @@ def page_lines(sweep: Sweep, best_first: Sequence[StoredRun], uri: str | None, a
       uri: store given on the command line; None for the default.
       all_of: whether this is all sweeps of a name, possibly from several experiments.
     """
-    address = uri or default_uri()
+    address = uri or tracking.default_uri()
     experiments = sweep.experiment_ids
     a_run = (*best_first, *sweep.runs, *filter(None, [sweep.summary_run]))[0]
     if sweep.name == SINGLE and len(sweep.runs) == 1:
-        pages = [("its page", run_page(experiments[0], a_run.run_id))]
+        pages = [("its page", tracking.run_page(experiments[0], a_run.run_id))]
     else:
         pages = [_runs_page(sweep, experiment, address, all_of) for experiment in experiments]
-        pages += compare_url(experiments, [run.run_id for run in best_first])
-    return ui_hints(hide_password(address, address), pages, a_run.run_id)
+        pages += tracking.compare_url(experiments, [run.run_id for run in best_first])
+    return tracking.ui_hints(hide_password(address, address), pages, a_run.run_id)
 
 
-def _runs_page(sweep: Sweep, experiment: str, address: str, all_of: bool) -> tuple[str, str]:
+def _runs_page(sweep: analysis.Sweep, experiment: str, address: str, all_of: bool) -> tuple[str, str]:
     """Title and address of the page with the runs of a sweep."""
     if all_of:
         where = "" if len(sweep.experiment_ids) == 1 else f" in experiment {experiment}"
-        return f"their runs{where}", filtered_page(experiment, name_filter(sweep.name))
-    if has_shared_view(address, experiment, sweep.sweep_id):
-        return "its runs", runs_page(experiment, sweep.sweep_id)
-    return "its runs", filtered_page(experiment, sweep_filter(sweep.sweep_id))
+        return f"their runs{where}", tracking.filtered_page(experiment, tracking.name_filter(sweep.name))
+    if tracking.has_shared_view(address, experiment, sweep.sweep_id):
+        return "its runs", tracking.runs_page(experiment, sweep.sweep_id)
+    return "its runs", tracking.filtered_page(experiment, tracking.sweep_filter(sweep.sweep_id))

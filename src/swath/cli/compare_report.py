@@ -9,16 +9,7 @@ from collections.abc import Sequence
 import pandas as pd
 from rich.console import Console
 
-from swath.analysis import (
-    NO_SWEEPS,
-    RankedConfiguration,
-    RankedRun,
-    Sweep,
-    holding,
-    metric_of,
-    rank_sweep,
-    ranking_frame,
-)
+from swath import analysis
 from swath.cli.compare_notes import failure_lines, ranking_notes, state_lines
 from swath.cli.compare_tables import configuration_rows, list_frame, list_rows, ranking_rows
 from swath.cli.tables import (
@@ -41,10 +32,10 @@ NO_TERMINAL_WIDTH = 300
 """Columns of a table that is not printed to a terminal."""
 
 
-def show_list(sweeps: Sequence[Sweep], args: argparse.Namespace) -> None:
+def show_list(sweeps: Sequence[analysis.Sweep], args: argparse.Namespace) -> None:
     """Print the sweeps of a store, oldest first."""
     if not sweeps:
-        _print_note(NO_SWEEPS)
+        _print_note(analysis.NO_SWEEPS)
     frame = list_frame(sweeps)
     if args.sort:
         frame = sorted_by(frame, args.sort)
@@ -52,12 +43,12 @@ def show_list(sweeps: Sequence[Sweep], args: argparse.Namespace) -> None:
     _write(args, frame, list_rows(frame))
 
 
-def show_ranking(reader: Reader, sweep: Sweep, args: argparse.Namespace) -> None:
+def show_ranking(reader: Reader, sweep: analysis.Sweep, args: argparse.Namespace) -> None:
     """Print the ranking of a sweep; draw its plots and register its best run if requested."""
     for line in state_lines(sweep):
         _print_note(line)
     total = len(sweep.runs)
-    sweep = holding(sweep, args.where)
+    sweep = analysis.holding(sweep, args.where)
     if args.where is not None and not sweep.runs:
         none = f"--where {args.where!r} holds for none of {total} runs"
         if args.plots or args.register or args.ui:
@@ -70,9 +61,9 @@ def show_ranking(reader: Reader, sweep: Sweep, args: argparse.Namespace) -> None
     if not runs:
         _show_unranked(sweep, unranked, args)
         return
-    metric = metric_of(runs, args.metric)
-    ranked, groups = rank_sweep(runs, metric)
-    frame = ranking_frame(ranked, groups, unranked, metric)
+    metric = analysis.metric_of(runs, args.metric)
+    ranked, groups = analysis.rank_sweep(runs, metric)
+    frame = analysis.ranking_frame(ranked, groups, unranked, metric)
     chosen = frame if args.sort is None else sorted_by(frame, args.sort)
     rows = [ranked[index] for index in chosen.index if index < len(ranked)]
     chosen = chosen.iloc[: args.limit]
@@ -94,7 +85,7 @@ def show_ranking(reader: Reader, sweep: Sweep, args: argparse.Namespace) -> None
         _print_note(register_best(sweep, ranked[0], metric, args.register, args.uri))
 
 
-def _show_unranked(sweep: Sweep, unranked: Sequence[StoredRun], args: argparse.Namespace) -> None:
+def _show_unranked(sweep: analysis.Sweep, unranked: Sequence[StoredRun], args: argparse.Namespace) -> None:
     """Print a sweep without a finished run.
 
     Raises:
@@ -111,10 +102,10 @@ def _show_unranked(sweep: Sweep, unranked: Sequence[StoredRun], args: argparse.N
 
 
 def _write_unranked(args: argparse.Namespace, runs: Sequence[StoredRun]) -> None:
-    _write(args, ranking_frame([], [], runs, ""), ranking_rows([], (), schema.VALIDATION_ACCURACY))
+    _write(args, analysis.ranking_frame([], [], runs, ""), ranking_rows([], (), schema.VALIDATION_ACCURACY))
 
 
-def _show_pages(sweep: Sweep, best_first: Sequence[StoredRun], args: argparse.Namespace) -> None:
+def _show_pages(sweep: analysis.Sweep, best_first: Sequence[StoredRun], args: argparse.Namespace) -> None:
     if args.ui:
         from swath.cli.compare_notes import page_lines
 
@@ -125,8 +116,8 @@ def _show_pages(sweep: Sweep, best_first: Sequence[StoredRun], args: argparse.Na
 def _write_groups(
     args: argparse.Namespace,
     frame: pd.DataFrame,
-    rows: Sequence[RankedRun],
-    groups: Sequence[RankedConfiguration],
+    rows: Sequence[analysis.RankedRun],
+    groups: Sequence[analysis.RankedConfiguration],
     swept: Sequence[str],
     metric: str,
 ) -> None:

@@ -7,19 +7,7 @@ from datetime import datetime
 
 import pandas as pd
 
-from swath.analysis import (
-    REPEATED_BY,
-    Configuration,
-    Ranked,
-    RankedConfiguration,
-    RankedRun,
-    RankingRow,
-    Sweep,
-    group_by_configuration,
-    have_several_seeds,
-    metric_of,
-    ordered,
-)
+from swath import analysis
 from swath.cli.tables import RANK, RUN, Column, TableData, ranking_table, time_column
 from swath.config import named_values
 from swath.tracking import schema
@@ -37,7 +25,7 @@ class _Best:
     value: float = math.nan
 
 
-def list_frame(sweeps: Sequence[Sweep]) -> pd.DataFrame:
+def list_frame(sweeps: Sequence[analysis.Sweep]) -> pd.DataFrame:
     """A data frame with one row per sweep."""
     rows = []
     for sweep in sweeps:
@@ -96,17 +84,17 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _best(sweep: Sweep) -> _Best:
+def _best(sweep: analysis.Sweep) -> _Best:
     runs = sweep.finished
     if not runs:
         return _Best()
-    metric = metric_of(runs, None)
-    best_first = ordered(runs, metric)
+    metric = analysis.metric_of(runs, None)
+    best_first = analysis.ordered(runs, metric)
     best = best_first[0]
-    if not have_several_seeds(runs):
+    if not analysis.have_several_seeds(runs):
         return _Best(best.run_id, best.named_by(sweep.swept), metric, best.metrics.get(metric, math.nan))
-    first = group_by_configuration(best_first)[0]
-    name = named_values(best.params, [field for field in sweep.swept if field not in REPEATED_BY])
+    first = analysis.group_by_configuration(best_first)[0]
+    name = named_values(best.params, [field for field in sweep.swept if field not in analysis.REPEATED_BY])
     seeds = f"mean over {len(first.by_seed)} seeds"
     value = first.spreads[metric].mean if metric in first.spreads else math.nan
     return _Best(best.run_id, f"{name} ({seeds})" if name else seeds, metric, value)
@@ -120,10 +108,10 @@ P_VALUE = Column("p", optional=2)
 INTERVAL = Column("95% interval", optional=5)
 
 
-def ranking_rows(ranked: Sequence[RankedRun], swept: Sequence[str], metric: str) -> TableData:
+def ranking_rows(ranked: Sequence[analysis.RankedRun], swept: Sequence[str], metric: str) -> TableData:
     """A table with one row per run, in the given order."""
     rows = [
-        RankingRow(
+        analysis.RankingRow(
             entry.place,
             entry.run.run_id,
             entry.run.status,
@@ -137,7 +125,9 @@ def ranking_rows(ranked: Sequence[RankedRun], swept: Sequence[str], metric: str)
     return ranking_table(rows, [*columns, time_column(1), RUN]).without_empty(keep=P_VALUE.name)
 
 
-def configuration_rows(ranked: Sequence[RankedConfiguration], swept: Sequence[str], metric: str) -> TableData:
+def configuration_rows(
+    ranked: Sequence[analysis.RankedConfiguration], swept: Sequence[str], metric: str
+) -> TableData:
     """A table with one row per configuration, in the given order: mean and standard deviation over seeds."""
     most = max((len(entry.configuration.by_seed) for entry in ranked), default=0)
     rows = []
@@ -147,11 +137,11 @@ def configuration_rows(ranked: Sequence[RankedConfiguration], swept: Sequence[st
         deviations = {_std_key(name): spread.std for name, spread in found.spreads.items()}
         cells = {**_test_cells(entry), "seeds": _seeds(found, metric, most)}
         rows.append(
-            RankingRow(
+            analysis.RankingRow(
                 entry.place, "", "FINISHED", {**found.members[0].params, **cells}, {**means, **deviations}
             )
         )
-    fields = [field for field in swept if field not in REPEATED_BY]
+    fields = [field for field in swept if field not in analysis.REPEATED_BY]
     columns = [*_first_columns(fields), Column("seeds"), Column(metric), Column("s.d.", _std_key(metric))]
     columns += _p_value(metric)
     for name, optional in zip(_other_splits(metric), (6, 4), strict=False):
@@ -171,7 +161,7 @@ def _p_value(metric: str) -> list[Column]:
     return [] if schema.split_of(metric) is None else [P_VALUE]
 
 
-def _test_cells(entry: Ranked) -> dict[str, str]:
+def _test_cells(entry: analysis.Ranked) -> dict[str, str]:
     """The mark and p value of an entry; empty for the best one, which the others are tested against."""
     if entry.p_vs_best is None or entry.place == 1:
         return {MARK.name: "", P_VALUE.name: ""}
@@ -179,11 +169,11 @@ def _test_cells(entry: Ranked) -> dict[str, str]:
     return {MARK.name: TIE if entry.tied_with_best else "", P_VALUE.name: p_value}
 
 
-def _interval(entry: RankedRun) -> str:
+def _interval(entry: analysis.RankedRun) -> str:
     return "" if entry.interval is None else f"{entry.interval[0]:.3f}-{entry.interval[1]:.3f}"
 
 
-def _seeds(found: Configuration, metric: str, most: int) -> str:
+def _seeds(found: analysis.Configuration, metric: str, most: int) -> str:
     """Number of seeds behind a mean, and of the most seeds of any configuration if that is more."""
     counted = found.spreads[metric].count if metric in found.spreads else 0
     return str(counted) if counted == most else f"{counted} of {most}"

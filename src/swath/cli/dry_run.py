@@ -4,22 +4,11 @@ import os
 
 from rich.console import Console
 
+from swath import planning
 from swath.cli.progress import duration
 from swath.cli.tables import TableData, output_console, print_table
 from swath.cli.validation import CheckedCommand
 from swath.config import HEADLINE, computed_values
-from swath.planning import (
-    LaneGroup,
-    LaneWidths,
-    memory_for_groups,
-    plan_groups,
-    read_verified,
-    renumbered,
-    solo_group,
-    store_bytes,
-    sweep_s,
-    training_s,
-)
 from swath.system import available_bytes, hide_passwords, workers
 from swath.tracking import TRACKING_VARIABLE, schema
 
@@ -30,12 +19,12 @@ MAX_ROWS = 100
 def print_plan(checked: CheckedCommand) -> None:
     """Print the plan. TensorFlow and MLflow are not loaded; nothing is trained or written."""
     console = output_console()
-    memory_bytes = memory_for_groups(available_bytes())
-    widths = LaneWidths(checked.sweep.lanes.max, memory_bytes, read_verified())
+    memory_bytes = planning.memory_for_groups(available_bytes())
+    widths = planning.LaneWidths(checked.sweep.lanes.max, memory_bytes, planning.read_verified())
     if checked.trains_lanes:
         groups, at_a_time = _plan(checked, widths), workers()
     else:  # any other launcher runs one job at a time
-        groups = [solo_group(config, job) for job, config in enumerate(checked.configs)]
+        groups = [planning.solo_group(config, job) for job, config in enumerate(checked.configs)]
         at_a_time = 1
     _print(console, _heading(checked, groups))
     print_table(console, _configurations(checked, groups))
@@ -50,26 +39,28 @@ def print_plan(checked: CheckedCommand) -> None:
             f"{_count(len(unverified), 'width')} not probed on this machine yet; if a width is not "
             "bit-exact, its lane groups become narrower.",
         )
-    bytes_ = store_bytes(checked.configs, checked.sweep.tracking.every_steps)
+    bytes_ = planning.store_bytes(checked.configs, checked.sweep.tracking.every_steps)
     _print(
         console,
-        f"Estimate (based on a 2-core AMD EPYC): {duration(sweep_s(groups, at_a_time))} on "
+        f"Estimate (based on a 2-core AMD EPYC): {duration(planning.sweep_s(groups, at_a_time))} on "
         f"{_count(workers(), 'core')}, {bytes_ / 1e6:,.1f} MB in the store "
         f"({_store(checked)}).",
     )
     _print(console, "Dry run: nothing was trained or written.")
 
 
-def _plan(checked: CheckedCommand, widths: LaneWidths) -> list[LaneGroup]:
+def _plan(checked: CheckedCommand, widths: planning.LaneWidths) -> list[planning.LaneGroup]:
     """The groups of each batch of jobs that the sweeper passes to its launcher."""
     groups = []
     for first in range(0, len(checked.configs), checked.jobs_per_launch):
         batch = checked.configs[first : first + checked.jobs_per_launch]
-        groups += [renumbered(group, first) for group in plan_groups(batch, widths, workers())]
+        groups += [
+            planning.renumbered(group, first) for group in planning.plan_groups(batch, widths, workers())
+        ]
     return groups
 
 
-def _heading(checked: CheckedCommand, groups: list[LaneGroup]) -> str:
+def _heading(checked: CheckedCommand, groups: list[planning.LaneGroup]) -> str:
     if not checked.jobs_known:
         return "The sweeper chooses the configurations during the sweep; they share these values:"
     lanes = sum(len(group.lanes) for group in groups)
@@ -79,7 +70,7 @@ def _heading(checked: CheckedCommand, groups: list[LaneGroup]) -> str:
     )
 
 
-def _configurations(checked: CheckedCommand, groups: list[LaneGroup]) -> TableData:
+def _configurations(checked: CheckedCommand, groups: list[planning.LaneGroup]) -> TableData:
     fields = checked.swept or HEADLINE
     group_of = {run.job: number for number, group in enumerate(groups, start=1) for run in group.runs}
     rows = []
@@ -89,11 +80,11 @@ def _configurations(checked: CheckedCommand, groups: list[LaneGroup]) -> TableDa
     return TableData(("job", *fields, "group"), rows)
 
 
-def _groups(groups: list[LaneGroup]) -> TableData:
+def _groups(groups: list[planning.LaneGroup]) -> TableData:
     rows = []
     for number, group in enumerate(groups[:MAX_ROWS], start=1):
         counts = (group.shared.batch_size, group.shared.seed, len(group.lanes), len(group.runs))
-        cells = (number, *counts, group.max_steps, f"{training_s(group):.1f} s")
+        cells = (number, *counts, group.max_steps, f"{planning.training_s(group):.1f} s")
         rows.append([str(cell) for cell in cells])
     headings = ("group", schema.BATCH_SIZE, schema.SEED, "lanes", "runs", "steps", "est. training time")
     return TableData(headings, rows)

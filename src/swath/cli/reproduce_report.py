@@ -12,32 +12,20 @@ from typing import Never
 
 from tqdm import tqdm
 
+from swath import tracking
 from swath.analysis import Verdict, find_sweep, not_reproducible, run_with, verdict_on
 from swath.config import TrainConfig, fingerprint, read_stored_config, stored_config
 from swath.errors import ConfigError, SwathError
 from swath.execution import Event, RunResult, StepsDone, SweepInfo
 from swath.sweeps import CannotReproduceError, Original, Repeater, original_of, stored_overrides
 from swath.system import hide_passwords
-from swath.tracking import (
-    InMemoryTracker,
-    MlflowTracker,
-    Reader,
-    StoreAddress,
-    StoredRun,
-    TeeTracker,
-    Tracker,
-    default_uri,
-    experiment_name,
-    open_reader,
-    read_bytes,
-    schema,
-)
+from swath.tracking import schema
 
-SelectedRuns = list[tuple[str, StoredRun | Verdict]]
+SelectedRuns = list[tuple[str, tracking.StoredRun | Verdict]]
 """Each argument, with its run or the reason why there is none."""
 
 
-def selected_runs(reader: Reader, args: argparse.Namespace) -> SelectedRuns:
+def selected_runs(reader: tracking.Reader, args: argparse.Namespace) -> SelectedRuns:
     """The runs that a command selects.
 
     Raises:
@@ -55,7 +43,7 @@ def selected_runs(reader: Reader, args: argparse.Namespace) -> SelectedRuns:
     return found
 
 
-def note_relocation(reader: Reader) -> None:
+def note_relocation(reader: tracking.Reader) -> None:
     """Print from where the files of a copied store are read."""
     if reader.moved is not None:
         line = f"files are read from {reader.moved}, beside the database, not from the paths stored in it"
@@ -84,7 +72,7 @@ def show(args: argparse.Namespace) -> int:
     Raises:
       SwathError: the store cannot be read.
     """
-    reader = open_reader(args.uri)
+    reader = tracking.open_reader(args.uri)
     config = selected_config(args)
     status = 0
     for typed, run in selected_runs(reader, args):
@@ -107,12 +95,13 @@ def show(args: argparse.Namespace) -> int:
     return status
 
 
-def _steps(run: StoredRun) -> Iterator[str]:
+def _steps(run: tracking.StoredRun) -> Iterator[str]:
     if commit := run.tags.get(schema.COMMIT):
         changed = "  # there were uncommitted changes" if run.tags.get(schema.DIRTY) == "true" else ""
         yield f"git checkout {commit}{changed}"
     try:
-        yield f"pip install {shlex.join(_dependencies(read_bytes(run, schema.ENVIRONMENT_FILE).decode()))}"
+        installed = tracking.read_bytes(run, schema.ENVIRONMENT_FILE).decode()
+        yield f"pip install {shlex.join(_dependencies(installed))}"
     except SwathError:
         yield "# cannot read its environment.txt"
     yield (
@@ -138,7 +127,7 @@ def verdicts(args: argparse.Namespace) -> int:
     Raises:
       SwathError: the store cannot be read.
     """
-    reader = open_reader(args.uri)
+    reader = tracking.open_reader(args.uri)
     config = selected_config(args)
     lines: list[tuple[str, Verdict | Original]] = []
     for typed, run in selected_runs(reader, args):
@@ -157,17 +146,17 @@ def verdicts(args: argparse.Namespace) -> int:
 
 
 def _trained(
-    args: argparse.Namespace, reader: Reader, lines: list[tuple[str, Verdict | Original]]
+    args: argparse.Namespace, reader: tracking.Reader, lines: list[tuple[str, Verdict | Original]]
 ) -> list[tuple[str, Verdict]]:
     originals = [entry for _, entry in lines if isinstance(entry, Original)]
     tracker = _tracker(args, originals) if args.record and originals else None
-    recorder: Tracker = InMemoryTracker()
+    recorder: tracking.Tracker = tracking.InMemoryTracker()
     if tracker is not None:
         repeats: dict[tuple[str, str], list[str]] = {}
         for original in originals:
             identity = fingerprint(original.config), original.run.tags[schema.DATA_DIGEST]
             repeats.setdefault(identity, []).append(original.run.run_id)
-        recorder = TeeTracker(tracker, repeats)
+        recorder = tracking.TeeTracker(tracker, repeats)
     command = hide_passwords(shlex.join(["swath-reproduce", *sys.argv[1:]]))
     sweep_info = SweepInfo("reproduction", uuid.uuid4().hex[:12], (), command)
     steps = sum(original.config.max_steps for original in originals)
@@ -226,19 +215,19 @@ def _verdicts(
     return found
 
 
-def _tracker(args: argparse.Namespace, originals: list[Original]) -> MlflowTracker:
+def _tracker(args: argparse.Namespace, originals: list[Original]) -> tracking.MlflowTracker:
     """A tracker for the experiment of the originals."""
     experiments = {original.run.experiment_id for original in originals}
     if len(experiments) > 1:
         raise ConfigError(["--record: expected runs of one experiment; run the command once per experiment"])
-    uri = args.uri or default_uri()
-    name = experiment_name(uri, experiments.pop())
-    tracker = MlflowTracker()
-    tracker.open(StoreAddress(uri, name, None)).result()
+    uri = args.uri or tracking.default_uri()
+    name = tracking.experiment_name(uri, experiments.pop())
+    tracker = tracking.MlflowTracker()
+    tracker.open(tracking.StoreAddress(uri, name, None)).result()
     return tracker
 
 
-def _record(tracker: MlflowTracker, found: list[tuple[str, Verdict, RunResult | None]]) -> None:
+def _record(tracker: tracking.MlflowTracker, found: list[tuple[str, Verdict, RunResult | None]]) -> None:
     """Tag each original run and its repetition with the verdict.
 
     Raises:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from swath import training
 from swath.config import TrainConfig, computed_values, shared_values
 from swath.datasets import Dataset
 from swath.execution.events import Evaluation, GroupEvent, GroupStopped, GroupTask, SegmentTrained
@@ -15,20 +16,6 @@ from swath.models import model_of
 from swath.planning import Segment, plan_segments, remember_verified, segment_steps_of, step_s, width_key
 from swath.system import workers
 from swath.tracking import schema
-from swath.training import (
-    PARAMETERS,
-    DeviceData,
-    Evaluate,
-    LaneTraining,
-    Program,
-    SegmentResult,
-    Split,
-    compile_evaluation,
-    compile_program,
-    is_bit_exact,
-    make_device_data,
-    optimizer_of,
-)
 
 MIN_SAVING_S = 1.0
 """Seconds that removing lanes must save: the narrower width may have to be verified first."""
@@ -46,9 +33,9 @@ class CompiledData:
     """
 
     dataset: Dataset
-    data: DeviceData
-    program: Program
-    evaluate: Evaluate
+    data: training.DeviceData
+    program: training.Program
+    evaluate: training.Evaluate
 
 
 class GroupTrainer:
@@ -84,14 +71,14 @@ class GroupTrainer:
 
     def train(self) -> Iterator[GroupEvent]:
         """Train until every run has finished, diverged or been dropped, or until `is_stopping`."""
-        training = LaneTraining(self._group, self._compiled.program, self._task.states)
-        result: SegmentResult | None = None
+        loop = training.LaneTraining(self._group, self._compiled.program, self._task.states)
+        result: training.SegmentResult | None = None
         saved_at = self._clock()
         for segment in plan_segments(self._group, segment_steps_of(self._group)):
             if self._is_stopping():
                 yield GroupStopped(self._task.group_id, self._states(result, self._lanes()))
                 return
-            result = training.advance(segment)
+            result = loop.advance(segment)
             self._drop_diverged(result)
             due = self._clock() - saved_at >= self._task.state_every_s
             if due:
@@ -100,9 +87,9 @@ class GroupTrainer:
             self._drop_ended(segment)
             if not self._open:
                 return
-            self._compact(training)
+            self._compact(loop)
 
-    def _event(self, segment: Segment, result: SegmentResult, due: bool) -> SegmentTrained:
+    def _event(self, segment: Segment, result: training.SegmentResult, due: bool) -> SegmentTrained:
         finishing = [job for job in self._open if self._max_steps[job] == segment.end]
         states = self._states(
             result, self._lanes() if due else sorted({self._open[job] for job in finishing})
@@ -120,7 +107,9 @@ class GroupTrainer:
             self._compiled.data.statistics if finishing else None,
         )
 
-    def _evaluations(self, segment: Segment, result: SegmentResult, finishing: bool) -> dict[str, Evaluation]:
+    def _evaluations(
+        self, segment: Segment, result: training.SegmentResult, finishing: bool
+    ) -> dict[str, Evaluation]:
         """Evaluate validation images if due or if a run finishes, test images if a run finishes."""
         every = self._group.shared.evaluate_every_steps
         due = bool(every) and segment.end % every == 0 and bool(self._open)
@@ -134,13 +123,15 @@ class GroupTrainer:
                 found[name] = self._evaluate(result, split)
         return found
 
-    def _evaluate(self, result: SegmentResult, split: Split) -> Evaluation:
+    def _evaluate(self, result: training.SegmentResult, split: training.Split) -> Evaluation:
         started = time.perf_counter()
-        scores = self._compiled.evaluate(result.state[PARAMETERS], len(result.lanes), split)
+        scores = self._compiled.evaluate(result.state[training.PARAMETERS], len(result.lanes), split)
         seconds = time.perf_counter() - started
         return Evaluation(scores.accuracies, scores.losses, scores.predictions, seconds)
 
-    def _states(self, result: SegmentResult | None, lanes: list[int]) -> dict[int, dict[str, np.ndarray]]:
+    def _states(
+        self, result: training.SegmentResult | None, lanes: list[int]
+    ) -> dict[int, dict[str, np.ndarray]]:
         if result is None:
             return {}
         unpack = self._compiled.program.unpack
@@ -150,7 +141,7 @@ class GroupTrainer:
         """Lanes with an open run."""
         return sorted(set(self._open.values()))
 
-    def _drop_diverged(self, result: SegmentResult) -> None:
+    def _drop_diverged(self, result: training.SegmentResult) -> None:
         """Remove the runs of lanes whose loss is not finite."""
         finite = np.all(np.isfinite(result.losses), axis=0).tolist()
         diverged = {lane for lane, is_finite in zip(result.lanes, finite, strict=True) if not is_finite}
@@ -164,14 +155,14 @@ class GroupTrainer:
             if self._max_steps[job] > segment.end and job not in dropped
         }
 
-    def _compact(self, training: LaneTraining) -> None:
+    def _compact(self, loop: training.LaneTraining) -> None:
         """Stop training lanes without open runs, if that saves time and the new width is bit-exact."""
         needed = self._lanes()
-        steps = max(self._max_steps[job] for job in self._open) - training.steps_done
+        steps = max(self._max_steps[job] for job in self._open) - loop.steps_done
         batch_size = self._group.shared.batch_size
-        before, after = (step_s(batch_size, lanes) for lanes in (len(training.lanes), len(needed)))
+        before, after = (step_s(batch_size, lanes) for lanes in (len(loop.lanes), len(needed)))
         if (before - after) * steps >= MIN_SAVING_S and self._is_bit_exact(len(needed)):
-            training.keep(needed)
+            loop.keep(needed)
 
 
 class ThreadExecutor:
@@ -219,7 +210,9 @@ class ThreadExecutor:
 
     def _check(self, config: TrainConfig, lanes: int) -> bool:
         compiled = self._compile(config)
-        return is_bit_exact(compiled.program, compiled.evaluate, compiled.data, config.batch_size, lanes)
+        return training.is_bit_exact(
+            compiled.program, compiled.evaluate, compiled.data, config.batch_size, lanes
+        )
 
     def workers(self) -> int:
         """One per core: a group uses one core."""
@@ -238,12 +231,12 @@ class ThreadExecutor:
         with self._compiling:
             if key not in self._compiled:
                 dataset = self._datasets[config.data.name]
-                data = make_device_data(dataset, config.data.validation_size, config.preprocessing)
+                data = training.make_device_data(dataset, config.data.validation_size, config.preprocessing)
                 model = model_of(computed_values(config)).make(dataset.pixels, dataset.num_classes)
                 self._compiled[key] = CompiledData(
                     dataset,
                     data,
-                    compile_program(data, model, optimizer_of(config)),
-                    compile_evaluation(data, model),
+                    training.compile_program(data, model, training.optimizer_of(config)),
+                    training.compile_evaluation(data, model),
                 )
             return self._compiled[key]

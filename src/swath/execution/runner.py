@@ -10,17 +10,7 @@ from uuid import uuid4
 from swath.config import TrainConfig, readable_name
 from swath.datasets import Dataset
 from swath.errors import SwathError
-from swath.execution.events import (
-    Cancellation,
-    Event,
-    Executor,
-    GroupEnded,
-    GroupTask,
-    Note,
-    Observer,
-    Planned,
-    RunEnded,
-)
+from swath.execution import events
 from swath.execution.runs import RunRequest, RunResult, SweepInfo
 from swath.execution.trial_group import Pruner, TrialGroup
 from swath.execution.trial_run import TrialRun, is_transient, run_info
@@ -53,8 +43,8 @@ class Runner:
         sweep_info: SweepInfo,
         tracker: Tracker,
         datasets: Mapping[str, Dataset],
-        observer: Observer,
-        executor: Executor,
+        observer: events.Observer,
+        executor: events.Executor,
         widths: LaneWidths,
         checkpoints: Checkpoints | None = None,
         checkpoint_every_s: float = float("inf"),
@@ -73,7 +63,7 @@ class Runner:
         self._retries = retries
         self._stop_on_failure = stop_on_failure
         self._pruner = pruner
-        self._cancellation = Cancellation()
+        self._cancellation = events.Cancellation()
         self._noted: set[str] = set()
         self._threads = ThreadPoolExecutor(executor.workers(), thread_name_prefix="swath-group")
 
@@ -88,7 +78,7 @@ class Runner:
             the configuration is never started.
         """
         groups = self._plan(requests)
-        self._observer(Planned(groups))
+        self._observer(events.Planned(groups))
         of_jobs = dict(enumerate(requests)), dict(enumerate(results))
         for group in groups:
             self._threads.submit(self._run_group, group, *of_jobs)
@@ -101,7 +91,7 @@ class Runner:
         """
         group, name = solo_group(config), config.data.name
         run = TrialRun(RunRequest(config), 0, 1, NullRunLogger(), _ignore)
-        task = GroupTask(uuid4().hex, group, (None,))
+        task = events.GroupTask(uuid4().hex, group, (None,))
         trial = TrialGroup(task.group_id, group, [run], self._datasets[name], _ignore)
         trial.consume(self._executor.submit(task), lambda: self._cancellation.reason)
         result = run.ended.result()
@@ -133,12 +123,12 @@ class Runner:
         for note in self._widths.notes(configs):
             if note not in self._noted:
                 self._noted.add(note)
-                self._observer(Note(note))
+                self._observer(events.Note(note))
         return groups
 
     def _verify(self, config: TrainConfig, width: int) -> None:
         text = f"Probing whether {width} lanes are bit-exact for batch_size={config.batch_size} (once) ..."
-        self._observer(Note(text, transient=True))
+        self._observer(events.Note(text, transient=True))
         answer = self._executor.is_bit_exact(config, width)
         self._widths = self._widths.with_answer(config, width, answer)
 
@@ -169,7 +159,7 @@ class Runner:
             return
         starts = {planned.job: requests[planned.job].start for planned in group.runs}
         states = [starts[lane.runs[0].job] for lane in group.lanes]
-        task = GroupTask(
+        task = events.GroupTask(
             uuid4().hex[:16],
             group,
             tuple(None if state is None else state.arrays for state in states),
@@ -205,7 +195,7 @@ class Runner:
                 )
             )
             self._handle_end(planned, requests[planned.job], results[planned.job], ended)
-        self._observer(GroupEnded(group))
+        self._observer(events.GroupEnded(group))
 
     def _handle_end(
         self,
@@ -225,7 +215,7 @@ class Runner:
             if self._stop_on_failure:
                 self._cancel(f"{readable_name(result.config)} failed, and on_failure=stop")
         future.set_result(result)
-        self._observer(RunEnded(result))
+        self._observer(events.RunEnded(result))
 
     def _retry(
         self, planned: PlannedRun, request: RunRequest, future: "Future[RunResult]", failed: RunResult
@@ -233,15 +223,15 @@ class Runner:
         """Train a configuration again, in a group of its own; it continues the same run of the store."""
         attempt = request.attempt + 1
         name, times = readable_name(failed.config), f"{attempt} of {self._retries}"
-        self._observer(Note(f"FAILED {name}: {failed.error}; retrying, {times}"))
+        self._observer(events.Note(f"FAILED {name}: {failed.error}; retrying, {times}"))
         again = replace(request, run_id=failed.logger.wait_for_id() or request.run_id, attempt=attempt)
         group = LaneGroup((Lane((planned,)),))
-        self._observer(Planned([group]))
+        self._observer(events.Planned([group]))
         try:
             self._threads.submit(self._run_group, group, {planned.job: again}, {planned.job: future})
         except RuntimeError:  # stopped meanwhile
             future.set_result(failed)
-            self._observer(RunEnded(failed))
+            self._observer(events.RunEnded(failed))
 
     def _start_run(self, request: RunRequest, lane: int, lanes: int, dataset: Dataset) -> TrialRun:
         logger = self._tracker.start_run(run_info(request, self._sweep_info, dataset), request.run_id)
@@ -255,5 +245,5 @@ def _flushed(result: RunResult) -> RunResult:
     return replace(flushed, is_transient=True) if store_failed else flushed
 
 
-def _ignore(event: Event) -> None:
+def _ignore(event: events.Event) -> None:
     """An observer that ignores all events."""

@@ -10,32 +10,23 @@ import numpy as np
 from numpy.typing import NDArray
 from omegaconf import OmegaConf
 
+from swath import tracking
 from swath.config import SCHEMA_VERSION, computed_values, fingerprint, readable_name, stored_config
 from swath.datasets import Dataset
 from swath.errors import SwathError
 from swath.execution.events import Evaluation, Observer, SegmentTrained, StepsDone
 from swath.execution.runs import RunRequest, RunResult, SweepInfo
 from swath.models import Arrays, is_out_of_memory, model_of
-from swath.tracking import (
-    DatasetInfo,
-    MetricBatch,
-    RunArtifacts,
-    RunInfo,
-    RunLogger,
-    RunSummary,
-    Status,
-    runtime_tags,
-    schema,
-)
+from swath.tracking import schema
 from swath.training import INITIAL, TRAIN_ACCURACY_STEPS, ResultDigest, TrainState, lane_key
 
 
-def run_info(request: RunRequest, sweep_info: SweepInfo, dataset: Dataset) -> RunInfo:
+def run_info(request: RunRequest, sweep_info: SweepInfo, dataset: Dataset) -> tracking.RunInfo:
     """Metadata of a run that is stored before its first step."""
     config = request.config
     # Overrides of resume do not identify the run, and a reproduction must not resume.
     overrides = [text for text in request.overrides if not text.startswith(("resume=", "force_resume="))]
-    return RunInfo(
+    return tracking.RunInfo(
         name=readable_name(config, sweep_info.swept),
         params={name: str(value) for name, value in computed_values(config).items()},
         tags={
@@ -49,9 +40,9 @@ def run_info(request: RunRequest, sweep_info: SweepInfo, dataset: Dataset) -> Ru
             schema.CONFIG_SCHEMA: SCHEMA_VERSION,
             schema.LANE: lane_key(config, dataset.digest),
             schema.EVERY_STEPS: str(request.every_steps),
-            **runtime_tags(),
+            **tracking.runtime_tags(),
         },
-        dataset=DatasetInfo(
+        dataset=tracking.DatasetInfo(
             name=dataset.name,
             digest=dataset.digest,
             source=dataset.source,
@@ -93,7 +84,7 @@ class TrialRun:
         request: RunRequest,
         lane: int,
         lanes: int,
-        logger: RunLogger,
+        logger: tracking.RunLogger,
         observer: Observer,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
@@ -107,7 +98,7 @@ class TrialRun:
         self._clock = clock
         self._began: float | None = None
         self._group_s = 0.0
-        self._unstored: MetricBatch | None = None
+        self._unstored: tracking.MetricBatch | None = None
         start = request.start or INITIAL
         self._step = start.step
         self._train_s, self._evaluate_s = start.train_s, start.evaluate_s
@@ -160,11 +151,11 @@ class TrialRun:
         values = {schema.TRAIN_ACCURACY: accuracies, schema.TRAIN_LOSS: losses}
         last_step = first_step + len(losses) - 1
         last = {name: series[-1:] for name, series in values.items()}
-        self._unstored = MetricBatch(last_step, last) if last_step % every else None
+        self._unstored = tracking.MetricBatch(last_step, last) if last_step % every else None
         due = -first_step % every
         if due < len(losses):
             chosen = {name: series[due::every] for name, series in values.items()}
-            self._logger.log(MetricBatch(first_step + due, chosen, every))
+            self._logger.log(tracking.MetricBatch(first_step + due, chosen, every))
 
     def add_validation(self, trained: SegmentTrained, validation: Evaluation, duration_s: float) -> None:
         """Log an evaluation before the last step.
@@ -207,7 +198,7 @@ class TrialRun:
         learned = trained.states[self.lane]
         no_images: NDArray[np.uint8] = np.zeros(0, np.uint8)
         held_back = self.config.data.validation_size
-        artifacts = RunArtifacts(
+        artifacts = tracking.RunArtifacts(
             model=model_of(computed_values(self.config)).name,
             arrays=learned,
             shift=trained.statistics.shift,
@@ -223,7 +214,7 @@ class TrialRun:
         self._digest.add("learned", *learned.values(), *predictions)
         self._end("FINISHED", metrics, None, artifacts)
 
-    def abort(self, status: Status, reason: str, fault: Exception | None = None) -> None:
+    def abort(self, status: tracking.Status, reason: str, fault: Exception | None = None) -> None:
         """End a run before its last step.
 
         Only its status and the reason are stored, so that a resume can complete it as if it had not been
@@ -237,16 +228,16 @@ class TrialRun:
         # A SwathError explains itself; any other error needs its traceback.
         explained = fault is None or isinstance(fault, SwathError)
         trace = "" if explained else "".join(traceback.format_exception(fault))
-        self._logger.end(RunSummary(status, {}, reason, traceback=trace or None))
+        self._logger.end(tracking.RunSummary(status, {}, reason, traceback=trace or None))
         result = RunResult(self.config, status, {}, reason, self._logger, is_transient=is_transient(fault))
         self.ended.set_result(result)
 
     def _end(
         self,
-        status: Status,
+        status: tracking.Status,
         metrics: dict[str, float],
         error: str | None,
-        artifacts: RunArtifacts | None = None,
+        artifacts: tracking.RunArtifacts | None = None,
     ) -> None:
         metrics = {
             **metrics,
@@ -262,12 +253,14 @@ class TrialRun:
         train_accuracy = float(self._last_accuracies.mean())
         digest = self._digest.hexdigest()
         tags = {schema.BITS: digest, schema.TRAIN_ACCURACY_TAG: repr(train_accuracy)}
-        self._logger.end(RunSummary(status, once, error, artifacts, tags))
+        self._logger.end(tracking.RunSummary(status, once, error, artifacts, tags))
         result = RunResult(self.config, status, metrics, error, self._logger, train_accuracy, digest)
         self.ended.set_result(result)
 
     def _log_once(self, step: int, values: Mapping[str, float]) -> None:
-        self._logger.log(MetricBatch(step, {name: np.array([value]) for name, value in values.items()}))
+        self._logger.log(
+            tracking.MetricBatch(step, {name: np.array([value]) for name, value in values.items()})
+        )
 
 
 def _named(split: str, scores: Evaluation, column: int) -> dict[str, float]:

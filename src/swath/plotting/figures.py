@@ -10,16 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from PIL import Image
 
-from swath.analysis import (
-    REPEATED_BY,
-    Configuration,
-    Sweep,
-    have_several_seeds,
-    latest,
-    metric_of,
-    ordered,
-    ordered_configurations,
-)
+from swath import analysis, tracking
 from swath.datasets import DATASETS
 from swath.errors import SwathError
 from swath.metrics import confusion_counts
@@ -35,16 +26,7 @@ from swath.plotting.layout import (
     save,
     values_of,
 )
-from swath.tracking import (
-    Curve,
-    Predictions,
-    Reader,
-    StoredRun,
-    read_arrays,
-    read_class_names,
-    read_predictions,
-    schema,
-)
+from swath.tracking import schema
 
 CURVE = schema.TRAIN_ACCURACY
 
@@ -54,7 +36,7 @@ MOST_CURVES = 200
 
 
 def draw_sweep(
-    reader: Reader, sweep: Sweep, folder: Path, kind: str, metric: str | None = None
+    reader: tracking.Reader, sweep: analysis.Sweep, folder: Path, kind: str, metric: str | None = None
 ) -> list[Path]:
     """Draw the figures of a sweep into a folder.
 
@@ -81,46 +63,48 @@ def draw_sweep(
         raise SwathError(f"cannot write figures to {folder}: {error.strerror or error}") from error
 
 
-def _figures(reader: Reader, sweep: Sweep, metric: str | None) -> Iterator[tuple[str, Figure]]:
-    runs = latest(sweep.finished)
-    ranked_by = metric_of(runs, metric)
-    best_first = ordered(runs, ranked_by)
+def _figures(
+    reader: tracking.Reader, sweep: analysis.Sweep, metric: str | None
+) -> Iterator[tuple[str, Figure]]:
+    runs = analysis.latest(sweep.finished)
+    ranked_by = analysis.metric_of(runs, metric)
+    best_first = analysis.ordered(runs, ranked_by)
     layout = layout_of(sweep.swept, runs)
     if layout is not None:
         yield "accuracy", draw_accuracy(runs, layout, ranked_by)
         if layout.line is not None and len(values_of(runs, layout.along)) <= MOST_COLUMNS:
             yield "heat_map", draw_heat_map(runs, layout, ranked_by)
-    lines = ordered_configurations(runs, ranked_by)
+    lines = analysis.ordered_configurations(runs, ranked_by)
     found = _learning_curves(reader, lines[:MOST_CURVES], sweep.swept)
     if found:
         curves, names = zip(*found, strict=True)
-        yield "learning_curves", draw_curves(curves, names, len(lines), have_several_seeds(runs))
+        yield "learning_curves", draw_curves(curves, names, len(lines), analysis.have_several_seeds(runs))
     yield from _best_figures(best_first, sweep.swept, ranked_by)
 
 
 def _learning_curves(
-    reader: Reader, configurations: Sequence[Configuration], swept: Sequence[str]
-) -> list[tuple[Curve, str]]:
+    reader: tracking.Reader, configurations: Sequence[analysis.Configuration], swept: Sequence[str]
+) -> list[tuple[tracking.Curve, str]]:
     """The learning curve of each configuration, as a mean over seeds, and its name."""
     run_ids = [run.run_id for found in configurations for run in found.by_seed.values()]
     curves = {curve.run_id: curve for curve in reader.curves(run_ids, [CURVE])}
     drawn = []
     for configuration in configurations:
         seeds = [curves[run.run_id] for run in configuration.by_seed.values() if run.run_id in curves]
-        fields = [field for field in swept if len(seeds) < 2 or field not in REPEATED_BY]
+        fields = [field for field in swept if len(seeds) < 2 or field not in analysis.REPEATED_BY]
         if seeds:
             drawn.append((mean_curve(seeds), configuration.members[-1].named_by(fields)))
     return drawn
 
 
 def _best_figures(
-    best_first: Sequence[StoredRun], swept: Sequence[str], metric: str
+    best_first: Sequence[tracking.StoredRun], swept: Sequence[str], metric: str
 ) -> Iterator[tuple[str, Figure]]:
     ranked = [run for run in best_first if math.isfinite(run.metrics.get(metric, math.nan))]
     if not ranked:
         return
     ends = ranked[:1] if len(ranked) == 1 else [ranked[0], ranked[-1]]
-    classes = read_class_names(ends[0])
+    classes = tracking.read_class_names(ends[0])
     sheets = [
         (
             f"{which}, {label_of(metric)} {run.metrics[metric]:.3f}\n{run.named_by(swept)}",
@@ -129,15 +113,15 @@ def _best_figures(
         for which, run in zip(("best run", "worst run"), ends, strict=False)
     ]
     yield "weights", draw_weight_sheets(sheets)
-    predictions = read_predictions(ends[0], "test")
+    predictions = tracking.read_predictions(ends[0], "test")
     if predictions is not None:
         title = f"best run, test accuracy {predictions.correct.mean():.3f}\n{ends[0].named_by(swept)}"
         yield "confusion", draw_confusion(predictions, classes, title)
 
 
-def _picture(run: StoredRun, class_names: tuple[str, ...]) -> Image.Image:
+def _picture(run: tracking.StoredRun, class_names: tuple[str, ...]) -> Image.Image:
     """What a run learned, as a picture."""
-    arrays = read_arrays(run, schema.WEIGHTS_FILE)
+    arrays = tracking.read_arrays(run, schema.WEIGHTS_FILE)
     return model_of(run.params).draw(arrays, DATASETS[run.params[schema.DATA_NAME]].image_shape, class_names)
 
 
@@ -155,7 +139,7 @@ MOST_CLASS_LABELS = 25
 
 
 def draw_curves(
-    best_first: Sequence[Curve], names: Sequence[str], configurations: int, repeated: bool
+    best_first: Sequence[tracking.Curve], names: Sequence[str], configurations: int, repeated: bool
 ) -> Figure:
     """Draw per-step training accuracy: moving means of all curves, and faint raw values of the best ones.
 
@@ -196,7 +180,7 @@ def draw_curves(
     return figure
 
 
-def mean_curve(curves: Sequence[Curve]) -> Curve:
+def mean_curve(curves: Sequence[tracking.Curve]) -> tracking.Curve:
     """The mean over the seeds of a configuration, at the steps that all curves have.
 
     Args:
@@ -207,10 +191,10 @@ def mean_curve(curves: Sequence[Curve]) -> Curve:
     for curve in curves[1:]:
         steps = np.intersect1d(steps, curve.steps)
     values = [curve.values[np.searchsorted(curve.steps, steps)] for curve in curves]
-    return Curve(first.run_id, first.metric, steps, np.mean(values, axis=0))
+    return tracking.Curve(first.run_id, first.metric, steps, np.mean(values, axis=0))
 
 
-def smoothed(curve: Curve) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def smoothed(curve: tracking.Curve) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """The moving mean over a twentieth of a curve, at no more than `MOST_POINTS` steps.
 
     Returns:
@@ -225,7 +209,7 @@ def smoothed(curve: Curve) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     return steps[ends - 1], (sums[ends] - sums[ends - window]) / window
 
 
-def draw_confusion(predictions: Predictions, class_names: Sequence[str], title: str) -> Figure:
+def draw_confusion(predictions: tracking.Predictions, class_names: Sequence[str], title: str) -> Figure:
     """Draw a confusion matrix: rows are true classes, columns are predicted classes.
 
     Shades show the share of each row; numbers, for up to `MOST_NUMBERED_CLASSES` classes, count images.

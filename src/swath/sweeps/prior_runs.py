@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from swath import tracking
 from swath.errors import SwathError
 from swath.sweeps.manifest import (
     Manifest,
@@ -16,18 +17,7 @@ from swath.sweeps.manifest import (
 )
 from swath.sweeps.resume_points import ResumePoints
 from swath.system import hide_passwords
-from swath.tracking import (
-    RESULT_AFFECTING,
-    OfflineFallbackStore,
-    Reader,
-    StoredRun,
-    is_alive,
-    is_elsewhere,
-    open_reader,
-    read_bytes,
-    schema,
-    wait_for_end,
-)
+from swath.tracking import schema
 
 ENDING_S = 60.0
 """Seconds that a tracking process may need to store what its dead training process had sent."""
@@ -47,7 +37,7 @@ class PriorRuns:
       SwathError: the sweep is running, or its results would not be bit-identical to those that are stored.
     """
 
-    def __init__(self, reader: Reader, experiment_id: str, asked: ResumeRequest) -> None:
+    def __init__(self, reader: tracking.Reader, experiment_id: str, asked: ResumeRequest) -> None:
         self._reader = reader
         self._experiment_id = experiment_id
         self._asked = asked
@@ -69,15 +59,15 @@ class PriorRuns:
         self._own = [run for run in runs if run.tags.get(schema.KIND) == "sweep"]
         self.sweep = self._find_sweep()
 
-    def _is_comparable(self, run: StoredRun) -> bool:
+    def _is_comparable(self, run: tracking.StoredRun) -> bool:
         """Whether nothing that can change a number has changed since a run was made."""
-        names = [name for name in RESULT_AFFECTING if name != schema.DATA_DIGEST]
+        names = [name for name in tracking.RESULT_AFFECTING if name != schema.DATA_DIGEST]
         same = all(run.tags.get(name) == self._asked.facts.get(name) for name in names)
         return same or self._asked.force
 
     def before(self, asked: Sequence[RunKey]) -> list[PriorRun]:
         """What is stored of each configuration, in the same order; no run belongs to two of them."""
-        unused: dict[tuple[str, str], list[StoredRun]] = {}
+        unused: dict[tuple[str, str], list[tracking.StoredRun]] = {}
         for run in sorted(self._runs, key=self._worth):
             unused.setdefault(_identity(run), []).append(run)
         return [self._before(entry, unused.get(entry.identity, [])) for entry in asked]
@@ -93,7 +83,7 @@ class PriorRuns:
             if run.run_id not in self._used
         ]
 
-    def _before(self, asked: RunKey, candidates: list[StoredRun]) -> PriorRun:
+    def _before(self, asked: RunKey, candidates: list[tracking.StoredRun]) -> PriorRun:
         mine = self.sweep.sweep_id if self.sweep is not None else None
         usable = [run for run in candidates if run.status == "FINISHED" or run.tags[schema.SWEEP_ID] == mine]
         run = usable[-1] if usable else None
@@ -109,7 +99,7 @@ class PriorRuns:
         return PriorRun(run.run_id, run.status, error, {}, run.tags, start, prefix_metrics)
 
     @staticmethod
-    def _worth(run: StoredRun) -> tuple[bool, int, int]:
+    def _worth(run: tracking.StoredRun) -> tuple[bool, int, int]:
         return run.status == "FINISHED", run.last_steps.get(schema.TRAIN_LOSS, -1), run.start_ms
 
     def _find_sweep(self) -> PriorSweep | None:
@@ -158,14 +148,14 @@ class PriorRuns:
             mine = self.sweep is not None and run.tags[schema.SWEEP_ID] == self.sweep.sweep_id
             if not (concerns or mine or _identity(run) in identities):
                 continue
-            if is_elsewhere(run.tags):
+            if tracking.is_elsewhere(run.tags):
                 if self._asked.force:
                     continue
                 raise SwathError(
                     f"{_what(run)} is running on {run.tags.get(schema.HOST)}, or was interrupted there; "
                     "if you are sure that it is not running: resume=yes force_resume=true"
                 )
-            if not wait_for_end(run.tags, ENDING_S):
+            if not tracking.wait_for_end(run.tags, ENDING_S):
                 pid, command = run.tags.get(schema.PID), run.tags.get(schema.COMMAND, "swath")
                 raise SwathError(
                     f"{_what(run)} is being trained by process {pid} ({hide_passwords(command)}); wait until "
@@ -174,28 +164,28 @@ class PriorRuns:
             waited = True
         return waited
 
-    def _overlaps(self, own: StoredRun, identities: set[tuple[str, str]]) -> bool:
+    def _overlaps(self, own: tracking.StoredRun, identities: set[tuple[str, str]]) -> bool:
         manifest = _manifest(own)
         return manifest is not None and bool(manifest.identities & identities)
 
     @staticmethod
-    def _concerned(runs: Iterable[StoredRun]) -> list[StoredRun]:
-        return [run for run in runs if run.status in OPEN and is_alive(run.tags)]
+    def _concerned(runs: Iterable[tracking.StoredRun]) -> list[tracking.StoredRun]:
+        return [run for run in runs if run.status in OPEN and tracking.is_alive(run.tags)]
 
 
-def _identity(run: StoredRun) -> tuple[str, str]:
+def _identity(run: tracking.StoredRun) -> tuple[str, str]:
     return run.tags.get(schema.FINGERPRINT, ""), run.tags.get(schema.DATA_DIGEST, "")
 
 
-def _what(run: StoredRun) -> str:
+def _what(run: tracking.StoredRun) -> str:
     sweep = f"sweep {run.tags.get(schema.SWEEP)} {run.tags.get(schema.SWEEP_ID)}"
     return sweep if run.tags.get(schema.KIND) == "sweep" else f"run {run.run_id} of {sweep}"
 
 
-def _manifest(own: StoredRun) -> Manifest | None:
+def _manifest(own: tracking.StoredRun) -> Manifest | None:
     """The manifest of a sweep; None if it was interrupted before it had one, or the manifest is damaged."""
     try:
-        return read_manifest(read_bytes(own, schema.MANIFEST_FILE))
+        return read_manifest(tracking.read_bytes(own, schema.MANIFEST_FILE))
     except SwathError:
         return None
 
@@ -207,13 +197,13 @@ class ResumeService:
       store: store of this process.
     """
 
-    def __init__(self, store: OfflineFallbackStore) -> None:
+    def __init__(self, store: tracking.OfflineFallbackStore) -> None:
         self._store = store
         self._prior: PriorRuns | None = None
 
     def find_sweep(self, request: ResumeRequest) -> PriorSweep | None:
         """See `PriorRunsService`."""
-        self._prior = PriorRuns(open_reader(self._store.uri), self._store.experiment_id, request)
+        self._prior = PriorRuns(tracking.open_reader(self._store.uri), self._store.experiment_id, request)
         found = self._prior.sweep
         if found is not None:
             self._store.close_stale()

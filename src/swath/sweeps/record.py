@@ -6,19 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
+from swath import tracking
 from swath.analysis import criterion
 from swath.config import TrainConfig, computed_values, readable_name, varying
 from swath.execution import RunResult, SweepInfo, rank_results
 from swath.sweeps.manifest import Manifest
-from swath.tracking import (
-    STILL_RUNNING,
-    Status,
-    SweepDescription,
-    SweepSummary,
-    runtime_tags,
-    schema,
-    view_state,
-)
+from swath.tracking import schema
 
 MOST_VALUES = 40
 """Values of a field that a description lists."""
@@ -29,7 +22,7 @@ MOST_OF_A_COMMAND = 2_000
 
 def sweep_description(
     sweep_info: SweepInfo, configs: Sequence[TrainConfig], manifest: Manifest
-) -> SweepDescription:
+) -> tracking.SweepDescription:
     """What is stored of a sweep before its first step.
 
     Args:
@@ -37,7 +30,7 @@ def sweep_description(
       configs: its configurations, those known so far.
       manifest: its manifest.
     """
-    return SweepDescription(
+    return tracking.SweepDescription(
         name=f"sweep {sweep_info.sweep}",
         sweep_id=sweep_info.sweep_id,
         tags={
@@ -47,10 +40,10 @@ def sweep_description(
             schema.COMMAND: sweep_info.command,
             schema.GRID: "; ".join(grid_lines(configs)),
             schema.ASKED_FOR: str(len(configs)),
-            **runtime_tags(),
+            **tracking.runtime_tags(),
         },
-        note=_note(sweep_info, configs, [STILL_RUNNING]),
-        experiment_note=_experiment_note(sweep_info, configs, [STILL_RUNNING]),
+        note=_note(sweep_info, configs, [tracking.STILL_RUNNING]),
+        experiment_note=_experiment_note(sweep_info, configs, [tracking.STILL_RUNNING]),
         view=_view(sweep_info, configs),
         manifest=manifest.text(),
     )
@@ -58,7 +51,7 @@ def sweep_description(
 
 def sweep_summary(
     sweep_info: SweepInfo, results: Sequence[RunResult], asked_for: int, wall_s: float, interrupted: bool
-) -> SweepSummary:
+) -> tracking.SweepSummary:
     """The results of a sweep.
 
     Args:
@@ -74,7 +67,7 @@ def sweep_summary(
     ranking = rank_results(finished)
     best = finished[ranking.order[0]] if finished else None
     steps_per_s = sum(result.config.max_steps for result in finished if not result.reused) / wall_s
-    status: Status = "KILLED" if interrupted else "FINISHED" if finished else "FAILED"
+    status: tracking.Status = "KILLED" if interrupted else "FINISHED" if finished else "FAILED"
     totals = f"{len(finished)} of {asked_for} finished in {wall_s:.1f} s, {steps_per_s:,.0f} steps/s."
     lines = [totals]
     tags = {
@@ -92,7 +85,7 @@ def sweep_summary(
             f"{best.metrics[ranking.metric]:.4f} (run {best.run_id})."
         )
         tags |= {schema.BEST_RUN_ID: best.run_id or "", schema.RANKED_BY: ranking.metric}
-    return SweepSummary(
+    return tracking.SweepSummary(
         status=status,
         metrics={} if best is None else {schema.best(name): value for name, value in best.metrics.items()},
         tags=tags,
@@ -106,7 +99,7 @@ def sweep_summary(
 def _view(sweep_info: SweepInfo, configs: Sequence[TrainConfig]) -> str:
     validated = any(config.data.validation_size for config in configs)
     accuracies = (schema.VALIDATION_ACCURACY, schema.TEST_ACCURACY) if validated else (schema.TEST_ACCURACY,)
-    return view_state(sweep_info.sweep_id, sweep_info.swept, accuracies)
+    return tracking.view_state(sweep_info.sweep_id, sweep_info.swept, accuracies)
 
 
 def grid_lines(configs: Sequence[TrainConfig]) -> list[str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from swath import tracking
 from swath.analysis import LATEST, RunValues, ending, named_arrays, stored_values
 from swath.config import (
     SCHEMA_VERSION,
@@ -23,19 +24,7 @@ from swath.errors import ConfigError, SwathError
 from swath.execution import Observer, RunRequest, RunResult, SweepInfo
 from swath.planning import LaneWidths, memory_for_groups, read_verified
 from swath.system import available_bytes
-from swath.tracking import (
-    WRITTEN,
-    Curve,
-    InMemoryRunLogger,
-    Reader,
-    StoredRun,
-    Tracker,
-    environment_tags,
-    provenance_of,
-    read_bytes,
-    runtime_tags,
-    schema,
-)
+from swath.tracking import schema
 
 if TYPE_CHECKING:
     from swath.execution import Runner
@@ -63,13 +52,13 @@ class Original:
       numbers: its results.
     """
 
-    run: StoredRun
+    run: tracking.StoredRun
     config: TrainConfig
     every_steps: int
     numbers: RunValues
 
 
-def original_of(reader: Reader, run: StoredRun, config: TrainConfig | None) -> Original:
+def original_of(reader: tracking.Reader, run: tracking.StoredRun, config: TrainConfig | None) -> Original:
     """Read and check a run to reproduce.
 
     Args:
@@ -93,7 +82,7 @@ def original_of(reader: Reader, run: StoredRun, config: TrainConfig | None) -> O
     return Original(run, config or own, int(every_steps), numbers)
 
 
-def _check_kind(run: StoredRun) -> None:
+def _check_kind(run: tracking.StoredRun) -> None:
     if run.tags.get(schema.KIND) not in KINDS:
         raise CannotReproduceError("it is not a run of one configuration made by swath")
     version = run.tags.get(schema.CONFIG_SCHEMA, "")
@@ -108,10 +97,10 @@ def _check_kind(run: StoredRun) -> None:
         raise CannotReproduceError(f"it is {run.status}{': ' if reason else ''}{reason}")
 
 
-def _stored_config(run: StoredRun) -> TrainConfig:
+def _stored_config(run: tracking.StoredRun) -> TrainConfig:
     """The stored config of a run, checked against its params and fingerprint."""
     try:
-        text = read_bytes(run, schema.CONFIG_FILE).decode(errors="replace")
+        text = tracking.read_bytes(run, schema.CONFIG_FILE).decode(errors="replace")
         config = read_stored_config(text, schema.CONFIG_FILE)
     except ConfigError as error:
         raise CannotReproduceError("; ".join(error.mistakes)) from error
@@ -131,22 +120,22 @@ def _stored_config(run: StoredRun) -> TrainConfig:
     return config
 
 
-def _check_files(run: StoredRun) -> None:
+def _check_files(run: tracking.StoredRun) -> None:
     """Compare the files of a run with the digests that were stored with it."""
     written = _stored_json(run, schema.FILES, dict)
     # Names come from the store: only those of swath's own files are read.
-    if unknown := [name for name in written if name not in WRITTEN]:
+    if unknown := [name for name in written if name not in tracking.WRITTEN]:
         raise CannotReproduceError(f"its tag {schema.FILES} names an unknown file: {unknown[0]!r}")
     for name in {**dict.fromkeys(NEEDED_FILES), **written}:
         try:
-            content = read_bytes(run, name)
+            content = tracking.read_bytes(run, name)
         except SwathError as error:
             raise CannotReproduceError(str(error)) from error
         if name in written and hashlib.sha256(content).hexdigest() != written[name]:
             raise CannotReproduceError(f"{name} is not the file that was stored: its digest differs")
 
 
-def _stored_json(run: StoredRun, tag: str, kind: type) -> Any:
+def _stored_json(run: tracking.StoredRun, tag: str, kind: type) -> Any:
     try:
         value = json.loads(run.tags.get(tag, json.dumps(kind())))
     except ValueError:
@@ -156,7 +145,7 @@ def _stored_json(run: StoredRun, tag: str, kind: type) -> Any:
     return value
 
 
-def stored_overrides(run: StoredRun) -> list[str]:
+def stored_overrides(run: tracking.StoredRun) -> list[str]:
     """The overrides that were typed for a run, with the names that this version uses.
 
     Raises:
@@ -176,7 +165,11 @@ class Repeater:
     """
 
     def __init__(
-        self, sweep_info: SweepInfo, recorder: Tracker, observer: Observer, data_dir: Path | None = None
+        self,
+        sweep_info: SweepInfo,
+        recorder: tracking.Tracker,
+        observer: Observer,
+        data_dir: Path | None = None,
     ) -> None:
         self._data_dir = None if data_dir is None else str(data_dir)
         self._datasets: dict[str, Dataset] = {}
@@ -184,7 +177,7 @@ class Repeater:
         self._recorder = recorder
         self._observer = observer
         self._runner: Runner | None = None
-        self._environment = environment_tags()
+        self._environment = tracking.environment_tags()
 
     def check_data(self, original: Original) -> None:
         """Load the images of a run and check that they are those it was trained on.
@@ -239,12 +232,16 @@ class Repeater:
 
     def _numbers(self, result: RunResult, every_steps: int) -> RunValues | None:
         recorded = result.logger
-        if not isinstance(recorded, InMemoryRunLogger) or recorded.summary is None or not result.digest:
+        if (
+            not isinstance(recorded, tracking.InMemoryRunLogger)
+            or recorded.summary is None
+            or not result.digest
+        ):
             return None
         series = {name: values for name, values in recorded.series().items() if not schema.is_measured(name)}
-        curves = {name: Curve("", name, *values) for name, values in series.items()}
+        curves = {name: tracking.Curve("", name, *values) for name, values in series.items()}
         for name, (steps, values) in series.items():
-            curves[f"{LATEST}{name}"] = Curve("", name, steps[-1:], values[-1:])
+            curves[f"{LATEST}{name}"] = tracking.Curve("", name, steps[-1:], values[-1:])
         learned, arrays = recorded.summary.artifacts, {}
         if learned is not None:
             arrays = named_arrays(
@@ -262,9 +259,9 @@ class Repeater:
             )
         tags = {
             **self._environment,
-            **runtime_tags(),
+            **tracking.runtime_tags(),
             schema.DATA_DIGEST: self._datasets[result.config.data.name].digest,
         }
         how = ending(result.status, {schema.ERROR: result.error or ""})
         params = {name: str(value) for name, value in computed_values(result.config).items()}
-        return RunValues(params, provenance_of(tags), how, curves, arrays, every_steps)
+        return RunValues(params, tracking.provenance_of(tags), how, curves, arrays, every_steps)

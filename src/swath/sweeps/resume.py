@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from filelock import FileLock, Timeout
 
+from swath import tracking
 from swath.config import SweepConfig, TrainConfig, computed_values, fingerprint, read_params
 from swath.datasets import Dataset
 from swath.errors import SwathError
@@ -23,15 +24,7 @@ from swath.sweeps.manifest import (
 )
 from swath.sweeps.record import sweep_description
 from swath.system import cache_folder
-from swath.tracking import (
-    CompletedRun,
-    StoreInfo,
-    Tracker,
-    environment_tags,
-    provenance_of,
-    runtime_tags,
-    schema,
-)
+from swath.tracking import schema
 from swath.training import checkpoints_folder, lane_key
 
 SKIPPED = "skipped by resume=failed: it has not failed"
@@ -52,7 +45,9 @@ def asked_run(config: TrainConfig, digest: str, every_steps: int) -> RunKey:
 def current_provenance(datasets: Mapping[str, Dataset]) -> dict[str, str]:
     """The provenance of this command, by tag."""
     digests = " ".join(sorted({dataset.digest for dataset in datasets.values()}))
-    return provenance_of({**environment_tags(), **runtime_tags(), schema.DATA_DIGEST: digests})
+    return tracking.provenance_of(
+        {**tracking.environment_tags(), **tracking.runtime_tags(), schema.DATA_DIGEST: digests}
+    )
 
 
 def new_manifest(
@@ -109,7 +104,7 @@ class ResumePlan:
       counts: configurations that are already done, resumed, restarted, new, or skipped.
     """
 
-    tracker: Tracker
+    tracker: tracking.Tracker
     mode: str
     force: bool
     datasets: Mapping[str, Dataset]
@@ -152,7 +147,7 @@ class ResumePlan:
             return _ended_before(request.config, before)
         if self.mode == "failed" and before.status != "FAILED":
             self.counts["skipped"] += 1
-            tracked = CompletedRun(before.run_id or "", 0.0)
+            tracked = tracking.CompletedRun(before.run_id or "", 0.0)
             return RunResult(request.config, "KILLED", {}, SKIPPED, tracked, reused=True)
         has_run = before.run_id is not None
         self.counts["resumed" if before.start is not None else "restarted" if has_run else "new"] += 1
@@ -173,7 +168,7 @@ class ResumePlan:
 
 def _ended_before(config: TrainConfig, before: PriorRun) -> RunResult:
     run_id = before.run_id or ""
-    tracked = CompletedRun(run_id, before.metrics.get(schema.TRACK_S, 0.0))
+    tracked = tracking.CompletedRun(run_id, before.metrics.get(schema.TRACK_S, 0.0))
     return RunResult(
         config,
         "FINISHED" if before.finished else "FAILED" if before.status == "FAILED" else "KILLED",
@@ -205,8 +200,8 @@ class StartedSweep:
 
 
 def start_sweep(
-    tracker: Tracker,
-    store: StoreInfo,
+    tracker: tracking.Tracker,
+    store: tracking.StoreInfo,
     sweep_info: SweepInfo,
     configs: Sequence[TrainConfig],
     datasets: Mapping[str, Dataset],
@@ -256,7 +251,7 @@ def start_sweep(
 
 
 def _begin_sweep(
-    tracker: Tracker,
+    tracker: tracking.Tracker,
     sweep_info: SweepInfo,
     configs: Sequence[TrainConfig],
     datasets: Mapping[str, Dataset],

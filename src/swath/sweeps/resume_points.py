@@ -7,23 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
+from swath import training
 from swath.errors import SwathError
 from swath.sweeps.manifest import RunKey
 from swath.tracking import Curve, MetricBatch, Reader, StoredRun, read_arrays, read_bytes, schema
-from swath.training import (
-    TRAIN_ACCURACY_STEPS,
-    DamagedCheckpointError,
-    LaneCheckpoint,
-    ResultDigest,
-    TrainState,
-    decode,
-)
 
 TRAIN = (schema.TRAIN_ACCURACY, schema.TRAIN_LOSS)
 VALIDATION = (schema.VALIDATION_ACCURACY, schema.VALIDATION_LOSS)
 
 
-ResumePoint = tuple[TrainState | None, tuple[MetricBatch, ...]]
+ResumePoint = tuple[training.TrainState | None, tuple[MetricBatch, ...]]
 """Where to resume, and the values of the steps before."""
 
 FROM_START: ResumePoint = (None, ())
@@ -51,12 +44,12 @@ class ResumePoints:
     def __init__(self, reader: Reader, runs: Sequence[StoredRun], folder: Path | None) -> None:
         self._reader = reader
         self.set_aside: list[str] = []
-        self._checkpoints: dict[str, list[LaneCheckpoint]] = {}
+        self._checkpoints: dict[str, list[training.LaneCheckpoint]] = {}
         for path in sorted(folder.glob("*.checkpoint")) if folder is not None else []:
             try:
-                for lane in decode(path.read_bytes()):
+                for lane in training.decode(path.read_bytes()):
                     self._checkpoints.setdefault(lane.key, []).append(lane)
-            except DamagedCheckpointError as error:
+            except training.DamagedCheckpointError as error:
                 self.set_aside.append(_set_aside(path, error))
             except OSError as error:  # it may be readable the next time
                 self.set_aside.append(f"checkpoint not used: {path}: {error}")
@@ -105,7 +98,7 @@ class ResumePoints:
         if any(name not in curves or curves[name].steps.tolist() != list(range(steps)) for name in TRAIN):
             return FROM_START
         accuracies, losses = (curves[name].values for name in TRAIN)
-        bits = ResultDigest()
+        bits = training.ResultDigest()
         bits.add_steps(accuracies, losses)
         due = slice(None, None, asked.every_steps)
         blocks = [
@@ -121,11 +114,11 @@ class ResumePoints:
             values = {name: np.array([value]) for name, value in zip(VALIDATION, found, strict=True)}
             bits.add("validation", *(float(value) for value in found if value is not None))
             blocks.append(MetricBatch(step, values))
-        start = TrainState(
+        start = training.TrainState(
             steps,
             {name: array for name, array in learned.items() if name not in STATISTICS},
             bits.state,
-            accuracies[-TRAIN_ACCURACY_STEPS:],
+            accuracies[-training.TRAIN_ACCURACY_STEPS :],
         )
         return start, tuple(blocks)
 

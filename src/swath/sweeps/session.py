@@ -9,20 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from swath import execution
 from swath.config import SweepConfig, TrainConfig
 from swath.datasets import Dataset, check_available, load_dataset, load_intact, rebuild_dataset
 from swath.errors import SwathError
-from swath.execution import (
-    Event,
-    Note,
-    Observer,
-    Pruner,
-    RunEnded,
-    RunRequest,
-    RunResult,
-    Starting,
-    SweepInfo,
-)
 from swath.planning import LaneWidths, check_memory, memory_for_groups, read_verified
 from swath.sweeps.record import sweep_summary
 from swath.sweeps.resume import StartedSweep, start_sweep
@@ -42,11 +32,11 @@ class SynchronizedObserver:
     An observer that raises, such as a screen whose pipe is closed, is dropped; the training continues.
     """
 
-    def __init__(self, observer: Observer) -> None:
-        self._observer: Observer | None = observer
+    def __init__(self, observer: execution.Observer) -> None:
+        self._observer: execution.Observer | None = observer
         self._lock = threading.Lock()
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: execution.Event) -> None:
         """Hand an event to the observer."""
         with self._lock:
             if self._observer is not None:
@@ -82,12 +72,12 @@ class Session:
 
     def __init__(
         self,
-        sweep_info: SweepInfo,
+        sweep_info: execution.SweepInfo,
         configs: tuple[TrainConfig, ...],
         settings: SweepConfig,
-        observer: Observer,
+        observer: execution.Observer,
         tracker: Tracker | None = None,
-        pruner: Pruner | None = None,
+        pruner: execution.Pruner | None = None,
         make_executor: "Callable[[Mapping[str, Dataset], Mapping[str, bool]], Executor] | None" = None,
     ) -> None:
         self.began = time.perf_counter()
@@ -100,8 +90,8 @@ class Session:
             check_available(name, settings.data.dir)
         check_memory(sorted(names))
         self._tracker: Tracker = MlflowTracker() if tracker is None else tracker
-        self._observer: Observer = SynchronizedObserver(observer)
-        self._asked_for: list[Future[RunResult]] = []
+        self._observer: execution.Observer = SynchronizedObserver(observer)
+        self._asked_for: list[Future[execution.RunResult]] = []
         self._runner: Runner | None = None
         self.sweep_error: str | None = None
         self.offline_folder: str | None = None
@@ -114,7 +104,7 @@ class Session:
             raise
         self.sweep_info = self.started.sweep_info
         self._checkpoints = CheckpointWriter(
-            self._tracker, self.sweep_info.sweep_id, lambda line: self._observer(Note(line))
+            self._tracker, self.sweep_info.sweep_id, lambda line: self._observer(execution.Note(line))
         )
 
     def _load(self, names: list[str]) -> None:
@@ -126,7 +116,7 @@ class Session:
         """
         data_dir, tracking = self._settings.data.dir, self._settings.tracking
         self._datasets = {name: load_dataset(name, data_dir) for name in names}
-        self._observer(Starting())  # after a download, which has a bar of its own
+        self._observer(execution.Starting())  # after a download, which has a bar of its own
         uri = real_uri(tracking.uri, os.environ.get(TRACKING_VARIABLE))
         self._opened = self._tracker.open(StoreAddress(uri, tracking.experiment, tracking.artifact_location))
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="swath-digest") as threads:
@@ -137,7 +127,7 @@ class Session:
                 if not answer.result():
                     self._datasets[name] = rebuild_dataset(name, data_dir)
 
-    def _start_sweep(self, sweep_info: SweepInfo, store: StoreInfo) -> StartedSweep:
+    def _start_sweep(self, sweep_info: execution.SweepInfo, store: StoreInfo) -> StartedSweep:
         return start_sweep(
             self._tracker, store, sweep_info, self._configs, self._datasets, self._observer, self._settings
         )
@@ -165,29 +155,29 @@ class Session:
             self._pruner,
         )
 
-    def start(self, requests: Sequence[RunRequest]) -> "list[Future[RunResult]]":
+    def start(self, requests: Sequence[execution.RunRequest]) -> "list[Future[execution.RunResult]]":
         """Start to train and track configurations; the results are not flushed yet."""
         for name in dict.fromkeys(request.config.data.name for request in requests):
             if name not in self._datasets:  # chosen by another sweeper
                 self._datasets[name] = load_intact(name, self._settings.data.dir)
-        futures: list[Future[RunResult]] = [Future() for _ in requests]
+        futures: list[Future[execution.RunResult]] = [Future() for _ in requests]
         self._asked_for += futures
         plan = self.started.resume_plan
         resolved = requests if plan is None else plan.resolve(requests)
-        todo: list[tuple[RunRequest, Future[RunResult]]] = []
+        todo: list[tuple[execution.RunRequest, Future[execution.RunResult]]] = []
         for each, future in zip(resolved, futures, strict=True):
-            if isinstance(each, RunRequest):
+            if isinstance(each, execution.RunRequest):
                 todo.append((each, future))
             else:
                 future.set_result(each)
-                self._observer(RunEnded(each))
+                self._observer(execution.RunEnded(each))
         if todo:
             if self._runner is None:
                 self._runner = self._make_runner()
             self._runner.start([request for request, _ in todo], [future for _, future in todo])
         return futures
 
-    def check(self, count: int) -> "list[tuple[RunResult, bool]]":
+    def check(self, count: int) -> "list[tuple[execution.RunResult, bool]]":
         """Train finished configurations again as solo runs, and compare all results.
 
         Args:
@@ -208,7 +198,7 @@ class Session:
         if self._runner is not None:
             self._runner.stop()
 
-    def close(self, interrupted: bool) -> list[RunResult]:
+    def close(self, interrupted: bool) -> list[execution.RunResult]:
         """Wait until everything is stored; returns the flushed results, in the order asked for.
 
         Args:
@@ -239,10 +229,10 @@ class Session:
         except SwathError as error:  # no result is lost
             synced = SyncResult(rejected=(str(error),))
         for line in synced.rejected:
-            self._observer(Note(f"the server rejected the offline runs in {line}"))
+            self._observer(execution.Note(f"the server rejected the offline runs in {line}"))
         return synced.folder
 
-    def _end_sweep(self, results: list[RunResult], interrupted: bool) -> None:
+    def _end_sweep(self, results: list[execution.RunResult], interrupted: bool) -> None:
         assert self.started.summary_run is not None
         self.started.summary_run.result()
         wall_s, asked_for = time.perf_counter() - self.began, self._number_asked_for()
@@ -255,7 +245,7 @@ class Session:
     def _number_asked_for(self) -> int:
         return max(self.asked_for, len(self._configs))
 
-    def abandon(self) -> list[RunResult]:
+    def abandon(self) -> list[execution.RunResult]:
         """The results so far, without waiting; what has not been stored is lost."""
         return [future.result().without_waiting() for future in self._ended()]
 
@@ -269,10 +259,10 @@ class Session:
         """Steps from one stored value of a per-step metric to the next."""
         return self._settings.tracking.every_steps
 
-    def tell(self, event: Event) -> None:
+    def tell(self, event: execution.Event) -> None:
         """Hand an event to the observer."""
         self._observer(event)
 
-    def _ended(self) -> "list[Future[RunResult]]":
+    def _ended(self) -> "list[Future[execution.RunResult]]":
         ended = [future for future in self._asked_for if future.done() and not future.cancelled()]
         return [future for future in ended if future.exception() is None]

@@ -9,17 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swath.errors import SwathError
-from swath.tracking import schema
-from swath.tracking.records import (
-    MetricBatch,
-    RunInfo,
-    RunSummary,
-    StoreAddress,
-    StoreInfo,
-    SweepDescription,
-    SweepSummary,
-    SyncResult,
-)
+from swath.tracking import records, schema
 from swath.tracking.tracker import RunLogger, Tracker
 
 P = ParamSpec("P")
@@ -44,10 +34,10 @@ class NullRunLogger:
         """See `RunLogger`."""
         return self.run_id
 
-    def log(self, batch: MetricBatch) -> None:
+    def log(self, batch: records.MetricBatch) -> None:
         """Discard the values."""
 
-    def end(self, summary: RunSummary) -> None:
+    def end(self, summary: records.RunSummary) -> None:
         """Discard the outcome."""
 
     def check(self) -> None:
@@ -87,11 +77,11 @@ class InMemoryRunLogger:
       summary: outcome of the run; None until it has ended.
     """
 
-    def __init__(self, info: RunInfo, inner: RunLogger) -> None:
+    def __init__(self, info: records.RunInfo, inner: RunLogger) -> None:
         self.info = info
-        self.summary: RunSummary | None = None
+        self.summary: records.RunSummary | None = None
         self._inner = inner
-        self._batches: list[MetricBatch] = []
+        self._batches: list[records.MetricBatch] = []
 
     @property
     def run_id(self) -> str | None:
@@ -107,12 +97,12 @@ class InMemoryRunLogger:
         """See `RunLogger`."""
         return self._inner.wait_for_id()
 
-    def log(self, batch: MetricBatch) -> None:
+    def log(self, batch: records.MetricBatch) -> None:
         """See `RunLogger`."""
         self._batches.append(batch)
         self._inner.log(batch)
 
-    def end(self, summary: RunSummary) -> None:
+    def end(self, summary: records.RunSummary) -> None:
         """See `RunLogger`."""
         self.summary = summary
         self._inner.end(summary)
@@ -143,19 +133,19 @@ class InMemoryRunLogger:
 class NullTracker:
     """Keeps nothing; see `Tracker`."""
 
-    def open(self, address: StoreAddress) -> Future[StoreInfo]:
+    def open(self, address: records.StoreAddress) -> Future[records.StoreInfo]:
         """See `Tracker`."""
-        return _done(StoreInfo("", ""))
+        return _done(records.StoreInfo("", ""))
 
-    def start_run(self, info: RunInfo, run_id: str | None = None) -> RunLogger:
+    def start_run(self, info: records.RunInfo, run_id: str | None = None) -> RunLogger:
         """See `Tracker`."""
         return NullRunLogger()
 
-    def start_sweep(self, description: SweepDescription, run_id: str | None = None) -> Future[str]:
+    def start_sweep(self, description: records.SweepDescription, run_id: str | None = None) -> Future[str]:
         """See `Tracker`."""
         return _done("")
 
-    def end_sweep(self, summary: SweepSummary) -> Future[None]:
+    def end_sweep(self, summary: records.SweepSummary) -> Future[None]:
         """See `Tracker`."""
         return _done(None)
 
@@ -167,9 +157,9 @@ class NullTracker:
         """See `Tracker`."""
         return _done([])
 
-    def sync(self) -> Future[SyncResult]:
+    def sync(self) -> Future[records.SyncResult]:
         """See `Tracker`."""
-        return _done(SyncResult())
+        return _done(records.SyncResult())
 
     def save_checkpoint(self, folder: str, group: str, step: int, content: bytes) -> Future[None]:
         """See `Tracker`."""
@@ -206,10 +196,10 @@ class InMemoryTracker(NullTracker):
 
     def __init__(self) -> None:
         self.runs: list[InMemoryRunLogger] = []
-        self.description: SweepDescription | None = None
-        self.summary: SweepSummary | None = None
+        self.description: records.SweepDescription | None = None
+        self.summary: records.SweepSummary | None = None
 
-    def start_run(self, info: RunInfo, run_id: str | None = None) -> InMemoryRunLogger:
+    def start_run(self, info: records.RunInfo, run_id: str | None = None) -> InMemoryRunLogger:
         """See `Tracker`."""
         return self._keep(InMemoryRunLogger(info, CompletedRun(run_id or uuid.uuid4().hex, 0.0)))
 
@@ -217,12 +207,12 @@ class InMemoryTracker(NullTracker):
         self.runs.append(run)
         return run
 
-    def start_sweep(self, description: SweepDescription, run_id: str | None = None) -> Future[str]:
+    def start_sweep(self, description: records.SweepDescription, run_id: str | None = None) -> Future[str]:
         """See `Tracker`."""
         self.description = description
         return _done(run_id or uuid.uuid4().hex)
 
-    def end_sweep(self, summary: SweepSummary) -> Future[None]:
+    def end_sweep(self, summary: records.SweepSummary) -> Future[None]:
         """See `Tracker`."""
         self.summary = summary
         return _done(None)
@@ -248,7 +238,7 @@ class TeeTracker(InMemoryTracker):
         self._tracker = tracker
         self._repeats = {identity: list(run_ids) for identity, run_ids in repeats.items()}
 
-    def start_run(self, info: RunInfo, run_id: str | None = None) -> InMemoryRunLogger:
+    def start_run(self, info: records.RunInfo, run_id: str | None = None) -> InMemoryRunLogger:
         """See `Tracker`."""
         identity = info.tags[schema.FINGERPRINT], info.tags[schema.DATA_DIGEST]
         original = self._repeats[identity].pop(0)

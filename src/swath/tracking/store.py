@@ -12,20 +12,8 @@ from mlflow.tracking import MlflowClient
 
 from swath.errors import SwathError
 from swath.system import hide_password
-from swath.tracking import schema
+from swath.tracking import mlflow_runs, records, schema
 from swath.tracking.artifacts import artifact_folder, write_artifacts
-from swath.tracking.mlflow_runs import (
-    FindBest,
-    SummaryRun,
-    close_stale,
-    describe,
-    experiment_id,
-    last_steps,
-    log_in_batches,
-    now_ms,
-    reopen,
-    run_tags,
-)
 from swath.tracking.mlflow_setup import (
     check_writable,
     default_uri,
@@ -36,16 +24,6 @@ from swath.tracking.mlflow_setup import (
 )
 from swath.tracking.provenance import environment_tags, installed_packages, process_tags
 from swath.tracking.reader import open_reader
-from swath.tracking.records import (
-    MetricBatch,
-    RunInfo,
-    RunSummary,
-    Status,
-    StoreAddress,
-    StoreInfo,
-    SweepDescription,
-    SweepSummary,
-)
 from swath.tracking.sql import SqlSteps, sql_steps
 
 SINGLE_VALUE_STEP = 0
@@ -56,7 +34,7 @@ SINGLE_VALUE_STEP = 0
 class _OpenRun:
     run_id: str
     artifact_uri: str
-    info: RunInfo
+    info: records.RunInfo
     tracked_s: float = 0.0
     failure: str | None = None
     last_steps: dict[str, int] = field(default_factory=dict)
@@ -73,7 +51,7 @@ class RunStore:
       experiment_id: MLflow's id of the experiment.
     """
 
-    def __init__(self, find_best: FindBest | None = None) -> None:
+    def __init__(self, find_best: mlflow_runs.FindBest | None = None) -> None:
         self._find_best = find_best
         self._open: dict[int, _OpenRun] = {}
         self.experiment_id = ""
@@ -81,7 +59,7 @@ class RunStore:
         self._sql_steps: SqlSteps | None = None
         self.uri = ""
         self._common_tags: dict[str, str] = {}
-        self._sweep: SummaryRun | None = None
+        self._sweep: mlflow_runs.SummaryRun | None = None
         self._environment_text = ""
 
     @property
@@ -91,7 +69,7 @@ class RunStore:
             raise RuntimeError("the store has not been opened")
         return self._client
 
-    def open(self, address: StoreAddress) -> StoreInfo:
+    def open(self, address: records.StoreAddress) -> records.StoreInfo:
         """Open the store; create it and the experiment if they do not exist.
 
         Raises:
@@ -106,12 +84,12 @@ class RunStore:
         if isinstance(store, SqlAlchemyStore):
             wait_for_locks(store.engine)
         self._sql_steps = sql_steps(self._client)
-        self.experiment_id = experiment_id(self._client, address)
+        self.experiment_id = mlflow_runs.experiment_id(self._client, address)
         self._common_tags = {**environment_tags(), **process_tags(schema.TRACKER_PID)}
         self._environment_text = installed_packages()
-        return StoreInfo(hide_password(self.uri, self.uri), self.experiment_id)
+        return records.StoreInfo(hide_password(self.uri, self.uri), self.experiment_id)
 
-    def start_run(self, key: int, info: RunInfo, run_id: str | None = None) -> str:
+    def start_run(self, key: int, info: records.RunInfo, run_id: str | None = None) -> str:
         """Create or resume a run with its params, tags and data set; returns MLflow's id.
 
         If only the params or the data set cannot be stored, the next call for the run fails.
@@ -129,8 +107,8 @@ class RunStore:
             created = client.create_run(self.experiment_id, run_name=info.name, tags=tags).info
             entry = _OpenRun(created.run_id, created.artifact_uri, info)
         else:
-            run = reopen(client, run_id, info, self._common_tags)
-            entry = _OpenRun(run_id, run.info.artifact_uri, info, last_steps=last_steps(run))
+            run = mlflow_runs.reopen(client, run_id, info, self._common_tags)
+            entry = _OpenRun(run_id, run.info.artifact_uri, info, last_steps=mlflow_runs.last_steps(run))
             described = bool(run.data.params and run.inputs and run.inputs.dataset_inputs)
         self._open[key] = entry
         if not described:
@@ -141,7 +119,7 @@ class RunStore:
 
     def _describe(self, entry: _OpenRun) -> None:
         try:
-            describe(self.client, entry.run_id, entry.info)
+            mlflow_runs.describe(self.client, entry.run_id, entry.info)
         except Exception as error:
             if is_unreachable(error):
                 raise
@@ -165,7 +143,7 @@ class RunStore:
         """Whether a summary run has been started here and not ended."""
         return self._sweep is not None
 
-    def log_steps(self, key: int, batch: MetricBatch) -> None:
+    def log_steps(self, key: int, batch: records.MetricBatch) -> None:
         """Store values of per-step metrics, except those that a resumed run already has."""
         started = time.perf_counter()
         entry, client = self._entry(key), self.client
@@ -176,10 +154,10 @@ class RunStore:
                 if self._sql_steps is not None:
                     self._sql_steps.write(entry.run_id, part)
                 else:
-                    log_in_batches(client, entry.run_id, part)
+                    mlflow_runs.log_in_batches(client, entry.run_id, part)
         entry.tracked_s += time.perf_counter() - started
 
-    def end_run(self, key: int, summary: RunSummary) -> float:
+    def end_run(self, key: int, summary: records.RunSummary) -> float:
         """Store the outcome of a run and end it; returns the seconds that tracking the run took.
 
         If the outcome cannot be stored, the run ends as FAILED.
@@ -208,13 +186,13 @@ class RunStore:
             raise SwathError("the run could not be started")
         return self._open[key]
 
-    def _end(self, entry: _OpenRun, summary: RunSummary) -> float:
+    def _end(self, entry: _OpenRun, summary: records.RunSummary) -> float:
         started = time.perf_counter()
         client = self.client
         with artifact_folder(client, entry.run_id, entry.artifact_uri) as folder:
             written = write_artifacts(folder, entry.info, summary, self._environment_text)
         tracked_s = entry.tracked_s + time.perf_counter() - started
-        timestamp_ms = now_ms()
+        timestamp_ms = mlflow_runs.now_ms()
         is_complete = entry.failure is None
         interrupted = not summary.metrics
         values = {**summary.metrics, schema.TRACK_S: tracked_s} if is_complete and not interrupted else {}
@@ -229,12 +207,12 @@ class RunStore:
                 for name, value in values.items()
                 if name not in entry.last_steps
             ],
-            tags=run_tags(tags),
+            tags=mlflow_runs.run_tags(tags),
         )
         client.set_terminated(entry.run_id, summary.status if is_complete else "FAILED")
         return tracked_s
 
-    def close(self, status: Status = "KILLED") -> int:
+    def close(self, status: records.Status = "KILLED") -> int:
         """End every open run; returns their number."""
         open_runs = list(self._open.values())
         self._open.clear()
@@ -246,9 +224,9 @@ class RunStore:
                 self._sweep.abort(status)
         return len(open_runs)
 
-    def start_sweep(self, description: SweepDescription, run_id: str | None = None) -> str:
+    def start_sweep(self, description: records.SweepDescription, run_id: str | None = None) -> str:
         """Create or resume the summary run of the sweep; returns MLflow's id."""
-        self._sweep = SummaryRun(
+        self._sweep = mlflow_runs.SummaryRun(
             self.client, self.experiment_id, description, self._common_tags, run_id, self._find_best
         )
         return self._sweep.run_id
@@ -261,9 +239,9 @@ class RunStore:
         """End runs of this experiment whose processes on this machine have died; returns their ids."""
         running = open_reader(self.uri).runs({schema.PID: None}, status="RUNNING")
         runs = [run for run in running if run.experiment_id == self.experiment_id]
-        return [run.run_id for run in close_stale(self.uri, runs, self._find_best)]
+        return [run.run_id for run in mlflow_runs.close_stale(self.uri, runs, self._find_best)]
 
-    def end_sweep(self, summary: SweepSummary) -> None:
+    def end_sweep(self, summary: records.SweepSummary) -> None:
         """Store the outcome of the sweep and end its summary run."""
         if self._sweep is not None:
             self._sweep.end(summary)
