@@ -30,6 +30,7 @@ class AnnouncedSpec(BatchedSpec):
         return super().read(source)
 
 if sys.argv[2] == "disk full":
+    sys.dont_write_bytecode = True  # Python would keep the first 10,000 bytes of a compiled module
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000,) * 2)
 if sys.argv[2] == "killed":
     Path.replace = lambda *_: os.kill(os.getpid(), 9)
