@@ -14,7 +14,7 @@ from mlflow.tracking import MlflowClient
 from support.forks import ForkedCommand
 from support.waiting import has_steps, running, started, wait_for
 
-LONG = ["data=digits", "batch_size=1000", "max_steps=10000000", "learning_rate=1e-6"]
+LONG = ["data=digits", "batch_size=300", "max_steps=10000000", "learning_rate=1e-6"]
 """Days of training, slow enough that the store can be read meanwhile."""
 
 

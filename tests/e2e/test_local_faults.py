@@ -16,7 +16,7 @@ from support.stores import orphans, whole_store
 from support.waiting import has_steps, running, wait_for
 
 GRID = ("-m", "data=digits", "data.validation_size=300", "batch_size=20,50", "learning_rate=1e-7,1e-6")
-COMMAND = (*GRID, "max_steps=300,2000")
+COMMAND = (*GRID, "max_steps=300,1000")
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ python -m support.fork_server DESCRIPTOR PARENT MODULE...
 """
 
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -63,6 +64,8 @@ def serve(descriptor: int, parent: int, modules: list[str]) -> None:
     for module in modules:
         importlib.import_module(module)
     sqlalchemy.orm.configure_mappers()  # otherwise each fork does it
+    gc.collect()
+    gc.freeze()  # otherwise the collections of each fork visit the objects of all modules
     listening = socket.socket(fileno=descriptor)
     listening.settimeout(PARENT_CHECK_INTERVAL_S)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps the forks

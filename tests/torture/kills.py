@@ -26,7 +26,7 @@ SWEEP = (
     "data.validation_size=300",
     "batch_size=20,50",
     "learning_rate=1e-7,1e-6,1e-5,1e36",
-    "max_steps=400,2500",
+    "max_steps=400,1500",
     "evaluate_every_steps=100",
 )
 """16 configurations, four of which diverge. Shorter runs are prefixes of longer ones."""
