@@ -36,7 +36,7 @@ def compile_limit(data: DeviceData, draw: Draw, lanes: int = 1) -> Callable[[Ten
     As many columns as swath has for so many lanes: 10 classes each, padded.
     """
     pixels = int(data.train.images.shape[1])
-    model = MODELS["softmax_regression"].make(pixels, 10)
+    model = MODELS["softmax_regression"].make({}, pixels, 10)
     columns = int(model.stack([model.init(0)] * lanes)["weights"].shape[1])
 
     def run_steps(steps: Tensor) -> Tensor:

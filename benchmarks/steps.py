@@ -104,7 +104,7 @@ def _take_turns(sides: Sides, steps: dict[str, int], repeats: int) -> dict[str, 
 
 def _compiled(data: DeviceData) -> Program:
     """Softmax regression and gradient descent, compiled for ten classes."""
-    model = MODELS["softmax_regression"].make(int(data.train.images.shape[1]), 10)
+    model = MODELS["softmax_regression"].make({}, int(data.train.images.shape[1]), 10)
     return compile_program(data, model, GradientDescent())
 
 

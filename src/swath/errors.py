@@ -1,14 +1,14 @@
-"""Errors that are meant for the person at the keyboard: one clear line each, never a traceback."""
+"""Errors for users: one clear line each, without a traceback."""
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C."""
 
 
 class SwathError(Exception):
-    """An error whose text is all that a user needs: what was found, what was expected, what to type next.
+    """An error whose text tells a user what was found, what was expected, and what to type next.
 
     Attributes:
-      exit_status: what the command ends with when this error ends it.
+      exit_status: exit status of a command that this error ends.
     """
 
     exit_status = 1
@@ -29,6 +29,13 @@ class ConfigError(SwathError):
 
 
 class DataError(SwathError):
-    """Images that are not there, or are not what their data set declares."""
+    """Images are missing, or differ from the specification of their data set."""
 
     exit_status = 2
+
+
+def failure_reason(error: BaseException) -> str:
+    """The reason of a failure in one line; the type of an error that is not meant for users is included."""
+    if isinstance(error, SwathError):
+        return str(error)
+    return f"{type(error).__name__}: {error}".splitlines()[0]

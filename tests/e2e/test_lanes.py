@@ -86,8 +86,11 @@ def test_basic_launcher_gives_bit_identical_results(in_lanes: StoredRuns, tmp_pa
     assert swath(tmp_path, *GRID, "batch_size=37", "hydra/launcher=basic").returncode == 1
     basic = StoredRuns(tmp_path)
     assert {run.data.metrics["runtime/lanes"] for run in basic.runs()} == {1}
+    prefix = "batch_size=37 "  # a run's name states the fields that the sweep varies
     assert basic.all_results() == [
-        (name, results) for name, results in in_lanes.all_results() if name.startswith("batch_size=37 ")
+        (name.removeprefix(prefix), results)
+        for name, results in in_lanes.all_results()
+        if name.startswith(prefix)
     ]
     assert len(basic.all_results()) == 8
 

@@ -89,6 +89,6 @@ def test_every_mutation_is_detected(store: tuple[Path, str], scratch: Path) -> N
         assert verdict.kind in ("differs", "not_reproducible"), f"seed {seed}: {what}: {verdict.text}"
         found[f"{mutation.__name__}: {verdict.kind}"] += 1
         shutil.rmtree(scratch)
-    assert found["flip_bit_of_array: differs"] > 100
-    assert found["change_value: differs"] > 100
-    assert found["delete_file: not_reproducible"] > 100
+    assert found["flip_bit_of_array: differs"] > 25
+    assert found["change_value: differs"] > 25
+    assert found["delete_file: not_reproducible"] > 25

@@ -11,7 +11,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
 from swath import __version__
-from swath.errors import INTERRUPTED, SwathError
+from swath.errors import INTERRUPTED, SwathError, failure_reason
 from swath.system import hide_passwords
 
 if TYPE_CHECKING:
@@ -148,10 +148,7 @@ def _report(name: str, error: Exception) -> int:
         status = 1
     else:
         logging.getLogger("swath").debug("unexpected", exc_info=error)
-        lines = [
-            f"{type(error).__name__}: {error}".splitlines()[0]
-            + f" (set {HYDRA_FULL_ERROR}=1 to see the traceback)"
-        ]
+        lines = [f"{failure_reason(error)} (set {HYDRA_FULL_ERROR}=1 to see the traceback)"]
         status = 1
     for line in lines:
         print(f"{name}: {hide_passwords(line)}", file=sys.stderr)

@@ -1,7 +1,7 @@
 """The executor protocol: tasks and events as plain values, and the events that observers receive."""
 
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -98,10 +98,10 @@ GroupEvent = SegmentTrained | GroupStopped
 class Executor(Protocol):
     """Trains lane groups. Tasks and events are plain values, so an executor may live on another machine."""
 
-    def submit(self, task: GroupTask) -> Iterator[GroupEvent]:
-        """Train a group and yield its events as they happen. The iterator raises errors of the training.
+    def submit(self, task: GroupTask) -> Generator[GroupEvent, None, None]:
+        """Train a group and yield its events as they happen. The generator raises errors of the training.
 
-        Closing the iterator stops the training.
+        Closing the generator stops the training.
         """
 
     def drop(self, group_id: str, jobs: Collection[int]) -> None:

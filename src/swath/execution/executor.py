@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,13 +26,11 @@ class CompiledData:
     """Data and functions shared by lane groups with the same data, preprocessing, model and optimizer.
 
     Attributes:
-      dataset: the images as loaded.
       data: the images as TensorFlow tensors.
       program: the compiled loop over steps.
       evaluate: the compiled evaluation.
     """
 
-    dataset: Dataset
     data: training.DeviceData
     program: training.Program
     evaluate: training.Evaluate
@@ -181,7 +179,7 @@ class ThreadExecutor:
         self._stopping = threading.Event()
         self._dropped: defaultdict[str, set[int]] = defaultdict(set)
 
-    def submit(self, task: GroupTask) -> Iterator[GroupEvent]:
+    def submit(self, task: GroupTask) -> Generator[GroupEvent, None, None]:
         """See `Executor`."""
         shared = task.group.shared
         trainer = GroupTrainer(
@@ -232,9 +230,9 @@ class ThreadExecutor:
             if key not in self._compiled:
                 dataset = self._datasets[config.data.name]
                 data = training.make_device_data(dataset, config.data.validation_size, config.preprocessing)
-                model = model_of(computed_values(config)).make(dataset.pixels, dataset.num_classes)
+                values = computed_values(config)
+                model = model_of(values).make(values, dataset.pixels, dataset.num_classes)
                 self._compiled[key] = CompiledData(
-                    dataset,
                     data,
                     training.compile_program(data, model, training.optimizer_of(config)),
                     training.compile_evaluation(data, model),

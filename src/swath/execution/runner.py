@@ -3,13 +3,14 @@
 import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from uuid import uuid4
 
 from swath.config import TrainConfig, readable_name
 from swath.datasets import Dataset
-from swath.errors import SwathError
+from swath.errors import SwathError, failure_reason
 from swath.execution import events
 from swath.execution.runs import RunRequest, RunResult, SweepInfo
 from swath.execution.trial_group import Pruner, TrialGroup
@@ -93,7 +94,8 @@ class Runner:
         run = TrialRun(RunRequest(config), 0, 1, NullRunLogger(), _ignore)
         task = events.GroupTask(uuid4().hex, group, (None,))
         trial = TrialGroup(task.group_id, group, [run], self._datasets[name], _ignore)
-        trial.consume(self._executor.submit(task), lambda: self._cancellation.reason)
+        with closing(self._executor.submit(task)) as stream:
+            trial.consume(stream, lambda: self._cancellation.reason)
         result = run.ended.result()
         if not result.digest:
             raise SwathError(f"{readable_name(config)} failed in its solo run: {result.error}")
@@ -168,11 +170,15 @@ class Runner:
         trial = TrialGroup(
             task.group_id, group, runs, dataset, self._observer, self._checkpoints, self._pruner
         )
-        trial.consume(
-            self._executor.submit(task),
-            lambda: self._cancellation.reason,
-            partial(self._executor.drop, task.group_id),
-        )
+        try:
+            stream = self._executor.submit(task)
+        except Exception as error:
+            self._fail(group, runs, requests, results, error)
+            return
+        with closing(stream):
+            trial.consume(
+                stream, lambda: self._cancellation.reason, partial(self._executor.drop, task.group_id)
+            )
 
     def _fail(
         self,
@@ -182,9 +188,9 @@ class Runner:
         results: "Mapping[int, Future[RunResult]]",
         error: Exception,
     ) -> None:
-        """End a group whose runs could not all be started."""
+        """End a group that could not be started, or not all of its runs."""
         _log.debug("a lane group could not be started", exc_info=error)
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        reason = failure_reason(error)
         for run in runs:
             run.abort("FAILED", reason, error)
         for planned in group.runs[len(runs) :]:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from swath.config import TrainConfig, readable_name
 from swath.datasets import Dataset
-from swath.errors import SwathError
+from swath.errors import SwathError, failure_reason
 from swath.execution.events import (
     Evaluation,
     GroupEnded,
@@ -107,7 +107,7 @@ class TrialGroup:
         except Exception as error:
             _log.debug("training failed", exc_info=error)
             for run in self._open():
-                run.abort("FAILED", f"{type(error).__name__}: {error}".splitlines()[0], error)
+                run.abort("FAILED", failure_reason(error), error)
         finally:
             self._observer(GroupEnded(self._group))
 
@@ -174,10 +174,7 @@ class TrialGroup:
         try:
             feed(run)
         except Exception as error:
-            if isinstance(error, SwathError):
-                reason = str(error)
-            else:
+            if not isinstance(error, SwathError):
                 _log.debug("a run failed: %s", readable_name(run.config), exc_info=error)
-                reason = f"{type(error).__name__}: {error}".splitlines()[0]
             if not run.ended.done():
-                run.abort("FAILED", reason, error)
+                run.abort("FAILED", failure_reason(error), error)

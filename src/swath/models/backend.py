@@ -9,6 +9,7 @@ import contextlib
 import importlib.metadata
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -80,6 +81,9 @@ def _discard_native_stderr() -> Iterator[None]:
         os.close(saved)
 
 
+_importing = threading.Lock()
+
+
 @cache
 def _import_tensorflow() -> Any:
     """Import TensorFlow with defaults for its environment variables; values set by the user are kept."""
@@ -108,5 +112,6 @@ def _pin(tensorflow: Any) -> None:
 
 def __getattr__(name: str) -> Any:
     if name == "tf":
-        return _import_tensorflow()
+        with _importing:
+            return _import_tensorflow()
     raise AttributeError(f"module {__name__} has no attribute {name}")

@@ -1,22 +1,28 @@
 """The interface of a model, and the list of models."""
 
+from __future__ import annotations
+
 import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
+if TYPE_CHECKING:  # plans need the sizes of a model, and no NumPy
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL import Image
 
-from swath.models.weight_images import draw_weights
+    Arrays = Mapping[str, NDArray[np.float32]]
+else:
+    Arrays = Mapping
+    """The named arrays of one lane, float32."""
 
 Tensor = Any
 """A TensorFlow tensor; TensorFlow ships no types."""
 
-Arrays = Mapping[str, NDArray[np.float32]]
-"""The named arrays of one lane."""
+Values = Mapping[str, object]
+"""Fields or params of a run, by dotted name."""
 
 Tensors = dict[str, Tensor]
 """The named arrays of all lanes of a group, packed by the model."""
@@ -42,11 +48,9 @@ class Model(Protocol):
 
     Attributes:
       name: used in configurations and in keys of compiled programs.
-      shapes: fields of a configuration that determine the shapes of the arrays; lanes of a group share them.
     """
 
     name: str
-    shapes: tuple[str, ...]
 
     def init(self, seed: int) -> Arrays:
         """Initial arrays of one lane; they depend only on the seed."""
@@ -99,31 +103,43 @@ class ModelSpec:
 
     Attributes:
       name: used in stores and in keys of compiled programs.
-      source: module and class of the `Model`; its arguments are values per image and number of classes.
+      source: `module:function` that creates the `Model` from the values of a run, the values per image and
+        the number of classes.
       predictor: Python file that predicts from stored arrays with NumPy only; copied into logged models.
-      draw: (arrays, image shape, class names) -> image of the weights.
-      columns: number of classes -> weights of a lane per value of an image.
+      picture: `module:function` that draws the weights, from arrays, image shape and class names.
+      columns: (values of a run, number of classes) -> weights of a lane per value of an image.
     """
 
     name: str
     source: str
     predictor: Path
-    draw: Callable[[Arrays, tuple[int, int, int], tuple[str, ...]], Image.Image]
-    columns: Callable[[int], int]
+    picture: str
+    columns: Callable[[Values, int], int]
 
-    def make(self, pixels: int, classes: int) -> Model:
-        """Create the model for a size of images; loads TensorFlow."""
-        module, _, name = self.source.partition(":")
-        model: Model = getattr(importlib.import_module(module), name)(pixels, classes)
+    def make(self, values: Values, pixels: int, classes: int) -> Model:
+        """Create the model for a run and a size of images; loads TensorFlow."""
+        model: Model = _load(self.source)(values, pixels, classes)
         return model
+
+    def draw(
+        self, arrays: Arrays, image_shape: tuple[int, int, int], class_names: tuple[str, ...]
+    ) -> Image.Image:
+        """Draw the weights of each class."""
+        image: Image.Image = _load(self.picture)(arrays, image_shape, class_names)
+        return image
+
+
+def _load(name: str) -> Any:
+    module, _, function = name.partition(":")
+    return getattr(importlib.import_module(module), function)
 
 
 SOFTMAX_REGRESSION = ModelSpec(
     "softmax_regression",
-    "swath.models.softmax_regression:SoftmaxRegression",
+    "swath.models.softmax_regression:make",
     Path(__file__).with_name("softmax_predictor.py"),
-    draw_weights,
-    columns=lambda classes: classes,
+    "swath.models.weight_images:draw_weights",
+    columns=lambda values, classes: classes,
 )
 
 MODELS = {spec.name: spec for spec in (SOFTMAX_REGRESSION,)}
@@ -133,10 +149,6 @@ DEFAULT_MODEL = SOFTMAX_REGRESSION.name
 """The model of runs without a model name."""
 
 
-def model_of(values: Mapping[str, object]) -> ModelSpec:
-    """The model of a run; so far all runs have the same.
-
-    Args:
-      values: fields or params of the run, by dotted name.
-    """
+def model_of(values: Values) -> ModelSpec:
+    """The model of a run; so far all runs have the same."""
     return MODELS[DEFAULT_MODEL]

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swath.models.backend import tf
-from swath.models.model import Arrays, Outputs, Tensor, Tensors
+from swath.models.model import Arrays, Outputs, Tensor, Tensors, Values
 
 COLUMN_TILE = 16
 """Columns that a kernel computes together. The widest matrix product kernel of a CPU with AVX2 computes 16 at
@@ -62,7 +62,6 @@ class SoftmaxRegression:
     """
 
     name = "softmax_regression"
-    shapes: tuple[str, ...] = ()
 
     def __init__(self, pixels: int, classes: int) -> None:
         self.pixels = pixels
@@ -160,3 +159,8 @@ class SoftmaxRegression:
             tf.reshape(predictions, [-1, shape.lanes]), tf.reshape(losses[:rows], [-1, shape.lanes])
         )
         return outputs, tf.reshape(errors[:rows], [-1, shape.columns])
+
+
+def make(values: Values, pixels: int, classes: int) -> SoftmaxRegression:
+    """The model of a run; no value of the run changes it."""
+    return SoftmaxRegression(pixels, classes)

@@ -93,7 +93,8 @@ def group_bytes(config: TrainConfig, lanes: int) -> int:
     and after conversion, or a block of an evaluation; logits, softmax and errors.
     """
     pixels, classes = image_sizes(config)
-    columns = model_of(computed_values(config)).columns(classes) * lanes
+    values = computed_values(config)
+    columns = model_of(values).columns(values, classes) * lanes
     weights = 4 * WEIGHT_COPIES * pixels * columns
     images = max(config.batch_size * STEPS_IN_FLIGHT, BLOCK_IMAGES)
     return weights + images * (9 * pixels + 4 * LOGIT_COPIES * columns)

@@ -7,7 +7,7 @@ import json
 import logging
 import os
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 import archspec.cpu
@@ -24,8 +24,8 @@ _log = logging.getLogger("swath")
 FALLBACK_WIDTHS = (24, 16, 12, 8, 6, 4, 3, 2)
 """Widths that are tried if the wanted one is not bit-exact."""
 
-VERIFIED_ROOMS = ("swath.models", "swath.training")
-"""Packages whose source code determines whether a width is bit-exact."""
+VERIFIED_SOURCES = ("swath.models", "swath.training", "swath.planning.cost")
+"""Packages and modules whose source code determines whether a width is bit-exact."""
 
 
 @dataclass(frozen=True)
@@ -90,10 +90,11 @@ class LaneWidths:
 def width_key(config: TrainConfig, width: int) -> str:
     """Identity of a width: everything that its bit-exactness depends on, except the machine."""
     pixels, classes = image_sizes(config)
-    shapes = shape_values(config)
-    sizes = named_values(shapes, tuple(shapes))
+    data = {f"data.{field.name}" for field in fields(config.data)}  # bit-exactness depends on its sizes only
+    program = {name: value for name, value in shared_values(config, "program") if name not in data}
+    values = {**program, **shape_values(config)}
     model = model_of(computed_values(config)).name
-    return f"{model} pixels={pixels} classes={classes} {sizes} lanes={width}"
+    return f"{model} pixels={pixels} classes={classes} {named_values(values, tuple(values))} lanes={width}"
 
 
 def read_verified() -> dict[str, bool]:
@@ -143,9 +144,9 @@ def _machine_key() -> str:
 
 
 def _sources() -> Iterator[Path]:
-    """The source files of `VERIFIED_ROOMS`, in a fixed order."""
-    for name in VERIFIED_ROOMS:
+    """The source files of `VERIFIED_SOURCES`, in a fixed order."""
+    for name in VERIFIED_SOURCES:
         spec = importlib.util.find_spec(name)
-        assert spec is not None
-        for folder in spec.submodule_search_locations or ():
-            yield from sorted(Path(folder).glob("*.py"))
+        assert spec is not None and spec.origin is not None
+        path = Path(spec.origin)
+        yield from sorted(path.parent.glob("*.py")) if path.name == "__init__.py" else [path]

@@ -92,7 +92,7 @@ def test_correct_predictions_are_counted_per_lane() -> None:
 
 
 def test_model_is_found_by_its_name() -> None:
-    assert MODELS["softmax_regression"].make(4, 10).name == "softmax_regression"
+    assert MODELS["softmax_regression"].make({}, 4, 10).name == "softmax_regression"
 
 
 def test_model_and_optimizer_of_a_configuration() -> None:
