@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+import swath
 from swath.cli.arguments import read_arguments
 from swath.cli.compare import parser
 from swath.cli.reproduce import parser as reproduce_parser
@@ -125,7 +126,7 @@ def test_architecture_describes_every_room() -> None:
 def test_citation_has_the_version_and_licence_of_the_package() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
-    assert (citation["version"], citation["license"]) == (project["version"], project["license"])
+    assert (citation["version"], citation["license"]) == (swath.__version__, project["license"])
     assert citation["authors"] == project["authors"]
 
 

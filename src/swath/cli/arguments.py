@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from hydra._internal.utils import get_args_parser
 
+from swath.config import overridden
 from swath.errors import ConfigError
 from swath.system import hide_password, passwords_in
 from swath.tracking import TRACKING_VARIABLE
@@ -50,7 +51,7 @@ class Arguments:
         for name in ("cfg", "package", "info"):
             if getattr(flags, name):
                 arguments += ["--" + name, getattr(flags, name)]
-        kept = [text for text in self.overrides if not (shown_uri and _sets(text, "tracking.uri"))]
+        kept = [text for text in self.overrides if not (shown_uri and overridden(text) == "tracking.uri")]
         return [*arguments, *kept, *shown_uri]
 
 
@@ -77,10 +78,6 @@ def read_arguments(arguments: list[str]) -> Arguments:
 class _OneLineParser(ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise ConfigError([f"{message}; for usage, run: swath --help"])
-
-
-def _sets(override: str, field: str) -> bool:
-    return override.lstrip("+").partition("=")[0].strip() == field
 
 
 def keep_password(uri: str | None) -> tuple[str, ...]:

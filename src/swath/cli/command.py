@@ -8,7 +8,7 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -107,53 +107,14 @@ def run_command(
         command=hide_passwords(shlex.join(["swath", *sys.argv[1:]])),
         question=question,
     )
-    verified: Sequence[tuple[RunResult, bool]] = ()
-    status = 0
-    failure: Exception | None = None
-    abandoned = False
     with _reporter(checked, sweep_info, console) as reporter:
         session = Session(sweep_info, checked.configs, checked.sweep, reporter, tracker)
-        try:
-            run_with_hydra(args, password_overrides, sweep_task(session, checked))
-            if count := checked.sweep.lanes.verify:
-                session.tell(
-                    Note(f"verifying up to {count} configurations against solo runs", transient=True)
-                )
-                verified = session.check(count)
-        except KeyboardInterrupt as interrupt:
-            status = getattr(interrupt, "exit_status", INTERRUPTED)
-            session.tell(Note(INTERRUPTED_NOTE))
-        except Exception as error:  # raised after the results are printed
-            failure = error
-        try:
-            session.stop()
-            session.tell(Note("storing the remaining results ...", transient=True))
-            results = session.close(status != 0)
-        except KeyboardInterrupt as interrupt:
-            status = getattr(interrupt, "exit_status", INTERRUPTED)
-            results = session.abandon()
-            abandoned = True
-    wall_s = time.perf_counter() - session.began
-    results = [result for result in results if result.status == "FINISHED" or not result.reused]
-    if checked.multirun and results:
-        requested = max(session.asked_for, len(checked.configs))
-        print_sweep(results, requested, session.sweep_info, session.store, console, wall_s)
-    elif results:
-        print_single(results[0], session.store, console)
-    if session.started.resume_plan is not None:
-        print_line(console, session.started.resume_plan.summary())
-    if status and failure is None:
-        print_line(console, f"Resume with: {resume_command(sweep_info.command)}")
-    if verified:
-        print_verification(verified, session.sweep_info, console)
-    if (
-        not abandoned
-        and session.offline_folder is None
-        and any(result.status == "FINISHED" for result in results)
-    ):
+        outcome = _train(session, checked, args, password_overrides)
+    _print_outcome(outcome, session, checked, console)
+    if outcome.is_stored and session.offline_folder is None:
         _run_postprocessing(session, checked, console)
-    if failure is not None:
-        raise failure
+    if outcome.failure is not None:
+        raise outcome.failure
     if session.offline_folder is not None:
         raise SwathError(
             f"cannot reach the server {session.store.uri}; finished runs are saved in "
@@ -161,8 +122,80 @@ def run_command(
         )
     if session.sweep_error is not None:
         raise SwathError(f"the summary run could not be stored: {session.sweep_error}")
-    failed = any(result.status != "FINISHED" for result in results)
-    return status or int(failed or not all(same for _, same in verified))
+    return outcome.exit_status
+
+
+@dataclass
+class _Outcome:
+    """What a command has trained.
+
+    Attributes:
+      results: of all runs that were trained or reused.
+      verified: runs that were trained again alone, and whether they are bit-identical.
+      signal_status: exit status after a signal, else 0.
+      failure: an error that is raised after the results are printed.
+      abandoned: whether a second signal has stopped the storing of results.
+    """
+
+    results: Sequence[RunResult] = ()
+    verified: Sequence[tuple[RunResult, bool]] = ()
+    signal_status: int = 0
+    failure: Exception | None = None
+    abandoned: bool = False
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether the store has a finished run and everything else."""
+        return not self.abandoned and any(result.status == "FINISHED" for result in self.results)
+
+    @property
+    def exit_status(self) -> int:
+        """The exit status of the command if nothing is raised."""
+        failed = any(result.status != "FINISHED" for result in self.results)
+        return self.signal_status or int(failed or not all(same for _, same in self.verified))
+
+
+def _train(
+    session: Session, checked: CheckedCommand, args: Arguments, password_overrides: tuple[str, ...]
+) -> _Outcome:
+    """Train and store all runs; a signal ends this after the current segment, a second one at once."""
+    outcome = _Outcome()
+    try:
+        run_with_hydra(args, password_overrides, sweep_task(session, checked))
+        if count := checked.sweep.lanes.verify:
+            session.tell(Note(f"verifying up to {count} configurations against solo runs", transient=True))
+            outcome.verified = session.check(count)
+    except KeyboardInterrupt as interrupt:
+        outcome.signal_status = getattr(interrupt, "exit_status", INTERRUPTED)
+        session.tell(Note(INTERRUPTED_NOTE))
+    except Exception as error:
+        outcome.failure = error
+    try:
+        session.stop()
+        session.tell(Note("storing the remaining results ...", transient=True))
+        results = session.close(outcome.signal_status != 0)
+    except KeyboardInterrupt as interrupt:
+        outcome.signal_status = getattr(interrupt, "exit_status", INTERRUPTED)
+        results = session.abandon()
+        outcome.abandoned = True
+    outcome.results = [result for result in results if result.status == "FINISHED" or not result.reused]
+    return outcome
+
+
+def _print_outcome(outcome: _Outcome, session: Session, checked: CheckedCommand, console: Console) -> None:
+    """Print results, what was resumed, how to resume, and what was verified."""
+    if checked.multirun and outcome.results:
+        requested = max(session.asked_for, len(checked.configs))
+        wall_s = time.perf_counter() - session.began
+        print_sweep(outcome.results, requested, session.sweep_info, session.store, console, wall_s)
+    elif outcome.results:
+        print_single(outcome.results[0], session.store, console)
+    if session.started.resume_plan is not None:
+        print_line(console, session.started.resume_plan.summary())
+    if outcome.signal_status and outcome.failure is None:
+        print_line(console, f"Resume with: {resume_command(session.sweep_info.command)}")
+    if outcome.verified:
+        print_verification(outcome.verified, session.sweep_info, console)
 
 
 def _run_postprocessing(session: Session, checked: CheckedCommand, console: Console) -> None:

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from swath import __version__
 from swath.cli.tables import FORMATS
 from swath.errors import ConfigError, SwathError
 from swath.tracking import configure_environment, error_line, is_store_error
@@ -67,6 +68,7 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="end RUNNING runs whose process on this machine has died; their status becomes KILLED",
     )
+    found.add_argument("--version", action="version", version=f"swath-compare {__version__}")
     return found
 
 

@@ -91,7 +91,7 @@ def _run(name: str, command: Callable[[list[str]], int], least_error_status: int
       command: called with the arguments; returns the exit status.
       least_error_status: minimum exit status after an error.
     """
-    if sys.argv[1:] == ["--version"]:
+    if "--version" in sys.argv[1:]:
         print(f"{name} {__version__}")
         sys.exit(0)
     show_traceback = os.environ.get(HYDRA_FULL_ERROR) == "1"

@@ -4,6 +4,7 @@ import argparse
 import math
 from pathlib import Path
 
+from swath import __version__
 from swath.errors import ConfigError
 from swath.tracking import configure_environment
 
@@ -49,6 +50,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="folder of CIFAR-10 (default: $SWATH_DATA_DIR, else the user's cache, else a download)",
     )
+    found.add_argument("--version", action="version", version=f"swath-reproduce {__version__}")
     return found
 
 

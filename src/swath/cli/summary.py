@@ -8,7 +8,7 @@ from rich.console import Console
 
 from swath.analysis import Ranking, failure_line, ranked_by
 from swath.cli.tables import RANK, RUN, Column, TableData, print_table, ranking_table, time_column
-from swath.config import readable_name, varying
+from swath.config import overridden, readable_name, varying
 from swath.datasets import DATASETS
 from swath.execution import RunResult, SweepInfo, rank_results
 from swath.tracking import StoreInfo, compare_command, run_page, schema, sweep_pages, ui_hints
@@ -136,7 +136,7 @@ def print_verification(
 
 def resume_command(command: str) -> str:
     """The command that resumes an interrupted command."""
-    arguments = [argument for argument in shlex.split(command) if not argument.startswith("resume=")]
+    arguments = [argument for argument in shlex.split(command) if overridden(argument) != "resume"]
     return shlex.join([*arguments, "resume=yes"])
 
 

@@ -11,6 +11,7 @@ from .compose import typed_value as typed_value
 from .fields import FieldSpec as FieldSpec
 from .fields import computed_values as computed_values
 from .fields import named_values as named_values
+from .fields import overridden as overridden
 from .fields import removed_choice as removed_choice
 from .fields import removed_key as removed_key
 from .fields import shape_values as shape_values

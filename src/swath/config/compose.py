@@ -21,7 +21,7 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from swath.config.fields import removed_key
+from swath.config.fields import removed_choice, removed_key
 from swath.config.schema import FIELDS, JobConfig, build_job, schema_node
 from swath.errors import ConfigError
 
@@ -60,7 +60,15 @@ def compose_config(config_name: str, lines: list[str]) -> DictConfig:
     try:
         return compose(config_name, lines, return_hydra_config=True)
     except HydraException as error:
-        raise ConfigError([_unknown_field(config_name, error) or one_line(error)]) from error
+        raise ConfigError([_mistake(config_name, error) or one_line(error)]) from error
+
+
+def _mistake(config_name: str, error: Exception) -> str | None:
+    """A message about an unknown field or a removed choice in a config file; None for any other error."""
+    missing = re.search(r"Could not find '([\w/]+)/(\w+)'", str(error))
+    if missing is not None and (line := removed_choice(missing[1], missing[2])):
+        return f"{config_name}: {line}"
+    return _unknown_field(config_name, error)
 
 
 def _unknown_field(config_name: str, error: Exception) -> str | None:

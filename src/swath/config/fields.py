@@ -1,4 +1,4 @@
-"""Fields of configurations: one declaration per field, and everything that is derived from it."""
+"""Fields of configurations: one declaration per field, what is derived from it, and removed fields."""
 
 import dataclasses
 from collections.abc import Hashable, Iterator, Mapping, Sequence
@@ -188,10 +188,15 @@ def varying(configs: Sequence[object]) -> tuple[str, ...]:
 def field_mistakes(config: object) -> list[str]:
     """A line for each value of a configuration that its field does not allow."""
     return [
-        f"{name}={value}: expected {spec.expected}"
+        removed_choice(name, value) or f"{name}={value}: expected {spec.expected}"
         for name, value, spec in walk_values(config)
         if not spec.allows(value)
     ]
+
+
+def overridden(override: str) -> str:
+    """The dotted name of the field that an override sets, whichever prefix it has: `+`, `++` or `~`."""
+    return override.lstrip("+~").partition("=")[0].strip()
 
 
 RENAMED_FIELDS = {
@@ -203,14 +208,17 @@ RENAMED_FIELDS = {
     "fuse.check": "lanes.verify",
     "fuse": "lanes",
 }
+"""Fields of earlier versions, and their names in this one."""
 
 REMOVED_FIELDS = {"device": "swath computes on the CPU"}
+"""Fields of earlier versions that this one has not, and why."""
 
 RENAMED_CHOICES = {
     "resume=anyway": ("resume=yes", "force_resume=true"),
     "hydra/launcher=fused": ("hydra/launcher=lanes",),
     "hydra/sweeper=fused": ("hydra/sweeper=lanes",),
 }
+"""Overrides of earlier versions whose value has another name in this one."""
 
 _RENAMED_VALUES = {("tracking.afterwards", "none"): "off"}
 
@@ -237,9 +245,9 @@ def removed_choice(name: str, value: object) -> str | None:
 
 def translated(override: str) -> list[str]:
     """An override of any version as overrides of this one; none for a field that is gone."""
-    name, equals, value = override.partition("=")
-    prefix = name[: len(name) - len(name.lstrip("+"))]
-    name = name.lstrip("+")
+    name = overridden(override)
+    typed, equals, value = override.partition("=")
+    prefix = typed[: len(typed) - len(typed.lstrip("+~"))]
     if override in RENAMED_CHOICES:
         return list(RENAMED_CHOICES[override])
     if name in REMOVED_FIELDS:

@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 from omegaconf import OmegaConf
 
 from swath import tracking
-from swath.config import SCHEMA_VERSION, computed_values, fingerprint, readable_name, stored_config
+from swath.config import (
+    SCHEMA_VERSION,
+    computed_values,
+    fingerprint,
+    overridden,
+    readable_name,
+    stored_config,
+)
 from swath.datasets import Dataset
 from swath.errors import SwathError
 from swath.execution.events import Evaluation, Observer, SegmentTrained, StepsDone
@@ -25,7 +32,7 @@ def run_info(request: RunRequest, sweep_info: SweepInfo, dataset: Dataset) -> tr
     """Metadata of a run that is stored before its first step."""
     config = request.config
     # Overrides of resume do not identify the run, and a reproduction must not resume.
-    overrides = [text for text in request.overrides if not text.startswith(("resume=", "force_resume="))]
+    overrides = [text for text in request.overrides if overridden(text) not in ("resume", "force_resume")]
     return tracking.RunInfo(
         name=readable_name(config, sweep_info.swept),
         params={name: str(value) for name, value in computed_values(config).items()},
