@@ -1,5 +1,6 @@
 """Runs that continue offline while the server is unreachable, and their sync."""
 
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,23 @@ def test_rejected_offline_folder_is_kept_and_reported(
     copied, (line,) = server.sync()
     assert copied == 0
     assert line == f"{server.store.folder}: MLflow: too large"
-    assert list(offline_folders(server.uri, server.info.experiment_id).iterdir()) == [server.store.folder]
+    assert list(offline_folders(server.uri, server.info.experiment_id).glob("*/")) == [server.store.folder]
+
+
+def test_sync_leaves_the_offline_folder_of_a_living_command_alone(server: Server) -> None:
+    server.stop()
+    server.store.start_run(1, info("only"))
+    with sqlite3.connect(f"{server.store.folder}/mlflow.db") as database:
+        database.execute("update tags set value = '999999' where key like 'swath.%pid'")  # its run looks dead
+
+    def sync() -> tuple[int, list[str]]:
+        return sync_all(server.client, server.uri, server.info.experiment_id, None)
+
+    assert sync() == (0, [])
+    assert server.store.folder is not None and server.store.folder.exists()
+    server.store.close()
+    assert sync() == (1, [])
+    assert list(offline_folders(server.uri, server.info.experiment_id).iterdir()) == []
 
 
 def test_sync_keeps_the_offline_folder_if_the_server_is_unreachable(

@@ -124,9 +124,9 @@ def reopen(client: MlflowClient, run_id: str, info: records.RunInfo, common_tags
     Params and data set are kept. The tags are those of the process that trains it now.
     """
     run = client.get_run(run_id)
-    client.update_run(run_id, status="RUNNING")
     resumed = int(run.data.tags.get(schema.RESUMED, "0")) + 1
     client.log_batch(run_id, tags=run_tags({**common_tags, **info.tags, schema.RESUMED: str(resumed)}))
+    client.update_run(run_id, status="RUNNING")  # after the tags: `close_stale` must not see a dead process
     for name in END_TAGS:
         if name in run.data.tags:
             client.delete_tag(run_id, name)
@@ -165,9 +165,9 @@ class SummaryRun:
         else:
             run = client.get_run(run_id)
             self._known = run.data.metrics
-            client.update_run(run_id, status="RUNNING")
             self._resumed = int(run.data.tags.get(schema.RESUMED, "0")) + 1
             client.log_batch(run_id, tags=run_tags({**tags, schema.RESUMED: str(self._resumed)}))
+            client.update_run(run_id, status="RUNNING")
         self.run_id: str = run.info.run_id
         self._artifact_uri: str = run.info.artifact_uri
         self._write(schema.MANIFEST_FILE, description.manifest)
@@ -288,6 +288,7 @@ def close_stale(
         if run.tags.get(schema.KIND) == "sweep":
             end_interrupted(client, run.run_id, "KILLED", find_best)
             continue
-        client.set_tag(run.run_id, schema.ERROR, "its process has died")
-        client.set_terminated(run.run_id, "KILLED")
+        if client.get_run(run.run_id).info.status in OPEN:  # it may have ended since it was read
+            client.set_tag(run.run_id, schema.ERROR, "its process has died")
+            client.set_terminated(run.run_id, "KILLED")
     return stale

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
+from filelock import BaseFileLock, FileLock, Timeout
 from mlflow.entities import Metric, Param
 from mlflow.tracking import MlflowClient
 from mlflow.utils.file_utils import local_file_uri_to_path
@@ -92,6 +93,7 @@ class OfflineFallbackStore:
         self._main = RunStore(find_best)
         self._offline: _OfflineStore | None = None
         self._started = _Started()
+        self._writing: BaseFileLock | None = None  # held until this store is closed
         self.folder: Path | None = None
         self.unreachable: str | None = None
 
@@ -152,7 +154,10 @@ class OfflineFallbackStore:
     def close(self, status: records.Status = "KILLED") -> int:
         """End every open run; returns their number."""
         left = 0 if self.unreachable is not None else self._main.close(status)
-        return left + (0 if self._offline is None else self._offline.close(status))
+        left += 0 if self._offline is None else self._offline.close(status)
+        if self._writing is not None:
+            self._writing.release()
+        return left
 
     def sync(self) -> records.SyncResult:
         """See `TrackingService`."""
@@ -189,9 +194,12 @@ class OfflineFallbackStore:
             name = f"{sweep_id}-{uuid.uuid4().hex[:8]}"  # unique for each command
             self.folder = offline_folders(self.uri, self.experiment_id) / name
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._offline = _OfflineStore(self._started, self._find_best)
+            self._writing = _lock(self.folder)
+            self._writing.acquire(timeout=0)
+            store = _OfflineStore(self._started, self._find_best)
             uri, artifacts = f"sqlite:///{self.folder}/{DEFAULT_FILE}", str(self.folder / "artifacts")
-            self._offline.open(records.StoreAddress(uri, "spool", artifacts))
+            store.open(records.StoreAddress(uri, "spool", artifacts))
+            self._offline = store
         return self._offline
 
 
@@ -213,7 +221,15 @@ def sync_all(client: MlflowClient, uri: str, experiment_id: str, own: Path | Non
     copied, rejected = 0, []
     for database in sorted(offline_folders(uri, experiment_id).glob(f"*/{DEFAULT_FILE}")):
         try:
-            copied += _sync_folder(client, experiment_id, database, database.parent == own)
+            if database.parent == own:
+                copied += _sync_folder(client, experiment_id, database)
+                continue
+            with _lock(database.parent).acquire(timeout=0):
+                # Another process may have copied it meanwhile. Earlier versions held no lock.
+                if database.exists() and not _is_being_written(database):
+                    copied += _sync_folder(client, experiment_id, database)
+        except Timeout:  # a living process writes or copies it
+            continue
         except Exception as error:
             if is_unreachable(error):
                 raise
@@ -221,12 +237,19 @@ def sync_all(client: MlflowClient, uri: str, experiment_id: str, own: Path | Non
     return copied, rejected
 
 
-def _sync_folder(client: MlflowClient, experiment_id: str, database: Path, is_own: bool) -> int:
-    """Copy an offline folder and remove it; returns the number of runs, 0 if a process is writing it."""
+def _lock(folder: Path) -> BaseFileLock:
+    """The lock of an offline folder: held by the process that writes it, or by one that copies it."""
+    return FileLock(folder.with_suffix(".lock"))
+
+
+def _is_being_written(database: Path) -> bool:
+    return any(is_alive(run.tags) for run in SqlReader(f"sqlite:///{database}").runs({schema.SWEEP_ID: None}))
+
+
+def _sync_folder(client: MlflowClient, experiment_id: str, database: Path) -> int:
+    """Copy an offline folder and remove it; returns the number of runs."""
     reader = SqlReader(f"sqlite:///{database}")
     runs = reader.runs({schema.SWEEP_ID: None})
-    if not is_own and any(is_alive(run.tags) for run in runs):
-        return 0
     offline = MlflowClient(tracking_uri=f"sqlite:///{database}")
     for run in runs:
         _sync_run(client, experiment_id, offline, reader, run)
@@ -235,6 +258,7 @@ def _sync_folder(client: MlflowClient, experiment_id: str, database: Path, is_ow
             if name.startswith(schema.SHARED_VIEW_PREFIX):
                 client.set_experiment_tag(experiment_id, name, value)
     shutil.rmtree(database.parent)
+    database.parent.with_suffix(".lock").unlink(missing_ok=True)
     return len(runs)
 
 

@@ -92,11 +92,16 @@ def test_stores_of_known_kinds_are_accepted(uri: str | None) -> None:
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("resume", "anyway"), ("on_failure", "panic"), ("retries", -1), ("print_every_steps", 0)],
+    [("resume", "perhaps"), ("on_failure", "panic"), ("retries", -1), ("print_every_steps", 0)],
 )
 def test_setting_outside_its_range_is_reported(field: str, value: object) -> None:
     with pytest.raises(ConfigError, match=f"^{field}={value}: expected "):
         sweep_config(**{field: value})
+
+
+def test_removed_choice_is_reported_with_its_new_name() -> None:
+    with pytest.raises(ConfigError, match=r"^resume=anyway is now resume=yes force_resume=true$"):
+        sweep_config(resume="anyway")
 
 
 def test_forcing_a_resume_needs_a_resume() -> None:

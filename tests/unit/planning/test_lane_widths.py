@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from support.small import run_config
 
+from swath.config import DataConfig
 from swath.planning import LaneWidths, plan_groups, read_verified, remember_verified, width_key
 from swath.planning.cost import group_bytes
 
@@ -92,8 +93,11 @@ def test_probe_results_are_cached_for_the_next_process() -> None:
     assert read_verified() == {width_key(run_config(), 7): False, width_key(run_config(), 6): True}
 
 
-def test_key_of_a_width_names_model_sizes_and_batch() -> None:
-    assert width_key(run_config(), 7) == ("softmax_regression pixels=3072 classes=10 batch_size=10 lanes=7")
+def test_key_of_a_width_names_model_program_and_sizes() -> None:
+    expected = "softmax_regression pixels=3072 classes=10 preprocessing=mean_image batch_size=10 lanes=7"
+    assert width_key(run_config(), 7) == expected
+    other_data = run_config(data=DataConfig("digits", 300))
+    assert width_key(other_data, 7) == expected  # only its sizes matter
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"batch_size=10 lanes=7": "yes"}'])
