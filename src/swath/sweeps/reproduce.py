@@ -173,7 +173,7 @@ class Repeater:
     ) -> None:
         self._data_dir = None if data_dir is None else str(data_dir)
         self._datasets: dict[str, Dataset] = {}
-        self._launch = sweep_info
+        self._sweep_info = sweep_info
         self._recorder = recorder
         self._observer = observer
         self._runner: Runner | None = None
@@ -209,7 +209,7 @@ class Repeater:
 
             verified = read_verified()
             self._runner = Runner(
-                self._launch,
+                self._sweep_info,
                 self._recorder,
                 self._datasets,
                 self._observer,
