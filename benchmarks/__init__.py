@@ -1,1 +1,1 @@
-"""Measurements of swath against its own lower limit and against the tutorial's way of doing the same."""
+"""Measures swath against the lower limit of a step and against other ways of training and tracking."""

@@ -1,7 +1,7 @@
-"""`python -m benchmarks [PART ...]`: measure, and write docs/benchmarks.md with its pictures.
+"""`python -m benchmarks [PART ...]`: measures, and writes docs/benchmarks.md with its figures.
 
-CIFAR-10 is taken from $SWATH_DATA_DIR, a folder that holds `cifar-10-batches-py/`. What was measured is kept
-in docs/benchmarks.json; a part that is not named keeps its figures.
+CIFAR-10 is read from $SWATH_DATA_DIR, a folder that contains `cifar-10-batches-py/`. Measurements are stored
+in docs/benchmarks.json; parts that are not named keep their values.
 """
 
 import json
@@ -15,8 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks.figures import draw_all
 from benchmarks.grid import count_times, grid_times
-from benchmarks.pictures import draw_all
 from benchmarks.processes import process_times
 from benchmarks.report import machine, report
 
@@ -31,11 +31,11 @@ GRID_REPEATS = 3
 JOBS = 1_000
 COUNTS = (1, 4, 24, 100, 500, 2000)
 
-say = partial(print, flush=True)
+print_line = partial(print, flush=True)
 
 
 def steps(data: Path) -> Any:
-    """One training step and its limit."""
+    """One training step and its lower limit."""
     return _in_a_process("benchmarks.steps", "steps", str(STEP_REPEATS))
 
 
@@ -45,12 +45,12 @@ def lanes(data: Path) -> Any:
 
 
 def compiling(data: Path) -> Any:
-    """The first calls of a program."""
+    """The first calls of a compiled program."""
     return _in_a_process("benchmarks.steps", "compiling", str(LANE_REPEATS))
 
 
 def jobs(data: Path) -> Any:
-    """What a job costs besides its training."""
+    """Cost of a job besides its training."""
     return _in_a_process("benchmarks.jobs", str(JOBS))
 
 
@@ -62,38 +62,38 @@ def processes(data: Path) -> Any:
 
 def grid(data: Path) -> Any:
     """Contenders over the sweep `grid`."""
-    seconds, peak = grid_times(data, GRID_REPEATS, say)
+    seconds, peak = grid_times(data, GRID_REPEATS, print_line)
     return {"seconds": seconds, "peak": peak}
 
 
 def counts(data: Path) -> Any:
     """Whole processes by the number of configurations."""
-    return count_times(data, COUNTS, say)
+    return count_times(data, COUNTS, print_line)
 
 
 def where(data: Path) -> Any:
-    """Where the time of `grid` goes; the second run, the first one probes."""
+    """Where the time of `grid` goes, with probing and without."""
     with tempfile.TemporaryDirectory(prefix="swath-benchmark-") as folder:
         for name in ("probing.json", "remembered.json"):
-            words = [str(Path(folder) / name), "-cn", "grid", f"data.dir={data}"]
+            arguments = [str(Path(folder) / name), "-cn", "grid", f"data.dir={data}"]
             added = {
                 "SWATH_CACHE_DIR": f"{folder}/cache",
                 "PYTHONPATH": str(ROOT),
                 "SWATH_POSTPROCESS": "off",
             }
-            command = [sys.executable, "-m", "benchmarks.where", *words]
+            command = [sys.executable, "-m", "benchmarks.where", *arguments]
             _run(command, cwd=Path(folder), env={**os.environ, **added})
         files = {name: Path(folder) / f"{name}.json" for name in ("probing", "remembered")}
         return {name: json.loads(path.read_text(encoding="utf-8")) for name, path in files.items()}
 
 
 def comparing(data: Path) -> Any:
-    """Reading a large store back."""
+    """Reading a large store."""
     return _in_a_process("benchmarks.comparing", str(PROCESS_REPEATS))
 
 
 def checkpoints(data: Path) -> Any:
-    """What checkpoints cost."""
+    """Cost of checkpoints."""
     return _in_a_process("benchmarks.checkpoints", str(data), str(GRID_REPEATS))
 
 
@@ -107,14 +107,14 @@ def main(names: list[str]) -> int:
     """Measure the named parts, or all of them; returns the exit status."""
     data = os.environ.get("SWATH_DATA_DIR")
     if data is None or not (Path(data) / "cifar-10-batches-py").is_dir():
-        print("set SWATH_DATA_DIR to the folder that holds cifar-10-batches-py", file=sys.stderr)
+        print("set SWATH_DATA_DIR to the folder that contains cifar-10-batches-py", file=sys.stderr)
         return 2
     if unknown := set(names) - set(PARTS):
         print(f"{', '.join(sorted(unknown))}: expected some of {', '.join(PARTS)}", file=sys.stderr)
         return 2
     found = json.loads(KEPT.read_text(encoding="utf-8")) if KEPT.exists() else {}
     for name in names or PARTS:
-        say(f"Measuring {name}: {PARTS[name].__doc__}")
+        print_line(f"Measuring {name}: {PARTS[name].__doc__}")
         found[name] = PARTS[name](Path(data))
         found["machine"] = machine()
         KEPT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
@@ -123,12 +123,12 @@ def main(names: list[str]) -> int:
     return 0
 
 
-def _in_a_process(module: str, *words: str) -> Any:
-    return json.loads(_run([sys.executable, "-m", module, *words], cwd=ROOT, env=os.environ))
+def _in_a_process(module: str, *arguments: str) -> Any:
+    return json.loads(_run([sys.executable, "-m", module, *arguments], cwd=ROOT, env=os.environ))
 
 
-def _run(words: list[str], cwd: Path, env: Any) -> str:
-    done = subprocess.run(words, cwd=cwd, env=env, stdout=subprocess.PIPE, text=True, check=True)
+def _run(command: list[str], cwd: Path, env: Any) -> str:
+    done = subprocess.run(command, cwd=cwd, env=env, stdout=subprocess.PIPE, text=True, check=True)
     return done.stdout
 
 

@@ -1,4 +1,4 @@
-"""Reading a large store back: lists, rankings, curves and pictures. Run as a process of its own."""
+"""Reads a large store: lists, rankings, curves and plots. Runs in a separate process."""
 
 import json
 import statistics
@@ -21,7 +21,7 @@ COMPARE = SWATH.with_name("swath-compare")
 IMPORT = "python -c 'import mlflow'"
 LIST = "swath-compare"
 RANKING = "swath-compare SWEEP, of 72"
-PICTURES = "swath-compare SWEEP --plots DIR, of 72"
+PLOTS = "swath-compare SWEEP --plots DIR, of 72"
 
 CURVES = "swath.load_curves"
 HISTORIES = "get_metric_history, a call per run"
@@ -31,15 +31,15 @@ METRIC = "train/accuracy"
 RATES = ",".join(f"{10 ** (-8 + index / 10):.3g}" for index in range(40))
 SWEEPS_OF_40 = 48
 REST = 8
-"""48 sweeps of 40 runs, one of 72 and one of 8: 50 sweeps, 2,000 runs."""
+"""Runs of the smallest sweep. 48 sweeps of 40 runs, one of 72 and one of 8: 50 sweeps, 2,000 runs."""
 
 
-def make_store(folder: Path, say: Callable[[str], None]) -> None:
-    """50 sweeps and 2,000 runs of 200 steps, made by swath; the last one has 72 runs."""
+def make_store(folder: Path, print_line: Callable[[str], None]) -> None:
+    """Create a store of 50 sweeps and 2,000 runs of 200 steps; the last sweep has 72 runs."""
     common = ["-m", "data=digits", "data.validation_size=300", "max_steps=200"]
     for number in range(SWEEPS_OF_40):
         measure([str(SWATH), *common, "batch_size=50", f"learning_rate={RATES}", f"seed={number}"], folder)
-        say(f"{number + 1} sweeps")
+        print_line(f"{number + 1} sweeps")
     rest = ",".join(RATES.split(",")[:REST])
     measure([str(SWATH), *common, "batch_size=50", f"learning_rate={rest}", "seed=1000"], folder)
     measure([str(SWATH), *common, *SIX_BY_TWELVE, "seed=2000"], folder)
@@ -52,29 +52,29 @@ SIX_BY_TWELVE = [
 
 
 def latest_sweep(folder: Path) -> str:
-    """The id of the latest sweep of the store in `folder`."""
+    """Id of the latest sweep of the store in `folder`."""
     listed = json.loads(measure([str(COMPARE), "--format", "json"], folder).output)
     return str(listed[-1]["sweep_id"])
 
 
 def command_times(folder: Path, repeats: int) -> dict[str, list[float]]:
-    """Seconds of whole processes over the store in `folder`, taking turns."""
+    """Seconds of whole processes that read the store in `folder`, measured in turn."""
     sweep = latest_sweep(folder)
     sides = {
         IMPORT: [sys.executable, "-c", "import mlflow"],
         LIST: [str(COMPARE)],
         RANKING: [str(COMPARE), sweep],
-        PICTURES: [str(COMPARE), sweep, "--plots", str(folder / "pictures")],
+        PLOTS: [str(COMPARE), sweep, "--plots", str(folder / "plots")],
     }
     seconds: dict[str, list[float]] = {side: [] for side in sides}
     for _ in range(repeats):
-        for side, words in sides.items():
-            seconds[side].append(measure(words, folder).wall_s)
+        for side, command in sides.items():
+            seconds[side].append(measure(command, folder).wall_s)
     return seconds
 
 
 def curve_times(folder: Path, repeats: int) -> dict[str, list[float]]:
-    """Seconds in which the curves of 72 runs of 1,000 steps are read, taking turns after one to warm up."""
+    """Seconds to read the curves of 72 runs of 1,000 steps, measured in turn after a warm-up."""
     measure([str(SWATH), "-m", "data=digits", "max_steps=1000", *SIX_BY_TWELVE], folder)
     sweep = latest_sweep(folder)
     uri = f"sqlite:///{folder}/mlflow.db"
@@ -96,7 +96,7 @@ def curve_times(folder: Path, repeats: int) -> dict[str, list[float]]:
 
 
 def imports_tensorflow(folder: Path) -> bool:
-    """Whether a ranking brings TensorFlow in."""
+    """Whether a ranking imports TensorFlow."""
     listing = "import sys; sys.argv = ['swath-compare', sys.argv[1]]\n"
     listing += "from swath.cli.entry import swath_compare as main\ntry:\n  main()\nexcept SystemExit:\n"
     listing += "  print('tensorflow' in sys.modules, file=sys.stderr)"
@@ -111,11 +111,11 @@ def imports_tensorflow(folder: Path) -> bool:
 
 
 def main(repeats: int) -> None:
-    """Print everything as JSON."""
-    say = partial(print, file=sys.stderr, flush=True)
+    """Print all measurements as JSON."""
+    print_line = partial(print, file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory(prefix="swath-benchmark-") as name:
         folder = Path(name)
-        make_store(folder, say)
+        make_store(folder, print_line)
         found = {
             "commands": command_times(folder, repeats),
             "curves": curve_times(folder, repeats),
@@ -124,7 +124,7 @@ def main(repeats: int) -> None:
     for part in (found["commands"], found["curves"]):
         assert isinstance(part, dict)
         for side, values in part.items():
-            say(f"{side}: {statistics.median(values):.2f} s")
+            print_line(f"{side}: {statistics.median(values):.2f} s")
     print(json.dumps(found))
 
 

@@ -1,23 +1,23 @@
-"""The section of docs/benchmarks.md about reading a large store back."""
+"""Section of docs/benchmarks.md about reading a large store."""
 
 import statistics
 
-from benchmarks.comparing import CURVES, HISTORIES, IMPORT, LIST, PICTURES, RANKING
+from benchmarks.comparing import CURVES, HISTORIES, IMPORT, LIST, PLOTS, RANKING
 from benchmarks.table import Found, spread, table
 
 HEAD = """\
 ## Comparing
 
-A store of 50 sweeps and 2,000 runs of 200 steps, made by swath. Whole processes, taking turns, and for
-comparison a process that only imports MLflow.
+Reading a store of 50 sweeps and 2,000 runs of 200 steps that swath made. Whole processes, measured in turn;
+for comparison, a process that only imports MLflow.
 """
 
 
 def comparing_section(comparing: Found) -> str:
-    """Lists, rankings, pictures and curves."""
+    """Lists, rankings, plots and curves."""
     commands, curves = comparing["commands"], comparing["curves"]
     median = {side: statistics.median(values) for side, values in {**commands, **curves}.items()}
-    targets = {LIST: "3", RANKING: "3", PICTURES: "10 s"}
+    targets = {LIST: "3", RANKING: "3", PLOTS: "10 s"}
     rows = [
         (
             f"`{side}`",
@@ -26,13 +26,13 @@ def comparing_section(comparing: Found) -> str:
             f"{median[side] / median[IMPORT]:.2f}",
             targets.get(side, ""),
         )
-        for side in (IMPORT, LIST, RANKING, PICTURES)
+        for side in (IMPORT, LIST, RANKING, PLOTS)
     ]
     tensorflow = "imports" if comparing["tensorflow"] else "does not import"
     return "\n".join(
         [
             HEAD,
-            table(("", "median (s)", "spread (s)", "of the import", "target, at most"), rows),
+            table(("", "median (s)", "spread (s)", "relative to the import", "maximum target"), rows),
             "",
             f"{len(commands[LIST])} repeats. A ranking {tensorflow} TensorFlow.",
             "",

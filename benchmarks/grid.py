@@ -1,4 +1,4 @@
-"""Whole processes over a grid: swath, and the ways in which people train and track one without it."""
+"""Whole processes that train a grid: swath, and common ways to train and track one without it."""
 
 import os
 import sys
@@ -10,10 +10,10 @@ from benchmarks.processes import CONTENDERS, Measured, measure
 
 GRID_CONFIGURATIONS = 72
 GRID_STEPS = 1_000
-"""Of the sweep `grid`: 72 configurations, 1,000 steps each on average."""
+"""The sweep `grid` has 72 configurations of 1,000 steps each on average."""
 
 SAMPLE_BATCH_SIZES = (16, 100, 150)
-"""A slow contender trains three configurations: batches of 89 images on average, where `grid` has 91."""
+"""Batch sizes that slow contenders train: 89 images on average, against 91 in `grid`."""
 
 SAMPLE_STEPS = 501
 START_UP_STEPS = 1
@@ -24,24 +24,24 @@ LOG_BATCH = "2b. the same, `log_batch` at the end of a run"
 KERAS = "3. Keras `fit` with MLflow's callback per batch"
 BASIC = "4. swath, `hydra/launcher=basic`"
 UNTRACKED = "5. swath, untracked"
-FUSED = "6. swath"
+SWATH = "6. swath"
 TUTORIAL_24 = "the tutorial's script, 24 configurations of 1,000 steps"
-FUSED_24 = "swath in an empty folder, 24 configurations of 1,000 steps"
+SWATH_24 = "swath in an empty folder, 24 configurations of 1,000 steps"
 
 Grid = dict[str, list[float]]
-"""Seconds per side and repeat; those of slow contenders are scaled up from a sample."""
+"""Seconds by contender, one per repeat; those of slow contenders are scaled up from a sample."""
 
 
-def grid_times(data: Path, repeats: int, say: Callable[[str], None]) -> tuple[Grid, dict[str, float]]:
-    """Every side `repeats` times, the sides taking turns.
+def grid_times(data: Path, repeats: int, print_line: Callable[[str], None]) -> tuple[Grid, dict[str, float]]:
+    """Measure each contender `repeats` times, in turn.
 
     Args:
-      data: the folder that holds `cifar-10-batches-py/`.
-      repeats: how often.
-      say: told how far it is.
+      data: the folder that contains `cifar-10-batches-py/`.
+      repeats: number of measurements.
+      print_line: prints a line of progress.
 
     Returns:
-      Seconds, and the most resident bytes of swath with its tracking process.
+      Seconds, and peak resident bytes of swath: `process` alone, `family` with its tracking process.
     """
     times: Grid = {}
     peak = {"process": 0.0, "family": 0.0}
@@ -54,42 +54,45 @@ def grid_times(data: Path, repeats: int, say: Callable[[str], None]) -> tuple[Gr
     rates = ",".join(f"{1e-8 * 1.5**power:.3g}" for power in range(24))
     two_dozen = ["-m", f"data.dir={data}", "max_steps=1000", f"learning_rate={rates}"]
 
-    def note(side: str, seconds: float) -> None:
+    def record(side: str, seconds: float) -> None:
         times.setdefault(side, []).append(seconds)
-        say(f"  {side}: {seconds:.1f} s")
+        print_line(f"  {side}: {seconds:.1f} s")
 
     with tempfile.TemporaryDirectory(prefix="swath-benchmark-") as name:
         folder = Path(name)
-        _in(folder, [*swath, *named, "max_steps=1"])  # makes the store, the cache, the probes
+        # Create the store and the image cache, and probe the widths.
+        _in(folder, [*swath, *named, "max_steps=1"])
         for _ in range(repeats):
             alone = [_tutorial(folder, batches, size) for size in SAMPLE_BATCH_SIZES]
-            note(TUTORIAL, sum(alone) / len(alone) * GRID_CONFIGURATIONS)
-            note(TUTORIAL_24, _tutorial(folder, batches, 100) * 24)
-            note(LOG_METRIC, _scaled(folder, batches, "idiomatic.py"))
-            note(LOG_BATCH, _scaled(folder, batches, "idiomatic.py", "log_at_end=true"))
-            note(KERAS, _scaled(folder, batches, "keras_fit.py"))
-            note(BASIC, _in(folder, [*swath, *named, "hydra/launcher=basic"]).wall_s)
-            note(UNTRACKED, _in(folder, [*untracked, *named]).wall_s)
-            fused = _in(folder, [*swath, *named])
-            note(FUSED, fused.wall_s)
-            peak["process"] = max(peak["process"], fused.peak_bytes)
-            peak["family"] = max(peak["family"], fused.family_peak_bytes)
+            record(TUTORIAL, sum(alone) / len(alone) * GRID_CONFIGURATIONS)
+            record(TUTORIAL_24, _tutorial(folder, batches, 100) * 24)
+            record(LOG_METRIC, _scaled(folder, batches, "idiomatic.py"))
+            record(LOG_BATCH, _scaled(folder, batches, "idiomatic.py", "log_at_end=true"))
+            record(KERAS, _scaled(folder, batches, "keras_fit.py"))
+            record(BASIC, _in(folder, [*swath, *named, "hydra/launcher=basic"]).wall_s)
+            record(UNTRACKED, _in(folder, [*untracked, *named]).wall_s)
+            tracked = _in(folder, [*swath, *named])
+            record(SWATH, tracked.wall_s)
+            peak["process"] = max(peak["process"], tracked.peak_bytes)
+            peak["family"] = max(peak["family"], tracked.family_peak_bytes)
             with tempfile.TemporaryDirectory(prefix="swath-benchmark-") as empty:
-                note(FUSED_24, _in(Path(empty), [*swath, *two_dozen]).wall_s)
+                record(SWATH_24, _in(Path(empty), [*swath, *two_dozen]).wall_s)
     return times, peak
 
 
-def count_times(data: Path, counts: Sequence[int], say: Callable[[str], None]) -> dict[str, dict[str, float]]:
-    """Whole processes of grids of several sizes, 100 steps each: seconds, peak bytes, bytes stored."""
+def count_times(
+    data: Path, counts: Sequence[int], print_line: Callable[[str], None]
+) -> dict[str, dict[str, float]]:
+    """Seconds, peak bytes and stored bytes of whole processes, by number of configurations of 100 steps."""
     swath = [str(Path(sys.executable).parent / "swath")]
     found = {}
     for count in counts:
         per_seed = min(count, 100)
         rates = ",".join(f"{1e-8 * 1.15**power:.4g}" for power in range(per_seed))
         seeds = f"range({-(-count // per_seed)})"
-        words = ["-m", f"data.dir={data}", "max_steps=100", f"seed={seeds}", f"learning_rate={rates}"]
+        arguments = ["-m", f"data.dir={data}", "max_steps=100", f"seed={seeds}", f"learning_rate={rates}"]
         with tempfile.TemporaryDirectory(prefix="swath-benchmark-") as name:
-            run = _in(Path(name), [*swath, *words])
+            run = _in(Path(name), [*swath, *arguments])
             store = [Path(name) / "mlflow.db", *(Path(name) / "mlruns").rglob("*")]
             stored = sum(path.stat().st_size for path in store if path.is_file())
         found[str(count)] = {
@@ -98,19 +101,19 @@ def count_times(data: Path, counts: Sequence[int], say: Callable[[str], None]) -
             "family_bytes": run.family_peak_bytes,
             "stored_bytes": stored,
         }
-        say(f"  {count} configurations: {run.wall_s:.1f} s, {run.family_peak_bytes / 1e9:.2f} GB")
+        print_line(f"  {count} configurations: {run.wall_s:.1f} s, {run.family_peak_bytes / 1e9:.2f} GB")
     return found
 
 
 def _tutorial(folder: Path, batches: Path, batch_size: int) -> float:
-    words = [str(batch_size), "1e-6", str(GRID_STEPS)]
-    return _in(folder, [sys.executable, str(CONTENDERS / "tutorial.py"), str(batches), *words]).wall_s
+    arguments = [str(batch_size), "1e-6", str(GRID_STEPS)]
+    return _in(folder, [sys.executable, str(CONTENDERS / "tutorial.py"), str(batches), *arguments]).wall_s
 
 
-def _scaled(folder: Path, batches: Path, script: str, *words: str) -> float:
-    """Seconds for the whole grid, from three configurations with some steps and the same with one.
+def _scaled(folder: Path, batches: Path, script: str, *overrides: str) -> float:
+    """Seconds for the whole grid, extrapolated from three configurations, each with many steps and with one.
 
-    What a run costs beside its steps is counted for three runs only, in the contender's favour.
+    The cost of a run besides its steps is counted for three runs only, in the contender's favour.
     """
     sizes = ",".join(map(str, SAMPLE_BATCH_SIZES))
     command = [
@@ -119,7 +122,7 @@ def _scaled(folder: Path, batches: Path, script: str, *words: str) -> float:
         "-m",
         f"data={batches}",
         f"batch_size={sizes}",
-        *words,
+        *overrides,
     ]
     common = [*command, "learning_rate=1e-6"]
     start_up = _in(folder, [*common, f"max_steps={START_UP_STEPS}"]).wall_s
@@ -128,6 +131,6 @@ def _scaled(folder: Path, batches: Path, script: str, *words: str) -> float:
     return start_up + per_step * GRID_STEPS * GRID_CONFIGURATIONS
 
 
-def _in(folder: Path, words: Sequence[str]) -> Measured:
+def _in(folder: Path, command: Sequence[str]) -> Measured:
     root = str(Path(__file__).resolve().parents[1])
-    return measure(words, folder, {"PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])})
+    return measure(command, folder, {"PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])})

@@ -1,6 +1,6 @@
-"""What a job costs besides its training: composed, checked, its files written.
+"""Cost of a job besides its training: composing and checking its config, and writing its files.
 
-`python -m benchmarks.jobs COUNT` prints milliseconds per job as JSON, with Hydra's own launcher beside it.
+`python -m benchmarks.jobs COUNT` prints milliseconds per job as JSON, for swath's launcher and for Hydra's.
 """
 
 import contextlib
@@ -22,11 +22,11 @@ BASIC = "all of it, by Hydra's basic sweeper and launcher"
 RATIO = "the lanes launcher's part of Hydra's time"
 
 BASIC_JOBS = 50
-"""Hydra's own are slow enough to be measured on a few."""
+"""Number of jobs with Hydra's launcher, which is slow enough to be measured on a few."""
 
 
 def times_ms(count: int) -> dict[str, float]:
-    """Milliseconds per job of each part, for jobs whose task does nothing; `RATIO` is a fraction."""
+    """Milliseconds per job of each part, for jobs with an empty task; `RATIO` is a fraction."""
     register()
     rates = [f"{1e-8 * 1.01**number:.6g}" for number in range(count)]
     typed = [f"learning_rate={','.join(rates)}"]
@@ -48,8 +48,8 @@ def times_ms(count: int) -> dict[str, float]:
     return found
 
 
-def _run(task: Any, words: list[str]) -> None:
-    sys.argv[1:] = words
+def _run(task: Any, arguments: list[str]) -> None:
+    sys.argv[1:] = arguments
     with tempfile.TemporaryDirectory(prefix="swath-benchmark-") as folder, contextlib.chdir(folder):
         hydra.main(version_base="1.3", config_path=None, config_name="config")(task)()
 

@@ -1,7 +1,7 @@
-"""The lower limit of a training step: its two matrix products and its gather, in the same kind of loop.
+"""Lower limit of a training step: a loop with only its two matrix products and its gather.
 
-Nothing else of a step is in here: no mean image, no bias, no softmax, no loss, no accuracy, no learning rate.
-The weights stay 0, and 0 times anything takes as long as any other product.
+It leaves out the mean image, bias, softmax, loss, accuracy and learning rate. The weights stay 0, which does
+not change the time of a product.
 """
 
 from collections.abc import Callable
@@ -13,16 +13,16 @@ from swath.training import DeviceData
 from swath.training.loop import batch_indices
 
 Draw = Callable[[Tensor], Tensor]
-"""step -> int32 [batch], the images of that step."""
+"""step -> int32 [batch], indices of the images of that step."""
 
 
 def drawn_indices(data: DeviceData, batch_size: int) -> Draw:
-    """Indices that are drawn in the step, as swath draws them."""
+    """Draw indices in each step, as swath does."""
     return lambda step: batch_indices(tf.constant(0, tf.int64), step, batch_size, len(data.train))
 
 
 def prepared_indices(data: DeviceData, batch_size: int, steps: int) -> Draw:
-    """Indices that were drawn before the first step; a step reads its row."""
+    """Draw all indices before the first step; each step reads one row."""
     table = tf.random.stateless_uniform([steps, batch_size], [0, 0], 0, len(data.train), tf.int32)
     return lambda step: table[step]
 
@@ -33,7 +33,7 @@ def compile_limit(data: DeviceData, draw: Draw, lanes: int = 1) -> Callable[[Ten
     indices = draw(step); inputs = float32(gather(uint8 images, indices)), [batch, 3072];
     logits = inputs @ weights, [batch, columns]; weights = inputsᵀ @ logits, [3072, columns].
 
-    As many columns as swath has for so many lanes: 10 classes each, padded.
+    The number of columns is that of swath for the same number of lanes: 10 classes each, padded.
     """
     pixels = int(data.train.images.shape[1])
     model = MODELS["softmax_regression"].make({}, pixels, 10)

@@ -1,16 +1,16 @@
-"""Sections of docs/benchmarks.md about whole processes, each from the figures of one part."""
+"""Sections of docs/benchmarks.md about whole processes, one section per part."""
 
 import statistics
 from collections.abc import Mapping, Sequence
 
 from benchmarks.grid import (
     BASIC,
-    FUSED,
-    FUSED_24,
     KERAS,
     LOG_BATCH,
     LOG_METRIC,
     SAMPLE_STEPS,
+    SWATH,
+    SWATH_24,
     TUTORIAL,
     TUTORIAL_24,
     UNTRACKED,
@@ -24,11 +24,11 @@ GRID = """\
 ## A grid of 72 configurations
 
 The sweep `grid`: six batch sizes, six learning rates, 500 and 1,500 steps, CIFAR-10 with 5,000 images held
-back; 72,000 steps, 144,000 per-step values. Whole processes, from the shell back to the shell. 2 to 4 and 6
+back; 72,000 steps, 144,000 per-step values. Times are those of whole processes. Contenders 2 to 4 and 6
 store every step's accuracy and loss and the weights in MLflow's SQLite store; 1 and 5 track nothing.
-1 to 3 were trained for three configurations (batches of 16, 100 and 150) and scaled up: 1 by the number of
-processes, 2 and 3 by the number of steps, from runs of {sample_steps} steps minus runs of one step. Their
-start, Hydra and evaluations are counted for three runs only, which favours them. Scripts:
+Contenders 1 to 3 trained three configurations (batches of 16, 100 and 150), and their times were scaled up: 1
+by the number of processes, 2 and 3 by the number of steps, from runs of {sample_steps} steps minus runs of
+one step. Their start-up, Hydra and evaluations are counted for three runs only, in their favour. Scripts:
 [contenders/](../benchmarks/contenders).
 
 ![Seconds of each contender](contenders.png)
@@ -37,7 +37,7 @@ start, Hydra and evaluations are counted for three runs only, which favours them
 WHERE = """\
 ## Where the time of `grid` goes
 
-Wall time of each part in seconds, summed over the threads and processes it runs in. Parts run at the same
+Wall time of each part in seconds, summed over the threads and processes that run it. Parts run at the same
 time, two groups train at a time, and time spent waiting for a core counts, so the sum exceeds the total. The
 first column is the first sweep on a machine, which probes the widths.
 """
@@ -53,31 +53,31 @@ def grid_section(grid: Found) -> str:
             side,
             f"{median[side]:.1f}",
             spread(seconds[side]),
-            f"{median[side] / median[FUSED]:.2f}",
+            f"{median[side] / median[SWATH]:.2f}",
             targets.get(side, ""),
         )
-        for side in (TUTORIAL, LOG_METRIC, LOG_BATCH, KERAS, BASIC, UNTRACKED, FUSED)
+        for side in (TUTORIAL, LOG_METRIC, LOG_BATCH, KERAS, BASIC, UNTRACKED, SWATH)
     ]
-    small = median[TUTORIAL_24] / median[FUSED_24]
+    small = median[TUTORIAL_24] / median[SWATH_24]
     return "\n".join(
         [
             GRID.format(sample_steps=SAMPLE_STEPS),
-            table(("", "median (s)", "spread (s)", "of swath's", "target, at least"), rows),
+            table(("", "median (s)", "spread (s)", "relative to swath", "minimum target"), rows),
             "",
-            f"{len(seconds[FUSED])} repeats. The tracked sweep takes {median[FUSED] / median[UNTRACKED]:.2f} "
+            f"{len(seconds[SWATH])} repeats. The tracked sweep takes {median[SWATH] / median[UNTRACKED]:.2f} "
             "times as long as the untracked one (target 1.5).",
             f"Peak resident memory of swath: {peak['process'] / 1e9:.2f} GB for the process, "
             f"{peak['family'] / 1e9:.2f} GB with the tracking process (target 2).",
             "",
-            "24 configurations of 1,000 steps in an empty folder, creation of the store included: "
-            f"{median[FUSED_24]:.1f} s; the tutorial's script takes {small:.1f} times as long (target 20).",
+            "24 configurations of 1,000 steps in an empty folder, including the creation of the store: "
+            f"{median[SWATH_24]:.1f} s; the tutorial's script takes {small:.1f} times as long (target 20).",
             "",
         ]
     )
 
 
 def where_section(where: Found) -> str:
-    """Where its time goes."""
+    """Wall time of `grid` by part."""
     rows = [
         (text, *(f"{where[run].get(part, 0.0):.1f}" for run in ("probing", "remembered")))
         for part, text in PARTS.items()
@@ -88,7 +88,7 @@ def where_section(where: Found) -> str:
 
 
 def processes_section(processes: Found) -> str:
-    """The article's run."""
+    """The article's run, as a whole process."""
     wall = {side: [run["wall_s"] for run in runs] for side, runs in processes.items()}
     median = {side: statistics.median(values) for side, values in wall.items()}
     targets = {WITH_STORE: "0.60", EMPTY: "0.75"}
@@ -113,18 +113,20 @@ def processes_section(processes: Found) -> str:
 batch_size 100, learning_rate 0.005, 1,000 steps, all 50,000 CIFAR-10 images, evaluated on the 10,000 test
 images; {len(wall[EMPTY])} repeats. The tutorial's way is a TensorFlow 1 graph that is fed one NumPy batch per
 step ([contenders/tutorial.py](../benchmarks/contenders/tutorial.py)); it reads the pickles and tracks
-nothing. swath uses its cache of the images, stores 2,000 metric values and seven artifacts in MLflow, and
-in the empty folder creates the store first.
+nothing. swath reads its cache of the images, and stores 2,000 metric values and seven artifacts in MLflow; in
+the empty folder it creates the store first.
 """
-    peak = "Peak resident memory. swath's child is the tracking process; memory that the two share, such as\n"
+    peak = (
+        "Peak resident memory. The child of swath is the tracking process; memory that both share, such as\n"
+    )
     return "\n".join(
         [
             text,
-            table(("", "median (s)", "spread (s)", "of the tutorial's", "target"), rows),
+            table(("", "median (s)", "spread (s)", "relative to the tutorial", "target"), rows),
             "",
-            peak + "Python itself, counts twice:",
+            peak + "Python itself, is counted twice:",
             "",
-            table(("", "the process", "with its children", "target"), memory),
+            table(("", "process", "with children", "target"), memory),
             "",
         ]
     )
@@ -135,7 +137,7 @@ def _largest(runs: Sequence[Mapping[str, float]], key: str) -> str:
 
 
 def checkpoints_section(checkpoints: Found) -> str:
-    """What checkpoints cost a long sweep."""
+    """Cost of checkpoints in a long sweep."""
     medians = {side: statistics.median(seconds) for side, seconds in checkpoints.items()}
     ratio = medians["every second"] / medians["none"]
     rows = [(side, f"{medians[side]:.1f}", spread(seconds)) for side, seconds in checkpoints.items()]
@@ -143,13 +145,13 @@ def checkpoints_section(checkpoints: Found) -> str:
         [
             "## Checkpoints",
             "",
-            "Eight configurations side by side, batches of 100 images, 30,000 steps, every 100th stored.",
-            "Whole processes, taking turns.",
+            "Eight configurations in one lane group, batches of 100 images, 30,000 steps, every 100th",
+            "stored. Whole processes, measured in turn.",
             "",
             table(("checkpoints", "median (s)", "spread (s)"), rows),
             "",
-            f"{len(checkpoints['none'])} repeats. With one every second, 30 times as often as by default",
-            f"(every 30 s), the sweep took {ratio:.2f} of the time without checkpoints (target: 1.02).",
+            f"{len(checkpoints['none'])} repeats. With a checkpoint every second, 30 times as often as by",
+            f"default, it took {ratio:.2f} times as long as without checkpoints (target: at most 1.02).",
             "",
         ]
     )

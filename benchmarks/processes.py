@@ -1,4 +1,4 @@
-"""Whole processes: swath's run of the tutorial's configuration, and the tutorial's own way."""
+"""Measures whole processes: the tutorial's configuration, trained by swath and by the tutorial's script."""
 
 import os
 import subprocess
@@ -27,10 +27,10 @@ class Measured:
     """One process, from its start to its end.
 
     Attributes:
-      wall_s: seconds.
-      peak_bytes: the most resident memory that it held, sampled.
-      family_peak_bytes: the same, with all its children; memory that they share is counted twice.
-      output: what it printed.
+      wall_s: duration in seconds.
+      peak_bytes: peak resident memory of the process, from samples.
+      family_peak_bytes: peak resident memory including all children; shared memory is counted repeatedly.
+      output: standard output and standard error.
     """
 
     wall_s: float
@@ -40,16 +40,16 @@ class Measured:
 
 
 def measure(
-    words: Sequence[str], folder: Path, variables: Mapping[str, str] = MappingProxyType({})
+    command: Sequence[str], folder: Path, variables: Mapping[str, str] = MappingProxyType({})
 ) -> Measured:
-    """Run a command in `folder`, with environment variables added, and measure it.
+    """Run a command in `folder` with additional environment variables, and measure it.
 
     Raises:
-      subprocess.CalledProcessError: it failed.
+      subprocess.CalledProcessError: the command failed.
     """
     started = time.perf_counter()
     process = psutil.Popen(
-        list(words),
+        list(command),
         cwd=folder,
         env={**_environment(), **variables},
         stdout=subprocess.PIPE,
@@ -62,22 +62,22 @@ def measure(
     wall_s = time.perf_counter() - started
     peak.join()
     if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, words, output)
+        raise subprocess.CalledProcessError(process.returncode, command, output)
     return Measured(wall_s, peak.bytes, peak.family_bytes, output)
 
 
 def process_times(data: Path, repeats: int) -> dict[str, list[Measured]]:
-    """Each side `repeats` times, the sides taking turns.
+    """Measure each side `repeats` times, in turn.
 
     Args:
-      data: the folder that holds `cifar-10-batches-py/`.
-      repeats: how often.
+      data: the folder that contains `cifar-10-batches-py/`.
+      repeats: number of measurements.
     """
     swath = [str(Path(sys.executable).parent / "swath"), f"data.dir={data}"]
     tutorial = [sys.executable, str(CONTENDERS / "tutorial.py"), str(data / "cifar-10-batches-py")]
     measured: dict[str, list[Measured]] = {TUTORIAL: [], WITH_STORE: [], EMPTY: []}
     with tempfile.TemporaryDirectory(prefix="swath-benchmark-") as with_store:
-        measure(swath, Path(with_store))  # makes the store, and the cache of the images
+        measure(swath, Path(with_store))  # creates the store and the image cache
         for _ in range(repeats):
             measured[TUTORIAL].append(measure(tutorial, Path(with_store)))
             measured[WITH_STORE].append(measure(swath, Path(with_store)))
@@ -109,9 +109,9 @@ class _Peak(threading.Thread):
 
 
 def _environment() -> dict[str, str]:
-    """The user's environment, less what would set one of the sides up differently.
+    """The user's environment without variables that affect only one of the sides.
 
-    Pictures and models follow a sweep in a process of their own, which would slow the side measured next.
+    Postprocessing is off, because its background process would slow down the next measurement.
     """
     chosen = {"MLFLOW_TRACKING_URI", "SWATH_DATA_DIR", "TF_ENABLE_ONEDNN_OPTS", "PYTHONDONTWRITEBYTECODE"}
     kept = {name: value for name, value in os.environ.items() if name not in chosen}

@@ -1,4 +1,4 @@
-"""The measurements as a page: medians, ratios of medians, and how they were taken."""
+"""Writes the measurements as a page: medians, ratios of medians, and the method of each measurement."""
 
 import platform
 from collections.abc import Callable
@@ -15,8 +15,8 @@ from benchmarks.table import Found
 HEAD = """\
 # Benchmarks
 
-Written by `make benchmark`. All sides of a comparison are measured in one command, taking turns; the figures
-are medians. Machines differ and are noisy: compare the ratios, not the seconds.
+Written by `make benchmark`. The sides of a comparison are measured in turn by one command; the figures are
+medians. Machines differ and are noisy: compare the ratios, not the seconds.
 """
 
 
@@ -40,7 +40,7 @@ def report(found: Found) -> str:
 
 
 def machine() -> str:
-    """What the figures were measured with."""
+    """Hardware and software of the measurements."""
     packages = ", ".join(
         f"{name} {version(name)}" for name in ("tensorflow", "keras", "numpy", "mlflow", "hydra-core")
     )

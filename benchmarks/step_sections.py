@@ -1,4 +1,4 @@
-"""Sections of docs/benchmarks.md about steps, lanes and jobs, each from the figures of one part."""
+"""Sections of docs/benchmarks.md about steps, lanes and jobs, one section per part."""
 
 import statistics
 
@@ -23,8 +23,8 @@ SCALING = """\
 
 ![Time per configuration](scaling.png)
 
-Milliseconds of one step by the number of lanes in one program, on one core, and how many times as long the
-same lanes take one by one; steady state, after compilation.
+Milliseconds per step by the number of lanes in one program, on one core, in steady state after compilation.
+*One by one*: how many times as long the same lanes take when they are trained one after the other.
 """
 
 
@@ -45,9 +45,9 @@ def lanes_section(lanes: Found) -> str:
 
 
 def compiling_section(compiling: Found) -> str:
-    """What tracing and compiling cost."""
+    """Cost of tracing and compiling."""
     rows = [(name, f"{statistics.median(times):.0f}") for name, times in compiling.items()]
-    note = "Compilation, not included above: a call for one step of 100 images, in milliseconds."
+    note = "Compilation, excluded above: milliseconds of a call for one step of 100 images."
     return "\n".join([note, "", table(("", "ms"), rows), ""])
 
 
@@ -64,8 +64,8 @@ def counts_section(counts: Found) -> str:
         )
         for count, entry in counts.items()
     ]
-    headings = ("configurations", "s", "s each", "process (GB)", "with tracking (GB)", "stored, each (kB)")
-    note = "Whole processes in empty folders, once: batches of 100, 100 steps, 100 learning rates a seed."
+    headings = ("configurations", "s", "s each", "process (GB)", "with tracking (GB)", "stored each (kB)")
+    note = "Whole processes in empty folders, measured once: batches of 100, 100 steps, 100 rates per seed."
     return "\n".join([note, "", table(headings, rows), ""])
 
 
@@ -78,13 +78,15 @@ def jobs_section(jobs: Found) -> str:
         if name != RATIO
     ]
     note = """\
-The cost of a job besides its training: 1,000 jobs whose task does nothing, on one core. The folder and files
+The cost of a job besides its training, from 1,000 jobs with an empty task, on one core. The folder and files
 of a job are written during the training, from a config that is composed once for all jobs."""
-    return "\n".join(["## Jobs", "", note, "", table(("", "ms a job", "of Hydra's", "target"), rows), ""])
+    return "\n".join(
+        ["## Jobs", "", note, "", table(("", "ms per job", "relative to Hydra", "target"), rows), ""]
+    )
 
 
 def steps_section(steps: Found) -> str:
-    """One step and its limit."""
+    """One step and its lower limit."""
     ms = {name: statistics.median(times) for name, times in steps.items()}
     rows = [
         (STEP, f"{ms[STEP]:.3f}", "1", ""),
@@ -96,8 +98,8 @@ def steps_section(steps: Found) -> str:
     text = f"""\
 ## One training step
 
-Batches of {BATCH_SIZE} images, {STEPS} steps a measurement (fewer of {WIDE} lanes); {len(steps[STEP])}
-repeats. The limit is a loop of the same kind that contains only the two matrix products and the
+Batches of {BATCH_SIZE} images, {STEPS} steps per measurement (fewer for {WIDE} lanes); {len(steps[STEP])}
+repeats. The lower limit is a loop of the same kind that contains only the two matrix products and the
 gather: no mean image, bias, softmax, loss, accuracy or metrics.
 """
     return "\n".join([text, table(("", "median (ms)", "step / this", "target"), rows), ""])

@@ -1,7 +1,7 @@
-"""The time of one training step, beside that of its lower limit, and of lanes side by side.
+"""Times of one training step, of its lower limit, and of lanes trained together.
 
-`python -m benchmarks.steps REPEATS` prints the times as JSON. A process of its own, because swath sets
-TensorFlow up for all that runs in the process and in its children.
+`python -m benchmarks.steps PART REPEATS` prints the times of a part as JSON. It runs in a separate process,
+because swath configures TensorFlow for the whole process and its children.
 """
 
 import json
@@ -24,7 +24,7 @@ from swath.training import (
 BATCH_SIZE = 100
 LEARNING_RATE = 1e-6
 STEPS = 500
-"""Steps per measurement: long enough that the call of the program is no part of the figure."""
+"""Steps per measurement, enough to make the cost of the program call negligible."""
 
 STEP = "one training step"
 LIMIT = "its two products, gather and drawing of indices"
@@ -41,13 +41,13 @@ OTHER_WIDTH = "the second call, of another width: 24 lanes"
 SAME_AGAIN = "the third call, 24 lanes"
 
 LANES_WORK = 200_000
-"""Images x lanes in a measurement of lanes."""
+"""Images x lanes x steps of a measurement of lanes."""
 
 Sides = dict[str, Callable[[], object]]
 
 
 def step_times_ms(repeats: int) -> dict[str, list[float]]:
-    """Milliseconds of one step of each side, `repeats` times, the sides taking turns."""
+    """Milliseconds of one step of each side, measured `repeats` times, in turn."""
     data = make_device_data(load_dataset("cifar10"), 0, "mean_image")
     program = _compiled(data)
     prepared = prepared_indices(data, BATCH_SIZE, STEPS)
@@ -59,11 +59,11 @@ def step_times_ms(repeats: int) -> dict[str, list[float]]:
         WIDE_STEP: _training(program, BATCH_SIZE, WIDE, WIDE_STEPS),
         WIDE_LIMIT: _limit(compile_limit(data, prepared, WIDE), WIDE_STEPS),
     }
-    return _take_turns(sides, steps, repeats)
+    return _measure_in_turn(sides, steps, repeats)
 
 
 def lane_times_ms(repeats: int) -> dict[str, list[float]]:
-    """Milliseconds of one step, by `batch size, lanes`, `repeats` times, all of them taking turns."""
+    """Milliseconds of one step by `batch size, lanes`, measured `repeats` times, in turn."""
     data = make_device_data(load_dataset("cifar10"), 0, "mean_image")
     program = _compiled(data)
     sides: Sides = {}
@@ -73,11 +73,11 @@ def lane_times_ms(repeats: int) -> dict[str, list[float]]:
             name = f"{batch_size}, {lanes}"
             steps[name] = max(10, LANES_WORK // (batch_size * lanes))
             sides[name] = _training(program, batch_size, lanes, steps[name])
-    return _take_turns(sides, steps, repeats)
+    return _measure_in_turn(sides, steps, repeats)
 
 
 def first_call_times_ms(repeats: int) -> dict[str, list[float]]:
-    """Milliseconds of the first calls of a program for one step: what tracing and compiling cost."""
+    """Milliseconds of the first calls of a program for one step: the cost of tracing and compiling."""
     data = make_device_data(load_dataset("cifar10"), 0, "mean_image")
     times: dict[str, list[float]] = {name: [] for name in (FIRST_CALL, OTHER_WIDTH, SAME_AGAIN)}
     for _ in range(repeats):
@@ -90,7 +90,7 @@ def first_call_times_ms(repeats: int) -> dict[str, list[float]]:
     return times
 
 
-def _take_turns(sides: Sides, steps: dict[str, int], repeats: int) -> dict[str, list[float]]:
+def _measure_in_turn(sides: Sides, steps: dict[str, int], repeats: int) -> dict[str, list[float]]:
     for run in sides.values():  # the first call compiles
         run()
     times: dict[str, list[float]] = {name: [] for name in sides}

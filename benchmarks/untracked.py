@@ -1,6 +1,6 @@
 """swath without a store: `python -m benchmarks.untracked -cn grid` trains what `swath -cn grid` trains.
 
-Everything is composed, trained, evaluated and ranked. Nothing is stored, and no tracking process is started.
+All runs are composed, trained, evaluated and ranked. Nothing is stored, and no tracking process is started.
 """
 
 from swath.cli.entry import swath

@@ -1,8 +1,8 @@
-"""Where the time of a command goes: `python -m benchmarks.where FILE -cn grid` runs it and writes FILE.
+"""Profiles a command: `python -m benchmarks.where FILE -cn grid` runs `swath -cn grid` and writes FILE.
 
-Seconds of wall time of each part, summed over the threads and processes it runs in. Parts run beside each
-other, two groups train at a time, and whoever waits for a core is still counted; so the sum is more than the
-whole.
+FILE contains the wall time of each part in seconds, summed over the threads and processes that run it.
+Parts run at the same time, two groups train at a time, and time spent waiting for a core counts, so the sum
+exceeds the total.
 """
 
 import functools
@@ -17,35 +17,36 @@ from typing import Any
 import psutil
 
 PARTS = {
-    "checking": "Python, Hydra; every job composed and checked",
-    "starting": "TensorFlow and MLflow loaded, the store opened, the images read and checked",
-    "handing over": "the images handed to TensorFlow, the program traced",
-    "probing": "widths probed (0 if cached)",
-    "composing": "the launcher: every job's config composed",
-    "training": "training, and the first call's compilation",
-    "evaluating": "evaluating on validation and test images",
-    "sending": "metrics and artifacts sent to the tracking process",
-    "Hydra's files": "Hydra's folder, files and logs of every job",
-    "tracking": "the tracking process: runs begun, filled, ended",
+    "checking": "starting Python and Hydra, composing and checking every job",
+    "starting": "loading TensorFlow and MLflow, opening the store, reading and checking the images",
+    "handing over": "converting the images to tensors, tracing the program",
+    "probing": "probing widths (0 if cached)",
+    "composing": "composing the config of every job in the launcher",
+    "training": "training, including the compilation of the first call",
+    "evaluating": "evaluating validation and test images",
+    "sending": "sending metrics and artifacts to the tracking process",
+    "Hydra's files": "writing Hydra's folder, files and logs of every job",
+    "tracking": "creating, writing and ending runs in the tracking process",
     "waiting": "waiting for the tracking process at the end",
-    "whole": "the whole process",
+    "whole": "whole process",
 }
+"""Parts of a command, with their descriptions in docs/benchmarks.md."""
 
 
 class Clock:
-    """Adds up the time spent in functions, by part."""
+    """Sums the time spent in functions, by part."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
         self._lock = threading.Lock()
 
     def add(self, part: str, seconds: float) -> None:
-        """Add to a part."""
+        """Add seconds to a part."""
         with self._lock:
             self.seconds[part] += seconds
 
     def wrap(self, owner: Any, name: str, part: str, less: str | None = None) -> None:
-        """Time a function; what it adds is taken from another part, in which it is called."""
+        """Time a method; its time is subtracted from the part `less`, whose function calls it."""
         function = getattr(owner, name)
 
         @functools.wraps(function)
@@ -70,13 +71,13 @@ def main() -> None:
     import swath.cli.validation
     import swath.sweeps.session
 
-    began = psutil.Process().create_time()
+    process_start = psutil.Process().create_time()
     clock.wrap(swath.sweeps.session.Session, "__init__", "starting")
     load = swath.sweeps.session.Session._load
 
     def load_and_wrap(session: Any, names: list[str]) -> None:
         load(session, names)
-        _wrap_training(clock)  # TensorFlow is loaded now
+        _wrap_training(clock)  # after TensorFlow was loaded
 
     swath.sweeps.session.Session._load = load_and_wrap  # type: ignore[method-assign]
     clock.wrap(swath.sweeps.session.Session, "close", "waiting")
@@ -84,13 +85,13 @@ def main() -> None:
 
     def timed_check(*arguments: Any, **named: Any) -> Any:
         checked = check(*arguments, **named)
-        clock.add("checking", time.time() - began)
+        clock.add("checking", time.time() - process_start)
         return checked
 
     swath.cli.validation.check_command = timed_check
 
     def leave(status: int) -> None:
-        clock.add("whole", time.time() - began)
+        clock.add("whole", time.time() - process_start)
         result.write_text(json.dumps(clock.seconds), encoding="utf-8")
         sys.exit(status)
 

@@ -1,4 +1,4 @@
-"""For which numbers of lanes a configuration keeps the bits that it has alone, by batch size.
+"""Finds the bit-exact widths by batch size.
 
 `python -m benchmarks.widths` prints a Markdown table for this machine (minutes; needs CIFAR-10).
 """
@@ -32,15 +32,15 @@ def ranges(numbers: Sequence[int]) -> str:
 
 
 def main() -> None:
-    """Probe every batch size and width, and print the table."""
+    """Probe every width for every batch size, and print the table."""
     data = make_device_data(load_dataset("cifar10"), 0, "mean_image")
     model = MODELS["softmax_regression"].make({}, int(data.train.images.shape[1]), 10)
     program, evaluate = compile_program(data, model, GradientDescent()), compile_evaluation(data, model)
-    print(f"| batch size | widths from {WIDTHS[0]} to {WIDTHS[-1]} that keep every bit of {STEPS} steps |")
+    print(f"| batch size | bit-exact widths from {WIDTHS[0]} to {WIDTHS[-1]}, probed with {STEPS} steps |")
     print("|---:|---|")
     for batch_size in BATCH_SIZES:
-        kept = [width for width in WIDTHS if is_bit_exact(program, evaluate, data, batch_size, width)]
-        print(f"| {batch_size} | {ranges(kept)} |", flush=True)
+        exact = [width for width in WIDTHS if is_bit_exact(program, evaluate, data, batch_size, width)]
+        print(f"| {batch_size} | {ranges(exact)} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""How people train and track a grid without swath. Nothing in here knows swath."""
+"""Common ways to train and track a grid without swath. These scripts do not import swath."""

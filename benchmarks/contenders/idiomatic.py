@@ -1,7 +1,7 @@
-"""A grid as TensorFlow 2, Hydra and MLflow invite one to write it: one process, one job after the other.
+"""A grid in the usual style of TensorFlow 2, Hydra and MLflow: one process, one job after the other.
 
-Each step is a `tf.function` that is fed a NumPy batch. Its accuracy and loss go to MLflow one by one, or,
-with `log_at_end=true`, all together when the run ends. Knows nothing of swath; TensorFlow's default settings.
+Each step is a `tf.function` that is fed a NumPy batch. Its accuracy and loss are logged in each step, or,
+with `log_at_end=true`, at the end of the run. Independent of swath; uses TensorFlow's default settings.
 
     python idiomatic.py -m data=FOLDER batch_size=50,100 learning_rate=1e-6,1e-5 max_steps=500
 """
@@ -22,12 +22,12 @@ from mlflow.entities import Metric
 from omegaconf import MISSING, OmegaConf
 
 LARGEST_BATCH = 1_000
-"""Metrics that MLflow takes in one call."""
+"""Maximum number of metrics in one call of `log_batch`."""
 
 
 @dataclass
 class Config:
-    """What a job trains, and how it logs."""
+    """Configuration of a job, and when its metrics are logged."""
 
     data: str = MISSING
     batch_size: int = 100
@@ -58,7 +58,7 @@ class Softmax(tf.Module):  # type: ignore[misc]
 
     @tf.function  # type: ignore[untyped-decorator]
     def train_step(self, images: Any, labels: Any) -> Any:
-        """One update; accuracy and loss before it."""
+        """Update the weights; returns accuracy and loss before the update."""
         with tf.GradientTape() as tape:
             accuracy, loss = self.evaluate(images, labels)
         variables = [self.weights, self.biases]
@@ -68,7 +68,7 @@ class Softmax(tf.Module):  # type: ignore[misc]
 
 @hydra.main(version_base="1.3", config_path=None, config_name="config")
 def main(config: Any) -> float:
-    """One job."""
+    """Train one configuration; returns its validation accuracy."""
     images = read_images(config.data)
     mlflow.set_experiment("idiomatic")
     with mlflow.start_run() as run:

@@ -1,4 +1,4 @@
-"""CIFAR-10 read as most scripts read it, for contenders that keep it from run to run."""
+"""Reads CIFAR-10 the usual way, for contenders that keep the images between runs."""
 
 import pickle
 from functools import cache
@@ -12,7 +12,7 @@ VALIDATION_IMAGES = 5_000
 
 
 class Images(NamedTuple):
-    """Images, float32 [n, 3072], less the mean training image, and labels, int64 [n], of three splits."""
+    """Images minus the mean training image, float32 [n, 3072], and labels, int64 [n], of three splits."""
 
     train: tuple[NDArray[np.float32], NDArray[np.int64]]
     validation: tuple[NDArray[np.float32], NDArray[np.int64]]

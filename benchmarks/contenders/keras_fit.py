@@ -1,6 +1,6 @@
-"""The same grid with Keras: `fit` with MLflow's own callback, one process, one job after the other.
+"""The same grid with Keras: `fit` with MLflow's callback, one process, one job after the other.
 
-Knows nothing of swath; TensorFlow's default settings.
+Independent of swath; uses TensorFlow's default settings.
 
     python keras_fit.py -m data=FOLDER batch_size=50,100 learning_rate=1e-6,1e-5 max_steps=500
 """
@@ -19,12 +19,12 @@ from images import read_images
 from omegaconf import MISSING, OmegaConf
 
 SHUFFLED_IMAGES = 10_000
-"""Images among which the next one is drawn; all of them would have to be copied into the buffer first."""
+"""Size of the shuffle buffer in images; a buffer of all images would have to be filled first."""
 
 
 @dataclass
 class Config:
-    """What a job trains."""
+    """Configuration of a job."""
 
     data: str = MISSING
     batch_size: int = 100
@@ -38,7 +38,7 @@ ConfigStore.instance().store(name="config", node=Config)
 
 @hydra.main(version_base="1.3", config_path=None, config_name="config")
 def main(config: Any) -> float:
-    """One job."""
+    """Train one configuration; returns its validation accuracy."""
     images = read_images(config.data)
     mlflow.set_experiment("keras")
     with mlflow.start_run():
@@ -56,7 +56,7 @@ def main(config: Any) -> float:
             .repeat()
             .batch(config.batch_size)
         )
-        # Autologging logs epochs; its callback, given by hand, logs every batch.
+        # Autologging logs once per epoch; this callback logs every batch.
         every_batch = mlflow.tensorflow.MlflowCallback(log_every_epoch=False, log_every_n_steps=1)
         model.fit(batches, steps_per_epoch=config.max_steps, callbacks=[every_batch], verbose=0)
         _, validation_accuracy = model.evaluate(*images.validation, batch_size=1000, verbose=0)

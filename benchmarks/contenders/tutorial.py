@@ -1,11 +1,11 @@
 """The softmax tutorial's way of training: a TensorFlow 1 graph that is fed one NumPy batch per step.
 
-Written after the description of Wolfgang Beyer's "Simple Image Classification Models for the CIFAR-10 dataset
-using TensorFlow". It knows nothing of swath and runs under TensorFlow's default settings.
+Follows the description in Wolfgang Beyer's "Simple Image Classification Models for the CIFAR-10 dataset using
+TensorFlow". Independent of swath; uses TensorFlow's default settings.
 
     python tutorial.py FOLDER [BATCH_SIZE LEARNING_RATE MAX_STEPS]
 
-FOLDER holds data_batch_1 to 5 and test_batch.
+FOLDER contains data_batch_1 to 5 and test_batch.
 """
 
 import pickle
@@ -34,7 +34,7 @@ def read_batch(path: Path) -> tuple[FloatImages, Labels]:
 
 
 def read_images(folder: Path) -> tuple[FloatImages, Labels, FloatImages, Labels]:
-    """Training images and labels, test images and labels, all less the mean training image."""
+    """Training images and labels, test images and labels; images minus the mean training image."""
     batches = [read_batch(folder / f"data_batch_{number}") for number in range(1, 6)]
     train_images = np.concatenate([images for images, _ in batches])
     train_labels = np.concatenate([labels for _, labels in batches])
@@ -46,8 +46,8 @@ def read_images(folder: Path) -> tuple[FloatImages, Labels, FloatImages, Labels]
 
 
 def main(folder: Path, batch_size: int = 100, learning_rate: float = 0.005, max_steps: int = 1000) -> None:
-    """Train, and print what the tutorial prints."""
-    began = time.time()
+    """Train, and print the same lines as the tutorial."""
+    started = time.time()
     train_images, train_labels, test_images, test_labels = read_images(folder)
 
     images: Any = tf.placeholder(tf.float32, [None, PIXELS])
@@ -69,13 +69,13 @@ def main(folder: Path, batch_size: int = 100, learning_rate: float = 0.005, max_
             session.run(train_step, batch)
         test_accuracy = session.run(accuracy, {images: test_images, labels: test_labels})
         print(f"Test accuracy {test_accuracy:g}")
-    print(f"Total time: {time.time() - began:5.2f}s")
+    print(f"Total time: {time.time() - started:5.2f}s")
 
 
 if __name__ == "__main__":
     tf.disable_eager_execution()
-    words = sys.argv[1:]
-    if len(words) == 1:
-        main(Path(words[0]))
+    arguments = sys.argv[1:]
+    if len(arguments) == 1:
+        main(Path(arguments[0]))
     else:
-        main(Path(words[0]), int(words[1]), float(words[2]), int(words[3]))
+        main(Path(arguments[0]), int(arguments[1]), float(arguments[2]), int(arguments[3]))

@@ -122,16 +122,14 @@ def test_resume_refuses_environment_changes_that_affect_results(tmp_path: Path) 
     assert refused.returncode == 1
     (line,) = refused.stderr.splitlines()
     assert line.startswith("swath: changed since this sweep started: TensorFlow: 2.20.0, now 2.")
-    assert line.endswith(
-        "start a new sweep without resume, or add force_resume=true to resume it all the same"
-    )
+    assert line.endswith("start a new sweep without resume, or add force_resume=true to resume anyway")
     assert whole_store(tmp_path) == before
     done = swath(tmp_path, *arguments, "learning_rate=1e-7,1e-6", "resume=yes", "force_resume=true")
     assert done.returncode == 0, done.stderr
     assert "changed since it started: NumPy: 2.0.0, now " in done.stdout
-    facts = json.loads(path.read_text())
-    assert [entry["swath.tensorflow"] for entry in facts["earlier"]] == ["2.20.0"]
-    assert len(facts["configurations"]) == 2
+    manifest = json.loads(path.read_text())
+    assert [entry["swath.tensorflow"] for entry in manifest["earlier"]] == ["2.20.0"]
+    assert len(manifest["configurations"]) == 2
 
 
 def test_resume_failed_restarts_only_failed_runs(tmp_path: Path) -> None:

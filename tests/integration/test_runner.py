@@ -34,14 +34,14 @@ class RecordingRun(NullRunLogger):
     """Keeps metric batches. With `fails`, the check after the first batch reports that it was not stored."""
 
     def __init__(self, fails: bool) -> None:
-        self.blocks: list[MetricBatch] = []
+        self.batches: list[MetricBatch] = []
         self._breaks = fails
 
-    def log(self, block: MetricBatch) -> None:
-        self.blocks.append(block)
+    def log(self, batch: MetricBatch) -> None:
+        self.batches.append(batch)
 
     def check(self) -> None:
-        if self._breaks and self.blocks:
+        if self._breaks and self.batches:
             raise SwathError("MLflow: the disk is full")
 
 
@@ -78,7 +78,7 @@ def run_all(
     results = [future.result() for future in futures]
     alone = [runner.digest_of_solo_run(result.config) for result in results]
     runner.stop()
-    assert all(result.digest in ("", bits) for result, bits in zip(results, alone, strict=True))
+    assert all(result.digest in ("", digest) for result, digest in zip(results, alone, strict=True))
     return results
 
 
@@ -149,9 +149,9 @@ def test_thinning_keeps_the_first_and_the_last_step(every_steps: int) -> None:
     last = int(diverged.error.split("step ")[1].split(":")[0])
     for rate, last_step in (("1e-06", 39), ("1e+36", last)):
         stored = [
-            block.first_step + block.every * offset
-            for block in tracker.runs[rate].blocks
-            for offset in range(len(block.values.get("train/loss", ())))
+            batch.first_step + batch.every * offset
+            for batch in tracker.runs[rate].batches
+            for offset in range(len(batch.values.get("train/loss", ())))
         ]
         assert stored == sorted({*range(0, last_step + 1, every_steps), last_step})
     assert finished.status == "FINISHED"
@@ -162,6 +162,6 @@ def test_thinned_values_belong_to_their_steps() -> None:
     for every_steps in (1, 7):
         tracker = RecordingTracker()
         run_all([run_config(max_steps=40)], tracker, every_steps=every_steps)
-        blocks = tracker.runs["1e-06"].blocks
-        values[every_steps] = np.concatenate([block.values["train/loss"] for block in blocks])
+        batches = tracker.runs["1e-06"].batches
+        values[every_steps] = np.concatenate([batch.values["train/loss"] for batch in batches])
     assert values[7].tolist() == values[1][[*range(0, 40, 7), 39]].tolist()

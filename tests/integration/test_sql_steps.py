@@ -48,13 +48,13 @@ def test_rows_of_every_table_equal_those_of_log_batch(tmp_path: Path) -> None:
         run_id = client.create_run("0", run_name="a run").info.run_id
         direct = sql_steps(client)
         assert direct is not None
-        for block in BATCHES:
+        for batch in BATCHES:
             if folder is written:
-                direct.write(run_id, block)
+                direct.write(run_id, batch)
                 continue
             metrics = [
-                Metric(name, value, 1, block.first_step + offset)
-                for name, values in block.values.items()
+                Metric(name, value, 1, batch.first_step + offset)
+                for name, values in batch.values.items()
                 for offset, value in enumerate(values.tolist())
             ]
             client.log_batch(run_id, metrics)
@@ -71,8 +71,8 @@ def test_mlflow_reads_the_written_steps(tmp_path: Path) -> None:
     run_id = client.create_run("0", run_name="a run").info.run_id
     direct = sql_steps(client)
     assert direct is not None
-    for block in BATCHES:
-        direct.write(run_id, block)
+    for batch in BATCHES:
+        direct.write(run_id, batch)
     history = client.get_metric_history(run_id, "train/loss")
     assert [metric.step for metric in history] == list(range(6))
     assert math.isnan(history[1].value)

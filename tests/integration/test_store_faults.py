@@ -19,7 +19,7 @@ def start() -> RunInfo:
     return RunInfo("a run", {"batch_size": "10"}, tags, note, stored_config(run_config()), "[]\n")
 
 
-def block(first: int) -> MetricBatch:
+def metric_batch(first: int) -> MetricBatch:
     values = np.linspace(0, 1, 10)
     return MetricBatch(first, {"train/accuracy": values, "train/loss": values})
 
@@ -30,7 +30,7 @@ def test_steps_after_missing_ones_are_not_stored_until_the_run_resumes(
     store = RunStore()
     store.open(StoreAddress(f"sqlite:///{tmp_path}/mlflow.db", "swath", str(tmp_path / "artifacts")))
     run_id = store.start_run(1, start())
-    store.log_steps(1, block(0))
+    store.log_steps(1, metric_batch(0))
     with monkeypatch.context() as patch:
 
         def refuse(*_: object) -> None:
@@ -38,9 +38,9 @@ def test_steps_after_missing_ones_are_not_stored_until_the_run_resumes(
 
         patch.setattr(type(store._sql_steps), "write", refuse)
         with pytest.raises(OSError, match="disk full"):
-            store.log_steps(1, block(10))
+            store.log_steps(1, metric_batch(10))
     with pytest.raises(SwathError, match="disk full"):
-        store.log_steps(1, block(20))
+        store.log_steps(1, metric_batch(20))
     store.end_run(1, RunSummary("FINISHED", {"test/accuracy": 0.5}, tags={"swath.bits": "b"}))
     assert query_store(tmp_path, "select max(step), count(*) from metrics where key = 'train/loss'") == [
         (9, 10)
@@ -51,7 +51,7 @@ def test_steps_after_missing_ones_are_not_stored_until_the_run_resumes(
     again = store.start_run(2, start(), run_id)
     assert again == run_id
     for first in (0, 10, 20):
-        store.log_steps(2, block(first))
+        store.log_steps(2, metric_batch(first))
     store.end_run(2, RunSummary("FINISHED", {"test/accuracy": 0.5}, tags={"swath.bits": "b"}))
     assert query_store(
         tmp_path, "select count(*), count(distinct step), max(step) from metrics where key = 'train/loss'"

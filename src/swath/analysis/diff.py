@@ -22,7 +22,7 @@ class RunValues:
 
     Attributes:
       params: configuration, as text.
-      facts: provenance, by tag; see `tracking.provenance`.
+      provenance: provenance tags and their values; see `tracking.provenance`.
       ending: status, and the reason if the run did not finish.
       curves: every computed metric by step; a single value is a curve of one step.
       arrays: learned arrays, labels and predicted classes of a finished run.
@@ -30,7 +30,7 @@ class RunValues:
     """
 
     params: dict[str, str]
-    facts: dict[str, str]
+    provenance: dict[str, str]
     ending: str
     curves: dict[str, tracking.Curve]
     arrays: dict[str, NDArray[Any]]
@@ -92,7 +92,7 @@ class Difference:
 
     Attributes:
       params: configuration fields that differ: name to both values.
-      facts: provenance that differs: tag to both values.
+      provenance: provenance tags that differ: tag to both values.
       endings: both endings, if they differ.
       every_steps: both storage intervals, if they differ; per-step metrics are then compared at the steps
         that both runs store.
@@ -100,13 +100,13 @@ class Difference:
     """
 
     params: dict[str, tuple[str | None, str | None]]
-    facts: dict[str, tuple[str | None, str | None]]
+    provenance: dict[str, tuple[str | None, str | None]]
     endings: tuple[str, str] | None
     every_steps: tuple[int, int] | None
     numbers: tuple[Mismatch, ...]
 
     @property
-    def same_bits(self) -> bool:
+    def is_bit_identical(self) -> bool:
         """Whether all computed values are bit-identical."""
         return not self.numbers and self.endings is None
 
@@ -115,7 +115,7 @@ def difference(first: RunValues, second: RunValues) -> Difference:
     """Compare two runs."""
     return Difference(
         _differing(first.params, second.params, {**first.params, **second.params}),
-        _differing(first.facts, second.facts, tracking.PROVENANCE_TAGS),
+        _differing(first.provenance, second.provenance, tracking.PROVENANCE_TAGS),
         None if first.ending == second.ending else (first.ending, second.ending),
         None if first.every_steps == second.every_steps else (first.every_steps, second.every_steps),
         tuple(_mismatches(first, second)),
@@ -154,7 +154,7 @@ def diff_lines(found: Difference) -> Iterator[str]:
     """A difference as lines of text."""
     for name, (first, second) in found.params.items():
         yield f"config: {name}: {_shown(first)} | {_shown(second)}"
-    for name, (first, second) in found.facts.items():
+    for name, (first, second) in found.provenance.items():
         yield f"environment: {tracking.PROVENANCE_TAGS[name]}: {_shown(first)} | {_shown(second)}"
     if found.endings is not None:
         yield f"end: {found.endings[0]} | {found.endings[1]}"
@@ -164,7 +164,7 @@ def diff_lines(found: Difference) -> Iterator[str]:
     for mismatch in found.numbers:
         if mismatch.name.removeprefix(LATEST) not in names - {mismatch.name}:
             yield f"numbers: {mismatch_text(mismatch)}"
-    if found.same_bits:
+    if found.is_bit_identical:
         yield "numbers: identical, bit for bit"
 
 
@@ -224,21 +224,21 @@ def not_reproducible(reason: str) -> Verdict:
 
 
 def verdict_on(
-    stored: RunValues, repeated: RunValues, stored_bits: str, bits: str, rtol: float | None
+    stored: RunValues, repeated: RunValues, stored_digest: str, digest: str, rtol: float | None
 ) -> Verdict:
     """Compare a run with its repetition.
 
     Args:
       stored: the original run.
       repeated: its repetition.
-      stored_bits: result digest of the original; empty if none was stored.
-      bits: result digest of the repetition.
+      stored_digest: result digest of the original; empty if none was stored.
+      digest: result digest of the repetition.
       rtol: relative tolerance: for a metric relative to the larger of two values, for an array relative to
-        its largest value, for predicted classes the share of images; None to require identical bits.
+        its largest value, for predicted classes the share of images; None to require bit-identical results.
     """
     found = difference(stored, repeated)
-    digests_agree = stored_bits in ("", bits)
-    if found.same_bits and digests_agree and not found.params:
+    digests_agree = stored_digest in ("", digest)
+    if found.is_bit_identical and digests_agree and not found.params:
         return Verdict("identical", "identical, bit for bit")
     parts = [mismatch.largest_relative for mismatch in found.numbers]
     within = rtol is not None and all(part is not None and part <= rtol for part in parts)
@@ -266,14 +266,14 @@ def _why(found: Difference) -> str:
     if found.params:
         pairs = [f"{name} {first}, now {second}" for name, (first, second) in found.params.items()]
         return f"because the configuration differs: {'; '.join(pairs)}"
-    serious = [name for name in tracking.RESULT_AFFECTING if name in found.facts]
-    code = [name for name in (schema.COMMIT, schema.DIRTY, schema.VERSION) if name in found.facts]
-    others = [name for name in found.facts if name not in serious and name not in code]
+    serious = [name for name in tracking.RESULT_AFFECTING if name in found.provenance]
+    code = [name for name in (schema.COMMIT, schema.DIRTY, schema.VERSION) if name in found.provenance]
+    others = [name for name in found.provenance if name not in serious and name not in code]
     for names in (serious, code, others):
         if names:
             pairs = [
                 f"{tracking.PROVENANCE_TAGS[name]} {_short(first)}, now {_short(second)}"
-                for name, (first, second) in ((name, found.facts[name]) for name in names)
+                for name, (first, second) in ((name, found.provenance[name]) for name in names)
             ]
             return f"likely because of {'; '.join(pairs)}"
     return "the recorded environment is identical; the stored values may have been modified"

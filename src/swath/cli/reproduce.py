@@ -60,7 +60,7 @@ def _tolerance(text: str) -> float:
     except ValueError:
         value = math.nan
     if not (math.isfinite(value) and value >= 0):
-        raise argparse.ArgumentTypeError(f"{text}: expected a number that is not negative")
+        raise argparse.ArgumentTypeError(f"{text}: expected 0 or more")
     return value
 
 

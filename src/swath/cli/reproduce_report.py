@@ -210,8 +210,8 @@ def _verdicts(
         if numbers is None:
             found.append((name, not_reproducible(f"training it again failed: {result.error}"), None))
             continue
-        bits = entry.run.tags.get(schema.BITS, "")
-        found.append((name, verdict_on(entry.numbers, numbers, bits, result.digest, rtol), result))
+        stored_digest = entry.run.tags.get(schema.BITS, "")
+        found.append((name, verdict_on(entry.numbers, numbers, stored_digest, result.digest, rtol), result))
     return found
 
 

@@ -117,7 +117,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Text:
-    """A text that is not empty.
+    """A non-empty text.
 
     Attributes:
       what: the text as a phrase.

@@ -125,7 +125,7 @@ class TrackingConfig:
         Text("an address", TRACKING_SCHEMES),
         "MLflow store; else $MLFLOW_TRACKING_URI, else ./mlflow.db.",
     )
-    experiment: str = setting(Text("a name that is not empty"), "MLflow experiment.")
+    experiment: str = setting(Text("a non-empty name"), "MLflow experiment.")
     every_steps: int = setting(
         Range(1), "Log metrics every N steps, and at the first and last step.", "steps"
     )
@@ -146,7 +146,7 @@ class TrackingConfig:
 class LanesConfig:
     """How configurations are trained together."""
 
-    max: int = setting(Range(1), "Most configurations trained together in one program.", "lanes")
+    max: int = setting(Range(1), "Maximum number of configurations in one program.", "lanes")
     verify: int = setting(
         Range(0),
         "Configurations, drawn at random, to train again alone and compare.",

@@ -61,7 +61,7 @@ def lane_fingerprint(config: object) -> str:
 
 
 _HEAD = """\
-# What this run computed. Run it again, with the same bits, from the folder that holds this file:
+# Configuration of this run. Reproduce it bit-identically from the folder that contains this file:
 #   swath --config-dir . --config-name config
 """
 

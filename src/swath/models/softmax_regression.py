@@ -115,16 +115,16 @@ class SoftmaxRegression:
 
     def forward(self, parameters: Tensors, inputs: Tensor, labels: Tensor, shape: BatchShape) -> Outputs:
         """See `Model`."""
-        outputs, _ = self._apply(parameters, inputs, labels, shape)
+        outputs, _ = self._forward_backward(parameters, inputs, labels, shape)
         return outputs
 
     def gradients(
         self, parameters: Tensors, inputs: Tensor, labels: Tensor, scale: Tensors, shape: BatchShape
     ) -> tuple[Outputs, Tensors]:
-        """See `Model`: inputsᵀ @ errors for the weights, onesᵀ @ errors for the biases."""
-        outputs, errors = self._apply(parameters, inputs, labels, shape)
-        # Scale the errors, [batch, columns], because the gradient is thirty times as large.
-        scaled = tf.pad(errors, shape.column_padding) * scale["biases"]
+        """See `Model`: inputsᵀ @ logit_gradients for the weights, onesᵀ @ logit_gradients for the biases."""
+        outputs, logit_gradients = self._forward_backward(parameters, inputs, labels, shape)
+        # Scale the logit gradients, [batch, columns], because the weight gradient is thirty times as large.
+        scaled = tf.pad(logit_gradients, shape.column_padding) * scale["biases"]
         return outputs, {
             "weights": tf.matmul(inputs, scaled, transpose_a=True),
             "biases": tf.matmul(shape.ones, scaled)[0],
@@ -139,18 +139,18 @@ class SoftmaxRegression:
         columns = tf.shape(values)[1]
         return tf.matmul(shape.ones, tf.pad(values, shape.lane_padding))[0, :columns]
 
-    def _apply(
+    def _forward_backward(
         self, parameters: Tensors, inputs: Tensor, labels: Tensor, shape: BatchShape
     ) -> tuple[Outputs, Tensor]:
-        """Outputs, and errors: softmax minus one-hot label, float32 [batch, classes * lanes].
+        """Outputs, and the gradient of each image's loss with respect to its logits.
 
-        The errors are the derivatives of each image's loss with respect to its logits.
+        The gradient is softmax minus one-hot label, float32 [batch, classes * lanes].
         """
         logits = tf.matmul(inputs, parameters["weights"]) + parameters["biases"]  # [batch, padded columns]
         per_lane = tf.reshape(logits[:, : shape.columns], [-1, self.classes])  # [batch * lanes, classes]
         labels_per_lane = tf.repeat(labels, shape.lanes)  # [batch * lanes]
         # This fused operation computes each row separately; separate softmax and logarithm operations do not.
-        losses, errors = tf.raw_ops.SparseSoftmaxCrossEntropyWithLogits(
+        losses, logit_gradients = tf.raw_ops.SparseSoftmaxCrossEntropyWithLogits(
             features=tf.pad(per_lane, shape.row_padding), labels=tf.pad(labels_per_lane, shape.label_padding)
         )
         rows = shape.images * shape.lanes
@@ -158,7 +158,7 @@ class SoftmaxRegression:
         outputs = Outputs(
             tf.reshape(predictions, [-1, shape.lanes]), tf.reshape(losses[:rows], [-1, shape.lanes])
         )
-        return outputs, tf.reshape(errors[:rows], [-1, shape.columns])
+        return outputs, tf.reshape(logit_gradients[:rows], [-1, shape.columns])
 
 
 def make(values: Values, pixels: int, classes: int) -> SoftmaxRegression:

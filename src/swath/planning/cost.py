@@ -90,7 +90,7 @@ def group_bytes(config: TrainConfig, lanes: int) -> int:
     """Bytes of the tensors of a lane group, without the images of the data set.
 
     They are: weights, gradient, scaled gradient and new weights; the batches of the steps in flight, before
-    and after conversion, or a block of an evaluation; logits, softmax and errors.
+    and after conversion, or a block of an evaluation; logits, softmax and logit gradients.
     """
     pixels, classes = image_sizes(config)
     values = computed_values(config)

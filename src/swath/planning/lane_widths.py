@@ -132,7 +132,7 @@ def _machine_key() -> str:
     It is computed without loading TensorFlow, so that a dry run is fast.
     """
     processor = archspec.cpu.host()
-    facts = [
+    provenance = [
         importlib.metadata.version("tensorflow"),
         f"onednn={os.environ.get('TF_ENABLE_ONEDNN_OPTS', '1')}",
         os.environ.get("ONEDNN_MAX_CPU_ISA", ""),
@@ -140,7 +140,7 @@ def _machine_key() -> str:
         *sorted(processor.features),
         *(hashlib.sha256(path.read_bytes()).hexdigest() for path in _sources()),
     ]
-    return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
+    return hashlib.sha256("\n".join(provenance).encode()).hexdigest()[:16]
 
 
 def _sources() -> Iterator[Path]:

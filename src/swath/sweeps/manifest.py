@@ -1,4 +1,4 @@
-"""The manifest of a sweep, and the questions and answers about earlier sweeps."""
+"""The manifest of a sweep, and the values that the two processes exchange about earlier sweeps."""
 
 import json
 from collections.abc import Sequence
@@ -10,26 +10,27 @@ from swath.tracking import PROVENANCE_TAGS, RESULT_AFFECTING, MetricBatch, schem
 from swath.training import TrainState
 
 SCHEMA = 1
+"""Version of the JSON format."""
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a sweep consisted of when it started, or was last resumed.
+    """Configurations and provenance of a sweep when it started or was last resumed.
 
     Attributes:
-      sweep: its name.
-      sweep_id: its id.
-      command: what was typed, without passwords.
-      facts: provenance by tag; see `tracking.provenance`.
-      every_steps: from one stored step to the next.
-      configurations: of each `fingerprint`, `data_digest` and the `values` that decide its numbers.
-      earlier: the facts of each start before.
+      sweep: name of the sweep.
+      sweep_id: id of the sweep.
+      command: the command line, without passwords.
+      provenance: provenance tags and their values; see `tracking.provenance`. The JSON key is `facts`.
+      every_steps: interval in steps at which per-step metrics are stored.
+      configurations: `fingerprint`, `data_digest` and hyperparameter `values` of each configuration.
+      earlier: provenance of each earlier command of the sweep, oldest first.
     """
 
     sweep: str
     sweep_id: str
     command: str
-    facts: dict[str, str]
+    provenance: dict[str, str]
     every_steps: int
     configurations: list[dict[str, Any]]
     earlier: list[dict[str, str]]
@@ -40,7 +41,7 @@ class Manifest:
         return {(entry["fingerprint"], entry["data_digest"]) for entry in self.configurations}
 
     def resuming(self, before: "Manifest | None") -> "Manifest":
-        """This manifest with the configurations and facts of the one before it."""
+        """This manifest, extended by the configurations and provenance of the manifest that it replaces."""
         if before is None:
             return self
         known = self.identities
@@ -53,15 +54,16 @@ class Manifest:
             self.sweep,
             self.sweep_id,
             self.command,
-            self.facts,
+            self.provenance,
             self.every_steps,
             [*others, *self.configurations],
-            [*before.earlier, before.facts],
+            [*before.earlier, before.provenance],
         )
 
     def text(self) -> str:
-        """As JSON."""
-        return json.dumps({"schema": SCHEMA, **vars(self)}, indent=1) + "\n"
+        """The manifest as JSON."""
+        values = {"facts" if name == "provenance" else name: value for name, value in vars(self).items()}
+        return json.dumps({"schema": SCHEMA, **values}, indent=1) + "\n"
 
 
 def read_manifest(text: str | bytes) -> Manifest:
@@ -74,6 +76,7 @@ def read_manifest(text: str | bytes) -> Manifest:
         values = json.loads(text)
         if values.pop("schema") != SCHEMA:
             raise SwathError(f"{schema.MANIFEST_FILE} was written by another version of swath")
+        values["provenance"] = values.pop("facts")
         found = Manifest(**values)
         _ = found.identities
     except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -82,7 +85,11 @@ def read_manifest(text: str | bytes) -> Manifest:
 
 
 def environment_changes(before: dict[str, str], now: dict[str, str]) -> tuple[list[str], list[str]]:
-    """What has changed: lines about what can change a number, and lines about the rest."""
+    """Compare the provenance of two commands.
+
+    Returns:
+      One line for each change that can affect results, and one line for each other change.
+    """
     serious: list[str] = []
     others: list[str] = []
     for name in PROVENANCE_TAGS:
@@ -101,7 +108,12 @@ def _short(value: str | None) -> str:
 def configurations_of(
     identities: Sequence[tuple[str, str]], values: Sequence[dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    """The entries of a manifest."""
+    """The manifest entries of configurations.
+
+    Args:
+      identities: fingerprint and data digest of each configuration.
+      values: hyperparameters of each configuration, in the same order.
+    """
     return [
         {"fingerprint": fingerprint, "data_digest": digest, "values": entry}
         for (fingerprint, digest), entry in zip(identities, values, strict=True)
@@ -110,15 +122,15 @@ def configurations_of(
 
 @dataclass(frozen=True)
 class RunKey:
-    """What identifies a configuration in the store.
+    """Identity of a configuration in the store.
 
     Attributes:
-      fingerprint: of the configuration.
-      data_digest: of its images.
-      lane: what is trained in its lane; see `training.lane_key`.
-      max_steps: of the configuration.
-      every_steps: from one stored step to the next.
-      evaluate_every_steps: of the configuration.
+      fingerprint: fingerprint of the configuration.
+      data_digest: digest of its data set.
+      lane: identity of its lane; see `training.lane_key`.
+      max_steps: number of training steps.
+      every_steps: interval in steps at which per-step metrics are stored.
+      evaluate_every_steps: interval in steps at which validation images are evaluated; 0 for never.
     """
 
     fingerprint: str
@@ -130,7 +142,7 @@ class RunKey:
 
     @property
     def identity(self) -> tuple[str, str]:
-        """Configuration and data: two runs with the same identity have the same numbers."""
+        """Fingerprint and data digest; runs with the same identity are bit-identical."""
         return self.fingerprint, self.data_digest
 
 
@@ -139,18 +151,18 @@ class ResumeRequest:
     """A sweep to resume.
 
     Attributes:
-      name: of the sweep.
-      is_grid: whether it is a sweep, not a single run.
-      runs: its configurations, as far as they are known.
-      facts: provenance of this command, by tag.
-      checkpoints: folder that holds a folder of checkpoints per sweep id.
-      force: whether changes that could change a number are accepted.
+      name: name of the sweep.
+      is_grid: True for a sweep, False for a single run.
+      runs: the configurations known so far.
+      provenance: provenance tags of this command and their values.
+      checkpoints: folder with one checkpoint folder per sweep id.
+      force: whether to accept changes that can affect results.
     """
 
     name: str
     is_grid: bool
     runs: tuple[RunKey, ...]
-    facts: dict[str, str]
+    provenance: dict[str, str]
     checkpoints: str
     force: bool
 
@@ -160,11 +172,11 @@ class PriorSweep:
     """An earlier command that can be resumed.
 
     Attributes:
-      sweep_id: its id.
-      run_id: its own run; None for a single run.
-      changes: what has changed since, a line each.
-      manifest: its manifest; None if it was interrupted before it had one.
-      set_aside: a line for each of its checkpoints that could not be read.
+      sweep_id: id of the sweep.
+      run_id: id of its summary run; None for a single run.
+      changes: changes of the environment since then, one line each.
+      manifest: its manifest; None if the sweep was interrupted before the manifest was stored.
+      set_aside: one line for each checkpoint that could not be read.
     """
 
     sweep_id: str
@@ -176,16 +188,16 @@ class PriorSweep:
 
 @dataclass(frozen=True)
 class PriorRun:
-    """What is stored of a configuration.
+    """Stored state of a configuration.
 
     Attributes:
-      run_id: its run; None if there is none.
-      status: of the run.
-      error: why it did not finish.
-      metrics: single values, of a finished one.
-      tags: of the run.
-      start: where its training can resume; None for the beginning.
-      prefix_metrics: values of the steps before, which the run itself may not have yet.
+      run_id: id of its run; None if it has no run.
+      status: status of the run.
+      error: reason why the run did not finish.
+      metrics: latest metrics of a finished run.
+      tags: tags of the run.
+      start: train state from which the training can resume; None for step 0.
+      prefix_metrics: per-step metrics of the steps before `start`, if another run has stored them.
     """
 
     run_id: str | None = None
@@ -198,22 +210,22 @@ class PriorRun:
 
     @property
     def finished(self) -> bool:
-        """Whether nothing is left to do."""
+        """Whether the configuration needs no more training."""
         return self.status == "FINISHED"
 
 
 class PriorRunsService(Protocol):
-    """Methods of the tracking process that find what earlier commands have stored."""
+    """Methods of the tracking process that find the results of earlier commands."""
 
     def find_sweep(self, request: ResumeRequest) -> PriorSweep | None:
-        """The earlier command to resume; None if there is none.
+        """Find the earlier command to resume; None if there is none.
 
         Raises:
           SwathError: the sweep is running, or results would not be bit-identical.
         """
 
     def prior_runs(self, keys: Sequence[RunKey]) -> list[PriorRun]:
-        """What is stored of each configuration, in the same order. Call `find_sweep` first."""
+        """Stored state of each configuration, in the same order. Call `find_sweep` first."""
 
     def other_runs(self) -> list[tuple[dict[str, str], PriorRun]]:
-        """Params and state of the runs of the sweep that belong to no configuration of this command."""
+        """Params and state of the runs of the sweep whose configurations are not part of this command."""

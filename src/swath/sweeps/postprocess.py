@@ -1,7 +1,7 @@
 """Draws plots and logs models after the last run of a command.
 
-With `tracking.postprocess=background` it is a process, `python -m swath.sweeps.postprocess SWEEP_ID MODELS`.
-Nobody reads its output, so an error is stored as a tag of the run.
+With `tracking.postprocess=background` it runs as a process, `python -m swath.sweeps.postprocess SWEEP_ID
+MODELS`. The output of this process is discarded, so errors are stored as a tag of the run.
 """
 
 import contextlib
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from swath.analysis import RankedRun, Sweep
 
 NICENESS = 10
-"""Priority of the process: low, because another command may be training."""
+"""Niceness of the process: a low priority, because another command may be training."""
 
 
 def start_postprocessing(uri: str, sweep_id: str, models: str) -> None:
     """Start the process in the background.
 
     Args:
-      uri: of the store; passed in the environment, where no other user sees its password.
-      sweep_id: of the command.
+      uri: address of the store; passed in the environment, so that other users cannot see its password.
+      sweep_id: id of the sweep.
       models: `all`, `best` or `none`.
     """
     subprocess.Popen(
@@ -37,16 +37,16 @@ def start_postprocessing(uri: str, sweep_id: str, models: str) -> None:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        start_new_session=True,  # so that Ctrl-C in the terminal does not reach it
+        start_new_session=True,  # so that Ctrl-C in the terminal does not stop it
     )
 
 
 def postprocess_sweep(uri: str, sweep_id: str, models: str) -> str | None:
-    """Draw the plots of a sweep into its summary run and log models; returns the error, if any.
+    """Add plots to the summary run of a sweep and log models; returns the error, if any.
 
     Args:
-      uri: of the store.
-      sweep_id: of the command.
+      uri: address of the store.
+      sweep_id: id of the sweep.
       models: `all`, `best` or `none`.
     """
     configure_environment()
@@ -70,7 +70,7 @@ def postprocess_sweep(uri: str, sweep_id: str, models: str) -> str | None:
             faults.append(error_line(error, uri))
     try:
         for run in best_first[: {"all": None, "best": 1, "none": 0}[models]]:
-            if not is_model_logged(run, uri):  # a resumed sweep may have it already
+            if not is_model_logged(run, uri):  # a resumed sweep may already have logged it
                 log_model(run, uri)
     except Exception as error:
         faults.append(error_line(error, uri))
@@ -83,17 +83,17 @@ def postprocess_sweep(uri: str, sweep_id: str, models: str) -> str | None:
 def register_best(sweep: "Sweep", best: "RankedRun", metric: str, name: str, uri: str | None) -> str:
     """Register the best run's model with the alias `champion`; returns a line for the user.
 
-    A run that is already registered under the name gets no second version.
+    A run that is already registered under the name is not registered again.
 
     Args:
-      sweep: a sweep.
+      sweep: the sweep.
       best: its best run.
-      metric: metric that ranks the runs.
+      metric: the metric that ranks the runs.
       name: name of the registered model; created if it does not exist.
       uri: address of the store as typed; None for MLflow's default.
 
     Raises:
-      SwathError: the store rejects it, or the run has no such metric.
+      SwathError: the store rejects the model, or the run has no value of the metric.
     """
     from swath.analysis import have_several_seeds
     from swath.tracking import ALIAS, default_uri, register_model

@@ -20,33 +20,34 @@ from swath.system import hide_passwords
 from swath.tracking import schema
 
 ENDING_S = 60.0
-"""Seconds that a tracking process may need to store what its dead training process had sent."""
+"""Longest wait, in seconds, for the tracking process of a dead training process to store what it received."""
 
 OPEN = ("RUNNING", "SCHEDULED")
+"""MLflow statuses of runs that have not ended."""
 
 
 class PriorRuns:
     """The runs of one experiment that a sweep can resume or reuse.
 
     Args:
-      reader: of the store.
-      experiment_id: of the experiment.
-      asked: the sweep.
+      reader: reader of the store.
+      experiment_id: id of the experiment.
+      request: the sweep to resume.
 
     Raises:
-      SwathError: the sweep is running, or its results would not be bit-identical to those that are stored.
+      SwathError: the sweep is running, or its results would not be bit-identical to the stored ones.
     """
 
-    def __init__(self, reader: tracking.Reader, experiment_id: str, asked: ResumeRequest) -> None:
+    def __init__(self, reader: tracking.Reader, experiment_id: str, request: ResumeRequest) -> None:
         self._reader = reader
         self._experiment_id = experiment_id
-        self._asked = asked
+        self._request = request
         self._used: set[str] = set()
         self.sweep: PriorSweep | None
         self._read()
         while self._wait_for_running():
-            self._read()  # with what was stored meanwhile
-        folder = Path(asked.checkpoints) / self.sweep.sweep_id if self.sweep else None
+            self._read()  # again, because more was stored during the wait
+        folder = Path(request.checkpoints) / self.sweep.sweep_id if self.sweep else None
         usable = [run for run in self._runs if self._is_comparable(run)]
         self._starts = ResumePoints(reader, usable, folder)
         if self.sweep is not None:
@@ -56,24 +57,24 @@ class PriorRuns:
         found = self._reader.runs({schema.SWEEP_ID: None})
         runs = [run for run in found if run.experiment_id == self._experiment_id]
         self._runs = [run for run in runs if run.tags.get(schema.KIND) == "run"]
-        self._own = [run for run in runs if run.tags.get(schema.KIND) == "sweep"]
+        self._summary_runs = [run for run in runs if run.tags.get(schema.KIND) == "sweep"]
         self.sweep = self._find_sweep()
 
     def _is_comparable(self, run: tracking.StoredRun) -> bool:
-        """Whether nothing that can change a number has changed since a run was made."""
+        """Whether a run was made in an environment that gives bit-identical results, or any is accepted."""
         names = [name for name in tracking.RESULT_AFFECTING if name != schema.DATA_DIGEST]
-        same = all(run.tags.get(name) == self._asked.facts.get(name) for name in names)
-        return same or self._asked.force
+        same = all(run.tags.get(name) == self._request.provenance.get(name) for name in names)
+        return same or self._request.force
 
-    def before(self, asked: Sequence[RunKey]) -> list[PriorRun]:
-        """What is stored of each configuration, in the same order; no run belongs to two of them."""
+    def before(self, keys: Sequence[RunKey]) -> list[PriorRun]:
+        """Stored state of each configuration, in the same order; a run is used for one configuration only."""
         unused: dict[tuple[str, str], list[tracking.StoredRun]] = {}
         for run in sorted(self._runs, key=self._worth):
             unused.setdefault(_identity(run), []).append(run)
-        return [self._before(entry, unused.get(entry.identity, [])) for entry in asked]
+        return [self._before(key, unused.get(key.identity, [])) for key in keys]
 
     def others(self) -> list[tuple[dict[str, str], PriorRun]]:
-        """The runs of the sweep that belong to no configuration of this command: params and state."""
+        """Params and state of the runs of the sweep whose configurations are not part of this command."""
         if self.sweep is None:
             return []
         of_sweep = [run for run in self._runs if run.tags[schema.SWEEP_ID] == self.sweep.sweep_id]
@@ -83,7 +84,7 @@ class PriorRuns:
             if run.run_id not in self._used
         ]
 
-    def _before(self, asked: RunKey, candidates: list[tracking.StoredRun]) -> PriorRun:
+    def _before(self, key: RunKey, candidates: list[tracking.StoredRun]) -> PriorRun:
         mine = self.sweep.sweep_id if self.sweep is not None else None
         usable = [run for run in candidates if run.status == "FINISHED" or run.tags[schema.SWEEP_ID] == mine]
         run = usable[-1] if usable else None
@@ -92,7 +93,7 @@ class PriorRuns:
             self._used.add(run.run_id)
             if run.status == "FINISHED":
                 return PriorRun(run.run_id, run.status, None, run.metrics, run.tags)
-        start, prefix_metrics = self._starts.of(asked, run)
+        start, prefix_metrics = self._starts.of(key, run)
         if run is None:
             return PriorRun(start=start, prefix_metrics=prefix_metrics)
         error = run.tags.get(schema.ERROR)
@@ -100,56 +101,61 @@ class PriorRuns:
 
     @staticmethod
     def _worth(run: tracking.StoredRun) -> tuple[bool, int, int]:
+        """Sort key: finished runs last, then by stored steps, then by start time."""
         return run.status == "FINISHED", run.last_steps.get(schema.TRAIN_LOSS, -1), run.start_ms
 
     def _find_sweep(self) -> PriorSweep | None:
-        """The latest command of this name that has a configuration in common with this one."""
-        fingerprints = {run.fingerprint for run in self._asked.runs}
-        named = [run for run in self._runs if run.tags.get(schema.SWEEP) == self._asked.name]
-        if not self._asked.is_grid:
+        """The latest sweep of the same name that shares a configuration with this command."""
+        fingerprints = {run.fingerprint for run in self._request.runs}
+        named = [run for run in self._runs if run.tags.get(schema.SWEEP) == self._request.name]
+        if not self._request.is_grid:
             cut_off = [run for run in named if run.status != "FINISHED" and _identity(run)[0] in fingerprints]
             if not cut_off:
                 return None
             return PriorSweep(cut_off[-1].tags[schema.SWEEP_ID], None, self._changes(cut_off[-1].tags))
-        for own in reversed(self._own):
-            if own.tags.get(schema.SWEEP) != self._asked.name:
+        for summary in reversed(self._summary_runs):
+            if summary.tags.get(schema.SWEEP) != self._request.name:
                 continue
-            sweep_id, manifest = own.tags[schema.SWEEP_ID], _manifest(own)
+            sweep_id, manifest = summary.tags[schema.SWEEP_ID], _manifest(summary)
             started = {_identity(run)[0] for run in named if run.tags[schema.SWEEP_ID] == sweep_id}
             planned = set() if manifest is None else {first for first, _ in manifest.identities}
             if fingerprints & (started | planned):
-                changes = self._changes(own.tags if manifest is None else manifest.facts, manifest)
-                return PriorSweep(sweep_id, own.run_id, changes, manifest)
+                changes = self._changes(summary.tags if manifest is None else manifest.provenance, manifest)
+                return PriorSweep(sweep_id, summary.run_id, changes, manifest)
         return None
 
     def _changes(self, before: dict[str, str], manifest: Manifest | None = None) -> tuple[str, ...]:
-        serious, others = environment_changes(before, self._asked.facts)
-        every = {run.every_steps for run in self._asked.runs}
+        serious, others = environment_changes(before, self._request.provenance)
+        every = {run.every_steps for run in self._request.runs}
         if manifest is not None and {manifest.every_steps} != every:
             serious.append(f"tracking.every_steps: {manifest.every_steps}, now {min(every)}")
-        if serious and not self._asked.force:
+        if serious and not self._request.force:
             raise SwathError(
                 f"changed since this sweep started: {'; '.join(serious)}. The results would not be "
                 "bit-identical; start a new sweep without resume, or add "
-                "force_resume=true to resume it all the same"
+                "force_resume=true to resume anyway"
             )
         return (*serious, *others)
 
     def _wait_for_running(self) -> bool:
-        """Raise where another process is training these runs; True if one ended while this call waited.
+        """Check that no other process is training these runs.
+
+        Returns:
+          Whether this call waited for a tracking process that has ended since.
 
         Raises:
-          SwathError: a process is training it, or may be training it on another machine.
+          SwathError: a process is training one of them, or may be training it on another machine.
         """
-        identities = {run.identity for run in self._asked.runs}
+        identities = {run.identity for run in self._request.runs}
         waited = False
-        for run in [*self._concerned(self._own), *self._concerned(self._runs)]:
-            concerns = self._asked.is_grid and run in self._own and self._overlaps(run, identities)
+        for run in [*self._open(self._summary_runs), *self._open(self._runs)]:
+            is_grid_summary = self._request.is_grid and run in self._summary_runs
+            overlaps = is_grid_summary and self._overlaps(run, identities)
             mine = self.sweep is not None and run.tags[schema.SWEEP_ID] == self.sweep.sweep_id
-            if not (concerns or mine or _identity(run) in identities):
+            if not (overlaps or mine or _identity(run) in identities):
                 continue
             if tracking.is_elsewhere(run.tags):
-                if self._asked.force:
+                if self._request.force:
                     continue
                 raise SwathError(
                     f"{_what(run)} is running on {run.tags.get(schema.HOST)}, or was interrupted there; "
@@ -164,12 +170,13 @@ class PriorRuns:
             waited = True
         return waited
 
-    def _overlaps(self, own: tracking.StoredRun, identities: set[tuple[str, str]]) -> bool:
-        manifest = _manifest(own)
+    def _overlaps(self, summary: tracking.StoredRun, identities: set[tuple[str, str]]) -> bool:
+        manifest = _manifest(summary)
         return manifest is not None and bool(manifest.identities & identities)
 
     @staticmethod
-    def _concerned(runs: Iterable[tracking.StoredRun]) -> list[tracking.StoredRun]:
+    def _open(runs: Iterable[tracking.StoredRun]) -> list[tracking.StoredRun]:
+        """The runs that have not ended and whose processes may be alive."""
         return [run for run in runs if run.status in OPEN and tracking.is_alive(run.tags)]
 
 
@@ -182,19 +189,19 @@ def _what(run: tracking.StoredRun) -> str:
     return sweep if run.tags.get(schema.KIND) == "sweep" else f"run {run.run_id} of {sweep}"
 
 
-def _manifest(own: tracking.StoredRun) -> Manifest | None:
-    """The manifest of a sweep; None if it was interrupted before it had one, or the manifest is damaged."""
+def _manifest(summary: tracking.StoredRun) -> Manifest | None:
+    """The manifest of a sweep; None if it is missing or damaged."""
     try:
-        return read_manifest(tracking.read_bytes(own, schema.MANIFEST_FILE))
+        return read_manifest(tracking.read_bytes(summary, schema.MANIFEST_FILE))
     except SwathError:
         return None
 
 
 class ResumeService:
-    """Reads the opened store for resume; see `sweeps.manifest.PriorRunsService`.
+    """Finds earlier results in the opened store; see `sweeps.manifest.PriorRunsService`.
 
     Args:
-      store: store of this process.
+      store: the store of the tracking process.
     """
 
     def __init__(self, store: tracking.OfflineFallbackStore) -> None:

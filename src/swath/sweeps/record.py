@@ -1,4 +1,4 @@
-"""The summary run of a sweep: its description at the start, and its results at the end."""
+"""Builds the summary run of a sweep: its description at the start and its results at the end."""
 
 import csv
 import io
@@ -14,21 +14,21 @@ from swath.sweeps.manifest import Manifest
 from swath.tracking import schema
 
 MOST_VALUES = 40
-"""Values of a field that a description lists."""
+"""Maximum number of values of a field that a description lists."""
 
 MOST_OF_A_COMMAND = 2_000
-"""Characters of a command that a description shows; MLflow truncates tags after 8,000."""
+"""Maximum length of a command in a description, in characters; MLflow truncates tags after 8,000."""
 
 
 def sweep_description(
     sweep_info: SweepInfo, configs: Sequence[TrainConfig], manifest: Manifest
 ) -> tracking.SweepDescription:
-    """What is stored of a sweep before its first step.
+    """The summary run of a sweep before the first step.
 
     Args:
-      sweep_info: the sweep.
-      configs: its configurations, those known so far.
-      manifest: its manifest.
+      sweep_info: metadata of the sweep.
+      configs: the configurations known so far.
+      manifest: the manifest of the sweep.
     """
     return tracking.SweepDescription(
         name=f"sweep {sweep_info.sweep}",
@@ -52,14 +52,14 @@ def sweep_description(
 def sweep_summary(
     sweep_info: SweepInfo, results: Sequence[RunResult], asked_for: int, wall_s: float, interrupted: bool
 ) -> tracking.SweepSummary:
-    """The results of a sweep.
+    """The results of a sweep for its summary run.
 
     Args:
-      sweep_info: the sweep.
-      results: flushed, in the order asked for.
-      asked_for: number of configurations asked for.
+      sweep_info: metadata of the sweep.
+      results: flushed results, in the order of the requests.
+      asked_for: number of requested configurations.
       wall_s: duration of the command in seconds.
-      interrupted: whether a signal stopped it.
+      interrupted: whether a signal stopped the command.
     """
     sweep_info = replace(sweep_info, swept=sweep_info.swept or grid_fields(results))
     finished = [result for result in results if result.status == "FINISHED"]
@@ -118,7 +118,7 @@ def grid_fields(results: Sequence[RunResult]) -> tuple[str, ...]:
 
 
 def _experiment_note(sweep_info: SweepInfo, configs: Sequence[TrainConfig], lines: Sequence[str]) -> str:
-    # MLflow shows the first line of it on the page of the experiment, and the rest when it is expanded.
+    # MLflow shows the first line on the page of the experiment, and the rest when the note is expanded.
     latest = f"Sweeps made by swath. The latest, `{sweep_info.sweep}`: {' '.join(lines)}"
     return "\n\n".join([latest, _note(sweep_info, configs, [])])
 

@@ -1,4 +1,4 @@
-"""Repeats the training of stored runs from their configs."""
+"""Trains stored runs again from their configs."""
 
 import hashlib
 import json
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 KINDS = ("run", "reproduction")
 
 NEEDED_FILES = (schema.CONFIG_FILE, schema.OVERRIDES_FILE, schema.ENVIRONMENT_FILE)
-"""Files of every run, whatever its status."""
+"""Files that every run has, whatever its status."""
 
 
 class CannotReproduceError(SwathError):
-    """A run that cannot be repeated or compared; the text says what is missing."""
+    """A run cannot be repeated or compared; the message states what is missing."""
 
     exit_status = 2
 
@@ -48,8 +48,8 @@ class Original:
     Attributes:
       run: the stored run.
       config: the configuration to train.
-      every_steps: interval at which its metrics were logged.
-      numbers: its results.
+      every_steps: interval in steps at which its per-step metrics were stored.
+      numbers: its stored values.
     """
 
     run: tracking.StoredRun
@@ -62,15 +62,15 @@ def original_of(reader: tracking.Reader, run: tracking.StoredRun, config: TrainC
     """Read and check a run to reproduce.
 
     Args:
-      reader: of its store.
+      reader: reader of its store.
       run: the run.
-      config: the configuration to train instead of the run's own; None for its own.
+      config: a configuration to train instead of the stored one; None for the stored one.
 
     Raises:
       CannotReproduceError: something is missing, or the store contradicts itself.
     """
     _check_kind(run)
-    own = _stored_config(run)
+    stored = _stored_config(run)
     _check_files(run)
     every_steps = run.tags.get(schema.EVERY_STEPS, "1")
     if not (every_steps.isdecimal() and int(every_steps)):
@@ -79,7 +79,7 @@ def original_of(reader: tracking.Reader, run: tracking.StoredRun, config: TrainC
         numbers = stored_values(reader, run)
     except SwathError as error:
         raise CannotReproduceError(str(error)) from error
-    return Original(run, config or own, int(every_steps), numbers)
+    return Original(run, config or stored, int(every_steps), numbers)
 
 
 def _check_kind(run: tracking.StoredRun) -> None:
@@ -123,7 +123,7 @@ def _stored_config(run: tracking.StoredRun) -> TrainConfig:
 def _check_files(run: tracking.StoredRun) -> None:
     """Compare the files of a run with the digests that were stored with it."""
     written = _stored_json(run, schema.FILES, dict)
-    # Names come from the store: only those of swath's own files are read.
+    # The names come from the store, so only names of files that swath writes are read.
     if unknown := [name for name in written if name not in tracking.WRITTEN]:
         raise CannotReproduceError(f"its tag {schema.FILES} names an unknown file: {unknown[0]!r}")
     for name in {**dict.fromkeys(NEEDED_FILES), **written}:
@@ -146,7 +146,7 @@ def _stored_json(run: tracking.StoredRun, tag: str, kind: type) -> Any:
 
 
 def stored_overrides(run: tracking.StoredRun) -> list[str]:
-    """The overrides that were typed for a run, with the names that this version uses.
+    """The overrides of a run as typed, translated to the field names of this version.
 
     Raises:
       CannotReproduceError: the stored overrides are damaged.
@@ -158,10 +158,10 @@ class Repeater:
     """Repeats runs; keeps data and compiled programs between calls.
 
     Args:
-      sweep_info: what the repetitions have in common.
-      recorder: keeps the runs in memory.
-      observer: gets events.
-      data_dir: folder of the images; None for the default places.
+      sweep_info: metadata that the repetitions share.
+      recorder: records the runs in memory.
+      observer: receives events.
+      data_dir: folder of the images; None for the default folders.
     """
 
     def __init__(
@@ -173,17 +173,17 @@ class Repeater:
     ) -> None:
         self._data_dir = None if data_dir is None else str(data_dir)
         self._datasets: dict[str, Dataset] = {}
-        self._launch = sweep_info
+        self._sweep_info = sweep_info
         self._recorder = recorder
         self._observer = observer
         self._runner: Runner | None = None
         self._environment = tracking.environment_tags()
 
     def check_data(self, original: Original) -> None:
-        """Load the images of a run and check that they are those it was trained on.
+        """Load the data set of a run and check that it is the one that the run was trained on.
 
         Raises:
-          CannotReproduceError: they are missing or different.
+          CannotReproduceError: the data is missing or different.
         """
         name = original.config.data.name
         try:
@@ -202,14 +202,14 @@ class Repeater:
         """Train the configurations of runs whose data has been checked.
 
         Returns:
-          Result and numbers of each; the numbers are None if it was interrupted.
+          Result and values of each run; the values are None if the repetition has no result digest.
         """
         if self._runner is None:
             from swath.execution import Runner, ThreadExecutor  # TensorFlow takes seconds
 
             verified = read_verified()
             self._runner = Runner(
-                self._launch,
+                self._sweep_info,
                 self._recorder,
                 self._datasets,
                 self._observer,

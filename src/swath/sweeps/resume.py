@@ -1,4 +1,4 @@
-"""Starts or resumes a sweep: what is left to train of each configuration."""
+"""Starts or resumes a sweep, and finds what is left to train of each configuration."""
 
 import hashlib
 from collections import Counter
@@ -28,10 +28,17 @@ from swath.tracking import schema
 from swath.training import checkpoints_folder, lane_key
 
 SKIPPED = "skipped by resume=failed: it has not failed"
+"""Reason stated for a configuration that `resume=failed` skips."""
 
 
-def asked_run(config: TrainConfig, digest: str, every_steps: int) -> RunKey:
-    """What identifies a configuration in the store."""
+def run_key(config: TrainConfig, digest: str, every_steps: int) -> RunKey:
+    """Identity of a configuration in the store.
+
+    Args:
+      config: the configuration.
+      digest: digest of its data set.
+      every_steps: interval in steps at which per-step metrics are stored.
+    """
     return RunKey(
         fingerprint(config),
         digest,
@@ -43,7 +50,7 @@ def asked_run(config: TrainConfig, digest: str, every_steps: int) -> RunKey:
 
 
 def current_provenance(datasets: Mapping[str, Dataset]) -> dict[str, str]:
-    """The provenance of this command, by tag."""
+    """Provenance tags of this command and their values."""
     digests = " ".join(sorted({dataset.digest for dataset in datasets.values()}))
     return tracking.provenance_of(
         {**tracking.environment_tags(), **tracking.runtime_tags(), schema.DATA_DIGEST: digests}
@@ -54,7 +61,7 @@ def new_manifest(
     sweep_info: SweepInfo,
     configs: Sequence[TrainConfig],
     datasets: Mapping[str, Dataset],
-    facts: dict[str, str],
+    provenance: dict[str, str],
     every_steps: int,
 ) -> Manifest:
     """The manifest of a new sweep."""
@@ -64,7 +71,7 @@ def new_manifest(
         sweep_info.sweep,
         sweep_info.sweep_id,
         sweep_info.command,
-        facts,
+        provenance,
         every_steps,
         configurations_of(identities, values),
         [],
@@ -75,10 +82,10 @@ class SweepLock:
     """Keeps two commands from resuming the same sweep at once; released when the process ends.
 
     Args:
-      what: identifies the sweep.
+      what: text that identifies the sweep.
 
     Raises:
-      SwathError: another command holds it.
+      SwathError: another command holds the lock, or the folder of locks cannot be written.
     """
 
     def __init__(self, what: str) -> None:
@@ -95,13 +102,15 @@ class SweepLock:
 
 @dataclass
 class ResumePlan:
-    """One command that resumes an earlier one.
+    """Decides for each configuration whether it is reused, resumed, restarted, started or skipped.
 
     Attributes:
+      tracker: tracker with an opened store.
       mode: `yes` or `failed`.
-      force: whether a changed environment is accepted.
+      force: whether to accept a changed environment.
+      datasets: data sets by name.
       found: the earlier command; None if there is none.
-      counts: configurations that are already done, resumed, restarted, new, or skipped.
+      counts: number of configurations by outcome: already done, resumed, restarted, new, skipped.
     """
 
     tracker: tracking.Tracker
@@ -112,39 +121,50 @@ class ResumePlan:
     counts: Counter[str] = field(default_factory=Counter)
 
     def find(
-        self, sweep_info: SweepInfo, configs: Sequence[TrainConfig], facts: dict[str, str], every_steps: int
+        self,
+        sweep_info: SweepInfo,
+        configs: Sequence[TrainConfig],
+        provenance: dict[str, str],
+        every_steps: int,
     ) -> SweepInfo:
-        """Find the earlier command; returns the launch with its id, if there is one.
+        """Find the earlier command.
+
+        Args:
+          sweep_info: metadata of this command.
+          configs: the configurations known so far.
+          provenance: provenance tags of this command and their values.
+          every_steps: interval in steps at which per-step metrics are stored.
+
+        Returns:
+          `sweep_info` with the id of the earlier command, if there is one.
 
         Raises:
-          SwathError: it is running, or something has changed since that can change a number.
+          SwathError: the earlier command is running, or a change since then can affect results.
         """
-        asked = ResumeRequest(
+        request = ResumeRequest(
             sweep_info.sweep,
             sweep_info.is_grid,
-            tuple(
-                asked_run(config, self.datasets[config.data.name].digest, every_steps) for config in configs
-            ),
-            facts,
+            tuple(run_key(config, self.datasets[config.data.name].digest, every_steps) for config in configs),
+            provenance,
             str(checkpoints_folder()),
             self.force,
         )
-        self.found = self.tracker.call(PriorRunsService.find_sweep, asked).result()
+        self.found = self.tracker.call(PriorRunsService.find_sweep, request).result()
         return sweep_info if self.found is None else replace(sweep_info, sweep_id=self.found.sweep_id)
 
     def resolve(self, requests: Sequence[RunRequest]) -> list[RunRequest | RunResult]:
-        """Of each configuration what is left to train, or how it ended before."""
-        asked = [
-            asked_run(request.config, self.datasets[request.config.data.name].digest, request.every_steps)
+        """For each configuration, the remaining training, or the result if nothing remains."""
+        keys = [
+            run_key(request.config, self.datasets[request.config.data.name].digest, request.every_steps)
             for request in requests
         ]
-        found = self.tracker.call(PriorRunsService.prior_runs, asked).result()
+        found = self.tracker.call(PriorRunsService.prior_runs, keys).result()
         return [self._resolve(request, before) for request, before in zip(requests, found, strict=True)]
 
     def _resolve(self, request: RunRequest, before: PriorRun) -> RunRequest | RunResult:
         if before.finished:
             self.counts["already done"] += 1
-            return _ended_before(request.config, before)
+            return _prior_result(request.config, before)
         if self.mode == "failed" and before.status != "FAILED":
             self.counts["skipped"] += 1
             tracked = tracking.CompletedRun(before.run_id or "", 0.0)
@@ -156,17 +176,17 @@ class ResumePlan:
         )
 
     def others(self) -> list[RunResult]:
-        """How the runs of the sweep ended that belong to no configuration of this command."""
+        """Results of the runs of the sweep whose configurations are not part of this command."""
         found = self.tracker.call(PriorRunsService.other_runs).result()
-        return [_ended_before(read_params(params), before) for params, before in found]
+        return [_prior_result(read_params(params), before) for params, before in found]
 
     def summary(self) -> str:
-        """How many of each."""
+        """Counts by outcome, in one line."""
         parts = [f"{count} {what}" for what, count in sorted(self.counts.items())]
         return f"Resume: {', '.join(parts) or 'nothing'}."
 
 
-def _ended_before(config: TrainConfig, before: PriorRun) -> RunResult:
+def _prior_result(config: TrainConfig, before: PriorRun) -> RunResult:
     run_id = before.run_id or ""
     tracked = tracking.CompletedRun(run_id, before.metrics.get(schema.TRACK_S, 0.0))
     return RunResult(
@@ -187,10 +207,10 @@ class StartedSweep:
     """A sweep that has started in the store.
 
     Attributes:
-      sweep_info: with the id of the resumed sweep, if there is one.
-      resume_plan: what is left to train of each configuration; None without resume.
+      sweep_info: metadata of the command; if it resumes a sweep, with the id of that sweep.
+      resume_plan: the remaining training of each configuration; None without resume.
       summary_run: id of the sweep's summary run; None for a single run.
-      lock: held as long as this object lives, so that no other command resumes the same sweep.
+      lock: prevents other commands from resuming the same sweep for the lifetime of this object.
     """
 
     sweep_info: SweepInfo
@@ -208,22 +228,22 @@ def start_sweep(
     observer: Observer,
     settings: SweepConfig,
 ) -> StartedSweep:
-    """Find what earlier commands stored, if resume asks for it, and start the summary run.
+    """Start the summary run; with `resume`, first find what earlier commands have stored.
 
     Args:
-      tracker: with an opened store.
-      store: the store.
-      sweep_info: of the command.
-      configs: at least one; those known so far.
-      datasets: of all of them.
-      observer: told what has changed, and which runs were closed.
-      settings: of the command.
+      tracker: tracker with an opened store.
+      store: the opened store.
+      sweep_info: metadata of the command.
+      configs: the configurations known so far, at least one.
+      datasets: data sets of the configurations, by name.
+      observer: receives notes about changes, unreadable checkpoints and closed runs.
+      settings: settings of the command.
 
     Raises:
-      SwathError: the sweep is running, or must not be resumed.
+      SwathError: the sweep is running, or a change since it started can affect results.
     """
     mode, every_steps = settings.resume, settings.tracking.every_steps
-    facts = current_provenance(datasets) if sweep_info.is_grid or mode != "no" else {}
+    provenance = current_provenance(datasets) if sweep_info.is_grid or mode != "no" else {}
     plan = lock = found = None
     if mode != "no":
         synced = tracker.sync().result()
@@ -234,7 +254,7 @@ def start_sweep(
         which = sweep_info.sweep if sweep_info.is_grid else fingerprint(configs[0])
         lock = SweepLock(f"{store.uri} {store.experiment_id} {which}")
         plan = ResumePlan(tracker, mode, settings.force_resume, datasets)
-        sweep_info = plan.find(sweep_info, configs, facts, every_steps)
+        sweep_info = plan.find(sweep_info, configs, provenance, every_steps)
         found = plan.found
     for line in found.changes if found is not None else ():
         observer(Note(f"changed since it started: {line}"))
@@ -242,24 +262,24 @@ def start_sweep(
         observer(Note(line))
     for run_id in tracker.close_stale().result():
         observer(Note(f"run {run_id} closed as KILLED: its process had died"))
-    sweep_run = (
-        _begin_sweep(tracker, sweep_info, configs, datasets, facts, every_steps, found)
+    summary_run = (
+        _start_summary_run(tracker, sweep_info, configs, datasets, provenance, every_steps, found)
         if sweep_info.is_grid
         else None
     )
-    return StartedSweep(sweep_info, plan, sweep_run, lock)
+    return StartedSweep(sweep_info, plan, summary_run, lock)
 
 
-def _begin_sweep(
+def _start_summary_run(
     tracker: tracking.Tracker,
     sweep_info: SweepInfo,
     configs: Sequence[TrainConfig],
     datasets: Mapping[str, Dataset],
-    facts: dict[str, str],
+    provenance: dict[str, str],
     every_steps: int,
     found: PriorSweep | None,
 ) -> Future[str]:
-    manifest = new_manifest(sweep_info, configs, datasets, facts, every_steps)
+    manifest = new_manifest(sweep_info, configs, datasets, provenance, every_steps)
     manifest = manifest.resuming(None if found is None else found.manifest)
     start = sweep_description(sweep_info, configs, manifest)
     return tracker.start_sweep(start, None if found is None else found.run_id)

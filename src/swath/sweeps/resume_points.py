@@ -1,4 +1,4 @@
-"""Where a run can resume: at a checkpoint, or after the last step of a finished shorter run."""
+"""Finds the step at which a run can resume, from checkpoints and finished shorter runs."""
 
 import hashlib
 import json
@@ -15,30 +15,29 @@ from swath.tracking import Curve, MetricBatch, Reader, StoredRun, read_arrays, r
 TRAIN = (schema.TRAIN_ACCURACY, schema.TRAIN_LOSS)
 VALIDATION = (schema.VALIDATION_ACCURACY, schema.VALIDATION_LOSS)
 
-
 ResumePoint = tuple[training.TrainState | None, tuple[MetricBatch, ...]]
-"""Where to resume, and the values of the steps before."""
+"""Train state to resume from, and metrics of the steps before it; None for step 0."""
 
 FROM_START: ResumePoint = (None, ())
-
+"""Training starts at step 0."""
 
 STATISTICS = ("shift", "scale")
-"""Arrays beside the train state in a run's file of weights: the statistics that normalise its pixels."""
+"""Arrays of a weights file that are not part of the train state: statistics of the preprocessing."""
 
 SET_ASIDE = ".unusable"
-"""Added to the name of a checkpoint that cannot be read."""
+"""Suffix appended to the name of a checkpoint that cannot be read."""
 
 
 class ResumePoints:
-    """The checkpoints of a sweep, and the finished runs of an experiment.
+    """Checkpoints of a sweep and finished runs of an experiment, from which runs can resume.
 
     Args:
-      reader: of the store.
-      runs: of the experiment.
-      folder: of the sweep's checkpoints; None where it has none.
+      reader: reader of the store.
+      runs: runs of the experiment.
+      folder: checkpoint folder of the sweep; None if there is no sweep to resume.
 
     Attributes:
-      set_aside: a line for each checkpoint that could not be read; damaged ones were renamed.
+      set_aside: one line for each checkpoint that could not be read; damaged checkpoints are renamed.
     """
 
     def __init__(self, reader: Reader, runs: Sequence[StoredRun], folder: Path | None) -> None:
@@ -51,41 +50,41 @@ class ResumePoints:
                     self._checkpoints.setdefault(lane.key, []).append(lane)
             except training.DamagedCheckpointError as error:
                 self.set_aside.append(_set_aside(path, error))
-            except OSError as error:  # it may be readable the next time
+            except OSError as error:  # the next command may be able to read it
                 self.set_aside.append(f"checkpoint not used: {path}: {error}")
         self._shorter: dict[str, list[StoredRun]] = {}
         for run in runs:
-            # The steps between those that are stored are needed for the digest of everything computed.
+            # The result digest needs every step, so thinned runs cannot be used.
             if run.status == "FINISHED" and run.tags.get(schema.EVERY_STEPS) == "1":
                 self._shorter.setdefault(run.tags.get(schema.LANE, ""), []).append(run)
         self._prepared: dict[tuple[str, int, int], ResumePoint] = {}
 
-    def of(self, asked: RunKey, run: StoredRun | None) -> ResumePoint:
-        """The latest step at which a configuration can resume.
+    def of(self, key: RunKey, run: StoredRun | None) -> ResumePoint:
+        """The latest point from which a configuration can resume.
 
         Args:
-          asked: the configuration.
-          run: its own interrupted run; None where there is none.
+          key: the configuration.
+          run: its interrupted run; None if there is none.
         """
-        shorter = [entry for entry in self._shorter.get(asked.lane, []) if _steps(entry) < asked.max_steps]
+        shorter = [entry for entry in self._shorter.get(key.lane, []) if _steps(entry) < key.max_steps]
         best = max(shorter, key=_steps, default=None)
         usable = [
             lane.state
-            for lane in self._checkpoints.get(asked.lane, [])
-            if run is not None and _has_all_before(run, lane.state.step, asked)
+            for lane in self._checkpoints.get(key.lane, [])
+            if run is not None and _has_all_before(run, lane.state.step, key)
         ]
         saved = max(usable, key=lambda start: start.step, default=None)
         if saved is not None and (best is None or saved.step >= _steps(best)):
             return saved, ()
         if best is None:
             return FROM_START
-        key = (best.run_id, asked.every_steps, asked.evaluate_every_steps)
-        if key not in self._prepared:
-            self._prepared[key] = self._after(best, asked)
-        return self._prepared[key]
+        cache_key = (best.run_id, key.every_steps, key.evaluate_every_steps)
+        if cache_key not in self._prepared:
+            self._prepared[cache_key] = self._after(best, key)
+        return self._prepared[cache_key]
 
-    def _after(self, shorter: StoredRun, asked: RunKey) -> ResumePoint:
-        """The end of a finished run, which is the beginning of a longer one."""
+    def _after(self, shorter: StoredRun, key: RunKey) -> ResumePoint:
+        """The end of a finished run as the point from which a longer run resumes."""
         steps = _steps(shorter)
         curves = {
             curve.metric: curve for curve in self._reader.curves([shorter.run_id], (*TRAIN, *VALIDATION))
@@ -98,33 +97,33 @@ class ResumePoints:
         if any(name not in curves or curves[name].steps.tolist() != list(range(steps)) for name in TRAIN):
             return FROM_START
         accuracies, losses = (curves[name].values for name in TRAIN)
-        bits = training.ResultDigest()
-        bits.add_steps(accuracies, losses)
-        due = slice(None, None, asked.every_steps)
-        blocks = [
+        digest = training.ResultDigest()
+        digest.add_steps(accuracies, losses)
+        due = slice(None, None, key.every_steps)
+        batches = [
             MetricBatch(
-                0, {schema.TRAIN_ACCURACY: accuracies[due], schema.TRAIN_LOSS: losses[due]}, asked.every_steps
+                0, {schema.TRAIN_ACCURACY: accuracies[due], schema.TRAIN_LOSS: losses[due]}, key.every_steps
             )
         ]
-        every = asked.evaluate_every_steps
+        every = key.evaluate_every_steps
         for step in range(every, steps + 1, every) if every else ():
             found = [_value_at(curves.get(name), step) for name in VALIDATION]
             if None in found:
                 return FROM_START
             values = {name: np.array([value]) for name, value in zip(VALIDATION, found, strict=True)}
-            bits.add("validation", *(float(value) for value in found if value is not None))
-            blocks.append(MetricBatch(step, values))
+            digest.add("validation", *(float(value) for value in found if value is not None))
+            batches.append(MetricBatch(step, values))
         start = training.TrainState(
             steps,
             {name: array for name, array in learned.items() if name not in STATISTICS},
-            bits.state,
+            digest.state,
             accuracies[-training.TRAIN_ACCURACY_STEPS :],
         )
-        return start, tuple(blocks)
+        return start, tuple(batches)
 
 
 def _set_aside(path: Path, error: Exception) -> str:
-    """Rename a checkpoint that cannot be read, so that nothing reads it again; says what was done."""
+    """Rename a checkpoint that cannot be read, so that it is not read again; returns a line for the user."""
     renamed = path.with_name(path.name + SET_ASIDE)
     try:
         path.rename(renamed)
@@ -134,7 +133,7 @@ def _set_aside(path: Path, error: Exception) -> str:
 
 
 def _check_digest(run: StoredRun) -> None:
-    """Raise SwathError where the weights are not those that were stored."""
+    """Raise SwathError if the weights file differs from the one that was stored."""
     written = json.loads(run.tags.get(schema.FILES, "{}"))
     if written.get(schema.WEIGHTS_FILE) != hashlib.sha256(read_bytes(run, schema.WEIGHTS_FILE)).hexdigest():
         raise SwathError(f"run {run.run_id}: {schema.WEIGHTS_FILE} is not the file that was stored")
@@ -149,13 +148,13 @@ def _value_at(curve: Curve | None, step: int) -> float | None:
     return found[0] if found else None
 
 
-def _has_all_before(run: StoredRun, step: int, asked: RunKey) -> bool:
-    """Whether the store has all values of a run before a step, and the run has steps after it."""
-    if not 0 < step < asked.max_steps:
+def _has_all_before(run: StoredRun, step: int, key: RunKey) -> bool:
+    """Whether the store contains all metrics of a run before a step, and the run has steps after it."""
+    if not 0 < step < key.max_steps:
         return False
-    last_due = (step - 1) // asked.every_steps * asked.every_steps
+    last_due = (step - 1) // key.every_steps * key.every_steps
     if any(run.last_steps.get(name, -1) < last_due for name in TRAIN):
         return False
-    every = asked.evaluate_every_steps
+    every = key.evaluate_every_steps
     last_evaluated = step // every * every if every else 0
     return all(run.last_steps.get(name, 0) >= last_evaluated for name in VALIDATION)

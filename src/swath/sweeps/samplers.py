@@ -1,4 +1,4 @@
-"""Samplers, which propose configurations, and the loop that trains what they propose."""
+"""Samplers propose configurations; `search` trains them."""
 
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -14,25 +14,25 @@ class Sampler(Protocol):
     """Proposes configurations and learns from their results."""
 
     def ask(self, count: int) -> Sequence[TrainConfig]:
-        """The next configurations, at most `count`; none to wait for results.
+        """Propose at most `count` configurations, or none until further results are known.
 
-        The search ends when it returns none and nothing is being trained.
+        The search ends when the sampler proposes none while no configuration is being trained.
         """
 
     def tell(self, config: TrainConfig, value: float) -> None:
         """Report a result.
 
         Args:
-          config: as proposed.
-          value: the metric that ranks the run; nan if it did not finish.
+          config: the proposed configuration.
+          value: value of the objective; nan if the run did not finish.
         """
 
 
 class GridSampler:
-    """Proposes given configurations, each once, in their order.
+    """Proposes the configurations of a grid in the given order, each once.
 
     Args:
-      configs: the grid.
+      configs: the configurations of the grid.
     """
 
     def __init__(self, configs: Sequence[TrainConfig]) -> None:
@@ -44,20 +44,20 @@ class GridSampler:
         return proposed
 
     def tell(self, config: TrainConfig, value: float) -> None:
-        """A grid learns nothing."""
+        """Ignore the result; a grid does not depend on results."""
 
 
 def search(session: Session, sampler: Sampler, at_a_time: int) -> list[RunResult]:
-    """Train what a sampler proposes until it proposes nothing more.
+    """Train the configurations that a sampler proposes until it proposes no more.
 
     Args:
-      session: trains the configurations.
-      sampler: proposes them.
-      at_a_time: number of configurations that are trained at a time; lanes need company.
+      session: session that trains the configurations.
+      sampler: sampler that proposes them.
+      at_a_time: number of configurations in training at a time; only these can share lane groups.
 
     Returns:
-      The results, in the order in which runs ended; without the runs that were not started because the
-      session was stopped.
+      The results, in the order in which the runs ended. Runs that were not started because the session
+      was stopped are left out.
     """
     running: dict[Future[RunResult], TrainConfig] = {}
     results: list[RunResult] = []

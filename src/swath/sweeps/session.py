@@ -1,4 +1,4 @@
-"""One command: loads data, store and TensorFlow concurrently, trains runs, and stores everything."""
+"""Carries out one command: loads data, store and TensorFlow concurrently, trains and stores runs."""
 
 import logging
 import os
@@ -27,9 +27,9 @@ _log = logging.getLogger("swath")
 
 
 class SynchronizedObserver:
-    """Hands events to an observer one at a time, from any thread.
+    """Passes events from any thread to an observer, one at a time.
 
-    An observer that raises, such as a screen whose pipe is closed, is dropped; the training continues.
+    An observer that raises is dropped, for example a screen whose pipe is closed; the training continues.
     """
 
     def __init__(self, observer: execution.Observer) -> None:
@@ -37,7 +37,7 @@ class SynchronizedObserver:
         self._lock = threading.Lock()
 
     def __call__(self, event: execution.Event) -> None:
-        """Hand an event to the observer."""
+        """Pass an event to the observer."""
         with self._lock:
             if self._observer is not None:
                 try:
@@ -48,22 +48,23 @@ class SynchronizedObserver:
 
 
 class Session:
-    """Everything that the runs of one command share.
+    """One command at work: plans, resumes, trains and records a sweep.
 
     Args:
-      sweep_info: what the runs have in common.
-      configs: at least one; the configurations known so far.
-      settings: how the command is carried out.
-      observer: gets events.
-      tracker: keeps the runs; None for a new `MlflowTracker`. It is closed with the session.
-      pruner: ends runs early; None for none.
-      make_executor: (data sets, known widths) -> executor, as `ThreadExecutor` takes them; None for that one.
+      sweep_info: metadata that all runs of the command share.
+      configs: the configurations known so far, at least one.
+      settings: settings of the command.
+      observer: receives events.
+      tracker: records the runs, and is closed with the session; None for a new `MlflowTracker`.
+      pruner: stops runs early; None for no pruning.
+      make_executor: (data sets, verified widths) -> executor; None for `ThreadExecutor`.
 
     Attributes:
-      sweep_info: with the id of the resumed sweep, if there is one.
+      began: start time of the command, on the clock of `time.perf_counter`.
       store: the opened store.
       started: the sweep in the store, and the resume plan.
-      sweep_error: why the sweep's summary run could not be stored; None if it was.
+      sweep_info: metadata of the command; if it resumes a sweep, with the id of that sweep.
+      sweep_error: reason why the summary run could not be completed; None if it was.
       offline_folder: folder of the runs that could not be sent to the server; None if there are none.
 
     Raises:
@@ -116,7 +117,7 @@ class Session:
         """
         data_dir, tracking = self._settings.data.dir, self._settings.tracking
         self._datasets = {name: load_dataset(name, data_dir) for name in names}
-        self._observer(execution.Starting())  # after a download, which has a bar of its own
+        self._observer(execution.Starting())  # after a download, which has its own progress bar
         uri = real_uri(tracking.uri, os.environ.get(TRACKING_VARIABLE))
         self._opened = self._tracker.open(StoreAddress(uri, tracking.experiment, tracking.artifact_location))
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="swath-digest") as threads:
@@ -156,9 +157,9 @@ class Session:
         )
 
     def start(self, requests: Sequence[execution.RunRequest]) -> "list[Future[execution.RunResult]]":
-        """Start to train and track configurations; the results are not flushed yet."""
+        """Start training and tracking configurations; the results of the futures are not flushed."""
         for name in dict.fromkeys(request.config.data.name for request in requests):
-            if name not in self._datasets:  # chosen by another sweeper
+            if name not in self._datasets:  # proposed by another sweeper
                 self._datasets[name] = load_intact(name, self._settings.data.dir)
         futures: list[Future[execution.RunResult]] = [Future() for _ in requests]
         self._asked_for += futures
@@ -178,13 +179,13 @@ class Session:
         return futures
 
     def check(self, count: int) -> "list[tuple[execution.RunResult, bool]]":
-        """Train finished configurations again as solo runs, and compare all results.
+        """Train finished configurations again as solo runs and compare all results.
 
         Args:
-          count: number of configurations, drawn at random; fewer if fewer have finished or diverged.
+          count: number of configurations, drawn at random from those that have finished or diverged.
 
         Returns:
-          Each of them, and whether it is bit-identical.
+          The result of each configuration, and whether the solo run is bit-identical.
         """
         if self._runner is None:
             return []
@@ -194,15 +195,15 @@ class Session:
         return [(result, self._runner.digest_of_solo_run(result.config) == result.digest) for result in drawn]
 
     def stop(self) -> None:
-        """Stop training after the current segment and end open runs as KILLED; waits for that."""
+        """Stop training after the current segment and wait until open runs have ended as KILLED."""
         if self._runner is not None:
             self._runner.stop()
 
     def close(self, interrupted: bool) -> list[execution.RunResult]:
-        """Wait until everything is stored; returns the flushed results, in the order asked for.
+        """Wait until everything is stored; returns the flushed results, in the order of the requests.
 
         Args:
-          interrupted: whether a signal has stopped the command.
+          interrupted: whether a signal stopped the command.
         """
         try:
             results = [future.result().flushed() for future in self._ended()]
@@ -214,7 +215,7 @@ class Session:
             plan = self.started.resume_plan
             others = [] if plan is None else plan.others()
             complete = [result for result in results if result.is_complete]
-            # Any other configuration of the sweep may be resumed from a checkpoint.
+            # Keep the checkpoints as long as any configuration of the sweep may be resumed.
             if len(complete) >= self._number_asked_for() and all(result.is_complete for result in others):
                 self._checkpoints.drop_all()
             self.offline_folder = self._sync()
@@ -223,10 +224,10 @@ class Session:
             self._tracker.close()
 
     def _sync(self) -> str | None:
-        """Copy offline runs to the server; returns their folder if that is not possible."""
+        """Copy offline runs to the server; returns their folder if that fails."""
         try:
             synced = self._tracker.sync().result()
-        except SwathError as error:  # no result is lost
+        except SwathError as error:  # the offline runs are kept
             synced = SyncResult(rejected=(str(error),))
         for line in synced.rejected:
             self._observer(execution.Note(f"the server rejected the offline runs in {line}"))
@@ -236,7 +237,7 @@ class Session:
         assert self.started.summary_run is not None
         self.started.summary_run.result()
         wall_s, asked_for = time.perf_counter() - self.began, self._number_asked_for()
-        if self.started.resume_plan is not None:  # the summary is of the whole sweep
+        if self.started.resume_plan is not None:  # the summary describes the whole sweep
             results = [*results, *self.started.resume_plan.others()]
             asked_for = max(asked_for, len(results))
         summary = sweep_summary(self.sweep_info, results, asked_for, wall_s, interrupted)
@@ -246,21 +247,21 @@ class Session:
         return max(self.asked_for, len(self._configs))
 
     def abandon(self) -> list[execution.RunResult]:
-        """The results so far, without waiting; what has not been stored is lost."""
+        """The results so far, without waiting; results that are not stored yet are lost."""
         return [future.result().without_waiting() for future in self._ended()]
 
     @property
     def asked_for(self) -> int:
-        """Number of configurations that were asked for, started or not."""
+        """Number of requested configurations, started or not."""
         return len(self._asked_for)
 
     @property
     def every_steps(self) -> int:
-        """Steps from one stored value of a per-step metric to the next."""
+        """Interval in steps at which per-step metrics are stored."""
         return self._settings.tracking.every_steps
 
     def tell(self, event: execution.Event) -> None:
-        """Hand an event to the observer."""
+        """Pass an event to the observer."""
         self._observer(event)
 
     def _ended(self) -> "list[Future[execution.RunResult]]":

@@ -124,17 +124,17 @@ def is_alive(tags: Mapping[str, str]) -> bool:
     return is_elsewhere(tags) or any(_exists(tags, role) for role in START_TAGS)
 
 
-def wait_for_end(tags: Mapping[str, str], patience_s: float) -> bool:
+def wait_for_end(tags: Mapping[str, str], timeout_s: float) -> bool:
     """Wait until the tracking process of a dead training process has ended.
 
     Args:
       tags: tags of a run.
-      patience_s: longest wait in seconds.
+      timeout_s: longest wait in seconds.
 
     Returns:
       Whether all processes of the run have ended.
     """
-    until = time.monotonic() + patience_s
+    until = time.monotonic() + timeout_s
     while _exists(tags, schema.TRACKER_PID) and not _exists(tags, schema.PID):
         if time.monotonic() > until:
             return False

@@ -43,8 +43,8 @@ class Optimizer(Protocol):
 class GradientDescent:
     """Plain stochastic gradient descent: parameters minus learning_rate times gradient.
 
-    The learning rate scales the loss, not the gradient. This is faster, because the errors of a batch are
-    smaller than the gradient.
+    The learning rate scales the loss, not the gradient. This is faster, because the logit
+    gradients of a batch are smaller than the gradient of the parameters.
     """
 
     name = "gradient_descent"

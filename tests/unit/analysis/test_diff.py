@@ -133,8 +133,8 @@ def test_nans_with_different_payloads_are_equal() -> None:
     assert compare_arrays("weights", np.array([np.nan], np.float32), odd) is None
 
 
-def numbers(curves: dict[str, Curve], every_steps: int = 1, **facts: str) -> RunValues:
-    named = {f"swath.{name}": value for name, value in facts.items()}
+def numbers(curves: dict[str, Curve], every_steps: int = 1, **provenance: str) -> RunValues:
+    named = {f"swath.{name}": value for name, value in provenance.items()}
     return RunValues({"learning_rate": "1e-06"}, named, "FINISHED", curves, {}, every_steps)
 
 
@@ -142,13 +142,13 @@ def test_a_thinned_run_is_compared_where_both_have_values() -> None:
     whole = curve([0.5, 0.4, 0.3, 0.2])
     thinned = curve([0.5, 0.3, 0.2], [0, 2, 3])
     found = difference(numbers({"train/loss": whole}), numbers({"train/loss": thinned}, every_steps=2))
-    assert found.same_bits
+    assert found.is_bit_identical
     assert list(diff_lines(found)) == [
         "stored: every 1 steps | every 2 steps",
         "numbers: identical, bit for bit",
     ]
     lost = difference(numbers({"train/loss": whole}), numbers({"train/loss": thinned}))
-    assert not lost.same_bits
+    assert not lost.is_bit_identical
 
 
 @pytest.mark.parametrize("steps", [[0, 3], [0, 2], [], [0, 1, 2, 3]])
@@ -158,7 +158,7 @@ def test_a_thinned_run_that_has_lost_steps_differs(steps: list[int]) -> None:
     found = difference(
         numbers({"train/loss": curve(values)}), numbers({"train/loss": thinned}, every_steps=2)
     )
-    assert found.same_bits == (steps == [0, 1, 2, 3])
+    assert found.is_bit_identical == (steps == [0, 1, 2, 3])
 
 
 def test_runs_thinned_in_different_ways_are_compared_at_the_steps_of_both() -> None:
@@ -170,9 +170,9 @@ def test_runs_thinned_in_different_ways_are_compared_at_the_steps_of_both() -> N
         )
         for steps, every in ((two, 2), (three, 3))
     ]
-    assert difference(*runs).same_bits
+    assert difference(*runs).is_bit_identical
     other = replace(runs[1].curves["train/loss"], values=runs[1].curves["train/loss"].values + 1)
-    assert not difference(runs[0], replace(runs[1], curves={"train/loss": other})).same_bits
+    assert not difference(runs[0], replace(runs[1], curves={"train/loss": other})).is_bit_identical
 
 
 def test_evaluations_are_compared_at_every_step_however_a_run_is_thinned() -> None:
@@ -182,7 +182,7 @@ def test_evaluations_are_compared_at_every_step_however_a_run_is_thinned() -> No
         numbers({"validation/accuracy": run}, every_steps=every)
         for run, every in ((evaluated, 1), (other, 2))
     )
-    assert not difference(*pair).same_bits
+    assert not difference(*pair).is_bit_identical
 
 
 def test_arrays_that_differ_make_runs_differ() -> None:

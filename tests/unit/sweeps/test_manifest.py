@@ -8,9 +8,9 @@ from swath.sweeps.manifest import Manifest, environment_changes, read_manifest
 PROVENANCE_TAGS = {"swath.tensorflow": "2.21.0", "swath.numpy": "2.4.6", "swath.commit": "abc"}
 
 
-def manifest(*fingerprints: str, facts: dict[str, str] = PROVENANCE_TAGS) -> Manifest:
+def manifest(*fingerprints: str, provenance: dict[str, str] = PROVENANCE_TAGS) -> Manifest:
     entries = [{"fingerprint": name, "data_digest": "d", "values": {"seed": 0}} for name in fingerprints]
-    return Manifest("grid", "0123456789ab", "swath -cn grid", facts, 1, entries, [])
+    return Manifest("grid", "0123456789ab", "swath -cn grid", provenance, 1, entries, [])
 
 
 def test_manifest_round_trips() -> None:
@@ -29,7 +29,9 @@ def test_manifest_of_another_version_is_refused() -> None:
 
 
 def test_manifest_of_a_resumed_sweep_keeps_the_earlier_content() -> None:
-    later = manifest("b", "c", facts={**PROVENANCE_TAGS, "swath.commit": "def"}).resuming(manifest("a", "b"))
+    later = manifest("b", "c", provenance={**PROVENANCE_TAGS, "swath.commit": "def"}).resuming(
+        manifest("a", "b")
+    )
     assert [entry["fingerprint"] for entry in later.configurations] == ["a", "b", "c"]
     assert later.earlier == [PROVENANCE_TAGS]
 

@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 from swath.tracking import MetricBatch
 
 
-def steps_of(blocks: list[MetricBatch], name: str) -> list[int]:
+def steps_of(batches: list[MetricBatch], name: str) -> list[int]:
     return [
-        block.first_step + block.every * offset
-        for block in blocks
-        if name in block.values
-        for offset in range(len(block.values[name]))
+        batch.first_step + batch.every * offset
+        for batch in batches
+        if name in batch.values
+        for offset in range(len(batch.values[name]))
     ]
 
 
@@ -28,9 +28,9 @@ def test_each_metric_keeps_the_steps_after_its_last_stored_one(
 ) -> None:
     steps = [first + every * offset for offset in range(count)]
     values = np.array(steps, np.float64)
-    block = MetricBatch(first, {"loss": values, "accuracy": -values}, every)
+    batch = MetricBatch(first, {"loss": values, "accuracy": -values}, every)
     last = {"accuracy": last_accuracy} | ({} if last_loss is None else {"loss": last_loss})
-    parts = block.after(last)
+    parts = batch.after(last)
     assert steps_of(parts, "accuracy") == [step for step in steps if step > last_accuracy]
     assert steps_of(parts, "loss") == [step for step in steps if last_loss is None or step > last_loss]
     for part in parts:
@@ -40,7 +40,7 @@ def test_each_metric_keeps_the_steps_after_its_last_stored_one(
 
 
 def test_batch_without_stored_steps_is_not_split() -> None:
-    block = MetricBatch(10, {"loss": np.zeros(3), "accuracy": np.zeros(3)})
-    (part,) = block.after({"loss": 9, "accuracy": 9})
+    batch = MetricBatch(10, {"loss": np.zeros(3), "accuracy": np.zeros(3)})
+    (part,) = batch.after({"loss": 9, "accuracy": 9})
     assert set(part.values) == {"loss", "accuracy"}
-    assert block.after({"loss": 12, "accuracy": 12}) == []
+    assert batch.after({"loss": 12, "accuracy": 12}) == []

@@ -1,4 +1,4 @@
-"""The measurements as pictures, readable without colours."""
+"""Figures of the measurements, readable without colour."""
 
 import statistics
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ import matplotlib as mpl
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
-from benchmarks.grid import BASIC, FUSED, KERAS, LOG_BATCH, LOG_METRIC, TUTORIAL
+from benchmarks.grid import BASIC, KERAS, LOG_BATCH, LOG_METRIC, SWATH, TUTORIAL
 from benchmarks.steps import BATCH_SIZES, LANES
 
 SHORT = {
@@ -18,7 +18,7 @@ SHORT = {
     KERAS: "Keras fit +\nMLflow callback",
     LOG_BATCH: "TensorFlow 2 + Hydra +\nlog_batch at the end",
     BASIC: "swath, one by one",
-    FUSED: "swath",
+    SWATH: "swath",
 }
 MARKERS = ("o", "s", "^")
 LINES = ("-", "--", ":")
@@ -27,7 +27,7 @@ DPI = 110
 
 
 def draw_all(found: Mapping[str, Any], folder: Path) -> None:
-    """Draw every picture whose figures are there."""
+    """Draw every figure whose parts have been measured."""
     mpl.use("Agg")
     plt.rcParams.update({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False})
     if "grid" in found:
