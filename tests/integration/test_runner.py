@@ -1,5 +1,6 @@
 """The runner: failures are isolated to a run, observers get events, steps are thinned."""
 
+from collections.abc import Generator
 from concurrent.futures import Future
 
 import numpy as np
@@ -11,6 +12,8 @@ from swath.errors import SwathError
 from swath.execution import (
     Event,
     GroupEnded,
+    GroupEvent,
+    GroupTask,
     Planned,
     RunEnded,
     Runner,
@@ -118,6 +121,28 @@ def test_run_that_cannot_be_started_fails_with_its_group() -> None:
     assert {result.error for result in results[:2]} == {"OSError: no space left"}
     assert sum(isinstance(event, RunEnded) for event in events) == 3
     assert sum(isinstance(event, GroupEnded) for event in events) == 2
+
+
+def test_rejected_task_fails_its_runs() -> None:
+    class Rejecting(ThreadExecutor):
+        def submit(self, task: GroupTask) -> Generator[GroupEvent, None, None]:
+            raise ConnectionError("the cluster rejected the task")
+
+    config = run_config()
+    datasets = {config.data.name: small_dataset()}
+    runner = Runner(
+        SweepInfo("a sweep", "id", ()),
+        RecordingTracker(),
+        datasets,
+        lambda event: None,
+        Rejecting(datasets, {}),
+        LaneWidths(24, PLENTY),
+    )
+    future: Future[RunResult] = Future()
+    runner.start([RunRequest(config)], [future])
+    result = future.result(timeout=60)
+    runner.stop()
+    assert (result.status, result.error) == ("FAILED", "ConnectionError: the cluster rejected the task")
 
 
 def test_every_configuration_may_fail() -> None:

@@ -101,6 +101,11 @@ class Runner:
             raise SwathError(f"{readable_name(config)} failed in its solo run: {result.error}")
         return result.digest
 
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether nothing more is trained, because of `stop` or of a failure that stops the others."""
+        return self._cancellation.is_set()
+
     def stop(self, reason: str = "interrupted") -> None:
         """Stop every group after its current segment and wait. Its runs become KILLED, with the reason."""
         self._cancel(reason)

@@ -94,10 +94,18 @@ def environment_changes(before: dict[str, str], now: dict[str, str]) -> tuple[li
     others: list[str] = []
     for name in PROVENANCE_TAGS:
         first, second = before.get(name), now.get(name)
+        if name == schema.DATA_DIGEST and _is_extended(first, second):
+            continue
         if name in before and first != second:
             line = f"{PROVENANCE_TAGS[name]}: {_short(first)}, now {_short(second)}"
             (serious if name in RESULT_AFFECTING else others).append(line)
     return serious, others
+
+
+def _is_extended(first: str | None, second: str | None) -> bool:
+    """Whether one command has all data sets of the other, unchanged; each value lists their digests."""
+    before, now = set((first or "").split()), set((second or "").split())
+    return bool(before) and (before <= now or now <= before)
 
 
 def _short(value: str | None) -> str:

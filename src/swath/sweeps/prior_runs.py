@@ -70,7 +70,8 @@ class PriorRuns:
         """Stored state of each configuration, in the same order; a run is used for one configuration only."""
         unused: dict[tuple[str, str], list[tracking.StoredRun]] = {}
         for run in sorted(self._runs, key=self._worth):
-            unused.setdefault(_identity(run), []).append(run)
+            if run.run_id not in self._used:
+                unused.setdefault(_identity(run), []).append(run)
         return [self._before(key, unused.get(key.identity, [])) for key in keys]
 
     def others(self) -> list[tuple[dict[str, str], PriorRun]]:
@@ -81,12 +82,15 @@ class PriorRuns:
         return [
             (run.params, PriorRun(run.run_id, run.status, run.tags.get(schema.ERROR), run.metrics, run.tags))
             for run in of_sweep
-            if run.run_id not in self._used
+            if run.run_id not in self._used and run.params  # else it was killed before it was described
         ]
 
     def _before(self, key: RunKey, candidates: list[tracking.StoredRun]) -> PriorRun:
-        mine = self.sweep.sweep_id if self.sweep is not None else None
-        usable = [run for run in candidates if run.status == "FINISHED" or run.tags[schema.SWEEP_ID] == mine]
+        usable = [
+            run
+            for run in candidates
+            if self._is_own(run) or (run.status == "FINISHED" and self._is_comparable(run))
+        ]
         run = usable[-1] if usable else None
         if run is not None:
             candidates.remove(run)
@@ -99,10 +103,13 @@ class PriorRuns:
         error = run.tags.get(schema.ERROR)
         return PriorRun(run.run_id, run.status, error, {}, run.tags, start, prefix_metrics)
 
-    @staticmethod
-    def _worth(run: tracking.StoredRun) -> tuple[bool, int, int]:
-        """Sort key: finished runs last, then by stored steps, then by start time."""
-        return run.status == "FINISHED", run.last_steps.get(schema.TRAIN_LOSS, -1), run.start_ms
+    def _is_own(self, run: tracking.StoredRun) -> bool:
+        return self.sweep is not None and run.tags[schema.SWEEP_ID] == self.sweep.sweep_id
+
+    def _worth(self, run: tracking.StoredRun) -> tuple[bool, bool, int, int]:
+        """Sort key: finished runs last, then those of the sweep, then by stored steps, then by start time."""
+        steps = run.last_steps.get(schema.TRAIN_LOSS, -1)
+        return run.status == "FINISHED", self._is_own(run), steps, run.start_ms
 
     def _find_sweep(self) -> PriorSweep | None:
         """The latest sweep of the same name that shares a configuration with this command."""

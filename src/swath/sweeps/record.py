@@ -68,16 +68,17 @@ def sweep_summary(
     best = finished[ranking.order[0]] if finished else None
     steps_per_s = sum(result.config.max_steps for result in finished if not result.reused) / wall_s
     status: tracking.Status = "KILLED" if interrupted else "FINISHED" if finished else "FAILED"
-    totals = f"{len(finished)} of {asked_for} finished in {wall_s:.1f} s, {steps_per_s:,.0f} steps/s."
-    lines = [totals]
+    trained = any(not result.reused for result in results)
+    speed = f" in {wall_s:.1f} s, {steps_per_s:,.0f} steps/s" if trained else ""
+    lines = [f"{len(finished)} of {asked_for} finished{speed}."]
     tags = {
         schema.ASKED_FOR: str(asked_for),
         schema.FINISHED_COUNT: str(counts["FINISHED"]),
         schema.FAILED_COUNT: str(counts["FAILED"]),
         schema.KILLED_COUNT: str(counts["KILLED"]),
-        schema.WALL_S: f"{wall_s:.1f}",
-        schema.STEPS_PER_S: f"{steps_per_s:.0f}",
     }
+    if trained:  # else the values of the command that trained them stay
+        tags |= {schema.WALL_S: f"{wall_s:.1f}", schema.STEPS_PER_S: f"{steps_per_s:.0f}"}
     if best is not None:
         name = readable_name(best.config, sweep_info.swept)
         lines.append(

@@ -23,6 +23,7 @@ from swath.datasets import Dataset, load_intact
 from swath.errors import ConfigError, SwathError
 from swath.execution import Observer, RunRequest, RunResult, SweepInfo
 from swath.planning import LaneWidths, memory_for_groups, read_verified
+from swath.sweeps.session import SynchronizedObserver
 from swath.system import available_bytes
 from swath.tracking import schema
 
@@ -212,7 +213,7 @@ class Repeater:
                 self._sweep_info,
                 self._recorder,
                 self._datasets,
-                self._observer,
+                SynchronizedObserver(self._observer),
                 ThreadExecutor(self._datasets, verified),
                 LaneWidths(default_sweep_config().lanes.max, memory_for_groups(available_bytes()), verified),
             )

@@ -187,7 +187,7 @@ class Session:
         Returns:
           The result of each configuration, and whether the solo run is bit-identical.
         """
-        if self._runner is None:
+        if self._runner is None or self._runner.is_cancelled:
             return []
         results = [future.result().flushed() for future in self._ended()]
         complete = [result for result in results if result.digest]
@@ -207,17 +207,18 @@ class Session:
         """
         try:
             results = [future.result().flushed() for future in self._ended()]
-            if self.started.summary_run is not None:
-                try:
-                    self._end_sweep(results, interrupted)
-                except SwathError as error:
-                    self.sweep_error = str(error)
             plan = self.started.resume_plan
-            others = [] if plan is None else plan.others()
-            complete = [result for result in results if result.is_complete]
-            # Keep the checkpoints as long as any configuration of the sweep may be resumed.
-            if len(complete) >= self._number_asked_for() and all(result.is_complete for result in others):
-                self._checkpoints.drop_all()
+            try:
+                others = [] if plan is None else plan.others()  # the summary describes the whole sweep
+                if self.started.summary_run is not None:
+                    self._end_sweep([*results, *others], interrupted)
+            except SwathError as error:
+                self.sweep_error = str(error)
+            else:
+                # Keep the checkpoints as long as any configuration of the sweep may be resumed.
+                complete = [result for result in results if result.is_complete]
+                if len(complete) >= self._number_asked_for() and all(each.is_complete for each in others):
+                    self._checkpoints.drop_all()
             self.offline_folder = self._sync()
             return results
         finally:
@@ -236,10 +237,8 @@ class Session:
     def _end_sweep(self, results: list[execution.RunResult], interrupted: bool) -> None:
         assert self.started.summary_run is not None
         self.started.summary_run.result()
-        wall_s, asked_for = time.perf_counter() - self.began, self._number_asked_for()
-        if self.started.resume_plan is not None:  # the summary describes the whole sweep
-            results = [*results, *self.started.resume_plan.others()]
-            asked_for = max(asked_for, len(results))
+        wall_s = time.perf_counter() - self.began
+        asked_for = max(self._number_asked_for(), len(results))
         summary = sweep_summary(self.sweep_info, results, asked_for, wall_s, interrupted)
         self._tracker.end_sweep(summary).result()
 

@@ -43,3 +43,10 @@ def test_environment_changes_that_affect_results_are_separate() -> None:
         ["source commit: abc, now def"],
     )
     assert environment_changes({}, now) == ([], [])
+
+
+def test_more_or_fewer_data_sets_are_no_change_of_the_environment() -> None:
+    one, two = {"swath.data_digest": "a"}, {"swath.data_digest": "a b"}
+    assert environment_changes(one, two) == environment_changes(two, one) == ([], [])
+    changed, _ = environment_changes(two, {"swath.data_digest": "a c"})
+    assert changed == ["data digest: a b, now a c"]

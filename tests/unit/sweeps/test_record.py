@@ -37,6 +37,13 @@ def test_tags_count_finished_failed_and_killed_runs() -> None:
     assert int(end.tags["swath.steps_per_s"]) == sum(entry.config.max_steps for entry in RESULTS[:2]) / 2
 
 
+def test_summary_without_trained_runs_keeps_the_speed_of_those_that_trained_them() -> None:
+    reused = replace(result(1e-6, "FINISHED", test_accuracy=0.5), reused=True)
+    summary = sweep_summary(SWEEP_INFO, [reused], 1, 2.0, False)
+    assert not {"swath.wall_s", "swath.steps_per_s"} & set(summary.tags)
+    assert "1 of 1 finished." in summary.note
+
+
 def test_interrupted_sweep_has_a_best_run() -> None:
     for interrupted in (True, False):
         end = sweep_summary(SWEEP_INFO, RESULTS, 5, 2.0, interrupted)
