@@ -21,8 +21,8 @@ from swath.analysis import objective
 from swath.cli.arguments import Arguments
 from swath.cli.progress import Progress
 from swath.cli.screens import BarReporter, PlainReporter, ProgressReporter, SingleRunReporter
-from swath.cli.summary import print_line, print_single, print_sweep, print_verification, resume_command
-from swath.cli.tables import output_console
+from swath.cli.summary import print_single, print_sweep, print_verification, resume_command
+from swath.cli.tables import output_console, print_line
 from swath.cli.validation import CheckedCommand, differing_settings
 from swath.config import POSTPROCESS, JobConfig, config_of
 from swath.errors import INTERRUPTED, ConfigError, SwathError

@@ -13,6 +13,7 @@ from swath import analysis
 from swath.cli.compare_notes import failure_lines, ranking_notes, state_lines
 from swath.cli.compare_tables import configuration_rows, list_frame, list_rows, ranking_rows
 from swath.cli.tables import (
+    NO_TERMINAL_WIDTH,
     TableData,
     as_csv,
     as_json,
@@ -27,9 +28,6 @@ from swath.tracking import Reader, StoredRun, schema
 
 MAX_FAILURES = 20
 """Listed failures."""
-
-NO_TERMINAL_WIDTH = 300
-"""Columns of a table that is not printed to a terminal."""
 
 
 def show_list(sweeps: Sequence[analysis.Sweep], args: argparse.Namespace) -> None:

@@ -2,11 +2,9 @@
 
 import os
 
-from rich.console import Console
-
 from swath import planning
 from swath.cli.progress import duration
-from swath.cli.tables import TableData, output_console, print_table
+from swath.cli.tables import TableData, output_console, print_line, print_table
 from swath.cli.validation import CheckedCommand
 from swath.config import HEADLINE, computed_values
 from swath.system import available_bytes, hide_passwords, workers
@@ -26,27 +24,27 @@ def print_plan(checked: CheckedCommand) -> None:
     else:  # any other launcher runs one job at a time
         groups = [planning.solo_group(config, job) for job, config in enumerate(checked.configs)]
         at_a_time = 1
-    _print(console, _heading(checked, groups))
+    print_line(console, _heading(checked, groups))
     print_table(console, _configurations(checked, groups))
     if len(checked.configs) > MAX_ROWS:
-        _print(console, f"... and {len(checked.configs) - MAX_ROWS} more configurations")
-    _print(console, "")
+        print_line(console, f"... and {len(checked.configs) - MAX_ROWS} more configurations")
+    print_line(console, "")
     print_table(console, _groups(groups))
     unverified = widths.unverified(groups) if checked.trains_lanes else []
     if unverified:
-        _print(
+        print_line(
             console,
             f"{_count(len(unverified), 'width')} not probed on this machine yet; if a width is not "
             "bit-exact, its lane groups become narrower.",
         )
     bytes_ = planning.store_bytes(checked.configs, checked.sweep.tracking.every_steps)
-    _print(
+    print_line(
         console,
         f"Estimate (based on a 2-core AMD EPYC): {duration(planning.sweep_s(groups, at_a_time))} on "
         f"{_count(workers(), 'core')}, {bytes_ / 1e6:,.1f} MB in the store "
         f"({_store(checked)}).",
     )
-    _print(console, "Dry run: nothing was trained or written.")
+    print_line(console, "Dry run: nothing was trained or written.")
 
 
 def _plan(checked: CheckedCommand, widths: planning.LaneWidths) -> list[planning.LaneGroup]:
@@ -97,7 +95,3 @@ def _store(checked: CheckedCommand) -> str:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _print(console: Console, line: str) -> None:
-    console.print(line, highlight=False, markup=False, soft_wrap=True)

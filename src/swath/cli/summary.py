@@ -7,7 +7,7 @@ from dataclasses import replace
 from rich.console import Console
 
 from swath.analysis import Ranking, failure_line, ranked_by
-from swath.cli.tables import RANK, RUN, Column, TableData, print_table, ranking_table, time_column
+from swath.cli.tables import RANK, RUN, Column, TableData, print_line, print_table, ranking_table, time_column
 from swath.config import overridden, readable_name, varying
 from swath.datasets import DATASETS
 from swath.execution import RunResult, SweepInfo, rank_results
@@ -138,11 +138,6 @@ def resume_command(command: str) -> str:
     """The command that resumes an interrupted command."""
     arguments = [argument for argument in shlex.split(command) if overridden(argument) != "resume"]
     return shlex.join([*arguments, "resume=yes"])
-
-
-def print_line(console: Console, line: str) -> None:
-    """Print a line without markup or line breaks."""
-    console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _table(ranked: Sequence[RunResult], swept: Sequence[str]) -> TableData:

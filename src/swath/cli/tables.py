@@ -115,7 +115,7 @@ def _text(value: object) -> str:
     return "" if value is None else str(value)
 
 
-NO_TERMINAL_WIDTH = 200
+NO_TERMINAL_WIDTH = 300
 """Columns of output that is not printed to a terminal."""
 
 
@@ -239,3 +239,8 @@ def write_whole(path: Path, text: str) -> None:
             atomic_write(target, text)
     except OSError as error:
         raise SwathError(f"--output {path} cannot be written: {error.strerror}") from error
+
+
+def print_line(console: Console, line: str) -> None:
+    """Print a line without markup or line breaks."""
+    console.print(line, highlight=False, markup=False, soft_wrap=True)

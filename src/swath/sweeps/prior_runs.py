@@ -22,9 +22,6 @@ from swath.tracking import schema
 ENDING_S = 60.0
 """Longest wait, in seconds, for the tracking process of a dead training process to store what it received."""
 
-OPEN = ("RUNNING", "SCHEDULED")
-"""MLflow statuses of runs that have not ended."""
-
 
 class PriorRuns:
     """The runs of one experiment that a sweep can resume or reuse.
@@ -184,7 +181,7 @@ class PriorRuns:
     @staticmethod
     def _open(runs: Iterable[tracking.StoredRun]) -> list[tracking.StoredRun]:
         """The runs that have not ended and whose processes may be alive."""
-        return [run for run in runs if run.status in OPEN and tracking.is_alive(run.tags)]
+        return [run for run in runs if run.status in tracking.OPEN_STATUSES and tracking.is_alive(run.tags)]
 
 
 def _identity(run: tracking.StoredRun) -> tuple[str, str]:

@@ -39,6 +39,7 @@ from .reader import Reader as Reader
 from .reader import experiment_name as experiment_name
 from .reader import has_shared_view as has_shared_view
 from .reader import open_reader as open_reader
+from .records import OPEN_STATUSES as OPEN_STATUSES
 from .records import STILL_RUNNING as STILL_RUNNING
 from .records import Curve as Curve
 from .records import DatasetInfo as DatasetInfo

@@ -26,10 +26,6 @@ LARGEST_BATCH = 1_000
 """Most metrics that MLflow accepts in one call."""
 
 
-OPEN = ("RUNNING", "SCHEDULED")
-"""Statuses of a run that has not ended."""
-
-
 END_TAGS = (schema.ERROR, schema.BITS, schema.FILES, schema.TRAIN_ACCURACY_TAG)
 """Tags that are set when a run ends by itself."""
 
@@ -281,14 +277,20 @@ def close_stale(
       runs: runs to check.
       find_best: chooses the best finished run of a sweep; None to record none.
     """
-    stale = [run for run in runs if run.status in OPEN and schema.PID in run.tags and not is_alive(run.tags)]
+    stale = [
+        run
+        for run in runs
+        if run.status in records.OPEN_STATUSES and schema.PID in run.tags and not is_alive(run.tags)
+    ]
     stale.sort(key=lambda run: run.tags.get(schema.KIND) == "sweep")  # a summary run counts the others
     client = MlflowClient(tracking_uri=uri)
     for run in stale:
         if run.tags.get(schema.KIND) == "sweep":
             end_interrupted(client, run.run_id, "KILLED", find_best)
             continue
-        if client.get_run(run.run_id).info.status in OPEN:  # it may have ended since it was read
+        if (
+            client.get_run(run.run_id).info.status in records.OPEN_STATUSES
+        ):  # it may have ended since it was read
             client.set_tag(run.run_id, schema.ERROR, "its process has died")
             client.set_terminated(run.run_id, "KILLED")
     return stale

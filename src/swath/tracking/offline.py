@@ -161,7 +161,7 @@ class OfflineFallbackStore:
 
     def sync(self) -> records.SyncResult:
         """See `TrackingService`."""
-        if not self.uri.startswith(("http://", "https://")):
+        if not records.is_server(self.uri):
             return records.SyncResult()
         if self._offline is not None:
             self._offline.close()

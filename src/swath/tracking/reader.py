@@ -1,6 +1,5 @@
 """Readers of a store: an SQL database directly, a tracking server through MLflow's client."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
@@ -13,8 +12,8 @@ from swath.errors import SwathError
 from swath.system import hide_password
 from swath.tracking import schema
 from swath.tracking.mlflow_setup import DEFAULT_FILE, database_file, default_uri, error_line
-from swath.tracking.records import Curve, StoredRun
-from swath.tracking.sql import LARGEST_DOUBLE, SqlReader
+from swath.tracking.records import Curve, StoredRun, is_server
+from swath.tracking.sql import SqlReader, stored_value
 
 SQL_SCHEMES = ("sqlite:", "postgresql", "mysql", "mssql")
 
@@ -55,7 +54,7 @@ def open_reader(uri: str | None = None) -> Reader:
     address = uri or default_uri()
     shown = hide_password(address, address)
     try:
-        if address.startswith(("http://", "https://")):
+        if is_server(address):
             return ClientReader(address)
         if not address.startswith(SQL_SCHEMES):
             raise SwathError(
@@ -155,7 +154,7 @@ class ClientReader:
                 history = sorted(history, key=lambda entry: (entry.step, entry.timestamp))
                 if history:
                     steps = np.array([entry.step for entry in history], np.int64)
-                    values = np.array([_value(entry.value) for entry in history], np.float64)
+                    values = np.array([stored_value(entry.value) for entry in history], np.float64)
                     found.append(Curve(run_id, metric, steps, values))
         return found
 
@@ -170,12 +169,8 @@ class ClientReader:
             info.end_time,
             info.artifact_uri or "",
             dict(run.data.params),
-            {name: _value(value) for name, value in run.data.metrics.items()},
+            {name: stored_value(value) for name, value in run.data.metrics.items()},
             dict(run.data.tags),
             {metric.key: metric.step for metric in run.data._metric_objs},
             store=self._uri,
         )
-
-
-def _value(value: float) -> float:
-    return math.copysign(math.inf, value) if abs(value) >= LARGEST_DOUBLE else value

@@ -12,6 +12,15 @@ from swath.config import named_values
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
 
+OPEN_STATUSES = ("RUNNING", "SCHEDULED")
+"""MLflow's statuses of runs that have not ended."""
+
+
+def is_server(uri: str) -> bool:
+    """Whether an address is that of a tracking server, rather than of a database."""
+    return uri.startswith(("http://", "https://"))
+
+
 @dataclass(frozen=True)
 class StoreAddress:
     """Address of a store and of an experiment in it.

@@ -206,7 +206,7 @@ class SqlReader:
                 latest.where(_LATEST.c.run_uuid.in_(chosen))
             ):
                 if run_id in runs:
-                    runs[run_id].metrics[key] = _read_value(value, is_nan)
+                    runs[run_id].metrics[key] = stored_value(value, is_nan)
                     runs[run_id].last_steps[key] = step
         return list(runs.values())
 
@@ -257,7 +257,7 @@ def _active() -> Any:
     return _RUNS.c.lifecycle_stage == LifecycleStage.ACTIVE
 
 
-def _read_value(value: float, is_nan: bool) -> float:
+def stored_value(value: float, is_nan: bool = False) -> float:
     """A stored value as a float: NaN has a flag, infinity is the largest double."""
     if is_nan:
         return math.nan

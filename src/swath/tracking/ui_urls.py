@@ -15,6 +15,7 @@ from urllib.request import urlopen
 from swath.system import hide_password
 from swath.tracking import schema
 from swath.tracking.mlflow_setup import DEFAULT_FILE, TRACKING_VARIABLE, database_file
+from swath.tracking.records import is_server
 
 MOST_COMPARED = 12
 """Most runs on the compare page, because its address lists all of them."""
@@ -170,7 +171,7 @@ def ui_hints(uri: str, pages: Sequence[tuple[str, str]], run_id: str) -> list[st
     """
     if not uri:
         return []
-    if uri.startswith(("http://", "https://")):
+    if is_server(uri):
         return ["See it:", *_addresses(uri.rstrip("/"), pages)]
     usual = _usual_port()
     # Another store's server may use the default port, or, on macOS, another program.

@@ -192,7 +192,7 @@ def decode(encoded: bytes) -> list[LaneCheckpoint]:
         raise DamagedCheckpointError(f"the checkpoint is damaged ({error})") from error
 
 
-SUFFIX = ".checkpoint"
+CHECKPOINT_SUFFIX = ".checkpoint"
 
 KEPT_DAYS = 30
 """Days after which the checkpoints of an interrupted sweep are deleted."""
@@ -217,13 +217,13 @@ class CheckpointFiles:
         """
         place = Path(folder)
         place.mkdir(parents=True, exist_ok=True)
-        atomic_write(place / f"{group}-{step:012d}{SUFFIX}", content, durable=True)
-        for old in sorted(place.glob(f"{group}-*{SUFFIX}"))[:-KEPT_CHECKPOINTS]:
+        atomic_write(place / f"{group}-{step:012d}{CHECKPOINT_SUFFIX}", content, durable=True)
+        for old in sorted(place.glob(f"{group}-*{CHECKPOINT_SUFFIX}"))[:-KEPT_CHECKPOINTS]:
             old.unlink(missing_ok=True)
 
     def drop_checkpoint(self, folder: str, group: str) -> None:
         """Delete the checkpoints of a group."""
-        for path in Path(folder).glob(f"{group}-*{SUFFIX}"):
+        for path in Path(folder).glob(f"{group}-*{CHECKPOINT_SUFFIX}"):
             path.unlink(missing_ok=True)
 
     def drop_checkpoints(self, folder: str) -> None:
