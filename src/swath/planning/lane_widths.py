@@ -7,7 +7,7 @@ import json
 import logging
 import os
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import archspec.cpu
@@ -90,8 +90,9 @@ class LaneWidths:
 def width_key(config: TrainConfig, width: int) -> str:
     """Identity of a width: everything that its bit-exactness depends on, except the machine."""
     pixels, classes = image_sizes(config)
-    data = {f"data.{field.name}" for field in fields(config.data)}  # bit-exactness depends on its sizes only
-    program = {name: value for name, value in shared_values(config, "program") if name not in data}
+    program = {  # of the data set, its sizes count only
+        name: value for name, value in shared_values(config, "program") if name.partition(".")[0] != "data"
+    }
     values = {**program, **shape_values(config)}
     model = model_of(computed_values(config)).name
     return f"{model} pixels={pixels} classes={classes} {named_values(values, tuple(values))} lanes={width}"
