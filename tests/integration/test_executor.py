@@ -118,7 +118,7 @@ def test_dropped_runs_are_not_trained_further(executor: Executor, monkeypatch: p
     submitted = task()
     events = executor.submit(submitted)
     first = next(events)
-    executor.drop(submitted.group_id, [run.job for run in submitted.group.lanes[1].runs])
+    executor.drop(submitted.group_id, [run.number for run in submitted.group.lanes[1].runs])
     rest = [event for event in events if isinstance(event, SegmentTrained)]
     assert isinstance(first, SegmentTrained) and first.lanes == (0, 1)
     assert rest[-1].segment.end == 30

@@ -95,7 +95,7 @@ def train_lanes(
             parts[index].append(segment)
             for run in group.lanes[index].runs:
                 if run.config.max_steps == span.end:
-                    results[run.job] = _trained_lane(parts[index], index, shared.preprocessing)
+                    results[run.number] = _trained_lane(parts[index], index, shared.preprocessing)
         if repack and span.end < group.max_steps:
             training.keep([lane for lane in training.lanes if group.lanes[lane].max_steps > span.end])
     return [results[job] for job in range(len(configs))]

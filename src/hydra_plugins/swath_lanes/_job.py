@@ -97,7 +97,7 @@ class JobRunner:
             with _working_folder(config, folder):
                 found.working_dir = str(Path.cwd())
                 configure_log(config.hydra.job_logging, config.hydra.verbose)
-                self._write_files(config, folder)
+                self._write_files(config)
                 with env_override(config.hydra.job.env_set):
                     self._callbacks.on_job_start(config=config, task_function=self._task_function)
                     try:
@@ -135,7 +135,7 @@ class JobRunner:
                 current.hydra[part][name] = config.hydra[part][name]
         HydraConfig.instance().cfg = current
 
-    def _write_files(self, config: DictConfig, folder: str) -> None:
+    def _write_files(self, config: DictConfig) -> None:
         if config.hydra.output_subdir is None:
             return
         plain = OmegaConf.to_container(config, enum_to_str=True)

@@ -70,7 +70,7 @@ def _heading(checked: CheckedCommand, groups: list[planning.LaneGroup]) -> str:
 
 def _configurations(checked: CheckedCommand, groups: list[planning.LaneGroup]) -> TableData:
     fields = checked.swept or HEADLINE
-    group_of = {run.job: number for number, group in enumerate(groups, start=1) for run in group.runs}
+    group_of = {run.number: place for place, group in enumerate(groups, start=1) for run in group.runs}
     rows = []
     for job, config in enumerate(checked.configs[:MAX_ROWS]):
         values = computed_values(config)

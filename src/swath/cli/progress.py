@@ -39,7 +39,7 @@ class Progress:
     """Counts of a sweep.
 
     Attributes:
-      jobs: number of configurations; None if a sweeper chooses them during the sweep.
+      count: number of configurations; None if a sweeper chooses them during the sweep.
       swept: the fields that vary.
       clock: returns seconds since an arbitrary point in time.
       groups: number of planned lane groups.
@@ -51,7 +51,7 @@ class Progress:
       best: objective, its value, and configuration of the best run so far.
     """
 
-    jobs: int | None
+    count: int | None
     swept: tuple[str, ...]
     clock: Callable[[], float] = time.perf_counter
     groups: int = 0
@@ -130,7 +130,7 @@ class Progress:
 
     def summary(self) -> str:
         """The progress in one line."""
-        of = "" if self.jobs is None else f"/{self.jobs}"
+        of = "" if self.count is None else f"/{self.count}"
         parts = [f"{self.ended}{of} configurations", f"{self.groups_ended}/{self.groups} groups"]
         if self.failed:
             parts.insert(1, f"{self.failed} not finished")
@@ -138,7 +138,7 @@ class Progress:
             parts.append(f"{self.steps_per_s:,.0f} steps/s")
         if self.best is not None:
             parts.append(f"best {self.best[1]:.4f}")
-        if self.remaining_s is not None and self.ended != self.jobs:
+        if self.remaining_s is not None and self.ended != self.count:
             parts.append(f"{duration(self.remaining_s)} left")
         return ", ".join(parts)
 

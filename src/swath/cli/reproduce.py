@@ -48,7 +48,7 @@ def parser() -> argparse.ArgumentParser:
         "--data-dir",
         type=Path,
         metavar="DIR",
-        help="folder of CIFAR-10 (default: $SWATH_DATA_DIR, else the user's cache, else a download)",
+        help="folder of the data set (default: $SWATH_DATA_DIR, else the user's cache, else a download)",
     )
     found.add_argument("--version", action="version", version=f"swath-reproduce {__version__}")
     return found

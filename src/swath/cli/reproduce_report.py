@@ -139,14 +139,14 @@ def verdicts(args: argparse.Namespace) -> int:
         except CannotReproduceError as error:
             lines.append((run.run_id, not_reproducible(str(error))))
     note_relocation(reader)
-    found = _trained(args, reader, lines)
+    found = _trained(args, lines)
     for name, entry in found:
         print(f"{name}  {hide_passwords(entry.text)}")
     return max((entry.exit_status for _, entry in found), default=0)
 
 
 def _trained(
-    args: argparse.Namespace, reader: tracking.Reader, lines: list[tuple[str, Verdict | Original]]
+    args: argparse.Namespace, lines: list[tuple[str, Verdict | Original]]
 ) -> list[tuple[str, Verdict]]:
     originals = [entry for _, entry in lines if isinstance(entry, Original)]
     tracker = _tracker(args, originals) if args.record and originals else None

@@ -84,9 +84,9 @@ class PlainReporter(AbstractContextManager["PlainReporter"]):
         """Print failures and notes, and the progress if it is due."""
         self._progress.update(event)
         match event:
-            case Starting():
-                of = f" of {self._progress.jobs} configurations" if self._progress.jobs else ""
-                self._print(f"Sweep{of}; loading TensorFlow and MLflow ...")
+            case Starting(loads):
+                of = f" of {self._progress.count} configurations" if self._progress.count else ""
+                self._print(f"Sweep{of}; loading {loads} ...")
             case Note(text, transient) if not transient or self._due():
                 self._print(text)
             case RunEnded(result):
@@ -139,9 +139,9 @@ class BarReporter(AbstractContextManager["BarReporter"]):
         """Report an event."""
         self._progress.update(event)
         match event:
-            case Starting():
+            case Starting(loads):
                 self._bars.start()
-                self._bars.update(self._total, note="loading TensorFlow and MLflow ...")
+                self._bars.update(self._total, note=f"loading {loads} ...")
             case Note(text, transient):
                 if transient:
                     self._bars.update(self._total, note=text)

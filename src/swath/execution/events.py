@@ -104,14 +104,14 @@ class Executor(Protocol):
         Closing the generator stops the training.
         """
 
-    def drop(self, group_id: str, jobs: Collection[int]) -> None:
+    def drop(self, group_id: str, numbers: Collection[int]) -> None:
         """Stop training runs of a group that have ended early, such as pruned runs.
 
         Events of segments that are already trained may still contain their lanes.
 
         Args:
           group_id: of the task.
-          jobs: the runs, by `PlannedRun.job`.
+          numbers: the runs, by `PlannedRun.number`.
         """
 
     def is_bit_exact(self, config: TrainConfig, lanes: int) -> bool:
@@ -129,7 +129,13 @@ class Executor(Protocol):
 
 @dataclass(frozen=True)
 class Starting:
-    """TensorFlow and MLflow will be loaded next, which takes seconds."""
+    """Libraries will be loaded next, which takes seconds.
+
+    Attributes:
+      loads: their names. A resume may find nothing to train, so it loads TensorFlow later.
+    """
+
+    loads: str = "TensorFlow and MLflow"
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ class GroupTrainer:
       compiled: data and functions of the group.
       is_bit_exact: whether a width is bit-exact for the group.
       is_stopping: whether to stop after the current segment.
-      dropped: returns the jobs that are not to be trained further.
+      dropped: returns the numbers of runs that are not to be trained further.
       clock: returns seconds since an arbitrary point in time.
     """
 
@@ -64,8 +64,8 @@ class GroupTrainer:
         self._is_stopping = is_stopping
         self._dropped = dropped
         self._clock = clock
-        self._open = {run.job: lane for lane, each in enumerate(task.group.lanes) for run in each.runs}
-        self._max_steps = {run.job: run.config.max_steps for run in task.group.runs}
+        self._open = {run.number: lane for lane, each in enumerate(task.group.lanes) for run in each.runs}
+        self._max_steps = {run.number: run.config.max_steps for run in task.group.runs}
 
     def train(self) -> Iterator[GroupEvent]:
         """Train until every run has finished, diverged or been dropped, or until `is_stopping`."""
@@ -88,9 +88,9 @@ class GroupTrainer:
             self._compact(loop)
 
     def _event(self, segment: Segment, result: training.SegmentResult, due: bool) -> SegmentTrained:
-        finishing = [job for job in self._open if self._max_steps[job] == segment.end]
+        finishing = [number for number in self._open if self._max_steps[number] == segment.end]
         states = self._states(
-            result, self._lanes() if due else sorted({self._open[job] for job in finishing})
+            result, self._lanes() if due else sorted({self._open[number] for number in finishing})
         )
         return SegmentTrained(
             self._task.group_id,
@@ -143,20 +143,20 @@ class GroupTrainer:
         """Remove the runs of lanes whose loss is not finite."""
         finite = np.all(np.isfinite(result.losses), axis=0).tolist()
         diverged = {lane for lane, is_finite in zip(result.lanes, finite, strict=True) if not is_finite}
-        self._open = {job: lane for job, lane in self._open.items() if lane not in diverged}
+        self._open = {number: lane for number, lane in self._open.items() if lane not in diverged}
 
     def _drop_ended(self, segment: Segment) -> None:
         dropped = self._dropped()
         self._open = {
-            job: lane
-            for job, lane in self._open.items()
-            if self._max_steps[job] > segment.end and job not in dropped
+            number: lane
+            for number, lane in self._open.items()
+            if self._max_steps[number] > segment.end and number not in dropped
         }
 
     def _compact(self, loop: training.LaneTraining) -> None:
         """Stop training lanes without open runs, if that saves time and the new width is bit-exact."""
         needed = self._lanes()
-        steps = max(self._max_steps[job] for job in self._open) - loop.steps_done
+        steps = max(self._max_steps[number] for number in self._open) - loop.steps_done
         batch_size = self._group.shared.batch_size
         before, after = (step_s(batch_size, lanes) for lanes in (len(loop.lanes), len(needed)))
         if (before - after) * steps >= MIN_SAVING_S and self._is_bit_exact(len(needed)):
@@ -194,9 +194,9 @@ class ThreadExecutor:
         finally:
             self._dropped.pop(task.group_id, None)
 
-    def drop(self, group_id: str, jobs: Collection[int]) -> None:
+    def drop(self, group_id: str, numbers: Collection[int]) -> None:
         """See `Executor`."""
-        self._dropped[group_id].update(jobs)
+        self._dropped[group_id].update(numbers)
 
     def is_bit_exact(self, config: TrainConfig, lanes: int) -> bool:
         """See `Executor`; each width is checked once per machine."""

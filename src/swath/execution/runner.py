@@ -147,25 +147,25 @@ class Runner:
     ) -> None:
         if self._cancellation.is_set():
             for planned in group.runs:
-                results[planned.job].cancel()
-                results[planned.job].set_running_or_notify_cancel()  # wakes those who wait for it
+                results[planned.number].cancel()
+                results[planned.number].set_running_or_notify_cancel()  # wakes those who wait for it
             return
         dataset = self._datasets[group.shared.data.name]
         runs: list[TrialRun] = []
         try:
             for index, lane in enumerate(group.lanes):
                 for planned in lane.runs:
-                    request = requests[planned.job]
+                    request = requests[planned.number]
                     run = self._start_run(request, index, len(group.lanes), dataset)
                     run.ended.add_done_callback(
-                        partial(self._handle_end, planned, request, results[planned.job])
+                        partial(self._handle_end, planned, request, results[planned.number])
                     )
                     runs.append(run)
         except Exception as error:
             self._fail(group, runs, requests, results, error)
             return
-        starts = {planned.job: requests[planned.job].start for planned in group.runs}
-        states = [starts[lane.runs[0].job] for lane in group.lanes]
+        starts = {planned.number: requests[planned.number].start for planned in group.runs}
+        states = [starts[lane.runs[0].number] for lane in group.lanes]
         task = events.GroupTask(
             uuid4().hex[:16],
             group,
@@ -205,7 +205,7 @@ class Runner:
                     planned.config, "FAILED", {}, reason, NullRunLogger(), is_transient=is_transient(error)
                 )
             )
-            self._handle_end(planned, requests[planned.job], results[planned.job], ended)
+            self._handle_end(planned, requests[planned.number], results[planned.number], ended)
         self._observer(events.GroupEnded(group))
 
     def _handle_end(
@@ -239,7 +239,7 @@ class Runner:
         group = LaneGroup((Lane((planned,)),))
         self._observer(events.Planned([group]))
         try:
-            self._threads.submit(self._run_group, group, {planned.job: again}, {planned.job: future})
+            self._threads.submit(self._run_group, group, {planned.number: again}, {planned.number: future})
         except RuntimeError:  # stopped meanwhile
             future.set_result(failed)
             self._observer(events.RunEnded(failed))

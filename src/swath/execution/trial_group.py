@@ -80,7 +80,7 @@ class TrialGroup:
         Args:
           events: events of the group, from an executor.
           stop_reason: returns the reason if the group was stopped.
-          drop: called with the jobs that have ended early, so that they are not trained further.
+          drop: called with the numbers of runs that have ended early, so that they are not trained further.
         """
         try:
             for event in events:
@@ -92,7 +92,7 @@ class TrialGroup:
                 if not self._open():
                     break
                 ended = [
-                    planned.job
+                    planned.number
                     for planned, run in zip(self._group.runs, self._runs, strict=True)
                     if run.ended.done() and planned.config.max_steps > event.segment.end
                 ]

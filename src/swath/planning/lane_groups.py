@@ -24,12 +24,12 @@ class PlannedRun:
     """A configuration in a plan.
 
     Attributes:
-      job: index of the configuration in the requested order.
+      number: index of the configuration in the requested order.
       config: the configuration.
       first_step: the first step to train; an earlier command has trained the steps before it.
     """
 
-    job: int
+    number: int
     config: TrainConfig
     first_step: int = 0
 
@@ -99,15 +99,17 @@ def single_lane(config: TrainConfig, wanted: int) -> int:
     return 1
 
 
-def solo_group(config: TrainConfig, job: int = 0) -> LaneGroup:
+def solo_group(config: TrainConfig, number: int = 0) -> LaneGroup:
     """A lane group with a single run."""
-    return LaneGroup((Lane((PlannedRun(job, config),)),))
+    return LaneGroup((Lane((PlannedRun(number, config),)),))
 
 
 def renumbered(group: LaneGroup, first: int) -> LaneGroup:
-    """The group with `first` added to its job numbers."""
+    """The group with `first` added to the numbers of its runs."""
     return LaneGroup(
-        tuple(Lane(tuple(replace(run, job=run.job + first) for run in lane.runs)) for lane in group.lanes)
+        tuple(
+            Lane(tuple(replace(run, number=run.number + first) for run in lane.runs)) for lane in group.lanes
+        )
     )
 
 
@@ -134,7 +136,7 @@ def plan_groups(
         shared_lanes.setdefault((shared_values(run.config, "group"), run.first_step), []).append(lane)
     parts = -(-workers // max(len(shared_lanes), 1))
     groups = [group for lanes in shared_lanes.values() for group in _split(lanes, limit_width, parts)]
-    return sorted(groups, key=lambda group: group.lanes[0].runs[0].job)
+    return sorted(groups, key=lambda group: group.lanes[0].runs[0].number)
 
 
 def segment_steps_of(group: LaneGroup) -> int:
@@ -161,9 +163,9 @@ def plan_segments(group: LaneGroup, segment_steps: int) -> Iterator[Segment]:
 
 def _lanes(configs: Sequence[TrainConfig], first_steps: Sequence[int]) -> list[Lane]:
     lanes: dict[tuple[object, int], list[PlannedRun]] = {}
-    for job, (config, first_step) in enumerate(zip(configs, first_steps, strict=True)):
+    for number, (config, first_step) in enumerate(zip(configs, first_steps, strict=True)):
         lanes.setdefault((shared_values(config, "lane"), first_step), []).append(
-            PlannedRun(job, config, first_step)
+            PlannedRun(number, config, first_step)
         )
     return [Lane(tuple(runs)) for runs in lanes.values()]
 

@@ -117,12 +117,14 @@ class Session:
         """
         data_dir, tracking = self._settings.data.dir, self._settings.tracking
         self._datasets = {name: load_dataset(name, data_dir) for name in names}
-        self._observer(execution.Starting())  # after a download, which has its own progress bar
+        trains = self._settings.resume == "no"
+        loads = "TensorFlow and MLflow" if trains else "MLflow"
+        self._observer(execution.Starting(loads))  # after a download, which has its own progress bar
         uri = real_uri(tracking.uri, os.environ.get(TRACKING_VARIABLE))
         self._opened = self._tracker.open(StoreAddress(uri, tracking.experiment, tracking.artifact_location))
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="swath-digest") as threads:
             intact = {name: threads.submit(self._datasets[name].is_intact) for name in names}
-            if self._settings.resume == "no" and self._make_executor is None:
+            if trains and self._make_executor is None:
                 from swath.execution import ThreadExecutor  # noqa: F401  TensorFlow takes seconds
             for name, answer in intact.items():
                 if not answer.result():

@@ -37,8 +37,8 @@ def test_every_configuration_is_in_one_group(
     configs: list[TrainConfig], max_lanes: int, workers: int
 ) -> None:
     runs = [run for group in plan_groups(configs, at_most(max_lanes), workers) for run in group.runs]
-    assert sorted(run.job for run in runs) == list(range(len(configs)))
-    assert all(run.config == configs[run.job] for run in runs)
+    assert sorted(run.number for run in runs) == list(range(len(configs)))
+    assert all(run.config == configs[run.number] for run in runs)
 
 
 @given(configs=many_configs, max_lanes=limits, workers=workers)
@@ -63,18 +63,18 @@ def test_groups_and_lanes_keep_the_order_of_the_configurations(
     configs: list[TrainConfig], max_lanes: int
 ) -> None:
     planned = plan_groups(configs, at_most(max_lanes))
-    firsts = [group.lanes[0].runs[0].job for group in planned]
+    firsts = [group.lanes[0].runs[0].number for group in planned]
     assert firsts == sorted(firsts)
     for group in planned:
-        jobs = [lane.runs[0].job for lane in group.lanes]
-        assert jobs == sorted(jobs)
+        numbers = [lane.runs[0].number for lane in group.lanes]
+        assert numbers == sorted(numbers)
 
 
 def test_configurations_that_differ_in_steps_or_not_at_all_are_one_lane() -> None:
     configs = [run_config(max_steps=10), run_config(max_steps=30), run_config(max_steps=10)]
     (group,) = plan_groups(configs, at_most(8))
     (lane,) = group.lanes
-    assert [run.job for run in lane.runs] == [0, 1, 2]
+    assert [run.number for run in lane.runs] == [0, 1, 2]
     assert group.max_steps == 30
 
 
