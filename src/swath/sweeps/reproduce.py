@@ -243,21 +243,8 @@ class Repeater:
         curves = {name: tracking.Curve("", name, *values) for name, values in series.items()}
         for name, (steps, values) in series.items():
             curves[f"{LATEST}{name}"] = tracking.Curve("", name, steps[-1:], values[-1:])
-        learned, arrays = recorded.summary.artifacts, {}
-        if learned is not None:
-            arrays = named_arrays(
-                {
-                    **learned.arrays,
-                    "shift": learned.shift,
-                    **({} if learned.scale is None else {"scale": learned.scale}),
-                },
-                {
-                    "validation": learned.validation_predictions,
-                    "validation_labels": learned.validation_labels,
-                    "test": learned.test_predictions,
-                    "test_labels": learned.test_labels,
-                },
-            )
+        artifacts = recorded.summary.artifacts
+        arrays = {} if artifacts is None else named_arrays(artifacts.learned(), artifacts.predicted())
         tags = {
             **self._environment,
             **tracking.runtime_tags(),

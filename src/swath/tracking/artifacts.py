@@ -83,24 +83,15 @@ def _write(folder: Path, start: RunInfo, end: RunSummary, environment: str) -> N
     (folder / schema.CONFIG_FILE).write_text(start.config_yaml, encoding="utf-8")
     (folder / schema.OVERRIDES_FILE).write_text(start.overrides_yaml, encoding="utf-8")
     (folder / schema.ENVIRONMENT_FILE).write_text(environment, encoding="utf-8")
-    learned = end.artifacts
-    if learned is None:
+    artifacts = end.artifacts
+    if artifacts is None:
         return
-    arrays: dict[str, Any] = {**learned.arrays, "shift": learned.shift}
-    if learned.scale is not None:
-        arrays["scale"] = learned.scale
-    np.savez(folder / schema.WEIGHTS_FILE, **arrays)
-    np.savez_compressed(
-        folder / schema.PREDICTIONS_FILE,
-        validation=learned.validation_predictions,
-        validation_labels=learned.validation_labels,
-        test=learned.test_predictions,
-        test_labels=learned.test_labels,
-    )
-    picture = MODELS[learned.model].draw(learned.arrays, learned.image_shape, learned.class_names)
+    np.savez(folder / schema.WEIGHTS_FILE, **dict[str, Any](artifacts.learned()))
+    np.savez_compressed(folder / schema.PREDICTIONS_FILE, **dict[str, Any](artifacts.predicted()))
+    picture = MODELS[artifacts.model].draw(artifacts.arrays, artifacts.image_shape, artifacts.class_names)
     picture.save(folder / schema.WEIGHTS_IMAGE_FILE, compress_level=PNG_COMPRESSION)
     (folder / schema.CONFUSION_FILE).write_text(
-        json.dumps(_confusion(learned), indent=1) + "\n", encoding="utf-8"
+        json.dumps(_confusion(artifacts), indent=1) + "\n", encoding="utf-8"
     )
 
 

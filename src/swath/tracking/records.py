@@ -149,6 +149,20 @@ class RunArtifacts:
     image_shape: tuple[int, int, int]
     class_names: tuple[str, ...]
 
+    def learned(self) -> dict[str, NDArray[np.float32]]:
+        """The arrays of `weights.npz`."""
+        scale = {} if self.scale is None else {"scale": self.scale}
+        return {**self.arrays, "shift": self.shift, **scale}
+
+    def predicted(self) -> dict[str, NDArray[np.uint8]]:
+        """The arrays of `predictions.npz`."""
+        return {
+            "validation": self.validation_predictions,
+            "validation_labels": self.validation_labels,
+            "test": self.test_predictions,
+            "test_labels": self.test_labels,
+        }
+
 
 @dataclass(frozen=True)
 class RunSummary:
