@@ -46,12 +46,8 @@ def has_steps(folder: Path) -> bool:
 def running(folder: Path, *arguments: str, **environment: str) -> Iterator[ForkedCommand]:
     """Run `swath`, forked, in a process group of its own; kill it at the end of the block."""
     process = ForkedCommand(training_server(), "swath.cli.entry:swath", folder, arguments, **environment)
-    try:
+    with _killed_at_the_end(process):
         yield process
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
 
 
 @contextlib.contextmanager
@@ -66,8 +62,15 @@ def started(folder: Path, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
         start_new_session=True,
         preexec_fn=_restore_signal_handlers,
     )
-    try:
+    with _killed_at_the_end(process):
         yield process
+
+
+@contextlib.contextmanager
+def _killed_at_the_end(process: "ForkedCommand | subprocess.Popen[str]") -> Iterator[None]:
+    """Kill the process group of a command at the end of the block, if it is still running."""
+    try:
+        yield
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
