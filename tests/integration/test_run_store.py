@@ -9,7 +9,8 @@ from mlflow.tracking import MlflowClient
 
 from swath.errors import SwathError
 from swath.tracking import DatasetInfo, MetricBatch, RunInfo, RunSummary, StoreAddress
-from swath.tracking.sql import SqlSteps
+from swath.tracking.mlflow_runs import close_stale
+from swath.tracking.sql import SqlReader, SqlSteps
 from swath.tracking.store import RunStore
 
 START = RunInfo(
@@ -63,6 +64,40 @@ def test_error_of_a_failed_run_is_a_tag(store: RunStore, address: StoreAddress) 
     assert run.info.status == "FAILED"
     assert run.data.tags["swath.error"] == "diverged at step 17: loss is nan"
     assert run.data.metrics["runtime/train_s"] == 1.0
+
+
+def test_run_that_ended_since_it_was_read_is_not_closed_as_stale(
+    store: RunStore, address: StoreAddress
+) -> None:
+    dead = {"swath.pid": "999999", "swath.tracker_pid": "999999"}
+    run_ids = [store.start_run(key, START) for key in (1, 2)]
+    for run_id in run_ids:
+        for name, value in dead.items():
+            client(address).set_tag(run_id, name, value)
+    read = SqlReader(address.uri).runs({"swath.kind": None})
+    client(address).set_terminated(run_ids[0], "FINISHED")
+    closed = close_stale(address.uri, read)
+    assert [run.run_id for run in closed] == run_ids[1:]
+    ended, stale = (client(address).get_run(run_id) for run_id in run_ids)
+    assert (ended.info.status, ended.data.tags.get("swath.error")) == ("FINISHED", None)
+    assert (stale.info.status, stale.data.tags["swath.error"]) == ("KILLED", "its process has died")
+
+
+def test_resumed_run_has_its_new_tags_before_it_is_running(
+    store: RunStore, address: StoreAddress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = store.start_run(1, START)
+    store.end_run(1, RunSummary("KILLED", {}, "interrupted"))
+    seen: list[str | None] = []
+    update_run = MlflowClient.update_run
+
+    def update(self: MlflowClient, run_id: str, *arguments: object, **named: object) -> None:
+        seen.append(self.get_run(run_id).data.tags.get("swath.resumed"))
+        update_run(self, run_id, *arguments, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(MlflowClient, "update_run", update)
+    store.start_run(2, START, run_id)
+    assert seen == ["1"]
 
 
 def test_run_with_missing_steps_ends_as_failed(

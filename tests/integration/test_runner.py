@@ -1,5 +1,6 @@
 """The runner: failures are isolated to a run, observers get events, steps are thinned."""
 
+import inspect
 from collections.abc import Generator
 from concurrent.futures import Future
 
@@ -143,6 +144,34 @@ def test_rejected_task_fails_its_runs() -> None:
     result = future.result(timeout=60)
     runner.stop()
     assert (result.status, result.error) == ("FAILED", "ConnectionError: the cluster rejected the task")
+
+
+def test_training_of_a_group_stops_when_its_runs_have_failed() -> None:
+    streams: list[Generator[GroupEvent, None, None]] = []
+
+    class Keeping(ThreadExecutor):
+        def submit(self, task: GroupTask) -> Generator[GroupEvent, None, None]:
+            streams.append(super().submit(task))  # the reference keeps it from being closed when it is freed
+            return streams[-1]
+
+    config = run_config(learning_rate=1e-6, max_steps=40)
+    datasets = {config.data.name: small_dataset()}
+    runner = Runner(
+        SweepInfo("a sweep", "id", ()),
+        RecordingTracker("1e-06"),
+        datasets,
+        lambda event: None,
+        Keeping(datasets, {}),
+        LaneWidths(24, PLENTY),
+    )
+    future: Future[RunResult] = Future()
+    runner.start([RunRequest(config)], [future])
+    assert future.result(timeout=60).status == "FAILED"
+    assert not runner.is_cancelled
+    runner.stop()
+    assert runner.is_cancelled
+    (stream,) = streams
+    assert inspect.getgeneratorstate(stream) == inspect.GEN_CLOSED
 
 
 def test_every_configuration_may_fail() -> None:

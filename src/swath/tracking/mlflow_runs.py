@@ -283,14 +283,15 @@ def close_stale(
         if run.status in records.OPEN_STATUSES and schema.PID in run.tags and not is_alive(run.tags)
     ]
     stale.sort(key=lambda run: run.tags.get(schema.KIND) == "sweep")  # a summary run counts the others
-    client = MlflowClient(tracking_uri=uri)
+    client, closed = MlflowClient(tracking_uri=uri), []
     for run in stale:
+        status = client.get_run(run.run_id).info.status  # it may have ended since it was read
+        if status not in records.OPEN_STATUSES:
+            continue
+        closed.append(run)
         if run.tags.get(schema.KIND) == "sweep":
             end_interrupted(client, run.run_id, "KILLED", find_best)
             continue
-        if (
-            client.get_run(run.run_id).info.status in records.OPEN_STATUSES
-        ):  # it may have ended since it was read
-            client.set_tag(run.run_id, schema.ERROR, "its process has died")
-            client.set_terminated(run.run_id, "KILLED")
-    return stale
+        client.set_tag(run.run_id, schema.ERROR, "its process has died")
+        client.set_terminated(run.run_id, "KILLED")
+    return closed
