@@ -14,24 +14,26 @@ class SwathError(Exception):
     exit_status = 1
 
 
-class ConfigError(SwathError):
+class UsageError(SwathError):
+    """A command that cannot be carried out as it was typed. Nothing was started or written."""
+
+    exit_status = 2
+
+
+class ConfigError(UsageError):
     """One or more mistakes in a configuration, found before anything was started.
 
     Args:
       mistakes: one line each, in the order in which they were found.
     """
 
-    exit_status = 2
-
     def __init__(self, mistakes: list[str]) -> None:
         self.mistakes = list(mistakes)
         super().__init__("\n".join(self.mistakes))
 
 
-class DataError(SwathError):
+class DataError(UsageError):
     """Images are missing, or differ from the specification of their data set."""
-
-    exit_status = 2
 
 
 def failure_reason(error: BaseException) -> str:

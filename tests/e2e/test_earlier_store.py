@@ -10,7 +10,6 @@ It contains the database, the artifacts and, in checkpoints/, the checkpoint of 
 of the artifacts, the host and the user were replaced.
 """
 
-import sqlite3
 import tarfile
 from pathlib import Path
 
@@ -38,11 +37,8 @@ def store(tmp_path: Path) -> Path:
     workdir = tmp_path / "store"
     with tarfile.open(STORE) as archive:
         archive.extractall(workdir, filter="data")
-    with sqlite3.connect(workdir / "mlflow.db") as database:
-        for table, column in (("runs", "artifact_uri"), ("experiments", "artifact_location")):
-            database.execute(
-                f"update {table} set {column} = replace({column}, '/home/someone/store', ?)", (str(workdir),)
-            )
+    moved = swath_compare(workdir, "--relocate", "--yes")
+    assert moved.returncode == 0, moved.stderr
     return workdir
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from swath.errors import SwathError
+from swath.errors import UsageError
 
 OPERATORS: Mapping[type, str] = {
     **{ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "=", ast.NotEq: "<>"},
@@ -38,7 +38,7 @@ def matching(frame: pd.DataFrame, condition: str) -> pd.DataFrame:
         texts, combined with `and`, `or`, `not`, `+`, `-`, `*`, `/`. There are no functions.
 
     Raises:
-      SwathError: the condition is not valid.
+      UsageError: the condition is not valid.
     """
     columns = {f"column_{place}": str(name) for place, name in enumerate(frame.columns)}
     table = frame.set_axis(list(columns), axis=1)
@@ -51,7 +51,7 @@ def matching(frame: pd.DataFrame, condition: str) -> pd.DataFrame:
         reason = error.msg if isinstance(error, SyntaxError) else str(error).partition("\n")[0]
         for plain, name in reversed(columns.items()):
             reason = reason.replace(plain, name)
-        raise SwathError(
+        raise UsageError(
             f"--where {condition!r} cannot be understood ({reason}); expected a condition such as "
             f"'learning_rate < 1e-5 and batch_size == 100', with columns {', '.join(columns.values())}"
         ) from error

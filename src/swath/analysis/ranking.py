@@ -5,7 +5,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from swath.config import REPEATED_BY as REPEATED_BY
-from swath.errors import SwathError
+from swath.errors import UsageError
 from swath.tracking import StoredRun, schema
 
 
@@ -132,13 +132,13 @@ def metric_of(runs: Sequence[StoredRun], metric: str | None) -> str:
     """The metric that ranks these runs: the requested one, else the default.
 
     Raises:
-      SwathError: no run has the requested metric.
+      UsageError: no run has the requested metric.
     """
     if metric is None:
         return ranking_metric(run.metrics for run in runs)
     if not any(metric in run.metrics for run in runs):
         known = sorted({name for run in runs for name in run.metrics})
-        raise SwathError(f"--metric {metric}: no run has it; expected one of {', '.join(known)}")
+        raise UsageError(f"--metric {metric}: no run has it; expected one of {', '.join(known)}")
     return metric
 
 

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from swath.analysis.ranking import configuration_of, latest, ordered
-from swath.errors import SwathError
+from swath.errors import UsageError
 from swath.tracking import Reader, StoredRun, schema
 
 NO_SWEEPS = "the store contains no sweep yet; start one with: swath -cn quickstart"
@@ -99,7 +99,7 @@ def find_sweep(reader: Reader, name: str) -> Sweep:
     """The sweep with this id, or the latest with this name.
 
     Raises:
-      SwathError: there is no such sweep; the message names similar ones.
+      UsageError: there is no such sweep; the message names similar ones.
     """
     if by_id := sweeps_of(reader.runs({schema.SWEEP_ID: name})):
         return by_id[-1]
@@ -112,7 +112,7 @@ def all_of(reader: Reader, name: str) -> Sweep:
     """All sweeps with this name as one; of a repeated run only the latest.
 
     Raises:
-      SwathError: there is no such sweep; the message names similar ones.
+      UsageError: there is no such sweep; the message names similar ones.
     """
     found = sweeps_of(reader.runs({schema.SWEEP: name}))
     if not found:
@@ -121,11 +121,11 @@ def all_of(reader: Reader, name: str) -> Sweep:
     return Sweep(name, found[-1].sweep_id, tuple(runs), None)
 
 
-def _unknown(reader: Reader, name: str) -> SwathError:
+def _unknown(reader: Reader, name: str) -> UsageError:
     sweeps = all_sweeps(reader)
     if not sweeps:
-        return SwathError(NO_SWEEPS)
-    return SwathError(f"no sweep {name!r} in this store; {_nearest(sweeps, name)}")
+        return UsageError(NO_SWEEPS)
+    return UsageError(f"no sweep {name!r} in this store; {_nearest(sweeps, name)}")
 
 
 def _nearest(sweeps: Sequence[Sweep], name: str) -> str:
@@ -138,10 +138,10 @@ def run_with(reader: Reader, run_id: str) -> StoredRun:
     """The run with this id, or the only run whose id starts with it.
 
     Raises:
-      SwathError: there is no such run, or several.
+      UsageError: there is no such run, or several.
     """
     if not run_id:
-        raise SwathError("expected a run id or its first characters")
+        raise UsageError("expected a run id or its first characters")
     found = reader.run(run_id)
     if found is not None:
         return found
@@ -149,8 +149,8 @@ def run_with(reader: Reader, run_id: str) -> StoredRun:
     if len(near) == 1:
         return near[0]
     if near:
-        raise SwathError(f"run {run_id}: {len(near)} run ids start with this; type more characters")
-    raise SwathError(f"no run {run_id} in this store; list run ids with: swath-compare SWEEP --format csv")
+        raise UsageError(f"run {run_id}: {len(near)} run ids start with this; type more characters")
+    raise UsageError(f"no run {run_id} in this store; list run ids with: swath-compare SWEEP --format csv")
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ examples
   swath-compare grid --plots plots/                     draw plots as PNG files; with --svg as SVG
   swath-compare --diff RUN_A RUN_B                      show the differences between two runs
   swath-compare grid --register cifar10-softmax         register the best run as a model
+  swath-compare grid --export grid-for-ada              copy a sweep into a store of its own
 """
 
 
@@ -68,6 +69,20 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="end RUNNING runs whose process on this machine has died; their status becomes KILLED",
     )
+    found.add_argument(
+        "--export", type=Path, metavar="FOLDER", help="copy the sweep into a new store that MLflow opens too"
+    )
+    found.add_argument(
+        "--delete",
+        action="store_true",
+        help="delete the sweep: runs, files, models, views; without --yes: say what",
+    )
+    found.add_argument(
+        "--relocate",
+        action="store_true",
+        help="correct the locations in a store that was copied or moved; without --yes: say what",
+    )
+    found.add_argument("--yes", action="store_true", help="with --delete or --relocate: do it")
     found.add_argument("--version", action="version", version=f"swath-compare {__version__}")
     return found
 
@@ -102,8 +117,13 @@ def run(arguments: list[str]) -> int:
 def _show(args: argparse.Namespace) -> None:
     from swath.analysis import all_of, all_sweeps, find_sweep
     from swath.cli.compare_report import close_all_stale, show_diff, show_list, show_ranking
-    from swath.tracking import open_reader
+    from swath.tracking import default_uri, open_reader
 
+    if args.relocate:
+        from swath.cli.store_actions import relocate
+
+        relocate(args.uri or default_uri(), args.yes)
+        return
     reader = open_reader(args.uri)
     if args.close_stale:
         close_all_stale(reader, args.uri)
@@ -115,6 +135,14 @@ def _show(args: argparse.Namespace) -> None:
         show_list(all_sweeps(reader), args)
         return
     sweep = find_sweep(reader, args.sweep) if args.all_of is None else all_of(reader, args.all_of)
+    if args.export or args.delete:
+        from swath.cli.store_actions import delete, export
+
+        if args.export:
+            export(args.uri or default_uri(), sweep, args.export)
+        else:
+            delete(args.uri or default_uri(), sweep, args.yes)
+        return
     show_ranking(reader, sweep, args)
 
 
@@ -123,14 +151,26 @@ def _store_line(error: Exception, uri: str | None) -> str | None:
     return error_line(error, uri) if is_store_error(error) else None
 
 
+ACTIONS = (
+    ("close_stale", (), "the whole store"),
+    ("relocate", ("yes",), "the whole store"),
+    ("export", ("sweep",), "one sweep"),
+    ("delete", ("sweep", "yes"), "one sweep"),
+)
+"""Options that do something else than to show rows: name, arguments that they take, what they apply to."""
+
+
 def _check(args: argparse.Namespace) -> None:
     """Reject arguments that contradict each other."""
     if args.sweep and args.all_of:
         raise ConfigError([f"{args.sweep} and --all-of {args.all_of}: use only one of the two"])
-    if args.close_stale and any(
-        value not in (None, False) for name, value in vars(args).items() if name not in ("close_stale", "uri")
-    ):
-        raise ConfigError(["--close-stale applies to the whole store; remove the other arguments"])
+    for action, takes, applies_to in ACTIONS:
+        others = vars(args).keys() - {action, "uri", *takes}
+        if getattr(args, action) and any(getattr(args, name) not in (None, False) for name in others):
+            option = f"--{action.replace('_', '-')}"
+            raise ConfigError([f"{option} applies to {applies_to}; remove the other arguments"])
+    if args.yes and not (args.delete or args.relocate):
+        raise ConfigError(["--yes: requires --delete or --relocate"])
     if args.diff:
         if args.sweep or args.all_of:
             raise ConfigError(["--diff compares two runs; remove the sweep"])
@@ -140,7 +180,7 @@ def _check(args: argparse.Namespace) -> None:
     if args.svg and not args.plots:
         raise ConfigError(["--svg: requires --plots DIR"])
     if not (args.sweep or args.all_of):
-        for name in ("metric", "where", "ui", "plots", "register"):
+        for name in ("metric", "where", "ui", "plots", "register", "export", "delete"):
             if getattr(args, name) not in (None, False):
                 raise ConfigError([f"--{name}: requires a sweep; list sweeps with: swath-compare"])
     if args.register is not None and not args.register.strip():

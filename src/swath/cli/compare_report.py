@@ -1,9 +1,7 @@
 """Output of `swath-compare`: rows on standard output or in a file, notes on standard error."""
 
 import argparse
-import shutil
 import sys
-import textwrap
 from collections.abc import Sequence
 
 import pandas as pd
@@ -19,11 +17,12 @@ from swath.cli.tables import (
     as_json,
     as_markdown,
     one_line,
+    print_note,
     print_table,
     table_text,
     write_whole,
 )
-from swath.errors import SwathError
+from swath.errors import SwathError, UsageError
 from swath.tracking import Reader, StoredRun, schema
 
 MAX_FAILURES = 20
@@ -33,7 +32,7 @@ MAX_FAILURES = 20
 def show_list(sweeps: Sequence[analysis.Sweep], args: argparse.Namespace) -> None:
     """Print the sweeps of a store, oldest first."""
     if not sweeps:
-        _print_note(analysis.NO_SWEEPS)
+        print_note(analysis.NO_SWEEPS)
     frame = list_frame(sweeps)
     if args.sort:
         frame = sorted_by(frame, args.sort)
@@ -44,15 +43,15 @@ def show_list(sweeps: Sequence[analysis.Sweep], args: argparse.Namespace) -> Non
 def show_ranking(reader: Reader, sweep: analysis.Sweep, args: argparse.Namespace) -> None:
     """Print the ranking of a sweep; draw its plots and register its best run if requested."""
     for line in state_lines(sweep):
-        _print_note(line)
+        print_note(line)
     total = len(sweep.runs)
     sweep = analysis.holding(sweep, args.where)
     if args.where is not None and not sweep.runs:
         none = f"--where {args.where!r} holds for none of {total} runs"
         if args.plots or args.register or args.ui:
-            raise SwathError(none)
+            raise UsageError(none)
         _write_unranked(args, ())
-        _print_note(none)
+        print_note(none)
         return
     runs = sweep.finished
     unranked = [run for run in sweep.runs if run.status != "FINISHED"]
@@ -70,17 +69,17 @@ def show_ranking(reader: Reader, sweep: analysis.Sweep, args: argparse.Namespace
     else:
         _write(args, chosen, ranking_rows(rows[: args.limit], sweep.swept, metric))
     for line in [*ranking_notes(sweep, ranked, groups, metric), *failure_lines(sweep, MAX_FAILURES)]:
-        _print_note(line)
+        print_note(line)
     _show_pages(sweep, [entry.run for entry in ranked], args)
     if args.plots:
         from swath.plotting import draw_sweep
 
         for path in draw_sweep(reader, sweep, args.plots, "svg" if args.svg else "png", metric):
-            _print_note(f"wrote {path}")
+            print_note(f"wrote {path}")
     if args.register:
         from swath.sweeps import register_best
 
-        _print_note(register_best(sweep, ranked[0], metric, args.register, args.uri))
+        print_note(register_best(sweep, ranked[0], metric, args.register, args.uri))
 
 
 def _show_unranked(sweep: analysis.Sweep, unranked: Sequence[StoredRun], args: argparse.Namespace) -> None:
@@ -92,7 +91,7 @@ def _show_unranked(sweep: analysis.Sweep, unranked: Sequence[StoredRun], args: a
     if _format(args) in ("csv", "json"):
         _write_unranked(args, unranked)
     for line in failure_lines(sweep, MAX_FAILURES):
-        _print_note(line)
+        print_note(line)
     _show_pages(sweep, [], args)
     may_be_empty = args.where is not None or sweep.status == "RUNNING"
     if args.plots or args.register or not may_be_empty:
@@ -108,7 +107,7 @@ def _show_pages(sweep: analysis.Sweep, best_first: Sequence[StoredRun], args: ar
         from swath.cli.compare_notes import page_lines
 
         for line in page_lines(sweep, best_first, args.uri, args.all_of is not None):
-            _print_note(line)
+            print_note(line)
 
 
 def _write_groups(
@@ -135,7 +134,7 @@ def close_all_stale(reader: Reader, uri: str | None) -> None:
     closed = close_stale(uri or default_uri(), reader.runs({schema.PID: None}, status="RUNNING"), find_best)
     for run in closed:
         print(one_line(f"{run.run_id}  closed as KILLED: {run.name}"))
-    _print_note(f"Closed {len(closed)} runs of processes that died.")
+    print_note(f"Closed {len(closed)} runs of processes that died.")
 
 
 def show_diff(reader: Reader, first: str, second: str) -> None:
@@ -145,7 +144,7 @@ def show_diff(reader: Reader, first: str, second: str) -> None:
     runs = [run_with(reader, run_id) for run_id in (first, second)]
     for run in runs:
         if run.tags.get(schema.KIND) not in ("run", "reproduction"):
-            raise SwathError(f"--diff: run {run.run_id} is not a run of one configuration made by swath")
+            raise UsageError(f"--diff: run {run.run_id} is not a run of one configuration made by swath")
     for line in diff_lines(difference(*(stored_values(reader, run) for run in runs))):
         print(one_line(line))
 
@@ -154,11 +153,11 @@ def sorted_by(frame: pd.DataFrame, column: str) -> pd.DataFrame:
     """Sort rows by a column, in descending order if its name has a minus sign in front.
 
     Raises:
-      SwathError: there is no such column.
+      UsageError: there is no such column.
     """
     name = column.removeprefix("-")
     if name not in frame.columns:
-        raise SwathError(f"--sort {column}: expected one of {', '.join(map(str, frame.columns))}")
+        raise UsageError(f"--sort {column}: expected one of {', '.join(map(str, frame.columns))}")
     return frame.sort_values(name, ascending=not column.startswith("-"), kind="stable")
 
 
@@ -187,12 +186,3 @@ def _write(args: argparse.Namespace, frame: pd.DataFrame, rows: TableData) -> No
         sys.stdout.write(text)
     else:
         write_whole(args.output, text)
-
-
-def _print_note(line: str) -> None:
-    """Print a line to standard error; a terminal wraps it between words."""
-    text = one_line(line)
-    if sys.stderr.isatty() and "://" not in text:
-        width = shutil.get_terminal_size().columns
-        text = textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)
-    print(text, file=sys.stderr)

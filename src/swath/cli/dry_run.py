@@ -1,14 +1,12 @@
 """`dry_run=true`: prints the plan of a command, with estimates of its time and of the size of the store."""
 
-import os
-
 from swath import planning
 from swath.cli.progress import duration
-from swath.cli.tables import TableData, output_console, print_line, print_table
+from swath.cli.tables import TableData, counted, output_console, print_line, print_table
 from swath.cli.validation import CheckedCommand
 from swath.config import HEADLINE, computed_values
 from swath.system import available_bytes, hide_passwords, workers
-from swath.tracking import TRACKING_VARIABLE, schema
+from swath.tracking import check_located, default_uri, schema
 
 MAX_ROWS = 100
 """Listed configurations, and listed groups."""
@@ -16,6 +14,7 @@ MAX_ROWS = 100
 
 def print_plan(checked: CheckedCommand) -> None:
     """Print the plan. TensorFlow and MLflow are not loaded; nothing is trained or written."""
+    check_located(checked.sweep.tracking.uri or default_uri(), [checked.sweep.tracking.experiment])
     console = output_console()
     memory_bytes = planning.memory_for_groups(available_bytes())
     widths = planning.LaneWidths(checked.sweep.lanes.max, memory_bytes, planning.read_verified())
@@ -34,14 +33,14 @@ def print_plan(checked: CheckedCommand) -> None:
     if unverified:
         print_line(
             console,
-            f"{_count(len(unverified), 'width')} not probed on this machine yet; if a width is not "
+            f"{counted(len(unverified), 'width')} not probed on this machine yet; if a width is not "
             "bit-exact, its lane groups become narrower.",
         )
     bytes_ = planning.store_bytes(checked.configs, checked.sweep.tracking.every_steps)
     print_line(
         console,
         f"Estimate (based on a 2-core AMD EPYC): {duration(planning.sweep_s(groups, at_a_time))} on "
-        f"{_count(workers(), 'core')}, {bytes_ / 1e6:,.1f} MB in the store "
+        f"{counted(workers(), 'core')}, {bytes_ / 1e6:,.1f} MB in the store "
         f"({_store(checked)}).",
     )
     print_line(console, "Dry run: nothing was trained or written.")
@@ -63,8 +62,8 @@ def _heading(checked: CheckedCommand, groups: list[planning.LaneGroup]) -> str:
         return "The sweeper chooses the configurations during the sweep; they share these values:"
     lanes = sum(len(group.lanes) for group in groups)
     return (
-        f"{_count(len(checked.configs), 'configuration')}, trained as {_count(lanes, 'lane')} in "
-        f"{_count(len(groups), 'lane group')}"
+        f"{counted(len(checked.configs), 'configuration')}, trained as {counted(lanes, 'lane')} in "
+        f"{counted(len(groups), 'lane group')}"
     )
 
 
@@ -89,9 +88,4 @@ def _groups(groups: list[planning.LaneGroup]) -> TableData:
 
 
 def _store(checked: CheckedCommand) -> str:
-    uri = checked.sweep.tracking.uri or os.environ.get(TRACKING_VARIABLE) or "sqlite:///mlflow.db"
-    return hide_passwords(uri)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return hide_passwords(checked.sweep.tracking.uri or default_uri())

@@ -4,7 +4,9 @@ import io
 import json
 import math
 import re
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -244,3 +246,17 @@ def write_whole(path: Path, text: str) -> None:
 def print_line(console: Console, line: str) -> None:
     """Print a line without markup or line breaks."""
     console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def print_note(line: str) -> None:
+    """Print a line to standard error; a terminal wraps it between words."""
+    text = one_line(line)
+    if sys.stderr.isatty() and "://" not in text:
+        width = shutil.get_terminal_size().columns
+        text = textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)
+    print(text, file=sys.stderr)
+
+
+def counted(number: int, noun: str) -> str:
+    """A number and its noun: `1 run`, `2 runs`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

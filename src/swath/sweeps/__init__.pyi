@@ -1,6 +1,8 @@
 from .postprocess import postprocess_sweep as postprocess_sweep
 from .postprocess import register_best as register_best
 from .postprocess import start_postprocessing as start_postprocessing
+from .removal import plan_removal as plan_removal
+from .removal import remove as remove
 from .reproduce import CannotReproduceError as CannotReproduceError
 from .reproduce import Original as Original
 from .reproduce import Repeater as Repeater

@@ -52,12 +52,21 @@ def postprocess_sweep(uri: str, sweep_id: str, models: str) -> str | None:
     configure_environment()
     from swath.analysis import find_sweep, ordered
     from swath.plotting import draw_sweep
-    from swath.tracking import error_line, is_model_logged, log_model, open_reader, set_tag, write_files
+    from swath.tracking import (
+        check_located,
+        error_line,
+        is_model_logged,
+        log_model,
+        open_reader,
+        set_tag,
+        write_files,
+    )
 
     reader = open_reader(uri)
     sweep = find_sweep(reader, sweep_id)
     if not sweep.finished:
         return None
+    check_located(uri, sweep.experiment_ids)
     best_first = ordered(sweep.finished)
     target = (sweep.summary_run or best_first[0]).run_id
     faults = []
@@ -96,8 +105,9 @@ def register_best(sweep: "Sweep", best: "RankedRun", metric: str, name: str, uri
       SwathError: the store rejects the model, or the run has no value of the metric.
     """
     from swath.analysis import have_several_seeds
-    from swath.tracking import ALIAS, default_uri, register_model
+    from swath.tracking import ALIAS, check_located, default_uri, register_model
 
+    check_located(uri or default_uri(), sweep.experiment_ids)
     if not math.isfinite(best.value):
         raise SwathError(f"--register {name}: the best run has no {metric}, so it cannot be ranked")
     over = ", of the best mean over seeds" if have_several_seeds(sweep.finished) else ""

@@ -17,7 +17,16 @@ from swath.planning import LaneWidths, check_memory, memory_for_groups, read_ver
 from swath.sweeps.record import sweep_summary
 from swath.sweeps.resume import StartedSweep, start_sweep
 from swath.system import available_bytes, real_uri
-from swath.tracking import TRACKING_VARIABLE, MlflowTracker, StoreAddress, StoreInfo, SyncResult, Tracker
+from swath.tracking import (
+    TRACKING_VARIABLE,
+    MlflowTracker,
+    StoreAddress,
+    StoreInfo,
+    SyncResult,
+    Tracker,
+    check_located,
+    default_uri,
+)
 from swath.training import CheckpointWriter
 
 if TYPE_CHECKING:
@@ -86,6 +95,8 @@ class Session:
         self._settings = settings
         self._pruner = pruner
         self._make_executor = make_executor
+        if tracker is None:
+            check_located(self._uri or default_uri(), [settings.tracking.experiment])
         names = list(dict.fromkeys(config.data.name for config in configs))
         for name in names:
             check_available(name, settings.data.dir)
@@ -120,8 +131,9 @@ class Session:
         trains = self._settings.resume == "no"
         loads = "TensorFlow and MLflow" if trains else "MLflow"
         self._observer(execution.Starting(loads))  # after a download, which has its own progress bar
-        uri = real_uri(tracking.uri, os.environ.get(TRACKING_VARIABLE))
-        self._opened = self._tracker.open(StoreAddress(uri, tracking.experiment, tracking.artifact_location))
+        self._opened = self._tracker.open(
+            StoreAddress(self._uri, tracking.experiment, tracking.artifact_location)
+        )
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="swath-digest") as threads:
             intact = {name: threads.submit(self._datasets[name].is_intact) for name in names}
             if trains and self._make_executor is None:
@@ -129,6 +141,11 @@ class Session:
             for name, answer in intact.items():
                 if not answer.result():
                     self._datasets[name] = rebuild_dataset(name, data_dir)
+
+    @property
+    def _uri(self) -> str | None:
+        """Address of the store with its password; None for MLflow's default."""
+        return real_uri(self._settings.tracking.uri, os.environ.get(TRACKING_VARIABLE))
 
     def _start_sweep(self, sweep_info: execution.SweepInfo, store: StoreInfo) -> StartedSweep:
         return start_sweep(

@@ -11,10 +11,11 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run,
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from swath.errors import SwathError
+from swath.errors import UsageError
 from swath.system import atomic_write
 from swath.tracking import records, schema
 from swath.tracking.artifacts import artifact_folder
+from swath.tracking.mlflow_setup import database_file
 from swath.tracking.provenance import is_alive
 from swath.tracking.ui_urls import sweep_filter
 
@@ -34,17 +35,19 @@ def experiment_id(client: MlflowClient, address: records.StoreAddress) -> str:
     """The id of the experiment of an address; the experiment is created if it does not exist.
 
     Raises:
-      SwathError: the experiment has been deleted, or its artifact location is another one.
+      UsageError: the experiment has been deleted, or its artifact location is another one.
       MlflowException: the store cannot be used.
     """
     found = client.get_experiment_by_name(address.experiment)
+    database = database_file(client.tracking_uri)
+    home = {} if database is None else {schema.DATABASE: str(database)}
     if found is None:
         try:
             created: str = client.create_experiment(
                 address.experiment,
                 artifact_location=address.artifacts,
                 # The page opens on model training instead of on traces of language models.
-                tags={schema.EXPERIMENT_KIND: "custom_model_development"},
+                tags={schema.EXPERIMENT_KIND: "custom_model_development", **home},
             )
             return created
         except MlflowException:
@@ -53,18 +56,21 @@ def experiment_id(client: MlflowClient, address: records.StoreAddress) -> str:
             if found is None:
                 raise
     if found.lifecycle_stage != "active":
-        raise SwathError(
+        raise UsageError(
             f"the experiment {address.experiment!r} has been deleted in this store; restore it with: "
             f"mlflow experiments restore --experiment-id {found.experiment_id}, or choose another: "
             "tracking.experiment=NAME"
         )
     if address.artifacts is not None and _resolved(address.artifacts) != _resolved(found.artifact_location):
-        raise SwathError(
+        raise UsageError(
             f"the experiment {address.experiment!r} keeps its artifacts in {found.artifact_location}, "
             f"not in {address.artifacts}; leave tracking.artifact_location out, or choose another: "
             "tracking.experiment=NAME"
         )
     existing: str = found.experiment_id
+    for name, value in home.items():
+        if found.tags.get(name) != value:
+            client.set_experiment_tag(existing, name, value)
     return existing
 
 

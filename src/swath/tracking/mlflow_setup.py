@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
-from swath.errors import SwathError
+from swath.errors import SwathError, UsageError
 from swath.system import atomic_write, cache_folder, hide_password, hide_passwords, remove_leftovers
 
 if TYPE_CHECKING:
@@ -54,10 +54,32 @@ def enable_retries() -> None:
 
 
 def default_uri() -> str:
-    """MLflow's tracking URI: from the environment, or its default in the working folder."""
-    import mlflow
+    """MLflow's tracking URI: from the environment, or its default in the working folder.
 
-    return str(mlflow.get_tracking_uri())
+    `mlflow.set_tracking_uri` sets the environment variable too. MLflow's own function quotes the path of its
+    default, and does not read it as a quoted one.
+
+    Raises:
+      UsageError: the working folder has a store of MLflow's former kind, which MLflow no longer writes.
+    """
+    if chosen := os.environ.get(TRACKING_VARIABLE):
+        return chosen
+    if has_file_store():
+        raise UsageError(
+            f"{Path(FILE_STORE).absolute()} is an old file store, which MLflow no longer writes; name "
+            f"another store: tracking.uri=sqlite:///{DEFAULT_FILE} (in swath-compare: --uri), or convert it: "
+            f"mlflow migrate-filestore --source . --target sqlite:///{DEFAULT_FILE}"
+        )
+    return f"sqlite:///{DEFAULT_FILE}"
+
+
+FILE_STORE = "mlruns"
+"""Folder of an old file store, and of the files of a new store."""
+
+
+def has_file_store() -> bool:
+    """Whether MLflow would take `mlruns` in the working folder for a store of its former kind."""
+    return any(path.parent.name.isdigit() for path in Path(FILE_STORE).glob("*/meta.yaml"))
 
 
 LOGIN_VARIABLES = "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
@@ -126,6 +148,11 @@ def database_file(uri: str) -> Path | None:
     if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
         return None
     return Path(str(url.database)).absolute()
+
+
+def sqlite_uri(database: Path) -> str:
+    """The address of an SQLite file, which `database_file` turns back into its path."""
+    return "sqlite:///" + str(database).replace("%", "%25").replace("?", "%3F")
 
 
 def check_writable(uri: str) -> None:

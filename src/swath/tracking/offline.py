@@ -19,8 +19,15 @@ from mlflow.utils.file_utils import local_file_uri_to_path
 
 from swath.system import cache_folder, hide_password
 from swath.tracking import records, schema
+from swath.tracking.locations import location_of
 from swath.tracking.mlflow_runs import LARGEST_BATCH, FindBest, last_steps, run_tags
-from swath.tracking.mlflow_setup import DEFAULT_FILE, enable_retries, error_line, is_unreachable
+from swath.tracking.mlflow_setup import (
+    DEFAULT_FILE,
+    enable_retries,
+    error_line,
+    is_unreachable,
+    sqlite_uri,
+)
 from swath.tracking.provenance import is_alive
 from swath.tracking.sql import SqlReader
 from swath.tracking.store import RunStore
@@ -197,7 +204,7 @@ class OfflineFallbackStore:
             self._writing = _lock(self.folder)
             self._writing.acquire(timeout=0)
             store = _OfflineStore(self._started, self._find_best)
-            uri, artifacts = f"sqlite:///{self.folder}/{DEFAULT_FILE}", str(self.folder / "artifacts")
+            uri, artifacts = sqlite_uri(self.folder / DEFAULT_FILE), location_of(self.folder / "artifacts")
             store.open(records.StoreAddress(uri, "spool", artifacts))
             self._offline = store
         return self._offline
@@ -243,14 +250,14 @@ def _lock(folder: Path) -> BaseFileLock:
 
 
 def _is_being_written(database: Path) -> bool:
-    return any(is_alive(run.tags) for run in SqlReader(f"sqlite:///{database}").runs({schema.SWEEP_ID: None}))
+    return any(is_alive(run.tags) for run in SqlReader(sqlite_uri(database)).runs({schema.SWEEP_ID: None}))
 
 
 def _sync_folder(client: MlflowClient, experiment_id: str, database: Path) -> int:
     """Copy an offline folder and remove it; returns the number of runs."""
-    reader = SqlReader(f"sqlite:///{database}")
+    reader = SqlReader(sqlite_uri(database))
     runs = reader.runs({schema.SWEEP_ID: None})
-    offline = MlflowClient(tracking_uri=f"sqlite:///{database}")
+    offline = MlflowClient(tracking_uri=sqlite_uri(database))
     for run in runs:
         _sync_run(client, experiment_id, offline, reader, run)
     for experiment in {run.experiment_id for run in runs}:

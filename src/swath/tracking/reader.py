@@ -8,7 +8,7 @@ from mlflow.entities import Run, ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from swath.errors import SwathError
+from swath.errors import SwathError, UsageError
 from swath.system import hide_password
 from swath.tracking import schema
 from swath.tracking.mlflow_setup import DEFAULT_FILE, database_file, default_uri, error_line
@@ -57,13 +57,13 @@ def open_reader(uri: str | None = None) -> Reader:
         if is_server(address):
             return ClientReader(address)
         if not address.startswith(SQL_SCHEMES):
-            raise SwathError(
+            raise UsageError(
                 f"swath cannot read the store {shown}: expected an address that begins with "
                 f"{', '.join(SQL_SCHEMES)}, http:// or https://"
             )
         path = database_file(address)
         if path is not None and not path.is_file():
-            raise SwathError(
+            raise UsageError(
                 f"no store at {path}; go to the folder of a sweep, or name the store: "
                 f"--uri sqlite:////PATH/{DEFAULT_FILE}"
             )

@@ -27,7 +27,16 @@ class WorkerDiedError(SwathError):
 
 
 class RemoteError(SwathError):
-    """A call in the child process failed; the text is the child's message in one line."""
+    """A call in the child process failed; the text is the child's message in one line.
+
+    Args:
+      line: the message.
+      exit_status: exit status of a command that this error ends.
+    """
+
+    def __init__(self, line: str, exit_status: int = SwathError.exit_status) -> None:
+        super().__init__(line)
+        self.exit_status = exit_status
 
 
 class Worker:
@@ -110,7 +119,7 @@ class Worker:
             if error is None:
                 future.set_result(result)
             else:
-                future.set_exception(RemoteError(error))
+                future.set_exception(RemoteError(*error))
         with self._lock:
             self._dead = True
             left, self._pending = self._pending, {}
@@ -142,10 +151,11 @@ def serve(descriptor: int, services: Mapping[Any, object], describe: Callable[[E
             return
         number, method, arguments, named = message
         try:
-            reply: tuple[int, Any, str | None] = (number, methods[method](*arguments, **named), None)
+            result, failure = methods[method](*arguments, **named), None
         except Exception as error:  # every failure belongs to the caller, not to this loop
-            reply = (number, None, describe(error))
+            status = getattr(error, "exit_status", SwathError.exit_status)
+            result, failure = None, (describe(error), status)
         try:
-            pipe.send(reply)
+            pipe.send((number, result, failure))
         except OSError:
             return

@@ -158,6 +158,12 @@ OWN_NOTE = _entry(
     "experiment",
     "The description as swath last wrote it; one that was edited is kept.",
 )
+DATABASE = _entry(
+    "experiment tag",
+    "swath.database",
+    "experiment",
+    "Path of the SQLite file that the experiment belongs to; a copy of the file has another path.",
+)
 EXPERIMENT_KIND = _entry(
     "experiment tag",
     "mlflow.experimentKind",

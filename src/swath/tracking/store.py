@@ -14,6 +14,7 @@ from swath.errors import SwathError
 from swath.system import hide_password
 from swath.tracking import mlflow_runs, records, schema
 from swath.tracking.artifacts import artifact_folder, write_artifacts
+from swath.tracking.locations import check_located, keep_files_beside
 from swath.tracking.mlflow_setup import (
     check_writable,
     default_uri,
@@ -74,15 +75,18 @@ class RunStore:
 
         Raises:
           SwathError: the experiment has been deleted, or its artifact location is another one.
+          UsageError: the store was copied or moved, and refers to the files of the original.
           MlflowException: the store cannot be used.
         """
         self.uri = address.uri or default_uri()
         check_writable(self.uri)
+        check_located(self.uri, [address.experiment])
         make_database(self.uri)
         self._client = MlflowClient(tracking_uri=self.uri)
         store = self._client._tracking_client.store
         if isinstance(store, SqlAlchemyStore):
             wait_for_locks(store.engine)
+            keep_files_beside(store, self.uri)
         self._sql_steps = sql_steps(self._client)
         self.experiment_id = mlflow_runs.experiment_id(self._client, address)
         self._common_tags = {**environment_tags(), **process_tags(schema.TRACKER_PID)}

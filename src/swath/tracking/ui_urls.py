@@ -14,7 +14,7 @@ from urllib.request import urlopen
 
 from swath.system import hide_password
 from swath.tracking import schema
-from swath.tracking.mlflow_setup import DEFAULT_FILE, TRACKING_VARIABLE, database_file
+from swath.tracking.mlflow_setup import DEFAULT_FILE, TRACKING_VARIABLE, database_file, has_file_store
 from swath.tracking.records import is_server
 
 MOST_COMPARED = 12
@@ -199,7 +199,7 @@ def compare_command(uri: str, sweep_id: str) -> str:
 def _is_default(uri: str) -> bool:
     """Whether a store is MLflow's default in the working folder."""
     file = database_file(uri)
-    return file is not None and file.resolve() == Path(DEFAULT_FILE).resolve()
+    return file is not None and file.resolve() == Path(DEFAULT_FILE).resolve() and not has_file_store()
 
 
 def _addresses(server: str, pages: Sequence[tuple[str, str]]) -> list[str]:

@@ -1,0 +1,85 @@
+"""`swath-compare` with --relocate, --export or --delete: actions on a store."""
+
+import contextlib
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from swath import tracking
+from swath.analysis import Sweep
+from swath.cli.tables import counted, print_note
+from swath.system import hide_password
+
+
+def relocate(uri: str, confirmed: bool) -> None:
+    """Correct the locations of a copied or moved store, or say what would be corrected."""
+    found = tracking.relocate(uri, write=confirmed)
+    for each in found.staying:
+        if not each.has_files:
+            print_note(
+                f"experiment {each.name} stays as it is: its files are not in {each.beside}; copy them there "
+                f"from {each.recorded} first"
+            )
+        elif each.beside == each.recorded:
+            print_note(
+                f"experiment {each.name} stays: it shares the files in {each.recorded} with the original"
+            )
+    if not found.rows and found.staying:
+        return
+    if not found.rows:
+        print_note("Nothing to relocate: every location is that of this store's own files.")
+        return
+    for before, after in found.folders:
+        print_note(f"{before} -> {after}")
+    numbers = ", ".join(counted(count, noun) for noun, count in found.rows.items())
+    if confirmed:
+        print_note(f"Relocated: {numbers}.")
+    else:
+        print_note(f"Would relocate: {numbers}. Nothing was changed; to relocate them, add --yes")
+
+
+def export(uri: str, sweep: Sweep, folder: Path) -> None:
+    """Copy a sweep into a new store."""
+    reader = tracking.open_reader(uri)
+    runs = [*sweep.runs, *filter(None, [sweep.summary_run])]
+    repeated = reader.runs({tracking.schema.SWEEP_ID: sweep.sweep_id})
+    known = {run.run_id for run in runs}
+    runs += [run for run in repeated if run.run_id not in known]
+    with _bar("Exporting", len(runs)) as advance:
+        tracking.export_runs(uri, runs, folder, advance)
+    print_note(f"Exported {counted(len(runs), 'run')} of sweep {sweep.name} {sweep.sweep_id} to {folder}.")
+    print_note(f"To see them: cd {shlex.quote(str(folder))} && {tracking.command('mlflow')} ui")
+
+
+def delete(uri: str, sweep: Sweep, confirmed: bool) -> None:
+    """Delete a sweep, or say what would be deleted."""
+    from swath.sweeps import plan_removal, remove
+
+    plan = plan_removal(uri, [sweep.sweep_id])
+    numbers = {"run": plan.runs, "logged model": plan.models, "view": plan.views}
+    parts = [counted(len(entries), noun) for noun, entries in numbers.items() if entries]
+    parts += [f"{counted(plan.files, 'file')} of {plan.bytes / 1e6:,.1f} MB"] if plan.files else []
+    what = f"sweep {sweep.name} {sweep.sweep_id} in {hide_password(uri, uri)}: {', '.join(parts)}"
+    if not confirmed:
+        print_note(f"Would delete {what}. Nothing was changed; to delete it, add --yes")
+        return
+    with _bar("Deleting", len(plan.runs)) as advance:
+        remove(plan, advance)
+    print_note(f"Deleted {what}.")
+    if not plan.is_final:
+        print_note("The server only marked the runs as deleted; `mlflow gc` on the server frees their space.")
+
+
+@contextlib.contextmanager
+def _bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A progress bar on standard error, if that is a terminal."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
+        task = progress.add_task(label, total=total)
+        yield lambda count: progress.advance(task, count)

@@ -1,0 +1,182 @@
+"""The rows of MLflow's tables that belong to runs, read from a database or from a tracking server."""
+
+import math
+import uuid
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy
+from mlflow.entities import LoggedModel, Metric, Run
+from mlflow.store.tracking.dbmodels import models as tables
+from mlflow.tracking import MlflowClient
+
+from swath.tracking.sql import LARGEST_DOUBLE
+
+Rows = Mapping[str, Sequence[Mapping[str, Any]]]
+"""Rows to insert, by table; a table comes after those that it refers to."""
+
+OF_RUN = (tables.SqlRun, tables.SqlTag, tables.SqlParam, tables.SqlMetric, tables.SqlLatestMetric)
+OF_MODEL = (tables.SqlLoggedModelParam, tables.SqlLoggedModelTag, tables.SqlLoggedModelMetric)
+TABLES = (*OF_RUN, tables.SqlDataset, tables.SqlInput, tables.SqlInputTag, tables.SqlLoggedModel, *OF_MODEL)
+"""MLflow's tables with rows of a run, in the order in which they can be filled."""
+
+
+def rows_from_sql(engine: sqlalchemy.Engine, run_ids: Sequence[str]) -> Rows:
+    """The rows of runs in a database.
+
+    Args:
+      engine: of the database.
+      run_ids: ids of the runs, at most a few hundred.
+    """
+    found: dict[str, list[dict[str, Any]]] = {}
+    with engine.connect() as connection:
+
+        def read(table: Any, condition: Any) -> list[dict[str, Any]]:
+            rows = connection.execute(sqlalchemy.select(table.__table__).where(condition)).mappings()
+            found[table.__tablename__] = [dict(row) for row in rows]
+            return found[table.__tablename__]
+
+        for table in OF_RUN:
+            read(table, table.__table__.c.run_uuid.in_(run_ids))
+        link = tables.SqlInput.__table__.c
+        inputs = read(tables.SqlInput, link.destination_id.in_(run_ids) | link.source_id.in_(run_ids))
+        sources = {row["source_id"] for row in inputs}
+        read(tables.SqlDataset, tables.SqlDataset.__table__.c.dataset_uuid.in_(sources))
+        used = {row["input_uuid"] for row in inputs}
+        read(tables.SqlInputTag, tables.SqlInputTag.__table__.c.input_uuid.in_(used))
+        models = read(tables.SqlLoggedModel, tables.SqlLoggedModel.__table__.c.source_run_id.in_(run_ids))
+        model_ids = {row["model_id"] for row in models}
+        for table in OF_MODEL:
+            read(table, table.__table__.c.model_id.in_(model_ids))
+    return found
+
+
+def rows_from_client(client: MlflowClient, run_ids: Sequence[str]) -> Rows:
+    """The rows of runs on a tracking server, as a database would hold them.
+
+    Args:
+      client: of the server.
+      run_ids: ids of the runs.
+    """
+    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for run_id in run_ids:
+        run = client.get_run(run_id)
+        _add_run(found, run)
+        for name in run.data.metrics:
+            found["metrics"] += [
+                {"run_uuid": run_id, **_metric(metric)} for metric in client.get_metric_history(run_id, name)
+            ]
+        for entry in run.inputs.dataset_inputs if run.inputs else ():
+            _add_dataset(found, run, entry)
+        models = client.search_logged_models(
+            [run.info.experiment_id], filter_string=f"source_run_id = '{run_id}'"
+        )
+        for model in models:
+            _add_model(found, model)
+    return found
+
+
+def _add_run(found: dict[str, list[dict[str, Any]]], run: Run) -> None:
+    info, run_id = run.info, run.info.run_id
+    found["runs"].append(
+        {
+            "run_uuid": run_id,
+            "name": info.run_name,
+            "source_type": "UNKNOWN",
+            "source_name": "",
+            "entry_point_name": "",
+            "user_id": info.user_id,
+            "status": info.status,
+            "start_time": info.start_time,
+            "end_time": info.end_time,
+            "source_version": "",
+            "lifecycle_stage": info.lifecycle_stage,
+            "artifact_uri": info.artifact_uri,
+            "experiment_id": info.experiment_id,
+        }
+    )
+    for table, values in (("tags", run.data.tags), ("params", run.data.params)):
+        found[table] += [{"run_uuid": run_id, "key": key, "value": text} for key, text in values.items()]
+    found["latest_metrics"] += [{"run_uuid": run_id, **_metric(metric)} for metric in run.data._metric_objs]
+
+
+def _metric(metric: Metric) -> dict[str, Any]:
+    is_nan = math.isnan(metric.value)
+    value = 0.0 if is_nan else max(min(metric.value, LARGEST_DOUBLE), -LARGEST_DOUBLE)
+    return {
+        "key": metric.key,
+        "value": value,
+        "timestamp": metric.timestamp,
+        "step": metric.step,
+        "is_nan": is_nan,
+    }
+
+
+def _add_dataset(found: dict[str, list[dict[str, Any]]], run: Run, entry: Any) -> None:
+    dataset = entry.dataset
+    # A server does not tell its own ids; equal data sets of an experiment share a row.
+    key = f"{run.info.experiment_id}/{dataset.name}/{dataset.digest}"
+    dataset_id = uuid.uuid5(uuid.NAMESPACE_URL, key).hex
+    if all(row["dataset_uuid"] != dataset_id for row in found["datasets"]):
+        found["datasets"].append(
+            {
+                "dataset_uuid": dataset_id,
+                "experiment_id": run.info.experiment_id,
+                "name": dataset.name,
+                "digest": dataset.digest,
+                "dataset_source_type": dataset.source_type,
+                "dataset_source": dataset.source,
+                "dataset_schema": dataset.schema,
+                "dataset_profile": dataset.profile,
+            }
+        )
+    input_id = uuid.uuid4().hex
+    found["inputs"].append(
+        {
+            "input_uuid": input_id,
+            "source_type": "DATASET",
+            "source_id": dataset_id,
+            "destination_type": "RUN",
+            "destination_id": run.info.run_id,
+            "step": 0,
+        }
+    )
+    found["input_tags"] += [
+        {"input_uuid": input_id, "name": tag.key, "value": tag.value} for tag in entry.tags
+    ]
+
+
+def _add_model(found: dict[str, list[dict[str, Any]]], model: LoggedModel) -> None:
+    found["logged_models"].append(
+        {
+            "model_id": model.model_id,
+            "experiment_id": model.experiment_id,
+            "name": model.name,
+            "artifact_location": model.artifact_location,
+            "creation_timestamp_ms": model.creation_timestamp,
+            "last_updated_timestamp_ms": model.last_updated_timestamp,
+            "status": model.status.to_int(),
+            "lifecycle_stage": "active",
+            "model_type": model.model_type,
+            "source_run_id": model.source_run_id,
+            "status_message": model.status_message,
+        }
+    )
+    common = {"model_id": model.model_id, "experiment_id": model.experiment_id}
+    found["logged_model_params"] += [
+        {**common, "param_key": key, "param_value": value} for key, value in model.params.items()
+    ]
+    found["logged_model_tags"] += [
+        {**common, "tag_key": key, "tag_value": value} for key, value in model.tags.items()
+    ]
+    found["inputs"].append(
+        {
+            "input_uuid": uuid.uuid4().hex,
+            "source_type": "RUN_OUTPUT",
+            "source_id": model.source_run_id,
+            "destination_type": "MODEL_OUTPUT",
+            "destination_id": model.model_id,
+            "step": 0,
+        }
+    )
