@@ -289,19 +289,19 @@ def test_diff_refuses_unknown_and_ambiguous_runs(folder: Path, sweeps: list[dict
         (best, ""): "expected a run id or its first characters",
     }.items():
         done = swath_compare(folder, "--diff", *arguments)
-        assert (done.returncode, done.stdout) == (1, "")
+        assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr == f"swath-compare: {message}\n"
 
 
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        (["nothing-like-it"], 1, "no sweep 'nothing-like-it' in this store; expected one of ad-hoc"),
-        (["adhoc"], 1, "no sweep 'adhoc' in this store; nearest: ad-hoc"),
-        (["ad-hoc", "--metric", "accuracy"], 1, "--metric accuracy: no run has it; expected one of"),
-        (["ad-hoc", "--sort", "rate"], 1, "--sort rate: expected one of"),
-        (["ad-hoc", "--where", "rate <"], 1, "--where 'rate <' cannot be understood"),
-        (["ad-hoc", "--where", "seed == 9", "--register", "x"], 1, "holds for none of 6 runs"),
+        (["nothing-like-it"], 2, "no sweep 'nothing-like-it' in this store; expected one of ad-hoc"),
+        (["adhoc"], 2, "no sweep 'adhoc' in this store; nearest: ad-hoc"),
+        (["ad-hoc", "--metric", "accuracy"], 2, "--metric accuracy: no run has it; expected one of"),
+        (["ad-hoc", "--sort", "rate"], 2, "--sort rate: expected one of"),
+        (["ad-hoc", "--where", "rate <"], 2, "--where 'rate <' cannot be understood"),
+        (["ad-hoc", "--where", "seed == 9", "--register", "x"], 2, "holds for none of 6 runs"),
         (
             ["--close-stale", "--limit", "3"],
             2,
@@ -311,8 +311,8 @@ def test_diff_refuses_unknown_and_ambiguous_runs(folder: Path, sweeps: list[dict
         (["--plots", "x"], 2, "--plots: requires a sweep; list sweeps with: swath-compare"),
         (["ad-hoc", "--limit", "0"], 2, "0: expected a positive integer"),
         (["ad-hoc", "--limit", "abc"], 2, "abc: expected a positive integer"),
-        (["--diff", "zz", "zz"], 1, "no run zz in this store"),
-        (["ad-hoc", "--uri", "sqlite:////nowhere/mlflow.db"], 1, "no store at /nowhere/mlflow.db"),
+        (["--diff", "zz", "zz"], 2, "no run zz in this store"),
+        (["ad-hoc", "--uri", "sqlite:////nowhere/mlflow.db"], 2, "no store at /nowhere/mlflow.db"),
         (
             ["ad-hoc", "--output", "/nowhere/x.csv"],
             2,
@@ -342,7 +342,7 @@ def test_sweep_without_finished_runs_is_reported(tmp_path: Path) -> None:
 
 def test_empty_folder_stays_empty(tmp_path: Path) -> None:
     done = swath_compare(tmp_path)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr.startswith("swath-compare: no store at ")
     assert list(tmp_path.iterdir()) == []
 

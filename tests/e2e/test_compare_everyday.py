@@ -142,7 +142,7 @@ def test_empty_store_suggests_a_command(tmp_path: Path) -> None:
         in swath_compare(tmp_path).stderr
     )
     named = swath_compare(tmp_path, "grid")
-    assert named.returncode == 1
+    assert named.returncode == 2
     assert (
         named.stderr
         == "swath-compare: the store contains no sweep yet; start one with: swath -cn quickstart\n"

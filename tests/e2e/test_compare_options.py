@@ -116,8 +116,8 @@ def test_best_model_is_registered_on_a_server(folder: Path, sweep_ids: list[str]
     ("arguments", "status", "message"),
     [
         (("--output", "."), 2, "--output .: expected a file in an existing folder"),
-        (("--where", "seed"), 1, "--where 'seed' cannot be understood (seed is not a condition"),
-        (("--where", "1"), 1, "--where '1' cannot be understood"),
+        (("--where", "seed"), 2, "--where 'seed' cannot be understood (seed is not a condition"),
+        (("--where", "1"), 2, "--where '1' cannot be understood"),
         (("--register", ""), 2, "--register: expected a non-empty name"),
     ],
 )
@@ -139,5 +139,5 @@ def test_options_that_diff_does_not_support_are_refused(folder: Path) -> None:
 
 def test_unsupported_store_is_refused(folder: Path) -> None:
     done = swath_compare(folder, "--uri", "./mlruns")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert ": expected an address that begins with sqlite:" in done.stderr

@@ -74,7 +74,7 @@ def test_deleted_experiment_is_reported_and_no_run_is_started(tmp_path: Path) ->
     client.delete_experiment(client.create_experiment("old"))
     done = swath(tmp_path, "data=digits", "max_steps=1", "tracking.experiment=old")
     (line,) = done.stderr.splitlines()
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "'old' has been deleted in this store; restore it with: mlflow experiments restore" in line
 
 

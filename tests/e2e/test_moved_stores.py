@@ -100,9 +100,8 @@ def test_a_dry_relocation_changes_nothing_and_counts_every_kind_of_row(copied: P
     done = swath_compare(copied, "--relocate")
     assert done.returncode == 0
     assert digests(copied) == before
-    numbers = (
-        "2 experiments, 3 runs, 1 logged model, 1 model version, 1 model version's file, 1 data set source"
-    )
+    models = "1 logged model, 1 model version, 1 model version's file"
+    numbers = f"2 experiments, 3 runs, {models}, 1 data set source"
     assert f"Would relocate: {numbers}. Nothing was changed; to relocate them, add --yes" in done.stderr
 
 
@@ -120,13 +119,12 @@ def test_a_relocated_copy_works_with_mlflow_and_leaves_the_original_alone(
     assert len(load_model(run, copied).predict(np.zeros([1, 32, 32, 3], np.uint8))) == 1
     with use_store(copied):
         assert mlflow.pyfunc.load_model("models:/softmax@champion") is not None
-    with mlflow_server(copied, port := free_port(), "/health", "ui") as address:
+    with mlflow_server(copied, free_port(), "/health", "ui") as address:
         server = MlflowClient(address)
         assert {file.path for file in server.list_artifacts(run.info.run_id)} >= {
             "config.yaml",
             "weights.npz",
         }
-        assert port
 
     done = swath(copied, *SWEEP, "seed=3")
     assert done.returncode == 0, done.stderr
@@ -176,18 +174,35 @@ def test_a_copy_does_not_share_chosen_artifact_locations(tmp_path: Path) -> None
 
 
 def test_files_are_beside_the_database_wherever_a_command_starts(tmp_path: Path) -> None:
-    here, store = tmp_path / "here", tmp_path / "a b#c%20d"
+    here, store = tmp_path / "here", tmp_path / "a b#c"
     here.mkdir()
     store.mkdir()
-    done = swath(here, *DIGITS, MLFLOW_TRACKING_URI=f"sqlite:///{store}/mlflow.db")
-    assert done.returncode == 0, done.stderr
+    for folder, variables in ((here, {"MLFLOW_TRACKING_URI": f"sqlite:///{store}/mlflow.db"}), (store, {})):
+        done = swath(folder, *DIGITS, **variables)
+        assert done.returncode == 0, done.stderr
     assert not (here / "mlruns").exists()
-    assert len(list((store / "mlruns" / "1").glob("*/artifacts/config.yaml"))) == 1
-    assert {path.name for path in tmp_path.iterdir()} == {here.name, store.name}
-    done = swath(store, *DIGITS, "seed=1")
-    assert done.returncode == 0, done.stderr
     assert len(list((store / "mlruns" / "1").glob("*/artifacts/config.yaml"))) == 2
     assert {path.name for path in tmp_path.iterdir()} == {here.name, store.name}
+
+
+@pytest.mark.parametrize("name", ["run%20s", "my runs", "run#2", "a?b", "Größe", "it's"])
+def test_any_name_of_a_folder_is_taken_literally(name: str, tmp_path: Path) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    done = swath(folder, *DIGITS)
+    assert done.returncode == 0, done.stderr
+    assert len(list((folder / "mlruns" / "1").glob("*/artifacts/config.yaml"))) == 1
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    (row,) = json.loads(swath_compare(folder, "single", "--format", "json").stdout)
+    assert swath_reproduce(folder, row["run_id"]).returncode == 0
+    moved = folder.rename(tmp_path / f"new {name}")
+    done = swath(moved, *DIGITS, "seed=1")
+    assert done.returncode == 2
+    assert swath_compare(moved, "--relocate", "--yes").returncode == 0
+    assert swath_reproduce(moved, row["run_id"]).returncode == 0
+    assert swath_compare(moved, "single", "--export", str(tmp_path / f"ex {name}")).returncode == 0
+    exported = swath_reproduce(tmp_path / f"ex {name}", row["run_id"])
+    assert exported.returncode == 0, exported.stderr
 
 
 def test_an_exported_sweep_is_a_store_of_its_own(original: Path, tmp_path: Path) -> None:

@@ -117,9 +117,8 @@ def _refusal(found: Misplaced, database: Path) -> str:
             f"the store {database} is a copy, and its experiment {found.name!r} keeps its files in "
             f"{found.recorded} with those of the original; choose another one: tracking.experiment=NAME"
         )
-    relocate = "swath-compare --relocate" + (
-        "" if _is_default(database) else f" --uri {shlex.quote(sqlite_uri(database))}"
-    )
+    option = "" if _is_default(database) else f" --uri {shlex.quote(sqlite_uri(database))}"
+    relocate = f"swath-compare --relocate{option}"
     if found.has_files:
         return (
             f"the store {database} was copied or moved: it refers to the files in {found.recorded}, not to "
@@ -209,8 +208,10 @@ class _Recorded:
                 return None  # this store was told to keep its files there
             if self._is_original(self.home):
                 return self.folder
-        original = self.folder.parent.parent / self.database.name
-        return None if self.folder.is_dir() and not self._is_original(original) else self.folder
+        if self._is_original(self.folder.parent.parent / self.database.name):
+            return self.folder
+        is_new = not self.runs and self.home is None  # made by MLflow, and not used yet
+        return None if self.folder.is_dir() or is_new else self.folder
 
     def _is_elsewhere(self, path: Path, run_id: str) -> bool:
         """Whether a run's files are beside the database although it refers to other ones."""
