@@ -1,3 +1,7 @@
+from .answer import Answer as Answer
+from .answer import Edge as Edge
+from .answer import answer_lines as answer_lines
+from .answer import answer_of as answer_of
 from .diff import LATEST as LATEST
 from .diff import RunValues as RunValues
 from .diff import Verdict as Verdict
@@ -33,6 +37,7 @@ from .ranking import ordered as ordered
 from .ranking import rank as rank
 from .ranking import ranked_by as ranked_by
 from .ranking import ranking_metric as ranking_metric
+from .significance import CorrectMask as CorrectMask
 from .significance import Ranked as Ranked
 from .significance import RankedConfiguration as RankedConfiguration
 from .significance import RankedRun as RankedRun
@@ -44,6 +49,7 @@ from .significance import read_correct_masks as read_correct_masks
 from .significance import wilson_interval as wilson_interval
 from .sweeps import NO_SWEEPS as NO_SWEEPS
 from .sweeps import Configuration as Configuration
+from .sweeps import Spread as Spread
 from .sweeps import Sweep as Sweep
 from .sweeps import all_of as all_of
 from .sweeps import all_sweeps as all_sweeps

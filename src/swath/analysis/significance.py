@@ -1,7 +1,7 @@
 """Confidence intervals of accuracies, and paired tests against the best run."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -89,11 +89,11 @@ class CorrectMask:
     """Which images of a split a run classifies correctly.
 
     Attributes:
-      images: identity of the images: the digest of the data, and the labels.
+      images: identity of the images, such as the digest of the data and of the labels.
       correct: bool [images].
     """
 
-    images: tuple[str, bytes]
+    images: Hashable
     correct: NDArray[np.bool_]
 
 
@@ -248,16 +248,19 @@ def _times_correct(masks: Mapping[str, CorrectMask], seeds: Sequence[str]) -> ND
     return np.asarray(np.sum([masks[seed].correct for seed in seeds], axis=0), np.int64)
 
 
-def rank_sweep(runs: Sequence[StoredRun], metric: str) -> tuple[list[RankedRun], list[RankedConfiguration]]:
+def rank_sweep(
+    runs: Sequence[StoredRun], metric: str, masks: Mapping[str, CorrectMask] | None = None
+) -> tuple[list[RankedRun], list[RankedConfiguration]]:
     """Rank finished runs and, if any was repeated with several seeds, their configurations.
 
     Args:
       runs: at least one run.
       metric: the metric that ranks.
+      masks: correctly classified images by run id; None to read them from the store.
 
     Returns:
       The runs, best first, and the configurations, best first; no configurations if nothing was repeated.
     """
-    masks = read_correct_masks(runs, metric)
+    masks = read_correct_masks(runs, metric) if masks is None else masks
     groups = rank_configurations_with_tests(runs, metric, masks) if have_several_seeds(runs) else []
     return rank_with_tests(runs, metric, masks), groups

@@ -2,12 +2,13 @@
 
 import os
 from argparse import ArgumentParser, Namespace
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
 from hydra._internal.utils import get_args_parser
 
+from swath.cli.output import Output
 from swath.config import overridden
 from swath.errors import ConfigError
 from swath.system import hide_password, passwords_in
@@ -23,12 +24,14 @@ class Arguments:
       config_name: the primary config.
       overrides: FIELD=VALUE, in the given order.
       user_folders: folders given with `--config-dir`.
+      output: what the command prints.
     """
 
     flags: Namespace
     config_name: str
     overrides: tuple[str, ...]
     user_folders: tuple[Path, ...]
+    output: Output = field(default_factory=Output)
 
     @property
     def trains(self) -> bool:
@@ -63,6 +66,8 @@ def read_arguments(arguments: list[str]) -> Arguments:
     """
     parser = get_args_parser()
     parser.__class__ = _OneLineParser
+    parser.add_argument("--format", choices=FORMATS, default=FORMATS[0])
+    parser.add_argument("--quiet", "-q", action="store_true")
     flags = parser.parse_intermixed_args(arguments)  # overrides may precede or follow options
     if flags.config_path is not None or flags.experimental_rerun is not None:
         raise ConfigError(["--config-path and --experimental-rerun are not supported; use --config-dir"])
@@ -72,7 +77,15 @@ def read_arguments(arguments: list[str]) -> Arguments:
         if not folders[0].is_dir():
             raise ConfigError([f"--config-dir {flags.config_dir}: no such folder"])
     name = (flags.config_name or "config").removesuffix(".yaml")
-    return Arguments(flags, name, tuple(flags.overrides), folders)
+    output = Output(flags.format == "json", flags.quiet)
+    found = Arguments(flags, name, tuple(flags.overrides), folders, output)
+    if output.as_json and not found.trains:
+        raise ConfigError(["--format json: requires a command that trains"])
+    return found
+
+
+FORMATS = ("table", "json")
+"""Formats of the result on standard output."""
 
 
 class _OneLineParser(ArgumentParser):

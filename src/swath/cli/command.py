@@ -1,5 +1,6 @@
 """Runs a checked command through Hydra, and prints its results."""
 
+import contextlib
 import math
 import os
 import shlex
@@ -8,6 +9,7 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -15,14 +17,30 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import filter_overrides
 from omegaconf import DictConfig
-from rich.console import Console
 
 from swath.analysis import objective
 from swath.cli.arguments import Arguments
+from swath.cli.dry_run import estimated_s
+from swath.cli.output import Output, console_of, is_animated
 from swath.cli.progress import Progress
-from swath.cli.screens import BarReporter, PlainReporter, ProgressReporter, SingleRunReporter
-from swath.cli.summary import print_single, print_sweep, print_verification, resume_command
-from swath.cli.tables import output_console, print_line
+from swath.cli.result_json import result_text
+from swath.cli.screens import (
+    BarReporter,
+    PlainReporter,
+    ProgressReporter,
+    QuietReporter,
+    SingleRunReporter,
+    spinner_of,
+)
+from swath.cli.summary import (
+    SweepReport,
+    print_answer,
+    print_single,
+    print_sweep,
+    print_verification,
+    resume_command,
+    sweep_report,
+)
 from swath.cli.validation import CheckedCommand, differing_settings
 from swath.config import POSTPROCESS, JobConfig, config_of
 from swath.errors import INTERRUPTED, ConfigError, SwathError
@@ -98,7 +116,6 @@ def run_command(
       SwathError: a data set or the store cannot be used.
     """
     _postprocess(checked)
-    console = output_console()
     sweep_name = args.config_name if checked.config_name != "config" else "ad-hoc"
     sweep_info = SweepInfo(
         sweep_name if checked.multirun else SINGLE,
@@ -107,12 +124,15 @@ def run_command(
         command=hide_passwords(shlex.join(["swath", *sys.argv[1:]])),
         question=question,
     )
-    with _reporter(checked, sweep_info, console) as reporter:
+    with _reporter(checked, sweep_info, args.output) as reporter:
         session = Session(sweep_info, checked.configs, checked.sweep, reporter, tracker)
         outcome = _train(session, checked, args, password_overrides)
-    _print_outcome(outcome, session, checked, console)
-    if outcome.is_stored and session.offline_folder is None:
-        _run_postprocessing(session, checked, console)
+    report = _print_outcome(outcome, session, checked, args.output)
+    try:
+        if outcome.is_stored and session.offline_folder is None:
+            _run_postprocessing(session, checked, args.output)
+    finally:
+        _print_end(report, outcome, checked, args.output)
     if outcome.failure is not None:
         raise outcome.failure
     if session.offline_folder is not None:
@@ -182,23 +202,39 @@ def _train(
     return outcome
 
 
-def _print_outcome(outcome: _Outcome, session: Session, checked: CheckedCommand, console: Console) -> None:
+def _print_outcome(
+    outcome: _Outcome, session: Session, checked: CheckedCommand, output: Output
+) -> SweepReport:
     """Print results, what was resumed, how to resume, and what was verified."""
+    requested = max(session.asked_for, len(checked.configs))
+    wall_s = time.perf_counter() - session.began
+    report = sweep_report(session.sweep_info, session.store, outcome.results, requested, wall_s)
     if checked.multirun and outcome.results:
-        requested = max(session.asked_for, len(checked.configs))
-        wall_s = time.perf_counter() - session.began
-        print_sweep(outcome.results, requested, session.sweep_info, session.store, console, wall_s)
-    elif outcome.results:
-        print_single(outcome.results[0], session.store, console)
+        print_sweep(report, output)
     if session.started.resume_plan is not None:
-        print_line(console, session.started.resume_plan.summary())
+        output.say(session.started.resume_plan.summary())
     if outcome.signal_status and outcome.failure is None:
-        print_line(console, f"Resume with: {resume_command(session.sweep_info.command)}")
+        output.say(f"Resume with: {resume_command(session.sweep_info.command)}")
     if outcome.verified:
-        print_verification(outcome.verified, session.sweep_info, console)
+        print_verification(outcome.verified, session.sweep_info, output)
+    return report
 
 
-def _run_postprocessing(session: Session, checked: CheckedCommand, console: Console) -> None:
+def _print_end(report: SweepReport, outcome: _Outcome, checked: CheckedCommand, output: Output) -> None:
+    """Print what a command is for: its answer, or its result as JSON."""
+    if output.as_json:
+        status = "KILLED" if outcome.signal_status else "FAILED" if outcome.exit_status else "FINISHED"
+        sys.stdout.write(result_text(report, status, outcome.exit_status))
+        sys.stdout.flush()
+    if not report.results:
+        return
+    if checked.multirun:
+        print_answer(report, output)
+    else:
+        print_single(report.results[0], report.store, output)
+
+
+def _run_postprocessing(session: Session, checked: CheckedCommand, output: Output) -> None:
     """Draw plots and log models, now or in the background, if the configuration asks for it."""
     log_models = checked.sweep.tracking.log_models
     when = _postprocess(checked)
@@ -209,13 +245,20 @@ def _run_postprocessing(session: Session, checked: CheckedCommand, console: Cons
     uri = real_uri(session.store.uri, os.environ.get(TRACKING_VARIABLE)) or session.store.uri
     if when == "background":
         start_postprocessing(uri, session.sweep_info.sweep_id, log_models)
-        print_line(console, f"Creating {created} in the background: they will appear in the store.")
+        output.say(f"Creating {created} in the background: they will appear in the store.")
         return
-    with console.status(f"Creating {created} ..."):
+    with _status(f"Creating {created} ...", output):
         fault = postprocess_sweep(uri, session.sweep_info.sweep_id, log_models)
     if fault is not None:
         raise SwathError(f"could not create all {created}: {fault}")
-    print_line(console, f"Added to the store: {created}.")
+    output.say(f"Added to the store: {created}.")
+
+
+def _status(text: str, output: Output) -> AbstractContextManager[object]:
+    """A spinner on standard error while something takes seconds."""
+    if output.quiet or not is_animated(sys.stderr):
+        return contextlib.nullcontext()
+    return console_of(sys.stderr).status(text, spinner=spinner_of(sys.stderr))
 
 
 def _postprocess(checked: CheckedCommand) -> str:
@@ -232,12 +275,15 @@ def _postprocess(checked: CheckedCommand) -> str:
     return when
 
 
-def _reporter(checked: CheckedCommand, sweep_info: SweepInfo, console: Console) -> ProgressReporter:
+def _reporter(checked: CheckedCommand, sweep_info: SweepInfo, output: Output) -> ProgressReporter:
     if not checked.multirun:
-        return SingleRunReporter(checked.sweep.print_every_steps)
-    progress = Progress(len(checked.configs) if checked.jobs_known else None, checked.swept)
-    if console.is_terminal and not console.is_dumb_terminal:
-        return BarReporter(sweep_info.sweep, progress, console)
+        return SingleRunReporter(checked.sweep.print_every_steps, output)
+    if output.quiet:
+        return QuietReporter()
+    expected_s = estimated_s(checked) if checked.jobs_known else None
+    progress = Progress(len(checked.configs) if checked.jobs_known else None, checked.swept, expected_s)
+    if is_animated(sys.stderr):
+        return BarReporter(sweep_info.sweep, progress, console_of(sys.stderr))
     return PlainReporter(progress)
 
 

@@ -2,10 +2,9 @@
 
 import math
 from collections.abc import Sequence
+from datetime import datetime
 
 from swath import analysis, tracking
-from swath.cli.compare_tables import TIE
-from swath.config import named_values
 from swath.execution import SINGLE
 from swath.system import hide_password
 from swath.tracking import schema
@@ -29,15 +28,14 @@ def ranking_notes(
     groups: Sequence[analysis.RankedConfiguration],
     metric: str,
 ) -> list[str]:
-    """The lines below a ranking: how it was ranked, significance, importance, and what is missing."""
+    """The lines below a ranking: how it was ranked, what is missing, importance, and last the answer."""
     runs = [entry.run for entry in ranked]
     validated = any(schema.VALIDATION_ACCURACY in run.metrics for run in runs)
     notes = [analysis.ranked_by(metric, bool(groups), validated)]
     if len({analysis.images_of(run, metric) for run in runs}) > 1:
         notes.append("Accuracies were measured on different images, so their order is not meaningful.")
-    notes += _tie_notes(ranked, groups)
     if groups:
-        notes += _seed_notes(sweep, ranked[0], groups)
+        notes += _seed_notes(groups)
         runs = [run for group in groups for run in group.configuration.by_seed.values()]
     notes += _importance_notes(runs, sweep.swept, metric, bool(groups))
     counts = sweep.counts
@@ -47,6 +45,15 @@ def ranking_notes(
     if missing:
         notes.append(f"Not ranked: {', '.join(missing)}.")
     return notes
+
+
+def heading(sweep: analysis.Sweep, uri: str | None) -> str:
+    """Which sweep this is: name, id, date, owner and store."""
+    first = sweep.summary_run or sweep.runs[0]
+    date = datetime.fromtimestamp(sweep.start_ms / 1000).strftime("%Y-%m-%d %H:%M")
+    owner = f" by {first.tags[schema.USER]}" if schema.USER in first.tags else ""
+    address = uri or tracking.default_uri()
+    return f"Sweep {sweep.name} {sweep.sweep_id} of {date}{owner}, in {hide_password(address, address)}"
 
 
 def failure_lines(sweep: analysis.Sweep, most: int) -> list[str]:
@@ -61,33 +68,10 @@ def failure_lines(sweep: analysis.Sweep, most: int) -> list[str]:
     return lines
 
 
-def _tie_notes(
-    ranked: Sequence[analysis.RankedRun], groups: Sequence[analysis.RankedConfiguration]
-) -> list[str]:
-    others: Sequence[analysis.Ranked] = (groups or ranked)[1:]
-    tested = [entry for entry in others if entry.p_vs_best is not None]
-    what, test = ("configurations", "paired test over images") if groups else ("runs", "McNemar")
-    if not tested:
-        return []
-    ties = sum(entry.tied_with_best for entry in tested)
-    notes = [
-        f"{TIE} not significantly different from the best ({test}, p > 0.05, uncorrected): {ties} of "
-        f"{len(tested)} {what}."
-    ]
-    if untested := len(others) - len(tested):
-        notes.append(f"Not tested (predictions missing or different images): {untested} {what}.")
-    return notes
-
-
-def _seed_notes(
-    sweep: analysis.Sweep, best: analysis.RankedRun, groups: Sequence[analysis.RankedConfiguration]
-) -> list[str]:
-    name = named_values(best.run.params, sweep.swept)
-    notes = [f"Best run of the best configuration: {name}, {best.value:.4f} (run {best.run.run_id})."]
+def _seed_notes(groups: Sequence[analysis.RankedConfiguration]) -> list[str]:
     most = max(len(group.configuration.by_seed) for group in groups)
-    if fewer := sum(len(group.configuration.by_seed) < most for group in groups):
-        notes.append(f"Fewer than {most} seeds: {fewer} of {len(groups)} configurations.")
-    return notes
+    fewer = sum(len(group.configuration.by_seed) < most for group in groups)
+    return [f"Fewer than {most} seeds: {fewer} of {len(groups)} configurations."] if fewer else []
 
 
 def _importance_notes(
@@ -116,18 +100,20 @@ def page_lines(
     experiments = sweep.experiment_ids
     a_run = (*best_first, *sweep.runs, *filter(None, [sweep.summary_run]))[0]
     if sweep.name == SINGLE and len(sweep.runs) == 1:
-        pages = [("its page", tracking.run_page(experiments[0], a_run.run_id))]
+        pages = [("See it", tracking.run_page(experiments[0], a_run.run_id))]
     else:
         pages = [_runs_page(sweep, experiment, address, all_of) for experiment in experiments]
-        pages += tracking.compare_url(experiments, [run.run_id for run in best_first])
-    return tracking.ui_hints(hide_password(address, address), pages, a_run.run_id)
+    if sweep.summary_run is not None:
+        pages.append(("Report", tracking.run_page(experiments[0], sweep.summary_run.run_id)))
+    server = tracking.page_server(hide_password(address, address), a_run.run_id)
+    return [server.line(label, page) for label, page in pages]
 
 
 def _runs_page(sweep: analysis.Sweep, experiment: str, address: str, all_of: bool) -> tuple[str, str]:
     """Title and address of the page with the runs of a sweep."""
     if all_of:
         where = "" if len(sweep.experiment_ids) == 1 else f" in experiment {experiment}"
-        return f"their runs{where}", tracking.filtered_page(experiment, tracking.name_filter(sweep.name))
+        return f"See them{where}", tracking.filtered_page(experiment, tracking.name_filter(sweep.name))
     if tracking.has_shared_view(address, experiment, sweep.sweep_id):
-        return "its runs", tracking.runs_page(experiment, sweep.sweep_id)
-    return "its runs", tracking.filtered_page(experiment, tracking.sweep_filter(sweep.sweep_id))
+        return "See it", tracking.runs_page(experiment, sweep.sweep_id)
+    return "See it", tracking.filtered_page(experiment, tracking.sweep_filter(sweep.sweep_id))

@@ -5,19 +5,18 @@ import sys
 from collections.abc import Sequence
 
 import pandas as pd
-from rich.console import Console
 
 from swath import analysis
-from swath.cli.compare_notes import failure_lines, ranking_notes, state_lines
-from swath.cli.compare_tables import configuration_rows, list_frame, list_rows, ranking_rows
+from swath.cli.compare_notes import failure_lines, heading, ranking_notes, state_lines
+from swath.cli.compare_tables import list_frame, list_rows
+from swath.cli.output import NO_TERMINAL_WIDTH, TERMINAL_ROWS, console_of, print_note
+from swath.cli.ranking_tables import configuration_rows, ranking_rows
 from swath.cli.tables import (
-    NO_TERMINAL_WIDTH,
     TableData,
     as_csv,
     as_json,
     as_markdown,
     one_line,
-    print_note,
     print_table,
     table_text,
     write_whole,
@@ -42,6 +41,7 @@ def show_list(sweeps: Sequence[analysis.Sweep], args: argparse.Namespace) -> Non
 
 def show_ranking(reader: Reader, sweep: analysis.Sweep, args: argparse.Namespace) -> None:
     """Print the ranking of a sweep; draw its plots and register its best run if requested."""
+    print_note(heading(sweep, args.uri))
     for line in state_lines(sweep):
         print_note(line)
     total = len(sweep.runs)
@@ -63,12 +63,18 @@ def show_ranking(reader: Reader, sweep: analysis.Sweep, args: argparse.Namespace
     frame = analysis.ranking_frame(ranked, groups, unranked, metric)
     chosen = frame if args.sort is None else sorted_by(frame, args.sort)
     rows = [ranked[index] for index in chosen.index if index < len(ranked)]
-    chosen = chosen.iloc[: args.limit]
+    limit = _limit(args)
+    entries = len(groups or ranked)
+    chosen = chosen.iloc[:limit]
     if groups and _format(args) in ("table", "markdown"):
         _write_groups(args, chosen, rows, groups, sweep.swept, metric)
     else:
-        _write(args, chosen, ranking_rows(rows[: args.limit], sweep.swept, metric))
+        _write(args, chosen, ranking_rows(rows[:limit], sweep.swept, metric))
+    if args.limit is None and limit is not None and entries > limit:
+        print_note(f"... {entries - limit} more: add --limit {entries}")
     for line in [*ranking_notes(sweep, ranked, groups, metric), *failure_lines(sweep, MAX_FAILURES)]:
+        print_note(line)
+    for line in analysis.answer_lines(analysis.answer_of(ranked, groups, sweep.swept, metric)):
         print_note(line)
     _show_pages(sweep, [entry.run for entry in ranked], args)
     if args.plots:
@@ -123,7 +129,7 @@ def _write_groups(
     if args.sort:
         places = {entry.run.run_id: place for place, entry in enumerate(rows)}
         shown.sort(key=lambda group: min(places[run.run_id] for run in group.configuration.members))
-    _write(args, frame, configuration_rows(shown[: args.limit], swept, metric))
+    _write(args, frame, configuration_rows(shown[: _limit(args)], swept, metric))
 
 
 def close_all_stale(reader: Reader, uri: str | None) -> None:
@@ -161,6 +167,12 @@ def sorted_by(frame: pd.DataFrame, column: str) -> pd.DataFrame:
     return frame.sort_values(name, ascending=not column.startswith("-"), kind="stable")
 
 
+def _limit(args: argparse.Namespace) -> int | None:
+    """Most rows: a terminal shows a screenful unless the user says how many."""
+    shown = args.output is None and _format(args) == "table" and sys.stdout.isatty()
+    return TERMINAL_ROWS if args.limit is None and shown else args.limit
+
+
 def _format(args: argparse.Namespace) -> str:
     if args.format is not None:
         return str(args.format)
@@ -174,7 +186,7 @@ def _write(args: argparse.Namespace, frame: pd.DataFrame, rows: TableData) -> No
     """Write a table, or its data frame as CSV or JSON, to standard output or a file."""
     kind = _format(args)
     if kind == "table" and args.output is None:
-        print_table(Console(width=None if sys.stdout.isatty() else NO_TERMINAL_WIDTH), rows)
+        print_table(console_of(sys.stdout), rows)
         return
     if kind == "table":
         text = table_text(rows, NO_TERMINAL_WIDTH)

@@ -1,8 +1,9 @@
 """`dry_run=true`: prints the plan of a command, with estimates of its time and of the size of the store."""
 
 from swath import planning
+from swath.cli.output import Output
 from swath.cli.progress import duration
-from swath.cli.tables import TableData, counted, output_console, print_line, print_table
+from swath.cli.tables import TableData, counted
 from swath.cli.validation import CheckedCommand
 from swath.config import HEADLINE, computed_values
 from swath.system import available_bytes, hide_passwords, workers
@@ -15,35 +16,45 @@ MAX_ROWS = 100
 def print_plan(checked: CheckedCommand) -> None:
     """Print the plan. TensorFlow and MLflow are not loaded; nothing is trained or written."""
     check_located(checked.sweep.tracking.uri or default_uri(), [checked.sweep.tracking.experiment])
-    console = output_console()
-    memory_bytes = planning.memory_for_groups(available_bytes())
-    widths = planning.LaneWidths(checked.sweep.lanes.max, memory_bytes, planning.read_verified())
-    if checked.trains_lanes:
-        groups, at_a_time = _plan(checked, widths), workers()
-    else:  # any other launcher runs one job at a time
-        groups = [planning.solo_group(config, job) for job, config in enumerate(checked.configs)]
-        at_a_time = 1
-    print_line(console, _heading(checked, groups))
-    print_table(console, _configurations(checked, groups))
+    output = Output()
+    widths = _widths(checked)
+    groups, at_a_time = _groups_of(checked, widths)
+    output.say(_heading(checked, groups))
+    output.table(_configurations(checked, groups))
     if len(checked.configs) > MAX_ROWS:
-        print_line(console, f"... and {len(checked.configs) - MAX_ROWS} more configurations")
-    print_line(console, "")
-    print_table(console, _groups(groups))
+        output.say(f"... and {len(checked.configs) - MAX_ROWS} more configurations")
+    output.table(_groups(groups))
     unverified = widths.unverified(groups) if checked.trains_lanes else []
     if unverified:
-        print_line(
-            console,
+        output.say(
             f"{counted(len(unverified), 'width')} not probed on this machine yet; if a width is not "
             "bit-exact, its lane groups become narrower.",
         )
     bytes_ = planning.store_bytes(checked.configs, checked.sweep.tracking.every_steps)
-    print_line(
-        console,
+    output.say(
         f"Estimate (based on a 2-core AMD EPYC): {duration(planning.sweep_s(groups, at_a_time))} on "
         f"{counted(workers(), 'core')}, {bytes_ / 1e6:,.1f} MB in the store "
         f"({_store(checked)}).",
     )
-    print_line(console, "Dry run: nothing was trained or written.")
+    output.say("Dry run: nothing was trained or written.")
+
+
+def estimated_s(checked: CheckedCommand) -> float:
+    """Estimated training time of a command, in seconds."""
+    return planning.sweep_s(*_groups_of(checked, _widths(checked)))
+
+
+def _widths(checked: CheckedCommand) -> planning.LaneWidths:
+    memory_bytes = planning.memory_for_groups(available_bytes())
+    return planning.LaneWidths(checked.sweep.lanes.max, memory_bytes, planning.read_verified())
+
+
+def _groups_of(checked: CheckedCommand, widths: planning.LaneWidths) -> tuple[list[planning.LaneGroup], int]:
+    """The lane groups of a command, and how many are trained at the same time."""
+    if checked.trains_lanes:
+        return _plan(checked, widths), workers()
+    # Any other launcher runs one job at a time.
+    return [planning.solo_group(config, job) for job, config in enumerate(checked.configs)], 1
 
 
 def _plan(checked: CheckedCommand, widths: planning.LaneWidths) -> list[planning.LaneGroup]:

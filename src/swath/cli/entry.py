@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import io
 import logging
 import os
 import signal
@@ -94,6 +95,8 @@ def _run(name: str, command: Callable[[list[str]], int], least_error_status: int
     if "--version" in sys.argv[1:]:
         print(f"{name} {__version__}")
         sys.exit(0)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal may not have every character
     show_traceback = os.environ.get(HYDRA_FULL_ERROR) == "1"
     # With this, Hydra raises errors instead of printing them; only this function prints errors.
     os.environ[HYDRA_FULL_ERROR] = "1"

@@ -41,6 +41,7 @@ class Progress:
     Attributes:
       count: number of configurations; None if a sweeper chooses them during the sweep.
       swept: the fields that vary.
+      expected_s: estimated training time, in seconds; None if unknown.
       clock: returns seconds since an arbitrary point in time.
       groups: number of planned lane groups.
       groups_ended: number of lane groups that have ended.
@@ -53,6 +54,7 @@ class Progress:
 
     count: int | None
     swept: tuple[str, ...]
+    expected_s: float | None = None
     clock: Callable[[], float] = time.perf_counter
     groups: int = 0
     groups_ended: int = 0
@@ -126,21 +128,30 @@ class Progress:
     def group_name(self, group: LaneGroup) -> str:
         """The swept fields that the lanes of a group share: `batch_size=100`."""
         shared = [name for name in self.swept if FIELDS[name].shared_by in ("program", "group")]
-        return named_values(computed_values(group.shared), shared) or "lanes"
+        return named_values(computed_values(group.shared), shared) or f"{len(group.runs)} configurations"
+
+    def starting(self, loads: str) -> str:
+        """What happens before the training, and how long that will take."""
+        of = "" if self.count is None else f"{self.count} configurations; "
+        expected = "" if self.expected_s is None else f"; training takes about {duration(self.expected_s)}"
+        return f"{of}loading {loads}{expected} ..."
 
     def summary(self) -> str:
-        """The progress in one line."""
-        of = "" if self.count is None else f"/{self.count}"
-        parts = [f"{self.ended}{of} configurations", f"{self.groups_ended}/{self.groups} groups"]
+        """The progress in a few words."""
+        of = "" if self.count is None else f" of {self.count}"
+        parts = [f"{self.ended}{of} done"]
         if self.failed:
-            parts.insert(1, f"{self.failed} not finished")
-        if self._steps:
-            parts.append(f"{self.steps_per_s:,.0f} steps/s")
-        if self.best is not None:
-            parts.append(f"best {self.best[1]:.4f}")
+            parts.append(f"{self.failed} not finished")
         if self.remaining_s is not None and self.ended != self.count:
             parts.append(f"{duration(self.remaining_s)} left")
         return ", ".join(parts)
+
+    def best_so_far(self) -> str:
+        """The best run so far: `best so far: validation 0.3640, learning_rate=1e-06`; empty if none ended."""
+        if self.best is None:
+            return ""
+        metric, value, configuration = self.best
+        return f"best so far: {metric.removesuffix('/accuracy')} {value:.4f}, {configuration}"
 
     def _count(self, result: RunResult) -> None:
         self.ended += 1

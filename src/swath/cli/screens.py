@@ -1,16 +1,18 @@
-"""Progress reporters: progress bars in a terminal, plain lines elsewhere."""
+"""Progress reporters: progress bars in a terminal, plain lines elsewhere, all on standard error."""
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from typing import Protocol, TextIO
+from typing import IO, Protocol, TextIO
 
-from rich.console import Console
-from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import Progress as Bars
+from rich.progress import ProgressColumn, SpinnerColumn, Task, TaskID, TextColumn
 from rich.table import Column
+from rich.text import Text
 
+from swath.cli.output import Output, is_animated
 from swath.cli.progress import GroupProgress, Progress
 from swath.execution import Event, GroupEnded, Note, Planned, RunEnded, SegmentDone, Starting, StepsDone
 from swath.tracking import schema
@@ -26,29 +28,46 @@ class ProgressReporter(AbstractContextManager["ProgressReporter"], Protocol):
         """Report an event."""
 
 
+class QuietReporter(AbstractContextManager["QuietReporter"]):
+    """Prints nothing."""
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def __call__(self, event: Event) -> None:
+        """Ignore an event."""
+
+
 class SingleRunReporter(AbstractContextManager["SingleRunReporter"]):
     """Lines of a single run: training accuracy at intervals, test accuracy, total time."""
 
-    def __init__(self, print_every_steps: int, output: TextIO | None = None) -> None:
+    def __init__(self, print_every_steps: int, output: Output | None = None) -> None:
         self._every_steps = print_every_steps
-        self._output = output or sys.stdout
-        self._spinner = Console(file=self._output).status("Loading TensorFlow and MLflow ...")
+        self._output = output or Output()
+        animated = is_animated(sys.stderr) and not self._output.quiet
+        console = Console(file=sys.stderr)
+        loading = "Loading TensorFlow and MLflow ..."
+        self._spinner = console.status(loading, spinner=spinner_of(sys.stderr)) if animated else None
 
     def __exit__(self, *_: object) -> None:
-        self._spinner.stop()
+        self._stop()
+
+    def _stop(self) -> None:
+        if self._spinner is not None:
+            self._spinner.stop()
 
     def __call__(self, event: Event) -> None:
         """Print the steps that are due, and the results of the run."""
         match event:
-            case Starting() if self._output.isatty():
+            case Starting() if self._spinner is not None:
                 self._spinner.start()
             case StepsDone(_, first_step, accuracies):
-                self._spinner.stop()
+                self._stop()
                 every = self._every_steps
                 for step in range(-(-first_step // every) * every, first_step + len(accuracies), every):
                     self._print(f"Step {step:5d}: training accuracy {accuracies[step - first_step]:g}")
             case RunEnded(result):
-                self._spinner.stop()
+                self._stop()
                 for split in schema.SPLITS:
                     if schema.accuracy(split) in result.metrics:
                         value = result.metrics[schema.accuracy(split)]
@@ -56,11 +75,15 @@ class SingleRunReporter(AbstractContextManager["SingleRunReporter"]):
                 if schema.TOTAL_S in result.metrics:
                     self._print(f"Total time: {result.metrics[schema.TOTAL_S]:5.2f}s")
             case Note(text, transient) if not transient:
-                self._spinner.stop()
-                self._print(text)
+                self._stop()
+                self._output.say(text)
 
     def _print(self, line: str) -> None:
-        print(line, file=self._output, flush=True)
+        """Print a line of data; beside JSON it is progress."""
+        if self._output.as_json:
+            self._output.say(line)
+        elif not (self._output.quiet and line.startswith("Step")):
+            self._output.show(line)
 
 
 class PlainReporter(AbstractContextManager["PlainReporter"]):
@@ -73,7 +96,7 @@ class PlainReporter(AbstractContextManager["PlainReporter"]):
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._progress = progress
-        self._output = output or sys.stdout
+        self._output = output or sys.stderr
         self._clock = clock
         self._last_line = clock()
 
@@ -85,15 +108,15 @@ class PlainReporter(AbstractContextManager["PlainReporter"]):
         self._progress.update(event)
         match event:
             case Starting(loads):
-                of = f" of {self._progress.count} configurations" if self._progress.count else ""
-                self._print(f"Sweep{of}; loading {loads} ...")
+                self._print(self._progress.starting(loads))
             case Note(text, transient) if not transient or self._due():
                 self._print(text)
             case RunEnded(result):
                 if line := self._progress.failure_line(result):
                     self._print(line)
             case SegmentDone() | GroupEnded() if self._due():
-                self._print(self._progress.summary())
+                best = self._progress.best_so_far()
+                self._print(self._progress.summary() + (f"; {best}" if best else ""))
 
     def _due(self) -> bool:
         return self._clock() - self._last_line >= LINE_EVERY_S
@@ -105,9 +128,64 @@ class PlainReporter(AbstractContextManager["PlainReporter"]):
 
 REFRESHES_PER_S = 4
 
+LEAST_BAR = 10
+"""Narrowest bar, in cells."""
+
+
+def is_unicode(stream: IO[str]) -> bool:
+    """Whether a stream can show every character."""
+    return (getattr(stream, "encoding", None) or "").lower().replace("-", "").startswith("utf")
+
+
+def spinner_of(stream: IO[str]) -> str:
+    """Name of a spinner whose characters a stream can show."""
+    return "dots" if is_unicode(stream) else "line"
+
+
+class _Bar(ProgressColumn):
+    """A bar over the width there is: heavy where work is done, light where it is not, in no colour.
+
+    Rich's own bar tells the two apart by colour, and its dark grey outweighs the rest on a light terminal.
+    """
+
+    def __init__(self, stream: IO[str]) -> None:
+        super().__init__(Column(ratio=1, min_width=LEAST_BAR, no_wrap=True))
+        self._done, self._left = ("\u2501", "\u2500") if is_unicode(stream) else ("=", "-")
+
+    def render(self, task: Task) -> RenderableType:
+        """The bar of a task; empty while its total is unknown."""
+        return _BarText(task, self._done, self._left)
+
+
+class _BarText:
+    def __init__(self, task: Task, done: str, left: str) -> None:
+        self._task, self._done, self._left = task, done, left
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterable[Text]:
+        if self._task.total is None:
+            return
+        width = options.max_width
+        done = min(width, int(width * self._task.completed / max(self._task.total, 1e-9)))
+        yield Text.assemble((self._done * done, "bold"), (self._left * (width - done), "dim"))
+
+
+class _Bars(Bars):
+    """Progress bars with a line of text below them."""
+
+    below = ""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """The bars, then the line."""
+        yield from super().get_renderables()
+        if self.below:
+            yield Text(f"  {self.below}", no_wrap=True, overflow="ellipsis")
+
 
 class BarReporter(AbstractContextManager["BarReporter"]):
-    """Progress bars at the bottom of the terminal; other output and logs are printed above them."""
+    """Progress bars at the bottom of the terminal; other output and logs are printed above them.
+
+    Each bar is one line, however narrow the terminal is.
+    """
 
     def __init__(self, name: str, progress: Progress, console: Console) -> None:
         """Prepare the bars; they appear with the first event.
@@ -119,11 +197,12 @@ class BarReporter(AbstractContextManager["BarReporter"]):
         """
         self._progress = progress
         self._console = console
-        self._bars = Bars(
-            SpinnerColumn(),
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=16),
-            TextColumn("{task.fields[note]}", markup=False, table_column=Column(ratio=1)),
+        short = Column(no_wrap=True, overflow="ellipsis")
+        self._bars = _Bars(
+            SpinnerColumn(spinner_of(console.file), style=""),
+            TextColumn("{task.description}", markup=False, table_column=short),
+            _Bar(console.file),
+            TextColumn("{task.fields[note]}", markup=False, table_column=short),
             console=console,
             expand=True,
             transient=True,
@@ -141,10 +220,10 @@ class BarReporter(AbstractContextManager["BarReporter"]):
         match event:
             case Starting(loads):
                 self._bars.start()
-                self._bars.update(self._total, note=f"loading {loads} ...")
+                self._bars.update(self._total, note=self._progress.starting(loads))
             case Note(text, transient):
                 if transient:
-                    self._bars.update(self._total, note=text)
+                    self._bars.below = text
                 else:
                     self._console.print(text, highlight=False, markup=False, soft_wrap=True)
             case Planned() | StepsDone():
@@ -162,6 +241,7 @@ class BarReporter(AbstractContextManager["BarReporter"]):
                 self._update()
 
     def _update(self) -> None:
+        self._bars.below = self._progress.best_so_far()
         self._bars.update(
             self._total, total=1.0, completed=self._progress.fraction_done, note=self._progress.summary()
         )
@@ -171,7 +251,4 @@ class BarReporter(AbstractContextManager["BarReporter"]):
         if key not in self._groups:
             name = self._progress.group_name(entry.group)
             self._groups[key] = self._bars.add_task(f"  {name}", total=steps, note="")
-        lanes = f"{entry.lanes} lanes" if entry.lanes > 1 else "1 lane"
-        self._bars.update(
-            self._groups[key], completed=entry.steps, note=f"{lanes}, step {entry.steps} of {steps}"
-        )
+        self._bars.update(self._groups[key], completed=entry.steps, note=f"step {entry.steps:,} of {steps:,}")

@@ -10,7 +10,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from swath import tracking
 from swath.analysis import Sweep
-from swath.cli.tables import counted, print_note
+from swath.cli.output import print_note
+from swath.cli.tables import counted
 from swath.system import hide_password
 
 

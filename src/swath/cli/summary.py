@@ -1,170 +1,177 @@
-"""The report at the end of a command: ranking, failures, and commands to run next."""
+"""The report at the end of a command: ranking, failures, and last of all the answer."""
 
 import shlex
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 
-from rich.console import Console
-
-from swath.analysis import Ranking, failure_line, ranked_by
-from swath.cli.tables import RANK, RUN, Column, TableData, print_line, print_table, ranking_table, time_column
+from swath import analysis
+from swath.cli.output import Output
+from swath.cli.ranking_tables import configuration_rows, ranking_rows
 from swath.config import overridden, readable_name, varying
 from swath.datasets import DATASETS
-from swath.execution import RunResult, SweepInfo, rank_results
-from swath.tracking import StoreInfo, compare_command, run_page, schema, sweep_pages, ui_hints
-from swath.training import TRAIN_ACCURACY_STEPS
+from swath.execution import RunResult, SweepInfo
+from swath.tracking import StoreInfo, compare_command, page_server, run_page, runs_page, schema
 
-MAX_ROWS = 100
-"""Listed configurations, and listed failures."""
+MAX_FAILURES = 20
+"""Listed failures."""
 
 MAX_SAME_REASON = 5
 """Failures with the same reason that are listed one by one; more get one line together."""
 
-TRAIN = Column("train\naccuracy", "mean training accuracy", optional=2)
 
+@dataclass(frozen=True)
+class SweepReport:
+    """What a command has found out.
 
-def print_sweep(
-    results: Sequence[RunResult],
-    requested: int,
-    sweep_info: SweepInfo,
-    store: StoreInfo,
-    console: Console,
-    wall_s: float,
-) -> None:
-    """Print the ranked table of a sweep, its failures, and how to view it.
-
-    Args:
-      results: results of the configurations that were started, in the requested order.
-      requested: number of requested configurations.
+    Attributes:
       sweep_info: the sweep.
       store: the store that contains the runs.
-      console: where to print.
+      results: of the configurations that were trained or reused, in the requested order.
+      requested: number of requested configurations.
       wall_s: duration of the command, in seconds.
+      swept: the fields that vary.
+      metric: the metric that ranks; empty if no run finished.
+      ranked: the finished runs, best first.
+      groups: the configurations, best first; empty if none has several seeds.
+      answer: the answer; None if no run finished.
     """
-    sweep_info = replace(sweep_info, swept=sweep_info.swept or varying([result.config for result in results]))
+
+    sweep_info: SweepInfo
+    store: StoreInfo
+    results: Sequence[RunResult]
+    requested: int
+    wall_s: float
+    swept: tuple[str, ...]
+    metric: str
+    ranked: Sequence[analysis.RankedRun]
+    groups: Sequence[analysis.RankedConfiguration]
+    answer: analysis.Answer | None
+
+    @property
+    def finished(self) -> list[RunResult]:
+        """The results of the runs that finished."""
+        return [result for result in self.results if result.status == "FINISHED"]
+
+    @property
+    def validated(self) -> bool:
+        """Whether any run has validation images."""
+        return any(schema.VALIDATION_ACCURACY in result.metrics for result in self.results)
+
+
+def sweep_report(
+    sweep_info: SweepInfo, store: StoreInfo, results: Sequence[RunResult], requested: int, wall_s: float
+) -> SweepReport:
+    """Rank the results of a command; see `SweepReport`."""
+    swept = sweep_info.swept or varying([result.config for result in results])
     finished = [result for result in results if result.status == "FINISHED"]
-    if finished:
-        ranking = rank_results(finished)
-        print_table(
-            console, _table([finished[index] for index in ranking.order[:MAX_ROWS]], sweep_info.swept)
-        )
-        if len(finished) > MAX_ROWS:
-            print_line(console, f"The best {MAX_ROWS} of {len(finished)}; the MLflow UI shows all.")
-        _print_ranking_note(ranking, finished, sweep_info.over_seeds, console)
-    _print_failures([result for result in results if result.status != "FINISHED"], sweep_info, console)
-    print_line(console, _totals(results, finished, requested, sweep_info, wall_s))
-    known = next((result.run_id for result in results if result.run_id is not None), None)
-    if known is not None:
-        best_first = [str(finished[index].run_id) for index in ranking.order] if finished else []
-        pages = sweep_pages(store.experiment_id, sweep_info.sweep_id, best_first)
-        for line in ui_hints(store.uri, pages, known):
-            print_line(console, line)
-        if finished:
-            command = compare_command(store.uri, sweep_info.sweep_id)
-            print_line(console, f"Confidence intervals and importances: {command}")
+    runs = [result.stored() for result in finished]
+    metric = analysis.metric_of(runs, None) if runs else ""
+    masks = {
+        run.run_id: mask
+        for run, result in zip(runs, finished, strict=True)
+        if (mask := result.correct_mask(metric)) is not None
+    }
+    ranked, groups = analysis.rank_sweep(runs, metric, masks) if runs else ([], [])
+    answer = analysis.answer_of(ranked, groups, swept, metric) if ranked else None
+    return SweepReport(sweep_info, store, results, requested, wall_s, swept, metric, ranked, groups, answer)
 
 
-def _totals(
-    results: Sequence[RunResult],
-    finished: Sequence[RunResult],
-    requested: int,
-    sweep_info: SweepInfo,
-    wall_s: float,
-) -> str:
-    """The line with the number of configurations, the duration and the throughput."""
-    left = requested - len(results)
+def print_sweep(report: SweepReport, output: Output) -> None:
+    """Print the ranked table of a sweep, its failures and its totals."""
+    if report.ranked:
+        rows = report.groups or report.ranked
+        shown = len(rows) if output.rows is None else min(len(rows), output.rows)
+        if report.groups:
+            output.table(configuration_rows(report.groups[:shown], report.swept, report.metric))
+        else:
+            output.table(ranking_rows(report.ranked[:shown], report.swept, report.metric))
+        if shown < len(rows):
+            output.say(f"... {len(rows) - shown} more: {_compare(report)}")
+        output.say(analysis.ranked_by(report.metric, bool(report.groups), report.validated))
+        if not report.validated:
+            images = DATASETS[report.results[0].config.data.name].train_images // 10
+            output.say(f"To rank without using the test images, add data.validation_size={images}")
+    _print_failures(report, output)
+    output.say(_totals(report))
+
+
+def print_answer(report: SweepReport, output: Output) -> None:
+    """Print the answer: the best configuration, how sure that is, where to see it and where to read more."""
+    known = next((result.run_id for result in report.results if result.run_id is not None), None)
+    if report.answer is not None:
+        for line in analysis.answer_lines(report.answer):
+            output.say(line)
+    if known is not None and report.store.uri:
+        page = runs_page(report.store.experiment_id, report.sweep_info.sweep_id)
+        output.say(page_server(report.store.uri, known).line("See it", page))
+        if report.answer is not None:
+            output.say(f"More: {_compare(report)}")
+
+
+def _compare(report: SweepReport) -> str:
+    return compare_command(report.store.uri, report.sweep_info.sweep_id)
+
+
+def _totals(report: SweepReport) -> str:
+    """The line with the number of configurations and the duration."""
+    left = report.requested - len(report.results)
     not_started = f"; {left} were not started" if left else ""
-    sweep = f"sweep {sweep_info.sweep}, id {sweep_info.sweep_id}"
-    if all(result.reused for result in results):
-        return (
-            f"Nothing to do: {len(finished)} of {requested} runs have already finished{not_started}; {sweep}"
-        )
+    sweep = f"sweep {report.sweep_info.sweep}, id {report.sweep_info.sweep_id}"
+    finished = report.finished
+    of = f"{len(finished)} of {report.requested}"
+    if all(result.reused for result in report.results):
+        return f"Nothing to do: {of} runs have already finished{not_started}; {sweep}"
     steps = sum(result.config.max_steps for result in finished if not result.reused)
-    return (
-        f"{len(finished)} of {requested} configurations finished in {wall_s:.1f} s, "
-        f"{steps / wall_s:,.0f} steps/s in total{not_started}; {sweep}"
-    )
+    speed = f"{report.wall_s:.1f} s, {steps / report.wall_s:,.0f} steps/s"
+    return f"{of} runs finished in {speed}{not_started}; {sweep}"
 
 
-def print_single(result: RunResult, store: StoreInfo, console: Console) -> None:
+def print_single(result: RunResult, store: StoreInfo, output: Output) -> None:
     """Print the id of a single run, and the address of its page."""
     if result.error is not None:
-        print_line(console, f"{result.status}: {result.error}")
+        output.say(f"{result.status}: {result.error}")
     if not result.run_id:
         return
-    print_line(console, f"Run {result.run_id}")
-    pages = [("its page", run_page(store.experiment_id, result.run_id))]
-    for line in ui_hints(store.uri, pages, result.run_id):
-        print_line(console, line)
+    output.show(f"Run {result.run_id}")
+    if store.uri:
+        page = run_page(store.experiment_id, result.run_id)
+        output.say(page_server(store.uri, result.run_id).line("See it", page))
 
 
-def _print_failures(others: Sequence[RunResult], sweep_info: SweepInfo, console: Console) -> None:
+def _print_failures(report: SweepReport, output: Output) -> None:
     """Print a line per failure, or one line for many failures with the same reason."""
-    reasons: dict[tuple[str, str | None], list[RunResult]] = {}
-    for result in others:
-        reasons.setdefault((result.status, result.error), []).append(result)
+    others = [result for result in report.results if result.status != "FINISHED"]
+    counts = Counter((result.status, result.error) for result in others)
     lines = []
-    for (status, error), same_reason in reasons.items():
-        if len(same_reason) > MAX_SAME_REASON:
-            lines.append(failure_line(status, f"{len(same_reason)} configurations", error))
+    for (status, error), count in counts.items():
+        if count > MAX_SAME_REASON:
+            lines.append(analysis.failure_line(status, f"{count} configurations", error))
             continue
         lines += [
-            failure_line(status, readable_name(result.config, sweep_info.swept), error, result.run_id)
-            for result in same_reason
+            analysis.failure_line(status, readable_name(result.config, report.swept), error, result.run_id)
+            for result in others
+            if (result.status, result.error) == (status, error)
         ]
-    for line in lines[:MAX_ROWS]:
-        print_line(console, line)
-    if len(lines) > MAX_ROWS:
-        print_line(console, f"... and {len(lines) - MAX_ROWS} more failures")
+    for line in lines[:MAX_FAILURES]:
+        output.say(line)
+    if len(lines) > MAX_FAILURES:
+        output.say(f"... {len(lines) - MAX_FAILURES} more failures")
 
 
 def print_verification(
-    verified: Sequence[tuple[RunResult, bool]], sweep_info: SweepInfo, console: Console
+    verified: Sequence[tuple[RunResult, bool]], sweep_info: SweepInfo, output: Output
 ) -> None:
     """Print whether configurations are bit-identical to their solo runs."""
     for result, same in verified:
         if not same:
             name = readable_name(result.config, sweep_info.swept)
-            print_line(
-                console, f"lanes.verify: {name} is not bit-identical to its solo run (run {result.run_id})"
-            )
+            output.say(f"lanes.verify: {name} is not bit-identical to its solo run (run {result.run_id})")
     identical = sum(same for _, same in verified)
-    print_line(
-        console, f"lanes.verify: {identical} of {len(verified)} runs are bit-identical to their solo runs"
-    )
+    output.say(f"lanes.verify: {identical} of {len(verified)} runs are bit-identical to their solo runs")
 
 
 def resume_command(command: str) -> str:
     """The command that resumes an interrupted command."""
     arguments = [argument for argument in shlex.split(command) if overridden(argument) != "resume"]
     return shlex.join([*arguments, "resume=yes"])
-
-
-def _table(ranked: Sequence[RunResult], swept: Sequence[str]) -> TableData:
-    splits = [
-        split for split in schema.SPLITS if any(schema.accuracy(split) in result.metrics for result in ranked)
-    ]
-    rows = []
-    for place, result in enumerate(ranked, start=1):
-        row = result.ranking_row(place)
-        rows.append(replace(row, metrics={**row.metrics, TRAIN.name: result.train_accuracy}))
-    columns = [
-        RANK,
-        *(Column(field) for field in swept),
-        TRAIN,
-        *(Column(f"{split}\naccuracy", schema.accuracy(split)) for split in splits),
-        time_column(1),
-        RUN,
-    ]
-    return ranking_table(rows, columns)
-
-
-def _print_ranking_note(
-    ranking: Ranking, finished: Sequence[RunResult], over_seeds: bool, console: Console
-) -> None:
-    validated = any(schema.VALIDATION_ACCURACY in result.metrics for result in finished)
-    print_line(console, ranked_by(ranking.metric, over_seeds, validated))
-    if not validated:
-        images = DATASETS[finished[0].config.data.name].train_images // 10
-        print_line(console, f"To rank without using the test images, add data.validation_size={images}")
-    print_line(console, f"Train accuracy: mean over the batches of the last {TRAIN_ACCURACY_STEPS} steps.")

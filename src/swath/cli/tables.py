@@ -4,9 +4,6 @@ import io
 import json
 import math
 import re
-import shutil
-import sys
-import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -115,15 +112,6 @@ def _text(value: object) -> str:
     if isinstance(value, float):
         return "" if math.isnan(value) else f"{value:.4f}"
     return "" if value is None else str(value)
-
-
-NO_TERMINAL_WIDTH = 300
-"""Columns of output that is not printed to a terminal."""
-
-
-def output_console() -> Console:
-    """Standard output. A pipe or a file gets wide lines, so that no line is truncated."""
-    return Console() if sys.stdout.isatty() else Console(width=NO_TERMINAL_WIDTH)
 
 
 def print_table(console: Console, found: TableData) -> None:
@@ -241,20 +229,6 @@ def write_whole(path: Path, text: str) -> None:
             atomic_write(target, text)
     except OSError as error:
         raise SwathError(f"--output {path} cannot be written: {error.strerror}") from error
-
-
-def print_line(console: Console, line: str) -> None:
-    """Print a line without markup or line breaks."""
-    console.print(line, highlight=False, markup=False, soft_wrap=True)
-
-
-def print_note(line: str) -> None:
-    """Print a line to standard error; a terminal wraps it between words."""
-    text = one_line(line)
-    if sys.stderr.isatty() and "://" not in text:
-        width = shutil.get_terminal_size().columns
-        text = textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)
-    print(text, file=sys.stderr)
 
 
 def counted(number: int, noun: str) -> str:

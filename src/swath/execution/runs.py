@@ -1,13 +1,16 @@
 """Requests for runs, and their results."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from swath.analysis import REPEATED_BY, Ranking, RankingRow, configuration_of, rank
+import numpy as np
+from numpy.typing import NDArray
+
+from swath.analysis import REPEATED_BY, CorrectMask, Ranking, RankingRow, configuration_of, rank
 from swath.config import TrainConfig, computed_values
 from swath.errors import SwathError
-from swath.tracking import MetricBatch, RunLogger, Status, schema
+from swath.tracking import MetricBatch, RunLogger, Status, StoredRun, schema
 from swath.training import TrainState
 
 SINGLE = "single"
@@ -87,6 +90,8 @@ class RunResult:
       run_id: id of the run, once it is known.
       is_transient: whether a failure is transient, such as an unreachable store.
       reused: whether this command did not train the run, because it had finished before or was skipped.
+      correct: which images are classified correctly, by split: uint8 [ceil(images / 8)], as `numpy.packbits`
+        packs them; empty if unknown.
     """
 
     config: TrainConfig
@@ -99,11 +104,26 @@ class RunResult:
     run_id: str | None = None
     is_transient: bool = False
     reused: bool = False
+    correct: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
 
     @property
     def is_complete(self) -> bool:
         """Whether nothing is left to train: the run finished or diverged."""
         return self.status == "FINISHED" or bool(self.digest)
+
+    def stored(self) -> StoredRun:
+        """This result as a reader of the store would return it, without tags and times."""
+        params = {name: str(value) for name, value in computed_values(self.config).items()}
+        return StoredRun(self.run_id or "", "", "", self.status, 0, None, "", params, self.metrics)
+
+    def correct_mask(self, metric: str) -> CorrectMask | None:
+        """Which images of an accuracy's split are classified correctly; None if unknown."""
+        split = schema.split_of(metric)
+        packed = None if split is None else self.correct.get(split)
+        if packed is None:
+            return None
+        images = (self.config.data.name, split, self.config.data.validation_size)
+        return CorrectMask(images, np.unpackbits(packed).astype(np.bool_))
 
     def ranking_row(self, place: int | None) -> RankingRow:
         """This result as a row of a ranking; `place` is None if the run did not finish."""

@@ -261,7 +261,10 @@ class TrialRun:
         digest = self._digest.hexdigest()
         tags = {schema.BITS: digest, schema.TRAIN_ACCURACY_TAG: repr(train_accuracy)}
         self._logger.end(tracking.RunSummary(status, once, error, artifacts, tags))
-        result = RunResult(self.config, status, metrics, error, self._logger, train_accuracy, digest)
+        correct = {} if artifacts is None else artifacts.correct()
+        result = RunResult(
+            self.config, status, metrics, error, self._logger, train_accuracy, digest, correct=correct
+        )
         self.ended.set_result(result)
 
     def _log_once(self, step: int, values: Mapping[str, float]) -> None:

@@ -5,6 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from swath.errors import SwathError
 from swath.tracking import PROVENANCE_TAGS, RESULT_AFFECTING, MetricBatch, schema
 from swath.training import TrainState
@@ -203,6 +206,7 @@ class PriorRun:
       status: status of the run.
       error: reason why the run did not finish.
       metrics: latest metrics of a finished run.
+      correct: which images a finished run classifies correctly, by split; see `RunResult.correct`.
       tags: tags of the run.
       start: train state from which the training can resume; None for step 0.
       prefix_metrics: per-step metrics of the steps before `start`, if another run has stored them.
@@ -213,6 +217,7 @@ class PriorRun:
     error: str | None = None
     metrics: dict[str, float] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
+    correct: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
     start: TrainState | None = None
     prefix_metrics: tuple[MetricBatch, ...] = ()
 

@@ -4,6 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from swath import tracking
 from swath.errors import SwathError
 from swath.sweeps.manifest import (
@@ -77,7 +80,7 @@ class PriorRuns:
             return []
         of_sweep = [run for run in self._runs if run.tags[schema.SWEEP_ID] == self.sweep.sweep_id]
         return [
-            (run.params, PriorRun(run.run_id, run.status, run.tags.get(schema.ERROR), run.metrics, run.tags))
+            (run.params, _ended(run))
             for run in of_sweep
             if run.run_id not in self._used and run.params  # else it was killed before it was described
         ]
@@ -93,12 +96,12 @@ class PriorRuns:
             candidates.remove(run)
             self._used.add(run.run_id)
             if run.status == "FINISHED":
-                return PriorRun(run.run_id, run.status, None, run.metrics, run.tags)
+                return _ended(run)
         start, prefix_metrics = self._starts.of(key, run)
         if run is None:
             return PriorRun(start=start, prefix_metrics=prefix_metrics)
         error = run.tags.get(schema.ERROR)
-        return PriorRun(run.run_id, run.status, error, {}, run.tags, start, prefix_metrics)
+        return PriorRun(run.run_id, run.status, error, {}, run.tags, {}, start, prefix_metrics)
 
     def _is_own(self, run: tracking.StoredRun) -> bool:
         return self.sweep is not None and run.tags[schema.SWEEP_ID] == self.sweep.sweep_id
@@ -228,3 +231,19 @@ class ResumeService:
     def other_runs(self) -> list[tuple[dict[str, str], PriorRun]]:
         """See `PriorRunsService`."""
         return [] if self._prior is None else self._prior.others()
+
+
+def _ended(run: tracking.StoredRun) -> PriorRun:
+    """A run that is not trained again."""
+    error = run.tags.get(schema.ERROR)
+    return PriorRun(run.run_id, run.status, error, run.metrics, run.tags, _correct(run))
+
+
+def _correct(run: tracking.StoredRun) -> dict[str, NDArray[np.uint8]]:
+    """Which images a finished run classifies correctly, if its files are on this machine."""
+    if run.status != "FINISHED" or not tracking.is_local(run.artifact_uri):
+        return {}
+    try:
+        return tracking.packed_correct(tracking.read_arrays(run, schema.PREDICTIONS_FILE))
+    except (SwathError, KeyError):
+        return {}

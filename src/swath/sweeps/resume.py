@@ -199,6 +199,7 @@ def _prior_result(config: TrainConfig, before: PriorRun) -> RunResult:
         before.tags.get(schema.BITS, ""),
         run_id,
         reused=True,
+        correct=before.correct,
     )
 
 

@@ -19,6 +19,7 @@ from .in_memory import NullRunLogger as NullRunLogger
 from .in_memory import NullTracker as NullTracker
 from .in_memory import TeeTracker as TeeTracker
 from .locations import check_located as check_located
+from .locations import is_local as is_local
 from .mlflow_runs import close_stale as close_stale
 from .mlflow_runs import end_interrupted as end_interrupted
 from .mlflow_runs import set_tag as set_tag
@@ -59,6 +60,7 @@ from .records import StoreInfo as StoreInfo
 from .records import SweepDescription as SweepDescription
 from .records import SweepSummary as SweepSummary
 from .records import SyncResult as SyncResult
+from .records import packed_correct as packed_correct
 from .relocation import Relocation as Relocation
 from .relocation import relocate as relocate
 from .rpc import serve as serve
@@ -67,14 +69,13 @@ from .tracker import MlflowTracker as MlflowTracker
 from .tracker import RunLogger as RunLogger
 from .tracker import Tracker as Tracker
 from .tracker import TrackingService as TrackingService
+from .ui_urls import PageServer as PageServer
 from .ui_urls import command as command
 from .ui_urls import compare_command as compare_command
-from .ui_urls import compare_url as compare_url
 from .ui_urls import filtered_page as filtered_page
 from .ui_urls import name_filter as name_filter
+from .ui_urls import page_server as page_server
 from .ui_urls import run_page as run_page
 from .ui_urls import runs_page as runs_page
 from .ui_urls import sweep_filter as sweep_filter
-from .ui_urls import sweep_pages as sweep_pages
-from .ui_urls import ui_hints as ui_hints
-from .ui_urls import view_state as view_state
+from .ui_view import view_state as view_state

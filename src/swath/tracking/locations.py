@@ -36,6 +36,11 @@ def local_path(location: str) -> Path | None:
     return Path(url2pathname(parts.path if parts.scheme else location))
 
 
+def is_local(location: str) -> bool:
+    """Whether a recorded location is on this machine."""
+    return local_path(location) is not None
+
+
 def location_of(path: Path) -> str:
     """The location that MLflow reads as `path`: the path itself, or an address if it needs quoting."""
     plain = str(path)

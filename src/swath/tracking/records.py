@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swath.config import named_values
+from swath.tracking import schema
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
@@ -154,6 +155,10 @@ class RunArtifacts:
         scale = {} if self.scale is None else {"scale": self.scale}
         return {**self.arrays, "shift": self.shift, **scale}
 
+    def correct(self) -> dict[str, NDArray[np.uint8]]:
+        """Which images of each split are classified correctly, packed by `numpy.packbits`."""
+        return packed_correct(self.predicted())
+
     def predicted(self) -> dict[str, NDArray[np.uint8]]:
         """The arrays of `predictions.npz`."""
         return {
@@ -162,6 +167,19 @@ class RunArtifacts:
             "test": self.test_predictions,
             "test_labels": self.test_labels,
         }
+
+
+def packed_correct(predicted: Mapping[str, NDArray[np.uint8]]) -> dict[str, NDArray[np.uint8]]:
+    """Which images of each split are classified correctly: uint8 [ceil(images / 8)], by split.
+
+    Args:
+      predicted: the arrays of `predictions.npz`.
+    """
+    return {
+        split: np.packbits(predicted[split] == predicted[f"{split}_labels"])
+        for split in schema.SPLITS
+        if predicted[split].size
+    }
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,13 @@
 
 import json
 import os
+import shlex
 import shutil
 import socket
 import sys
-from collections.abc import Sequence
+import sysconfig
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.error import URLError
 from urllib.parse import quote
 from urllib.request import urlopen
@@ -17,22 +18,12 @@ from swath.tracking import schema
 from swath.tracking.mlflow_setup import DEFAULT_FILE, TRACKING_VARIABLE, database_file, has_file_store
 from swath.tracking.records import is_server
 
-MOST_COMPARED = 12
-"""Most runs on the compare page, because its address lists all of them."""
-
-
-SECTIONS = ("grid", "validation", "test", "train", "runtime")
-"""Sections of the page of charts, in this order; `grid` holds parallel coordinates."""
-
-
-MOST_RUNS = 100
-"""Runs that MLflow's page loads at a time."""
+WORKFLOW = "workflowType=machine_learning"
+"""Part of every address: without it, MLflow's page shows its menu for language models."""
 
 
 IS_CONFIGURATION = f"tags.`{schema.KIND}` = 'run'"
 """Filter of MLflow for the runs of configurations."""
-
-RUN_NAME_COLUMN = "attributes.`Run Name`"
 
 
 def sweep_filter(sweep_id: str) -> str:
@@ -41,21 +32,18 @@ def sweep_filter(sweep_id: str) -> str:
 
 
 def runs_page(experiment_id: str, sweep_id: str) -> str:
-    """Path of the page with the runs of a sweep as charts.
+    """Path of the page with the ranked table of a sweep's runs.
 
     The shared view contains the filter: MLflow's page ignores the view if the address has a filter.
     """
-    return (
-        f"#/experiments/{experiment_id}/runs?viewStateShareKey={sweep_id}"
-        "&compareRunsMode=CHART&workflowType=machine_learning"
-    )
+    return f"#/experiments/{experiment_id}/runs?viewStateShareKey={sweep_id}&compareRunsMode=TABLE&{WORKFLOW}"
 
 
 def filtered_page(experiment_id: str, condition: str) -> str:
     """Path of the page with the runs that match a filter of MLflow."""
     return (
         f"#/experiments/{experiment_id}/runs?searchFilter={quote(condition, safe='')}"
-        "&compareRunsMode=CHART&workflowType=machine_learning"
+        f"&compareRunsMode=TABLE&{WORKFLOW}"
     )
 
 
@@ -69,83 +57,7 @@ def name_filter(sweep: str) -> str:
 
 def run_page(experiment_id: str, run_id: str) -> str:
     """Path of the page of a run."""
-    return f"#/experiments/{experiment_id}/runs/{run_id}"
-
-
-def compare_page(experiment_ids: Sequence[str], run_ids: Sequence[str]) -> str:
-    """Path of the page with parallel coordinates of the first `MOST_COMPARED` runs."""
-    runs = json.dumps(list(run_ids)[:MOST_COMPARED], separators=(",", ":"))
-    experiments = json.dumps(list(experiment_ids), separators=(",", ":"))
-    return f"#/compare-runs?runs={quote(runs, safe='')}&experiments={quote(experiments, safe='')}"
-
-
-def view_state(sweep_id: str, swept: Sequence[str], metrics: Sequence[str]) -> str:
-    """View state of a sweep's page, as JSON in MLflow's form.
-
-    The page adds a chart for each metric, in the section named by the part before the slash.
-
-    Args:
-      sweep_id: id of the sweep.
-      swept: params shown as columns.
-      metrics: metrics shown as columns.
-    """
-    columns = [f"params.`{field}`" for field in swept] + [f"metrics.`{name}`" for name in metrics]
-    widths = (
-        {RUN_NAME_COLUMN: 370} | dict.fromkeys(columns, 140) | {"runDateAndNestInfo": 150, "duration": 90}
-    )
-    view = {
-        "searchFilter": sweep_filter(sweep_id),
-        "orderByKey": f"metrics.`{metrics[0]}`" if metrics else "attributes.start_time",
-        "orderByAsc": False,
-        "lifecycleFilter": "Active",
-        "selectedColumns": columns,
-        "columnOrder": list(widths),
-        "columnWidths": widths,
-        "runsHiddenMode": "SHOW_ALL",
-        "isAccordionReordered": True,  # keep the order of the sections
-        "compareRunSections": [_section(name) for name in SECTIONS],
-        "compareRunCharts": [_parallel_coordinates(swept, metrics)] if swept else [],
-    }
-    return json.dumps(view)
-
-
-def _section(name: str) -> dict[str, Any]:
-    return {
-        "uuid": name,
-        "name": name,
-        "display": True,
-        "isReordered": False,
-        "deleted": False,
-        "isGenerated": False,
-        "columns": 1 if name == "grid" else 2,
-    }
-
-
-def _parallel_coordinates(swept: Sequence[str], metrics: Sequence[str]) -> dict[str, Any]:
-    return {
-        "uuid": "grid-parallel",
-        "type": "PARALLEL",
-        "metricSectionId": "grid",
-        "runsCountToCompare": MOST_RUNS,
-        "deleted": False,
-        "isGenerated": False,
-        "showAllRuns": True,
-        "selectedParams": list(swept),
-        "selectedMetrics": list(metrics),
-    }
-
-
-def sweep_pages(experiment_id: str, sweep_id: str, best_first: Sequence[str]) -> list[tuple[str, str]]:
-    """The pages of a sweep: label and path of each."""
-    return [("its runs", runs_page(experiment_id, sweep_id)), *compare_url([experiment_id], best_first)]
-
-
-def compare_url(experiment_ids: Sequence[str], best_first: Sequence[str]) -> list[tuple[str, str]]:
-    """Label and path of the page that compares the best runs; empty for fewer than two runs."""
-    if len(best_first) < 2:
-        return []
-    best = f"the best {min(len(best_first), MOST_COMPARED)} side by side"
-    return [(best, compare_page(experiment_ids, best_first))]
+    return f"#/experiments/{experiment_id}/runs/{run_id}?{WORKFLOW}"
 
 
 HOST, PORT = "127.0.0.1", 5000
@@ -161,27 +73,43 @@ PORTS_TRIED = 20
 TIMEOUT_S = 0.5
 
 
-def ui_hints(uri: str, pages: Sequence[tuple[str, str]], run_id: str) -> list[str]:
-    """Lines with the addresses of pages, and the command that starts a server if none is running.
+@dataclass(frozen=True)
+class PageServer:
+    """The server that shows the pages of a store.
+
+    Attributes:
+      address: `http://HOST:PORT`, without a slash at the end.
+      start: command that starts it; empty if it is running.
+    """
+
+    address: str
+    start: str
+
+    def line(self, label: str, page: str) -> str:
+        """A line with the address of a page, and with the command that starts the server."""
+        first = f"{self.start}, then " if self.start else ""
+        return f"{label}: {first}{self.address}/{page}"
+
+
+def page_server(uri: str, run_id: str) -> PageServer:
+    """The server that shows a store: the running one, or the one that the given command would start.
 
     Args:
-      uri: address of the store without passwords; empty if nothing is stored.
-      pages: label and path of each page.
+      uri: address of the store without passwords.
       run_id: a run of the store, which identifies a server that shows this store.
     """
-    if not uri:
-        return []
     if is_server(uri):
-        return ["See it:", *_addresses(uri.rstrip("/"), pages)]
+        return PageServer(uri.rstrip("/"), "")
     usual = _usual_port()
     # Another store's server may use the default port, or, on macOS, another program.
     ports = range(usual, min(usual + PORTS_TRIED, LAST_PORT + 1))
     port = next((port for port in ports if not _listens(port) or _shows(port, run_id)), usual)
+    address = f"http://{HOST}:{port}"
     if _shows(port, run_id):
-        return ["See it:", *_addresses(f"http://{HOST}:{port}", pages)]
-    options = "" if _is_default(uri) else f" --backend-store-uri {uri}"
+        return PageServer(address, "")
+    options = "" if _is_default(uri) else f" --backend-store-uri {shlex.quote(uri)}"
     options += "" if port == usual else f" --port {port}"
-    return [f"See it: {command('mlflow')} ui{options}", *_addresses(f"http://{HOST}:{port}", pages)]
+    return PageServer(address, f"{command('mlflow')} ui{options}")
 
 
 def compare_command(uri: str, sweep_id: str) -> str:
@@ -193,17 +121,13 @@ def compare_command(uri: str, sweep_id: str) -> str:
     """
     chosen = os.environ.get(TRACKING_VARIABLE)
     known = hide_password(chosen, chosen) == uri if chosen else _is_default(uri)
-    return f"{command('swath-compare')} {sweep_id}" + ("" if known else f" --uri {uri}")
+    return f"{command('swath-compare')} {sweep_id}" + ("" if known else f" --uri {shlex.quote(uri)}")
 
 
 def _is_default(uri: str) -> bool:
     """Whether a store is MLflow's default in the working folder."""
     file = database_file(uri)
     return file is not None and file.resolve() == Path(DEFAULT_FILE).resolve() and not has_file_store()
-
-
-def _addresses(server: str, pages: Sequence[tuple[str, str]]) -> list[str]:
-    return [f"  {label}: {server}/{path}" for label, path in pages]
 
 
 def _usual_port() -> int:
@@ -231,8 +155,18 @@ def _shows(port: int, run_id: str) -> bool:
 
 
 def command(name: str) -> str:
-    """A command of this environment as it is typed: its name, or its path if it is not on PATH."""
+    """A command of this environment as it is typed in a shell: its name, or its path if it is not on PATH."""
     if shutil.which(name):
         return name
-    beside = Path(sys.executable).parent / name
-    return str(beside.relative_to(Path.cwd())) if beside.is_relative_to(Path.cwd()) else str(beside)
+    folders = (
+        Path(sys.executable).parent,
+        *(Path(sysconfig.get_path("scripts", scheme)) for scheme in _SCHEMES),
+    )
+    found = next((folder / name for folder in folders if (folder / name).is_file()), None)
+    if found is None:
+        return name
+    return shlex.quote(str(found.relative_to(Path.cwd()) if found.is_relative_to(Path.cwd()) else found))
+
+
+_SCHEMES = ("posix_prefix", "posix_user")
+"""Where `pip install` and `pip install --user` put commands."""

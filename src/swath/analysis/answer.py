@@ -1,0 +1,148 @@
+"""The answer to a sweep's question: the best configuration, how sure that is, and where to look next."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from swath.analysis.frame import typed
+from swath.analysis.ranking import REPEATED_BY
+from swath.analysis.significance import Ranked, RankedConfiguration, RankedRun
+from swath.config import named_values
+from swath.tracking import StoredRun, schema
+
+LINE_LENGTH = 100
+"""Longest line of an answer, in characters."""
+
+SHORT_ID = 8
+"""Characters of a run id in a sentence; enough for every command that takes a run id."""
+
+LEAST_VALUES = 3
+"""With fewer values of a field, the best one is always at an edge, which says nothing."""
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A field whose best value is the smallest or largest that was tried.
+
+    Attributes:
+      field: dotted name.
+      value: the best value.
+      is_largest: whether it is the largest; else it is the smallest.
+      count: number of values that were tried.
+    """
+
+    field: str
+    value: str
+    is_largest: bool
+    count: int
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The best configuration of a sweep.
+
+    Attributes:
+      metric: the metric that ranks.
+      fields: the fields that vary, without those that only repeat a configuration.
+      best: the best run; with several seeds, of the best configuration.
+      configuration: the best configuration, if any was trained with several seeds.
+      others: number of other runs or, with several seeds, of other configurations.
+      tested: number of those that were tested against the best.
+      tied: number of those that are not significantly different from the best.
+      edges: fields whose best value is at the edge of the grid.
+    """
+
+    metric: str
+    fields: tuple[str, ...]
+    best: RankedRun
+    configuration: RankedConfiguration | None
+    others: int
+    tested: int
+    tied: int
+    edges: tuple[Edge, ...]
+
+
+def answer_of(
+    ranked: Sequence[RankedRun], groups: Sequence[RankedConfiguration], swept: Sequence[str], metric: str
+) -> Answer:
+    """The answer that a ranking gives.
+
+    Args:
+      ranked: the runs, best first; at least one.
+      groups: the configurations, best first; empty if none has several seeds.
+      swept: the fields that vary.
+      metric: the metric that ranks.
+    """
+    fields = tuple(field for field in swept if field not in REPEATED_BY)
+    others: Sequence[Ranked] = (groups or ranked)[1:]
+    return Answer(
+        metric,
+        fields,
+        ranked[0],
+        groups[0] if groups else None,
+        len(others),
+        sum(entry.p_vs_best is not None for entry in others),
+        sum(entry.tied_with_best for entry in others),
+        tuple(edges_of([entry.run for entry in ranked], ranked[0].run, fields)),
+    )
+
+
+def edges_of(runs: Sequence[StoredRun], best: StoredRun, fields: Sequence[str]) -> list[Edge]:
+    """The numeric fields whose value in the best run is the smallest or the largest of all runs."""
+    found = []
+    for field in fields:
+        values = {typed(field, run.params.get(field, "")) for run in runs}
+        if len(values) < LEAST_VALUES or not all(isinstance(value, int | float) for value in values):
+            continue
+        value = typed(field, best.params.get(field, ""))
+        if value in (min(values), max(values)):
+            found.append(Edge(field, best.params[field], value == max(values), len(values)))
+    return found
+
+
+def answer_lines(found: Answer) -> list[str]:
+    """An answer in sentences of at most `LINE_LENGTH` characters each."""
+    lines = _best_lines(found)
+    if found.tested:
+        what = "configurations" if found.configuration is not None else "runs"
+        lines.append(
+            f"{found.tied} of {found.tested} other {what} (=) do not differ significantly from it "
+            "(paired test, p > 0.05)."
+        )
+        if untested := found.others - found.tested:
+            lines.append(
+                f"Not tested, because predictions are missing or of other images: {untested} {what}."
+            )
+    return lines + [_edge_line(edge) for edge in found.edges]
+
+
+def _edge_line(edge: Edge) -> str:
+    extreme, beyond = ("largest", "larger") if edge.is_largest else ("smallest", "smaller")
+    return f"{edge.field}={edge.value} is the {extreme} of {edge.count} values: {beyond} ones may be better."
+
+
+def _best_lines(found: Answer) -> list[str]:
+    name = named_values(found.best.run.params, found.fields) or found.best.run.name
+    values = [_value_text(found, found.metric)]
+    for metric in (schema.VALIDATION_ACCURACY, schema.TEST_ACCURACY):
+        if metric != found.metric and metric in found.best.run.metrics:
+            values.append(_value_text(found, metric))
+    values.append(f"run {found.best.run.run_id[:SHORT_ID]}")
+    text = ", ".join(values)
+    line = f"Best: {name}: {text}" if name else f"Best: {text}"
+    if len(line) <= LINE_LENGTH:
+        return [line]
+    return [f"Best: {name}", f"      {text}"]
+
+
+def _value_text(found: Answer, metric: str) -> str:
+    """A metric of the best, with its uncertainty: `validation 0.409 (0.395 to 0.422)`."""
+    label = metric.removesuffix("/accuracy")
+    if found.configuration is not None:
+        spread = found.configuration.configuration.spreads[metric]
+        if spread.count > 1:
+            return f"{label} {spread.mean:.3f} ± {spread.std:.3f} ({spread.count} seeds)"
+    value = found.best.run.metrics.get(metric)
+    text = "none" if value is None else f"{value:.3f}" if abs(value) < 1000 else f"{value:.3g}"
+    if metric == found.metric and found.best.interval is not None:
+        text += f" ({found.best.interval[0]:.3f} to {found.best.interval[1]:.3f})"
+    return f"{label} {text}"
