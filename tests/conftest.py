@@ -34,6 +34,7 @@ def isolated_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
             patch.delenv(name, raising=False)
         # Postprocessing takes seconds, and would write to stores that a test is reading.
         patch.setenv("SWATH_POSTPROCESS", "off")
+        patch.delenv("COLUMNS", raising=False)
         yield
 
 

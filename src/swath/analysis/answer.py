@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from swath.analysis.frame import typed
 from swath.analysis.ranking import REPEATED_BY
 from swath.analysis.significance import Ranked, RankedConfiguration, RankedRun
-from swath.config import named_values
+from swath.config import named_values, typed
 from swath.tracking import StoredRun, schema
 
 LINE_LENGTH = 100

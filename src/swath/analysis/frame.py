@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from swath.analysis.filter import matching
 from swath.analysis.ranking import metric_of
 from swath.analysis.significance import Ranked, RankedConfiguration, RankedRun, rank_sweep
 from swath.analysis.sweeps import Spread, Sweep, find_sweep, run_with
-from swath.config import TrainConfig, walk_schema
+from swath.config import field_types, typed
 from swath.tracking import StoredRun, Weights, open_reader, read_weights, schema
 
 FIRST_COLUMNS = ("run_id", "status", "sweep", "sweep_id", "name", "started")
@@ -52,8 +51,8 @@ def frame_of(runs: Sequence[StoredRun]) -> pd.DataFrame:
     configuration by dotted name (int64, float64 or str; Int64 if a run lacks the field), then every metric by
     name (float64, NaN if a run lacks it); `metrics.NAME` if another column has the same name.
     """
-    fields = [name for name in _types() if any(name in run.params for run in runs)]
-    taken = {*FIRST_COLUMNS, *_types(), *RESERVED}
+    fields = [name for name in field_types() if any(name in run.params for run in runs)]
+    taken = {*FIRST_COLUMNS, *field_types(), *RESERVED}
     metrics = sorted({name for run in runs for name in run.metrics}, key=_metric_order)
     columns: dict[str, Any] = {
         "run_id": pd.Series([run.run_id for run in runs], dtype=object),
@@ -76,26 +75,12 @@ def frame_of(runs: Sequence[StoredRun]) -> pd.DataFrame:
 def _column(field: str, texts: Sequence[str | None]) -> "pd.Series[Any]":
     """A field of all runs, of the schema's type if every text can be converted."""
     values = [None if text is None else typed(field, text) for text in texts]
-    kind = _types()[field]
+    kind = field_types()[field]
     if kind is float and all(value is None or isinstance(value, float) for value in values):
         return pd.Series(values, dtype="float64")
     if kind is int and all(value is None or isinstance(value, int) for value in values):
         return pd.Series(values, dtype="Int64" if None in values else "int64")
     return pd.Series(values, dtype=object)
-
-
-def typed(field: str, text: str) -> Any:
-    """Convert the text of a param to the type of the field; text that cannot be converted stays text."""
-    kind = _types().get(field)
-    try:
-        return kind(text) if kind in (int, float) else text
-    except ValueError:
-        return text
-
-
-@cache
-def _types() -> dict[str, Any]:
-    return {name: spec.kind for name, spec in walk_schema(TrainConfig)}
 
 
 def _metric_order(name: str) -> tuple[int, str]:

@@ -15,7 +15,7 @@ from swath.analysis.ranking import ordered
 from swath.analysis.sweeps import Configuration, have_several_seeds, ordered_configurations
 from swath.datasets import DATASETS
 from swath.errors import SwathError
-from swath.tracking import StoredRun, read_predictions, schema
+from swath.tracking import StoredRun, schema
 
 CONFIDENCE = 0.95
 """Confidence level of intervals, and 1 minus the significance level of tests."""
@@ -115,6 +115,8 @@ def read_correct_masks(runs: Sequence[StoredRun], metric: str) -> dict[str, Corr
 
 
 def _correct_mask(run: StoredRun, split: str) -> CorrectMask | None:
+    from swath.tracking import read_predictions  # MLflow takes a second
+
     try:
         predictions = read_predictions(run, split)
     except SwathError:

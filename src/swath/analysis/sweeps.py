@@ -6,12 +6,16 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from swath.analysis.ranking import configuration_of, latest, ordered
 from swath.errors import UsageError
-from swath.tracking import Reader, StoredRun, schema
+from swath.tracking import StoredRun, schema
+
+if TYPE_CHECKING:
+    from swath.tracking import Reader  # MLflow takes a second
 
 NO_SWEEPS = "the store contains no sweep yet; start one with: swath -cn quickstart"
 """Error for a store without sweeps."""
@@ -90,12 +94,12 @@ def sweeps_of(runs: Iterable[StoredRun]) -> list[Sweep]:
     return sorted(sweeps, key=lambda sweep: sweep.start_ms)
 
 
-def all_sweeps(reader: Reader) -> list[Sweep]:
+def all_sweeps(reader: "Reader") -> list[Sweep]:
     """Every sweep of a store, oldest first."""
     return sweeps_of(reader.runs({schema.SWEEP_ID: None}))
 
 
-def find_sweep(reader: Reader, name: str) -> Sweep:
+def find_sweep(reader: "Reader", name: str) -> Sweep:
     """The sweep with this id, or the latest with this name.
 
     Raises:
@@ -108,7 +112,7 @@ def find_sweep(reader: Reader, name: str) -> Sweep:
     raise _unknown(reader, name)
 
 
-def all_of(reader: Reader, name: str) -> Sweep:
+def all_of(reader: "Reader", name: str) -> Sweep:
     """All sweeps with this name as one; of a repeated run only the latest.
 
     Raises:
@@ -121,7 +125,7 @@ def all_of(reader: Reader, name: str) -> Sweep:
     return Sweep(name, found[-1].sweep_id, tuple(runs), None)
 
 
-def _unknown(reader: Reader, name: str) -> UsageError:
+def _unknown(reader: "Reader", name: str) -> UsageError:
     sweeps = all_sweeps(reader)
     if not sweeps:
         return UsageError(NO_SWEEPS)
@@ -134,7 +138,7 @@ def _nearest(sweeps: Sequence[Sweep], name: str) -> str:
     return f"nearest: {', '.join(near)}" if near else f"expected one of {', '.join(names)}"
 
 
-def run_with(reader: Reader, run_id: str) -> StoredRun:
+def run_with(reader: "Reader", run_id: str) -> StoredRun:
     """The run with this id, or the only run whose id starts with it.
 
     Raises:

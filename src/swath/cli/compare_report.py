@@ -9,14 +9,13 @@ import pandas as pd
 from swath import analysis
 from swath.cli.compare_notes import failure_lines, heading, ranking_notes, state_lines
 from swath.cli.compare_tables import list_frame, list_rows
-from swath.cli.output import NO_TERMINAL_WIDTH, TERMINAL_ROWS, console_of, print_note
+from swath.cli.output import NO_TERMINAL_WIDTH, TERMINAL_ROWS, console_of, one_line, print_note
 from swath.cli.ranking_tables import configuration_rows, ranking_rows
 from swath.cli.tables import (
     TableData,
     as_csv,
     as_json,
     as_markdown,
-    one_line,
     print_table,
     table_text,
     write_whole,

@@ -1,15 +1,17 @@
 """Where a command prints: data on standard output, words on standard error."""
 
 import os
+import re
 import shutil
 import sys
 import textwrap
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from rich.console import Console
 
-from swath.cli.tables import TableData, one_line, print_table
+if TYPE_CHECKING:
+    from swath.cli.tables import TableData
 
 TERMINAL_ROWS = 20
 """Rows of a ranking in a terminal."""
@@ -32,6 +34,11 @@ def console_of(stream: IO[str]) -> Console:
 def is_animated(stream: IO[str]) -> bool:
     """Whether progress bars can be drawn on a stream."""
     return stream.isatty() and not Console(file=stream).is_dumb_terminal
+
+
+def one_line(text: str) -> str:
+    """A text without line breaks and control characters."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", text)
 
 
 def print_note(line: str) -> None:
@@ -60,8 +67,10 @@ class Output:
         """Most rows of a ranking; None for all."""
         return TERMINAL_ROWS if sys.stdout.isatty() else None
 
-    def table(self, data: TableData) -> None:
+    def table(self, data: "TableData") -> None:
         """Print a table, unless JSON is printed."""
+        from swath.cli.tables import print_table
+
         if not self.as_json:
             print_table(console_of(sys.stdout), data)
             sys.stdout.flush()

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from swath.analysis import RankingRow
+from swath.cli.output import one_line
 from swath.errors import SwathError
 from swath.system import atomic_write
 
@@ -135,11 +136,6 @@ def table_text(found: TableData, width: int) -> str:
     text = io.StringIO()
     print_table(Console(file=text, width=width), found)
     return text.getvalue()
-
-
-def one_line(text: str) -> str:
-    """A text without line breaks and control characters."""
-    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", text)
 
 
 def _narrower_and_narrower(found: TableData) -> Iterator[Table]:

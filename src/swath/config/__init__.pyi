@@ -32,9 +32,11 @@ from .schema import JobConfig as JobConfig
 from .schema import SweepConfig as SweepConfig
 from .schema import TrainConfig as TrainConfig
 from .stored import default_sweep_config as default_sweep_config
+from .stored import field_types as field_types
 from .stored import fingerprint as fingerprint
 from .stored import lane_fingerprint as lane_fingerprint
 from .stored import read_params as read_params
 from .stored import read_stored_config as read_stored_config
 from .stored import readable_name as readable_name
 from .stored import stored_config as stored_config
+from .stored import typed as typed

@@ -161,3 +161,18 @@ def _leaves(values: dict[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any
             yield from _leaves(value, f"{name}.")
         else:
             yield name, value
+
+
+def typed(field: str, text: str) -> Any:
+    """Convert the text of a param to the type of the field; text that cannot be converted stays text."""
+    kind = field_types().get(field)
+    try:
+        return kind(text) if kind in (int, float) else text
+    except ValueError:
+        return text
+
+
+@cache
+def field_types() -> dict[str, Any]:
+    """The type of each hyperparameter, by dotted name."""
+    return {name: spec.kind for name, spec in walk_schema(TrainConfig)}

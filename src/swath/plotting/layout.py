@@ -9,8 +9,8 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from swath.analysis import REPEATED_BY, typed
-from swath.config import FIELDS, FieldSpec
+from swath.analysis import REPEATED_BY
+from swath.config import FIELDS, FieldSpec, typed
 from swath.tracking import StoredRun, schema
 
 mpl.use("Agg")
