@@ -102,11 +102,15 @@ def answer_lines(found: Answer) -> list[str]:
     """An answer in sentences of at most `LINE_LENGTH` characters each."""
     lines = _best_lines(found)
     if found.tested:
-        what = "configurations" if found.configuration is not None else "runs"
-        lines.append(
-            f"{found.tied} of {found.tested} other {what} (=) do not differ significantly from it "
-            "(paired test, p > 0.05)."
-        )
+        what = "configuration" if found.configuration is not None else "run"
+        whats = f"{found.tested} other {what}" + ("s" if found.tested > 1 else "")
+        if found.tied:
+            verb = "do" if found.tested > 1 else "does"
+            lines.append(
+                f"{found.tied} of {whats} (=) {verb} not differ significantly from it (paired test, p > 0.05)."
+            )
+        else:
+            lines.append(f"It is significantly better than the {whats} (paired test, p < 0.05).")
         if untested := found.others - found.tested:
             lines.append(
                 f"Not tested, because predictions are missing or of other images: {untested} {what}."
