@@ -14,9 +14,6 @@ LINE_LENGTH = 100
 SHORT_ID = 8
 """Characters of a run id in a sentence; enough for every command that takes a run id."""
 
-LEAST_VALUES = 3
-"""With fewer values of a field, the best one is always at an edge, which says nothing."""
-
 
 @dataclass(frozen=True)
 class Edge:
@@ -90,7 +87,7 @@ def edges_of(runs: Sequence[StoredRun], best: StoredRun, fields: Sequence[str]) 
     found = []
     for field in fields:
         values = {typed(field, run.params.get(field, "")) for run in runs}
-        if len(values) < LEAST_VALUES or not all(isinstance(value, int | float) for value in values):
+        if len(values) < 2 or not all(isinstance(value, int | float) for value in values):
             continue
         value = typed(field, best.params.get(field, ""))
         if value in (min(values), max(values)):
@@ -105,22 +102,27 @@ def answer_lines(found: Answer) -> list[str]:
         what = "configuration" if found.configuration is not None else "run"
         whats = f"{found.tested} other {what}" + ("s" if found.tested > 1 else "")
         if found.tied:
-            verb = "do" if found.tested > 1 else "does"
             lines.append(
-                f"{found.tied} of {whats} (=) {verb} not differ significantly from it (paired test, p > 0.05)."
+                f"Not significantly different from it (=; paired test, p > 0.05): {found.tied} of {whats}."
             )
         else:
             lines.append(f"It is significantly better than the {whats} (paired test, p < 0.05).")
         if untested := found.others - found.tested:
-            lines.append(
-                f"Not tested, because predictions are missing or of other images: {untested} {what}."
-            )
-    return lines + [_edge_line(edge) for edge in found.edges]
+            lines.append(f"Not tested (predictions missing, or of other images): {untested} {what}s.")
+    if found.edges:
+        lines += _edge_lines(found.edges)
+    return lines
 
 
-def _edge_line(edge: Edge) -> str:
-    extreme, beyond = ("largest", "larger") if edge.is_largest else ("smallest", "smaller")
-    return f"{edge.field}={edge.value} is the {extreme} of {edge.count} values: {beyond} ones may be better."
+def _edge_lines(edges: Sequence[Edge]) -> list[str]:
+    parts = [
+        f"{edge.field}={edge.value} ({'largest' if edge.is_largest else 'smallest'} of {edge.count})"
+        for edge in edges
+    ]
+    line = f"At the edge of the grid, so better values may lie beyond: {', '.join(parts)}."
+    if len(line) <= LINE_LENGTH:
+        return [line]
+    return ["At the edge of the grid, so better values may lie beyond:", *(f"      {part}" for part in parts)]
 
 
 def _best_lines(found: Answer) -> list[str]:

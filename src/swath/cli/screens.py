@@ -220,7 +220,7 @@ class BarReporter(AbstractContextManager["BarReporter"]):
         match event:
             case Starting(loads):
                 self._bars.start()
-                self._bars.update(self._total, note=self._progress.starting(loads))
+                self._bars.below = self._progress.starting(loads)
             case Note(text, transient):
                 if transient:
                     self._bars.below = text
