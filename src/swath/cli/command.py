@@ -123,6 +123,7 @@ def run_command(
         checked.swept,
         command=hide_passwords(shlex.join(["swath", *sys.argv[1:]])),
         question=question,
+        start_ms=time.time_ns() // 1_000_000,
     )
     with _reporter(checked, sweep_info, args.output) as reporter:
         session = Session(sweep_info, checked.configs, checked.sweep, reporter, tracker)

@@ -60,7 +60,7 @@ def failure_lines(sweep: analysis.Sweep, most: int) -> list[str]:
     """A line for each run that failed or was killed, with its reason."""
     failed = [run for run in sweep.runs if run.status in ("FAILED", "KILLED")]
     lines = [
-        analysis.failure_line(run.status, run.name, run.tags.get(schema.ERROR), run.run_id)
+        analysis.failure_line(run.status, run.named_by(sweep.swept), run.tags.get(schema.ERROR), run.run_id)
         for run in failed[:most]
     ]
     if len(failed) > most:

@@ -38,5 +38,6 @@ from .stored import lane_fingerprint as lane_fingerprint
 from .stored import read_params as read_params
 from .stored import read_stored_config as read_stored_config
 from .stored import readable_name as readable_name
+from .stored import run_name as run_name
 from .stored import stored_config as stored_config
 from .stored import typed as typed

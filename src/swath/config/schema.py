@@ -62,6 +62,7 @@ class TrainConfig:
         headline=True,
         axis_order=1,
         label="learning rate",
+        log_scale=True,
     )
     max_steps: int = hyperparameter(
         Range(1),

@@ -27,6 +27,7 @@ class SweepInfo:
       swept: the fields that vary, by dotted name.
       command: the command as typed, without passwords.
       question: the question that a named sweep answers, in one line; empty if unknown.
+      start_ms: when the command started, in milliseconds since 1970; None if unknown.
     """
 
     sweep: str
@@ -34,6 +35,7 @@ class SweepInfo:
     swept: tuple[str, ...]
     command: str = ""
     question: str = ""
+    start_ms: int | None = None
 
     @property
     def is_grid(self) -> bool:

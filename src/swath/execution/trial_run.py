@@ -16,7 +16,7 @@ from swath.config import (
     computed_values,
     fingerprint,
     overridden,
-    readable_name,
+    run_name,
     stored_config,
 )
 from swath.datasets import Dataset
@@ -34,7 +34,7 @@ def run_info(request: RunRequest, sweep_info: SweepInfo, dataset: Dataset) -> tr
     # Overrides of resume do not identify the run, and a reproduction must not resume.
     overrides = [text for text in request.overrides if overridden(text) not in ("resume", "force_resume")]
     return tracking.RunInfo(
-        name=readable_name(config, sweep_info.swept),
+        name=run_name(config, sweep_info.swept),
         params={name: str(value) for name, value in computed_values(config).items()},
         tags={
             schema.KIND: "run",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from swath import tracking
-from swath.analysis import criterion
+from swath.analysis import REPEATED_BY, criterion
 from swath.config import TrainConfig, computed_values, readable_name, varying
 from swath.execution import RunResult, SweepInfo, rank_results
 from swath.sweeps.manifest import Manifest
@@ -46,6 +46,7 @@ def sweep_description(
         experiment_note=_experiment_note(sweep_info, configs, [tracking.STILL_RUNNING]),
         view=_view(sweep_info, configs),
         manifest=manifest.text(),
+        start_ms=sweep_info.start_ms,
     )
 
 
@@ -100,7 +101,8 @@ def sweep_summary(
 def _view(sweep_info: SweepInfo, configs: Sequence[TrainConfig]) -> str:
     validated = any(config.data.validation_size for config in configs)
     accuracies = (schema.VALIDATION_ACCURACY, schema.TEST_ACCURACY) if validated else (schema.TEST_ACCURACY,)
-    return tracking.view_state(sweep_info.sweep_id, sweep_info.swept, accuracies)
+    averaged = next((field for field in REPEATED_BY if field in sweep_info.swept), None)
+    return tracking.view_state(sweep_info.sweep_id, sweep_info.swept, accuracies, averaged)
 
 
 def grid_lines(configs: Sequence[TrainConfig]) -> list[str]:

@@ -82,7 +82,7 @@ def _resolved(location: str) -> str:
 
 def describe(client: MlflowClient, run_id: str, info: records.RunInfo) -> None:
     """Log a run's params and its data set. Logging them twice changes nothing."""
-    client.log_batch(run_id, params=[Param(name, value) for name, value in info.params.items()])
+    client.log_batch(run_id, params=[Param(*entry) for entry in schema.with_logarithms(info.params).items()])
     dataset = Dataset(
         name=info.dataset.name,
         digest=info.dataset.digest[:32],
@@ -129,7 +129,7 @@ def reopen(client: MlflowClient, run_id: str, info: records.RunInfo, common_tags
     resumed = int(run.data.tags.get(schema.RESUMED, "0")) + 1
     client.log_batch(run_id, tags=run_tags({**common_tags, **info.tags, schema.RESUMED: str(resumed)}))
     client.update_run(run_id, status="RUNNING")  # after the tags: `close_stale` must not see a dead process
-    for name in END_TAGS:
+    for name in (*END_TAGS, *schema.former_names(schema.FILES)):
         if name in run.data.tags:
             client.delete_tag(run_id, name)
     return run
@@ -163,7 +163,9 @@ class SummaryRun:
         self._known: dict[str, float] = {}
         self._resumed = 0
         if run_id is None:
-            run = client.create_run(experiment_id, run_name=description.name, tags=tags)
+            run = client.create_run(
+                experiment_id, start_time=description.start_ms, run_name=description.name, tags=tags
+            )
         else:
             run = client.get_run(run_id)
             self._known = run.data.metrics

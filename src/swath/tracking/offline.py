@@ -282,7 +282,8 @@ def _sync_run(
             tags={**run.tags, schema.OFFLINE_RUN_ID: run.run_id},
         ).info.run_id
     present = client.get_run(target)
-    params = [Param(name, value) for name, value in run.params.items() if name not in present.data.params]
+    stored = schema.with_logarithms(run.params)
+    params = [Param(name, value) for name, value in stored.items() if name not in present.data.params]
     tags = {name: value for name, value in run.tags.items() if name != schema.SERVER_RUN_ID}
     client.log_batch(target, params=params, tags=run_tags(tags))
     inputs = offline.get_run(run.run_id).inputs

@@ -117,7 +117,7 @@ class ClientReader:
     def runs(self, tags: Mapping[str, str | None], status: str | None = None) -> list[StoredRun]:
         """See `Reader`."""
         # Values are compared here because MLflow's filter cannot express a text with both kinds of quotes.
-        conditions = [f"tags.`{name}` LIKE '%'" for name in tags]
+        conditions = [f"tags.`{name}` LIKE '%'" for name in tags if not schema.former_names(name)]
         if status is not None:
             conditions.append(f"attributes.status = '{status}'")
         found: list[Run] = []
@@ -132,7 +132,12 @@ class ClientReader:
                 break
         stored = [self._stored(run) for run in found]
         wanted = {name: value for name, value in tags.items() if value is not None}
-        kept = [run for run in stored if all(run.tags.get(name) == value for name, value in wanted.items())]
+        kept = [
+            run
+            for run in stored
+            if tags.keys() <= run.tags.keys()
+            and all(run.tags[name] == value for name, value in wanted.items())
+        ]
         return sorted(kept, key=lambda run: (run.start_ms, run.run_id))
 
     def run(self, run_id: str) -> StoredRun | None:
@@ -168,9 +173,9 @@ class ClientReader:
             info.start_time or 0,
             info.end_time,
             info.artifact_uri or "",
-            dict(run.data.params),
+            schema.without_logarithms(run.data.params),
             {name: stored_value(value) for name, value in run.data.metrics.items()},
-            dict(run.data.tags),
+            schema.with_present_names(run.data.tags),
             {metric.key: metric.step for metric in run.data._metric_objs},
             store=self._uri,
         )

@@ -234,6 +234,7 @@ class SweepDescription:
       experiment_note: description of the experiment in Markdown.
       view: view state of MLflow's page of the sweep, as JSON.
       manifest: content of the artifact `manifest.json`.
+      start_ms: when the command started, in milliseconds since 1970; None for now.
     """
 
     name: str
@@ -243,6 +244,7 @@ class SweepDescription:
     experiment_note: str
     view: str
     manifest: str
+    start_ms: int | None = None
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,16 @@ No other file spells such a name. Stores of earlier versions stay readable, so a
 another meaning. `python -m swath.tracking.schema > docs/store.md` writes the documentation of the format.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 from swath.config import TrainConfig, walk_schema
 
-Kind = Literal["param", "tag", "experiment tag", "metric", "metric prefix", "file", "logged model"]
+Kind = Literal[
+    "param", "param prefix", "tag", "experiment tag", "metric", "metric prefix", "file", "logged model"
+]
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,17 @@ def _tag(name: str, where: str, meaning: str) -> str:
     return _entry("tag", name, where, meaning)
 
 
+FORMER_TAGS: dict[str, str] = {}
+"""The present name of each tag that had another name in stores of version 0.1."""
+
+
+def _hidden_tag(name: str, where: str, meaning: str) -> str:
+    """A tag for programs: MLflow's page does not show tags whose names begin with `mlflow.`."""
+    hidden = f"mlflow.{name}"
+    FORMER_TAGS[name] = hidden
+    return _entry("tag", hidden, where, f"{meaning} `{name}` in stores of version 0.1.", "0.2")
+
+
 def _metric(name: str, meaning: str) -> str:
     return _entry("metric", name, "run", meaning)
 
@@ -63,6 +77,14 @@ SEED = ENTRIES["param", "seed"].name
 DATA_NAME = ENTRIES["param", "data.name"].name
 VALIDATION_SIZE = ENTRIES["param", "data.validation_size"].name
 
+LOG10 = _entry(
+    "param prefix",
+    "log10 ",
+    "run",
+    "Followed by a param's name: its decimal logarithm, for MLflow's page. swath does not read it.",
+    "0.2",
+)
+
 # Which runs these are.
 KIND = _tag(
     "swath.kind", "both", "`run` (a configuration), `sweep` (a sweep's summary run) or `reproduction`."
@@ -74,10 +96,12 @@ SWEEP_ID = _tag("swath.sweep_id", "both", "Id of the sweep: 12 hexadecimal digit
 SWEPT = _tag("swath.swept", "both", "Fields that vary within the sweep, separated by spaces.")
 FINGERPRINT = _tag("swath.fingerprint", "run", "Identity of the configuration: 16 hexadecimal digits.")
 DATA_DIGEST = _tag("swath.data_digest", "both", "SHA-256 of all images and labels.")
-LANE = _tag(
+LANE = _hidden_tag(
     "swath.lane", "run", "Identity of the training: the same for runs that differ in max_steps at most."
 )
-CONFIG_SCHEMA = _tag("swath.config_schema", "run", "Version of the meaning of the configuration's fields.")
+CONFIG_SCHEMA = _hidden_tag(
+    "swath.config_schema", "run", "Version of the meaning of the configuration's fields."
+)
 OVERRIDES = _tag("swath.overrides", "run", "Overrides that were typed for the run, as a JSON list.")
 EVERY_STEPS = _tag(
     "swath.every_steps", "run", "Steps from one stored value of a per-step metric to the next."
@@ -87,7 +111,7 @@ REPRODUCES = _tag("swath.reproduces", "reproduction", "Id of the run that this o
 # How a run ended.
 ERROR = _tag("swath.error", "run", "Why the run did not finish, in one line.")
 BITS = _tag("swath.bits", "run", "Result digest: SHA-256 of everything that the run computed.")
-FILES = _tag("swath.files", "run", "SHA-256 of each file of the run, as JSON.")
+FILES = _hidden_tag("swath.files", "run", "SHA-256 of each file of the run, as JSON.")
 TRAIN_ACCURACY_TAG = _tag(
     "swath.train_accuracy", "run", "Mean training accuracy of the last 100 steps, as Python prints a float."
 )
@@ -102,20 +126,20 @@ NUMPY = _tag("swath.numpy", "both", "Version of NumPy.")
 MLFLOW = _tag("swath.mlflow", "both", "Version of MLflow.")
 CPU = _tag("swath.cpu", "both", "Name of the processor.")
 CPU_INSTRUCTION_SETS = _tag("swath.cpu_instruction_sets", "both", "Instruction sets of the processor.")
-CPU_COUNT = _tag("swath.cpu_count", "both", "Number of processors of the machine.")
+CPU_COUNT = _hidden_tag("swath.cpu_count", "both", "Number of processors of the machine.")
 ONEDNN = _tag("swath.onednn", "both", "Whether TensorFlow used oneDNN: `true` or `false`.")
-INTRA_OP_THREADS = _tag("swath.intra_op_threads", "both", "Threads within one TensorFlow operation.")
-INTER_OP_THREADS = _tag("swath.inter_op_threads", "both", "TensorFlow operations at a time.")
-DEVICE = _tag("swath.device", "both", "Device that computed; always `cpu`.")
+INTRA_OP_THREADS = _hidden_tag("swath.intra_op_threads", "both", "Threads within one TensorFlow operation.")
+INTER_OP_THREADS = _hidden_tag("swath.inter_op_threads", "both", "TensorFlow operations at a time.")
+DEVICE = _hidden_tag("swath.device", "both", "Device that computed; always `cpu`.")
 COMMIT = _tag("swath.commit", "both", "Commit of the source, where swath ran from a checkout.")
 DIRTY = _tag("swath.dirty", "both", "Whether that checkout had uncommitted changes: `true` or `false`.")
 
 # Which processes work on it.
 HOST = _tag("swath.host", "both", "Name of the machine.")
-PID = _tag("swath.pid", "both", "Process that trains.")
-PID_START = _tag("swath.pid_start", "both", "When that process started, in seconds since 1970.")
-TRACKER_PID = _tag("swath.tracker_pid", "both", "Process that writes the store.")
-TRACKER_PID_START = _tag(
+PID = _hidden_tag("swath.pid", "both", "Process that trains.")
+PID_START = _hidden_tag("swath.pid_start", "both", "When that process started, in seconds since 1970.")
+TRACKER_PID = _hidden_tag("swath.tracker_pid", "both", "Process that writes the store.")
+TRACKER_PID_START = _hidden_tag(
     "swath.tracker_pid_start", "both", "When that process started, in seconds since 1970."
 )
 
@@ -147,6 +171,13 @@ WHY = _tag("swath.why", "model version", "Why this run was registered.")
 NOTE = _tag("mlflow.note.content", "sweep", "Description that MLflow's page shows.")
 USER = _tag("mlflow.user", "both", "User who ran the command.")
 SOURCE_NAME = _tag("mlflow.source.name", "both", "Program that made the run: `swath`.")
+RUN_COLOR = _entry(
+    "tag",
+    "mlflow.runColor",
+    "run",
+    "Colour of the run on MLflow's page: by the field that explains most.",
+    "0.2",
+)
 SOURCE_TYPE = _tag("mlflow.source.type", "both", "`LOCAL`.")
 SOURCE_COMMIT = _tag(
     "mlflow.source.git.commit", "both", "The same as `swath.commit`, where MLflow's page looks for it."
@@ -238,6 +269,36 @@ def loss_beside(metric: str) -> str:
     """The loss on the images of an accuracy, which breaks ties; any other metric itself."""
     split, _, kind = metric.rpartition("/")
     return loss(split) if kind == "accuracy" else metric
+
+
+def log10(field: str) -> str:
+    """Name of the param with the decimal logarithm of a field."""
+    return f"{LOG10}{field}"
+
+
+def with_logarithms(params: Mapping[str, str]) -> dict[str, str]:
+    """Params as they are stored: those that span decades, also as their decimal logarithm."""
+    shown = {
+        log10(name): f"{math.log10(float(params[name])):.6g}"
+        for name, spec in walk_schema(TrainConfig)
+        if spec.log_scale and name in params
+    }
+    return {**params, **shown}
+
+
+def with_present_names(tags: Mapping[str, str]) -> dict[str, str]:
+    """Stored tags by their present names."""
+    return {FORMER_TAGS.get(name, name): value for name, value in tags.items()}
+
+
+def former_names(tag: str) -> list[str]:
+    """The names that a tag has had in stores of earlier versions."""
+    return [former for former, name in FORMER_TAGS.items() if name == tag]
+
+
+def without_logarithms(params: Mapping[str, str]) -> dict[str, str]:
+    """Stored params without those that only MLflow's page shows."""
+    return {name: value for name, value in params.items() if not name.startswith(LOG10)}
 
 
 def is_loss(metric: str) -> bool:

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from swath.errors import SwathError
 from swath.system import hide_password
+from swath.tracking import schema
 from swath.tracking.mlflow_setup import database_file
 from swath.tracking.records import Curve, MetricBatch, StoredRun
 
@@ -157,7 +158,8 @@ class SqlReader:
         if status is not None:
             chosen = chosen.where(_RUNS.c.status == status)
         for name, value in tags.items():
-            having = (_TAGS.c.run_uuid == _RUNS.c.run_uuid) & (_TAGS.c.key == name)
+            names = [name, *schema.former_names(name)]
+            having = (_TAGS.c.run_uuid == _RUNS.c.run_uuid) & _TAGS.c.key.in_(names)
             if value is not None:
                 having &= _TAGS.c.value == value
             chosen = chosen.where(sqlalchemy.exists().where(having))
@@ -196,11 +198,15 @@ class SqlReader:
                 )
                 for row in rows
             }
-            for table, kept in ((_TAGS, "tags"), (_PARAMS, "params")):
+            for table in (_TAGS, _PARAMS):
                 named = sqlalchemy.select(table.c.run_uuid, table.c.key, table.c.value)
                 for run_id, key, value in connection.execute(named.where(table.c.run_uuid.in_(chosen))):
-                    if run_id in runs:  # skip a run that was created between the queries
-                        getattr(runs[run_id], kept)[key] = value
+                    if run_id not in runs:  # created between the queries
+                        continue
+                    if table is _TAGS:
+                        runs[run_id].tags[schema.FORMER_TAGS.get(key, key)] = value
+                    elif not key.startswith(schema.LOG10):
+                        runs[run_id].params[key] = value
             latest = sqlalchemy.select(*(_LATEST.c[name] for name in _LATEST_COLUMNS))
             for run_id, key, value, is_nan, step in connection.execute(
                 latest.where(_LATEST.c.run_uuid.in_(chosen))

@@ -1,36 +1,54 @@
-"""The shared view of a sweep on MLflow's page of runs: columns, order and charts."""
+"""The shared view of a sweep on MLflow's page of runs: columns, order and charts.
+
+The names of the JSON's keys are those of the page's own code, `ExperimentPageUIState` and
+`RunsChartsCardConfig`.
+"""
 
 import json
 from collections.abc import Sequence
 from typing import Any
 
+from swath.config import FIELDS
+from swath.tracking import schema
 from swath.tracking.ui_urls import sweep_filter
 
-SECTIONS = ("grid", "validation", "test", "train", "runtime")
-"""Sections of the page of charts, in this order; `grid` holds parallel coordinates."""
-
+SECTIONS = {"answer": True, "train": True, "validation": True, "test": True, "runtime": False}
+"""Sections of the page of charts, and whether each is open; `answer` holds the charts of the sweep as a whole."""
 
 MOST_RUNS = 100
 """Runs that MLflow's page loads at a time."""
 
+SMOOTHING = 80
+"""Smoothing of curves, 0..100 as on the page: the accuracy of a single batch is mostly noise."""
 
 RUN_NAME_COLUMN = "attributes.`Run Name`"
 
+CREATED_COLUMN = "runDateAndNestInfo"
 
-def view_state(sweep_id: str, swept: Sequence[str], metrics: Sequence[str]) -> str:
+
+def view_state(
+    sweep_id: str, swept: Sequence[str], metrics: Sequence[str], averaged: str | None = None
+) -> str:
     """View state of a sweep's page, as JSON in MLflow's form.
 
-    The page adds a chart for each metric, in the section named by the part before the slash.
+    The page adds a chart for each further metric, in the section named by the part before the slash.
 
     Args:
       sweep_id: id of the sweep.
-      swept: params shown as columns.
-      metrics: metrics shown as columns.
+      swept: the fields that vary.
+      metrics: accuracies shown as columns, the one that ranks first.
+      averaged: the field that only repeats a configuration, such as `seed`; the page then shows means over
+        its values. None if nothing is repeated.
     """
-    columns = [f"params.`{field}`" for field in swept] + [f"metrics.`{name}`" for name in metrics]
+    params = [_shown_param(field) for field in swept if field != averaged]
+    columns = [f"metrics.`{name}`" for name in metrics] + [f"params.`{field}`" for field in swept]
     widths = (
-        {RUN_NAME_COLUMN: 370} | dict.fromkeys(columns, 140) | {"runDateAndNestInfo": 150, "duration": 90}
+        {RUN_NAME_COLUMN: 200} | dict.fromkeys(columns, 130) | {"runDateAndNestInfo": 130, "duration": 90}
     )
+    grouped = {
+        "aggregateFunction": "average",
+        "groupByKeys": [{"mode": "param", "groupByData": field} for field in swept if field != averaged],
+    }
     view = {
         "searchFilter": sweep_filter(sweep_id),
         "orderByKey": f"metrics.`{metrics[0]}`" if metrics else "attributes.start_time",
@@ -41,33 +59,81 @@ def view_state(sweep_id: str, swept: Sequence[str], metrics: Sequence[str]) -> s
         "columnWidths": widths,
         "runsHiddenMode": "SHOW_ALL",
         "isAccordionReordered": True,  # keep the order of the sections
-        "compareRunSections": [_section(name) for name in SECTIONS],
-        "compareRunCharts": [_parallel_coordinates(swept, metrics)] if swept else [],
+        "groupBy": grouped if averaged is not None and grouped["groupByKeys"] else None,
+        "useGroupedValuesInCharts": True,
+        "globalLineChartConfig": {
+            "xAxisKey": "step",
+            "lineSmoothness": SMOOTHING,
+            "selectedXAxisMetricKey": "",
+        },
+        "compareRunSections": [_section(name, is_open) for name, is_open in SECTIONS.items()],
+        "compareRunCharts": [*_answer_charts(params, metrics), *_curves()],
     }
     return json.dumps(view)
 
 
-def _section(name: str) -> dict[str, Any]:
+def _shown_param(field: str) -> str:
+    """The param that charts show for a field: its logarithm if its values span decades."""
+    return schema.log10(field) if field in FIELDS and FIELDS[field].log_scale else field
+
+
+def _section(name: str, is_open: bool) -> dict[str, Any]:
     return {
         "uuid": name,
         "name": name,
-        "display": True,
+        "display": is_open,
         "isReordered": False,
         "deleted": False,
         "isGenerated": False,
-        "columns": 1 if name == "grid" else 2,
+        "columns": 2,
     }
 
 
-def _parallel_coordinates(swept: Sequence[str], metrics: Sequence[str]) -> dict[str, Any]:
+def _chart(kind: str, section: str, name: str, **details: Any) -> dict[str, Any]:
     return {
-        "uuid": "grid-parallel",
-        "type": "PARALLEL",
-        "metricSectionId": "grid",
+        "uuid": f"{section}-{name}",
+        "type": kind,
+        "metricSectionId": section,
         "runsCountToCompare": MOST_RUNS,
         "deleted": False,
         "isGenerated": False,
-        "showAllRuns": True,
-        "selectedParams": list(swept),
-        "selectedMetrics": list(metrics),
+        **details,
     }
+
+
+def _answer_charts(params: Sequence[str], metrics: Sequence[str]) -> list[dict[str, Any]]:
+    """The metric that ranks over each field, and parallel coordinates if there are several."""
+    charts = [
+        _chart(
+            "SCATTER",
+            "answer",
+            f"scatter-{param}",
+            xaxis={"key": param, "type": "PARAM"},
+            yaxis={"key": metric, "type": "METRIC", "dataAccessKey": metric},
+        )
+        for param in params
+        for metric in metrics[:1]
+    ]
+    if len(params) > 1:
+        selected = {"selectedParams": list(params), "selectedMetrics": list(metrics)}
+        charts.append(_chart("PARALLEL", "answer", "parallel", showAllRuns=True, **selected))
+    return charts
+
+
+def _curves() -> list[dict[str, Any]]:
+    """Accuracy and loss of every step; too large a learning rate makes the loss a thousand times larger."""
+    return [
+        _chart(
+            "LINE",
+            "train",
+            metric,
+            metricKey=metric,
+            selectedMetricKeys=[metric],
+            displayName=metric.partition("/")[2],
+            scaleType="log" if schema.is_loss(metric) else "linear",
+            xAxisKey="step",
+            useGlobalXaxisKey=True,
+            useGlobalLineSmoothing=True,
+        )
+        for metric in schema.PER_STEP
+    ]
