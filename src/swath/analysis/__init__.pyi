@@ -20,7 +20,9 @@ from .frame import load_curves as load_curves
 from .frame import load_sweep as load_sweep
 from .frame import load_weights as load_weights
 from .frame import ranking_frame as ranking_frame
+from .importance import effects_of as effects_of
 from .importance import importance_lines as importance_lines
+from .importance import importance_notes as importance_notes
 from .importance import main_effects as main_effects
 from .ranking import REPEATED_BY as REPEATED_BY
 from .ranking import Ranking as Ranking

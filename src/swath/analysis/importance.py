@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from swath.analysis.ranking import REPEATED_BY
+from swath.tracking import StoredRun
+
 
 @dataclass(frozen=True)
 class Effect:
@@ -111,3 +114,20 @@ def _range(effect: Effect) -> str:
     if low == high:
         return f"{effect.name} {effect.means[low]:.4f} for all values"
     return f"{effect.name} from {effect.means[low]:.4f} ({low}) to {effect.means[high]:.4f} ({high})"
+
+
+def importance_notes(
+    runs: Sequence[StoredRun], swept: Sequence[str], metric: str, repeated: bool
+) -> list[str]:
+    """The importance of the fields of a grid in sentences; empty if the runs are no grid, or of one field."""
+    effects = effects_of(runs, swept, metric)
+    if effects is None or (len(effects.fields) < 2 and not repeated):
+        return []  # a single field explains everything
+    return importance_lines(effects, metric, ", ".join(REPEATED_BY) if repeated else None)
+
+
+def effects_of(runs: Sequence[StoredRun], swept: Sequence[str], metric: str) -> Effects | None:
+    """The effects of the fields that vary; None if the runs are no grid."""
+    fields = [field for field in swept if field not in REPEATED_BY]
+    grid = {field: [run.params.get(field, "") for run in runs] for field in fields}
+    return main_effects(grid, [run.metrics.get(metric, math.nan) for run in runs])

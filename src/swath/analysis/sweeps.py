@@ -5,6 +5,7 @@ import math
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,11 @@ class Sweep:
         return min(run.start_ms for run in self._all)
 
     @property
+    def any_run(self) -> StoredRun:
+        """A run of the sweep."""
+        return self._all[0]
+
+    @property
     def experiment_ids(self) -> tuple[str, ...]:
         """MLflow's experiment ids: one, except for several sweeps as one."""
         return tuple(dict.fromkeys(run.experiment_id for run in self._all))
@@ -56,6 +62,17 @@ class Sweep:
         if self.summary_run is not None:
             return self.summary_run.status
         return next((status for status in ("KILLED", "FAILED") if status in statuses), "FINISHED")
+
+    def heading(self, store: str) -> str:
+        """Which sweep this is: name, id, date, owner and store.
+
+        Args:
+          store: address of the store without passwords.
+        """
+        tags = (self.summary_run or self.runs[0]).tags
+        date = datetime.fromtimestamp(self.start_ms / 1000).strftime("%Y-%m-%d %H:%M")
+        owner = f" by {tags[schema.USER]}" if schema.USER in tags else ""
+        return f"Sweep {self.name} {self.sweep_id} of {date}{owner}, in {store}"
 
     @property
     def counts(self) -> Counter[str]:

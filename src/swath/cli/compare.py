@@ -61,6 +61,14 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument(
         "--ui", action="store_true", help="print addresses of MLflow pages that show the sweep"
     )
+    found.add_argument(
+        "--open",
+        action="store_true",
+        help="open the sweep's page; start `mlflow ui` if it is not running",
+    )
+    found.add_argument(
+        "--report", type=Path, metavar="FILE", help="write a report of the sweep as one HTML file"
+    )
     found.add_argument("--plots", type=Path, metavar="DIR", help="draw plots of the sweep into this folder")
     found.add_argument("--svg", action="store_true", help="with --plots: SVG instead of PNG")
     found.add_argument("--register", metavar="NAME", help="register the best run as a model with this name")
@@ -151,6 +159,9 @@ def _store_line(error: Exception, uri: str | None) -> str | None:
     return error_line(error, uri) if is_store_error(error) else None
 
 
+NEEDS_SWEEP = ("ui", "open", "report", "plots", "register", "export", "delete")
+"""Options that do something with one sweep."""
+
 ACTIONS = (
     ("close_stale", (), "the whole store"),
     ("relocate", ("yes",), "the whole store"),
@@ -174,13 +185,25 @@ def _check(args: argparse.Namespace) -> None:
     if args.diff:
         if args.sweep or args.all_of:
             raise ConfigError(["--diff compares two runs; remove the sweep"])
-        for name in ("metric", "sort", "limit", "where", "format", "output", "ui", "plots", "register"):
+        for name in (
+            "metric",
+            "sort",
+            "limit",
+            "where",
+            "format",
+            "output",
+            "ui",
+            "open",
+            "report",
+            "plots",
+            "register",
+        ):
             if getattr(args, name) not in (None, False):
                 raise ConfigError([f"--{name}: not supported with --diff"])
     if args.svg and not args.plots:
         raise ConfigError(["--svg: requires --plots DIR"])
     if not (args.sweep or args.all_of):
-        for name in ("metric", "where", "ui", "plots", "register", "export", "delete"):
+        for name in ("metric", "where", *NEEDS_SWEEP):
             if getattr(args, name) not in (None, False):
                 raise ConfigError([f"--{name}: requires a sweep; list sweeps with: swath-compare"])
     if args.register is not None and not args.register.strip():

@@ -1,8 +1,6 @@
 """Text around the ranking of `swath-compare`: notes, failures, and addresses of MLflow's pages."""
 
-import math
 from collections.abc import Sequence
-from datetime import datetime
 
 from swath import analysis, tracking
 from swath.execution import SINGLE
@@ -37,7 +35,7 @@ def ranking_notes(
     if groups:
         notes += _seed_notes(groups)
         runs = [run for group in groups for run in group.configuration.by_seed.values()]
-    notes += _importance_notes(runs, sweep.swept, metric, bool(groups))
+    notes += analysis.importance_notes(runs, sweep.swept, metric, bool(groups))
     counts = sweep.counts
     missing = [
         f"{counts[status]} {status.lower()}" for status in ("RUNNING", "FAILED", "KILLED") if counts[status]
@@ -45,15 +43,6 @@ def ranking_notes(
     if missing:
         notes.append(f"Not ranked: {', '.join(missing)}.")
     return notes
-
-
-def heading(sweep: analysis.Sweep, uri: str | None) -> str:
-    """Which sweep this is: name, id, date, owner and store."""
-    first = sweep.summary_run or sweep.runs[0]
-    date = datetime.fromtimestamp(sweep.start_ms / 1000).strftime("%Y-%m-%d %H:%M")
-    owner = f" by {first.tags[schema.USER]}" if schema.USER in first.tags else ""
-    address = uri or tracking.default_uri()
-    return f"Sweep {sweep.name} {sweep.sweep_id} of {date}{owner}, in {hide_password(address, address)}"
 
 
 def failure_lines(sweep: analysis.Sweep, most: int) -> list[str]:
@@ -74,43 +63,32 @@ def _seed_notes(groups: Sequence[analysis.RankedConfiguration]) -> list[str]:
     return [f"Fewer than {most} seeds: {fewer} of {len(groups)} configurations."] if fewer else []
 
 
-def _importance_notes(
-    runs: Sequence[tracking.StoredRun], swept: Sequence[str], metric: str, repeated: bool
-) -> list[str]:
-    fields = [field for field in swept if field not in analysis.REPEATED_BY]
-    grid = {field: [run.params.get(field, "") for run in runs] for field in fields}
-    effects = analysis.main_effects(grid, [run.metrics.get(metric, math.nan) for run in runs])
-    if effects is None or (len(effects.fields) < 2 and not repeated):
-        return []  # a single field explains everything
-    return analysis.importance_lines(effects, metric, ", ".join(analysis.REPEATED_BY) if repeated else None)
-
-
-def page_lines(
-    sweep: analysis.Sweep, best_first: Sequence[tracking.StoredRun], uri: str | None, all_of: bool
-) -> list[str]:
-    """How to start MLflow's UI, and the addresses of the pages that show a sweep.
+def page_lines(sweep: analysis.Sweep, uri: str | None, all_of: bool) -> list[str]:
+    """The addresses of the pages that show a sweep, and the command that starts MLflow's UI.
 
     Args:
       sweep: a sweep with at least one run.
-      best_first: its finished runs, best first.
       uri: store given on the command line; None for the default.
       all_of: whether this is all sweeps of a name, possibly from several experiments.
     """
     address = uri or tracking.default_uri()
+    server = tracking.page_server(hide_password(address, address), sweep.any_run.run_id)
+    return [server.line(label, page) for label, page in pages_of(sweep, address, all_of)]
+
+
+def pages_of(sweep: analysis.Sweep, address: str, all_of: bool) -> list[tuple[str, str]]:
+    """Label and path of each page that shows a sweep, the table first."""
     experiments = sweep.experiment_ids
-    a_run = (*best_first, *sweep.runs, *filter(None, [sweep.summary_run]))[0]
     if sweep.name == SINGLE and len(sweep.runs) == 1:
-        pages = [("See it", tracking.run_page(experiments[0], a_run.run_id))]
-    else:
-        pages = [_runs_page(sweep, experiment, address, all_of) for experiment in experiments]
+        return [("See it", tracking.run_page(experiments[0], sweep.any_run.run_id))]
+    pages = [_runs_page(sweep, experiment, address, all_of) for experiment in experiments]
     if sweep.summary_run is not None:
         pages.append(("Report", tracking.run_page(experiments[0], sweep.summary_run.run_id)))
-    server = tracking.page_server(hide_password(address, address), a_run.run_id)
-    return [server.line(label, page) for label, page in pages]
+    return pages
 
 
 def _runs_page(sweep: analysis.Sweep, experiment: str, address: str, all_of: bool) -> tuple[str, str]:
-    """Title and address of the page with the runs of a sweep."""
+    """Title and path of the page with the runs of a sweep."""
     if all_of:
         where = "" if len(sweep.experiment_ids) == 1 else f" in experiment {experiment}"
         return f"See them{where}", tracking.filtered_page(experiment, tracking.name_filter(sweep.name))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from swath import analysis
-from swath.cli.compare_notes import failure_lines, heading, ranking_notes, state_lines
+from swath.cli.compare_notes import failure_lines, ranking_notes, state_lines
 from swath.cli.compare_tables import list_frame, list_rows
 from swath.cli.output import NO_TERMINAL_WIDTH, TERMINAL_ROWS, console_of, one_line, print_note
 from swath.cli.ranking_tables import configuration_rows, ranking_rows
@@ -21,7 +21,8 @@ from swath.cli.tables import (
     write_whole,
 )
 from swath.errors import SwathError, UsageError
-from swath.tracking import Reader, StoredRun, schema
+from swath.system import hide_password
+from swath.tracking import Reader, StoredRun, default_uri, schema
 
 MAX_FAILURES = 20
 """Listed failures."""
@@ -40,7 +41,8 @@ def show_list(sweeps: Sequence[analysis.Sweep], args: argparse.Namespace) -> Non
 
 def show_ranking(reader: Reader, sweep: analysis.Sweep, args: argparse.Namespace) -> None:
     """Print the ranking of a sweep; draw its plots and register its best run if requested."""
-    print_note(heading(sweep, args.uri))
+    address = args.uri or default_uri()
+    print_note(sweep.heading(hide_password(address, address)))
     for line in state_lines(sweep):
         print_note(line)
     total = len(sweep.runs)
@@ -75,12 +77,19 @@ def show_ranking(reader: Reader, sweep: analysis.Sweep, args: argparse.Namespace
         print_note(line)
     for line in analysis.answer_lines(analysis.answer_of(ranked, groups, sweep.swept, metric)):
         print_note(line)
-    _show_pages(sweep, [entry.run for entry in ranked], args)
+    _show_pages(sweep, args)
     if args.plots:
         from swath.plotting import draw_sweep
 
         for path in draw_sweep(reader, sweep, args.plots, "svg" if args.svg else "png", metric):
             print_note(f"wrote {path}")
+    if args.report:
+        from swath.plotting import report_html
+
+        write_whole(
+            args.report, report_html(reader, sweep, hide_password(address, address), metric), "--report"
+        )
+        print_note(f"wrote {args.report}")
     if args.register:
         from swath.sweeps import register_best
 
@@ -97,7 +106,7 @@ def _show_unranked(sweep: analysis.Sweep, unranked: Sequence[StoredRun], args: a
         _write_unranked(args, unranked)
     for line in failure_lines(sweep, MAX_FAILURES):
         print_note(line)
-    _show_pages(sweep, [], args)
+    _show_pages(sweep, args)
     may_be_empty = args.where is not None or sweep.status == "RUNNING"
     if args.plots or args.register or not may_be_empty:
         raise SwathError(f"no run of sweep {sweep.name} {sweep.sweep_id} has finished; nothing to rank")
@@ -107,11 +116,15 @@ def _write_unranked(args: argparse.Namespace, runs: Sequence[StoredRun]) -> None
     _write(args, analysis.ranking_frame([], [], runs, ""), ranking_rows([], (), schema.VALIDATION_ACCURACY))
 
 
-def _show_pages(sweep: analysis.Sweep, best_first: Sequence[StoredRun], args: argparse.Namespace) -> None:
+def _show_pages(sweep: analysis.Sweep, args: argparse.Namespace) -> None:
+    if args.open:
+        from swath.cli.open_page import open_page
+
+        open_page(sweep, args.uri, args.all_of is not None)
     if args.ui:
         from swath.cli.compare_notes import page_lines
 
-        for line in page_lines(sweep, best_first, args.uri, args.all_of is not None):
+        for line in page_lines(sweep, args.uri, args.all_of is not None):
             print_note(line)
 
 

@@ -211,8 +211,13 @@ def _cells(texts: Sequence[str]) -> str:
     return "| " + " | ".join(one_line(text).replace("|", "\\|") for text in texts) + " |"
 
 
-def write_whole(path: Path, text: str) -> None:
+def write_whole(path: Path, text: str, option: str = "--output") -> None:
     """Write a file atomically; write directly to anything that is not a file, such as a pipe.
+
+    Args:
+      path: the file.
+      text: its content.
+      option: the option that named the file, for messages.
 
     Raises:
       SwathError: the file cannot be written.
@@ -224,7 +229,7 @@ def write_whole(path: Path, text: str) -> None:
         else:
             atomic_write(target, text)
     except OSError as error:
-        raise SwathError(f"--output {path} cannot be written: {error.strerror}") from error
+        raise SwathError(f"{option} {path} cannot be written: {error.strerror}") from error
 
 
 def counted(number: int, noun: str) -> str:

@@ -85,7 +85,7 @@ def readable_name(config: object, swept: Sequence[str] = ()) -> str:
 
 
 def run_name(config: object, swept: Sequence[str] = ()) -> str:
-    """The name of a run on MLflow's page, whose narrow columns show its beginning: `1e-06 1 (learning_rate seed)`.
+    """The name of a run on MLflow's page: `1e-06 1 (learning_rate seed)`; narrow columns show its beginning.
 
     Args:
       config: of the run.

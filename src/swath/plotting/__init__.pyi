@@ -1,1 +1,3 @@
 from .figures import draw_sweep as draw_sweep
+from .palette import value_colours as value_colours
+from .report import report_html as report_html

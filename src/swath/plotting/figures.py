@@ -17,7 +17,6 @@ from swath.metrics import confusion_counts
 from swath.models import model_of
 from swath.plotting.grid_figures import draw_accuracy, draw_heat_map
 from swath.plotting.layout import (
-    COLOURS,
     LINES,
     MOST_COLUMNS,
     label_of,
@@ -26,6 +25,7 @@ from swath.plotting.layout import (
     save,
     values_of,
 )
+from swath.plotting.palette import COLOURS
 from swath.tracking import schema
 
 CURVE = schema.TRAIN_ACCURACY
@@ -58,14 +58,15 @@ def draw_sweep(
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return [save(figure, folder, name, kind) for name, figure in _figures(reader, sweep, metric)]
+        return [save(figure, folder, name, kind) for name, figure in figures_of(reader, sweep, metric)]
     except OSError as error:
         raise SwathError(f"cannot write figures to {folder}: {error.strerror or error}") from error
 
 
-def _figures(
+def figures_of(
     reader: tracking.Reader, sweep: analysis.Sweep, metric: str | None
 ) -> Iterator[tuple[str, Figure]]:
+    """Name and figure of each plot of a sweep; see `draw_sweep`."""
     runs = analysis.latest(sweep.finished)
     ranked_by = analysis.metric_of(runs, metric)
     best_first = analysis.ordered(runs, ranked_by)

@@ -11,7 +11,6 @@ from matplotlib.patches import Rectangle
 
 from swath.analysis import images_of, ordered, spread, wilson_interval
 from swath.plotting.layout import (
-    COLOURS,
     LINES,
     MARKERS,
     Layout,
@@ -23,6 +22,7 @@ from swath.plotting.layout import (
     set_scale,
     values_of,
 )
+from swath.plotting.palette import COLOURS
 from swath.tracking import StoredRun, schema
 
 MAX_SHIFT = 0.02

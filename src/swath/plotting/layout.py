@@ -16,10 +16,6 @@ from swath.tracking import StoredRun, schema
 mpl.use("Agg")
 
 
-# Okabe and Ito's palette for colour-blind readers; markers and line styles carry the same information.
-COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#999999")
-
-
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 
@@ -27,6 +23,10 @@ LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 
 
 DPI = 120
+
+
+PNG_METADATA = {"Software": None}
+"""Without the version of Matplotlib, equal figures give equal bytes."""
 
 
 def new_figure(width: float, height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:
@@ -41,7 +41,7 @@ def new_figure(width: float, height: float, columns: int = 1) -> tuple[Figure, l
 def save(figure: Figure, folder: Path, name: str, kind: str) -> Path:
     """Write a figure as `png` or `svg`; equal figures give equal bytes."""
     path = folder / f"{name}.{kind}"
-    metadata = {"Date": None} if kind == "svg" else {"Software": None}
+    metadata = {"Date": None} if kind == "svg" else PNG_METADATA
     with mpl.rc_context({"svg.hashsalt": name}):
         figure.savefig(path, format=kind, dpi=DPI, metadata=metadata)
     return path

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from swath.errors import SwathError
+from swath.system import hide_password
 from swath.tracking import TRACKING_VARIABLE, configure_environment, schema
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def postprocess_sweep(uri: str, sweep_id: str, models: str) -> str | None:
     """
     configure_environment()
     from swath.analysis import find_sweep, ordered
-    from swath.plotting import draw_sweep
+    from swath.plotting import draw_sweep, report_html
     from swath.tracking import (
         check_located,
         error_line,
@@ -74,7 +75,10 @@ def postprocess_sweep(uri: str, sweep_id: str, models: str) -> str | None:
         try:
             with tempfile.TemporaryDirectory(prefix="swath-") as folder:
                 draw_sweep(reader, sweep, Path(folder), "png")
+                page = report_html(reader, sweep, hide_password(uri, uri))
+                (Path(folder) / schema.REPORT_FILE).write_text(page, encoding="utf-8")
                 write_files(uri, target, Path(folder))
+            colour_runs(uri, sweep)
         except Exception as error:
             faults.append(error_line(error, uri))
     try:
@@ -87,6 +91,33 @@ def postprocess_sweep(uri: str, sweep_id: str, models: str) -> str | None:
     with contextlib.suppress(Exception):
         set_tag(uri, target, schema.AFTERWARDS, fault or "done")
     return fault
+
+
+def colour_runs(uri: str, sweep: "Sweep") -> None:
+    """Give each finished run a colour on MLflow's page, by the field that explains most of the ranking.
+
+    Args:
+      uri: address of the store.
+      sweep: a sweep with at least one finished run.
+
+    Raises:
+      MlflowException: a tag could not be stored.
+    """
+    from swath.analysis import effects_of, metric_of
+    from swath.config import typed
+    from swath.plotting import value_colours
+    from swath.tracking import set_tag
+
+    runs = sweep.finished
+    effects = effects_of(runs, sweep.swept, metric_of(runs, None))
+    if effects is None:
+        return
+    field = effects.fields[0].name
+    values = [typed(field, run.params.get(field, "")) for run in runs]
+    colours = value_colours(values)
+    for run, value in zip(runs, values, strict=True):
+        if run.tags.get(schema.RUN_COLOR) != colours[value]:
+            set_tag(uri, run.run_id, schema.RUN_COLOR, colours[value])
 
 
 def register_best(sweep: "Sweep", best: "RankedRun", metric: str, name: str, uri: str | None) -> str:

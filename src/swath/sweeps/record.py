@@ -38,6 +38,7 @@ def sweep_description(
             schema.SWEEP_ID: sweep_info.sweep_id,
             schema.SWEPT: " ".join(sweep_info.swept),
             schema.COMMAND: sweep_info.command,
+            **({schema.QUESTION: sweep_info.question} if sweep_info.question else {}),
             schema.GRID: "; ".join(grid_lines(configs)),
             schema.ASKED_FOR: str(len(configs)),
             **tracking.runtime_tags(),

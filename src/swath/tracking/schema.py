@@ -99,9 +99,7 @@ DATA_DIGEST = _tag("swath.data_digest", "both", "SHA-256 of all images and label
 LANE = _hidden_tag(
     "swath.lane", "run", "Identity of the training: the same for runs that differ in max_steps at most."
 )
-CONFIG_SCHEMA = _hidden_tag(
-    "swath.config_schema", "run", "Version of the meaning of the configuration's fields."
-)
+CONFIG_SCHEMA = _hidden_tag("swath.config_schema", "run", "Version of the meaning of the config's fields.")
 OVERRIDES = _tag("swath.overrides", "run", "Overrides that were typed for the run, as a JSON list.")
 EVERY_STEPS = _tag(
     "swath.every_steps", "run", "Steps from one stored value of a per-step metric to the next."
@@ -145,6 +143,7 @@ TRACKER_PID_START = _hidden_tag(
 
 # A sweep as a whole.
 COMMAND = _tag("swath.command", "sweep", "The command that was typed, without passwords.")
+QUESTION = _entry("tag", "swath.question", "sweep", "Question that the named sweep answers.", "0.2")
 GRID = _tag("swath.grid", "sweep", "Values of each field that varies.")
 ASKED_FOR = _tag("swath.asked_for", "sweep", "Number of configurations of the sweep.")
 FINISHED_COUNT = _tag("swath.finished", "sweep", "Number of configurations that finished.")
@@ -175,7 +174,7 @@ RUN_COLOR = _entry(
     "tag",
     "mlflow.runColor",
     "run",
-    "Colour of the run on MLflow's page: by the field that explains most.",
+    "Colour on MLflow's page: by the field that explains most.",
     "0.2",
 )
 SOURCE_TYPE = _tag("mlflow.source.type", "both", "`LOCAL`.")
@@ -239,6 +238,7 @@ CONFUSION_FILE = _file("confusion.json", "run", "Confusion matrix of the test im
 TRACEBACK_FILE = _file("traceback.txt", "run", "Traceback of an unexpected error.")
 MODEL = _entry("logged model", "model", "run", "The run's weights as an MLflow model: `runs:/RUN_ID/model`.")
 MANIFEST_FILE = _file("manifest.json", "sweep", "Configurations of the sweep and their provenance.")
+REPORT_FILE = _entry("file", "report.html", "sweep", "Answer, ranking and pictures on one page.", "0.2")
 RANKING_FILE = _file("ranking.csv", "sweep", "The configurations, best first.")
 
 SPLITS = ("validation", "test")

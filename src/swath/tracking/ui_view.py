@@ -13,7 +13,7 @@ from swath.tracking import schema
 from swath.tracking.ui_urls import sweep_filter
 
 SECTIONS = {"answer": True, "train": True, "validation": True, "test": True, "runtime": False}
-"""Sections of the page of charts, and whether each is open; `answer` holds the charts of the sweep as a whole."""
+"""Sections of the page of charts, and whether each is open; `answer` holds charts over the grid."""
 
 MOST_RUNS = 100
 """Runs that MLflow's page loads at a time."""

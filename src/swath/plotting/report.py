@@ -1,0 +1,136 @@
+"""The report of a sweep: one HTML page with the answer, the ranking, all pictures and their origin."""
+
+import base64
+import io
+import math
+from collections.abc import Iterator, Sequence
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment
+
+from swath import analysis, tracking
+from swath.plotting.figures import figures_of
+from swath.plotting.layout import PNG_METADATA
+from swath.tracking import schema
+
+MOST_ROWS = 100
+"""Rows of the ranking."""
+
+DPI = 130
+
+CAPTIONS = {
+    "accuracy": "Accuracy over the grid. Bars: 95% interval of a run, or standard deviation over seeds.",
+    "heat_map": "The same as a map; the frame marks the best.",
+    "learning_curves": "Training accuracy over steps.",
+    "loss_curves": "Training loss over steps.",
+    "weights": "What the best and the worst run have learned, one picture for each class.",
+    "confusion": "Test images by true and predicted class, of the best run.",
+}
+
+
+def report_html(reader: tracking.Reader, sweep: analysis.Sweep, store: str, metric: str | None = None) -> str:
+    """The report of a sweep with at least one finished run; it needs no other file and no network.
+
+    Args:
+      reader: reader of the sweep's store.
+      sweep: the sweep.
+      store: address of the store without passwords, for display.
+      metric: metric to rank by; None for the default.
+
+    Raises:
+      SwathError: a run's files cannot be read.
+    """
+    runs = sweep.finished
+    ranked_by = analysis.metric_of(runs, metric)
+    ranked, groups = analysis.rank_sweep(runs, ranked_by)
+    entries: Sequence[analysis.Ranked] = groups or ranked
+    tags = (sweep.summary_run or ranked[0].run).tags
+    best = ranked[0].run
+    validated = any(schema.VALIDATION_ACCURACY in run.metrics for run in runs)
+    columns, rows = _table(ranked, groups, sweep.swept, ranked_by)
+    values: dict[str, Any] = {
+        "title": f"sweep {sweep.name} {sweep.sweep_id}",
+        "heading": tags.get(schema.QUESTION) or f"Sweep {sweep.name}",
+        "meta": f"{sweep.heading(store)}: {_counts(sweep)}.",
+        "answer": analysis.answer_lines(analysis.answer_of(ranked, groups, sweep.swept, ranked_by)),
+        "ranked_by": analysis.ranked_by(ranked_by, bool(groups), validated),
+        "columns": columns,
+        "rows": rows,
+        "more": f"... {len(entries) - MOST_ROWS} more rows." if len(entries) > MOST_ROWS else "",
+        "notes": analysis.importance_notes(runs, sweep.swept, ranked_by, bool(groups)),
+        "pictures": list(_pictures(reader, sweep, metric)),
+        "command": tags.get(schema.COMMAND, "unknown"),
+        "sweep_id": sweep.sweep_id,
+        "environment": list(_environment({**best.tags, **tags})),
+    }
+    template = files("swath.plotting").joinpath("report.html.jinja").read_text(encoding="utf-8")
+    return Environment(autoescape=True, trim_blocks=False).from_string(template).render(values)
+
+
+def _counts(sweep: analysis.Sweep) -> str:
+    counts = sweep.counts
+    others = [
+        f"{counts[status]} {status.lower()}" for status in ("FAILED", "KILLED", "RUNNING") if counts[status]
+    ]
+    return ", ".join([f"{counts['FINISHED']} runs finished", *others])
+
+
+def _table(
+    ranked: Sequence[analysis.RankedRun],
+    groups: Sequence[analysis.RankedConfiguration],
+    swept: Sequence[str],
+    metric: str,
+) -> tuple[list[str], list[list[str]]]:
+    """Headings and rows of the ranking."""
+    shown = [metric, *(name for name in (schema.VALIDATION_ACCURACY, schema.TEST_ACCURACY) if name != metric)]
+    if groups:
+        fields = [field for field in swept if field not in analysis.REPEATED_BY]
+        rows = []
+        for entry in groups[:MOST_ROWS]:
+            found = entry.configuration
+            means = [_spread(found.spreads.get(name)) for name in shown]
+            values = [found.members[0].params.get(field, "") for field in fields]
+            rows.append([str(entry.place), *values, str(len(found.by_seed)), *means, _p_text(entry)])
+        return ["rank", *fields, "seeds", *shown, "p"], rows
+    columns = ["rank", *swept, metric, "95% interval", *shown[1:], "p", "run"]
+    rows = []
+    for run in ranked[:MOST_ROWS]:
+        interval = "" if run.interval is None else f"{run.interval[0]:.3f} to {run.interval[1]:.3f}"
+        others = [_number(run.run.metrics.get(name)) for name in shown[1:]]
+        values = [run.run.params.get(field, "") for field in swept]
+        numbers = [_number(run.value), interval, *others]
+        rows.append([str(run.place), *values, *numbers, _p_text(run), run.run.run_id[:8]])
+    return columns, rows
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None or math.isnan(value) else f"{value:.4f}"
+
+
+def _spread(spread: analysis.Spread | None) -> str:
+    if spread is None:
+        return ""
+    return f"{spread.mean:.4f}" if math.isnan(spread.std) else f"{spread.mean:.4f} ± {spread.std:.4f}"
+
+
+def _p_text(entry: analysis.Ranked) -> str:
+    if entry.place == 1 or entry.p_vs_best is None:
+        return ""
+    return "<0.001" if entry.p_vs_best < 0.001 else f"{entry.p_vs_best:.3f}"
+
+
+def _pictures(reader: tracking.Reader, sweep: analysis.Sweep, metric: str | None) -> Iterator[dict[str, str]]:
+    for name, figure in figures_of(reader, sweep, metric):
+        content = io.BytesIO()
+        figure.savefig(content, format="png", dpi=DPI, metadata=PNG_METADATA)
+        data = base64.b64encode(content.getvalue()).decode("ascii")
+        yield {"data": data, "caption": CAPTIONS.get(name, name)}
+
+
+def _environment(tags: dict[str, str]) -> Iterator[tuple[str, str]]:
+    for name, label in tracking.PROVENANCE_TAGS.items():
+        if name in tags:
+            yield label, tags[name]
+    if schema.HOST in tags:
+        yield "machine", tags[schema.HOST]
