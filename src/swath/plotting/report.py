@@ -14,8 +14,11 @@ from swath.plotting.figures import figures_of
 from swath.plotting.layout import PNG_METADATA
 from swath.tracking import schema
 
-MOST_ROWS = 100
+MOST_ROWS = 500
 """Rows of the ranking."""
+
+OPEN_ROWS = 20
+"""Rows that are shown at first; the others unfold."""
 
 DPI = 130
 
@@ -57,6 +60,7 @@ def report_html(reader: tracking.Reader, sweep: analysis.Sweep, store: str, metr
         "ranked_by": analysis.ranked_by(ranked_by, bool(groups), validated),
         "columns": columns,
         "rows": rows,
+        "open_rows": OPEN_ROWS,
         "more": f"... {len(entries) - MOST_ROWS} more rows." if len(entries) > MOST_ROWS else "",
         "notes": analysis.importance_notes(runs, sweep.swept, ranked_by, bool(groups)),
         "pictures": list(_pictures(reader, sweep, metric)),
@@ -91,16 +95,17 @@ def _table(
             found = entry.configuration
             means = [_spread(found.spreads.get(name)) for name in shown]
             values = [found.members[0].params.get(field, "") for field in fields]
-            rows.append([str(entry.place), *values, str(len(found.by_seed)), *means, _p_text(entry)])
-        return ["rank", *fields, "seeds", *shown, "p"], rows
-    columns = ["rank", *swept, metric, "95% interval", *shown[1:], "p", "run"]
+            numbers = [*means[1:], str(len(found.by_seed)), _p_text(entry)]
+            rows.append([str(entry.place), means[0], *values, *numbers])
+        return ["rank", metric, *fields, *shown[1:], "seeds", "p"], rows
+    columns = ["rank", metric, *swept, "95% interval", *shown[1:], "p", "run"]
     rows = []
     for run in ranked[:MOST_ROWS]:
         interval = "" if run.interval is None else f"{run.interval[0]:.3f} to {run.interval[1]:.3f}"
         others = [_number(run.run.metrics.get(name)) for name in shown[1:]]
         values = [run.run.params.get(field, "") for field in swept]
-        numbers = [_number(run.value), interval, *others]
-        rows.append([str(run.place), *values, *numbers, _p_text(run), run.run.run_id[:8]])
+        numbers = [*values, interval, *others, _p_text(run)]
+        rows.append([str(run.place), _number(run.value), *numbers, run.run.run_id[:8]])
     return columns, rows
 
 
