@@ -110,6 +110,8 @@ class Session:
         try:
             self._load(names)
             self.store = self._opened.result()
+            for line in self.store.notes:
+                self._observer(execution.Note(line))
             self.started = self._start_sweep(sweep_info, self.store)
         except BaseException:
             self._tracker.close()

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from swath.config import named_values
+from swath.config import HEADLINE, named_values
 from swath.tracking import schema
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
@@ -44,10 +44,12 @@ class StoreInfo:
     Attributes:
       uri: MLflow's tracking URI without passwords; empty if nothing is stored.
       experiment_id: MLflow's id of the experiment.
+      notes: what a user should know about it, one line each.
     """
 
     uri: str
     experiment_id: str
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -303,8 +305,8 @@ class StoredRun:
     store: str = field(default="", repr=False)
 
     def named_by(self, fields: Sequence[str]) -> str:
-        """The params among `fields` as `name=value` pairs; the run's name if it has none of them."""
-        return named_values(self.params, fields) or self.name
+        """The params among `fields` as `name=value` pairs; if it has none, `HEADLINE`, or the run's name."""
+        return named_values(self.params, fields) or named_values(self.params, HEADLINE) or self.name
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ MLflow's interface creates an object for each value and reads a curve with one q
 import math
 import time
 from collections.abc import Mapping, Sequence
-from functools import cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,7 @@ from urllib.parse import quote
 import mlflow
 import numpy as np
 import sqlalchemy
-from alembic.script import ScriptDirectory
 from mlflow.entities import LifecycleStage, RunStatus
-from mlflow.store.db.utils import _get_latest_schema_revision, _get_schema_version
 from mlflow.store.tracking.dbmodels.models import SqlLatestMetric, SqlMetric, SqlParam, SqlRun, SqlTag
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.tracking import MlflowClient
@@ -27,8 +24,8 @@ from mlflow.utils.uri import is_local_uri
 from numpy.typing import NDArray
 
 from swath.errors import SwathError
-from swath.system import hide_password
 from swath.tracking import schema
+from swath.tracking.migration import check_version
 from swath.tracking.mlflow_setup import database_file
 from swath.tracking.records import Curve, MetricBatch, StoredRun
 
@@ -40,8 +37,11 @@ _METRICS: Any = SqlMetric.__table__
 _LATEST_COLUMNS = ("run_uuid", "key", "value", "is_nan", "step")
 
 
-TESTED_VERSIONS = ("3.17.",)
+TESTED_VERSIONS = ("3.17.", "3.18.")
 """MLflow versions whose tables are written directly; other versions get `log_batch`."""
+
+SLOWER = 3
+"""How much longer tracking takes with `log_batch`; see docs/benchmarks.md."""
 
 
 LARGEST_DOUBLE = 1.7976931348623157e308
@@ -95,6 +95,18 @@ def sql_steps(client: MlflowClient) -> SqlSteps | None:
     return None
 
 
+def untested_version(client: MlflowClient) -> str:
+    """A line on a version of MLflow whose tables are not written directly; empty for the others."""
+    store = client._tracking_client.store
+    if not isinstance(store, SqlAlchemyStore) or mlflow.__version__.startswith(TESTED_VERSIONS):
+        return ""
+    tested = " and ".join(f"{version}x" for version in TESTED_VERSIONS)
+    return (
+        f"MLflow {mlflow.__version__} was not tested with swath, so steps are stored by its own calls, which "
+        f"takes {SLOWER} times as long; tested: {tested}"
+    )
+
+
 def _stored(values: NDArray[Any]) -> list[dict[str, Any]]:
     """Values in MLflow's form: NaN is 0 with a flag, infinity is the largest double."""
     return [
@@ -136,21 +148,7 @@ class SqlReader:
             # SQLAlchemy takes one quoting off, SQLite the other.
             address = f"sqlite:///file:{quote(quote(str(path)))}?mode=ro&uri=true"
             self._engine = sqlalchemy.create_engine(address, connect_args={"timeout": WAIT_S})
-        shown = hide_password(uri, uri)
-        if not sqlalchemy.inspect(self._engine).has_table("runs"):
-            raise SwathError(f"{shown} is not an MLflow store: it has no table of runs")
-        version = _get_schema_version(self._engine)
-        if version is None:
-            raise SwathError(f"{shown} is not an MLflow store: its tables have no version")
-        if version != _expected_version():
-            if _is_known(version):
-                what_to_do = f"an older version of MLflow; keep a copy, then run: mlflow db upgrade {shown}"
-            else:
-                what_to_do = (
-                    f"a newer version of MLflow than the installed {mlflow.__version__}; run: "
-                    "pip install --upgrade mlflow"
-                )
-            raise SwathError(f"the tables of {shown} were made by {what_to_do}")
+        check_version(self._engine, uri)
 
     def runs(self, tags: Mapping[str, str | None], status: str | None = None) -> list[StoredRun]:
         """See `Reader`."""
@@ -245,18 +243,6 @@ class SqlReader:
                 for (run_id, key), values in groupby(rows, key=lambda row: (row[0], row[1])):
                     found[run_id].append(_curve(run_id, key, list(values)))
         return [curve for run_id in found for curve in found[run_id]]
-
-
-@cache
-def _expected_version() -> str:
-    """Version of the installed MLflow's tables; computing it takes a tenth of a second."""
-    return str(_get_latest_schema_revision())
-
-
-def _is_known(version: str) -> bool:
-    """Whether a version of the tables is one that the installed MLflow can upgrade from."""
-    scripts = ScriptDirectory(str(Path(mlflow.__file__).parent / "store" / "db_migrations"))
-    return version in {script.revision for script in scripts.walk_revisions()}
 
 
 def _active() -> Any:

@@ -15,6 +15,7 @@ from swath.system import hide_password
 from swath.tracking import mlflow_runs, records, schema
 from swath.tracking.artifacts import artifact_folder, write_artifacts
 from swath.tracking.locations import check_located, keep_files_beside
+from swath.tracking.migration import upgrade
 from swath.tracking.mlflow_setup import (
     check_writable,
     default_uri,
@@ -25,7 +26,7 @@ from swath.tracking.mlflow_setup import (
 )
 from swath.tracking.provenance import environment_tags, installed_packages, process_tags
 from swath.tracking.reader import open_reader
-from swath.tracking.sql import SqlSteps, sql_steps
+from swath.tracking.sql import SqlSteps, sql_steps, untested_version
 
 SINGLE_VALUE_STEP = 0
 """Step of a metric with a single value: MLflow's page draws bars, one for each run, only at step 0."""
@@ -81,6 +82,7 @@ class RunStore:
         self.uri = address.uri or default_uri()
         check_writable(self.uri)
         check_located(self.uri, [address.experiment])
+        notes = [upgrade(self.uri)]
         make_database(self.uri)
         self._client = MlflowClient(tracking_uri=self.uri)
         store = self._client._tracking_client.store
@@ -91,7 +93,9 @@ class RunStore:
         self.experiment_id = mlflow_runs.experiment_id(self._client, address)
         self._common_tags = {**environment_tags(), **process_tags(schema.TRACKER_PID)}
         self._environment_text = installed_packages()
-        return records.StoreInfo(hide_password(self.uri, self.uri), self.experiment_id)
+        notes.append(untested_version(self._client))
+        shown = hide_password(self.uri, self.uri)
+        return records.StoreInfo(shown, self.experiment_id, tuple(filter(None, notes)))
 
     def start_run(self, key: int, info: records.RunInfo, run_id: str | None = None) -> str:
         """Create or resume a run with its params, tags and data set; returns MLflow's id.
