@@ -1,9 +1,13 @@
 # Two commands do all the set-up: `make sweep` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help sweep test check verify torture benchmark screenshots lock wheel clean
+.PHONY: help sweep test test-mlflow check verify torture benchmark screenshots lock wheel clean
 
 VENV := .venv
 BIN := $(VENV)/bin
+MLFLOW := 3.18.0
+OTHER := .venv-mlflow
+MLFLOW_TESTS := tests/integration/test_readers.py tests/integration/test_run_store.py tests/integration/test_sql_steps.py \
+                tests/e2e/test_browser.py tests/e2e/test_models.py tests/e2e/test_moved_stores.py tests/e2e/test_tracking.py
 # The first of these that is 3.11 to 3.13; PYTHON=... names the only one to try.
 CANDIDATES := $(or $(PYTHON),python3.13 python3.12 python3.11 python3 python)
 
@@ -19,6 +23,12 @@ sweep: $(VENV)/.installed ## Train a grid of 12 configurations on bundled data, 
 
 test: $(VENV)/.installed-dev ## Run all tests
 	@$(BIN)/pytest $(PYTEST_ARGUMENTS)
+
+test-mlflow: $(VENV)/.installed-dev ## Run the tests of the store and its pages with another MLflow: MLFLOW=3.18.0
+	@$(BIN)/python -m venv $(OTHER) && $(OTHER)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps mlflow==$(MLFLOW)
+	@echo "$(CURDIR)/$(VENV)/lib/$$(ls $(VENV)/lib)/site-packages" > $$($(OTHER)/bin/python -c 'import site; print(site.getsitepackages()[0])')/locked.pth
+	@$(OTHER)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(OTHER)/bin/python -W ignore -m pytest $(PYTEST_ARGUMENTS) $(MLFLOW_TESTS)
 
 check: $(VENV)/.installed-dev ## Formatting, lint, types, import direction
 	@$(BIN)/ruff format --check .
@@ -47,7 +57,7 @@ wheel: $(VENV)/.installed-dev ## Build the wheel into dist/
 	@$(BIN)/python -m build --wheel --no-isolation --outdir dist .
 
 clean: ## Remove the environment and everything built; runs and stores stay
-	@rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) $(OTHER) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(VENV)/.python:
 	@for candidate in $(CANDIDATES); do \
