@@ -14,12 +14,14 @@ from .diff import stored_values as stored_values
 from .diff import verdict_on as verdict_on
 from .filter import matching as matching
 from .frame import compare as compare
+from .frame import configuration_frame as configuration_frame
 from .frame import frame_of as frame_of
 from .frame import holding as holding
 from .frame import load_curves as load_curves
 from .frame import load_sweep as load_sweep
 from .frame import load_weights as load_weights
 from .frame import ranking_frame as ranking_frame
+from .frame import single_configurations as single_configurations
 from .importance import effects_of as effects_of
 from .importance import importance_lines as importance_lines
 from .importance import importance_notes as importance_notes

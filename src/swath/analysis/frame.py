@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from swath.analysis.filter import matching
-from swath.analysis.ranking import metric_of
+from swath.analysis.ranking import REPEATED_BY, metric_of, ordered
 from swath.analysis.significance import Ranked, RankedConfiguration, RankedRun, rank_sweep
-from swath.analysis.sweeps import Spread, Sweep, find_sweep, run_with
+from swath.analysis.sweeps import Configuration, Spread, Sweep, find_sweep, run_with
 from swath.config import field_types, typed
 from swath.tracking import StoredRun, Weights, open_reader, read_weights, schema
 
@@ -141,6 +141,56 @@ def ranking_frame(
             mine, len(unranked)
         )
     return frame
+
+
+def configuration_frame(
+    ranked: Sequence[RankedConfiguration], swept: Sequence[str], metric: str
+) -> pd.DataFrame:
+    """One row per configuration, in the given order.
+
+    Columns: `rank` (int64), the fields that vary except the seed, `n` (int64, number of seeds); for the
+    metric that ranks, and for validation and test accuracy, the mean over seeds by the metric's name and the
+    sample standard deviation as `NAME sd` (float64, NaN if missing); `p_vs_best`, `tied_with_best`,
+    `best_run_id`.
+
+    Args:
+      ranked: the configurations.
+      swept: the fields that vary.
+      metric: the metric that ranks.
+    """
+    fields = [field for field in swept if field not in REPEATED_BY]
+    names = list(dict.fromkeys([metric, schema.VALIDATION_ACCURACY, schema.TEST_ACCURACY]))
+    nothing = Spread(float("nan"), float("nan"), 0)
+    rows = []
+    for entry in ranked:
+        found = entry.configuration
+        params = found.members[0].params
+        row = {"rank": entry.place, **{field: typed(field, params.get(field, "")) for field in fields}}
+        row["n"] = found.spreads.get(metric, nothing).count
+        for name in names:
+            spread = found.spreads.get(name, nothing)
+            row |= {name: spread.mean, f"{name} sd": spread.std}
+        rows.append(row | {"best_run_id": ordered(list(found.by_seed.values()), metric)[0].run_id})
+    means = [column for name in names for column in (name, f"{name} sd")]
+    frame = pd.DataFrame(rows, columns=["rank", *fields, "n", *means, "best_run_id"])
+    missing = [name for name in names[1:] if frame[name].isna().all()]  # no validation images
+    frame = frame.drop(columns=[column for name in missing for column in (name, f"{name} sd")])
+    p_values, ties = _test_columns(ranked, 0)
+    frame.insert(len(frame.columns) - 1, "p_vs_best", p_values)
+    frame.insert(len(frame.columns) - 1, "tied_with_best", ties)
+    return frame
+
+
+def single_configurations(ranked: Sequence[RankedRun]) -> list[RankedConfiguration]:
+    """Runs of a sweep without repetitions as configurations of one run each."""
+    return [
+        RankedConfiguration(
+            place=entry.place,
+            p_vs_best=entry.p_vs_best,
+            configuration=Configuration((entry.run,), {entry.run.params.get(schema.SEED, ""): entry.run}),
+        )
+        for entry in ranked
+    ]
 
 
 def _test_columns(ranked: Sequence[Ranked], unranked: int) -> tuple[Any, Any]:

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from swath import __version__
-from swath.cli.tables import FORMATS
+from swath.cli.formats import ENDINGS, FORMATS
 from swath.errors import ConfigError, SwathError
 from swath.tracking import configure_environment, error_line, is_store_error
 
@@ -52,6 +52,13 @@ def parser() -> argparse.ArgumentParser:
         "--where", metavar="CONDITION", help="compare only matching runs, e.g. 'learning_rate < 1e-5'"
     )
     found.add_argument(
+        "--per",
+        choices=("configuration", "run"),
+        help="what a row is (default in tables with several seeds: configuration)",
+    )
+    found.add_argument("--columns", type=_names, metavar="A,B", help="only these columns, in this order")
+    found.add_argument("--digits", type=_digits, metavar="N", help="decimals of metrics in tables")
+    found.add_argument(
         "--format", choices=FORMATS, help="output format (default: table in a terminal, else csv)"
     )
     found.add_argument("--output", type=Path, metavar="FILE", help="write rows to a file")
@@ -93,6 +100,16 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--yes", action="store_true", help="with --delete or --relocate: do it")
     found.add_argument("--version", action="version", version=f"swath-compare {__version__}")
     return found
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _digits(text: str) -> int:
+    if not text.isdecimal() or int(text) > 17:
+        raise argparse.ArgumentTypeError(f"{text}: expected a number of decimals from 0 to 17")
+    return int(text)
 
 
 def _positive(text: str) -> int:
@@ -211,3 +228,8 @@ def _check(args: argparse.Namespace) -> None:
     output = None if args.output is None else Path(args.output).absolute()
     if output is not None and (output.is_dir() or not output.parent.is_dir()):
         raise ConfigError([f"--output {args.output}: expected a file in an existing folder"])
+    if output is not None and args.format is None and output.suffix.lower() not in ENDINGS:
+        endings = ", ".join(ENDINGS)
+        raise ConfigError(
+            [f"--output {args.output}: expected a name that ends with one of {endings}, or --format"]
+        )

@@ -1,25 +1,15 @@
 """Output of `swath-compare`: rows on standard output or in a file, notes on standard error."""
 
 import argparse
-import sys
 from collections.abc import Sequence
-
-import pandas as pd
 
 from swath import analysis
 from swath.cli.compare_notes import failure_lines, ranking_notes, state_lines
+from swath.cli.compare_rows import Rows, format_of, ranking, sorted_by, write
 from swath.cli.compare_tables import list_frame, list_rows
-from swath.cli.output import NO_TERMINAL_WIDTH, TERMINAL_ROWS, console_of, one_line, print_note
-from swath.cli.ranking_tables import configuration_rows, ranking_rows
-from swath.cli.tables import (
-    TableData,
-    as_csv,
-    as_json,
-    as_markdown,
-    print_table,
-    table_text,
-    write_whole,
-)
+from swath.cli.formats import FOR_PROGRAMS, write_whole
+from swath.cli.output import one_line, print_note
+from swath.cli.ranking_tables import ranking_rows
 from swath.errors import SwathError, UsageError
 from swath.system import hide_password
 from swath.tracking import Reader, StoredRun, default_uri, schema
@@ -32,11 +22,8 @@ def show_list(sweeps: Sequence[analysis.Sweep], args: argparse.Namespace) -> Non
     """Print the sweeps of a store, oldest first."""
     if not sweeps:
         print_note(analysis.NO_SWEEPS)
-    frame = list_frame(sweeps)
-    if args.sort:
-        frame = sorted_by(frame, args.sort)
-    frame = frame.iloc[: args.limit]
-    _write(args, frame, list_rows(frame))
+    frame = sorted_by(list_frame(sweeps), args.sort)
+    write(args, Rows(frame, list_rows(frame)), "Sweeps")
 
 
 def show_ranking(reader: Reader, sweep: analysis.Sweep, args: argparse.Namespace) -> None:
@@ -61,18 +48,8 @@ def show_ranking(reader: Reader, sweep: analysis.Sweep, args: argparse.Namespace
         return
     metric = analysis.metric_of(runs, args.metric)
     ranked, groups = analysis.rank_sweep(runs, metric)
-    frame = analysis.ranking_frame(ranked, groups, unranked, metric)
-    chosen = frame if args.sort is None else sorted_by(frame, args.sort)
-    rows = [ranked[index] for index in chosen.index if index < len(ranked)]
-    limit = _limit(args)
-    entries = len(groups or ranked)
-    chosen = chosen.iloc[:limit]
-    if groups and _format(args) in ("table", "markdown"):
-        _write_groups(args, chosen, rows, groups, sweep.swept, metric)
-    else:
-        _write(args, chosen, ranking_rows(rows[:limit], sweep.swept, metric))
-    if args.limit is None and limit is not None and entries > limit:
-        print_note(f"... {entries - limit} more: add --limit {entries}")
+    rows = ranking(ranked, groups, unranked, sweep.swept, metric, args)
+    write(args, rows, sweep.heading(hide_password(address, address)))
     for line in [*ranking_notes(sweep, ranked, groups, metric), *failure_lines(sweep, MAX_FAILURES)]:
         print_note(line)
     for line in analysis.answer_lines(analysis.answer_of(ranked, groups, sweep.swept, metric)):
@@ -102,7 +79,7 @@ def _show_unranked(sweep: analysis.Sweep, unranked: Sequence[StoredRun], args: a
     Raises:
       SwathError: the whole sweep has ended, or plots or a registration need a finished run.
     """
-    if _format(args) in ("csv", "json"):
+    if format_of(args) in FOR_PROGRAMS:
         _write_unranked(args, unranked)
     for line in failure_lines(sweep, MAX_FAILURES):
         print_note(line)
@@ -113,7 +90,8 @@ def _show_unranked(sweep: analysis.Sweep, unranked: Sequence[StoredRun], args: a
 
 
 def _write_unranked(args: argparse.Namespace, runs: Sequence[StoredRun]) -> None:
-    _write(args, analysis.ranking_frame([], [], runs, ""), ranking_rows([], (), schema.VALIDATION_ACCURACY))
+    table = ranking_rows([], (), schema.VALIDATION_ACCURACY)
+    write(args, Rows(analysis.ranking_frame([], [], runs, ""), table), "")
 
 
 def _show_pages(sweep: analysis.Sweep, args: argparse.Namespace) -> None:
@@ -126,22 +104,6 @@ def _show_pages(sweep: analysis.Sweep, args: argparse.Namespace) -> None:
 
         for line in page_lines(sweep, args.uri, args.all_of is not None):
             print_note(line)
-
-
-def _write_groups(
-    args: argparse.Namespace,
-    frame: pd.DataFrame,
-    rows: Sequence[analysis.RankedRun],
-    groups: Sequence[analysis.RankedConfiguration],
-    swept: Sequence[str],
-    metric: str,
-) -> None:
-    """Write configurations instead of runs, each at the position of its first run in `rows`."""
-    shown = list(groups)
-    if args.sort:
-        places = {entry.run.run_id: place for place, entry in enumerate(rows)}
-        shown.sort(key=lambda group: min(places[run.run_id] for run in group.configuration.members))
-    _write(args, frame, configuration_rows(shown[: _limit(args)], swept, metric))
 
 
 def close_all_stale(reader: Reader, uri: str | None) -> None:
@@ -165,48 +127,3 @@ def show_diff(reader: Reader, first: str, second: str) -> None:
             raise UsageError(f"--diff: run {run.run_id} is not a run of one configuration made by swath")
     for line in diff_lines(difference(*(stored_values(reader, run) for run in runs))):
         print(one_line(line))
-
-
-def sorted_by(frame: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Sort rows by a column, in descending order if its name has a minus sign in front.
-
-    Raises:
-      UsageError: there is no such column.
-    """
-    name = column.removeprefix("-")
-    if name not in frame.columns:
-        raise UsageError(f"--sort {column}: expected one of {', '.join(map(str, frame.columns))}")
-    return frame.sort_values(name, ascending=not column.startswith("-"), kind="stable")
-
-
-def _limit(args: argparse.Namespace) -> int | None:
-    """Most rows: a terminal shows a screenful unless the user says how many."""
-    shown = args.output is None and _format(args) == "table" and sys.stdout.isatty()
-    return TERMINAL_ROWS if args.limit is None and shown else args.limit
-
-
-def _format(args: argparse.Namespace) -> str:
-    if args.format is not None:
-        return str(args.format)
-    suffixes = {".json": "json", ".md": "markdown", ".csv": "csv"}
-    if args.output is not None:
-        return suffixes.get(args.output.suffix, "csv")
-    return "table" if sys.stdout.isatty() else "csv"
-
-
-def _write(args: argparse.Namespace, frame: pd.DataFrame, rows: TableData) -> None:
-    """Write a table, or its data frame as CSV or JSON, to standard output or a file."""
-    kind = _format(args)
-    if kind == "table" and args.output is None:
-        print_table(console_of(sys.stdout), rows)
-        return
-    if kind == "table":
-        text = table_text(rows, NO_TERMINAL_WIDTH)
-    elif kind == "markdown":
-        text = as_markdown(rows)
-    else:
-        text = {"csv": as_csv, "json": as_json}[kind](frame)
-    if args.output is None:
-        sys.stdout.write(text)
-    else:
-        write_whole(args.output, text)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from swath import analysis
-from swath.cli.tables import RANK, RUN, Column, TableData, ranking_table, time_column
+from swath.cli.tables import DIGITS, RANK, RUN, Column, TableData, ranking_table, time_column
 from swath.tracking import schema
 
 TIE = "="
@@ -15,32 +15,44 @@ P_VALUE = Column("p", optional=2)
 INTERVAL = Column("95% interval", optional=5)
 
 
-def ranking_rows(ranked: Sequence[analysis.RankedRun], swept: Sequence[str], metric: str) -> TableData:
-    """A table with one row per run, in the given order."""
+def ranking_rows(
+    ranked: Sequence[analysis.RankedRun], swept: Sequence[str], metric: str, digits: int = DIGITS
+) -> TableData:
+    """A table with one row per run, in the given order.
+
+    Args:
+      ranked: the runs.
+      swept: the fields that vary.
+      metric: the metric that ranks.
+      digits: decimals of metrics.
+    """
     rows = [
         analysis.RankingRow(
             entry.place,
             entry.run.run_id,
             entry.run.status,
-            {**entry.run.params, **_test_cells(entry), INTERVAL.name: _interval(entry)},
+            {**entry.run.params, **_test_cells(entry), INTERVAL.name: _interval(entry, digits)},
             {**entry.run.metrics, metric: entry.value},
         )
         for entry in ranked
     ]
     others = [Column(name, optional=3 + place) for place, name in enumerate(_other_splits(metric))]
     columns = [*_first_columns(swept), Column(metric), INTERVAL, *_p_value(metric), *others]
-    return ranking_table(rows, [*columns, time_column(1), RUN]).without_empty(keep=P_VALUE.name)
+    return ranking_table(rows, [*columns, time_column(1), RUN], digits).without_empty(keep=P_VALUE.name)
 
 
 def configuration_rows(
-    ranked: Sequence[analysis.RankedConfiguration], swept: Sequence[str], metric: str
+    ranked: Sequence[analysis.RankedConfiguration], swept: Sequence[str], metric: str, digits: int = DIGITS
 ) -> TableData:
-    """A table with one row per configuration, in the given order: mean ± standard deviation over seeds."""
+    """A table with one row per configuration, in the given order: mean ± standard deviation over seeds.
+
+    The parameters are those of `ranking_rows`.
+    """
     most = max((len(entry.configuration.by_seed) for entry in ranked), default=0)
     rows = []
     for entry in ranked:
         found = entry.configuration
-        spreads = {name: _spread_text(spread) for name, spread in found.spreads.items()}
+        spreads = {name: _spread_text(spread, digits) for name, spread in found.spreads.items()}
         cells = {**_test_cells(entry), **spreads, "seeds": _seeds(found, metric, most)}
         rows.append(
             analysis.RankingRow(entry.place, "", "FINISHED", {**found.members[0].params, **cells}, {})
@@ -69,8 +81,11 @@ def _test_cells(entry: analysis.Ranked) -> dict[str, str]:
     return {MARK.name: TIE if entry.tied_with_best else "", P_VALUE.name: p_value}
 
 
-def _interval(entry: analysis.RankedRun) -> str:
-    return "" if entry.interval is None else f"{entry.interval[0]:.3f}-{entry.interval[1]:.3f}"
+def _interval(entry: analysis.RankedRun, digits: int) -> str:
+    if entry.interval is None:
+        return ""
+    low, high = (f"{bound:.{max(1, digits - 1)}f}" for bound in entry.interval)
+    return f"{low}-{high}"
 
 
 def _seeds(found: analysis.Configuration, metric: str, most: int) -> str:
@@ -79,9 +94,10 @@ def _seeds(found: analysis.Configuration, metric: str, most: int) -> str:
     return str(counted) if counted == most else f"{counted} of {most}"
 
 
-def _spread_text(spread: analysis.Spread) -> str:
+def _spread_text(spread: analysis.Spread, digits: int) -> str:
     """Mean and sample standard deviation: `0.3914 ± 0.0021`; only the value if there is one."""
-    return f"{spread.mean:.4f}" if math.isnan(spread.std) else f"{spread.mean:.4f} ± {spread.std:.4f}"
+    mean = f"{spread.mean:.{digits}f}"
+    return mean if math.isnan(spread.std) else f"{mean} ± {spread.std:.{digits}f}"
 
 
 def _other_splits(metric: str) -> list[str]:

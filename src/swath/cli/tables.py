@@ -1,13 +1,11 @@
-"""Lays out tables for terminals of any width, and writes them as CSV, JSON or Markdown."""
+"""Lays out tables for terminals of any width."""
 
 import io
-import json
 import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Literal
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -16,11 +14,6 @@ from rich.text import Text
 
 from swath.analysis import RankingRow
 from swath.cli.output import one_line
-from swath.errors import SwathError
-from swath.system import atomic_write
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 SHORT_ID = 8
 """Characters of a run id that a narrow terminal shows."""
@@ -91,6 +84,13 @@ class TableData:
         rows = [[row[place] for place in kept] for row in self.rows]
         return replace(self, columns=[self.columns[place] for place in kept], rows=rows)
 
+    def column(self, name: str) -> tuple[Column, list[str]] | None:
+        """A column by its name or heading, and its cells; None if there is none."""
+        for place, column in enumerate(self.layout):
+            if name in (column.name, column.heading):
+                return column, [row[place] for row in self.rows]
+        return None
+
     def without_empty(self, keep: str) -> "TableData":
         """This table without optional columns that have no content, except one that is kept."""
         optional = {
@@ -103,15 +103,26 @@ class TableData:
         )
 
 
-def ranking_table(rows: Sequence[RankingRow], columns: Sequence[Column]) -> TableData:
-    """A ranking as a table: metrics with four decimals, the best row highlighted."""
-    texts = [[_text(row.cell(column.name)) for column in columns] for row in rows]
+DIGITS = 4
+"""Decimals of metrics in tables for people."""
+
+
+def ranking_table(rows: Sequence[RankingRow], columns: Sequence[Column], digits: int = DIGITS) -> TableData:
+    """A ranking as a table, the best row highlighted.
+
+    Args:
+      rows: the rows.
+      columns: the columns.
+      digits: decimals of metrics.
+    """
+    texts = [[text_of(row.cell(column.name), digits) for column in columns] for row in rows]
     return TableData(columns, texts, [index for index, row in enumerate(rows) if row.place == 1])
 
 
-def _text(value: object) -> str:
+def text_of(value: object, digits: int = DIGITS) -> str:
+    """A value in a table for people; empty if it is missing."""
     if isinstance(value, float):
-        return "" if math.isnan(value) else f"{value:.4f}"
+        return "" if math.isnan(value) else f"{value:.{digits}f}"
     return "" if value is None else str(value)
 
 
@@ -171,65 +182,6 @@ def _table(found: TableData, broken: bool, short_ids: bool) -> Table:
         cells_of_row = [Text(text) for text in row]  # brackets are not markup
         table.add_row(*cells_of_row, style="bold" if index in found.bold else None)
     return table
-
-
-Format = Literal["table", "csv", "json", "markdown"]
-
-FORMATS: tuple[str, ...] = get_args(Format)
-
-
-def as_csv(frame: "pd.DataFrame") -> str:
-    """Comma-separated values with a header; missing values are empty."""
-    return str(frame.to_csv(index=False, lineterminator="\n"))
-
-
-def as_json(frame: "pd.DataFrame") -> str:
-    """A list of objects; missing values and values that are not finite are null."""
-    records = [{str(key): _plain(value) for key, value in row.items()} for row in frame.to_dict("records")]
-    return json.dumps(records, indent=1, ensure_ascii=False) + "\n"
-
-
-def _plain(value: Any) -> Any:
-    import pandas as pd
-
-    if value is None or value is pd.NaT or value is pd.NA:
-        return None
-    if isinstance(value, pd.Timestamp):
-        return value.isoformat()
-    value = value.item() if hasattr(value, "item") else value
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def as_markdown(found: TableData) -> str:
-    """A Markdown table; the first column is left-aligned, the others are right-aligned."""
-    line = "|---|" + "---:|" * (len(found.columns) - 1)
-    lines = [_cells([column.heading for column in found.layout]), line, *(_cells(row) for row in found.rows)]
-    return "\n".join(lines) + "\n"
-
-
-def _cells(texts: Sequence[str]) -> str:
-    return "| " + " | ".join(one_line(text).replace("|", "\\|") for text in texts) + " |"
-
-
-def write_whole(path: Path, text: str, option: str = "--output") -> None:
-    """Write a file atomically; write directly to anything that is not a file, such as a pipe.
-
-    Args:
-      path: the file.
-      text: its content.
-      option: the option that named the file, for messages.
-
-    Raises:
-      SwathError: the file cannot be written.
-    """
-    target = path.resolve()
-    try:
-        if target.exists() and not target.is_file():
-            target.write_text(text, encoding="utf-8")
-        else:
-            atomic_write(target, text)
-    except OSError as error:
-        raise SwathError(f"{option} {path} cannot be written: {error.strerror}") from error
 
 
 def counted(number: int, noun: str) -> str:

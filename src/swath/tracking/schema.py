@@ -306,6 +306,11 @@ def is_loss(metric: str) -> bool:
     return metric.endswith("/loss")
 
 
+def is_accuracy(metric: str) -> bool:
+    """Whether a metric is an accuracy, on any images."""
+    return metric.endswith("/accuracy")
+
+
 def is_per_step(metric: str) -> bool:
     """Whether a metric is one of every step, of which a run may store each Nth only."""
     return metric in PER_STEP
