@@ -1,6 +1,7 @@
 """Command line of `swath-compare`."""
 
 import argparse
+import re
 from pathlib import Path
 
 from swath import __version__
@@ -77,6 +78,9 @@ def parser() -> argparse.ArgumentParser:
         "--report", type=Path, metavar="FILE", help="write a report of the sweep as one HTML file"
     )
     found.add_argument("--plots", type=Path, metavar="DIR", help="draw plots of the sweep into this folder")
+    found.add_argument("--plot-format", choices=PLOT_FORMATS, help="with --plots: png (default), svg, pdf")
+    found.add_argument("--dpi", type=_positive, metavar="N", help="with --plots: dots per inch of png")
+    found.add_argument("--size", type=_size, metavar="WxH", help="with --plots: inches, for example 6x4")
     found.add_argument("--svg", action="store_true", help="with --plots: SVG instead of PNG")
     found.add_argument("--register", metavar="NAME", help="register the best run as a model with this name")
     found.add_argument(
@@ -100,6 +104,17 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--yes", action="store_true", help="with --delete or --relocate: do it")
     found.add_argument("--version", action="version", version=f"swath-compare {__version__}")
     return found
+
+
+PLOT_FORMATS = ("png", "svg", "pdf")
+"""Kinds of files of plots; `plotting.KINDS` writes them."""
+
+
+def _size(text: str) -> tuple[float, float]:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)x(\d+(?:\.\d+)?)", text)
+    if found is None or not 1 <= min(map(float, found.groups())) <= max(map(float, found.groups())) <= 100:
+        raise argparse.ArgumentTypeError(f"{text}: expected inches from 1 to 100, for example 6x4")
+    return float(found[1]), float(found[2])
 
 
 def _names(text: str) -> list[str]:
@@ -217,8 +232,11 @@ def _check(args: argparse.Namespace) -> None:
         ):
             if getattr(args, name) not in (None, False):
                 raise ConfigError([f"--{name}: not supported with --diff"])
-    if args.svg and not args.plots:
-        raise ConfigError(["--svg: requires --plots DIR"])
+    for name in ("svg", "plot_format", "dpi", "size"):
+        if getattr(args, name) and not args.plots:
+            raise ConfigError([f"--{name.replace('_', '-')}: requires --plots DIR"])
+    if args.plots and args.plots.suffix.lstrip(".") in PLOT_FORMATS:
+        raise ConfigError([f"--plots {args.plots}: expected a folder; the kind of file: --plot-format"])
     if not (args.sweep or args.all_of):
         for name in ("metric", "where", *NEEDS_SWEEP):
             if getattr(args, name) not in (None, False):

@@ -56,9 +56,12 @@ def show_ranking(reader: Reader, sweep: analysis.Sweep, args: argparse.Namespace
         print_note(line)
     _show_pages(sweep, args)
     if args.plots:
-        from swath.plotting import draw_sweep
+        from swath.plotting import PlotStyle, draw_sweep
 
-        for path in draw_sweep(reader, sweep, args.plots, "svg" if args.svg else "png", metric):
+        style = PlotStyle(
+            "svg" if args.svg else args.plot_format or "png", args.dpi or PlotStyle.dpi, args.size
+        )
+        for path in draw_sweep(reader, sweep, args.plots, hide_password(address, address), metric, style):
             print_note(f"wrote {path}")
     if args.report:
         from swath.plotting import report_html

@@ -81,7 +81,7 @@ def as_latex(found: TableData, caption: str) -> str:
         position_float="centering",
         convert_css=True,
     )
-    return "% \\usepackage{booktabs}\n" + str(text).replace("±", r"$\pm$")
+    return "% \\usepackage{booktabs}\n" + str(text).replace("±", r"$\pm$").replace("<", "$<$")
 
 
 def _latex(text: str) -> str:

@@ -41,7 +41,6 @@ class FieldSpec:
       repeats: whether runs that differ only in this field repeat one configuration.
       headline: whether the field names a configuration where nothing varies.
       axis_order: place of the field among those that compete for the horizontal axis of a plot.
-      label: the name of the field on an axis; empty for its own name.
       log_scale: whether values are compared by their ratio, so that MLflow's page gets their logarithm too.
       kind: type of a value that is not None.
       optional: whether None is allowed.
@@ -57,7 +56,6 @@ class FieldSpec:
     repeats: bool = False
     headline: bool = False
     axis_order: int = 1_000
-    label: str = ""
     log_scale: bool = False
     kind: type = str
     optional: bool = False

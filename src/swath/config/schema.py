@@ -53,7 +53,6 @@ class TrainConfig:
         shape=True,
         headline=True,
         axis_order=2,
-        label="batch size (images)",
     )
     learning_rate: float = hyperparameter(
         Range(above=0, float32=True),
@@ -61,7 +60,6 @@ class TrainConfig:
         shared_by="lane",
         headline=True,
         axis_order=1,
-        label="learning rate",
         log_scale=True,
     )
     max_steps: int = hyperparameter(
@@ -71,7 +69,6 @@ class TrainConfig:
         shared_by="run",
         headline=True,
         axis_order=3,
-        label="steps",
     )
     seed: int = hyperparameter(
         Range(0, most=LARGEST_SEED), "Seed of the batch sequence.", shared_by="group", repeats=True

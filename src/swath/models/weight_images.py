@@ -30,6 +30,9 @@ def draw_weights(
       arrays: contains `weights`, float32 [pixels, classes].
       image_shape: channels (1 or 3), rows, columns.
       class_names: in the order of the columns of the weights.
+
+    Returns:
+      The picture; its `info["scale"]` is the weight that has the brightest colour.
     """
     height, width = image_shape[1] * _SCALE, image_shape[2] * _SCALE
     rows = -(-len(class_names) // _ROW)
@@ -43,11 +46,17 @@ def draw_weights(
         top = _GAP + index // _ROW * (height + _LABEL + _GAP)
         pen.text((left, top), name, fill="black", font=font)
         sheet.paste(image.resize((width, height), Image.Resampling.NEAREST), (left, top + _LABEL))
+    sheet.info["scale"] = _largest(arrays["weights"])
     return sheet
 
 
+def _largest(weights: NDArray[np.float32]) -> float:
+    """The weight that has the brightest colour."""
+    return float(np.percentile(np.abs(weights), 99.5)) or 1.0
+
+
 def _class_images(weights: NDArray[np.float32], image_shape: tuple[int, int, int]) -> list[Image.Image]:
-    largest = float(np.percentile(np.abs(weights), 99.5)) or 1.0
+    largest = _largest(weights)
     levels = np.clip(127.5 + 127.5 * weights.T / largest, 0, 255).astype(np.uint8)
     shaped = [np.ascontiguousarray(row.reshape(image_shape).transpose(1, 2, 0)) for row in levels]
     return [Image.fromarray(each[:, :, 0] if image_shape[0] == 1 else each) for each in shaped]

@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
-from numpy.typing import NDArray
 from PIL import Image
 
 from swath import analysis, tracking
@@ -15,40 +16,58 @@ from swath.datasets import DATASETS
 from swath.errors import SwathError
 from swath.metrics import confusion_counts
 from swath.models import model_of
+from swath.plotting.curves import Line, draw_curves
 from swath.plotting.grid_figures import draw_accuracy, draw_heat_map
 from swath.plotting.layout import (
-    LINES,
+    DPI,
     MOST_COLUMNS,
+    MOST_PANELS,
+    Layout,
     label_of,
+    layout_along,
     layout_of,
     new_figure,
     save,
     values_of,
 )
-from swath.plotting.palette import COLOURS
 from swath.tracking import schema
-
-CURVE = schema.TRAIN_ACCURACY
-
 
 MOST_CURVES = 200
 """Learning curves in a figure: those of the best configurations."""
 
 
-def draw_sweep(
-    reader: tracking.Reader, sweep: analysis.Sweep, folder: Path, kind: str, metric: str | None = None
-) -> list[Path]:
-    """Draw the figures of a sweep into a folder.
+@dataclass(frozen=True)
+class PlotStyle:
+    """How figures are written.
 
-    The figures are `accuracy`, `heat_map`, `learning_curves`, `weights` and `confusion`, without those that
-    need more fields or runs than the sweep has.
+    Attributes:
+      kind: `png`, `svg` or `pdf`.
+      dpi: dots per inch of a `png`.
+      size: width and height in inches; None for a size that suits each figure.
+    """
+
+    kind: str = "png"
+    dpi: int = DPI
+    size: tuple[float, float] | None = None
+
+
+def draw_sweep(
+    reader: tracking.Reader,
+    sweep: analysis.Sweep,
+    folder: Path,
+    store: str,
+    metric: str | None = None,
+    style: PlotStyle = PlotStyle(),
+) -> list[Path]:
+    """Draw the figures of a sweep into a folder; see `figures_of`.
 
     Args:
       reader: reader of the sweep's store.
       sweep: a sweep with at least one finished run.
       folder: created if it does not exist.
-      kind: `png` or `svg`.
+      store: address of the store without passwords, for display.
       metric: metric to rank by; None for the default.
+      style: how figures are written.
 
     Returns:
       The paths of the figures.
@@ -56,45 +75,73 @@ def draw_sweep(
     Raises:
       SwathError: the folder cannot be written, or a run's files cannot be read.
     """
+    paths = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return [save(figure, folder, name, kind) for name, figure in figures_of(reader, sweep, metric)]
+        for name, figure in figures_of(reader, sweep, metric):
+            if style.size is not None:
+                figure.set_size_inches(*style.size)
+            figure.supxlabel(sweep.heading(store), fontsize=6, color="0.5")
+            paths.append(save(figure, folder, name, style.kind, style.dpi))
     except OSError as error:
         raise SwathError(f"cannot write figures to {folder}: {error.strerror or error}") from error
+    return paths
 
 
 def figures_of(
     reader: tracking.Reader, sweep: analysis.Sweep, metric: str | None
 ) -> Iterator[tuple[str, Figure]]:
-    """Name and figure of each plot of a sweep; see `draw_sweep`."""
+    """Name and figure of each plot of a sweep.
+
+    They are `accuracy`, `accuracy_by_steps`, `heat_map`, `learning_curves`, `loss_curves`, `weights` and
+    `confusion`, without those that need more fields or runs than the sweep has.
+    """
     runs = analysis.latest(sweep.finished)
     ranked_by = analysis.metric_of(runs, metric)
     best_first = analysis.ordered(runs, ranked_by)
     layout = layout_of(sweep.swept, runs)
     if layout is not None:
         yield "accuracy", draw_accuracy(runs, layout, ranked_by)
+        by_steps = layout_along(schema.MAX_STEPS, layout)
+        if by_steps is not None:
+            yield (
+                "accuracy_by_steps",
+                draw_accuracy(_of_best(runs, by_steps, best_first[0]), by_steps, ranked_by),
+            )
         if layout.line is not None and len(values_of(runs, layout.along)) <= MOST_COLUMNS:
             yield "heat_map", draw_heat_map(runs, layout, ranked_by)
-    lines = analysis.ordered_configurations(runs, ranked_by)
-    found = _learning_curves(reader, lines[:MOST_CURVES], sweep.swept)
-    if found:
-        curves, names = zip(*found, strict=True)
-        yield "learning_curves", draw_curves(curves, names, len(lines), analysis.have_several_seeds(runs))
+    configurations = analysis.ordered_configurations(runs, ranked_by)
+    for name, per_step in (("learning_curves", schema.TRAIN_ACCURACY), ("loss_curves", schema.TRAIN_LOSS)):
+        lines = _lines(reader, configurations[:MOST_CURVES], sweep.swept, per_step)
+        if lines:
+            yield name, draw_curves(lines, len(configurations))
     yield from _best_figures(best_first, sweep.swept, ranked_by)
 
 
-def _learning_curves(
-    reader: tracking.Reader, configurations: Sequence[analysis.Configuration], swept: Sequence[str]
-) -> list[tuple[tracking.Curve, str]]:
-    """The learning curve of each configuration, as a mean over seeds, and its name."""
+def _of_best(
+    runs: Sequence[tracking.StoredRun], layout: Layout, best: tracking.StoredRun
+) -> list[tracking.StoredRun]:
+    """The runs, or those in the panel of the best one if there are too many panels."""
+    if len(values_of(runs, layout.panel)) <= MOST_PANELS or layout.panel is None:
+        return list(runs)
+    return [run for run in runs if run.params.get(layout.panel) == best.params.get(layout.panel)]
+
+
+def _lines(
+    reader: tracking.Reader,
+    configurations: Sequence[analysis.Configuration],
+    swept: Sequence[str],
+    metric: str,
+) -> list[Line]:
+    """The curves of each configuration."""
     run_ids = [run.run_id for found in configurations for run in found.by_seed.values()]
-    curves = {curve.run_id: curve for curve in reader.curves(run_ids, [CURVE])}
+    curves = {curve.run_id: curve for curve in reader.curves(run_ids, [metric])}
     drawn = []
     for configuration in configurations:
         seeds = [curves[run.run_id] for run in configuration.by_seed.values() if run.run_id in curves]
         fields = [field for field in swept if len(seeds) < 2 or field not in analysis.REPEATED_BY]
         if seeds:
-            drawn.append((mean_curve(seeds), configuration.members[-1].named_by(fields)))
+            drawn.append(Line(configuration.members[-1].named_by(fields), seeds))
     return drawn
 
 
@@ -126,88 +173,11 @@ def _picture(run: tracking.StoredRun, class_names: tuple[str, ...]) -> Image.Ima
     return model_of(run.params).draw(arrays, DATASETS[run.params[schema.DATA_NAME]].image_shape, class_names)
 
 
-NAMED = 5
-"""Best curves that are coloured and named."""
-
-MOST_POINTS = 400
-"""Points of a line."""
-
 MOST_NUMBERED_CLASSES = 10
 """Classes of a confusion matrix; with more classes its cells are too small for numbers."""
 
 MOST_CLASS_LABELS = 25
 """Class names along an axis; with more classes only every Nth is named."""
-
-
-def draw_curves(
-    best_first: Sequence[tracking.Curve], names: Sequence[str], configurations: int, repeated: bool
-) -> Figure:
-    """Draw per-step training accuracy: moving means of all curves, and faint raw values of the best ones.
-
-    Args:
-      best_first: a curve per configuration, best first.
-      names: names of the configurations, in the same order.
-      configurations: number of configurations; may be more than there are curves.
-      repeated: whether curves are means over several seeds.
-    """
-    figure, (axes,) = new_figure(8.0, 4.6)
-    for index in reversed(range(len(best_first))):
-        curve = best_first[index]
-        steps, smooth = smoothed(curve)
-        if index >= NAMED:
-            axes.plot(steps, smooth, color="0.8", linewidth=0.7, zorder=1)
-            continue
-        colour, line = COLOURS[index % len(COLOURS)], LINES[index % len(LINES)]
-        raw = slice(None, None, max(1, len(curve.steps) // MOST_POINTS))
-        axes.plot(curve.steps[raw], curve.values[raw], color=colour, alpha=0.12, linewidth=0.7, zorder=2)
-        label = f"{index + 1}. {names[index]}"
-        axes.plot(steps, smooth, color=colour, linestyle=line, linewidth=1.6, zorder=4, label=label)
-    if len(best_first) > NAMED:
-        others = f"the other {len(best_first) - NAMED}"
-        if configurations > len(best_first):
-            others = f"the others of the best {len(best_first)} of {configurations}"
-        axes.plot([], [], color="0.8", linewidth=0.7, label=others)
-    axes.set_xlabel("step")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    over = " over steps and seeds" if repeated else ""
-    axes.set_ylabel(f"{label_of(best_first[0].metric)}, moving mean{over}")
-    handles, labels = axes.get_legend_handles_labels()
-    order = sorted(
-        range(len(labels)), key=lambda place: (labels[place].startswith("the other"), labels[place])
-    )
-    axes.legend(
-        [handles[place] for place in order], [labels[place] for place in order], frameon=False, fontsize=8
-    )
-    return figure
-
-
-def mean_curve(curves: Sequence[tracking.Curve]) -> tracking.Curve:
-    """The mean over the seeds of a configuration, at the steps that all curves have.
-
-    Args:
-      curves: at least one curve, all of the same metric.
-    """
-    first = curves[0]
-    steps = np.unique(first.steps)
-    for curve in curves[1:]:
-        steps = np.intersect1d(steps, curve.steps)
-    values = [curve.values[np.searchsorted(curve.steps, steps)] for curve in curves]
-    return tracking.Curve(first.run_id, first.metric, steps, np.mean(values, axis=0))
-
-
-def smoothed(curve: tracking.Curve) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """The moving mean over a twentieth of a curve, at no more than `MOST_POINTS` steps.
-
-    Returns:
-      steps: int64 [points]
-      means: float64 [points], each over the values up to its step; values that are not finite are left out.
-    """
-    finite = np.isfinite(curve.values)
-    steps, values = curve.steps[finite], curve.values[finite]
-    window = max(1, len(values) // 20)
-    sums = np.concatenate([[0.0], np.cumsum(values)])
-    ends = np.unique(np.linspace(window, len(values), min(MOST_POINTS, len(values))).astype(np.int64))
-    return steps[ends - 1], (sums[ends] - sums[ends - window]) / window
 
 
 def draw_confusion(predictions: tracking.Predictions, class_names: Sequence[str], title: str) -> Figure:
@@ -222,11 +192,12 @@ def draw_confusion(predictions: tracking.Predictions, class_names: Sequence[str]
     """
     counts = confusion_counts(predictions.labels, predictions.classes, len(class_names))
     shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
+    largest = max(float(shares.max(initial=0.0)), 1e-9)
     figure, (axes,) = new_figure(6.4, 5.4)
-    image = axes.imshow(shares, cmap="Greys", vmin=0, vmax=1)
+    image = axes.imshow(shares, cmap="Greys", vmin=0, vmax=largest)
     if len(class_names) <= MOST_NUMBERED_CLASSES:
         for row, column in np.ndindex(counts.shape):
-            colour = "white" if shares[row, column] > 0.5 else "black"
+            colour = "white" if shares[row, column] > largest / 2 else "black"
             text = str(counts[row, column])
             axes.text(column, row, text, ha="center", va="center", fontsize=8, color=colour)
     shown = range(0, len(class_names), -(-len(class_names) // MOST_CLASS_LABELS))
@@ -236,19 +207,22 @@ def draw_confusion(predictions: tracking.Predictions, class_names: Sequence[str]
     axes.set_xlabel("predicted class")
     axes.set_ylabel("true class")
     axes.set_title(title, fontsize=10)
-    figure.colorbar(image, ax=axes, label="share of the images of the true class")
+    figure.colorbar(image, ax=axes, label="share of each true class (numbers: images)")
     return figure
 
 
 def draw_weight_sheets(sheets: Sequence[tuple[str, Image.Image]]) -> Figure:
-    """Pictures of weights side by side, as a run's own file shows them.
+    """Pictures of weights side by side, each with the scale of its colours.
 
     Args:
-      sheets: of each, its title and picture.
+      sheets: of each, its title and picture; `picture.info["scale"]` is the weight that is white.
     """
-    figure, axes = new_figure(6.0 * len(sheets), 3.3, len(sheets))
+    figure, axes = new_figure(6.4 * len(sheets), 3.2, len(sheets))
     for place, (title, picture) in zip(axes, sheets, strict=True):
-        place.imshow(np.asarray(picture))
+        place.imshow(np.asarray(picture), interpolation="none")
         place.set_title(title, fontsize=10)
         place.axis("off")
+        if scale := picture.info.get("scale"):
+            colours = ScalarMappable(Normalize(-scale, scale), "gray")
+            figure.colorbar(colours, ax=place, label="weight, in each channel", shrink=0.9)
     return figure

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import product
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from swath.analysis import images_of, ordered, spread, wilson_interval
+from swath.datasets import DATASETS
 from swath.plotting.layout import (
     LINES,
     MARKERS,
@@ -22,51 +24,88 @@ from swath.plotting.layout import (
     set_scale,
     values_of,
 )
-from swath.plotting.palette import COLOURS
+from swath.plotting.palette import value_colours
 from swath.tracking import StoredRun, schema
+
+BEST, GUESSING = MARKED = ("best", "guessing")
+"""Labels of what is not a value of a field."""
 
 MAX_SHIFT = 0.02
 """Horizontal distance of the points of the first and the last line, as a share of the axis."""
 
 
 def draw_accuracy(runs: Sequence[StoredRun], layout: Layout, metric: str) -> Figure:
-    """Draw a metric with a panel per value of `layout.panel` and a line per value of `layout.line`.
+    """Draw a metric over the grid, with the test accuracy below it where another metric ranks.
 
-    Error bars are 95% Wilson intervals of an accuracy. For configurations with several seeds, points are
-    means and error bars are one standard deviation.
+    There is a panel per value of `layout.panel` and a line per value of `layout.line`. Error bars are 95%
+    Wilson intervals of an accuracy. For configurations with several seeds, points are means and error bars
+    are one standard deviation. A ring marks the best point, a dotted line the accuracy of guessing.
 
     Args:
-      runs: finished runs.
+      runs: finished runs, at least one.
       layout: the roles of the swept fields.
-      metric: metric on the vertical axis.
+      metric: the metric that ranks.
     """
-    panels, lines = values_of(runs, layout.panel), values_of(runs, layout.line)
-    figure, axes = new_figure(max(6.4, 4.4 * len(panels)), 4.2, len(panels))
-    found = cells(runs, layout)
-    along = [float(position) for position in values_of(runs, layout.along)]
-    for place, panel in zip(axes, panels, strict=True):
-        set_scale(place, along)
-        for index, line in enumerate(lines):
-            points = {
-                position: found[panel, line, position]
-                for position in along
-                if (panel, line, position) in found
-            }
-            _draw_line(place, points, metric, index, str(line), _shift(along, index, len(lines)))
-        if schema.is_loss(metric) and is_logarithmic([run.metrics.get(metric, 0.0) for run in runs]):
-            place.set_yscale("log")  # too large a learning rate gives a loss a thousand times larger
-        place.set_xlabel(label_of(layout.along))
-        if layout.panel is not None:
-            place.set_title(f"{layout.panel} = {panel}")
-    axes[0].set_ylabel(label_of(metric) + _bar_label(runs, layout, metric))
-    if layout.line is not None:
-        figure.legend(
-            *axes[0].get_legend_handles_labels(),
-            title=label_of(layout.line),
-            loc="outside right upper",
-            frameon=False,
-        )
+    shown = [metric]
+    if metric != schema.TEST_ACCURACY and any(schema.TEST_ACCURACY in run.metrics for run in runs):
+        shown.append(schema.TEST_ACCURACY)
+    panels = values_of(runs, layout.panel)
+    figure, axes = new_figure(max(6.4, 4.4 * len(panels)), 4.2 * len(shown), len(panels), len(shown))
+    best = ordered(runs, metric)[0]
+    for row, name in enumerate(shown):
+        in_row = axes[row * len(panels) : (row + 1) * len(panels)]
+        for place, panel in zip(in_row, panels, strict=True):
+            _draw_panel(place, runs, layout, name, panel, best)
+            if row == 0 and layout.panel is not None:
+                place.set_title(f"{layout.panel} = {panel}")
+            if row == len(shown) - 1:
+                place.set_xlabel(label_of(layout.along))
+        in_row[0].set_ylabel(label_of(name) + _bar_label(runs, layout, name))
+    named = {
+        label: handle
+        for place in axes
+        for handle, label in zip(*place.get_legend_handles_labels(), strict=True)
+    }
+    labels = [
+        *(label for label in named if label not in MARKED),
+        *(label for label in MARKED if label in named),
+    ]
+    title = None if layout.line is None else label_of(layout.line)
+    handles = [named[label] for label in labels]
+    figure.legend(handles, labels, title=title, loc="outside right upper", frameon=False)
     return figure
+
+
+def _draw_panel(
+    axes: Axes, runs: Sequence[StoredRun], layout: Layout, metric: str, panel: Any, best: StoredRun
+) -> None:
+    lines = values_of(runs, layout.line)
+    along = [float(position) for position in values_of(runs, layout.along)]
+    colours = value_colours(lines)
+    found = cells(runs, layout)
+    set_scale(axes, along)
+    for index, line in enumerate(lines):
+        points = {
+            position: found[panel, line, position] for position in along if (panel, line, position) in found
+        }
+        label = None if layout.line is None else str(line)
+        shift = _shift(along, index, len(lines))
+        _draw_line(axes, points, metric, index, colours[line], label, shift)
+        if marked := [position for position, members in points.items() if best in members]:
+            value = _mean(points[marked[0]], metric)
+            ring: dict[str, Any] = {
+                "marker": "o",
+                "s": 170,
+                "facecolors": "none",
+                "edgecolors": "#D55E00",
+                "linewidths": 2,
+            }
+            axes.scatter([shift(marked[0])], [value], label=BEST, zorder=5, **ring)
+    if schema.is_loss(metric) and is_logarithmic([run.metrics.get(metric, 0.0) for run in runs]):
+        axes.set_yscale("log")  # too large a learning rate gives a loss a thousand times larger
+    dataset = DATASETS.get(runs[0].params.get(schema.DATA_NAME, ""))
+    if schema.is_accuracy(metric) and dataset is not None:
+        axes.axhline(1 / dataset.num_classes, color="0.5", linestyle=":", linewidth=1, label=GUESSING)
 
 
 def _bar_label(runs: Sequence[StoredRun], layout: Layout, metric: str) -> str:
@@ -90,7 +129,8 @@ def _draw_line(
     points: Mapping[float, Sequence[StoredRun]],
     metric: str,
     index: int,
-    label: str,
+    colour: str,
+    label: str | None,
     shift: Callable[[float], float],
 ) -> None:
     positions, means, bars = [], [], []
@@ -105,7 +145,7 @@ def _draw_line(
         yerr=list(zip(*bars, strict=True)) if bars else None,
         marker=MARKERS[index % len(MARKERS)],
         linestyle=LINES[index % len(LINES)],
-        color=COLOURS[index % len(COLOURS)],
+        color=colour,
         markersize=5,
         linewidth=1.2,
         elinewidth=0.8,
@@ -160,7 +200,7 @@ def draw_heat_map(runs: Sequence[StoredRun], layout: Layout, metric: str) -> Fig
                 )
         place.set_xticks(
             range(len(columns)),
-            [f"{value:g}" if isinstance(value, float) else str(value) for value in columns],
+            [str(value) for value in columns],
         )
         place.tick_params(axis="x", labelrotation=45 if len(columns) > 6 else 0)
         place.set_yticks(range(len(rows)), [str(value) for value in rows])

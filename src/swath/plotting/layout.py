@@ -29,29 +29,36 @@ PNG_METADATA = {"Software": None}
 """Without the version of Matplotlib, equal figures give equal bytes."""
 
 
-def new_figure(width: float, height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:
-    """A figure with axes side by side that share the vertical axis; sizes in inches."""
+def new_figure(width: float, height: float, columns: int = 1, rows: int = 1) -> tuple[Figure, list[Axes]]:
+    """A figure with axes that share the vertical axis of their row; sizes in inches.
+
+    Returns:
+      The figure, and its axes row by row.
+    """
     figure = Figure(figsize=(width, height), layout="constrained")
-    axes = figure.subplots(1, columns, squeeze=False, sharey=True)[0]
+    axes = figure.subplots(rows, columns, squeeze=False, sharex="col", sharey="row").ravel()
     for entry in axes:
         entry.spines[["top", "right"]].set_visible(False)
     return figure, list(axes)
 
 
-def save(figure: Figure, folder: Path, name: str, kind: str) -> Path:
-    """Write a figure as `png` or `svg`; equal figures give equal bytes."""
+KINDS = {"png": PNG_METADATA, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
+"""Kinds of files, and the metadata without which equal figures give equal bytes."""
+
+
+def save(figure: Figure, folder: Path, name: str, kind: str, dpi: int = DPI) -> Path:
+    """Write a figure as `png`, `svg` or `pdf`; texts stay texts, and equal figures give equal bytes."""
     path = folder / f"{name}.{kind}"
-    metadata = {"Date": None} if kind == "svg" else PNG_METADATA
-    with mpl.rc_context({"svg.hashsalt": name}):
-        figure.savefig(path, format=kind, dpi=DPI, metadata=metadata)
+    with mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "none", "pdf.fonttype": 42}):
+        figure.savefig(path, format=kind, dpi=dpi, metadata=KINDS[kind])
     return path
 
 
-def label_of(field: str) -> str:
-    """Axis label of a field or metric."""
-    unit = " (nats)" if schema.is_loss(field) else ""
-    label = FIELDS[field].label if field in FIELDS else ""
-    return label or field.replace("/", " ").replace("_", " ") + unit
+def label_of(name: str) -> str:
+    """Label of a field, which is its name, or of a metric: `validation accuracy`."""
+    if name in FIELDS:
+        return name
+    return name.replace("/", " ").replace("_", " ") + (" (nats)" if schema.is_loss(name) else "")
 
 
 def is_logarithmic(values: Sequence[float]) -> bool:
@@ -109,6 +116,18 @@ def layout_of(swept: Sequence[str], runs: Sequence[StoredRun]) -> Layout | None:
     rest = [field for field in rest if len(values_of(runs, field)) <= MOST_LINES]
     panel = rest[1] if len(rest) > 1 and len(values_of(runs, rest[1])) <= MOST_PANELS else None
     return Layout(fields[0], rest[0] if rest else None, panel)
+
+
+def layout_along(field: str, layout: Layout) -> Layout | None:
+    """A layout with another field along the axis; None if it has another role or none.
+
+    The field that was along the axis becomes the line, and what was the line becomes the panel.
+    """
+    if field == layout.line:
+        return Layout(field, layout.along, layout.panel)
+    if field == layout.panel:
+        return Layout(field, layout.along, layout.line)
+    return None
 
 
 def _axis_order(field: str) -> int:

@@ -27,6 +27,7 @@ CAPTIONS = {
     "heat_map": "The same as a map; the frame marks the best.",
     "learning_curves": "Training accuracy over steps.",
     "loss_curves": "Training loss over steps.",
+    "accuracy_by_steps": "The same over the number of steps.",
     "weights": "What the best and the worst run have learned, one picture for each class.",
     "confusion": "Test images by true and predicted class, of the best run.",
 }

@@ -74,8 +74,9 @@ def postprocess_sweep(uri: str, sweep_id: str, models: str) -> str | None:
     if sweep.summary_run is not None:
         try:
             with tempfile.TemporaryDirectory(prefix="swath-") as folder:
-                draw_sweep(reader, sweep, Path(folder), "png")
-                page = report_html(reader, sweep, hide_password(uri, uri))
+                store = hide_password(uri, uri)
+                draw_sweep(reader, sweep, Path(folder), store)
+                page = report_html(reader, sweep, store)
                 (Path(folder) / schema.REPORT_FILE).write_text(page, encoding="utf-8")
                 write_files(uri, target, Path(folder))
             colour_runs(uri, sweep)
