@@ -10,7 +10,14 @@ ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 class Terminal(io.StringIO):
     """A terminal that keeps what is printed to it. $COLUMNS is its width."""
 
-    encoding = "utf-8"
+    def __init__(self, encoding: str = "utf-8") -> None:
+        super().__init__()
+        self.shown_encoding = encoding
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """What the terminal can show."""
+        return self.shown_encoding
 
     def isatty(self) -> bool:
         """Whether this is a terminal: yes."""
@@ -18,5 +25,6 @@ class Terminal(io.StringIO):
 
     @property
     def lines(self) -> list[str]:
-        """The printed lines, without escape sequences and spaces at their ends."""
-        return [line.rstrip() for line in ESCAPE.sub("", self.getvalue()).splitlines()]
+        """The printed lines, without escape sequences, overwritten text and spaces at their ends."""
+        lines = ESCAPE.sub("", self.getvalue()).removesuffix("\n").split("\n")
+        return [line.removesuffix("\r").rsplit("\r", 1)[-1].rstrip() for line in lines]
