@@ -180,22 +180,6 @@ def test_runs_table_has_columns_for_swept_fields_and_accuracies(page: Any, serve
     assert [column for column in columns if column not in ("", "Run Name", "Created", "Duration")] == fields
 
 
-def test_compare_page_shows_parallel_coordinates_of_the_best_runs(
-    page: Any, server: str, folder: Path
-) -> None:
-    page.goto(server + address_of("the best 12 side by side", printed_output(folder)))
-    page.locator(".js-plotly-plot").first.wait_for()
-    (plot,) = page.evaluate(
-        """() => [...document.querySelectorAll(".js-plotly-plot")].flatMap(plot => plot.data).map(
-            trace => [trace.type, trace.dimensions.map(axis => [axis.label, axis.values.length])])"""
-    )
-    kind, axes = plot
-    assert kind == "parcoords"
-    assert {label for label, _ in axes} >= {"batch_size", "learning_rate", "max_steps"}
-    assert {count for _, count in axes} == {12}
-    save_screenshot(page, "mlflow-compare", 800)
-
-
 def test_best_run_page_shows_weight_image_and_model(page: Any, server: str, folder: Path) -> None:
     summary = summary_run(folder)
     best = summary.data.tags["swath.best_run_id"]
@@ -236,7 +220,4 @@ def test_compare_command_prints_the_same_addresses_as_swath(
 ) -> None:
     done = swath_compare(folder, sweep_id(folder), "--ui", MLFLOW_PORT=str(PORT))
     assert address_of("its runs", done.stderr) == address_of("its runs", printed_output(folder))
-    assert address_of("the best 12 side by side", done.stderr) == (
-        address_of("the best 12 side by side", printed_output(folder))
-    )
     assert "mlflow ui" not in done.stderr, "a server is there already"

@@ -1,10 +1,22 @@
-"""Streams that claim to be a terminal."""
+"""Terminals: a stream that claims to be one, and a real one in which a command runs."""
 
+import contextlib
+import fcntl
 import io
+import os
+import pty
 import re
+import struct
+import subprocess
+import termios
+from pathlib import Path
+
+from support.command import SWATH
 
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 """A command to a terminal, such as a colour or a movement of the cursor."""
+
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class Terminal(io.StringIO):
@@ -28,3 +40,34 @@ class Terminal(io.StringIO):
         """The printed lines, without escape sequences, overwritten text and spaces at their ends."""
         lines = ESCAPE.sub("", self.getvalue()).removesuffix("\n").split("\n")
         return [line.removesuffix("\r").rsplit("\r", 1)[-1].rstrip() for line in lines]
+
+
+def swath_in_terminal(folder: Path, columns: int, *arguments: str, **environment: str) -> tuple[int, str]:
+    """Run `swath` in a terminal of this width; returns its exit status and what it printed.
+
+    Args:
+      folder: working directory.
+      columns: width of the terminal, in characters.
+      arguments: command-line arguments.
+      environment: additional environment variables.
+    """
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    variables = {**os.environ, "TERM": "xterm", **environment}
+    variables = {name: value for name, value in variables.items() if name not in ("COLUMNS", "LINES")}
+    command = [str(SWATH), *arguments]
+    process = subprocess.Popen(command, cwd=folder, env=variables, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    printed = b""
+    with contextlib.suppress(OSError):  # the last process has closed the terminal
+        while read := os.read(ours, 65_536):
+            printed += read
+    os.close(ours)
+    text = printed.decode()
+    print(text)  # pytest shows it if the test fails
+    return process.wait(60), text
+
+
+def segments(text: str) -> list[str]:
+    """The pieces of text that were printed to a terminal without a movement of the cursor to another line."""
+    return [part.rstrip() for part in re.split(r"[\r\n]+", ESCAPE.sub("\r", COLOUR.sub("", text)))]
