@@ -93,8 +93,9 @@ def test_configurations_with_different_programs_are_in_different_groups(tmp_path
     assert statuses(tmp_path) == {"FINISHED": 32}
 
 
-def test_closed_output_pipe_does_not_stop_the_training(tmp_path: Path) -> None:
-    command = f"{SWATH} -m data=digits max_steps=20 learning_rate=1e36,1e-7,1e-6 | head -n 1"
+@pytest.mark.parametrize("streams", ["", "2>&1"], ids=["standard output", "both streams"])
+def test_closed_output_pipe_does_not_stop_the_training(tmp_path: Path, streams: str) -> None:
+    command = f"{SWATH} -m data=digits max_steps=20 learning_rate=1e36,1e-7,1e-6 {streams} | head -n 1"
     subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, timeout=300, check=False)
     assert statuses(tmp_path) == {"FINISHED": 2, "FAILED": 1}
 

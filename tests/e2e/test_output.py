@@ -13,7 +13,7 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 from rich.cells import cell_len
 from support.command import IS_CONFIGURATION, SWATH, SWATH_COMPARE, error_lines, swath, swath_compare
-from support.terminal import segments, swath_in_terminal
+from support.terminal import run_in_terminal, segments
 from support.waiting import has_steps, running, wait_for
 
 DIGITS = ("data=digits", "data.validation_size=300")
@@ -311,6 +311,17 @@ def test_output_in_a_file_has_no_escape_characters(
         assert compared.stdout == usual.stdout
 
 
+def test_character_that_an_output_cannot_show_is_replaced(
+    seeds: tuple[Path, "subprocess.CompletedProcess[str]"],
+) -> None:
+    folder, usual = seeds
+    done = swath_compare(folder, "ad-hoc", "--format", "table", PYTHONIOENCODING="ascii")
+    assert done.returncode == 0, done.stderr
+    assert "\u00b1" in usual.stdout
+    assert done.stdout == usual.stdout.replace("\u00b1", "?")
+    assert done.stderr.isascii()
+
+
 def test_progress_bars_of_a_file_are_plain_lines(tmp_path: Path) -> None:
     """A real process whose standard error is a file, with a variable that asks for colours."""
     with (tmp_path / "errors").open("w+") as errors:
@@ -337,7 +348,7 @@ MANY = ("-m", *DIGITS, "batch_size=20,50", f"learning_rate={RATES}", "max_steps=
 
 @pytest.mark.parametrize("columns", [80, 40])
 def test_each_bar_in_a_terminal_is_one_line_and_the_answer_is_last(tmp_path: Path, columns: int) -> None:
-    status, text = swath_in_terminal(tmp_path, columns, *MANY)
+    status, text = run_in_terminal(SWATH, tmp_path, columns, *MANY)
     assert status == 0
     printed = segments(text)
     bars = [line for line in printed if re.search(r" of 24 done|step \d+ of 400|best so far", line)]
@@ -357,15 +368,32 @@ def test_each_bar_in_a_terminal_is_one_line_and_the_answer_is_last(tmp_path: Pat
     assert text.count(f"viewStateShareKey={sweep_id}&compareRunsMode=TABLE&workflowType=") == 1, "not broken"
 
 
+def test_swath_compare_shows_a_screenful_in_a_terminal_unless_told_otherwise(tmp_path: Path) -> None:
+    done = swath(tmp_path, *MANY, "max_steps=2")
+    assert done.returncode == 0, done.stderr
+    for limit, more in (
+        ((), ["... 4 more: add --limit 24"]),
+        (("--limit", "24"), []),
+        (("--limit", "2"), []),
+    ):
+        status, text = run_in_terminal(SWATH_COMPARE, tmp_path, 80, "ad-hoc", *limit)
+        assert status == 0
+        printed = segments(text)
+        ranks = [line.split()[0] for line in printed if re.match(r" +\d+ +(= +)?(20|50) ", line)]
+        assert ranks == [str(rank) for rank in range(1, int(limit[1] if limit else 20) + 1)]
+        assert [line for line in printed if line.startswith("... ")] == more
+        assert [line for line in printed if len(line) > 80 and "://" not in line] == []
+
+
 def test_dumb_terminal_gets_plain_lines(tmp_path: Path) -> None:
-    status, text = swath_in_terminal(tmp_path, 80, *FAILING, TERM="dumb")
+    status, text = run_in_terminal(SWATH, tmp_path, 80, *FAILING, TERM="dumb")
     assert status == 1
     assert "\x1b" not in text
     assert text.startswith("2 configurations; loading TensorFlow and MLflow")
 
 
 def test_single_run_in_a_terminal_prints_its_lines(tmp_path: Path) -> None:
-    status, text = swath_in_terminal(tmp_path, 80, *SINGLE)
+    status, text = run_in_terminal(SWATH, tmp_path, 80, *SINGLE)
     assert status == 0
     printed = [line for line in segments(text) if line]
     assert any("Loading TensorFlow and MLflow ..." in line for line in printed)

@@ -11,8 +11,6 @@ import subprocess
 import termios
 from pathlib import Path
 
-from support.command import SWATH
-
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 """A command to a terminal, such as a colour or a movement of the cursor."""
 
@@ -42,10 +40,13 @@ class Terminal(io.StringIO):
         return [line.removesuffix("\r").rsplit("\r", 1)[-1].rstrip() for line in lines]
 
 
-def swath_in_terminal(folder: Path, columns: int, *arguments: str, **environment: str) -> tuple[int, str]:
-    """Run `swath` in a terminal of this width; returns its exit status and what it printed.
+def run_in_terminal(
+    command: Path, folder: Path, columns: int, *arguments: str, **environment: str
+) -> tuple[int, str]:
+    """Run a command in a terminal of this width; returns its exit status and what it printed.
 
     Args:
+      command: the command.
       folder: working directory.
       columns: width of the terminal, in characters.
       arguments: command-line arguments.
@@ -55,8 +56,8 @@ def swath_in_terminal(folder: Path, columns: int, *arguments: str, **environment
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
     variables = {**os.environ, "TERM": "xterm", **environment}
     variables = {name: value for name, value in variables.items() if name not in ("COLUMNS", "LINES")}
-    command = [str(SWATH), *arguments]
-    process = subprocess.Popen(command, cwd=folder, env=variables, stdin=theirs, stdout=theirs, stderr=theirs)
+    streams = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
+    process = subprocess.Popen([str(command), *arguments], cwd=folder, env=variables, **streams)
     os.close(theirs)
     printed = b""
     with contextlib.suppress(OSError):  # the last process has closed the terminal
