@@ -11,6 +11,7 @@ from pathlib import Path
 import mlflow
 import numpy as np
 import pytest
+from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 from PIL import Image
 from scipy.stats import binomtest
@@ -46,6 +47,12 @@ def ranking(folder: Path, sweep_id: str, *arguments: str) -> list[dict[str, obje
     assert done.returncode == 0, done.stderr
     rows: list[dict[str, object]] = json.loads(done.stdout)
     return rows
+
+
+def summary_run(folder: Path, sweep_id: str) -> Run:
+    condition = f"tags.`swath.kind` = 'sweep' AND tags.`swath.sweep_id` = '{sweep_id}'"
+    (found,) = MlflowClient(f"sqlite:///{folder}/mlflow.db").search_runs(["1"], condition)
+    return found
 
 
 def test_list_contains_the_sweeps_of_the_store(sweeps: list[dict[str, str]]) -> None:
@@ -156,26 +163,34 @@ def test_ranking_prints_a_table_and_notes(folder: Path, sweeps: list[dict[str, s
     assert done.stdout.splitlines()[0].split()[:3] == ["rank", "batch_size", "learning_rate"]
     assert len(done.stdout.splitlines()) == 5
     lines = done.stderr.splitlines()
-    assert lines[0] == "Ranked by validation/accuracy."
+    assert lines[0].startswith(f"Sweep ad-hoc {sweeps[0]['sweep_id']} of ")
+    assert lines[0].endswith(", in sqlite:///mlflow.db")
+    assert lines[1] == "Ranked by validation/accuracy."
     assert any("explains" in line and "of the variance in validation/accuracy" in line for line in lines)
     assert "Not ranked: 2 failed." in lines
     assert sum(line.startswith("FAILED") and "diverged at step" in line for line in lines) == 2
-    assert any("mlflow ui" in line for line in lines)
-    assert any(f"viewStateShareKey={sweeps[0]['sweep_id']}" in line for line in lines)
-    assert any("#/compare-runs?runs=" in line for line in lines)
+    assert any(line.startswith("Best: ") and sweeps[0]["best_run_id"][:8] in line for line in lines)
+    see_it, report = lines[-2:]
+    assert see_it.startswith("See it: ") and "mlflow ui, then http://" in see_it
+    assert f"/runs?viewStateShareKey={sweeps[0]['sweep_id']}&compareRunsMode=TABLE&" in see_it
+    assert report.startswith("Report: ")
+    assert f"/runs/{summary_run(folder, sweeps[0]['sweep_id']).info.run_id}?" in report
+    assert all(line.endswith("workflowType=machine_learning") for line in (see_it, report))
 
 
 def test_seeds_of_a_configuration_are_aggregated(folder: Path) -> None:
     done = swath_compare(folder, "ad-hoc", "--format", "markdown")
     heading, line, *rows = done.stdout.splitlines()
-    assert heading.startswith("| rank |  | learning_rate | seeds | validation/accuracy | s.d. |")
+    assert heading == "| rank |  | learning_rate | seeds | validation/accuracy | p | test/accuracy |"
     assert len(rows) == 2
     cells = [[cell.strip() for cell in row.split("|")] for row in rows]
     assert [row[4] for row in cells] == ["3", "3"]
     table = load_sweep("ad-hoc", f"sqlite:///{folder}/mlflow.db")
     for row in cells:
-        of_these = table[table["learning_rate"] == float(row[3])]["validation/accuracy"]
-        assert [row[5], row[6]] == [f"{of_these.mean():.4f}", f"{of_these.std(ddof=1):.4f}"]
+        of_these = table[table["learning_rate"] == float(row[3])]
+        for metric, cell in (("validation/accuracy", row[5]), ("test/accuracy", row[7])):
+            values = of_these[metric]
+            assert cell == f"{values.mean():.4f} ± {values.std(ddof=1):.4f}"
     limited = swath_compare(folder, "ad-hoc", "--format", "markdown", "--limit", "1").stdout.splitlines()
     assert limited == [heading, line, rows[0]]
     upwards = swath_compare(folder, "ad-hoc", "--format", "markdown", "--sort", "learning_rate")
@@ -184,8 +199,7 @@ def test_seeds_of_a_configuration_are_aggregated(folder: Path) -> None:
 
 def test_sweep_has_a_summary_run(folder: Path, sweeps: list[dict[str, str]]) -> None:
     client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
-    condition = f"tags.`swath.kind` = 'sweep' AND tags.`swath.sweep_id` = '{sweeps[0]['sweep_id']}'"
-    (own,) = client.search_runs(["1"], condition)
+    own = summary_run(folder, sweeps[0]["sweep_id"])
     assert own.info.status == "FINISHED"
     assert own.data.params == {}
     best = client.get_run(sweeps[0]["best_run_id"]).data.metrics

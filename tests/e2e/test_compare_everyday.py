@@ -89,14 +89,17 @@ def test_sweep_without_finished_runs_is_shown(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert [row["status"] for row in rows_of(done.stdout)] == ["RUNNING"]
     assert "is still running or was interrupted: 0 configurations have finished" in done.stderr
-    assert "its runs: http" in done.stderr
+    assert re.search(r"^See it: \S*mlflow ui, then http\S+$", done.stderr, flags=re.MULTILINE)
+    assert "Best: " not in done.stderr
 
 
 def test_failure_is_printed_without_line_breaks_and_control_characters(folder: Path) -> None:
     broken = swath_compare(folder, "broken", "--format", "table")
     assert broken.returncode == 1
-    line, _ = broken.stderr.splitlines()
+    heading, line, error = broken.stderr.splitlines()
+    assert heading.startswith("Sweep broken eeeeeeeeeeee of ")
     assert line.startswith("FAILED bad name  [31mred: no luck (run ")
+    assert error.startswith("swath-compare: no run of sweep broken eeeeeeeeeeee has finished")
 
 
 def test_run_without_the_ranking_metric_is_last(folder: Path) -> None:
@@ -117,7 +120,7 @@ def test_line_break_in_a_run_name_does_not_break_the_table(folder: Path) -> None
 def test_all_of_address_escapes_quotes_in_the_sweep_name(folder: Path) -> None:
     done = swath_compare(folder, "--all-of", QUOTED, "--ui")
     assert done.returncode == 0, done.stderr
-    (found,) = re.findall(r"their runs: \S+searchFilter=([^&]+)", done.stderr)
+    (found,) = re.findall(r"^See them: .*http\S+searchFilter=([^&]+)", done.stderr, flags=re.MULTILINE)
     runs = MlflowClient(f"sqlite:///{folder}/mlflow.db").search_runs(["1"], unquote(found))
     assert [run.data.tags["swath.sweep"] for run in runs] == [QUOTED]
 
@@ -155,6 +158,7 @@ def test_server_that_requires_a_login_is_reported(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()
+    assert line.startswith("swath-compare: ")
     assert "asks for a login" in line
     assert "MLFLOW_TRACKING_USERNAME" in line
     assert "secret" not in line

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from mlflow.tracking import MlflowClient
 from scipy.stats import binom
-from support.command import swath, swath_compare
+from support.command import error_lines, swath, swath_compare
 from support.server import free_port, mlflow_server
 
 MIXED = ("-m", "data=digits", "data.validation_size=0,300", "max_steps=5,10", "batch_size=20")
@@ -22,10 +22,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder.mkdir()
     mixed = swath(folder, *MIXED, SWATH_POSTPROCESS="wait")
     assert mixed.returncode == 0, mixed.stderr
-    assert mixed.stdout.splitlines()[-1] == "Added to the store: plots and models."
+    assert "Added to the store: plots and models." in mixed.stderr.splitlines()
     seeds = swath(folder, *SEEDS, "learning_rate=1e-8,1e-7,1e-6", "seed=0,1,2")
     assert seeds.returncode == 0, seeds.stderr
-    assert "--uri" not in seeds.stdout
+    assert "More: " in seeds.stderr
+    assert "--uri" not in seeds.stderr + seeds.stdout
     return folder
 
 
@@ -127,8 +128,9 @@ def test_invalid_arguments_are_reported_in_one_line(
     done = swath_compare(folder, sweep_ids[1], *arguments)
     assert done.returncode == status
     assert done.stdout == ""
-    (line,) = done.stderr.splitlines()
+    (line,) = error_lines(done.stderr, "swath-compare")
     assert line.startswith(f"swath-compare: {message}")
+    assert done.stderr.endswith(f"{line}\n")
 
 
 def test_options_that_diff_does_not_support_are_refused(folder: Path) -> None:

@@ -61,13 +61,13 @@ def test_resume_of_a_finished_earlier_sweep_has_nothing_to_do(store: Path) -> No
     no_tensorflow = "sys.modules['tensorflow'] = None"  # its import would fail, and take seconds
     done = swath(store, *FINISHED, *RESUME, patch=no_tensorflow, real=True)
     assert done.returncode == 0, done.stderr
-    assert "Nothing to do: 4 of 4 runs have already finished" in done.stdout
+    assert "Nothing to do: 4 of 4 runs have already finished" in done.stderr
 
 
 def test_earlier_sweep_can_be_extended(store: Path) -> None:
     done = swath(store, *DIGITS, "max_steps=20,40,60", "learning_rate=1e-6,1e-5", *RESUME)
     assert done.returncode == 0, done.stderr
-    assert "Resume: 4 already done, 2 resumed." in done.stdout
+    assert "Resume: 4 already done, 2 resumed." in done.stderr.splitlines()
     whole = "select count(*), count(distinct step) from metrics where key = 'train/loss' group by run_uuid"
     assert (
         sorted(query_store(store, whole)) == [(6, 6)] * 2 + [(20, 20)] * 2 + [(40, 40)] * 2 + [(60, 60)] * 2
@@ -83,8 +83,8 @@ def test_earlier_checkpoint_is_set_aside_and_its_run_restarts(store: Path, tmp_p
     assert 0 < len(before) < 40
     done = swath(store, *INTERRUPTED, THINNED, *RESUME, SWATH_CACHE_DIR=str(cache))
     assert done.returncode == 0, done.stderr
-    assert "Resume: 2 restarted." in done.stdout
-    (line,) = [line for line in done.stdout.splitlines() if "set aside" in line]
+    assert "Resume: 2 restarted." in done.stderr.splitlines()
+    (line,) = [line for line in done.stderr.splitlines() if "set aside" in line]
     assert f"{checkpoint}.unusable" in line
     assert line.endswith("the checkpoint has the format of an earlier version of swath")
     after = query_store(store, STEPS)

@@ -11,6 +11,7 @@ import psutil
 import pytest
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
+from support.command import error_lines
 from support.forks import ForkedCommand
 from support.waiting import has_steps, running, started, wait_for
 
@@ -39,8 +40,10 @@ def test_ctrl_c_marks_runs_as_killed(tmp_path: Path) -> None:
         output, errors = training.communicate(timeout=60)
     assert training.returncode == 130
     assert "Traceback" not in errors
-    assert "KILLED seed=0: interrupted" in output
-    assert "Resume with: swath -m seed=0,1 data=digits" in output
+    assert "KILLED seed=0: interrupted" in errors
+    assert "Resume with: swath -m seed=0,1 data=digits" in errors
+    assert error_lines(errors) == []
+    assert output == ""
     for run in all_runs(tmp_path):
         assert run.info.status == "KILLED"
         if run.data.tags["swath.kind"] == "run":
@@ -80,7 +83,8 @@ def test_training_stops_when_the_tracking_process_is_killed(training: ForkedComm
     output, errors = training.communicate(timeout=60)
     assert training.returncode == 1
     assert "Traceback" not in errors
-    assert "the tracking process has died" in output
+    assert "the tracking process has died" in errors
+    assert output == ""
 
 
 def test_finished_runs_are_shown_after_a_second_ctrl_c(tmp_path: Path) -> None:
@@ -91,9 +95,10 @@ def test_finished_runs_are_shown_after_a_second_ctrl_c(tmp_path: Path) -> None:
         for _ in range(2):
             os.killpg(process.pid, signal.SIGINT)
             time.sleep(0.2)
-        output, _ = process.communicate(timeout=60)
+        output, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "1 of 2 configurations finished" in output
+    assert "1 of 2 runs finished" in errors
+    assert len(output.splitlines()) == 2, "the ranking has the finished run"
 
 
 def test_steps_are_stored_during_training(training: ForkedCommand, tmp_path: Path) -> None:
@@ -113,6 +118,8 @@ def test_sigterm_and_sighup_stop_a_sweep_like_ctrl_c(
     output, errors = training.communicate(timeout=60)
     assert training.returncode == status
     assert "Traceback" not in errors
-    assert "KILLED seed=0: interrupted" in output
-    assert "Resume with: swath -m seed=0,1 data=digits" in output
+    assert "KILLED seed=0: interrupted" in errors
+    assert "Resume with: swath -m seed=0,1 data=digits" in errors
+    assert error_lines(errors) == []
+    assert output == ""
     assert {run.info.status for run in all_runs(tmp_path)} == {"KILLED"}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from mlflow.tracking import MlflowClient
-from support.command import SWATH, swath, swath_compare
+from support.command import SWATH, error_lines, swath, swath_compare
 
 SWEEP = ["-m", "data=digits", "batch_size=10", "learning_rate=1e-7,1e-6,1e-5", "seed=range(3)"]
 
@@ -31,10 +31,12 @@ def test_full_disk_leaves_earlier_runs_readable(tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     # The end of the summary run needs only a few bytes, which may still fit.
-    assert done.stderr in ("", "swath: the summary run could not be stored: MLflow: disk I/O error\n")
-    lines = done.stdout.splitlines()
+    unstored = ["swath: the summary run could not be stored: MLflow: disk I/O error"]
+    assert error_lines(done.stderr) in ([], unstored)
+    lines = done.stderr.splitlines()
     assert "FAILED 9 configurations: MLflow: disk I/O error" in lines
-    assert any(line.startswith("0 of 9 configurations finished") for line in lines)
+    assert any(line.startswith("0 of 9 runs finished") for line in lines)
+    assert done.stdout == ""
     found = statuses(tmp_path)
     assert found.pop("FINISHED") == 1
     # On a full disk, the end of a run may not be stored.
@@ -50,9 +52,9 @@ def test_full_disk_leaves_earlier_runs_readable(tmp_path: Path) -> None:
 def test_read_only_folder_is_reported_in_one_line() -> None:
     done = swath(Path("/sys"), "data=digits", "max_steps=5")
     assert done.returncode == 1
-    (line,) = done.stderr.splitlines()
+    (line,) = error_lines(done.stderr)
     assert line.startswith(
-        "swath: the store sqlite:////sys/mlflow.db cannot be opened or made in /sys (Permission denied); run"
+        "swath: the store sqlite:///mlflow.db cannot be opened or made in /sys (Permission denied); run"
     )
 
 
@@ -67,16 +69,20 @@ def test_max_lanes_below_1_is_refused(tmp_path: Path, max_lanes: str) -> None:
 def test_sweep_of_one_configuration_works(tmp_path: Path) -> None:
     done = swath(tmp_path, "-m", "data=digits", "max_steps=20")
     assert done.returncode == 0
-    assert any(line.startswith("1 of 1 configurations finished") for line in done.stdout.splitlines())
+    assert any(line.startswith("1 of 1 runs finished") for line in done.stderr.splitlines())
+    assert len(done.stdout.splitlines()) == 2
     assert statuses(tmp_path) == {"FINISHED": 1}
 
 
 def test_sweep_in_which_every_run_fails(tmp_path: Path) -> None:
     done = swath(tmp_path, "-m", "data=digits", "max_steps=20", "learning_rate=1e36,2e36,3e36")
     assert done.returncode == 1
-    lines = done.stdout.splitlines()
+    assert done.stdout == ""
+    lines = done.stderr.splitlines()
     assert sum(line.startswith("FAILED learning_rate=") and "(run " in line for line in lines) == 3
-    assert any(line.startswith("0 of 3 configurations finished") for line in lines)
+    assert any(line.startswith("0 of 3 runs finished") for line in lines)
+    assert not any(line.startswith("Best: ") for line in lines)
+    assert lines[-1].startswith("See it: ")
     assert statuses(tmp_path) == {"FAILED": 3}
 
 
@@ -87,8 +93,9 @@ def test_configurations_with_different_programs_are_in_different_groups(tmp_path
     assert statuses(tmp_path) == {"FINISHED": 32}
 
 
-def test_closed_output_pipe_does_not_stop_the_training(tmp_path: Path) -> None:
-    command = f"{SWATH} -m data=digits max_steps=20 learning_rate=1e36,1e-7,1e-6 | head -n 1"
+@pytest.mark.parametrize("streams", ["", "2>&1"], ids=["standard output", "both streams"])
+def test_closed_output_pipe_does_not_stop_the_training(tmp_path: Path, streams: str) -> None:
+    command = f"{SWATH} -m data=digits max_steps=20 learning_rate=1e36,1e-7,1e-6 {streams} | head -n 1"
     subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, timeout=300, check=False)
     assert statuses(tmp_path) == {"FINISHED": 2, "FAILED": 1}
 
@@ -112,8 +119,8 @@ def test_many_configurations_need_few_compositions(tmp_path: Path) -> None:
     rates = ",".join(f"{1e-7 * (1 + number / 100):.4g}" for number in range(120))
     done = swath(tmp_path, *arguments, f"learning_rate={rates}", patch=COUNT_COMPOSITIONS)
     assert done.returncode == 0, done.stderr
+    assert any(line.startswith("120 of 120 runs finished") for line in done.stderr.splitlines())
     lines = done.stdout.splitlines()
-    assert any(line.startswith("120 of 120 configurations finished") for line in lines)
     assert int(lines[-1].removeprefix("composed ")) < 10
     assert len(list((tmp_path / "multirun").glob("*/*/*/.hydra/overrides.yaml"))) == 120
-    assert "The best 100 of 120; the MLflow UI shows all." in lines
+    assert [line.split()[0] for line in lines[:-1]] == ["rank", *map(str, range(1, 121))], "all runs"

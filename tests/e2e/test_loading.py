@@ -84,7 +84,8 @@ def test_python_m_swath_behaves_like_the_command(tmp_path: Path) -> None:
     assert version.stdout == f"swath {package.__version__}\n"
     planned = subprocess.run([*command, "-cn", "quickstart", "dry_run=true"], **options)  # type: ignore[call-overload]
     assert planned.returncode == 0, planned.stderr
-    assert planned.stdout.startswith("12 configurations")
+    assert planned.stderr.startswith("12 configurations, trained as ")
+    assert planned.stdout.splitlines()[0].split()[:3] == ["job", "batch_size", "learning_rate"]
 
 
 def test_curves_equal_those_of_mlflow(uri: str) -> None:

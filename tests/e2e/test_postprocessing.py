@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
-from support.command import swath
+from support.command import error_lines, swath
 
 SWEEP = (
     "-m",
@@ -40,7 +40,9 @@ def models_of(folder: Path) -> set[str]:
 def test_postprocess_wait_creates_plots_and_model_before_the_command_exits(tmp_path: Path) -> None:
     done = swath(tmp_path, *SWEEP, "tracking.postprocess=wait")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "Added to the store: plots and models."
+    lines = done.stderr.splitlines()
+    answer = next(number for number, line in enumerate(lines) if line.startswith("Best: "))
+    assert lines[answer - 1] == "Added to the store: plots and models.", "the answer comes last"
     (summary,) = runs_of(tmp_path, "sweep")
     assert files_of(tmp_path, summary) == {*PLOTS, *TABLES}
     assert summary.data.tags["swath.afterwards"] == "done"
@@ -53,7 +55,11 @@ def test_postprocess_wait_creates_plots_and_model_before_the_command_exits(tmp_p
 def test_postprocess_background_creates_plots_and_model_after_the_command_exits(tmp_path: Path) -> None:
     done = swath(tmp_path, *SWEEP, SWATH_POSTPROCESS="background")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1].startswith("Creating plots")
+    lines = done.stderr.splitlines()
+    answer = next(number for number, line in enumerate(lines) if line.startswith("Best: "))
+    assert lines[answer - 1].startswith("Creating plots and models in the background"), (
+        "the answer comes last"
+    )
     (summary,) = runs_of(tmp_path, "sweep")
     assert files_of(tmp_path, summary) == TABLES
     deadline = time.monotonic() + TIMEOUT_S
@@ -74,7 +80,10 @@ def test_log_models_selects_all_runs_or_none(tmp_path: Path, models: str, count:
 
 def test_single_run_has_a_model_and_no_plots(tmp_path: Path) -> None:
     done = swath(tmp_path, "data=digits", "max_steps=30", SWATH_POSTPROCESS="wait")
-    assert done.stdout.splitlines()[-1] == "Added to the store: models."
+    added, see_it = done.stderr.splitlines()
+    assert added == "Added to the store: models."
+    assert see_it.startswith("See it: ")
+    assert done.stdout.splitlines()[-1].startswith("Run ")
     assert runs_of(tmp_path, "sweep") == []
     (run,) = runs_of(tmp_path, "run")
     assert models_of(tmp_path) == {run.info.run_id}
@@ -87,8 +96,10 @@ def test_postprocessing_failure_is_reported_and_stored(tmp_path: Path) -> None:
     )
     done = swath(tmp_path, *SWEEP, patch=fault, SWATH_POSTPROCESS="wait")
     assert done.returncode == 1
-    assert "could not create all plots and models" in done.stderr
-    assert "no space" in done.stderr
+    (line,) = error_lines(done.stderr)
+    assert "could not create all plots and models" in line
+    assert "no space" in line
+    assert any(text.startswith("Best: ") for text in done.stderr.splitlines()), "the answer is still given"
     (summary,) = runs_of(tmp_path, "sweep")
     assert summary.info.status == "FINISHED"
     assert "no space" in summary.data.tags["swath.afterwards"]

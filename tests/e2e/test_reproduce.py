@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mlflow.tracking import MlflowClient
-from support.command import swath, swath_reproduce
+from support.command import error_lines, swath, swath_compare, swath_reproduce
 from support.waiting import query_store
 
 GRID = (
@@ -91,9 +91,16 @@ def test_solo_runs_are_reproduced_as_lanes_and_lanes_as_solo_runs(
 def test_record_option_stores_the_verdict(folder: Path, run_ids: list[str], tmp_path: Path) -> None:
     workdir = tmp_path / "copy"
     shutil.copytree(folder, workdir)
+    refused = swath_reproduce(workdir, run_ids[0], "--record")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert f"files are read from {workdir}/mlruns/1, beside the database" in refused.stderr
+    (line,) = error_lines(refused.stderr, "swath-reproduce")
+    assert "was copied or moved" in line
+    assert line.endswith("; correct it with: swath-compare --relocate")
+    assert swath_compare(workdir, "--relocate", "--yes").returncode == 0
     done = swath_reproduce(workdir, run_ids[0], "--record")
     assert done.returncode == 0, done.stderr
-    assert f"files are read from {workdir}/mlruns/1, beside the database" in done.stderr
+    assert done.stdout == f"{run_ids[0]}  identical, bit for bit\n"
     tagged = query_store(workdir, "select run_uuid, value from tags where key = 'swath.reproduced'")
     assert {value for _, value in tagged} == {"identical, bit for bit"}
     reproduction = next(run_id for run_id, _ in tagged if run_id != run_ids[0])
@@ -104,7 +111,7 @@ def test_record_option_stores_the_verdict(folder: Path, run_ids: list[str], tmp_
     assert digest == query_store(workdir, of_original + "'swath.bits'")
     assert len(digest) == 1
     again = swath(workdir, *GRID, "resume=true")  # a reproduction does not count as a run of the sweep
-    assert "Resume: 4 already done, 4 restarted." in again.stdout
+    assert "Resume: 4 already done, 4 restarted." in again.stderr.splitlines()
 
 
 def test_documented_statements_update_artifact_locations_of_a_copied_store(
@@ -197,6 +204,7 @@ def test_config_file_is_compared_with_a_run(folder: Path, run_ids: list[str], tm
     assert "because the configuration differs: seed 0, now 1" in other.stdout
     workdir = tmp_path / "recorded"
     shutil.copytree(folder, workdir)
+    assert swath_compare(workdir, "--relocate", "--yes").returncode == 0
     shutil.copy(path, workdir / "edited.yaml")
     recorded = swath_reproduce(workdir, "edited.yaml", "--against", run_ids[0], "--record")
     assert recorded.returncode == 1

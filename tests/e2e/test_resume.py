@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.command import swath, swath_compare
+from support.command import error_lines, swath, swath_compare
 from support.stores import orphans, whole_store
 from support.waiting import has_steps, query_store, running, wait_for
 
@@ -44,7 +44,7 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, list
             parts, *(override for override in GRID if not override.startswith("learning_rate")), *arguments
         )
         assert done.returncode == 1, done.stderr
-        messages.append(next(line for line in done.stdout.splitlines() if line.startswith("Resume:")))
+        messages.append(next(line for line in done.stderr.splitlines() if line.startswith("Resume:")))
     return reference, parts, messages
 
 
@@ -84,7 +84,7 @@ def test_longer_run_of_a_thinned_one_starts_from_step_0(tmp_path: Path) -> None:
     arguments = (*DIGITS, "batch_size=50", "learning_rate=1e-6", "tracking.every_steps=7")
     assert swath(tmp_path, *arguments, "max_steps=40").returncode == 0
     done = swath(tmp_path, *arguments, "max_steps=40,90", "resume=true")
-    assert "Resume: 1 already done, 1 new." in done.stdout
+    assert "Resume: 1 already done, 1 new." in done.stderr.splitlines()
     steps = query_store(
         tmp_path,
         "select step from metrics join params using (run_uuid) where metrics.key = 'train/loss' "
@@ -120,13 +120,13 @@ def test_resume_refuses_environment_changes_that_affect_results(tmp_path: Path) 
     before = whole_store(tmp_path)
     refused = swath(tmp_path, *arguments, "learning_rate=1e-7,1e-6", "resume=true")
     assert refused.returncode == 1
-    (line,) = refused.stderr.splitlines()
+    (line,) = error_lines(refused.stderr)
     assert line.startswith("swath: changed since this sweep started: TensorFlow: 2.20.0, now 2.")
     assert line.endswith("start a new sweep without resume, or add force_resume=true to resume anyway")
     assert whole_store(tmp_path) == before
     done = swath(tmp_path, *arguments, "learning_rate=1e-7,1e-6", "resume=yes", "force_resume=true")
     assert done.returncode == 0, done.stderr
-    assert "changed since it started: NumPy: 2.0.0, now " in done.stdout
+    assert "changed since it started: NumPy: 2.0.0, now " in done.stderr
     manifest = json.loads(path.read_text())
     assert [entry["swath.tensorflow"] for entry in manifest["earlier"]] == ["2.20.0"]
     assert len(manifest["configurations"]) == 2
@@ -137,7 +137,7 @@ def test_resume_failed_restarts_only_failed_runs(tmp_path: Path) -> None:
     assert swath(tmp_path, *arguments, "learning_rate=1e-7,1e36").returncode == 1
     done = swath(tmp_path, *arguments, "learning_rate=1e-7,1e-6,1e36", "resume=failed")
     assert done.returncode == 1
-    assert "Resume: 1 already done, 1 restarted, 1 skipped." in done.stdout
+    assert "Resume: 1 already done, 1 restarted, 1 skipped." in done.stderr.splitlines()
     assert sorted(status for (status,) in query_store(tmp_path, "select status from runs")) == [
         "FAILED",
         "FINISHED",
@@ -161,12 +161,12 @@ def test_transient_failure_is_retried(tmp_path: Path) -> None:
     arguments = (*DIGITS, "batch_size=50", "max_steps=20", "learning_rate=1e-6")
     done = swath(tmp_path, *arguments, "retries=2", patch=TRANSIENT_FAULT.format(times=2))
     assert done.returncode == 0, done.stderr
-    assert "OSError: no space left on device; retrying, 2 of 2" in done.stdout
+    assert "OSError: no space left on device; retrying, 2 of 2" in done.stderr
     failed = swath(tmp_path, *arguments, "retries=1", "seed=1", patch=TRANSIENT_FAULT.format(times=2))
     assert failed.returncode == 1
     assert (
         "\nFAILED batch_size=50 learning_rate=1e-06 max_steps=20: OSError: no space left on device\n"
-        in failed.stdout
+        in failed.stderr
     )
 
 
@@ -185,8 +185,8 @@ def test_permanent_failure_stores_its_traceback_and_is_not_retried(tmp_path: Pat
     arguments = (*DIGITS, "batch_size=50", "max_steps=900", "learning_rate=1e-6", "retries=3")
     done = swath(tmp_path, *arguments, patch=FAULT_IN_TRAINING)
     assert done.returncode == 1
-    assert "retrying" not in done.stdout
-    assert "Traceback" not in done.stderr
+    assert "retrying" not in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
     (path,) = (tmp_path / "mlruns").glob("*/*/artifacts/traceback.txt")
     assert "ValueError: a fault of the program" in path.read_text()
     again = swath(tmp_path, *arguments, "resume=failed")
@@ -200,8 +200,9 @@ def test_on_failure_stop_starts_no_further_runs(tmp_path: Path) -> None:
     assert done.returncode == 1
     statuses = [status for (status,) in query_store(tmp_path, "select status from runs")]
     assert len(statuses) < 5  # the last group was not started
-    assert "were not started" in done.stdout
-    assert done.stderr == ""
+    assert "were not started" in done.stderr
+    assert error_lines(done.stderr) == []
+    assert done.stdout == ""
 
 
 def test_summary_run_covers_all_runs_of_a_resumed_sweep(tmp_path: Path) -> None:
@@ -225,7 +226,7 @@ def test_longer_run_does_not_continue_from_a_run_of_another_tensorflow(tmp_path:
         database.execute("update tags set value = '2.20.0' where key = 'swath.tensorflow'")
     done = swath(tmp_path, *arguments, "max_steps=60", "resume=true")
     assert done.returncode == 0, done.stderr
-    assert "Resume: 1 new." in done.stdout
+    assert "Resume: 1 new." in done.stderr.splitlines()
 
 
 def test_longer_run_does_not_continue_from_changed_weights(tmp_path: Path) -> None:
@@ -238,7 +239,7 @@ def test_longer_run_does_not_continue_from_changed_weights(tmp_path: Path) -> No
     np.savez(path, **arrays)
     done = swath(tmp_path, *arguments, "max_steps=60", "resume=true")
     assert done.returncode == 0, done.stderr
-    assert "Resume: 1 new." in done.stdout
+    assert "Resume: 1 new." in done.stderr.splitlines()
 
 
 def test_running_sweep_cannot_be_resumed(tmp_path: Path) -> None:
@@ -247,7 +248,7 @@ def test_running_sweep_cannot_be_resumed(tmp_path: Path) -> None:
         wait_for(lambda: has_steps(tmp_path))
         refused = swath(tmp_path, *arguments, "resume=true")
         assert refused.returncode == 1
-        (line,) = refused.stderr.splitlines()
+        (line,) = error_lines(refused.stderr)
         assert f"is being trained by process {process.pid} (swath -m data=digits" in line
         assert f"kill {process.pid}" in line
         other = swath(tmp_path, *DIGITS, "batch_size=50", "learning_rate=1e-5", "max_steps=20")
@@ -275,7 +276,8 @@ def test_sweep_is_not_resumed_twice_at_the_same_time(tmp_path: Path) -> None:
         refused = first if first.poll() is not None else second
         _, errors = refused.communicate()
         assert refused.returncode == 1
-        assert "another command is resuming this sweep" in errors or "is being trained by" in errors
+        (line,) = error_lines(errors)
+        assert "another command is resuming this sweep" in line or "is being trained by" in line
         assert query_store(tmp_path, "select count(*) from runs") == [(5,)]
 
 
@@ -321,8 +323,8 @@ def test_sigterm_writes_checkpoints_within_ten_seconds(tmp_path: Path) -> None:
     with running(workdir, *arguments, "resume=true", SWATH_CACHE_DIR=str(cache)) as process:
         wait_for(lambda: query_store(workdir, "select count(*) from runs where status = 'RUNNING'") == [(5,)])
         os.killpg(process.pid, signal.SIGINT)
-        output, _ = process.communicate(timeout=60)
-    assert "Resume: 4 resumed." in output
+        _, errors = process.communicate(timeout=60)
+    assert "Resume: 4 resumed." in errors.splitlines()
     resumed = query_store(workdir, "select value from tags where key = 'swath.resumed' order by value")
     assert resumed == [("1",)] * 4 + [("2",)]  # both commands resumed the summary run
 

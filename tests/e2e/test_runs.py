@@ -27,10 +27,11 @@ OVERRIDES = ["data=digits", "batch_size=50", "max_steps=30", "data.validation_si
 
 @dataclass(frozen=True)
 class CompletedCommand:
-    """The folder and the output of a completed command."""
+    """The folder of a completed command, and what it printed to standard output and standard error."""
 
     folder: Path
     output: str
+    errors: str
 
     @property
     def client(self) -> MlflowClient:
@@ -58,8 +59,9 @@ def single(tmp_path_factory: pytest.TempPathFactory) -> CompletedCommand:
     folder = tmp_path_factory.mktemp("single")
     done = swath(folder, *OVERRIDES, "learning_rate=1e-6", "evaluate_every_steps=10")
     assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    return CompletedCommand(folder, done.stdout)
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("See it: ")
+    return CompletedCommand(folder, done.stdout, done.stderr)
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +70,7 @@ def grid(tmp_path_factory: pytest.TempPathFactory) -> CompletedCommand:
     folder = tmp_path_factory.mktemp("grid")
     done = swath(folder, "-m", *OVERRIDES, "learning_rate=1e-7,1e36,1e-6")
     assert done.returncode == 1, done.stderr
-    return CompletedCommand(folder, done.stdout)
+    return CompletedCommand(folder, done.stdout, done.stderr)
 
 
 def test_every_step_is_stored_once(single: CompletedCommand) -> None:
@@ -170,7 +172,7 @@ def test_run_from_a_stored_config_is_bit_identical(single: CompletedCommand, tmp
     (run,) = single.runs
     done = swath(tmp_path, "--config-dir", str(single.artifact(run, "config.yaml").parent), "-cn", "config")
     assert done.returncode == 0, done.stderr
-    again = CompletedCommand(tmp_path, done.stdout)
+    again = CompletedCommand(tmp_path, done.stdout, done.stderr)
     (repeated,) = again.runs
     assert repeated.data.tags["swath.fingerprint"] == run.data.tags["swath.fingerprint"]
     for name in ("weights.npz", "predictions.npz", "config.yaml"):
@@ -184,8 +186,9 @@ def test_divergence_fails_only_its_own_run(grid: CompletedCommand) -> None:
     failed = grid.runs[1]
     assert failed.data.tags["swath.error"].startswith("diverged at step 1: loss is ")
     assert [step for step, _ in grid.history(failed, "train/loss")] == [0, 1]
-    assert "FAILED learning_rate=1e+36: diverged at step 1" in grid.output
-    assert "2 of 3 configurations finished" in grid.output
+    assert "FAILED learning_rate=1e+36: diverged at step 1" in grid.errors
+    assert "2 of 3 runs finished" in grid.errors
+    assert "FAILED" not in grid.output
 
 
 def test_runs_of_a_grid_share_a_sweep_id(grid: CompletedCommand) -> None:
@@ -194,7 +197,7 @@ def test_runs_of_a_grid_share_a_sweep_id(grid: CompletedCommand) -> None:
         assert run.data.tags["swath.sweep"] == "ad-hoc"
         assert run.data.tags["swath.swept"] == "learning_rate"
     assert len({run.data.tags["swath.sweep_id"] for run in grid.runs}) == 1
-    assert grid.runs[0].data.tags["swath.sweep_id"] in grid.output
+    assert grid.runs[0].data.tags["swath.sweep_id"] in grid.errors
 
 
 def test_printed_table_contains_the_stored_values(grid: CompletedCommand) -> None:
@@ -202,8 +205,23 @@ def test_printed_table_contains_the_stored_values(grid: CompletedCommand) -> Non
     best = max(finished, key=lambda run: run.data.metrics["validation/accuracy"])
     (row,) = [line.split() for line in grid.output.splitlines() if line.strip().startswith("1 ")]
     assert row[1] == best.data.params["learning_rate"]
-    assert row[3] == f"{best.data.metrics['validation/accuracy']:.4f}"
+    assert row[2] == f"{best.data.metrics['validation/accuracy']:.4f}"
+    assert row[4] == f"{best.data.metrics['test/accuracy']:.4f}"
     assert row[-1] == best.info.run_id
+    assert len(grid.output.splitlines()) == 1 + len(finished)
+
+
+def test_answer_names_the_best_run_with_its_stored_values(grid: CompletedCommand) -> None:
+    finished = [run for run in grid.runs if run.info.status == "FINISHED"]
+    best = max(finished, key=lambda run: run.data.metrics["validation/accuracy"])
+    (line,) = [line for line in grid.errors.splitlines() if line.startswith("Best: ")]
+    assert line.startswith(f"Best: learning_rate={best.data.params['learning_rate']}: validation ")
+    assert f" {best.data.metrics['validation/accuracy']:.3f} (" in line
+    assert line.endswith(f", test {best.data.metrics['test/accuracy']:.3f}, run {best.info.run_id[:8]}")
+    see_it, more = grid.errors.splitlines()[-2:]
+    sweep_id = best.data.tags["swath.sweep_id"]
+    assert see_it.startswith("See it: ") and f"viewStateShareKey={sweep_id}&" in see_it
+    assert more.startswith("More: ") and more.endswith(f"swath-compare {sweep_id}")
 
 
 def test_tracking_settings_select_the_store(tmp_path: Path) -> None:

@@ -69,5 +69,8 @@ def test_tracking_server_receives_the_same_values_as_a_local_store(server: str, 
     assert histories(MlflowClient(server)) == stored
     assert_comparisons_are_equal(server, local_folder, tmp_path / "there")
     assert re.search(
-        rf"See it:\n  its runs: {server}/#/experiments/\d+/runs\?viewStateShareKey=", remote.stdout
+        rf"^See it: {server}/#/experiments/\d+/runs\?viewStateShareKey=\w+&compareRunsMode=TABLE"
+        rf"&workflowType=machine_learning\nMore: \S+ \w+ --uri {server}$",
+        remote.stderr,
+        flags=re.MULTILINE,
     )

@@ -53,7 +53,8 @@ def test_installed_wheel_lists_the_named_sweeps(installed: Path, tmp_path: Path)
 def test_installed_wheel_runs_a_named_sweep_outside_the_checkout(installed: Path, tmp_path: Path) -> None:
     done = run(installed, tmp_path, "-cn", "quickstart", "max_steps=20")
     assert done.returncode == 0, done.stderr
-    assert "6 of 6 configurations finished" in done.stdout
+    assert "6 of 6 runs finished" in done.stderr
+    assert len(done.stdout.splitlines()) == 7
     assert (tmp_path / "mlflow.db").exists()
 
 

@@ -30,6 +30,11 @@ READ_BY_IMPORTS = ("TF_", "PYTHON", "OMP_", "ONEDNN_", "OPENBLAS_", "LC_", "LANG
 """Prefixes of environment variables that are read when modules are imported."""
 
 
+def error_lines(errors: str, command: str = "swath") -> list[str]:
+    """The lines of standard error that report an error, rather than progress, notes or the answer."""
+    return [line for line in errors.splitlines() if line.startswith(f"{command}: ")]
+
+
 def swath(
     folder: Path, *arguments: str, patch: str | None = None, real: bool = False, **environment: str
 ) -> "subprocess.CompletedProcess[str]":

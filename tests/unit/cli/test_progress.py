@@ -1,16 +1,19 @@
 """Progress output during a sweep, with and without a terminal."""
 
 import io
+import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 from support.small import run_config
+from support.terminal import Terminal
 
 from swath.cli.progress import MAX_FAILURES, MAX_SAME_REASON, Progress, duration
-from swath.cli.screens import BarReporter, PlainReporter
+from swath.cli.screens import LEAST_BAR, LINE_EVERY_S, BarReporter, PlainReporter, QuietReporter
 from swath.execution import (
     Event,
     GroupEnded,
@@ -69,7 +72,7 @@ class Clock:
 
 @pytest.fixture
 def progress() -> Progress:
-    return Progress(3, ("learning_rate",), Clock())
+    return Progress(3, ("learning_rate",), 9.2, Clock())
 
 
 def clock_of(progress: Progress) -> Clock:
@@ -77,20 +80,50 @@ def clock_of(progress: Progress) -> Clock:
     return progress.clock
 
 
-def test_progress_reports_fraction_done_speed_and_remaining_time(progress: Progress) -> None:
+def test_progress_reports_fraction_done_remaining_time_and_best_run(progress: Progress) -> None:
     seen = []
     for event in events_of_a_sweep(group(), clock_of(progress)):
         progress.update(event)
-        seen.append((round(progress.fraction_done, 6), progress.summary()))
-    assert seen[1] == (0.0, "0/3 configurations, 0/1 groups")
-    assert seen[6] == (
+        seen.append((round(progress.fraction_done, 6), progress.summary(), progress.best_so_far()))
+    assert seen[1] == (0.0, "0 of 3 done", "")
+    assert seen[6] == (0.5, "1 of 3 done, 1 not finished, 12 s left", "")
+    assert seen[7] == (
         0.5,
-        "1/3 configurations, 1 not finished, 0/1 groups, 12 steps/s, 12 s left",
+        "2 of 3 done, 1 not finished, 24 s left",
+        "best so far: validation 0.2000, learning_rate=1e-07",
     )
     assert seen[-1] == (
         1.0,
-        "3/3 configurations, 1 not finished, 1/1 groups, 6 steps/s, best 0.4000",
+        "3 of 3 done, 1 not finished",
+        "best so far: validation 0.4000, learning_rate=1e-06",
     )
+
+
+def test_speed_counts_the_steps_of_all_configurations(progress: Progress) -> None:
+    events = list(events_of_a_sweep(group(), Clock()))
+    for event in events[:5]:
+        progress.update(event)
+    clock_of(progress).now += 12
+    assert progress.steps_per_s == 150 / 12
+
+
+def test_start_names_the_configurations_and_the_expected_time(progress: Progress) -> None:
+    assert progress.starting("MLflow") == ("3 configurations; loading MLflow; training takes about 9 s ...")
+    unknown = Progress(None, ("learning_rate",))
+    assert unknown.starting("TensorFlow and MLflow") == "loading TensorFlow and MLflow ..."
+    unknown.update(ended(1e-6, 0.4))
+    assert unknown.summary() == "1 done", "the sweeper decides how many there will be"
+
+
+def test_run_with_validation_images_is_better_than_one_without() -> None:
+    progress = Progress(2, ("learning_rate",))
+    metrics = {"test/accuracy": 0.9}
+    progress.update(RunEnded(RunResult(run_config(learning_rate=1e-7), "FINISHED", metrics, None, NOTHING)))
+    assert progress.best_so_far() == "best so far: test 0.9000, learning_rate=1e-07"
+    progress.update(ended(1e-6, 0.4))
+    assert progress.best_so_far() == "best so far: validation 0.4000, learning_rate=1e-06"
+    progress.update(ended(1e-5, 0.3))
+    assert progress.best_so_far() == "best so far: validation 0.4000, learning_rate=1e-06"
 
 
 def test_group_that_ends_early_counts_as_done(progress: Progress) -> None:
@@ -104,7 +137,7 @@ def test_group_that_ends_early_counts_as_done(progress: Progress) -> None:
 
 def test_group_name_contains_the_shared_swept_fields() -> None:
     assert Progress(3, ("batch_size", "learning_rate", "seed")).group_name(group()) == "batch_size=10 seed=0"
-    assert Progress(3, ("learning_rate",)).group_name(group()) == "lanes"
+    assert Progress(3, ("learning_rate",)).group_name(group()) == "3 configurations"
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(8.4, "8 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")])
@@ -120,11 +153,42 @@ def test_output_without_a_terminal_is_occasional_plain_lines(progress: Progress)
         screen(Note("a transient note", transient=True))
         screen(Note("a note"))
     assert output.getvalue().splitlines() == [
-        "Sweep of 3 configurations; loading TensorFlow and MLflow ...",
+        "3 configurations; loading TensorFlow and MLflow; training takes about 9 s ...",
         "FAILED learning_rate=1e+36: diverged at step 3: loss is nan",
-        "3/3 configurations, 1 not finished, 0/1 groups, 6 steps/s, best 0.4000",
+        "3 of 3 done, 1 not finished; best so far: validation 0.4000, learning_rate=1e-06",
         "a note",
     ]
+
+
+def test_transient_note_is_printed_without_a_terminal_if_nothing_else_was_for_long(
+    progress: Progress,
+) -> None:
+    output = io.StringIO()
+    clock = clock_of(progress)
+    with PlainReporter(progress, output, clock) as screen:
+        clock.now += LINE_EVERY_S - 1
+        screen(Note("early", transient=True))
+        clock.now += 1
+        screen(Note("late", transient=True))
+    assert output.getvalue() == "late\n"
+
+
+def test_output_without_a_terminal_goes_to_standard_error(
+    progress: Progress, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with PlainReporter(progress) as screen:
+        screen(ended(1e36, None))
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == "FAILED learning_rate=1e+36: diverged at step 3: loss is nan\n"
+
+
+def test_quiet_reporter_prints_nothing(progress: Progress, capsys: pytest.CaptureFixture[str]) -> None:
+    with QuietReporter() as screen:
+        for event in events_of_a_sweep(group(), clock_of(progress)):
+            screen(event)
+        screen(Note("a note"))
+    assert capsys.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("reporter", ["plain", "live"])
@@ -154,33 +218,106 @@ def test_number_of_printed_failures_with_the_same_reason_is_limited(progress: Pr
     )
 
 
-def test_terminal_shows_a_bar_for_the_sweep_and_for_each_running_group(progress: Progress) -> None:
-    output = io.StringIO()
-    console = Console(file=output, force_terminal=True, width=120, color_system=None)
-    clock = clock_of(progress)
+def console_of(output: Terminal, width: int) -> Console:
+    """A terminal without colours."""
+    return Console(file=output, force_terminal=True, width=width, color_system=None)
+
+
+def frames_of(progress: Progress, width: int, name: str = "learning_rate") -> list[list[str]]:
+    """The lines at the bottom of a terminal after each event of a sweep."""
+    output = Terminal()
     frames = []
-    with BarReporter("learning_rate", progress, console) as screen:
-        for event in events_of_a_sweep(group(), clock):
+    with BarReporter(name, progress, console_of(output, width)) as screen:
+        for event in events_of_a_sweep(group(), clock_of(progress)):
             screen(event)
-            output.truncate(0)
+            output.seek(0)
+            output.truncate()
             screen._bars.refresh()
-            frames.append(output.getvalue())
-    assert "learning_rate" in frames[0]
-    assert "loading TensorFlow and MLflow" in frames[0]
-    assert "1/3 configurations, 1 not finished, 0/1 groups, 12 steps/s, 12 s left" in frames[6]
-    assert "3 lanes, step 50 of 100" in frames[6]
-    assert "lanes, step" not in frames[-1]
+            frames.append(output.lines)
+    return frames
+
+
+def test_terminal_shows_a_bar_for_the_sweep_and_for_each_running_group(progress: Progress) -> None:
+    frames = frames_of(progress, 120)
+    (start,) = frames[0]
+    assert "learning_rate" in start
+    assert start.endswith("3 configurations; loading TensorFlow and MLflow; training takes about 9 s ...")
+    sweep, lanes = frames[6]
+    assert "learning_rate" in sweep
+    assert sweep.endswith("1 of 3 done, 1 not finished, 12 s left")
+    assert "3 configurations" in lanes
+    assert lanes.endswith("step 50 of 100")
+    done, left = (sum(line.count(mark) for line in frames[6]) for mark in "━─")
+    assert 0.9 < done / left < 1.1
+    sweep, best = frames[-1]
+    assert sweep.endswith("3 of 3 done, 1 not finished")
+    assert "─" not in sweep
+    assert best == "  best so far: validation 0.4000, learning_rate=1e-06"
+
+
+@pytest.mark.parametrize("width", [80, 60, 40])
+def test_each_bar_is_one_line_however_narrow_the_terminal_is(progress: Progress, width: int) -> None:
+    frames = frames_of(progress, width, name="a_sweep_with_quite_a_long_name")
+    for frame in frames:
+        assert [line for line in frame if cell_len(line) > width] == []
+    assert [len(frame) for frame in frames] == [1, 1, 1, 1, 1, 1, 2, 3, 3, 3, 2]
+
+
+@pytest.mark.parametrize("width", [80, 60])
+def test_bar_has_a_least_width(progress: Progress, width: int) -> None:
+    for frame in frames_of(progress, width)[1:]:
+        bars = [line for line in frame if not line.startswith("  best so far")]
+        assert all(line.count("━") + line.count("─") >= LEAST_BAR for line in bars)
+
+
+def test_bar_in_a_terminal_of_80_columns_shows_everything(progress: Progress) -> None:
+    sweep, lanes, best = frames_of(progress, 80)[7]
+    assert "learning_rate" in sweep
+    assert sweep.endswith("2 of 3 done, 1 not finished, 24 s left")
+    assert lanes.endswith("step 50 of 100")
+    assert best == "  best so far: validation 0.2000, learning_rate=1e-07"
+
+
+def test_bars_have_only_characters_that_the_terminal_can_show(progress: Progress) -> None:
+    output = Terminal("ascii")
+    with BarReporter("a sweep", progress, console_of(output, 120)) as screen:
+        for event in events_of_a_sweep(group(), clock_of(progress)):
+            screen(event)
+            screen._bars.refresh()
+    assert output.getvalue().isascii()
+    assert "=====" in output.getvalue() and "-----" in output.getvalue()
+
+
+def test_transient_note_replaces_the_line_below_the_bars(progress: Progress) -> None:
+    output = Terminal()
+    with BarReporter("a sweep", progress, console_of(output, 80)) as screen:
+        screen(Starting())
+        screen(ended(1e-6, 0.4))
+        screen(Note("storing the remaining results ...", transient=True))
+        screen._bars.refresh()
+        assert output.lines[-1] == "  storing the remaining results ..."
+        screen(ended(1e-7, 0.2))
+        screen._bars.refresh()
+        assert output.lines[-1] == "  best so far: validation 0.4000, learning_rate=1e-06"
+
+
+@pytest.mark.parametrize("width", [80, 40])
+def test_notes_and_failures_are_printed_above_the_bars_and_stay(progress: Progress, width: int) -> None:
+    output = Terminal()
+    long = "FAILED learning_rate=1e+36: diverged at step 3: loss is nan"
+    with BarReporter("a sweep", progress, console_of(output, width)) as screen:
+        screen(Starting())
+        screen(Note("a [bold]note[/bold]"))
+        screen(ended(1e36, None))
+    assert "a [bold]note[/bold]" in output.lines
+    assert long in output.lines, "a terminal wraps it; the text has no line break, so it can be copied"
 
 
 def test_log_messages_are_printed_above_the_bars(progress: Progress) -> None:
-    import logging
-
-    output = io.StringIO()
-    console = Console(file=output, force_terminal=True, width=120, color_system=None)
-    with BarReporter("a sweep", progress, console) as screen:
+    output = Terminal()
+    with BarReporter("a sweep", progress, console_of(output, 120)) as screen:
         screen(Starting())
         handler = logging.StreamHandler()  # takes the current sys.stderr, as Hydra's configuration does
         record = logging.LogRecord("x", logging.WARNING, "", 0, "something odd", None, None)
         handler.handle(record)
-    lines = [line.rsplit("\r", 1)[-1] for line in output.getvalue().splitlines()]
-    assert any(line.replace("\x1b[2K", "").rstrip() == "something odd" for line in lines)
+    assert "something odd" in output.lines
