@@ -1,9 +1,10 @@
 """The answer to a sweep's question: the best configuration, how sure that is, and where to look next."""
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from swath.analysis.ranking import REPEATED_BY
+from swath.analysis.ranking import REPEATED_BY, SHORT_ID
 from swath.analysis.significance import Ranked, RankedConfiguration, RankedRun
 from swath.config import named_values, typed
 from swath.tracking import StoredRun, schema
@@ -11,8 +12,7 @@ from swath.tracking import StoredRun, schema
 LINE_LENGTH = 100
 """Longest line of an answer, in characters."""
 
-SHORT_ID = 8
-"""Characters of a run id in a sentence; enough for every command that takes a run id."""
+INDENT = " " * len("Best: ")
 
 
 @dataclass(frozen=True)
@@ -100,15 +100,17 @@ def answer_lines(found: Answer) -> list[str]:
     lines = _best_lines(found)
     if found.tested:
         what = "configuration" if found.configuration is not None else "run"
-        whats = f"{found.tested} other {what}" + ("s" if found.tested > 1 else "")
+        whats = f"{found.tested} other {what}s" if found.tested > 1 else f"other {what}"
         if found.tied:
             lines.append(
-                f"Not significantly different from it (=; paired test, p > 0.05): {found.tied} of {whats}."
+                f"Not significantly different from it (=; paired test, p > 0.05): "
+                f"{f'{found.tied} of ' if found.tested > 1 else 'the '}{whats}."
             )
         else:
             lines.append(f"It is significantly better than the {whats} (paired test, p < 0.05).")
         if untested := found.others - found.tested:
-            lines.append(f"Not tested (predictions missing, or of other images): {untested} {what}s.")
+            plural = what if untested == 1 else f"{what}s"
+            lines.append(f"Not tested (predictions missing, or of other images): {untested} {plural}.")
     if found.edges:
         lines += _edge_lines(found.edges)
     return lines
@@ -122,7 +124,7 @@ def _edge_lines(edges: Sequence[Edge]) -> list[str]:
     line = f"At the edge of the grid, so better values may lie beyond: {', '.join(parts)}."
     if len(line) <= LINE_LENGTH:
         return [line]
-    return ["At the edge of the grid, so better values may lie beyond:", *(f"      {part}" for part in parts)]
+    return ["At the edge of the grid, so better values may lie beyond:", *(INDENT + part for part in parts)]
 
 
 def _best_lines(found: Answer) -> list[str]:
@@ -136,15 +138,18 @@ def _best_lines(found: Answer) -> list[str]:
     line = f"Best: {name}: {text}" if name else f"Best: {text}"
     if len(line) <= LINE_LENGTH:
         return [line]
-    return [f"Best: {name}", f"      {text}"]
+    wrapped = textwrap.wrap(
+        f"Best: {name}", LINE_LENGTH, subsequent_indent=INDENT, break_long_words=False, break_on_hyphens=False
+    )
+    return [*wrapped, INDENT + text]
 
 
 def _value_text(found: Answer, metric: str) -> str:
     """A metric of the best, with its uncertainty: `validation 0.409 (0.395 to 0.422)`."""
     label = metric.removesuffix("/accuracy")
     if found.configuration is not None:
-        spread = found.configuration.configuration.spreads[metric]
-        if spread.count > 1:
+        spread = found.configuration.configuration.spreads.get(metric)
+        if spread is not None and spread.count > 1:
             return f"{label} {spread.mean:.3f} ± {spread.std:.3f} ({spread.count} seeds)"
     value = found.best.run.metrics.get(metric)
     text = "none" if value is None else f"{value:.3f}" if abs(value) < 1000 else f"{value:.3g}"

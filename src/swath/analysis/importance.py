@@ -88,32 +88,31 @@ def _squares(values: NDArray[np.float64]) -> float:
 
 
 def importance_lines(effects: Effects, metric: str, repeated_by: str | None) -> list[str]:
-    """Importance in two sentences: shares of the variance, then the range of means of each field.
+    """Importance in sentences: shares of the variance, then the extreme means of each field.
 
-    `learning_rate explains 91% of the variance in validation/accuracy, batch_size 4%; interaction 5%.`
+    `Variance in validation/accuracy: learning_rate 91%, batch_size 4%, interaction 5%.`
 
     Args:
       effects: effects on a grid.
       metric: the metric.
       repeated_by: the field that differs between repetitions, such as `seed`; None if nothing is repeated.
     """
-    first, *others = effects.fields
-    parts = [f"{first.name} explains {first.share:.0%} of the variance in {metric}"]
-    parts += [f"{effect.name} {effect.share:.0%}" for effect in others]
-    shares = ", ".join(parts)
-    if others:
-        shares += f"; interaction {effects.interaction:.0%}"
+    parts = [f"{effect.name} {effect.share:.0%}" for effect in effects.fields]
+    if len(effects.fields) > 1:
+        parts.append(f"interaction {effects.interaction:.0%}")
     if effects.residual is not None and repeated_by is not None:
-        shares += f"; {repeated_by} {effects.residual:.0%}"
-    ranges = "; ".join(_range(effect) for effect in effects.fields)
-    return [f"{shares}.", f"Mean {metric} by value: {ranges}."]
+        parts.append(f"{repeated_by} {effects.residual:.0%}")
+    return [f"Variance in {metric}: {', '.join(parts)}.", *(_range(effect) for effect in effects.fields)]
 
 
 def _range(effect: Effect) -> str:
     low, high = (choose(effect.means, key=effect.means.__getitem__) for choose in (min, max))
     if low == high:
-        return f"{effect.name} {effect.means[low]:.4f} for all values"
-    return f"{effect.name} from {effect.means[low]:.4f} ({low}) to {effect.means[high]:.4f} ({high})"
+        return f"Means by {effect.name}: {effect.means[low]:.4f} for all values."
+    return (
+        f"Means by {effect.name}: lowest {effect.means[low]:.4f} at {low}, highest {effect.means[high]:.4f} "
+        f"at {high}."
+    )
 
 
 def importance_notes(

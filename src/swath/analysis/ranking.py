@@ -8,6 +8,9 @@ from swath.config import REPEATED_BY as REPEATED_BY
 from swath.errors import UsageError
 from swath.tracking import StoredRun, schema
 
+SHORT_ID = 8
+"""Characters of a run id in a sentence; enough for every command that takes a run id."""
+
 
 @dataclass(frozen=True)
 class Ranking:
@@ -190,11 +193,11 @@ def ranked_by(metric: str, over_seeds: bool, validated: bool) -> str:
     """
     sentence = f"Ranked by {criterion(metric, over_seeds)}"
     if metric == schema.TEST_ACCURACY and not validated:
-        sentence += ", because no images were held back for validation, so the best score is optimistic"
+        sentence += "; no images were held back, so the best score is optimistic"
     return f"{sentence}."
 
 
 def failure_line(status: str, name: str, reason: str | None, run_id: str | None = None) -> str:
     """The line that reports a run, or several with the same reason, that did not finish."""
-    where = f" (run {run_id})" if run_id else ""
+    where = f" (run {run_id[:SHORT_ID]})" if run_id else ""
     return f"{status} {name}: {reason or 'no reason was stored'}{where}"

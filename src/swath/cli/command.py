@@ -43,7 +43,7 @@ from swath.cli.summary import (
 )
 from swath.cli.validation import CheckedCommand, differing_settings
 from swath.config import POSTPROCESS, JobConfig, config_of
-from swath.errors import INTERRUPTED, ConfigError, SwathError
+from swath.errors import INTERRUPTED, ConfigError, SwathError, failure_reason
 from swath.execution import SINGLE, Note, RunRequest, RunResult, SweepInfo
 from swath.sweeps import Session, postprocess_sweep, start_postprocessing
 from swath.system import hide_passwords, real_uri
@@ -129,20 +129,10 @@ def run_command(
         session = Session(sweep_info, checked.configs, checked.sweep, reporter, tracker)
         outcome = _train(session, checked, args, password_overrides)
     report = _print_outcome(outcome, session, checked, args.output)
-    try:
-        if outcome.is_stored and session.offline_folder is None:
-            _run_postprocessing(session, checked, args.output)
-    finally:
-        _print_end(report, outcome, checked, args.output)
-    if outcome.failure is not None:
-        raise outcome.failure
-    if session.offline_folder is not None:
-        raise SwathError(
-            f"cannot reach the server {session.store.uri}; finished runs are saved in "
-            f"{session.offline_folder}; run the same command with resume=yes to upload them"
-        )
-    if session.sweep_error is not None:
-        raise SwathError(f"the summary run could not be stored: {session.sweep_error}")
+    failure = _run_postprocessing(session, checked, outcome, args.output) or _failure(outcome, session)
+    _print_end(report, outcome, failure, checked, args.output)
+    if failure is not None:
+        raise failure
     return outcome.exit_status
 
 
@@ -174,6 +164,20 @@ class _Outcome:
         """The exit status of the command if nothing is raised."""
         failed = any(result.status != "FINISHED" for result in self.results)
         return self.signal_status or int(failed or not all(same for _, same in self.verified))
+
+
+def _failure(outcome: _Outcome, session: Session) -> Exception | None:
+    """The error that ends the command after its results are printed; None if there is none."""
+    if outcome.failure is not None:
+        return outcome.failure
+    if session.offline_folder is not None:
+        return SwathError(
+            f"cannot reach the server {session.store.uri}; finished runs are saved in "
+            f"{session.offline_folder}; run the same command with resume=yes to upload them"
+        )
+    if session.sweep_error is not None:
+        return SwathError(f"the summary run could not be stored: {session.sweep_error}")
+    return None
 
 
 def _train(
@@ -221,11 +225,20 @@ def _print_outcome(
     return report
 
 
-def _print_end(report: SweepReport, outcome: _Outcome, checked: CheckedCommand, output: Output) -> None:
+def _print_end(
+    report: SweepReport,
+    outcome: _Outcome,
+    failure: Exception | None,
+    checked: CheckedCommand,
+    output: Output,
+) -> None:
     """Print what a command is for: its answer, or its result as JSON."""
     if output.as_json:
-        status = "KILLED" if outcome.signal_status else "FAILED" if outcome.exit_status else "FINISHED"
-        sys.stdout.write(result_text(report, status, outcome.exit_status))
+        failed = getattr(failure, "exit_status", 1) if failure is not None else 0
+        exit_status = failed or outcome.exit_status
+        status = "KILLED" if outcome.signal_status else "FAILED" if exit_status else "FINISHED"
+        error = None if failure is None else hide_passwords(failure_reason(failure))
+        sys.stdout.write(result_text(report, status, exit_status, error))
         sys.stdout.flush()
     if not report.results:
         return
@@ -235,24 +248,33 @@ def _print_end(report: SweepReport, outcome: _Outcome, checked: CheckedCommand, 
         print_single(report.results[0], report.store, output)
 
 
-def _run_postprocessing(session: Session, checked: CheckedCommand, output: Output) -> None:
-    """Draw plots and log models, now or in the background, if the configuration asks for it."""
+def _run_postprocessing(
+    session: Session, checked: CheckedCommand, outcome: _Outcome, output: Output
+) -> SwathError | None:
+    """Draw plots and log models, now or in the background, if the configuration asks for it.
+
+    Returns:
+      An error if something could not be made.
+    """
+    if not outcome.is_stored or session.offline_folder is not None:
+        return None
     log_models = checked.sweep.tracking.log_models
     when = _postprocess(checked)
     parts = (["plots"] if checked.multirun else []) + ([] if log_models == "none" else ["models"])
     if when == "off" or not parts or not session.store.uri:
-        return
+        return None
     created = " and ".join(parts)
     uri = real_uri(session.store.uri, os.environ.get(TRACKING_VARIABLE)) or session.store.uri
     if when == "background":
         start_postprocessing(uri, session.sweep_info.sweep_id, log_models)
         output.say(f"Creating {created} in the background: they will appear in the store.")
-        return
+        return None
     with _status(f"Creating {created} ...", output):
         fault = postprocess_sweep(uri, session.sweep_info.sweep_id, log_models)
     if fault is not None:
-        raise SwathError(f"could not create all {created}: {fault}")
+        return SwathError(f"could not create all {created}: {fault}")
     output.say(f"Added to the store: {created}.")
+    return None
 
 
 def _status(text: str, output: Output) -> AbstractContextManager[object]:

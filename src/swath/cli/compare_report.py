@@ -29,11 +29,10 @@ def show_list(sweeps: Sequence[analysis.Sweep], args: argparse.Namespace) -> Non
 def show_ranking(reader: Reader, sweep: analysis.Sweep, args: argparse.Namespace) -> None:
     """Print the ranking of a sweep; draw its plots and register its best run if requested."""
     address = args.uri or default_uri()
-    print_note(sweep.heading(hide_password(address, address)))
-    for line in state_lines(sweep):
-        print_note(line)
-    total = len(sweep.runs)
+    whole, total = sweep, len(sweep.runs)
     sweep = analysis.holding(sweep, args.where)
+    for line in [whole.heading(hide_password(address, address)), *state_lines(whole)]:
+        print_note(line)
     if args.where is not None and not sweep.runs:
         none = f"--where {args.where!r} holds for none of {total} runs"
         if args.plots or args.register or args.ui:

@@ -13,10 +13,9 @@ MAX_ROWS = 100
 """Listed configurations, and listed groups."""
 
 
-def print_plan(checked: CheckedCommand) -> None:
+def print_plan(checked: CheckedCommand, output: Output) -> None:
     """Print the plan. TensorFlow and MLflow are not loaded; nothing is trained or written."""
     check_located(checked.sweep.tracking.uri or default_uri(), [checked.sweep.tracking.experiment])
-    output = Output()
     widths = _widths(checked)
     groups, at_a_time = _groups_of(checked, widths)
     output.say(_heading(checked, groups))

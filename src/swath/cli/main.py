@@ -93,10 +93,12 @@ def run(arguments: list[str], tracker: "Tracker | None" = None) -> int:
     password_overrides = keep_password(checked.sweep.tracking.uri)
     if not args.trains:
         return run_with_hydra(args, password_overrides, run_nothing)
+    if checked.sweep.dry_run and args.output.as_json:
+        raise ConfigError(["--format json: not supported with dry_run=true"])
     if checked.sweep.dry_run:
         from swath.cli.dry_run import print_plan
 
-        print_plan(checked)
+        print_plan(checked, args.output)
         return 0
     question = question_of(args.config_name, args.user_folders) if checked.multirun else ""
     return run_command(args, checked, password_overrides, question, tracker)

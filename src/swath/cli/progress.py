@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from swath.analysis import failure_line, ranking_metric
+from swath.cli.tables import counted
 from swath.config import FIELDS, computed_values, named_values, readable_name
 from swath.execution import Event, GroupEnded, Planned, RunEnded, RunResult, SegmentDone, StepsDone
 from swath.planning import LaneGroup, step_s, training_s
@@ -132,7 +133,7 @@ class Progress:
 
     def starting(self, loads: str) -> str:
         """What happens before the training, and how long that will take."""
-        of = "" if self.count is None else f"{self.count} configurations; "
+        of = "" if self.count is None else f"{counted(self.count, 'configuration')}; "
         expected = "" if self.expected_s is None else f"; training takes about {duration(self.expected_s)}"
         return f"{of}loading {loads}{expected} ..."
 

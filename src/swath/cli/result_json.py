@@ -10,13 +10,14 @@ from swath.cli.summary import SweepReport
 from swath.tracking import page_server, run_page, runs_page, schema
 
 
-def result_text(report: SweepReport, status: str, exit_status: int) -> str:
+def result_text(report: SweepReport, status: str, exit_status: int, error: str | None) -> str:
     """The result of a command as JSON.
 
     Args:
       report: what the command has found out.
       status: FINISHED, FAILED or KILLED.
       exit_status: exit status of the command.
+      error: why the command failed, in one line; None if it did not, or if only runs did.
     """
     info, store = report.sweep_info, report.store
     places = {entry.run.run_id: entry.place for entry in report.ranked}
@@ -25,6 +26,7 @@ def result_text(report: SweepReport, status: str, exit_status: int) -> str:
         "sweep_id": info.sweep_id,
         "status": status,
         "exit_status": exit_status,
+        "error": error,
         "command": info.command,
         "store": store.uri,
         "experiment_id": store.experiment_id,
@@ -55,8 +57,8 @@ def best_values(answer: analysis.Answer) -> dict[str, Any]:
     run, interval = answer.best.run, answer.best.interval
     seeds = None
     if answer.configuration is not None:
-        spread = answer.configuration.configuration.spreads[answer.metric]
-        seeds = {"mean": spread.mean, "sd": spread.std, "n": spread.count}
+        spread = answer.configuration.configuration.spreads.get(answer.metric)
+        seeds = None if spread is None else {"mean": spread.mean, "sd": spread.std, "n": spread.count}
     return {
         "run_id": run.run_id,
         "params": run.params,

@@ -145,7 +145,7 @@ def print_table(console: Console, found: TableData) -> None:
 def table_text(found: TableData, width: int) -> str:
     """A table as text, in lines of up to `width` characters."""
     text = io.StringIO()
-    print_table(Console(file=text, width=width), found)
+    print_table(Console(file=text, width=width, force_terminal=False), found)
     return text.getvalue()
 
 

@@ -86,7 +86,12 @@ def _git(*arguments: str) -> str | None:
         return None
     try:
         done = subprocess.run(
-            ["git", *arguments], cwd=source, capture_output=True, text=True, timeout=10, check=False
+            ["git", "--no-optional-locks", *arguments],
+            cwd=source,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
