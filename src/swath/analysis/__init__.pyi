@@ -50,6 +50,9 @@ from .significance import rank_sweep as rank_sweep
 from .significance import rank_with_tests as rank_with_tests
 from .significance import read_correct_masks as read_correct_masks
 from .significance import wilson_interval as wilson_interval
+from .sweep_diff import compare_sweeps as compare_sweeps
+from .sweep_diff import sweep_diff_frame as sweep_diff_frame
+from .sweep_diff import sweep_diff_lines as sweep_diff_lines
 from .sweeps import NO_SWEEPS as NO_SWEEPS
 from .sweeps import Configuration as Configuration
 from .sweeps import Spread as Spread

@@ -12,6 +12,9 @@ from swath import tracking
 from swath.analysis.divergence import Mismatch, compare_arrays, compare_series
 from swath.tracking import schema
 
+FEW_ULPS = 100_000
+"""A larger difference is no matter of rounding, and says nothing in units in the last place."""
+
 LATEST = "the last "
 """Prefix for a metric's entry in MLflow's table of latest metrics."""
 
@@ -174,9 +177,11 @@ def mismatch_text(mismatch: Mismatch) -> str:
         return f"{mismatch.name}: {mismatch.differing} differ"
     size = ""
     if mismatch.largest_ulps is not None:
-        size = f"largest difference {mismatch.largest_ulps:,} units in the last place"
+        size = f"largest difference {mismatch.largest:.3g}"
         if mismatch.largest_relative is not None:
             size += f", {mismatch.largest_relative:.2g} relative"
+        if mismatch.largest_ulps <= FEW_ULPS:
+            size += f", {mismatch.largest_ulps:,} units in the last place"
     if mismatch.step is None:
         return f"{mismatch.name}: {size or 'missing in one run, or of another shape'}"
     values = f"{_shown(mismatch.first)} | {_shown(mismatch.second)}"

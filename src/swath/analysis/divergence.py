@@ -1,5 +1,6 @@
 """Compares series and arrays of floating-point numbers: first difference, largest difference."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,7 @@ class Mismatch:
         value of an array; infinite if only one is NaN; None if a value is missing. For integers the share of
         values that differ.
       differing: for integers, number of values that differ.
+      largest: largest absolute difference, in the unit of the values; NaN if it is undefined.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Mismatch:
     largest_ulps: int | None
     largest_relative: float | None = None
     differing: int | None = None
+    largest: float = math.nan
 
 
 def ulp_distance(first: NDArray[Any], second: NDArray[Any]) -> NDArray[np.uint64]:
@@ -79,7 +82,13 @@ def compare_series(name: str, first: Curve | None, second: Curve | None) -> Mism
     place = int(differing[0])
     largest = _relative(values_a, values_b, np.maximum(np.abs(values_a), np.abs(values_b)))
     return Mismatch(
-        name, int(steps_a[place]), float(values_a[place]), float(values_b[place]), int(apart.max()), largest
+        name,
+        int(steps_a[place]),
+        float(values_a[place]),
+        float(values_b[place]),
+        int(apart.max()),
+        largest,
+        largest=_absolute(values_a, values_b),
     )
 
 
@@ -99,7 +108,8 @@ def compare_arrays(name: str, first: NDArray[Any] | None, second: NDArray[Any] |
         return None  # NaNs with different payloads are equal
     sizes = np.abs(np.concatenate([first.ravel(), second.ravel()]))
     scale = np.full(first.shape, sizes.max(initial=0.0, where=np.isfinite(sizes)))
-    return Mismatch(name, None, None, None, apart, _relative(first, second, scale))
+    largest = _absolute(first, second)
+    return Mismatch(name, None, None, None, apart, _relative(first, second, scale), largest=largest)
 
 
 def _as_computed(first: NDArray[np.float64], second: NDArray[np.float64]) -> list[NDArray[Any]]:
@@ -123,6 +133,14 @@ def _differ(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[
 def _at(steps: NDArray[np.int64], values: NDArray[np.float64], step: int) -> float | None:
     found = values[steps == step]
     return float(found[0]) if found.size else None
+
+
+def _absolute(first: NDArray[Any], second: NDArray[Any]) -> float:
+    """The largest absolute difference; NaN if no two values are finite."""
+    with np.errstate(all="ignore"):
+        parts = np.abs(first.astype(np.float64) - second.astype(np.float64))
+    finite = parts[np.isfinite(parts)]
+    return float(finite.max()) if finite.size else math.nan
 
 
 def _relative(first: NDArray[Any], second: NDArray[Any], scale: NDArray[Any]) -> float:

@@ -40,7 +40,10 @@ def parser() -> argparse.ArgumentParser:
     )
     found.add_argument("--all-of", metavar="NAME", help="compare all sweeps with this name as one")
     found.add_argument(
-        "--diff", nargs=2, metavar=("A", "B"), help="show the differences between two runs, given by id"
+        "--diff",
+        nargs=2,
+        metavar=("A", "B"),
+        help="show the differences between two runs, or between two sweeps by their common configurations",
     )
     found.add_argument(
         "--metric", help="rank by this metric (default: validation accuracy, else test accuracy)"
@@ -169,7 +172,7 @@ def _show(args: argparse.Namespace) -> None:
         close_all_stale(reader, args.uri)
         return
     if args.diff:
-        show_diff(reader, *args.diff)
+        show_diff(reader, args)
         return
     if args.all_of is None and args.sweep is None:
         show_list(all_sweeps(reader), args)
@@ -216,20 +219,8 @@ def _check(args: argparse.Namespace) -> None:
         raise ConfigError(["--yes: requires --delete or --relocate"])
     if args.diff:
         if args.sweep or args.all_of:
-            raise ConfigError(["--diff compares two runs; remove the sweep"])
-        for name in (
-            "metric",
-            "sort",
-            "limit",
-            "where",
-            "format",
-            "output",
-            "ui",
-            "open",
-            "report",
-            "plots",
-            "register",
-        ):
+            raise ConfigError(["--diff compares two runs or two sweeps; remove the sweep"])
+        for name in ("where", *NEEDS_SWEEP):
             if getattr(args, name) not in (None, False):
                 raise ConfigError([f"--{name}: not supported with --diff"])
     for name in ("svg", "plot_format", "dpi", "size"):

@@ -10,6 +10,7 @@ from swath.cli.compare_tables import list_frame, list_rows
 from swath.cli.formats import FOR_PROGRAMS, write_whole
 from swath.cli.output import one_line, print_note
 from swath.cli.ranking_tables import ranking_rows
+from swath.cli.tables import Column, TableData, text_of
 from swath.errors import SwathError, UsageError
 from swath.system import hide_password
 from swath.tracking import Reader, StoredRun, default_uri, schema
@@ -119,13 +120,41 @@ def close_all_stale(reader: Reader, uri: str | None) -> None:
     print_note(f"Closed {len(closed)} runs of processes that died.")
 
 
-def show_diff(reader: Reader, first: str, second: str) -> None:
-    """Print the differences between two runs."""
+def show_diff(reader: Reader, args: argparse.Namespace) -> None:
+    """Print the differences between two runs, or between two sweeps."""
     from swath.analysis import diff_lines, difference, run_with, stored_values
 
+    first, second = args.diff
+    known = {name for sweep in analysis.all_sweeps(reader) for name in (sweep.name, sweep.sweep_id)}
+    if first in known and second in known:
+        _show_sweep_diff(reader, first, second, args)
+        return
+    for name in ("metric", "sort", "limit", "format", "output", "columns", "digits", "per"):
+        if getattr(args, name) is not None:
+            raise UsageError(f"--{name}: not supported with --diff of two runs")
     runs = [run_with(reader, run_id) for run_id in (first, second)]
     for run in runs:
         if run.tags.get(schema.KIND) not in ("run", "reproduction"):
             raise UsageError(f"--diff: run {run.run_id} is not a run of one configuration made by swath")
     for line in diff_lines(difference(*(stored_values(reader, run) for run in runs))):
         print(one_line(line))
+
+
+def _show_sweep_diff(reader: Reader, first: str, second: str, args: argparse.Namespace) -> None:
+    """Print the configurations that two sweeps have in common, and how their results differ."""
+    address = args.uri or default_uri()
+    store = hide_password(address, address)
+    sweeps = [analysis.find_sweep(reader, name) for name in (first, second)]
+    for sweep in sweeps:
+        print_note(sweep.heading(store))
+        if not sweep.finished:
+            raise SwathError(
+                f"no run of sweep {sweep.name} {sweep.sweep_id} has finished; nothing to compare"
+            )
+    found = analysis.compare_sweeps(sweeps[0], sweeps[1], args.metric)
+    frame = sorted_by(analysis.sweep_diff_frame(found), args.sort)
+    cells = [[text_of(value) for value in row] for row in frame.to_numpy(dtype=object).tolist()]
+    table = TableData([Column(str(name)) for name in frame.columns], cells)
+    write(args, Rows(frame, table), f"{sweeps[0].heading(store)}, and {sweeps[1].heading(store)}")
+    for line in analysis.sweep_diff_lines(found):
+        print_note(line)
