@@ -1,21 +1,38 @@
-"""Hyperparameter sweeps of the CIFAR-10 softmax classifier, tracked in MLflow, reproducible bit for bit."""
+"""Hyperparameter sweeps of the CIFAR-10 softmax classifier, tracked in MLflow, reproducible bit for bit.
+
+Start something: `sweep`, `run`, `reproduce`. Look at what was stored: `compare`, `load_sweep`, `load_curves`,
+`load_weights`. The commands `swath`, `swath-compare` and `swath-reproduce` do the same from a shell.
+"""
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from swath.analysis import compare, load_curves, load_sweep, load_weights
+    from swath.api import SweepResult, reproduce, run, sweep
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "compare", "load_curves", "load_sweep", "load_weights"]
+_STARTS = ("SweepResult", "reproduce", "run", "sweep")
+
+__all__ = [  # noqa: RUF022  grouped
+    "__version__",
+    "SweepResult",
+    "compare",
+    "load_curves",
+    "load_sweep",
+    "load_weights",
+    "reproduce",
+    "run",
+    "sweep",
+]
 
 
 def __getattr__(name: str) -> Any:
-    """Import the functions on first use: MLflow and pandas take seconds to import."""
+    """Import the functions on first use: MLflow, pandas and TensorFlow take seconds to import."""
     if name in __all__:
-        from swath import analysis
+        from importlib import import_module
 
-        return getattr(analysis, name)
+        return getattr(import_module("swath.api" if name in _STARTS else "swath.analysis"), name)
     raise AttributeError(f"module 'swath' has no attribute {name!r}")
 
 

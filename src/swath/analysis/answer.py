@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from swath.analysis.ranking import REPEATED_BY, SHORT_ID
 from swath.analysis.significance import Ranked, RankedConfiguration, RankedRun
-from swath.config import named_values, typed
+from swath.config import typed
 from swath.tracking import StoredRun, schema
 
 LINE_LENGTH = 100
@@ -128,7 +128,7 @@ def _edge_lines(edges: Sequence[Edge]) -> list[str]:
 
 
 def _best_lines(found: Answer) -> list[str]:
-    name = named_values(found.best.run.params, found.fields) or found.best.run.name
+    name = found.best.run.named_by(found.fields)
     values = [_value_text(found, found.metric)]
     for metric in (schema.VALIDATION_ACCURACY, schema.TEST_ACCURACY):
         if metric != found.metric and metric in found.best.run.metrics:

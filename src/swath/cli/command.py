@@ -41,8 +41,8 @@ from swath.cli.summary import (
     resume_command,
     sweep_report,
 )
-from swath.cli.validation import CheckedCommand, differing_settings
-from swath.config import POSTPROCESS, JobConfig, config_of
+from swath.cli.validation import CheckedCommand, differing_settings, postprocess_when
+from swath.config import JobConfig, config_of
 from swath.errors import INTERRUPTED, ConfigError, SwathError, failure_reason
 from swath.execution import SINGLE, Note, RunRequest, RunResult, SweepInfo
 from swath.sweeps import Session, postprocess_sweep, start_postprocessing
@@ -90,12 +90,6 @@ def _objective(future: "Future[RunResult]") -> float:
 INTERRUPTED_NOTE = "Interrupted: stopping after the current segment; press Ctrl-C again to stop at once"
 
 
-POSTPROCESS_VARIABLE = "SWATH_POSTPROCESS"
-"""Environment variable: the default of `tracking.postprocess`."""
-
-_FORMER_VARIABLE = "SWATH_AFTERWARDS"
-
-
 def run_command(
     args: Arguments,
     checked: CheckedCommand,
@@ -115,7 +109,7 @@ def run_command(
     Raises:
       SwathError: a data set or the store cannot be used.
     """
-    _postprocess(checked)
+    postprocess_when(checked)
     sweep_name = args.config_name if checked.config_name != "config" else "ad-hoc"
     sweep_info = SweepInfo(
         sweep_name if checked.multirun else SINGLE,
@@ -259,7 +253,7 @@ def _run_postprocessing(
     if not outcome.is_stored or session.offline_folder is not None:
         return None
     log_models = checked.sweep.tracking.log_models
-    when = _postprocess(checked)
+    when = postprocess_when(checked)
     parts = (["plots"] if checked.multirun else []) + ([] if log_models == "none" else ["models"])
     if when == "off" or not parts or not session.store.uri:
         return None
@@ -282,20 +276,6 @@ def _status(text: str, output: Output) -> AbstractContextManager[object]:
     if output.quiet or not is_animated(sys.stderr):
         return contextlib.nullcontext()
     return console_of(sys.stderr).status(text, spinner=spinner_of(sys.stderr))
-
-
-def _postprocess(checked: CheckedCommand) -> str:
-    """When postprocessing runs: background, wait or off.
-
-    Raises:
-      ConfigError: an environment variable has an unknown name or value.
-    """
-    if _FORMER_VARIABLE in os.environ:
-        raise ConfigError([f"${_FORMER_VARIABLE} is now ${POSTPROCESS_VARIABLE}"])
-    when = checked.sweep.tracking.postprocess or os.environ.get(POSTPROCESS_VARIABLE) or "background"
-    if when not in POSTPROCESS:
-        raise ConfigError([f"{POSTPROCESS_VARIABLE}={when}: expected one of {', '.join(POSTPROCESS)}"])
-    return when
 
 
 def _reporter(checked: CheckedCommand, sweep_info: SweepInfo, output: Output) -> ProgressReporter:

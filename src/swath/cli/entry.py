@@ -97,6 +97,8 @@ def _run(name: str, command: Callable[[list[str]], int], least_error_status: int
         sys.exit(0)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal may not have every character
+    # Jupyter sets this to a module that another environment may not have; commands need no window.
+    os.environ["MPLBACKEND"] = "agg"
     show_traceback = os.environ.get(HYDRA_FULL_ERROR) == "1"
     # With this, Hydra raises errors instead of printing them; only this function prints errors.
     os.environ[HYDRA_FULL_ERROR] = "1"

@@ -173,6 +173,25 @@ def _trained(
     return [(name, verdict) for name, verdict, _ in found]
 
 
+def verdict_of(reader: tracking.Reader, run: tracking.StoredRun, rtol: float | None) -> Verdict:
+    """Train one run again, with a progress bar, and compare the results.
+
+    Args:
+      reader: reader of the run's store.
+      run: the run.
+      rtol: relative tolerance; None to require bit-identical results.
+    """
+    try:
+        original = original_of(reader, run, None)
+    except CannotReproduceError as error:
+        return not_reproducible(str(error))
+    sweep_info = SweepInfo("reproduction", uuid.uuid4().hex[:12], ())
+    with tqdm(total=original.config.max_steps, unit=" steps", desc="training again", leave=False) as bar:
+        repeater = Repeater(sweep_info, tracking.InMemoryTracker(), _StepCounter(bar), None)
+        ((_, verdict, _),) = _verdicts(repeater, [(run.run_id, original)], rtol)
+    return verdict
+
+
 class _StepCounter:
     """Advances a progress bar by the trained steps."""
 

@@ -2,6 +2,7 @@
 
 import difflib
 import itertools
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from swath.config import (
     FIELDS,
+    POSTPROCESS,
     JobComposer,
     JobConfig,
     SweepConfig,
@@ -256,3 +258,23 @@ def _raise_if(mistakes: Iterator[str]) -> None:
         found[MAX_MISTAKES:] = ["... and more mistakes of this kind"]
     if found:
         raise ConfigError(found)
+
+
+POSTPROCESS_VARIABLE = "SWATH_POSTPROCESS"
+"""Environment variable: the default of `tracking.postprocess`."""
+
+_FORMER_VARIABLE = "SWATH_AFTERWARDS"
+
+
+def postprocess_when(checked: CheckedCommand) -> str:
+    """When postprocessing runs: background, wait or off.
+
+    Raises:
+      ConfigError: an environment variable has an unknown name or value.
+    """
+    if _FORMER_VARIABLE in os.environ:
+        raise ConfigError([f"${_FORMER_VARIABLE} is now ${POSTPROCESS_VARIABLE}"])
+    when = checked.sweep.tracking.postprocess or os.environ.get(POSTPROCESS_VARIABLE) or "background"
+    if when not in POSTPROCESS:
+        raise ConfigError([f"{POSTPROCESS_VARIABLE}={when}: expected one of {', '.join(POSTPROCESS)}"])
+    return when

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from swath.plotting.layout import LINES, is_logarithmic, label_of, new_figure
+from swath.plotting.layout import LINES, ShownFigure, is_logarithmic, label_of, new_figure
 from swath.plotting.palette import COLOURS
 from swath.tracking import Curve
 
@@ -38,7 +37,7 @@ class Line:
     seeds: Sequence[Curve]
 
 
-def draw_curves(lines: Sequence[Line], configurations: int) -> Figure:
+def draw_curves(lines: Sequence[Line], configurations: int) -> ShownFigure:
     """Draw moving means of a metric over steps; the vertical axis shows the means, not the noise.
 
     All lines of a figure have the same window in steps, so runs that are equal for some steps have the same
@@ -88,7 +87,7 @@ def draw_curves(lines: Sequence[Line], configurations: int) -> Figure:
     return figure
 
 
-def _set_range(figure: Figure, low: float, high: float) -> None:
+def _set_range(figure: ShownFigure, low: float, high: float) -> None:
     """Show the range of the means; logarithmic if it spans orders of magnitude."""
     (axes,) = figure.axes
     if not np.isfinite([low, high]).all() or low == high:

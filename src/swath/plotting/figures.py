@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
-from matplotlib.figure import Figure
 from PIL import Image
 
 from swath import analysis, tracking
@@ -23,6 +22,7 @@ from swath.plotting.layout import (
     MOST_COLUMNS,
     MOST_PANELS,
     Layout,
+    ShownFigure,
     label_of,
     layout_along,
     layout_of,
@@ -90,7 +90,7 @@ def draw_sweep(
 
 def figures_of(
     reader: tracking.Reader, sweep: analysis.Sweep, metric: str | None
-) -> Iterator[tuple[str, Figure]]:
+) -> Iterator[tuple[str, ShownFigure]]:
     """Name and figure of each plot of a sweep.
 
     They are `accuracy`, `accuracy_by_steps`, `heat_map`, `learning_curves`, `loss_curves`, `weights` and
@@ -147,7 +147,7 @@ def _lines(
 
 def _best_figures(
     best_first: Sequence[tracking.StoredRun], swept: Sequence[str], metric: str
-) -> Iterator[tuple[str, Figure]]:
+) -> Iterator[tuple[str, ShownFigure]]:
     ranked = [run for run in best_first if math.isfinite(run.metrics.get(metric, math.nan))]
     if not ranked:
         return
@@ -180,7 +180,7 @@ MOST_CLASS_LABELS = 25
 """Class names along an axis; with more classes only every Nth is named."""
 
 
-def draw_confusion(predictions: tracking.Predictions, class_names: Sequence[str], title: str) -> Figure:
+def draw_confusion(predictions: tracking.Predictions, class_names: Sequence[str], title: str) -> ShownFigure:
     """Draw a confusion matrix: rows are true classes, columns are predicted classes.
 
     Shades show the share of each row; numbers, for up to `MOST_NUMBERED_CLASSES` classes, count images.
@@ -211,7 +211,7 @@ def draw_confusion(predictions: tracking.Predictions, class_names: Sequence[str]
     return figure
 
 
-def draw_weight_sheets(sheets: Sequence[tuple[str, Image.Image]]) -> Figure:
+def draw_weight_sheets(sheets: Sequence[tuple[str, Image.Image]]) -> ShownFigure:
     """Pictures of weights side by side, each with the scale of its colours.
 
     Args:

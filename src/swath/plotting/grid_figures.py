@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from swath.analysis import images_of, ordered, spread, wilson_interval
@@ -16,6 +15,7 @@ from swath.plotting.layout import (
     LINES,
     MARKERS,
     Layout,
+    ShownFigure,
     averaged_fields,
     cells,
     is_logarithmic,
@@ -34,7 +34,7 @@ MAX_SHIFT = 0.02
 """Horizontal distance of the points of the first and the last line, as a share of the axis."""
 
 
-def draw_accuracy(runs: Sequence[StoredRun], layout: Layout, metric: str) -> Figure:
+def draw_accuracy(runs: Sequence[StoredRun], layout: Layout, metric: str) -> ShownFigure:
     """Draw a metric over the grid, with the test accuracy below it where another metric ranks.
 
     There is a panel per value of `layout.panel` and a line per value of `layout.line`. Error bars are 95%
@@ -166,7 +166,7 @@ def _bars(runs: Sequence[StoredRun], metric: str) -> tuple[float, float]:
     return max(0.0, value - low), max(0.0, high - value)
 
 
-def draw_heat_map(runs: Sequence[StoredRun], layout: Layout, metric: str) -> Figure:
+def draw_heat_map(runs: Sequence[StoredRun], layout: Layout, metric: str) -> ShownFigure:
     """Draw a heat map per value of `layout.panel`: `layout.along` to the right, `layout.line` upwards.
 
     A frame marks the best cell. A cell with several runs, such as several seeds, shows their mean. Missing

@@ -1,5 +1,6 @@
 """Style and scales of all figures, and the roles of the swept fields in a figure."""
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +14,6 @@ from swath.analysis import REPEATED_BY
 from swath.config import FIELDS, FieldSpec, typed
 from swath.tracking import StoredRun, schema
 
-mpl.use("Agg")
-
-
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 
@@ -24,18 +22,31 @@ LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 
 DPI = 120
 
+NOTEBOOK_DPI = 80
+
 
 PNG_METADATA = {"Software": None}
 """Without the version of Matplotlib, equal figures give equal bytes."""
 
 
-def new_figure(width: float, height: float, columns: int = 1, rows: int = 1) -> tuple[Figure, list[Axes]]:
+class ShownFigure(Figure):
+    """A figure that a notebook shows, also where Matplotlib's own backend for notebooks is not loaded."""
+
+    def _repr_png_(self) -> bytes:
+        content = io.BytesIO()
+        self.savefig(content, format="png", dpi=NOTEBOOK_DPI)
+        return content.getvalue()
+
+
+def new_figure(
+    width: float, height: float, columns: int = 1, rows: int = 1
+) -> tuple[ShownFigure, list[Axes]]:
     """A figure with axes that share the vertical axis of their row; sizes in inches.
 
     Returns:
       The figure, and its axes row by row.
     """
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = ShownFigure(figsize=(width, height), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False, sharex="col", sharey="row").ravel()
     for entry in axes:
         entry.spines[["top", "right"]].set_visible(False)

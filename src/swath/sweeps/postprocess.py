@@ -34,7 +34,7 @@ def start_postprocessing(uri: str, sweep_id: str, models: str) -> None:
     """
     subprocess.Popen(
         [sys.executable, "-m", __name__, sweep_id, models],
-        env={**os.environ, TRACKING_VARIABLE: uri},
+        env={**os.environ, TRACKING_VARIABLE: uri, "MPLBACKEND": "agg"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

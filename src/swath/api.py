@@ -1,0 +1,271 @@
+"""The Python face: starts sweeps and reproductions, and returns results that can be looked at.
+
+A sweep that is started here is checked, trained and stored as the command `swath` does it.
+"""
+
+import base64
+import math
+import shlex
+import sys
+import time
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tqdm import tqdm
+
+from swath import analysis, tracking
+from swath.cli import (
+    CheckedCommand,
+    Progress,
+    check_command,
+    estimated_s,
+    postprocess_when,
+    verdict_of,
+)
+from swath.config import computed_values, primary_configs, register
+from swath.errors import ConfigError, SwathError
+from swath.execution import SINGLE, Event, Note, RunRequest, SweepInfo
+from swath.sweeps import Session, postprocess_sweep, start_postprocessing
+from swath.system import hide_passwords
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from swath.analysis import Verdict
+    from swath.plotting import ShownFigure
+
+Value = str | int | float | bool
+Fields = Mapping[str, "Value | Iterable[Value]"]
+
+MOST_ROWS = 20
+"""Rows of a ranking in a notebook."""
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """A finished sweep, read from its store.
+
+    Attributes:
+      sweep_id: id of the sweep.
+      uri: address of its store; None for the default.
+    """
+
+    sweep_id: str
+    uri: str | None = None
+
+    @property
+    def runs(self) -> "pd.DataFrame":
+        """One row per run, in the order of their start; see `swath.load_sweep`."""
+        return analysis.load_sweep(self.sweep_id, self.uri)
+
+    @property
+    def best(self) -> "pd.Series[Any]":
+        """The first row of `rank`: the best run.
+
+        Raises:
+          SwathError: no run has finished.
+        """
+        ranked = self.rank()
+        if not len(ranked) or ranked["rank"].isna().all():
+            raise SwathError(f"no run of sweep {self.sweep_id} has finished")
+        return ranked.iloc[0]
+
+    def rank(self, metric: str | None = None, where: str | None = None) -> "pd.DataFrame":
+        """The runs, best first; see `swath.compare`."""
+        return analysis.compare(self.sweep_id, metric, where, self.uri)
+
+    def curves(self, metrics: str | Sequence[str] = tracking.schema.PER_STEP) -> "pd.DataFrame":
+        """Per-step metrics in long form; see `swath.load_curves`."""
+        return analysis.load_curves(self.sweep_id, metrics, self.uri)
+
+    def answer(self) -> list[str]:
+        """The answer in sentences, as the command prints it; empty if no run has finished."""
+        sweep = self._sweep()
+        if not sweep.finished:
+            return []
+        metric = analysis.metric_of(sweep.finished, None)
+        ranked, groups = analysis.rank_sweep(sweep.finished, metric)
+        return analysis.answer_lines(analysis.answer_of(ranked, groups, sweep.swept, metric))
+
+    def plot(self, name: str | None = None, metric: str | None = None) -> "ShownFigure":
+        """A figure of the sweep.
+
+        Args:
+          name: `accuracy`, `accuracy_by_steps`, `heat_map`, `learning_curves`, `loss_curves`, `weights` or
+            `confusion`; None for the first that the sweep has.
+          metric: metric to rank by; None for the default.
+
+        Raises:
+          SwathError: the sweep has no such figure, or no run has finished.
+        """
+        from swath.plotting import figures_of
+
+        sweep = self._sweep()
+        if not sweep.finished:
+            raise SwathError(f"no run of sweep {self.sweep_id} has finished; nothing to plot")
+        seen = []
+        for found, figure in figures_of(tracking.open_reader(self.uri), sweep, metric):
+            if name in (None, found):
+                return figure
+            seen.append(found)
+        raise ConfigError([f"plot {name!r}: expected one of {', '.join(seen)}"])
+
+    def _sweep(self) -> analysis.Sweep:
+        return analysis.find_sweep(tracking.open_reader(self.uri), self.sweep_id)
+
+    def __repr__(self) -> str:
+        return "\n".join(self.answer() or [f"Sweep {self.sweep_id}: no run has finished."])
+
+    def _repr_html_(self) -> str:
+        """The answer and the ranking, for a notebook."""
+        from html import escape
+
+        lines = "<br>".join(escape(line) for line in repr(self).splitlines())
+        if not self.answer():
+            return f"<p>{lines}</p>"
+        ranked = self.rank().head(MOST_ROWS)
+        metrics = [name for name in map(tracking.schema.accuracy, tracking.schema.SPLITS) if name in ranked]
+        columns = ["rank", *self._sweep().swept, *metrics, "run_id"]
+        table = ranked[columns].to_html(index=False, border=0)
+        picture = base64.b64encode(self.plot()._repr_png_()).decode("ascii")
+        return f'<p>{lines}</p>{table}<img alt="" src="data:image/png;base64,{picture}">'
+
+
+def sweep(
+    name: str | Fields | None = None, changes: Fields | None = None, *, progress: bool = True, **fields: Any
+) -> SweepResult:
+    """Train a sweep, as `swath -m` or `swath -cn NAME` does, and return its result.
+
+    `sweep("learning_rate", {"seed": [0, 1, 2]})` trains a named sweep with changed fields;
+    `sweep(batch_size=[50, 100], learning_rate=[1e-7, 1e-6])` all combinations of the values.
+
+    Args:
+      name: a named sweep; None for a grid of the given values.
+      changes: fields by dotted name, such as `{"data.validation_size": 5000}`; a list is swept over.
+      progress: whether to show a progress bar.
+      **fields: more fields, whose names have no dots, and config groups, such as `data="digits"`.
+
+    Raises:
+      ConfigError: a mistake in a name or value; nothing was started.
+      SwathError: the data set or the store cannot be used.
+    """
+    if isinstance(name, Mapping):
+        return _train(None, {**name, **(changes or {}), **fields}, True, progress)
+    return _train(name, {**(changes or {}), **fields}, True, progress)
+
+
+def run(changes: Fields | None = None, *, progress: bool = True, **fields: Any) -> SweepResult:
+    """Train one configuration, as `swath FIELD=VALUE ...` does; its result is a sweep of one run.
+
+    The parameters are those of `sweep`; a list is a mistake.
+    """
+    return _train(None, {**(changes or {}), **fields}, False, progress)
+
+
+def reproduce(run_id: str, *, uri: str | None = None, rtol: float | None = None) -> "Verdict":
+    """Train a run again, compare all results bit by bit, and return the verdict.
+
+    Args:
+      run_id: id of the run, or its first characters.
+      uri: MLflow store; None for $MLFLOW_TRACKING_URI, else mlflow.db in the working folder.
+      rtol: relative tolerance; None to require bit-identical results.
+
+    Raises:
+      SwathError: there is no such run, or the store cannot be read.
+    """
+    tracking.configure_environment()
+    reader = tracking.open_reader(uri)
+    return verdict_of(reader, analysis.run_with(reader, run_id), rtol)
+
+
+def _train(name: str | None, fields: Fields, multirun: bool, progress: bool) -> SweepResult:
+    register(())
+    if name is not None and name not in primary_configs(()):
+        raise ConfigError([f"sweep {name!r}: expected one of {', '.join(primary_configs(()))}"])
+    texts = [f"{field}={_override_value(value)}" for field, value in fields.items()]
+    checked = check_command(name or "config", texts, multirun, ())
+    if not checked.jobs_known:
+        raise ConfigError(["sweep: expected a grid; other sweepers are started with the command swath"])
+    options = ["-cn", name] if name else ["-m"] if multirun else []
+    info = SweepInfo(
+        (name or "ad-hoc") if multirun else SINGLE,
+        uuid.uuid4().hex[:12],
+        checked.swept,
+        command=hide_passwords(shlex.join(["swath", *options, *texts])),
+        start_ms=time.time_ns() // 1_000_000,
+    )
+    with _Bar(checked, progress) as bar:
+        session = Session(info, checked.configs, checked.sweep, bar)
+        interrupted = True
+        try:
+            futures = session.start([_request(checked, config, texts) for config in checked.configs])
+            for future in futures:
+                future.exception()  # waits; a failed run is a result
+            interrupted = False
+        finally:
+            session.stop()
+            session.close(interrupted)
+    if session.sweep_error is not None:
+        raise SwathError(f"the summary run could not be stored: {session.sweep_error}")
+    found = SweepResult(session.sweep_info.sweep_id, checked.sweep.tracking.uri)
+    when = postprocess_when(checked)
+    if session.store.uri and when != "off":
+        address = found.uri or tracking.default_uri()
+        postprocess = start_postprocessing if when == "background" else postprocess_sweep
+        postprocess(address, found.sweep_id, checked.sweep.tracking.log_models)
+    return found
+
+
+def _request(checked: CheckedCommand, config: Any, texts: Sequence[str]) -> RunRequest:
+    values = computed_values(config)
+    fixed = [text for text in texts if text.partition("=")[0] not in checked.swept]
+    overrides = [*fixed, *(f"{field}={values[field]}" for field in checked.swept)]
+    return RunRequest(config, tuple(overrides), checked.sweep.tracking.every_steps)
+
+
+def _override_value(value: "Value | Iterable[Value]") -> str:
+    """A value, or several, in the grammar of Hydra's overrides."""
+    if isinstance(value, str):
+        quoted = value.replace("\\", "\\\\").replace("'", "\\'")
+        return value if value.isidentifier() else f"'{quoted}'"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return repr(value)
+    if hasattr(value, "item") and not getattr(value, "shape", ()):  # a NumPy scalar
+        return _override_value(value.item())
+    return ",".join(_override_value(entry) for entry in value)
+
+
+class _Bar:
+    """An observer that shows a text bar on standard error, in a terminal and in a notebook alike."""
+
+    def __init__(self, checked: CheckedCommand, shown: bool) -> None:
+        self._progress = Progress(len(checked.configs), checked.swept, estimated_s(checked))
+        layout = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}{postfix}"
+        self._bar = tqdm(total=1.0, desc="sweep", bar_format=layout, file=sys.stderr, disable=not shown)
+
+    def __enter__(self) -> "_Bar":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._show(self._progress.fraction_done)
+        self._bar.close()
+
+    def __call__(self, event: Event) -> None:
+        """Count an event, and show the progress."""
+        self._progress.update(event)
+        if isinstance(event, Note):
+            if not event.transient and not self._bar.disable:
+                tqdm.write(event.text, file=sys.stderr)
+            return
+        done = self._progress.fraction_done
+        if not math.isclose(done, self._bar.n):
+            self._show(done)
+
+    def _show(self, done: float) -> None:
+        self._bar.set_description_str(self._progress.summary(), refresh=False)
+        self._bar.set_postfix_str(self._progress.best_so_far(), refresh=False)
+        self._bar.update(done - self._bar.n)

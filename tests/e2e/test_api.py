@@ -1,0 +1,125 @@
+"""The Python face: sweeps, runs and reproductions that are started from Python."""
+
+import math
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.command import swath, swath_compare
+from support.stores import whole_store
+
+import swath as face
+from swath.errors import ConfigError, SwathError
+
+GRID = {"learning_rate": [1e-7, 1e-6], "max_steps": [5, 10]}
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_sweep_is_the_one_that_the_command_trains(here: Path, tmp_path_factory: Any) -> None:
+    found = face.sweep({"data.validation_size": 300}, data="digits", progress=False, **GRID)
+    other = tmp_path_factory.mktemp("command")
+    values = ("learning_rate=1e-7,1e-6", "max_steps=5,10")
+    assert swath(other, "-m", "data.validation_size=300", "data=digits", *values).returncode == 0
+    assert whole_store(here) == whole_store(other)
+    assert len(found.runs) == 4
+    assert found.runs["status"].eq("FINISHED").all()
+    done = swath_compare(here, found.sweep_id)
+    for line in found.answer():
+        assert line in done.stderr
+    assert found.best["run_id"] == done.stdout.splitlines()[1].split(",")[1]
+    assert repr(found).splitlines() == found.answer()
+
+
+def test_a_named_sweep_is_changed_by_fields(here: Path) -> None:
+    found = face.sweep("quickstart", {"max_steps": [2, 3]}, batch_size=20, seed=[0, 1], progress=False)
+    runs = found.runs
+    assert sorted(set(runs["max_steps"])) == [2, 3]
+    assert set(runs["batch_size"]) == {20}
+    assert sorted(set(runs["seed"])) == [0, 1]
+    assert set(runs["sweep"]) == {"quickstart"}
+
+
+def test_results_are_frames_figures_and_html(here: Path) -> None:
+    found = face.sweep(data="digits", learning_rate=[1e-7, 1e-6, 1e-5], max_steps=10, progress=False)
+    assert list(found.rank()["rank"]) == [1, 2, 3]
+    assert found.rank(where="learning_rate < 1e-6")["learning_rate"].tolist() == [1e-7]
+    curves = found.curves("train/loss")
+    assert len(curves) == 30
+    assert set(curves["metric"]) == {"train/loss"}
+    assert found.plot()._repr_png_().startswith(b"\x89PNG")
+    assert found.plot("loss_curves").axes[0].get_xlabel() == "step"
+    html = found._repr_html_()
+    assert "Best: learning_rate=" in html
+    assert html.count("<tr") == 4
+    with pytest.raises(ConfigError, match="expected one of accuracy"):
+        found.plot("nothing")
+
+
+def test_a_single_run_can_be_reproduced(here: Path) -> None:
+    found = face.run(data="digits", max_steps=5, progress=False)
+    assert len(found.runs) == 1
+    verdict = face.reproduce(found.best["run_id"][:8])
+    assert (verdict.kind, verdict.exit_status) == ("identical", 0)
+
+
+def test_a_failed_run_is_a_result(here: Path) -> None:
+    found = face.sweep(data="digits", learning_rate=[1e-6, 1e37], max_steps=20, progress=False)
+    assert sorted(found.runs["status"]) == ["FAILED", "FINISHED"]
+    assert found.best["learning_rate"] == 1e-6
+    none = face.run(data="digits", learning_rate=1e37, max_steps=20, progress=False)
+    assert math.isnan(none.rank()["rank"].astype(float).iloc[0])
+    assert "no run has finished" in repr(none)
+    assert "no run has finished" in none._repr_html_()
+    with pytest.raises(SwathError, match="has finished"):
+        none.best  # noqa: B018
+    with pytest.raises(SwathError, match="nothing to plot"):
+        none.plot()
+
+
+@pytest.mark.parametrize(
+    ("start", "words"),
+    [
+        (lambda: face.sweep("grids"), "expected one of article"),
+        (lambda: face.sweep(learning_rat=[1e-6]), "did you mean learning_rate"),
+        (lambda: face.run(batch_size=[1, 2]), "expected one value"),
+        (lambda: face.sweep(batch_size=["x", "it's"]), "batch_size=x: expected a whole number"),
+        (lambda: face.sweep({"data.dir": ["a", "b"]}), "expected one value for the whole sweep"),
+    ],
+)
+def test_mistakes_start_nothing(start: Any, words: str, here: Path) -> None:
+    with pytest.raises(ConfigError, match=words):
+        start()
+    assert not list(here.iterdir())
+
+
+def test_the_module_shows_exactly_its_face() -> None:
+    names = ["SweepResult", "__version__", "compare", "load_curves", "load_sweep", "load_weights"]
+    names += ["reproduce", "run", "sweep"]
+    code = "import swath; swath.compare; print(dir(swath)); help(swath)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    shown, text = done.stdout.split("\n", 1)
+    assert shown == str(sorted(names))
+    for name in ("compare(", "load_curves(", "reproduce(", "run(", "sweep("):
+        assert f"\n    {name}" in text
+
+
+def test_importing_the_module_loads_neither_tensorflow_nor_mlflow() -> None:
+    code = "import swath, sys; print([m for m in ('tensorflow', 'mlflow', 'pandas') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_progress_is_a_bar_on_standard_error(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    face.sweep(data="digits", learning_rate=[1e-7, 1e-6], max_steps=5)
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "2 of 2 done" in shown.err
+    assert "best so far: test" in shown.err
