@@ -271,9 +271,10 @@ def _why(found: Difference) -> str:
     if found.params:
         pairs = [f"{name} {first}, now {second}" for name, (first, second) in found.params.items()]
         return f"because the configuration differs: {'; '.join(pairs)}"
-    serious = [name for name in tracking.RESULT_AFFECTING if name in found.provenance]
-    code = [name for name in (schema.COMMIT, schema.DIRTY, schema.VERSION) if name in found.provenance]
-    others = [name for name in found.provenance if name not in serious and name not in code]
+    known = {name: values for name, values in found.provenance.items() if None not in values}
+    serious = [name for name in tracking.RESULT_AFFECTING if name in known]
+    code = [name for name in (schema.COMMIT, schema.DIRTY, schema.VERSION) if name in known]
+    others = [name for name in known if name not in serious and name not in code]
     for names in (serious, code, others):
         if names:
             pairs = [
@@ -281,7 +282,10 @@ def _why(found: Difference) -> str:
                 for name, (first, second) in ((name, found.provenance[name]) for name in names)
             ]
             return f"likely because of {'; '.join(pairs)}"
-    return "the recorded environment is identical; the stored values may have been modified"
+    unknown = [tracking.PROVENANCE_TAGS[name] for name in found.provenance if name not in known]
+    if unknown:
+        return f"likely because of what was not recorded with both runs: {', '.join(unknown)}"
+    return "the recorded environment is the same, so the cause is something that is not recorded"
 
 
 def _short(value: str | None) -> str:

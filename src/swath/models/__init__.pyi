@@ -1,4 +1,6 @@
 from .backend import Runtime as Runtime
+from .backend import compute_variables as compute_variables
+from .backend import is_onednn_on as is_onednn_on
 from .backend import is_out_of_memory as is_out_of_memory
 from .backend import runtime as runtime
 from .backend import tf as tf

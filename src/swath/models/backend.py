@@ -29,6 +29,61 @@ number. Another thread draws and converts the next batches meanwhile."""
 INTER_OP_THREADS = 2
 
 
+XLA_VARIABLE = "TF_XLA_FLAGS"
+"""Turns on XLA, whose sums have another order. It is removed before TensorFlow is loaded, so XLA is off."""
+
+PREFIXES = ("TF_", "ONEDNN_", "DNNL_")
+"""Beginnings of the names of variables that TensorFlow and oneDNN read."""
+
+HARMLESS = (
+    "TF_CPP_",  # what is logged
+    "TF_GPU_",
+    "TF_CUDNN_",
+    "TF_FORCE_GPU_",
+    "ONEDNN_VERBOSE",
+    "DNNL_VERBOSE",
+    # Terraform's, which may hold secrets.
+    "TF_CLI_",
+    "TF_DATA_DIR",
+    "TF_IGNORE",
+    "TF_INPUT",
+    "TF_IN_AUTOMATION",
+    "TF_LOG",
+    "TF_PLUGIN_",
+    "TF_REATTACH_",
+    "TF_REGISTRY_",
+    "TF_STATE_",
+    "TF_TOKEN_",
+    "TF_VAR_",
+    "TF_WORKSPACE",
+)
+"""Beginnings of the names of variables that cannot change a number on the CPU."""
+
+OFF = ("0", "false")
+"""Values that TensorFlow reads as off, in any case; it reads all others as its default."""
+
+
+def is_onednn_on() -> bool:
+    """Whether TensorFlow uses oneDNN's kernels, as it reads its variable itself; on by default here."""
+    return os.environ.get(ONEDNN_VARIABLE, "1").lower() not in OFF
+
+
+def compute_variables() -> str:
+    """Variables of this process that may change how TensorFlow computes: `NAME=VALUE`, sorted, or `unset`.
+
+    Those with a tag or a setting of their own, such as oneDNN's switch, are left out.
+    """
+    own = {ONEDNN_VARIABLE}
+    if "tensorflow" not in sys.modules or _import_tensorflow.cache_info().currsize:
+        own.add(XLA_VARIABLE)  # was removed, or will be
+    found = [
+        f"{name}={value}"
+        for name, value in sorted(os.environ.items())
+        if name.startswith(PREFIXES) and not name.startswith(HARMLESS) and name not in own
+    ]
+    return " ".join(found) or "unset"
+
+
 @dataclass(frozen=True)
 class Runtime:
     """Settings of TensorFlow that may affect results.
@@ -39,6 +94,7 @@ class Runtime:
       intra_op_threads: threads within one operation.
       inter_op_threads: number of operations that run at the same time.
       device: always `cpu`.
+      variables: see `compute_variables`.
     """
 
     tensorflow: str
@@ -46,16 +102,18 @@ class Runtime:
     intra_op_threads: int
     inter_op_threads: int
     device: str
+    variables: str
 
 
 def runtime() -> Runtime:
     """Settings of TensorFlow in this process, whether or not it is loaded."""
     return Runtime(
         importlib.metadata.version("tensorflow"),
-        os.environ.get(ONEDNN_VARIABLE, "1") == "1",
+        is_onednn_on(),
         INTRA_OP_THREADS,
         INTER_OP_THREADS,
         "cpu",
+        compute_variables(),
     )
 
 
@@ -86,7 +144,9 @@ _importing = threading.Lock()
 
 @cache
 def _import_tensorflow() -> Any:
-    """Import TensorFlow with defaults for its environment variables; values set by the user are kept."""
+    """Import TensorFlow with XLA off, and with defaults for its other variables; other values are kept."""
+    if "tensorflow" not in sys.modules:  # else it is too late, and `compute_variables` lists it
+        os.environ.pop(XLA_VARIABLE, None)
     os.environ.setdefault(ONEDNN_VARIABLE, "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # Hide all GPUs, so that a machine with a GPU gets the same results as one without; CUDA is not started.

@@ -5,7 +5,6 @@ import importlib.metadata
 import importlib.util
 import json
 import logging
-import os
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,7 +13,7 @@ import archspec.cpu
 from filelock import FileLock
 
 from swath.config import TrainConfig, computed_values, named_values, shape_values, shared_values
-from swath.models import model_of
+from swath.models import compute_variables, is_onednn_on, model_of
 from swath.planning.cost import image_sizes, lanes_that_fit
 from swath.planning.lane_groups import LaneGroup
 from swath.system import atomic_write, cache_folder
@@ -135,8 +134,8 @@ def _machine_key() -> str:
     processor = archspec.cpu.host()
     provenance = [
         importlib.metadata.version("tensorflow"),
-        f"onednn={os.environ.get('TF_ENABLE_ONEDNN_OPTS', '1')}",
-        os.environ.get("ONEDNN_MAX_CPU_ISA", ""),
+        f"onednn={is_onednn_on()}",
+        compute_variables(),
         archspec.cpu.brand_string() or processor.name,
         *sorted(processor.features),
         *(hashlib.sha256(path.read_bytes()).hexdigest() for path in _sources()),

@@ -25,6 +25,7 @@ PROVENANCE_TAGS = {
     schema.CPU: "processor",
     schema.CPU_INSTRUCTION_SETS: "instruction sets",
     schema.ONEDNN: "oneDNN",
+    schema.COMPUTE_VARIABLES: "TensorFlow's variables",
     schema.VERSION: "swath",
     schema.COMMIT: "source commit",
     schema.DIRTY: "uncommitted changes",
@@ -38,6 +39,7 @@ RESULT_AFFECTING = (
     schema.CPU,
     schema.CPU_INSTRUCTION_SETS,
     schema.ONEDNN,
+    schema.COMPUTE_VARIABLES,
 )
 """Provenance tags whose change can change a result."""
 
@@ -172,6 +174,7 @@ def runtime_tags() -> dict[str, str]:
         **process_tags(schema.PID),
         schema.TENSORFLOW: computes.tensorflow,
         schema.ONEDNN: str(computes.onednn).lower(),
+        schema.COMPUTE_VARIABLES: computes.variables,
         schema.INTRA_OP_THREADS: str(computes.intra_op_threads),
         schema.INTER_OP_THREADS: str(computes.inter_op_threads),
         schema.DEVICE: computes.device,

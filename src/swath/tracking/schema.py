@@ -126,6 +126,13 @@ CPU = _tag("swath.cpu", "both", "Name of the processor.")
 CPU_INSTRUCTION_SETS = _tag("swath.cpu_instruction_sets", "both", "Instruction sets of the processor.")
 CPU_COUNT = _hidden_tag("swath.cpu_count", "both", "Number of processors of the machine.")
 ONEDNN = _tag("swath.onednn", "both", "Whether TensorFlow used oneDNN: `true` or `false`.")
+COMPUTE_VARIABLES = _entry(
+    "tag",
+    "swath.compute_variables",
+    "both",
+    "Environment variables that may change how TensorFlow computes, `NAME=VALUE`, or `unset`.",
+    "0.2",
+)
 INTRA_OP_THREADS = _hidden_tag("swath.intra_op_threads", "both", "Threads within one TensorFlow operation.")
 INTER_OP_THREADS = _hidden_tag("swath.inter_op_threads", "both", "TensorFlow operations at a time.")
 DEVICE = _hidden_tag("swath.device", "both", "Device that computed; always `cpu`.")
