@@ -3,6 +3,7 @@
 .PHONY: help sweep test test-mlflow check verify torture benchmark screenshots lock wheel clean
 
 VENV := .venv
+unexport PIP_USER
 BIN := $(VENV)/bin
 MLFLOW := 3.18.0
 OTHER := .venv-mlflow

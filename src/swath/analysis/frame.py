@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -201,7 +202,7 @@ def _test_columns(ranked: Sequence[Ranked], unranked: int) -> tuple[Any, Any]:
     return [*values, *nothing], pd.array([*marks, *nothing], dtype="boolean")
 
 
-def load_sweep(sweep: str, uri: str | None = None) -> pd.DataFrame:
+def load_sweep(sweep: str, uri: str | Path | None = None) -> pd.DataFrame:
     """Load the runs of a sweep, one row per run, in the order of their start.
 
     Columns: `run_id`, `status`, `sweep`, `sweep_id`, `name` (str), `started` (datetime64, UTC), the
@@ -220,7 +221,7 @@ def load_sweep(sweep: str, uri: str | None = None) -> pd.DataFrame:
 
 
 def compare(
-    sweep: str, metric: str | None = None, where: str | None = None, uri: str | None = None
+    sweep: str, metric: str | None = None, where: str | None = None, uri: str | Path | None = None
 ) -> pd.DataFrame:
     """Rank the runs of a sweep, as `swath-compare SWEEP --format csv` does.
 
@@ -248,7 +249,7 @@ def compare(
 
 
 def load_curves(
-    runs: str | Sequence[str], metrics: str | Sequence[str] = schema.PER_STEP, uri: str | None = None
+    runs: str | Sequence[str], metrics: str | Sequence[str] = schema.PER_STEP, uri: str | Path | None = None
 ) -> pd.DataFrame:
     """Load metrics in long form: `run_id` (str), `step` (int64), `metric` (str), `value` (float64).
 
@@ -276,7 +277,7 @@ def load_curves(
     return found[list(NO_CURVES.columns)]
 
 
-def load_weights(run_id: str, uri: str | None = None) -> Weights:
+def load_weights(run_id: str, uri: str | Path | None = None) -> Weights:
     """Load the weights of a finished run, and how its pixels are shifted and scaled; see `Weights`.
 
     Args:

@@ -104,10 +104,14 @@ def sweeps_of(runs: Iterable[StoredRun]) -> list[Sweep]:
     sweeps = []
     for sweep_id, members in found.items():
         summary = next((run for run in members if run.tags.get(schema.KIND) == "sweep"), None)
-        configurations = tuple(run for run in members if run.tags.get(schema.KIND) == "run")
+        configurations = [run for run in members if run.tags.get(schema.KIND) == "run"]
+        asked_for = "" if summary is None else summary.tags.get(schema.ASKED_FOR, "")
+        if asked_for.isdecimal() and len(configurations) > int(asked_for):
+            # Runs were deleted, trained again by a resume, and restored.
+            configurations = latest(configurations)
         if configurations or summary is not None:
             name = members[0].tags.get(schema.SWEEP, "")
-            sweeps.append(Sweep(name, sweep_id, configurations, summary))
+            sweeps.append(Sweep(name, sweep_id, tuple(configurations), summary))
     return sorted(sweeps, key=lambda sweep: sweep.start_ms)
 
 

@@ -95,6 +95,9 @@ def parser() -> argparse.ArgumentParser:
         "--export", type=Path, metavar="FOLDER", help="copy the sweep into a new store that MLflow opens too"
     )
     found.add_argument(
+        "--postprocess", action="store_true", help="make the plots, the report and the model that are missing"
+    )
+    found.add_argument(
         "--delete",
         action="store_true",
         help="delete the sweep: runs, files, models, views; without --yes: say what",
@@ -178,11 +181,13 @@ def _show(args: argparse.Namespace) -> None:
         show_list(all_sweeps(reader), args)
         return
     sweep = find_sweep(reader, args.sweep) if args.all_of is None else all_of(reader, args.all_of)
-    if args.export or args.delete:
-        from swath.cli.store_actions import delete, export
+    if args.export or args.delete or args.postprocess:
+        from swath.cli.store_actions import delete, export, postprocess
 
         if args.export:
             export(args.uri or default_uri(), sweep, args.export)
+        elif args.postprocess:
+            postprocess(args.uri or default_uri(), sweep)
         else:
             delete(args.uri or default_uri(), sweep, args.yes)
         return
@@ -194,13 +199,14 @@ def _store_line(error: Exception, uri: str | None) -> str | None:
     return error_line(error, uri) if is_store_error(error) else None
 
 
-NEEDS_SWEEP = ("ui", "open", "report", "plots", "register", "export", "delete")
+NEEDS_SWEEP = ("ui", "open", "report", "plots", "register", "export", "delete", "postprocess")
 """Options that do something with one sweep."""
 
 ACTIONS = (
     ("close_stale", (), "the whole store"),
     ("relocate", ("yes",), "the whole store"),
     ("export", ("sweep",), "one sweep"),
+    ("postprocess", ("sweep",), "one sweep"),
     ("delete", ("sweep", "yes"), "one sweep"),
 )
 """Options that do something else than to show rows: name, arguments that they take, what they apply to."""

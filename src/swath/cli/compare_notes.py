@@ -1,11 +1,15 @@
 """Text around the ranking of `swath-compare`: notes, failures, and addresses of MLflow's pages."""
 
+import time
 from collections.abc import Sequence
 
 from swath import analysis, tracking
 from swath.execution import SINGLE
 from swath.system import hide_password
 from swath.tracking import schema
+
+POSTPROCESS_S = 120.0
+"""Seconds after the end of a sweep within which its postprocessing may still be running."""
 
 
 def state_lines(sweep: analysis.Sweep) -> list[str]:
@@ -43,6 +47,20 @@ def ranking_notes(
     if missing:
         notes.append(f"Not ranked: {', '.join(missing)}.")
     return notes
+
+
+def postprocessing_lines(sweep: analysis.Sweep) -> list[str]:
+    """A line if plots and models of a sweep are missing."""
+    run = sweep.summary_run
+    if run is None or run.status in tracking.OPEN_STATUSES or not sweep.finished or run.end_ms is None:
+        return []
+    state = run.tags.get(schema.AFTERWARDS)
+    make = f"make them with: swath-compare {sweep.sweep_id} --postprocess"
+    if state is None and time.time() - run.end_ms / 1000 > POSTPROCESS_S:
+        return [f"This sweep has no plots and no model yet; {make}"]
+    if state not in (None, "done"):
+        return [f"Not all plots and models could be made ({state}); {make}"]
+    return []
 
 
 def failure_lines(sweep: analysis.Sweep, most: int) -> list[str]:

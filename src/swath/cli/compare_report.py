@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 
 from swath import analysis
-from swath.cli.compare_notes import failure_lines, ranking_notes, state_lines
+from swath.cli.compare_notes import failure_lines, postprocessing_lines, ranking_notes, state_lines
 from swath.cli.compare_rows import Rows, format_of, ranking, sorted_by, write
 from swath.cli.compare_tables import list_frame, list_rows
 from swath.cli.formats import FOR_PROGRAMS, write_whole
@@ -50,7 +50,8 @@ def show_ranking(reader: Reader, sweep: analysis.Sweep, args: argparse.Namespace
     ranked, groups = analysis.rank_sweep(runs, metric)
     rows = ranking(ranked, groups, unranked, sweep.swept, metric, args)
     write(args, rows, sweep.heading(hide_password(address, address)))
-    for line in [*ranking_notes(sweep, ranked, groups, metric), *failure_lines(sweep, MAX_FAILURES)]:
+    notes = [*ranking_notes(sweep, ranked, groups, metric), *failure_lines(sweep, MAX_FAILURES)]
+    for line in [*notes, *postprocessing_lines(whole)]:
         print_note(line)
     for line in analysis.answer_lines(analysis.answer_of(ranked, groups, sweep.swept, metric)):
         print_note(line)

@@ -7,12 +7,14 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO, cast
 
 from swath import __version__
-from swath.errors import INTERRUPTED, SwathError, failure_reason
+from swath.errors import INTERRUPTED, SwathError, UsageError, failure_reason
 from swath.system import hide_passwords
 
 if TYPE_CHECKING:
@@ -95,8 +97,11 @@ def _run(name: str, command: Callable[[list[str]], int], least_error_status: int
     if "--version" in sys.argv[1:]:
         print(f"{name} {__version__}")
         sys.exit(0)
+    _open_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal may not have every character
+    sys.stdout = cast(TextIO, _CheckedOutput(sys.stdout))
+    warnings.simplefilter("ignore")  # of libraries; $PYTHONWARNINGS could turn them into errors
     # Jupyter sets this to a module that another environment may not have; commands need no window.
     os.environ["MPLBACKEND"] = "agg"
     show_traceback = os.environ.get(HYDRA_FULL_ERROR) == "1"
@@ -104,6 +109,7 @@ def _run(name: str, command: Callable[[list[str]], int], least_error_status: int
     os.environ[HYDRA_FULL_ERROR] = "1"
     _handle_signals()
     try:
+        _check_folder()
         status = command(sys.argv[1:])
         sys.stdout.flush()
     except BrokenPipeError:  # the reader of the output, such as `head`, has exited
@@ -116,6 +122,55 @@ def _run(name: str, command: Callable[[list[str]], int], least_error_status: int
             raise
         status = max(least_error_status, _report(name, error))
     _exit(status)
+
+
+class _CheckedOutput:
+    """Standard output whose faults are told apart from those of other files."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write a text."""
+        with self._checked():
+            return self._stream.write(text)
+
+    def flush(self) -> None:
+        """Write what is buffered."""
+        with self._checked():
+            self._stream.flush()
+
+    @contextlib.contextmanager
+    def _checked(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())  # later output is discarded
+            raise SwathError(f"standard output cannot be written: {error.strerror}") from error
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def _open_streams() -> None:
+    """Open standard streams that the caller has closed, so that printing discards."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
+
+
+def _check_folder() -> None:
+    """Check that the working folder exists.
+
+    Raises:
+      UsageError: it was deleted.
+    """
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise UsageError("the working folder does not exist any more; change to another one") from error
 
 
 def _handle_signals() -> None:

@@ -12,6 +12,7 @@ from swath import tracking
 from swath.analysis import Sweep
 from swath.cli.output import print_note
 from swath.cli.tables import counted
+from swath.errors import SwathError
 from swath.system import hide_password
 
 
@@ -53,6 +54,20 @@ def export(uri: str, sweep: Sweep, folder: Path) -> None:
         tracking.export_runs(uri, runs, folder, advance)
     print_note(f"Exported {counted(len(runs), 'run')} of sweep {sweep.name} {sweep.sweep_id} to {folder}.")
     print_note(f"To see them: cd {shlex.quote(str(folder))} && {tracking.command('mlflow')} ui")
+
+
+def postprocess(uri: str, sweep: Sweep) -> None:
+    """Make the plots, the report and the best model of a sweep.
+
+    Raises:
+      SwathError: something could not be made.
+    """
+    from swath.sweeps import postprocess_sweep
+
+    fault = postprocess_sweep(uri, sweep.sweep_id, "best")
+    if fault is not None:
+        raise SwathError(f"--postprocess: {fault}")
+    print_note(f"Added to the store: plots, report and model of sweep {sweep.name} {sweep.sweep_id}.")
 
 
 def delete(uri: str, sweep: Sweep, confirmed: bool) -> None:

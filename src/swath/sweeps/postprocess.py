@@ -33,7 +33,7 @@ def start_postprocessing(uri: str, sweep_id: str, models: str) -> None:
       models: `all`, `best` or `none`.
     """
     subprocess.Popen(
-        [sys.executable, "-m", __name__, sweep_id, models],
+        [sys.executable, "-P", "-m", __name__, sweep_id, models],  # -P: see `tracking.rpc`
         env={**os.environ, TRACKING_VARIABLE: uri, "MPLBACKEND": "agg"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

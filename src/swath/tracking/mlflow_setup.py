@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
+from swath.config import FIELDS
 from swath.errors import SwathError, UsageError
 from swath.system import atomic_write, cache_folder, hide_password, hide_passwords, remove_leftovers
 
@@ -41,10 +42,21 @@ DEFAULT_FILE = "mlflow.db"
 """SQLite file in the working folder that MLflow uses by default."""
 
 
+LOCAL_HOSTS = "localhost,127.0.0.1,::1"
+
+PROXY_VARIABLES = ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
+
+
 def configure_environment() -> None:
-    """Set MLflow's environment variables that the user has not set. Call it before MLflow is imported."""
+    """Set environment variables that the user has not set. Call it before MLflow is imported.
+
+    A server of this machine is never asked through a proxy, which does not know it.
+    """
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
+    if any(os.environ.get(name) for name in PROXY_VARIABLES):
+        for name in ("no_proxy", "NO_PROXY"):
+            os.environ[name] = ",".join(filter(None, [os.environ.get(name), LOCAL_HOSTS]))
 
 
 def enable_retries() -> None:
@@ -63,6 +75,9 @@ def default_uri() -> str:
       UsageError: the working folder has a store of MLflow's former kind, which MLflow no longer writes.
     """
     if chosen := os.environ.get(TRACKING_VARIABLE):
+        spec = FIELDS["tracking.uri"]
+        if not spec.allows(chosen):
+            raise UsageError(f"${TRACKING_VARIABLE}={hide_passwords(chosen)}: expected {spec.expected}")
         return chosen
     if has_file_store():
         raise UsageError(
@@ -164,6 +179,8 @@ def check_writable(uri: str) -> None:
     path = database_file(uri)
     if path is None:
         return
+    if path.is_symlink() and not path.exists():
+        raise UsageError(f"the store {path} is a link to {path.readlink()}, which does not exist")
     folder = next(parent for parent in path.parents if parent.exists())
     try:
         with tempfile.TemporaryFile(dir=folder):

@@ -86,6 +86,8 @@ def _git(*arguments: str) -> str | None:
     source = Path(__file__).resolve().parent
     if "site-packages" in source.parts:  # installed: a surrounding checkout is another project's
         return None
+    # In a hook, git sets variables that name another repository.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
         done = subprocess.run(
             ["git", "--no-optional-locks", *arguments],
@@ -94,6 +96,7 @@ def _git(*arguments: str) -> str | None:
             text=True,
             timeout=10,
             check=False,
+            env=environment,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

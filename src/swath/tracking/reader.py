@@ -1,6 +1,7 @@
 """Readers of a store: an SQL database directly, a tracking server through MLflow's client."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -11,7 +12,13 @@ from mlflow.tracking import MlflowClient
 from swath.errors import SwathError, UsageError
 from swath.system import hide_password
 from swath.tracking import schema
-from swath.tracking.mlflow_setup import DEFAULT_FILE, database_file, default_uri, error_line
+from swath.tracking.mlflow_setup import (
+    DEFAULT_FILE,
+    database_file,
+    default_uri,
+    error_line,
+    sqlite_uri,
+)
 from swath.tracking.records import Curve, StoredRun, is_server
 from swath.tracking.sql import SqlReader, stored_value
 
@@ -42,16 +49,17 @@ class Reader(Protocol):
         """The curves of per-step metrics that the runs have, in the order of the runs."""
 
 
-def open_reader(uri: str | None = None) -> Reader:
+def open_reader(uri: str | Path | None = None) -> Reader:
     """Open an existing store for reading.
 
     Args:
-      uri: MLflow's tracking URI; None for MLflow's default in the working folder.
+      uri: MLflow's tracking URI, or the path of an SQLite file; None for MLflow's default in the working
+        folder.
 
     Raises:
       SwathError: the store does not exist, belongs to another version of MLflow, or cannot be reached.
     """
-    address = uri or default_uri()
+    address = sqlite_uri(uri) if isinstance(uri, Path) else uri or default_uri()
     shown = hide_password(address, address)
     try:
         if is_server(address):

@@ -1,6 +1,7 @@
 """Typed calls of a child process over a pipe, carried out in order."""
 
 import contextlib
+import os
 import pickle
 import signal
 import subprocess
@@ -56,7 +57,9 @@ class Worker:
         unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", module, str(child_end.fileno())],
+                # -P: a file random.py or mlflow.py in the working folder is not imported.
+                [sys.executable, "-P", "-m", module, str(child_end.fileno())],
+                env={name: value for name, value in os.environ.items() if name != "PYTHONWARNINGS"},
                 pass_fds=[child_end.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

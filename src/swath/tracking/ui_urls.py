@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import URLError
 from urllib.parse import quote
-from urllib.request import urlopen
+from urllib.request import ProxyHandler, build_opener
 
 from swath.system import hide_password
 from swath.tracking import schema
@@ -136,6 +136,10 @@ def _usual_port() -> int:
     return int(given) if given.isdecimal() and 0 < int(given) <= LAST_PORT else PORT
 
 
+_opener = build_opener(ProxyHandler({}))
+"""Opens addresses of this machine, never through a proxy."""
+
+
 def _listens(port: int) -> bool:
     """Whether a program listens on a port of this machine."""
     with socket.socket() as client:
@@ -146,7 +150,7 @@ def _listens(port: int) -> bool:
 def _shows(port: int, run_id: str) -> bool:
     """Whether a server on a port of this machine has the run."""
     try:
-        with urlopen(
+        with _opener.open(
             f"http://{HOST}:{port}/ajax-api/2.0/mlflow/runs/get?run_id={run_id}", timeout=TIMEOUT_S
         ) as reply:
             return bool(json.load(reply)["run"]["info"]["run_id"] == run_id)
