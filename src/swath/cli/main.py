@@ -86,6 +86,9 @@ def run(arguments: list[str], tracker: "Tracker | None" = None) -> int:
     if args.config_name not in known:
         similar = difflib.get_close_matches(args.config_name, known, n=1)
         hint = f"; did you mean {similar[0]}?" if similar else ""
+        for folder in (*args.user_folders, Path.cwd()):
+            if (folder / f"{args.config_name}.yml").is_file():
+                hint = f"; rename {args.config_name}.yml to {args.config_name}.yaml"
         raise ConfigError([f"-cn {args.config_name}: expected one of {', '.join(known)}{hint}"])
     if args.flags.shell_completion or args.flags.hydra_help:
         return run_with_hydra(args, (), run_nothing)

@@ -11,9 +11,10 @@ from pathlib import Path
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.types import Glob, Override
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, ListConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from swath.cli.hydra_checks import LANES_LAUNCHER, hydra_mistakes
 from swath.config import (
     FIELDS,
     POSTPROCESS,
@@ -86,10 +87,20 @@ def value_mistakes(key: str, value: object) -> Iterator[str]:
     try:
         typed = typed_value(key, value)
     except OmegaConfBaseException:
-        yield f"{key}={value}: expected {doc.expected}"
+        yield f"{key}={value}: expected {doc.expected}{_value_hint(key, value)}"
         return
     if not doc.allows(typed):
         yield f"{key}={value}: expected {doc.expected}"
+
+
+def _value_hint(key: str, value: object) -> str:
+    """How a value is written that was typed in another way; empty if there is no hint."""
+    if isinstance(value, list | ListConfig):
+        values = ",".join(str(entry) for entry in value)
+        return f"; to sweep several values, leave out brackets and blanks: -m {key}={values}"
+    if isinstance(value, float) and FIELDS[key].kind is int and value.is_integer():
+        return f"; did you mean {key}={int(value)}?"
+    return ""
 
 
 def _group_mistakes(override: Override, options: list[str]) -> Iterator[str]:
@@ -105,7 +116,8 @@ def _group_mistakes(override: Override, options: list[str]) -> Iterator[str]:
 
 
 def _suggestion(name: str, known: list[str], otherwise: str = "") -> str:
-    near = difflib.get_close_matches(name, known, n=1)
+    initials = [field for field in known if len(name) > 1 and name == "".join(w[0] for w in field.split("_"))]
+    near = initials or difflib.get_close_matches(name, known, n=1)
     return f"; did you mean {near[0]}?" if near else otherwise
 
 
@@ -116,8 +128,6 @@ _GRID_SWEEPERS = (
     "hydra._internal.core_plugins.basic_sweeper.BasicSweeper",
     "hydra_plugins.swath_lanes.sweeper.LanesSweeper",
 )
-
-_LANES_LAUNCHER = "hydra_plugins.swath_lanes.launcher.LanesLauncher"
 
 
 @dataclass(frozen=True)
@@ -200,9 +210,10 @@ def _checked(
     multirun: bool = False,
     known: bool = True,
 ) -> CheckedCommand:
+    _raise_if(hydra_mistakes(base, multirun))
     _raise_if(differing_settings([job.sweep for job in jobs]))
     configs = [job.train for job in jobs]
-    trains_lanes = base.hydra.launcher.get("_target_") == _LANES_LAUNCHER
+    trains_lanes = base.hydra.launcher.get("_target_") == LANES_LAUNCHER
     jobs_per_launch = base.hydra.sweeper.get("max_batch_size") or len(configs)
     return CheckedCommand(
         multirun,
@@ -231,10 +242,16 @@ def differing_settings(sweeps: list[SweepConfig]) -> Iterator[str]:
 def _jobs(composer: JobComposer, overrides: list[Override]) -> list[JobConfig]:
     """The configurations of all jobs, in the order of Hydra's basic sweeper."""
     _raise_if(
-        f"{override.input_line}: the grid sweeper does not support intervals; expected a list of values, for "
-        f"example {override.key_or_group}=50,100"
+        f"{override.input_line}: a grid has no intervals; expected values, for example "
+        f"{override.key_or_group}={example_values(str(override.key_or_group))}; intervals are for sweepers that "
+        "search, such as hydra/sweeper=optuna"
         for override in overrides
         if override.is_sweep_override() and not override.is_discrete_sweep()
+    )
+    _raise_if(
+        f"{override.input_line}: no values"
+        for override in overrides
+        if override.is_sweep_override() and not any(True for _ in override.sweep_iterator())
     )
     (jobs,) = BasicSweeper.split_arguments(overrides, None)
     mistakes: dict[str, None] = {}
@@ -246,6 +263,11 @@ def _jobs(composer: JobComposer, overrides: list[Override]) -> list[JobConfig]:
             mistakes |= dict.fromkeys(error.mistakes)
     _raise_if(iter(mistakes))
     return configs
+
+
+def example_values(key: str) -> str:
+    """Two values of a field for an example."""
+    return {int: "50,100", float: "1e-7,1e-6"}.get(FIELDS[key].kind, "A,B") if key in FIELDS else "50,100"
 
 
 def _line(override: Override) -> str:

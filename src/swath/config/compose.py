@@ -1,7 +1,9 @@
 """Composes configs with Hydra and converts their values to the declared types; writes nothing."""
 
 import contextlib
+import difflib
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -59,6 +61,8 @@ def compose_config(config_name: str, lines: list[str]) -> DictConfig:
     """
     try:
         return compose(config_name, lines, return_hydra_config=True)
+    except RecursionError as error:
+        raise ConfigError([f"{config_name}: the config includes itself in its defaults"]) from error
     except HydraException as error:
         raise ConfigError([_mistake(config_name, error) or one_line(error)]) from error
 
@@ -77,7 +81,21 @@ def _unknown_field(config_name: str, error: Exception) -> str | None:
     found = re.search(r"full_key: (\S+)", text)
     if found is None or "ConfigKeyError" not in text:
         return None
-    return removed_key(found[1]) or f"{config_name}: unknown field {found[1]}"
+    near = difflib.get_close_matches(found[1], list(FIELDS), n=1)
+    hint = f"; did you mean {near[0]}?" if near else "; to list all fields, run: swath --help"
+    return removed_key(found[1]) or f"{_place(config_name, found[1])}: unknown field {found[1]}{hint}"
+
+
+def _place(config_name: str, field: str) -> str:
+    """File and line in which a config sets a field; the config's name if it is not found."""
+    leaf = re.compile(rf"^\s*['\"]?{re.escape(field.rpartition('.')[2])}['\"]?\s*:")
+    for folder in (*SwathSearchPath.user_folders, config_folder("sweeps"), config_folder("conf")):
+        path = Path(folder) / f"{config_name}.yaml"
+        if path.is_file():
+            for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+                if leaf.match(line):
+                    return f"{path}, line {number}"
+    return config_name
 
 
 @contextlib.contextmanager
@@ -186,10 +204,28 @@ def parse_overrides(texts: list[str]) -> list[Override]:
         try:
             parsed += parser.parse_overrides([text])
         except HydraException:
-            mistakes.append(f"{text}: cannot be read; expected FIELD=VALUE, for example batch_size=100")
+            mistakes.append(f"{text}: {_reading_hint(text)}")
     if mistakes:
         raise ConfigError(mistakes)
     return parsed
+
+
+def _reading_hint(text: str) -> str:
+    """Why an override cannot be read, and what to type instead."""
+    key, equals, value = text.partition("=")
+    if not equals:
+        if text in primary_configs(SwathSearchPath.user_folders):
+            return f"expected FIELD=VALUE; to train this sweep, run: swath -cn {text}"
+        if text in ("help", "version"):
+            return f"expected FIELD=VALUE; did you mean: swath --{text}"
+        if re.fullmatch(r"[-+.\d][-+.\deE]*,?", text):
+            return "a value without a field; the values of a field are separated by commas, without blanks"
+        return "cannot be read; expected FIELD=VALUE, for example batch_size=100"
+    if value.endswith(",") and "'" not in value and '"' not in value:
+        return f"ends with a comma; expected {text.rstrip(',')}"
+    quoted = value.replace("\\", "\\\\").replace('"', '\\"')
+    whole = f'{key}="{quoted}"'
+    return f"the value needs quotes; type: {shlex.quote(whole)}"
 
 
 def typed_value(key: str, value: object) -> Any:
