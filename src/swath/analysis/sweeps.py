@@ -13,7 +13,7 @@ import numpy as np
 
 from swath.analysis.ranking import configuration_of, latest, ordered
 from swath.errors import UsageError
-from swath.tracking import StoredRun, schema
+from swath.tracking import StoredRun, current_user, schema
 
 if TYPE_CHECKING:
     from swath.tracking import Reader  # MLflow takes a second
@@ -63,15 +63,28 @@ class Sweep:
             return self.summary_run.status
         return next((status for status in ("KILLED", "FAILED") if status in statuses), "FINISHED")
 
+    @property
+    def owner(self) -> str:
+        """The user who started it; empty if unknown."""
+        return self.any_run.tags.get(schema.USER, "")
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds that its command took, when it last trained something; NaN if unknown."""
+        tags = {} if self.summary_run is None else self.summary_run.tags
+        if schema.WALL_S in tags:
+            return float(tags[schema.WALL_S])
+        ends = [run.end_ms for run in self._all if run.end_ms is not None]
+        return (max(ends) - self.start_ms) / 1000 if ends and self.status != "RUNNING" else math.nan
+
     def heading(self, store: str) -> str:
         """Which sweep this is: name, id, date, owner and store.
 
         Args:
           store: address of the store without passwords.
         """
-        tags = (self.summary_run or self.runs[0]).tags
         date = datetime.fromtimestamp(self.start_ms / 1000).strftime("%Y-%m-%d %H:%M")
-        owner = f" by {tags[schema.USER]}" if schema.USER in tags else ""
+        owner = f" by {self.owner}" if self.owner else ""
         return f"Sweep {self.name} {self.sweep_id} of {date}{owner}, in {store}"
 
     @property
@@ -121,7 +134,7 @@ def all_sweeps(reader: "Reader") -> list[Sweep]:
 
 
 def find_sweep(reader: "Reader", name: str) -> Sweep:
-    """The sweep with this id, or the latest with this name.
+    """The sweep with this id, or the latest with this name: one's own, or else anyone's.
 
     Raises:
       UsageError: there is no such sweep; the message names similar ones.
@@ -129,7 +142,8 @@ def find_sweep(reader: "Reader", name: str) -> Sweep:
     if by_id := sweeps_of(reader.runs({schema.SWEEP_ID: name})):
         return by_id[-1]
     if by_name := sweeps_of(reader.runs({schema.SWEEP: name})):
-        return by_name[-1]
+        user = current_user()
+        return ([sweep for sweep in by_name if sweep.owner == user] or by_name)[-1]
     raise _unknown(reader, name)
 
 

@@ -2,6 +2,7 @@
 
 import os
 from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
@@ -25,6 +26,8 @@ class Arguments:
       overrides: FIELD=VALUE, in the given order.
       user_folders: folders given with `--config-dir`.
       output: what the command prints.
+      tags: the user's own tags, from `tags.NAME=VALUE`.
+      description: the user's description, from `description=TEXT`.
     """
 
     flags: Namespace
@@ -32,6 +35,8 @@ class Arguments:
     overrides: tuple[str, ...]
     user_folders: tuple[Path, ...]
     output: Output = field(default_factory=Output)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    description: str = ""
 
     @property
     def trains(self) -> bool:
@@ -78,10 +83,42 @@ def read_arguments(arguments: list[str]) -> Arguments:
             raise ConfigError([f"--config-dir {flags.config_dir}: no such folder"])
     name = (flags.config_name or "config").removesuffix(".yaml")
     output = Output(flags.format == "json", flags.quiet)
-    found = Arguments(flags, name, tuple(flags.overrides), folders, output)
+    overrides, tags, description = _without_texts(flags.overrides)
+    found = Arguments(flags, name, overrides, folders, output, tags, description)
     if output.as_json and not found.trains:
         raise ConfigError(["--format json: requires a command that trains"])
     return found
+
+
+TAG_PREFIX = "tags."
+
+OWN_PREFIXES = ("swath.", "mlflow.")
+"""Beginnings of tags that swath and MLflow write."""
+
+
+def _without_texts(overrides: Sequence[str]) -> tuple[tuple[str, ...], dict[str, str], str]:
+    """Overrides without tags and description, which no run's numbers depend on; the tags; the description.
+
+    They are taken as typed, so that they need no quotes of Hydra's grammar.
+
+    Raises:
+      ConfigError: a tag has no name, or the name of one of swath's or MLflow's tags.
+    """
+    kept, tags, description, mistakes = [], {}, "", []
+    for text in overrides:
+        key, equals, value = text.partition("=")
+        if equals and key == "description":
+            description = value
+        elif equals and key.startswith(TAG_PREFIX):
+            name = key.removeprefix(TAG_PREFIX)
+            if not name or name.startswith(OWN_PREFIXES):
+                mistakes.append(f"{text}: expected tags.NAME=VALUE, with a name of your own")
+            tags[name] = value
+        else:
+            kept.append(text)
+    if mistakes:
+        raise ConfigError(mistakes)
+    return tuple(kept), tags, description
 
 
 FORMATS = ("table", "json")

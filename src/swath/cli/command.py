@@ -118,6 +118,9 @@ def run_command(
         command=hide_passwords(shlex.join(["swath", *sys.argv[1:]])),
         question=question,
         start_ms=time.time_ns() // 1_000_000,
+        tags=args.tags,
+        description=args.description,
+        run_name=os.environ.get("MLFLOW_RUN_NAME", ""),
     )
     with _reporter(checked, sweep_info, args.output) as reporter:
         session = Session(sweep_info, checked.configs, checked.sweep, reporter, tracker)

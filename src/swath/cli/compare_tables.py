@@ -8,6 +8,7 @@ from datetime import datetime
 import pandas as pd
 
 from swath import analysis
+from swath.cli.progress import duration
 from swath.cli.tables import Column, TableData
 from swath.config import named_values
 
@@ -35,6 +36,8 @@ def list_frame(sweeps: Sequence[analysis.Sweep]) -> pd.DataFrame:
                 "sweep_id": sweep.sweep_id,
                 "status": sweep.status,
                 "started": pd.Timestamp(sweep.start_ms, unit="ms", tz="UTC"),
+                "owner": sweep.owner or None,
+                "duration_s": sweep.duration_s,
                 **{status.lower(): sweep.counts[status] for status in STATUSES},
                 "best_run_id": best.run_id,
                 "best_configuration": best.configuration or None,
@@ -42,7 +45,8 @@ def list_frame(sweeps: Sequence[analysis.Sweep]) -> pd.DataFrame:
                 "best_value": best.value,
             }
         )
-    columns = ["sweep", "sweep_id", "status", "started", *(status.lower() for status in STATUSES)]
+    columns = ["sweep", "sweep_id", "status", "started", "owner", "duration_s"]
+    columns += [status.lower() for status in STATUSES]
     return pd.DataFrame(
         rows, columns=[*columns, "best_run_id", "best_configuration", "ranked_by", "best_value"]
     )
@@ -56,9 +60,10 @@ def list_rows(frame: pd.DataFrame) -> TableData:
             row["sweep"],
             row["sweep_id"],
             datetime.fromtimestamp(row["started"].timestamp()).strftime("%Y-%m-%d %H:%M"),
+            _text(row["owner"]),
+            "" if math.isnan(row["duration_s"]) else duration(row["duration_s"]),
             *(str(row[name]) for name in counted),
-            "" if math.isnan(row["best_value"]) else f"{row['best_value']:.4f}",
-            _text(row["ranked_by"]).removesuffix("/accuracy"),
+            _best_text(row["ranked_by"], row["best_value"]),
             _text(row["best_configuration"]),
         ]
         for row in frame.to_dict("records")
@@ -69,13 +74,19 @@ def list_rows(frame: pd.DataFrame) -> TableData:
     columns = [
         Column("sweep", justify="left"),
         Column("id"),
-        Column("started", optional=3),
+        Column("started"),
+        Column("owner", justify="left", optional=3),
+        Column("duration", optional=2),
         *counts,
-        Column("accuracy"),
-        Column("split", optional=2),
+        Column("best accuracy", justify="left"),
         Column("best", justify="left", wrap=True),
     ]
     return TableData(columns, rows)
+
+
+def _best_text(metric: object, value: float) -> str:
+    """The best value with its split: `validation 0.4088`; empty if nothing has finished."""
+    return "" if math.isnan(value) else f"{_text(metric).removesuffix('/accuracy')} {value:.4f}"
 
 
 def _text(value: object) -> str:

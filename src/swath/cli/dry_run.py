@@ -7,7 +7,7 @@ from swath.cli.tables import TableData, counted
 from swath.cli.validation import CheckedCommand
 from swath.config import HEADLINE, computed_values
 from swath.system import available_bytes, hide_passwords, workers
-from swath.tracking import check_located, default_uri, schema
+from swath.tracking import check_located, chosen_experiment, default_uri, schema
 
 MAX_ROWS = 100
 """Listed configurations, and listed groups."""
@@ -15,7 +15,8 @@ MAX_ROWS = 100
 
 def print_plan(checked: CheckedCommand, output: Output) -> None:
     """Print the plan. TensorFlow and MLflow are not loaded; nothing is trained or written."""
-    check_located(checked.sweep.tracking.uri or default_uri(), [checked.sweep.tracking.experiment])
+    experiment, _ = chosen_experiment(checked.sweep.tracking.experiment)
+    check_located(checked.sweep.tracking.uri or default_uri(), [experiment])
     widths = _widths(checked)
     groups, at_a_time = _groups_of(checked, widths)
     output.say(_heading(checked, groups))

@@ -243,8 +243,8 @@ def _jobs(composer: JobComposer, overrides: list[Override]) -> list[JobConfig]:
     """The configurations of all jobs, in the order of Hydra's basic sweeper."""
     _raise_if(
         f"{override.input_line}: a grid has no intervals; expected values, for example "
-        f"{override.key_or_group}={example_values(str(override.key_or_group))}; intervals are for sweepers that "
-        "search, such as hydra/sweeper=optuna"
+        f"{override.key_or_group}={example_values(str(override.key_or_group))}; intervals are for sweepers "
+        "that search, such as hydra/sweeper=optuna"
         for override in overrides
         if override.is_sweep_override() and not override.is_discrete_sweep()
     )

@@ -72,6 +72,9 @@ def _mistake(config_name: str, error: Exception) -> str | None:
     missing = re.search(r"Could not find '([\w/]+)/(\w+)'", str(error))
     if missing is not None and (line := removed_choice(missing[1], missing[2])):
         return f"{config_name}: {line}"
+    options = re.search(r"Available options in '[^']+':((?:\s+\w+$)+)", str(error), flags=re.MULTILINE)
+    if missing is not None and options is not None:
+        return f"{missing[1]}={missing[2]}: expected one of {', '.join(options[1].split())}"
     return _unknown_field(config_name, error)
 
 

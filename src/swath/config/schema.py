@@ -123,7 +123,10 @@ class TrackingConfig:
         Text("an address", TRACKING_SCHEMES),
         "MLflow store; else $MLFLOW_TRACKING_URI, else ./mlflow.db.",
     )
-    experiment: str = setting(Text("a non-empty name"), "MLflow experiment.")
+    experiment: Optional[str] = setting(  # noqa: UP045
+        Text("a non-empty name"),
+        "MLflow experiment; else $MLFLOW_EXPERIMENT_NAME, $MLFLOW_EXPERIMENT_ID, or swath.",
+    )
     every_steps: int = setting(
         Range(1), "Log metrics every N steps, and at the first and last step.", "steps"
     )

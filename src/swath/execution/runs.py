@@ -28,6 +28,9 @@ class SweepInfo:
       command: the command as typed, without passwords.
       question: the question that a named sweep answers, in one line; empty if unknown.
       start_ms: when the command started, in milliseconds since 1970; None if unknown.
+      tags: the user's own tags of every run.
+      description: the user's description; empty if there is none.
+      run_name: the user's name of the summary run or of the single run; empty for swath's own.
     """
 
     sweep: str
@@ -36,6 +39,9 @@ class SweepInfo:
     command: str = ""
     question: str = ""
     start_ms: int | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    description: str = ""
+    run_name: str = ""
 
     @property
     def is_grid(self) -> bool:

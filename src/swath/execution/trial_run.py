@@ -34,9 +34,15 @@ def run_info(request: RunRequest, sweep_info: SweepInfo, dataset: Dataset) -> tr
     # Overrides of resume do not identify the run, and a reproduction must not resume.
     overrides = [text for text in request.overrides if overridden(text) not in ("resume", "force_resume")]
     return tracking.RunInfo(
-        name=run_name(config, sweep_info.swept),
+        name=(not sweep_info.is_grid and sweep_info.run_name) or run_name(config, sweep_info.swept),
         params={name: str(value) for name, value in computed_values(config).items()},
         tags={
+            **sweep_info.tags,
+            **(
+                {schema.NOTE: sweep_info.description}
+                if sweep_info.description and not sweep_info.is_grid
+                else {}
+            ),
             schema.KIND: "run",
             schema.SWEEP: sweep_info.sweep,
             schema.SWEEP_ID: sweep_info.sweep_id,

@@ -31,9 +31,10 @@ def sweep_description(
       manifest: the manifest of the sweep.
     """
     return tracking.SweepDescription(
-        name=f"sweep {sweep_info.sweep}",
+        name=sweep_info.run_name or f"sweep {sweep_info.sweep}",
         sweep_id=sweep_info.sweep_id,
         tags={
+            **sweep_info.tags,
             schema.SWEEP: sweep_info.sweep,
             schema.SWEEP_ID: sweep_info.sweep_id,
             schema.SWEPT: " ".join(sweep_info.swept),
@@ -129,7 +130,8 @@ def _experiment_note(sweep_info: SweepInfo, configs: Sequence[TrainConfig], line
 
 def _note(sweep_info: SweepInfo, configs: Sequence[TrainConfig], lines: Sequence[str]) -> str:
     question = sweep_info.question or f"Which {' and '.join(sweep_info.swept)}?"
-    asks = [f"**{question}**"] if sweep_info.question or sweep_info.swept else []
+    asks = [sweep_info.description] if sweep_info.description else []
+    asks += [f"**{question}**"] if sweep_info.question or sweep_info.swept else []
     grid = [f"Grid: `{line}`" for line in grid_lines(configs)]
     command = sweep_info.command
     if len(command) > MOST_OF_A_COMMAND:

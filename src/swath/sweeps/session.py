@@ -25,7 +25,9 @@ from swath.tracking import (
     SyncResult,
     Tracker,
     check_located,
+    chosen_experiment,
     default_uri,
+    ignored_variables,
 )
 from swath.training import CheckpointWriter
 
@@ -96,7 +98,7 @@ class Session:
         self._pruner = pruner
         self._make_executor = make_executor
         if tracker is None:
-            check_located(self._uri or default_uri(), [settings.tracking.experiment])
+            check_located(self._uri or default_uri(), [chosen_experiment(settings.tracking.experiment)[0]])
         names = list(dict.fromkeys(config.data.name for config in configs))
         for name in names:
             check_available(name, settings.data.dir)
@@ -133,9 +135,13 @@ class Session:
         trains = self._settings.resume == "no"
         loads = "TensorFlow and MLflow" if trains else "MLflow"
         self._observer(execution.Starting(loads))  # after a download, which has its own progress bar
-        self._opened = self._tracker.open(
-            StoreAddress(self._uri, tracking.experiment, tracking.artifact_location)
-        )
+        name, identity = chosen_experiment(tracking.experiment)
+        artifacts = tracking.artifact_location
+        if artifacts is not None and artifacts.startswith("~"):  # a shell expands it only at the beginning
+            artifacts = os.path.expanduser(artifacts)  # noqa: PTH111  an address may not be a path
+        for line in ignored_variables():
+            self._observer(execution.Note(line))
+        self._opened = self._tracker.open(StoreAddress(self._uri, name, artifacts, identity))
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="swath-digest") as threads:
             intact = {name: threads.submit(self._datasets[name].is_intact) for name in names}
             if trains and self._make_executor is None:

@@ -24,9 +24,11 @@ from .mlflow_runs import close_stale as close_stale
 from .mlflow_runs import end_interrupted as end_interrupted
 from .mlflow_runs import set_tag as set_tag
 from .mlflow_setup import TRACKING_VARIABLE as TRACKING_VARIABLE
+from .mlflow_setup import chosen_experiment as chosen_experiment
 from .mlflow_setup import configure_environment as configure_environment
 from .mlflow_setup import default_uri as default_uri
 from .mlflow_setup import error_line as error_line
+from .mlflow_setup import ignored_variables as ignored_variables
 from .mlflow_setup import is_store_error as is_store_error
 from .models import ALIAS as ALIAS
 from .models import is_model_logged as is_model_logged
@@ -35,6 +37,7 @@ from .models import register_model as register_model
 from .offline import OfflineFallbackStore as OfflineFallbackStore
 from .provenance import PROVENANCE_TAGS as PROVENANCE_TAGS
 from .provenance import RESULT_AFFECTING as RESULT_AFFECTING
+from .provenance import current_user as current_user
 from .provenance import environment_tags as environment_tags
 from .provenance import is_alive as is_alive
 from .provenance import is_elsewhere as is_elsewhere

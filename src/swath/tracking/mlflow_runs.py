@@ -38,7 +38,18 @@ def experiment_id(client: MlflowClient, address: records.StoreAddress) -> str:
       UsageError: the experiment has been deleted, or its artifact location is another one.
       MlflowException: the store cannot be used.
     """
-    found = client.get_experiment_by_name(address.experiment)
+    if address.experiment_id is None:
+        found = client.get_experiment_by_name(address.experiment)
+    else:
+        try:
+            found = client.get_experiment(address.experiment_id)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            raise UsageError(
+                f"MLFLOW_EXPERIMENT_ID={address.experiment_id}: the store has no such experiment; unset it, "
+                "or choose one by its name: tracking.experiment=NAME"
+            ) from error
     database = database_file(client.tracking_uri)
     home = {} if database is None else {schema.DATABASE: str(database)}
     if found is None:

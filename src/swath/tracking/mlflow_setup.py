@@ -47,6 +47,32 @@ LOCAL_HOSTS = "localhost,127.0.0.1,::1"
 PROXY_VARIABLES = ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 
 
+EXPERIMENT = "swath"
+"""Experiment of runs for which no other one was chosen."""
+
+
+def chosen_experiment(name: str | None) -> tuple[str, str | None]:
+    """Name and id of the experiment that runs belong to; the id is None if the name is to be looked up.
+
+    Args:
+      name: from the configuration; None to follow MLflow's environment variables.
+    """
+    if name is not None:
+        return name, None
+    if from_environment := os.environ.get("MLFLOW_EXPERIMENT_NAME"):
+        return from_environment, None
+    identity = os.environ.get("MLFLOW_EXPERIMENT_ID")
+    return (identity, identity) if identity else (EXPERIMENT, None)
+
+
+def ignored_variables() -> list[str]:
+    """A line for each variable of MLflow that is set, and that a sweep cannot honour."""
+    lines = []
+    if "MLFLOW_RUN_ID" in os.environ:
+        lines.append("MLFLOW_RUN_ID is not used: each configuration gets a run of its own")
+    return lines
+
+
 def configure_environment() -> None:
     """Set environment variables that the user has not set. Call it before MLflow is imported.
 
@@ -100,7 +126,7 @@ def has_file_store() -> bool:
 LOGIN_VARIABLES = "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
 
 
-_LOGIN = re.compile(r"error code 40[13]\b")
+_LOGIN = re.compile(r"error code 40[13]\b|\bUNAUTHENTICATED\b|\bPERMISSION_DENIED\b")
 
 
 _NO_ANSWER = re.compile(r"API request to (?P<server>https?://[^/\s]+)\S* failed with (timeout )?exception")

@@ -60,7 +60,7 @@ def environment_tags() -> dict[str, str]:
         schema.CPU: archspec.cpu.brand_string() or processor.name,
         schema.CPU_INSTRUCTION_SETS: " ".join(sorted(processor.features)),
         schema.CPU_COUNT: str(os.cpu_count()),
-        schema.USER: _user(),
+        schema.USER: current_user(),
         schema.SOURCE_NAME: "swath",
         schema.SOURCE_TYPE: "LOCAL",
     }
@@ -103,7 +103,8 @@ def _git(*arguments: str) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def _user() -> str:
+def current_user() -> str:
+    """The name of the user, or the number of one without a name."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container whose user has no name

@@ -30,11 +30,13 @@ class StoreAddress:
       uri: MLflow's tracking URI; None for MLflow's default in the working folder.
       experiment: name; created if it does not exist.
       artifacts: artifact location of a new experiment; None for the store's default.
+      experiment_id: MLflow's id, if the experiment was chosen by its id; it must exist.
     """
 
     uri: str | None
     experiment: str
     artifacts: str | None
+    experiment_id: str | None = None
 
 
 @dataclass(frozen=True)
