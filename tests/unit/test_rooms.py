@@ -10,6 +10,7 @@ import pytest
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "swath"
 
 ROOMS = (
+    "api",
     "cli",
     "sweeps",
     "execution",

@@ -1,0 +1,4 @@
+from .results import SweepResult as SweepResult
+from .starting import reproduce as reproduce
+from .starting import run as run
+from .starting import sweep as sweep
