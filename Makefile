@@ -1,6 +1,6 @@
 # Two commands do all the set-up: `make sweep` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help sweep test test-mlflow check verify torture benchmark screenshots lock wheel clean
+.PHONY: help sweep test test-mlflow check verify torture benchmark screenshots lock docs wheel clean
 
 VENV := .venv
 unexport PIP_USER
@@ -54,11 +54,14 @@ lock: $(VENV)/.installed-dev ## Bring the two lock files in line with pyproject.
 	@$(LOCK) --extra build --output-file requirements.lock
 	@$(LOCK) --extra build --extra dev --constraint requirements.lock --output-file requirements-dev.lock
 
+docs: $(VENV)/.installed-dev ## Build the documentation site into site/; a broken internal link is an error
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
 wheel: $(VENV)/.installed-dev ## Build the wheel into dist/
 	@$(BIN)/python -m build --wheel --no-isolation --outdir dist .
 
 clean: ## Remove the environment and everything built; runs and stores stay
-	@rm -rf $(VENV) $(OTHER) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) $(OTHER) dist build site .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(VENV)/.python:
 	@for candidate in $(CANDIDATES); do \

@@ -29,7 +29,7 @@ store every step's accuracy and loss and the weights in MLflow's SQLite store; 1
 Contenders 1 to 3 trained three configurations (batches of 16, 100 and 150), and their times were scaled up: 1
 by the number of processes, 2 and 3 by the number of steps, from runs of {sample_steps} steps minus runs of
 one step. Their start-up, Hydra and evaluations are counted for three runs only, in their favour. Scripts:
-[contenders/](../benchmarks/contenders).
+`benchmarks/contenders/`.
 
 ![Seconds of each contender](contenders.png)
 """

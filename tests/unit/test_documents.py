@@ -1,5 +1,6 @@
 """The documents are correct: links lead to files, commands are valid, generated parts are up to date."""
 
+import ast
 import re
 import shlex
 import tomllib
@@ -11,6 +12,7 @@ import yaml
 import swath
 from swath.cli.arguments import read_arguments
 from swath.cli.compare import parser
+from swath.cli.reference import DOCUMENTS as DOCUMENTS_OF
 from swath.cli.reproduce import parser as reproduce_parser
 from swath.cli.validation import check_command
 from swath.config import primary_configs, register
@@ -20,8 +22,15 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
+GENERATED = ("commands.md", "python.md")
+
+SITE = [*(path for path in (ROOT / "docs").rglob("*.md") if path.name not in GENERATED)]
+
+
 def shown_commands() -> list[str]:
-    blocks = re.findall(r"```sh\n(.*?)```", README, flags=re.DOTALL)
+    """Every command in the README and in the documentation site."""
+    texts = [README, *(path.read_text(encoding="utf-8") for path in sorted(SITE))]
+    blocks = [block for text in texts for block in re.findall(r"```sh\n(.*?)```", text, flags=re.DOTALL)]
     lines = [line.split("  #")[0].strip() for block in blocks for line in block.splitlines()]
     return [line for line in lines if line and not line.startswith("#")]
 
@@ -89,6 +98,46 @@ def test_every_make_command_in_the_readme_is_a_make_target(command: str) -> None
 def test_readme_shows_only_known_kinds_of_commands() -> None:
     known = ("swath", "make ", "mlflow ui", "pip install", "git clone", "cd ")
     assert [command for command in shown_commands() if not command.startswith(known)] == []
+
+
+@pytest.mark.parametrize("name", ["commands", "python"])
+def test_generated_pages_are_up_to_date(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    assert (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8") == DOCUMENTS_OF[name]()
+
+
+@pytest.mark.parametrize("path", SITE, ids=lambda path: str(path.relative_to(ROOT)))
+def test_python_and_yaml_blocks_are_valid(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    for block in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL):
+        names = {node.attr for node in ast.walk(ast.parse(block)) if is_of_swath(node)}
+        assert names <= {*swath.__all__}
+    for block in re.findall(r"```yaml\n(.*?)```", text, flags=re.DOTALL):
+        assert yaml.safe_load(block)
+
+
+def is_of_swath(node: ast.AST) -> bool:
+    """Whether an expression is `swath.NAME`."""
+    return isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "swath"
+
+
+def test_the_sweep_file_of_the_documents_is_accepted(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "how-to" / "sweep-file.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```yaml\n(.*?)```", text, flags=re.DOTALL)
+    (tmp_path / "mine.yaml").write_text(block, encoding="utf-8")
+    register((tmp_path,))
+    try:
+        checked = check_command("mine", [], False, (tmp_path,))
+    finally:
+        register(())
+    assert len(checked.configs) == 6
+    assert checked.multirun
+
+
+def test_every_page_of_the_site_is_in_its_navigation() -> None:
+    text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    named = set(re.findall(r": ([\w/-]+\.md)$", text, flags=re.MULTILINE))
+    assert named == {str(path.relative_to(ROOT / "docs")) for path in (ROOT / "docs").rglob("*.md")}
 
 
 def test_lock_files_contain_hashes_and_no_index_address() -> None:
