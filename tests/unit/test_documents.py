@@ -11,7 +11,7 @@ import yaml
 
 import swath
 from swath.cli.arguments import read_arguments
-from swath.cli.compare import parser
+from swath.cli.compare import check_arguments, parser
 from swath.cli.reference import DOCUMENTS as DOCUMENTS_OF
 from swath.cli.reproduce import parser as reproduce_parser
 from swath.cli.validation import check_command
@@ -67,7 +67,7 @@ def test_every_source_file_that_a_document_names_exists(document: Path) -> None:
 
 
 @pytest.mark.parametrize("command", [c for c in shown_commands() if c.split()[0] == "swath"])
-def test_every_swath_command_in_the_readme_is_accepted(command: str) -> None:
+def test_every_swath_command_in_the_documents_is_accepted(command: str) -> None:
     arguments = read_arguments(shlex.split(command)[1:])
     register(arguments.user_folders)
     assert arguments.config_name in primary_configs(arguments.user_folders)
@@ -78,15 +78,17 @@ def test_every_swath_command_in_the_readme_is_accepted(command: str) -> None:
 
 
 @pytest.mark.parametrize("command", [c for c in shown_commands() if c.split()[0] == "swath-compare"])
-def test_every_compare_command_in_the_readme_is_accepted(command: str) -> None:
+def test_every_compare_command_in_the_documents_is_accepted(command: str) -> None:
     arguments = parser().parse_args(shlex.split(command)[1:])
-    assert arguments.sweep in (None, "quickstart")
+    assert arguments.sweep is None or arguments.sweep in primary_configs(())
+    check_arguments(arguments)
 
 
 @pytest.mark.parametrize("command", [c for c in shown_commands() if c.split()[0] == "swath-reproduce"])
-def test_every_reproduce_command_in_the_readme_is_accepted(command: str) -> None:
+def test_every_reproduce_command_in_the_documents_is_accepted(command: str) -> None:
     arguments = reproduce_parser().parse_args(shlex.split(command)[1:])
-    assert arguments.runs == ["RUN_ID"]
+    assert set(arguments.runs) <= {"RUN_ID", "config.yaml"}
+    assert bool(arguments.runs) != bool(arguments.sweep)
 
 
 @pytest.mark.parametrize("command", [c for c in shown_commands() if c.startswith("make ")])

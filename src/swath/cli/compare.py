@@ -147,7 +147,7 @@ def run(arguments: list[str]) -> int:
     """
     args = parser().parse_args(arguments)
     configure_environment()
-    _check(args)
+    check_arguments(args)
     try:
         _show(args)
     except SwathError:
@@ -212,8 +212,12 @@ ACTIONS = (
 """Options that do something else than to show rows: name, arguments that they take, what they apply to."""
 
 
-def _check(args: argparse.Namespace) -> None:
-    """Reject arguments that contradict each other."""
+def check_arguments(args: argparse.Namespace) -> None:
+    """Reject arguments that contradict each other.
+
+    Raises:
+      ConfigError: some do.
+    """
     if args.sweep and args.all_of:
         raise ConfigError([f"{args.sweep} and --all-of {args.all_of}: use only one of the two"])
     for action, takes, applies_to in ACTIONS:

@@ -40,11 +40,8 @@ def python_document() -> str:
         value = getattr(swath, name)
         parts.append(_section(f"swath.{name}", value, 2))
         if inspect.isclass(value):
-            members = [
-                entry
-                for entry in vars(value)
-                if not entry.startswith("_") and entry not in value.__annotations__
-            ]
+            fields = value.__annotations__
+            members = [entry for entry in vars(value) if not entry.startswith("_") and entry not in fields]
             parts += [_section(f"{name}.{entry}", getattr(value, entry), 3) for entry in members]
     return "\n\n".join(parts) + "\n"
 
