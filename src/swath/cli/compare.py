@@ -4,6 +4,8 @@ import argparse
 import re
 from pathlib import Path
 
+import shtab
+
 from swath import __version__
 from swath.cli.formats import ENDINGS, FORMATS
 from swath.errors import ConfigError, SwathError
@@ -108,6 +110,7 @@ def parser() -> argparse.ArgumentParser:
         help="correct the locations in a store that was copied or moved; without --yes: say what",
     )
     found.add_argument("--yes", action="store_true", help="with --delete or --relocate: do it")
+    shtab.add_argument_to(found, "--print-completion", help="print a script for completion in a shell")
     found.add_argument("--version", action="version", version=f"swath-compare {__version__}")
     return found
 

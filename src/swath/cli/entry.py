@@ -112,6 +112,8 @@ def _run(name: str, command: Callable[[list[str]], int], least_error_status: int
         _check_folder()
         status = command(sys.argv[1:])
         sys.stdout.flush()
+        if getattr(sys.stdout, "failed", False):  # an observer of the training failed, and was dropped
+            raise SwathError("standard output could not be written; the results are in the store")
     except BrokenPipeError:  # the reader of the output, such as `head`, has exited
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 0
@@ -129,6 +131,7 @@ class _CheckedOutput:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self.failed = False
 
     def write(self, text: str) -> int:
         """Write a text."""
@@ -147,6 +150,7 @@ class _CheckedOutput:
         except BrokenPipeError:
             raise
         except OSError as error:
+            self.failed = True
             os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())  # later output is discarded
             raise SwathError(f"standard output cannot be written: {error.strerror}") from error
 

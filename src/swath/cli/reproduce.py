@@ -4,6 +4,8 @@ import argparse
 import math
 from pathlib import Path
 
+import shtab
+
 from swath import __version__
 from swath.errors import ConfigError
 from swath.tracking import configure_environment
@@ -50,6 +52,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="folder of the data set (default: $SWATH_DATA_DIR, else the user's cache, else a download)",
     )
+    shtab.add_argument_to(found, "--print-completion", help="print a script for completion in a shell")
     found.add_argument("--version", action="version", version=f"swath-reproduce {__version__}")
     return found
 

@@ -239,7 +239,9 @@ def typed_value(key: str, value: object) -> Any:
     """
     node = _scratch_node()
     OmegaConf.update(node, key, value)
-    return OmegaConf.select(node, key)
+    found = OmegaConf.select(node, key)
+    # range(0.1,0.5,0.1) adds up to 0.30000000000000004; fields are float32, which 15 digits tell apart.
+    return float(f"{found:.15g}") if isinstance(found, float) else found
 
 
 @cache
