@@ -94,9 +94,6 @@ def _run(name: str, command: Callable[[list[str]], int], least_error_status: int
       command: called with the arguments; returns the exit status.
       least_error_status: minimum exit status after an error.
     """
-    if "--version" in sys.argv[1:]:
-        print(f"{name} {__version__}")
-        sys.exit(0)
     _open_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal may not have every character
@@ -109,8 +106,7 @@ def _run(name: str, command: Callable[[list[str]], int], least_error_status: int
     os.environ[HYDRA_FULL_ERROR] = "1"
     _handle_signals()
     try:
-        _check_folder()
-        status = command(sys.argv[1:])
+        status = _carry_out(name, command)
         sys.stdout.flush()
         if getattr(sys.stdout, "failed", False):  # an observer of the training failed, and was dropped
             raise SwathError("standard output could not be written; the results are in the store")
@@ -175,6 +171,15 @@ def _check_folder() -> None:
         Path.cwd()
     except OSError as error:
         raise UsageError("the working folder does not exist any more; change to another one") from error
+
+
+def _carry_out(name: str, command: Callable[[list[str]], int]) -> int:
+    """Print the version, or run the command; returns the exit status."""
+    if "--version" in sys.argv[1:]:
+        print(f"{name} {__version__}")
+        return 0
+    _check_folder()
+    return command(sys.argv[1:])
 
 
 def _handle_signals() -> None:

@@ -30,6 +30,7 @@ def hydra_mistakes(composed: DictConfig, sweeping: bool) -> Iterator[str]:
     launcher = composed.hydra.launcher.get("_target_")
     if sweeping and launcher not in LAUNCHERS:
         name = composed.hydra.runtime.choices.get("hydra/launcher", launcher)
+        name = launcher if name in LAUNCHERS.values() else name
         expected = " or ".join(LAUNCHERS.values())
         yield f"hydra/launcher={name}: expected {expected}; swath trains in one process"
     if composed.hydra.job.chdir:
@@ -39,7 +40,8 @@ def hydra_mistakes(composed: DictConfig, sweeping: bool) -> Iterator[str]:
         try:
             _locate(target)
         except Exception as error:
-            yield f"hydra.callbacks.{name}._target_={target}: cannot be loaded ({_first_line(error)})"
+            cause = _first_line(error.__cause__ or error)
+            yield f"hydra.callbacks.{name}._target_={target}: cannot be loaded ({cause})"
     yield from _folder_mistakes(composed, sweeping)
 
 
@@ -62,13 +64,13 @@ def _folder_mistakes(composed: DictConfig, sweeping: bool) -> Iterator[str]:
         name = f"{long[0][:40]}... ({len(long[0])} characters)"
         yield f"the folder of a job would be named {name}, which is too long; set hydra.sweep.subdir"
         return
-    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    option = "hydra.sweep.dir" if sweeping else "hydra.run.dir"
+    existing = next(parent for parent in (folder, *folder.parents) if parent.exists() or parent.is_symlink())
     if not existing.is_dir():
-        yield f"Hydra keeps its files in {folder}, but {existing} is a file; rename it, or set hydra.run.dir"
+        yield f"Hydra keeps its files in {folder}, but {existing} is no folder; rename it, or set {option}"
     elif not os.access(existing, os.W_OK):
-        option = "hydra.sweep.dir" if sweeping else "hydra.run.dir"
         yield f"Hydra keeps its files in {folder}, which cannot be written; set {option}=FOLDER"
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

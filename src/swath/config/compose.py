@@ -226,7 +226,8 @@ def _reading_hint(text: str) -> str:
         return "cannot be read; expected FIELD=VALUE, for example batch_size=100"
     if value.endswith(",") and "'" not in value and '"' not in value:
         return f"ends with a comma; expected {text.rstrip(',')}"
-    quoted = value.replace("\\", "\\\\").replace('"', '\\"')
+    # Hydra's grammar: a backslash counts only before a quote, and at the end.
+    quoted = re.sub(r'(\\*)("|$)', lambda found: found[1] * 2 + ('\\"' if found[2] else ""), value)
     whole = f'{key}="{quoted}"'
     return f"the value needs quotes; type: {shlex.quote(whole)}"
 

@@ -44,7 +44,7 @@ def experiment_id(client: MlflowClient, address: records.StoreAddress) -> str:
         try:
             found = client.get_experiment(address.experiment_id)
         except MlflowException as error:
-            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
                 raise
             raise UsageError(
                 f"MLFLOW_EXPERIMENT_ID={address.experiment_id}: the store has no such experiment; unset it, "
