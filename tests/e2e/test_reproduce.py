@@ -149,9 +149,7 @@ def test_different_value_is_reported_with_step_and_likely_reason(
     first, second = done.stdout.splitlines()
     assert first.startswith(f"{run_ids[0]}  differs: train/loss: differs from step 17 on (")
     assert "largest difference" in first and "units in the last place" in first
-    assert first.endswith(
-        "the recorded environment is the same, so the cause is something that is not recorded"
-    )
+    assert first.endswith("the recorded environment is the same, so the cause is something that is not recorded")
     assert second == f"{run_ids[1]}  identical, bit for bit"
     with sqlite3.connect(tmp_path / "value" / "mlflow.db") as database:
         database.execute("update tags set value = '2.20.0' where key = 'swath.tensorflow'")

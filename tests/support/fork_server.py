@@ -35,7 +35,7 @@ class _ForkedTrackingProcess(Fork):
     """Replaces the `subprocess.Popen` of the tracking process."""
 
     def __init__(self, command: list[str], pass_fds: list[int], **_: object) -> None:
-        assert command[1:4] == ["-P", "-m", TRACKING_PROCESS]
+        assert command[1:3] == ["-m", TRACKING_PROCESS]
         request = {
             "module": TRACKING_PROCESS,
             "folder": str(Path.cwd()),
