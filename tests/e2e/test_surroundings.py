@@ -79,7 +79,7 @@ def test_closed_streams(tmp_path: Path, closed: str) -> None:
     assert [path.name for path in tmp_path.iterdir() if path.suffix == ".db"] == ["mlflow.db"]
 
 
-@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("closed", ["2>&-", "<&- >&- 2>&-"])
 def test_closed_streams_of_other_commands(store: Path, closed: str) -> None:
     assert in_bash(store, f'"$compare" {closed}').returncode == 0
     assert in_bash(store, f'"$compare" nosuchsweep {closed}').returncode == 2
@@ -97,7 +97,7 @@ def assert_names_standard_output(done: "subprocess.CompletedProcess[str]", comma
 
 
 @pytest.mark.parametrize("variables", [{}, {"PYTHONUNBUFFERED": "1"}])
-@pytest.mark.parametrize("line", ["--help", "dry_run=true", "--cfg job", "--version"])
+@pytest.mark.parametrize("line", ["--help", "dry_run=true", "--version"])
 def test_full_standard_output_of_a_command_that_prints(
     tmp_path: Path, line: str, variables: dict[str, str]
 ) -> None:
@@ -106,7 +106,7 @@ def test_full_standard_output_of_a_command_that_prints(
 
 
 @pytest.mark.parametrize("variables", [{}, {"PYTHONUNBUFFERED": "1"}])
-@pytest.mark.parametrize("line", ["", "single", "--help"])
+@pytest.mark.parametrize("line", ["", "single"])
 def test_full_standard_output_of_a_comparison(store: Path, line: str, variables: dict[str, str]) -> None:
     done = in_bash(store, f'"$compare" {line} > /dev/full', **variables)
     assert_names_standard_output(done, "swath-compare")
@@ -120,7 +120,7 @@ def test_full_standard_output_of_a_sweep_does_not_stop_it(tmp_path: Path, variab
     assert statuses(tmp_path) == 3 * ["FINISHED"]
 
 
-@pytest.mark.parametrize("encoding", ["latin-1", "ascii", "cp1252"])
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
 def test_terminal_of_another_encoding(tmp_path: Path, encoding: str) -> None:
     """Names with characters that the encoding lacks are printed with substitutes."""
     texts = ("tracking.experiment='日本 ü'", "tracking.uri='sqlite:///größe-日本.db'")
@@ -150,7 +150,7 @@ def test_sweep_in_an_ascii_terminal(tmp_path: Path) -> None:
     assert ranked.stdout.isascii()
 
 
-@pytest.mark.parametrize("arguments", ["data=digits max_steps=5", "dry_run=true", "--help"])
+@pytest.mark.parametrize("arguments", ["data=digits max_steps=5", "dry_run=true"])
 def test_deleted_working_folder(tmp_path: Path, arguments: str) -> None:
     done = in_bash(tmp_path, f'mkdir gone; cd gone; rmdir ../gone; "$swath" {arguments}')
     assert done.returncode == 2
