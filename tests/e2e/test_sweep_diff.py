@@ -1,0 +1,78 @@
+"""`swath-compare --diff` of two sweeps and of two runs."""
+
+import csv
+import io
+import re
+from pathlib import Path
+
+import pytest
+from support.command import error_lines, swath, swath_compare
+
+SETTINGS = ("data=digits", "max_steps=5")
+
+
+def listed(folder: Path, *arguments: str) -> list[dict[str, str]]:
+    done = swath_compare(folder, *arguments, "--format", "csv")
+    assert done.returncode == 0, done.stderr
+    return list(csv.DictReader(io.StringIO(done.stdout)))
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two sweeps with two common configurations."""
+    folder = tmp_path_factory.mktemp("store")
+    for rates in ("1e-6,1e-5,1e-4", "1e-5,1e-4,1e-3"):
+        done = swath(folder, "-m", *SETTINGS, f"learning_rate={rates}")
+        assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_two_sweeps(store: Path) -> None:
+    first, second = (row["sweep_id"] for row in listed(store))
+    done = swath_compare(store, "--diff", first, second, "--format", "csv")
+    assert done.returncode == 0, done.stderr
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert sorted(float(row["learning_rate"]) for row in rows) == [1e-5, 1e-4]
+    assert {row["identical"].lower() for row in rows} == {"true"}
+    assert {float(row["difference"]) for row in rows} == {0.0}
+    lines = done.stderr.splitlines()
+    assert lines[0].startswith(f"Sweep ad-hoc {first} of ")
+    assert lines[1].startswith(f"Sweep ad-hoc {second} of ")
+    assert lines[2:] == [
+        "Common configurations: 2; only in the first: 1, only in the second: 1.",
+        "Identical, bit for bit: 2 of 2.",
+    ]
+
+
+def test_sweep_and_run_are_not_compared(store: Path) -> None:
+    first, _ = (row["sweep_id"] for row in listed(store))
+    run_id = listed(store, first)[0]["run_id"]
+    done = swath_compare(store, "--diff", first, run_id)
+    assert done.returncode == 2
+    assert len(error_lines(done.stderr, "swath-compare")) == 1
+
+
+def test_two_runs_are_compared_in_the_unit_of_the_metric(store: Path) -> None:
+    rows = {float(row["learning_rate"]): row for row in listed(store, listed(store)[0]["sweep_id"])}
+    low, high = rows[1e-6], rows[1e-4]
+    done = swath_compare(store, "--diff", low["run_id"], high["run_id"])
+    assert done.returncode == 0, done.stderr
+    (config,) = [line for line in done.stdout.splitlines() if line.startswith("config: ")]
+    assert config == "config: learning_rate: 1e-06 | 0.0001"
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("numbers: test/accuracy: ")]
+    found = re.search(r"largest difference ([\d.e+-]+)", line)
+    assert found is not None
+    apart = abs(float(low["test/accuracy"]) - float(high["test/accuracy"]))
+    assert float(found[1]) == pytest.approx(apart, rel=0.01)
+    for units in re.findall(r"([\d,]+) units in the last place", done.stdout):
+        assert int(units.replace(",", "")) <= 100_000
+    assert "units in the last place" not in line
+
+
+def test_same_configuration_of_two_sweeps_is_identical(store: Path) -> None:
+    runs = []
+    for sweep in listed(store):
+        (row,) = [row for row in listed(store, sweep["sweep_id"]) if float(row["learning_rate"]) == 1e-5]
+        runs.append(row["run_id"])
+    done = swath_compare(store, "--diff", *runs)
+    assert done.stdout.splitlines() == ["numbers: identical, bit for bit"]
