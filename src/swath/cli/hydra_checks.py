@@ -67,7 +67,8 @@ def _folder_mistakes(composed: DictConfig, sweeping: bool) -> Iterator[str]:
     option = "hydra.sweep.dir" if sweeping else "hydra.run.dir"
     existing = next(parent for parent in (folder, *folder.parents) if parent.exists() or parent.is_symlink())
     if not existing.is_dir():
-        yield f"Hydra keeps its files in {folder}, but {existing} is no folder; rename it, or set {option}"
+        what = "a file" if existing.is_file() else "no folder"
+        yield f"Hydra keeps its files in {folder}, but {existing} is {what}; rename it, or set {option}"
     elif not os.access(existing, os.W_OK):
         yield f"Hydra keeps its files in {folder}, which cannot be written; set {option}=FOLDER"
 
