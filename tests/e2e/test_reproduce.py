@@ -169,7 +169,7 @@ def test_unreproducible_runs_are_reported_with_the_reason(
     workdir = next((target / "mlruns").glob(f"*/{run_ids[1]}/artifacts"))
     (workdir / "predictions.npz").unlink()
     with sqlite3.connect(target / "mlflow.db") as database:
-        changes = {run_ids[0]: ("swath.bits", None), run_ids[2]: ("swath.config_schema", "99")}
+        changes = {run_ids[0]: ("swath.bits", None), run_ids[2]: ("mlflow.swath.config_schema", "99")}
         for run_id, (name, value) in changes.items():
             if value is None:
                 database.execute("delete from tags where run_uuid = ? and key = ?", (run_id, name))
@@ -252,7 +252,8 @@ def test_pickles_in_a_store_are_not_loaded(folder: Path, run_ids: list[str], tmp
 
     np.savez(workdir / "weights.npz", weights=np.array([Touch()], dtype=object))
     with sqlite3.connect(target / "mlflow.db") as database:
-        database.execute("delete from tags where run_uuid = ? and key = 'swath.files'", (run_ids[0],))
+        deleted = "delete from tags where run_uuid = ? and key = 'mlflow.swath.files'"
+        assert database.execute(deleted, (run_ids[0],)).rowcount == 1
     done = swath_reproduce(target, run_ids[0])
     assert done.returncode == 2
     assert "weights.npz is damaged" in done.stdout
@@ -262,9 +263,9 @@ def test_pickles_in_a_store_are_not_loaded(folder: Path, run_ids: list[str], tmp
 @pytest.mark.parametrize(
     ("tag", "value", "message"),
     [
-        ("swath.files", '{"/etc/hostname": "0"}', "names an unknown file: '/etc/hostname'"),
-        ("swath.files", '{"../../secret": "0"}', "names an unknown file: '../../secret'"),
-        ("swath.files", "[]", "its tag swath.files is damaged"),
+        ("mlflow.swath.files", '{"/etc/hostname": "0"}', "names an unknown file: '/etc/hostname'"),
+        ("mlflow.swath.files", '{"../../secret": "0"}', "names an unknown file: '../../secret'"),
+        ("mlflow.swath.files", "[]", "its tag mlflow.swath.files is damaged"),
         ("swath.every_steps", "x", "its tag swath.every_steps is damaged"),
     ],
 )

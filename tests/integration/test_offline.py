@@ -126,7 +126,8 @@ def test_sync_leaves_the_offline_folder_of_a_living_command_alone(server: Server
     server.stop()
     server.store.start_run(1, info("only"))
     with sqlite3.connect(f"{server.store.folder}/mlflow.db") as database:
-        database.execute("update tags set value = '999999' where key like 'swath.%pid'")  # its run looks dead
+        dead = "update tags set value = '999999' where key like 'mlflow.swath.%pid'"
+        assert database.execute(dead).rowcount == 1, "its run looks dead"
 
     def sync() -> tuple[int, list[str]]:
         return sync_all(server.client, server.uri, server.info.experiment_id, None)

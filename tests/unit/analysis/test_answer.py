@@ -116,7 +116,7 @@ def test_long_best_line_is_broken_in_two() -> None:
 
 
 def test_name_of_the_best_that_is_too_long_for_a_line_is_broken_between_its_fields() -> None:
-    fields = {name: 1 for name in ("batch_size", "learning_rate", "max_steps", "evaluate_every_steps")}
+    fields = dict.fromkeys(("batch_size", "learning_rate", "max_steps", "evaluate_every_steps"), 1)
     fields |= {"preprocessing": "standardize", "data__validation_size": IMAGES}
     swept = tuple(name.replace("__", ".") for name in fields)
     first, second, values = answer_lines(answer([accurate(1, 0.4, **fields)], swept=swept))

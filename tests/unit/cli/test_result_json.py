@@ -98,7 +98,7 @@ def test_command_without_results_has_no_runs_and_no_best() -> None:
 
 
 def test_outcome_is_that_of_the_command() -> None:
-    found = as_json([result(1, test_accuracy=0.5)], status="FAILED", exit_status=1, error="no room: \"déjà\"")
+    found = as_json([result(1, test_accuracy=0.5)], status="FAILED", exit_status=1, error='no room: "déjà"')
     assert (found["status"], found["exit_status"], found["error"]) == ("FAILED", 1, 'no room: "déjà"')
     found = as_json([result(1, test_accuracy=0.5)])
     assert (found["status"], found["exit_status"], found["error"]) == ("FINISHED", 0, None)

@@ -37,7 +37,9 @@ def test_view_contains_exactly_the_configurations_of_the_sweep() -> None:
 
 
 def test_view_shows_fields_that_span_decades_as_logarithms() -> None:
-    view = json.loads(view_state(SWEEP_ID, ["learning_rate", "batch_size", "seed"], ["test/accuracy"], "seed"))
+    view = json.loads(
+        view_state(SWEEP_ID, ["learning_rate", "batch_size", "seed"], ["test/accuracy"], "seed")
+    )
     charts = {chart["uuid"]: chart for chart in view["compareRunCharts"]}
     scatters = [chart for chart in charts.values() if chart["type"] == "SCATTER"]
     assert [chart["xaxis"] for chart in scatters] == [
