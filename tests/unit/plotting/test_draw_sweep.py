@@ -117,7 +117,7 @@ def test_equal_figures_give_equal_bytes(kind: str, grid: Sweep, tmp_path: Path) 
     written = []
     for again in ("first", "second"):
         (tmp_path / again).mkdir()
-        figures = {name: figure for name, figure in figures_of(MadeReader(grid), grid, None)}
+        figures = dict(figures_of(MadeReader(grid), grid, None))
         for name in ("accuracy", "weights"):
             path = save(figures[name], tmp_path / again, name, kind, 50)
             written.append((path.name, path.read_bytes()))
