@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import shutil
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 
 import mlflow
@@ -15,6 +14,7 @@ from support.stores import make_older_store
 from swath.errors import SwathError
 from swath.tracking import StoreAddress, open_reader
 from swath.tracking.migration import upgrade
+from swath.tracking.mlflow_setup import make_database
 from swath.tracking.sql import untested_version
 from swath.tracking.store import RunStore
 
@@ -33,6 +33,10 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def older(template: Path, tmp_path: Path) -> Path:
     """The folder of a copy of that store."""
     shutil.copy(template, tmp_path)
+    with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db")) as connection, connection:
+        for table, column in (("experiments", "artifact_location"), ("runs", "artifact_uri")):
+            moved = f"update {table} set {column} = replace({column}, ?, ?)"
+            assert connection.execute(moved, (str(template.parent), str(tmp_path))).rowcount > 0
     return tmp_path
 
 
@@ -112,12 +116,10 @@ def test_opening_a_store_to_write_upgrades_it_and_says_so(older: Path) -> None:
 
 
 @pytest.fixture
-def current(tmp_path: Path) -> Iterator[Path]:
+def current(tmp_path: Path) -> Path:
     """The folder of a store of the installed version."""
-    client = MlflowClient(uri_of(tmp_path))
-    client.create_experiment("swath")
-    yield tmp_path
-    client._tracking_client.store._dispose_engine()
+    make_database(uri_of(tmp_path))
+    return tmp_path
 
 
 def test_store_of_the_installed_version_is_left_alone(current: Path) -> None:
