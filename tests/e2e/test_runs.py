@@ -101,8 +101,8 @@ def test_single_values_are_stored_once(single: CompletedCommand) -> None:
 
 def test_params_are_exactly_the_hyperparameters(single: CompletedCommand) -> None:
     (run,) = single.runs
-    assert set(run.data.params) == HYPERPARAMETERS
-    assert run.data.params["learning_rate"] == "1e-06"
+    assert set(run.data.params) == HYPERPARAMETERS | {"log10 learning_rate"}
+    assert (run.data.params["learning_rate"], run.data.params["log10 learning_rate"]) == ("1e-06", "-6")
     assert {"batch_size", "learning_rate", "max_steps", "seed"} < set(run.data.params)
 
 
