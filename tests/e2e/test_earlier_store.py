@@ -1,4 +1,4 @@
-"""This version on a store, a sweep and a checkpoint of version 0.1.0.
+"""This version on a store, a sweep and a checkpoint of version 0.1.0, and on tables of other MLflow versions.
 
 tests/fixtures/store-0.1.0.tar.xz was made by a pre-release of version 0.1.0 with these commands:
 
@@ -10,13 +10,20 @@ It contains the database, the artifacts and, in checkpoints/, the checkpoint of 
 of the artifacts, the host and the user were replaced.
 """
 
+import contextlib
+import socket
+import sqlite3
 import tarfile
 from pathlib import Path
 
+import mlflow
 import numpy as np
 import pytest
-from support.command import swath, swath_compare, swath_reproduce
+from support.command import error_lines, swath, swath_compare, swath_reproduce
+from support.stores import OLDER_REVISION, make_older_store
 from support.waiting import query_store
+
+from swath.tracking import open_reader, schema
 
 STORE = Path(__file__).resolve().parents[1] / "fixtures" / "store-0.1.0.tar.xz"
 DIGITS = ("-m", "data=digits", "data.validation_size=300")
@@ -74,6 +81,22 @@ def test_earlier_sweep_can_be_extended(store: Path) -> None:
     )
 
 
+def test_earlier_run_of_a_dead_process_is_closed(store: Path) -> None:
+    """Its process and its machine are in tags of version 0.1."""
+    killed = "select run_uuid from runs join tags using (run_uuid) where key = 'swath.kind' and value = 'run'"
+    ((run_id,), _) = query_store(store, f"{killed} and status = 'KILLED'")
+    with contextlib.closing(sqlite3.connect(store / "mlflow.db")) as database, database:
+        database.execute("update runs set status = 'RUNNING' where run_uuid = ?", (run_id,))
+        database.execute("update tags set value = ? where key = 'swath.host'", (socket.gethostname(),))
+        dead = "update tags set value = '4194305' where key in ('swath.pid', 'swath.tracker_pid')"
+        assert database.execute(dead).rowcount > 0
+    done = swath_compare(store, "--close-stale")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0].startswith(f"{run_id}  closed as KILLED: ")
+    status = f"select status from runs where run_uuid = '{run_id}'"
+    assert query_store(store, status) == [("KILLED",)]
+
+
 def test_earlier_checkpoint_is_set_aside_and_its_run_restarts(store: Path, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     (cache / "checkpoints").parent.mkdir()
@@ -91,3 +114,42 @@ def test_earlier_checkpoint_is_set_aside_and_its_run_restarts(store: Path, tmp_p
     assert [step for step, _ in after] == [*range(0, 20_000, 500), 19_999]
     np.testing.assert_allclose([value for _, value in after[: len(before)]], [value for _, value in before])
     assert query_store(store, "select distinct status from runs") == [("FINISHED",)]
+    runs = open_reader(f"sqlite:///{store}/mlflow.db").runs({schema.PID: None, schema.KIND: "run"})
+    assert len(runs) == 6, "found by the former name or the present one"
+    resumed = [run for run in runs if run.params["seed"] == "1"]
+    earlier = query_store(store, "select distinct value from tags where key = 'swath.pid'")
+    for run in resumed:
+        assert (run.tags[schema.PID],) not in earlier, "the process that resumed it"
+        assert schema.FILES in run.tags
+    assert {run.tags[schema.PID] for run in runs if run not in resumed} <= {str(pid) for (pid,) in earlier}
+
+
+def test_tables_of_an_older_mlflow_are_upgraded_with_a_note(tmp_path: Path) -> None:
+    make_older_store(tmp_path)
+    refused = swath_compare(tmp_path)
+    assert refused.returncode == 1
+    assert "made by an older version of MLflow" in refused.stderr
+    done = swath(tmp_path, *DIGITS, "max_steps=2", "learning_rate=1e-6,1e-5")
+    assert done.returncode == 0, done.stderr
+    copy = f"mlflow.db.before-mlflow-{mlflow.__version__}"
+    note = f"upgraded the tables of mlflow.db for MLflow {mlflow.__version__}; older versions of MLflow can "
+    assert done.stderr.splitlines().count(f"{note}only read the copy {copy}") == 1
+    with contextlib.closing(sqlite3.connect(tmp_path / copy)) as kept:
+        assert kept.execute("select name from runs").fetchall() == [("a run",)]
+        assert kept.execute("select version_num from alembic_version").fetchall() == [(OLDER_REVISION,)]
+    listed = swath_compare(tmp_path, "--format", "csv")
+    assert [line.split(",")[0] for line in listed.stdout.splitlines()] == ["sweep", "old", "ad-hoc"]
+    assert "upgraded" not in swath(tmp_path, "data=digits", "max_steps=2").stderr
+
+
+def test_tables_of_a_newer_mlflow_are_refused_and_unchanged(tmp_path: Path) -> None:
+    make_older_store(tmp_path)
+    with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db")) as database, database:
+        database.execute("update alembic_version set version_num = 'ffffffffffff'")
+    before = (tmp_path / "mlflow.db").read_bytes()
+    done = swath(tmp_path, *DIGITS, "max_steps=2", "learning_rate=1e-6,1e-5")
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = error_lines(done.stderr)
+    assert "made by a newer version of MLflow than the installed" in line
+    assert (tmp_path / "mlflow.db").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["mlflow.db"]

@@ -13,7 +13,7 @@ from support.command import IS_CONFIGURATION, swath, swath_compare
 
 import swath as package
 from swath import compare, load_curves, load_sweep, load_weights
-from swath.cli.tables import as_csv
+from swath.cli.formats import as_csv
 from swath.errors import SwathError
 
 README = Path(__file__).resolve().parents[2] / "README.md"

@@ -97,8 +97,13 @@ def test_last_lines_are_the_answer_an_address_and_a_command(
     )
     answer = lines[lines.index(totals) + 1 :]
     assert answer[0].startswith("Best: learning_rate=1e-06: validation 0.")
-    assert answer[1].endswith(("(paired test, p > 0.05).", "(paired test, p < 0.05)."))
-    assert answer[2] == "learning_rate=1e-06 is the largest of 3 values: larger ones may be better."
+    assert re.fullmatch(
+        r"Not significantly different from it \(=; paired test, p > 0\.05\): [12] of 2 other runs\."
+        r"|It is significantly better than the 2 other runs \(paired test, p < 0\.05\)\.",
+        answer[1],
+    )
+    edge = "At the edge of the grid, so better values may lie beyond: learning_rate=1e-06 (largest of 3)."
+    assert answer[2] == edge
     assert re.fullmatch(r"See it: \S*mlflow ui( --port \d+)?, then http://127\.0\.0\.1:\d+/#/\S+", answer[3])
     assert "compareRunsMode=TABLE" in answer[3] and "workflowType=machine_learning" in answer[3]
     assert re.fullmatch(rf"More: \S*swath-compare {sweep_id}", answer[4])
@@ -112,7 +117,7 @@ def test_json_of_a_sweep_has_the_stored_values_and_nothing_else(tmp_path: Path) 
     assert done.returncode == 0, done.stderr
     found = result_of(done)
     stored = runs_of(tmp_path)
-    assert (found["status"], found["exit_status"]) == ("FINISHED", 0)
+    assert (found["status"], found["exit_status"], found["error"]) == ("FINISHED", 0, None)
     assert (found["sweep"], found["requested"], found["finished"]) == ("ad-hoc", 3, 3)
     assert found["store"] == "sqlite:///mlflow.db"
     assert found["command"].startswith("swath --format json -m data=digits")
@@ -120,7 +125,9 @@ def test_json_of_a_sweep_has_the_stored_values_and_nothing_else(tmp_path: Path) 
     for run in found["runs"]:
         own = stored[run["run_id"]]
         assert own.data.tags["swath.sweep_id"] == found["sweep_id"]
-        assert run["params"] == own.data.params
+        stored_params = dict(own.data.params)
+        assert float(stored_params.pop("log10 learning_rate")) < -5, "for MLflow's page only"
+        assert run["params"] == stored_params
         single = {name: value for name, value in own.data.metrics.items() if not name.startswith("train/")}
         assert run["metrics"] == single
         assert (run["status"], run["error"], run["reused"]) == ("FINISHED", None, False)
@@ -170,13 +177,13 @@ def test_failed_run_is_in_the_json_and_in_the_exit_status(tmp_path: Path) -> Non
     done = swath(tmp_path, *JSON, *FAILING)
     assert done.returncode == 1
     found = result_of(done)
-    assert (found["status"], found["exit_status"]) == ("FAILED", 1)
+    assert (found["status"], found["exit_status"], found["error"]) == ("FAILED", 1, None)
     assert (found["requested"], found["finished"]) == (2, 1)
     failed = next(run for run in found["runs"] if run["status"] == "FAILED")
     assert failed["rank"] is None
     assert failed["error"].startswith("diverged at step 1: loss is ")
     assert failed["params"]["learning_rate"] == "1e+36"
-    assert f"FAILED learning_rate=1e+36: {failed['error']} (run {failed['run_id']})" in done.stderr
+    assert f"FAILED learning_rate=1e+36: {failed['error']} (run {failed['run_id'][:8]})" in done.stderr
     assert error_lines(done.stderr) == []
 
 
@@ -226,9 +233,78 @@ def test_json_of_an_interrupted_sweep_has_its_exit_status(tmp_path: Path) -> Non
         output, errors = process.communicate(timeout=60)
     found = json.loads(output)
     assert process.returncode == found["exit_status"] == 128 + signal.SIGTERM
-    assert found["status"] == "KILLED"
+    assert (found["status"], found["error"]) == ("KILLED", None)
     assert {run["status"] for run in found["runs"]} == {"KILLED"}
     assert "Resume with: swath --format json -m data=digits" in errors
+
+
+NO_ROOM = """
+import swath.plotting.figures as a
+def gone(*_): raise OSError('no space')
+a.draw_curves = gone
+"""
+
+UNREACHABLE = """
+import swath.sweeps.session as a
+a.Session._sync = lambda self: '/the/folder'
+"""
+
+UNSTORED = """
+import swath.sweeps.session as a
+from swath.errors import SwathError
+def refuse(*_): raise SwathError('MLflow: no space')
+a.Session._end_sweep = refuse
+"""
+
+OTHER_BITS = """
+import swath.execution.runner as a
+a.Runner.digest_of_solo_run = lambda *_: 'other bits'
+"""
+
+
+@pytest.mark.parametrize(
+    ("patch", "more", "error"),
+    [
+        (NO_ROOM, ("tracking.postprocess=wait",), "could not create all plots and models: .*no space"),
+        (UNREACHABLE, (), "cannot reach the server sqlite:///mlflow.db; .* saved in /the/folder; .*"),
+        (UNSTORED, (), "the summary run could not be stored: MLflow: no space"),
+        (OTHER_BITS, ("lanes.verify=1",), None),
+    ],
+    ids=["postprocessing", "server", "summary run", "verification"],
+)
+def test_json_of_a_command_that_fails_after_training_agrees_with_the_process(
+    tmp_path: Path, patch: str, more: tuple[str, ...], error: str | None
+) -> None:
+    done = swath(tmp_path, *JSON, *GRID, "max_steps=5", *more, patch=patch)
+    assert done.returncode == 1
+    found = result_of(done)
+    assert (found["status"], found["exit_status"], found["finished"]) == ("FAILED", 1, 3)
+    if error is None:
+        assert (found["error"], error_lines(done.stderr)) == (None, [])
+    else:
+        assert re.fullmatch(error, found["error"])
+        assert error_lines(done.stderr) == [f"swath: {found['error']}"]
+    assert found["best"] is not None
+    assert any(line.startswith("Best: ") for line in done.stderr.splitlines()), "the answer is still given"
+
+
+@pytest.mark.parametrize(
+    ("more", "status"),
+    [
+        (("max_stepz=1",), 2),
+        (("max_steps=0",), 2),
+        (("data.dir=nowhere", "data=cifar10"), 2),
+        (("tracking.uri=http://127.0.0.1:9",), 1),
+        (("dry_run=true",), 2),
+    ],
+    ids=["unknown field", "bad value", "no images", "no server", "dry run"],
+)
+def test_command_that_does_not_train_prints_no_json(
+    tmp_path: Path, more: tuple[str, ...], status: int
+) -> None:
+    done = swath(tmp_path, *JSON, *GRID, *more)
+    assert (done.returncode, done.stdout) == (status, "")
+    assert error_lines(done.stderr) != []
 
 
 @pytest.mark.parametrize("option", [["--help"], ["--cfg", "job"], ["--info"], ["--hydra-help"]])

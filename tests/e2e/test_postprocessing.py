@@ -1,12 +1,14 @@
 """Postprocessing: plots and models, in the background or before the command exits."""
 
+import re
 import time
 from pathlib import Path
 
 import pytest
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
-from support.command import error_lines, swath
+from support.command import error_lines, swath, swath_compare
+from support.pages import Page
 
 SWEEP = (
     "-m",
@@ -16,7 +18,11 @@ SWEEP = (
     "batch_size=20,50",
     "max_steps=30",
 )
-PLOTS = {"accuracy.png", "heat_map.png", "learning_curves.png", "weights.png", "confusion.png"}
+PLOTS = {
+    f"{name}.png"
+    for name in ("accuracy", "heat_map", "learning_curves", "loss_curves", "weights", "confusion")
+}
+REPORT = "report.html"
 TABLES = {"manifest.json", "ranking.csv"}
 TIMEOUT_S = 120
 
@@ -44,12 +50,33 @@ def test_postprocess_wait_creates_plots_and_model_before_the_command_exits(tmp_p
     answer = next(number for number, line in enumerate(lines) if line.startswith("Best: "))
     assert lines[answer - 1] == "Added to the store: plots and models.", "the answer comes last"
     (summary,) = runs_of(tmp_path, "sweep")
-    assert files_of(tmp_path, summary) == {*PLOTS, *TABLES}
+    assert files_of(tmp_path, summary) == {*PLOTS, REPORT, *TABLES}
     assert summary.data.tags["swath.afterwards"] == "done"
-    assert models_of(tmp_path) == {summary.data.tags["swath.best_run_id"]}
+    best_id = summary.data.tags["swath.best_run_id"]
+    assert models_of(tmp_path) == {best_id}
+    report = Page(Path(client_of(tmp_path).download_artifacts(summary.info.run_id, REPORT)).read_text())
+    assert report.of("pre")[0].startswith("swath -m data=digits")
+    assert report.of("p")[0].startswith(f"Sweep ad-hoc {summary.data.tags['swath.sweep_id']} of ")
+    assert any(line.startswith("Best: ") and line.endswith(f"run {best_id[:8]}") for line in report.of("p"))
+    assert (len(report.tables[0].rows), len(report.values("img", "src"))) == (4, len(PLOTS))
     again = swath(tmp_path, *SWEEP, "tracking.postprocess=wait", "resume=true")
     assert again.returncode == 0, again.stderr
     assert len(client_of(tmp_path).search_logged_models(["1"])) == 1
+
+
+def test_runs_have_a_colour_for_each_value_of_the_field_that_explains_most(tmp_path: Path) -> None:
+    done = swath(tmp_path, *SWEEP, "tracking.postprocess=wait", "tracking.log_models=none")
+    assert done.returncode == 0, done.stderr
+    compared = swath_compare(tmp_path, "ad-hoc").stderr
+    shares = re.search(r"^Variance in validation/accuracy: (\w+) \d+%, ", compared, flags=re.MULTILINE)
+    assert shares is not None, compared
+    colours: dict[str, set[str]] = {}
+    for run in runs_of(tmp_path, "run"):
+        colours.setdefault(run.data.params[shares[1]], set()).add(run.data.tags["mlflow.runColor"])
+    assert [len(of_value) for of_value in colours.values()] == [1, 1]
+    (first,), (second,) = colours.values()
+    assert first != second
+    assert all(re.fullmatch("#[0-9a-f]{6}", colour) for colour in (first, second))
 
 
 def test_postprocess_background_creates_plots_and_model_after_the_command_exits(tmp_path: Path) -> None:
@@ -66,7 +93,7 @@ def test_postprocess_background_creates_plots_and_model_after_the_command_exits(
     while "swath.afterwards" not in runs_of(tmp_path, "sweep")[0].data.tags:
         assert time.monotonic() < deadline
         time.sleep(0.5)
-    assert files_of(tmp_path, summary) == {*PLOTS, *TABLES}
+    assert files_of(tmp_path, summary) == {*PLOTS, REPORT, *TABLES}
     assert models_of(tmp_path) == {summary.data.tags["swath.best_run_id"]}
 
 

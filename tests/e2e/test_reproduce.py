@@ -106,6 +106,10 @@ def test_record_option_stores_the_verdict(folder: Path, run_ids: list[str], tmp_
     reproduction = next(run_id for run_id, _ in tagged if run_id != run_ids[0])
     of_reproduction = f"select value from tags where run_uuid = '{reproduction}' and key = "
     assert query_store(workdir, of_reproduction + "'swath.reproduces'") == [(run_ids[0],)]
+    of_params = "select key, value from params where key like '%learning_rate' and run_uuid = "
+    params = [query_store(workdir, f"{of_params}'{run_id}'") for run_id in (reproduction, run_ids[0])]
+    assert sorted(params[0]) == sorted(params[1])
+    assert len(params[0]) == 2, "and its logarithm"
     of_original = f"select value from tags where run_uuid = '{run_ids[0]}' and key = "
     digest = query_store(workdir, of_reproduction + "'swath.bits'")
     assert digest == query_store(workdir, of_original + "'swath.bits'")
@@ -169,7 +173,7 @@ def test_unreproducible_runs_are_reported_with_the_reason(
     workdir = next((target / "mlruns").glob(f"*/{run_ids[1]}/artifacts"))
     (workdir / "predictions.npz").unlink()
     with sqlite3.connect(target / "mlflow.db") as database:
-        changes = {run_ids[0]: ("swath.bits", None), run_ids[2]: ("swath.config_schema", "99")}
+        changes = {run_ids[0]: ("swath.bits", None), run_ids[2]: ("mlflow.swath.config_schema", "99")}
         for run_id, (name, value) in changes.items():
             if value is None:
                 database.execute("delete from tags where run_uuid = ? and key = ?", (run_id, name))
@@ -252,7 +256,8 @@ def test_pickles_in_a_store_are_not_loaded(folder: Path, run_ids: list[str], tmp
 
     np.savez(workdir / "weights.npz", weights=np.array([Touch()], dtype=object))
     with sqlite3.connect(target / "mlflow.db") as database:
-        database.execute("delete from tags where run_uuid = ? and key = 'swath.files'", (run_ids[0],))
+        deleted = "delete from tags where run_uuid = ? and key = 'mlflow.swath.files'"
+        assert database.execute(deleted, (run_ids[0],)).rowcount == 1
     done = swath_reproduce(target, run_ids[0])
     assert done.returncode == 2
     assert "weights.npz is damaged" in done.stdout
@@ -262,9 +267,9 @@ def test_pickles_in_a_store_are_not_loaded(folder: Path, run_ids: list[str], tmp
 @pytest.mark.parametrize(
     ("tag", "value", "message"),
     [
-        ("swath.files", '{"/etc/hostname": "0"}', "names an unknown file: '/etc/hostname'"),
-        ("swath.files", '{"../../secret": "0"}', "names an unknown file: '../../secret'"),
-        ("swath.files", "[]", "its tag swath.files is damaged"),
+        ("mlflow.swath.files", '{"/etc/hostname": "0"}', "names an unknown file: '/etc/hostname'"),
+        ("mlflow.swath.files", '{"../../secret": "0"}', "names an unknown file: '../../secret'"),
+        ("mlflow.swath.files", "[]", "its tag mlflow.swath.files is damaged"),
         ("swath.every_steps", "x", "its tag swath.every_steps is damaged"),
     ],
 )
@@ -279,11 +284,25 @@ def test_untrusted_tags_are_validated(
     assert "Traceback" not in done.stderr
 
 
+def test_logarithms_of_a_run_are_not_part_of_it(folder: Path, run_ids: list[str], tmp_path: Path) -> None:
+    """They are for MLflow's page, which does not change them."""
+    edited = "update params set value = '7' where key = 'log10 learning_rate' and run_uuid = ?"
+    changed_copy(folder, tmp_path / "edited", edited, run_ids[0])
+    done = swath_reproduce(tmp_path / "edited", run_ids[0])
+    assert (done.returncode, done.stdout) == (0, f"{run_ids[0]}  identical, bit for bit\n")
+    compared = swath_compare(tmp_path / "edited", "--diff", run_ids[0], run_ids[1])
+    assert compared.returncode == 0, compared.stderr
+    assert "log10" not in compared.stdout
+
+
 def test_show_option_prints_the_recipe(folder: Path, run_ids: list[str]) -> None:
     done = swath_reproduce(folder, run_ids[0], "--show")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert lines[0].startswith(f"# run {run_ids[0]}: batch_size=")
+    ((name,),) = query_store(folder, f"select name from runs where run_uuid = '{run_ids[0]}'")
+    assert str(name).endswith(" (batch_size learning_rate max_steps)")
+    assert lines[0].startswith(f"# run {run_ids[0]}: {name}")
+    assert "log10" not in done.stdout
     commit = query_store(
         folder, f"select value from tags where key = 'swath.commit' and run_uuid = '{run_ids[0]}'"
     )

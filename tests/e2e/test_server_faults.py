@@ -13,6 +13,9 @@ from support.forks import ForkedCommand, training_server
 from support.server import free_port, mlflow_server, unauthorized_server
 from support.stores import whole_store
 
+from swath.tracking import schema
+from swath.tracking.reader import ClientReader
+
 SWEEP = (
     "-m",
     "data=digits",
@@ -127,4 +130,8 @@ def test_resume_syncs_runs_to_a_server_that_was_unreachable(
         for run in client.search_runs(["1"], "tags.`swath.kind` = 'run'"):
             files = {file.path for file in client.list_artifacts(run.info.run_id)}
             assert {"weights.npz", "predictions.npz", "config.yaml"} <= files
+            assert "log10 learning_rate" in run.data.params
+        read = ClientReader(address).runs({schema.PID: None, schema.KIND: "run"})
+        assert len(read) == 8
+        assert [name for run in read for name in run.params if "log10" in name] == []
     assert metrics_of(tmp_path / "store") == reference

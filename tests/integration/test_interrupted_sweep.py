@@ -10,7 +10,7 @@ from mlflow.tracking import MlflowClient
 
 from swath.analysis import find_best
 from swath.tracking import STILL_RUNNING, SweepDescription, end_interrupted
-from swath.tracking.mlflow_runs import SummaryRun
+from swath.tracking.mlflow_runs import SummaryRun, now_ms
 from swath.tracking.schema import NOTE, OWN_NOTE
 
 
@@ -80,3 +80,16 @@ def test_new_sweep_keeps_a_description_that_a_user_edited(client: MlflowClient) 
     client.set_experiment_tag("1", NOTE, "mine")
     SummaryRun(client, "1", replace(start, experiment_note="Sweeps made by swath. Another."), {})
     assert client.get_experiment("1").tags[NOTE] == "mine"
+
+
+def test_summary_run_starts_when_the_command_does(client: MlflowClient) -> None:
+    start = SweepDescription(
+        "sweep x", "abc", {}, "a note", "Sweeps.", "{}", "{}", start_ms=1_767_323_045_678
+    )
+    run_id = SummaryRun(client, "1", start, {}).run_id
+    assert client.get_run(run_id).info.start_time == 1_767_323_045_678
+    again = SummaryRun(client, "1", replace(start, start_ms=1_767_323_999_999), {}, run_id)
+    assert client.get_run(again.run_id).info.start_time == 1_767_323_045_678, "a resume keeps the first start"
+    before = now_ms()
+    unknown = SummaryRun(client, "1", replace(start, start_ms=None), {})
+    assert before <= client.get_run(unknown.run_id).info.start_time <= now_ms()

@@ -21,6 +21,7 @@ from swath.tracking import (
     schema,
 )
 from swath.tracking.offline import offline_folders, sync_all
+from swath.tracking.reader import ClientReader
 from swath.tracking.store import RunStore
 
 DESCRIPTION = SweepDescription(
@@ -29,10 +30,13 @@ DESCRIPTION = SweepDescription(
 SUMMARY = SweepSummary("FINISHED", {"best/test/accuracy": 0.5}, {}, "ended", "experiment", "rank\n1\n", "{}")
 
 
+PARAMS = {"batch_size": "1", "learning_rate": "1e-06"}
+
+
 def info(name: str) -> RunInfo:
     dataset = DatasetInfo("digits", "ab" * 32, "made by a test", {"train_images": 3})
     tags = {schema.KIND: "run", schema.SWEEP_ID: "0123456789ab"}
-    return RunInfo(name, {"batch_size": "1"}, tags, dataset, "batch_size: 1\n", "[]\n")
+    return RunInfo(name, PARAMS, tags, dataset, "batch_size: 1\n", "[]\n")
 
 
 def batch(first_step: int) -> MetricBatch:
@@ -97,6 +101,10 @@ def test_offline_run_and_sweep_are_synced_with_each_step_once(server: Server) ->
     assert steps(client, copied.info.run_id) == list(range(10))
     for run_id in (first, copied.info.run_id, sweep):
         assert client.get_run(run_id).info.status == "FINISHED"
+    for run_id in (first, copied.info.run_id):
+        assert client.get_run(run_id).data.params == {**PARAMS, "log10 learning_rate": "-6"}
+        read = ClientReader(server.uri).run(run_id)
+        assert read is not None and read.params == PARAMS
     assert client.get_run(first).data.tags[schema.BITS] == "b"
     assert client.get_run(sweep).data.metrics == {"best/test/accuracy": 0.5}
     assert schema.SERVER_RUN_ID not in client.get_run(first).data.tags
@@ -126,7 +134,8 @@ def test_sync_leaves_the_offline_folder_of_a_living_command_alone(server: Server
     server.stop()
     server.store.start_run(1, info("only"))
     with sqlite3.connect(f"{server.store.folder}/mlflow.db") as database:
-        database.execute("update tags set value = '999999' where key like 'swath.%pid'")  # its run looks dead
+        dead = "update tags set value = '999999' where key like 'mlflow.swath.%pid'"
+        assert database.execute(dead).rowcount == 1, "its run looks dead"
 
     def sync() -> tuple[int, list[str]]:
         return sync_all(server.client, server.uri, server.info.experiment_id, None)

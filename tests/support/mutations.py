@@ -125,7 +125,13 @@ def edit_hyperparameter(rng: random.Random, folder: Path, run_id: str) -> str:
 def edit_tag(rng: random.Random, folder: Path, run_id: str) -> str:
     """Change a tag that identifies the run or its data."""
     name = rng.choice(
-        ["swath.fingerprint", "swath.data_digest", "swath.bits", "swath.kind", "swath.config_schema"]
+        [
+            "swath.fingerprint",
+            "swath.data_digest",
+            "swath.bits",
+            "swath.kind",
+            "mlflow.swath.config_schema",
+        ]
     )
     _change(folder, "update tags set value = value || '0' where run_uuid = ? and key = ?", run_id, name)
     return f"tag {name}"
@@ -134,12 +140,14 @@ def edit_tag(rng: random.Random, folder: Path, run_id: str) -> str:
 def repair_digests(folder: Path, run_id: str) -> None:
     """Update the stored digests of a run's files to their present content, as a careful forger would."""
     place = _artifacts(folder, run_id)
-    ((written,),) = _rows(folder, "select value from tags where run_uuid = ? and key = 'swath.files'", run_id)
+    ((written,),) = _rows(
+        folder, "select value from tags where run_uuid = ? and key = 'mlflow.swath.files'", run_id
+    )
     names = [name for name in json.loads(str(written)) if (place / name).exists()]
     digests = {name: hashlib.sha256((place / name).read_bytes()).hexdigest() for name in names}
     _change(
         folder,
-        "update tags set value = ? where run_uuid = ? and key = 'swath.files'",
+        "update tags set value = ? where run_uuid = ? and key = 'mlflow.swath.files'",
         json.dumps(digests),
         run_id,
     )

@@ -89,3 +89,62 @@ def orphans(folder: Path) -> list[str]:
             left.append(str(path))
     left += [str(path) for path in (folder / "mlruns").rglob("*.part")]
     return left
+
+
+OLDER_REVISION = "400f98739977"
+"""Version of the tables of MLflow 3.0."""
+
+
+def make_older_store(folder: Path) -> None:
+    """Make a store as an older version of MLflow made it, with an experiment and a finished run."""
+    import alembic.command
+    import sqlalchemy
+    from mlflow.store.db.utils import _get_alembic_config
+    from mlflow.store.tracking.dbmodels.initial_models import Base
+
+    uri = f"sqlite:///{folder}/mlflow.db"
+    engine = sqlalchemy.create_engine(uri)
+    Base.metadata.create_all(engine)
+    alembic.command.upgrade(_get_alembic_config(uri), OLDER_REVISION)
+    run_id, files = "a" * 32, folder / "mlruns"
+    rows: dict[str, list[dict[str, object]]] = {
+        "experiments": [
+            {"experiment_id": 1, "name": "swath", "artifact_location": str(files / "1")},
+        ],
+        "runs": [
+            {
+                "run_uuid": run_id,
+                "name": "a run",
+                "experiment_id": 1,
+                "artifact_uri": str(files / "1" / run_id / "artifacts"),
+                "status": "FINISHED",
+                "start_time": 1,
+                "end_time": 2,
+            }
+        ],
+        "tags": [
+            {"run_uuid": run_id, "key": f"swath.{name}", "value": value}
+            for name, value in (("kind", "run"), ("sweep", "old"), ("sweep_id", "0123456789ab"))
+        ],
+        "params": [
+            {"run_uuid": run_id, "key": name, "value": value}
+            for name, value in (("learning_rate", "1e-06"), ("data.name", "digits"))
+        ],
+        "metrics": [
+            {"run_uuid": run_id, "key": name, "value": value, "timestamp": 1, "step": step, "is_nan": False}
+            for name, value, step in (
+                ("train/loss", 2.0, 0),
+                ("train/loss", 1.0, 1),
+                ("test/accuracy", 0.5, 0),
+            )
+        ],
+    }
+    rows["latest_metrics"] = rows["metrics"][1:]
+    tables = sqlalchemy.MetaData()
+    tables.reflect(engine)
+    active = {"lifecycle_stage": "active"}
+    with engine.begin() as connection:
+        for name, values in rows.items():
+            more = active if "lifecycle_stage" in tables.tables[name].columns else {}
+            connection.execute(tables.tables[name].insert(), [{**row, **more} for row in values])
+    engine.dispose()

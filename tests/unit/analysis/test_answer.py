@@ -13,6 +13,7 @@ from swath.tracking import StoredRun
 
 METRIC = "validation/accuracy"
 IMAGES = 1_000
+AT_EDGE = "At the edge of the grid, so better values may lie beyond:"
 
 
 def run(number: int, metrics: dict[str, float], **params: object) -> StoredRun:
@@ -114,6 +115,20 @@ def test_long_best_line_is_broken_in_two() -> None:
     assert len(f"{name}: {values.strip()}") > LINE_LENGTH
 
 
+def test_name_of_the_best_that_is_too_long_for_a_line_is_broken_between_its_fields() -> None:
+    fields = dict.fromkeys(("batch_size", "learning_rate", "max_steps", "evaluate_every_steps"), 1)
+    fields |= {"preprocessing": "standardize", "data__validation_size": IMAGES}
+    swept = tuple(name.replace("__", ".") for name in fields)
+    first, second, values = answer_lines(answer([accurate(1, 0.4, **fields)], swept=swept))
+    assert f"{first} {second.strip()}" == (
+        "Best: batch_size=1 learning_rate=1 max_steps=1 evaluate_every_steps=1 preprocessing=standardize "
+        f"data.validation_size={IMAGES}"
+    )
+    assert max(map(len, (first, second, values))) <= LINE_LENGTH
+    assert second.startswith("      data.validation_size=")
+    assert values.startswith("      validation 0.400 (")
+
+
 def test_best_line_of_several_seeds_has_mean_and_standard_deviation() -> None:
     runs = [
         accurate(number, accuracy, learning_rate=rate, seed=seed)
@@ -127,7 +142,8 @@ def test_best_line_of_several_seeds_has_mean_and_standard_deviation() -> None:
     assert answer_lines(found) == [
         "Best: learning_rate=1e-06",
         "      validation 0.500 ± 0.100 (3 seeds), test 0.400 ± 0.100 (3 seeds), run 00000002",
-        "It is significantly better than the 1 other configuration (paired test, p < 0.05).",
+        "It is significantly better than the other configuration (paired test, p < 0.05).",
+        f"{AT_EDGE} learning_rate=1e-06 (largest of 2).",
     ]
 
 
@@ -151,11 +167,11 @@ def test_ties_with_the_best_are_counted() -> None:
     found = answer(runs)
     assert (found.others, found.tested, found.tied) == (3, 3, 2)
     assert answer_lines(found)[1] == (
-        "2 of 3 other runs (=) do not differ significantly from it (paired test, p > 0.05)."
+        "Not significantly different from it (=; paired test, p > 0.05): 2 of 3 other runs."
     )
     only_two = answer(runs[:2])
     assert answer_lines(only_two)[1] == (
-        "1 of 1 other run (=) does not differ significantly from it (paired test, p > 0.05)."
+        "Not significantly different from it (=; paired test, p > 0.05): the other run."
     )
 
 
@@ -174,8 +190,8 @@ def test_runs_without_predictions_are_counted_as_not_tested() -> None:
     found = answer(runs, masks=without_one)
     assert (found.others, found.tested, found.tied) == (2, 1, 0)
     assert answer_lines(found)[1:3] == [
-        "It is significantly better than the 1 other run (paired test, p < 0.05).",
-        "Not tested, because predictions are missing or of other images: 1 run.",
+        "It is significantly better than the other run (paired test, p < 0.05).",
+        "Not tested (predictions missing, or of other images): 1 run.",
     ]
 
 
@@ -188,37 +204,54 @@ def test_runs_with_other_images_are_not_tested() -> None:
 
 def test_without_any_test_nothing_is_said_about_significance() -> None:
     runs = [accurate(number, number / 10, learning_rate=f"1e-0{number}") for number in (5, 7)]
-    assert len(answer_lines(answer(runs, masks={}))) == 1
+    best, edge = answer_lines(answer(runs, masks={}))
+    assert best.startswith("Best: ") and edge.startswith(AT_EDGE)
     assert len(answer_lines(answer(runs[:1]))) == 1, "there is no other run"
 
 
 @pytest.mark.parametrize(
-    ("values", "best", "line"),
+    ("values", "best", "edge"),
     [
         (
             ("1e-08", "1e-07", "1e-06"),
             "1e-06",
-            "learning_rate=1e-06 is the largest of 3 values: larger ones may be better.",
+            "learning_rate=1e-06 (largest of 3)",
         ),
         (
             ("1e-08", "1e-07", "2e-07", "1e-06"),
             "1e-08",
-            "learning_rate=1e-08 is the smallest of 4 values: smaller ones may be better.",
+            "learning_rate=1e-08 (smallest of 4)",
         ),
         (("1e-08", "1e-07", "1e-06"), "1e-07", None),
-        (("1e-07", "1e-06"), "1e-06", None),  # one of two values is always at an edge
-        (("1e-07", "1e-06", "1e-07", "1e-06"), "1e-06", None),
+        (("1e-07", "1e-06"), "1e-06", "learning_rate=1e-06 (largest of 2)"),
+        (("1e-07", "1e-06", "1e-07"), "1e-07", "learning_rate=1e-07 (smallest of 2)"),
+        (("1e-07", "1e-07"), "1e-07", None),
     ],
 )
 def test_best_value_at_an_edge_of_the_grid_is_reported(
-    values: tuple[str, ...], best: str, line: str | None
+    values: tuple[str, ...], best: str, edge: str | None
 ) -> None:
     runs = [
         accurate(number, 0.5 if value == best else 0.2, learning_rate=value)
         for number, value in enumerate(values)
     ]
-    found = [text for text in answer_lines(answer(runs)) if text.startswith("learning_rate=")]
-    assert found == ([] if line is None else [line])
+    found = [text for text in answer_lines(answer(runs)) if not text.startswith(("Best", "It is", "Not"))]
+    assert found == ([] if edge is None else [f"{AT_EDGE} {edge}."])
+
+
+def test_edges_that_are_too_long_for_a_line_have_a_line_each() -> None:
+    fields = ("batch_size", "learning_rate", "max_steps")
+    runs = [
+        accurate(number, 0.1 * number, batch_size=10 * number, learning_rate=f"{number}e-7", max_steps=number)
+        for number in (1, 2)
+    ]
+    lines = answer_lines(answer(runs, swept=fields))
+    assert lines[lines.index(AT_EDGE) + 1 :] == [
+        "      batch_size=20 (largest of 2)",
+        "      learning_rate=2e-7 (largest of 2)",
+        "      max_steps=2 (largest of 2)",
+    ]
+    assert len(" ".join([AT_EDGE, *lines[-3:]])) > LINE_LENGTH
 
 
 def test_each_swept_number_has_its_own_edge() -> None:

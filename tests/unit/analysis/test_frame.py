@@ -7,7 +7,9 @@ from dataclasses import replace
 import pandas as pd
 
 from swath.analysis import frame_of
-from swath.cli.tables import TableData, as_csv, as_json, as_markdown, one_line
+from swath.cli.formats import as_csv, as_json, as_markdown
+from swath.cli.output import one_line
+from swath.cli.tables import TableData
 from swath.tracking import StoredRun
 
 PARAMS = {"batch_size": "100", "learning_rate": "1e-06", "max_steps": "10", "data.name": "digits"}
@@ -66,8 +68,8 @@ def test_csv_round_trips() -> None:
 
 
 def test_markdown_escapes_bars_and_line_breaks() -> None:
-    text = as_markdown(TableData(["run", "a"], [["x|y", "1\n2"]]))
-    assert text.splitlines() == ["| run | a |", "|---|---:|", "| x\\|y | 1 2 |"]
+    text = as_markdown(TableData(["run", "a"], [["x|y", "1\n2"]]), "A\ncaption")
+    assert text.splitlines() == ["A caption", "", "| run | a |", "|---|---:|", "| x\\|y | 1 2 |"]
 
 
 def test_one_line_removes_line_breaks_and_control_characters() -> None:

@@ -39,16 +39,17 @@ def test_importance_lines_contain_shares_and_ranges_of_means() -> None:
     effects = main_effects(GRID, [0.0, 1.0, 3.0, 4.0])
     assert effects is not None
     assert importance_lines(effects, "m", "seed") == [
-        "rate explains 90% of the variance in m, batch 10%; interaction 0%.",
-        "Mean m by value: rate from 0.5000 (1) to 3.5000 (2); batch from 1.5000 (a) to 2.5000 (b).",
+        "Variance in m: rate 90%, batch 10%, interaction 0%.",
+        "Means by rate: lowest 0.5000 at 1, highest 3.5000 at 2.",
+        "Means by batch: lowest 1.5000 at a, highest 2.5000 at b.",
     ]
     repeated = main_effects({"rate": ["1", "1", "2", "2"]}, [0.0, 2.0, 1.0, 3.0])
     assert repeated is not None
-    assert importance_lines(repeated, "m", "seed")[0] == "rate explains 20% of the variance in m; seed 80%."
-    assert importance_lines(repeated, "m", None)[0] == "rate explains 20% of the variance in m."
+    assert importance_lines(repeated, "m", "seed")[0] == "Variance in m: rate 20%, seed 80%."
+    assert importance_lines(repeated, "m", None)[0] == "Variance in m: rate 20%."
     flat = main_effects(GRID, [0.0, 0.0, 3.0, 3.0])
     assert flat is not None
-    assert importance_lines(flat, "m", None)[1].endswith("batch 1.5000 for all values.")
+    assert importance_lines(flat, "m", None)[-1] == "Means by batch: 1.5000 for all values."
 
 
 @pytest.mark.parametrize(

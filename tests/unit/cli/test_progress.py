@@ -115,6 +115,10 @@ def test_start_names_the_configurations_and_the_expected_time(progress: Progress
     assert unknown.summary() == "1 done", "the sweeper decides how many there will be"
 
 
+def test_start_of_one_configuration_names_one() -> None:
+    assert Progress(1, ()).starting("MLflow") == "1 configuration; loading MLflow ..."
+
+
 def test_run_with_validation_images_is_better_than_one_without() -> None:
     progress = Progress(2, ("learning_rate",))
     metrics = {"test/accuracy": 0.9}
@@ -239,9 +243,9 @@ def frames_of(progress: Progress, width: int, name: str = "learning_rate") -> li
 
 def test_terminal_shows_a_bar_for_the_sweep_and_for_each_running_group(progress: Progress) -> None:
     frames = frames_of(progress, 120)
-    (start,) = frames[0]
-    assert "learning_rate" in start
-    assert start.endswith("3 configurations; loading TensorFlow and MLflow; training takes about 9 s ...")
+    sweep, start = frames[0]
+    assert "learning_rate" in sweep
+    assert start == "  3 configurations; loading TensorFlow and MLflow; training takes about 9 s ..."
     sweep, lanes = frames[6]
     assert "learning_rate" in sweep
     assert sweep.endswith("1 of 3 done, 1 not finished, 12 s left")
@@ -260,7 +264,7 @@ def test_each_bar_is_one_line_however_narrow_the_terminal_is(progress: Progress,
     frames = frames_of(progress, width, name="a_sweep_with_quite_a_long_name")
     for frame in frames:
         assert [line for line in frame if cell_len(line) > width] == []
-    assert [len(frame) for frame in frames] == [1, 1, 1, 1, 1, 1, 2, 3, 3, 3, 2]
+    assert [len(frame) for frame in frames] == [2, 1, 1, 1, 1, 1, 2, 3, 3, 3, 2]
 
 
 @pytest.mark.parametrize("width", [80, 60])

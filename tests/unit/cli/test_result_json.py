@@ -26,9 +26,15 @@ def result(number: int, **metrics: float) -> RunResult:
 
 
 def as_json(
-    results: list[RunResult], info: SweepInfo = SWEEP_INFO, store: StoreInfo = STORE
+    results: list[RunResult],
+    info: SweepInfo = SWEEP_INFO,
+    store: StoreInfo = STORE,
+    status: str = "FINISHED",
+    exit_status: int = 0,
+    error: str | None = None,
 ) -> dict[str, Any]:
-    text = result_text(sweep_report(info, store, results, len(results), 1.5), "FINISHED", 0)
+    report = sweep_report(info, store, results, len(results), 1.5)
+    text = result_text(report, status, exit_status, error)
     assert text.endswith("}\n")
     found: dict[str, Any] = json.loads(text, parse_constant=pytest.fail)
     return found
@@ -61,9 +67,8 @@ def test_runs_are_in_the_requested_order_with_their_ranks() -> None:
 
 
 def test_text_is_readable_in_any_script() -> None:
-    assert "déjà" in result_text(
-        sweep_report(replace(SWEEP_INFO, sweep="déjà"), STORE, [result(1)], 1, 1.0), "FINISHED", 0
-    )
+    report = sweep_report(replace(SWEEP_INFO, sweep="déjà"), STORE, [result(1)], 1, 1.0)
+    assert "déjà" in result_text(report, "FINISHED", 0, None)
 
 
 def test_address_is_that_of_the_table_or_of_the_single_run() -> None:
@@ -90,3 +95,10 @@ def test_run_that_is_not_stored_has_no_address() -> None:
 def test_command_without_results_has_no_runs_and_no_best() -> None:
     found = as_json([])
     assert (found["runs"], found["best"], found["ranked_by"]) == ([], None, None)
+
+
+def test_outcome_is_that_of_the_command() -> None:
+    found = as_json([result(1, test_accuracy=0.5)], status="FAILED", exit_status=1, error='no room: "déjà"')
+    assert (found["status"], found["exit_status"], found["error"]) == ("FAILED", 1, 'no room: "déjà"')
+    found = as_json([result(1, test_accuracy=0.5)])
+    assert (found["status"], found["exit_status"], found["error"]) == ("FINISHED", 0, None)

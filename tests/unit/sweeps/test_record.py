@@ -6,7 +6,8 @@ from typing import Any
 from support.small import run_config
 
 from swath.execution import RunResult, SweepInfo
-from swath.sweeps.record import sweep_summary
+from swath.sweeps.manifest import Manifest
+from swath.sweeps.record import sweep_description, sweep_summary
 from swath.tracking import Status
 
 SWEEP_INFO = SweepInfo("ad-hoc", "0123456789ab", ("learning_rate",), "swath -m learning_rate=1e-7,1e-6")
@@ -60,6 +61,19 @@ def test_description_contains_question_best_run_grid_and_command() -> None:
     assert note[3] == "Grid: `learning_rate=1e-07,1e-06,1e-05,0.0001,0.001`"
     assert note[4] == "Command: `swath -m learning_rate=1e-7,1e-6`"
     assert note[5] == "Reproduce it: `swath-reproduce --sweep 0123456789ab`"
+
+
+def test_start_of_the_summary_run_is_that_of_the_command() -> None:
+    manifest = Manifest("ad-hoc", "0123456789ab", "swath -m", {}, 1, [], [])
+    configs = [entry.config for entry in RESULTS]
+    started = replace(SWEEP_INFO, start_ms=1_767_323_045_678, question="Which rate?")
+    found = sweep_description(started, configs, manifest)
+    assert found.start_ms == 1_767_323_045_678
+    assert found.tags["swath.question"] == "Which rate?"
+    assert found.note.startswith("**Which rate?**")
+    unasked = sweep_description(SWEEP_INFO, configs, manifest)
+    assert unasked.start_ms is None
+    assert "swath.question" not in unasked.tags
 
 
 def test_experiment_description_begins_with_the_latest_sweep() -> None:

@@ -33,7 +33,33 @@ def no_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_view_contains_exactly_the_configurations_of_the_sweep() -> None:
     view = json.loads(view_state(SWEEP_ID, ["learning_rate"], ["test/accuracy"]))
     assert view["searchFilter"] == "tags.`swath.sweep_id` = '0123456789ab' AND tags.`swath.kind` = 'run'"
-    assert view["selectedColumns"] == ["params.`learning_rate`", "metrics.`test/accuracy`"]
+    assert view["selectedColumns"] == ["metrics.`test/accuracy`", "params.`learning_rate`"]
+
+
+def test_view_shows_fields_that_span_decades_as_logarithms() -> None:
+    view = json.loads(
+        view_state(SWEEP_ID, ["learning_rate", "batch_size", "seed"], ["test/accuracy"], "seed")
+    )
+    charts = {chart["uuid"]: chart for chart in view["compareRunCharts"]}
+    scatters = [chart for chart in charts.values() if chart["type"] == "SCATTER"]
+    assert [chart["xaxis"] for chart in scatters] == [
+        {"key": "log10 learning_rate", "type": "PARAM"},
+        {"key": "batch_size", "type": "PARAM"},
+    ]
+    assert {chart["yaxis"]["key"] for chart in scatters} == {"test/accuracy"}
+    assert charts["answer-parallel"]["selectedParams"] == ["log10 learning_rate", "batch_size"]
+    assert "params.`learning_rate`" in view["selectedColumns"], "the column shows the value itself"
+
+
+def test_view_with_several_seeds_shows_means_over_them() -> None:
+    swept = ["learning_rate", "seed"]
+    grouped = json.loads(view_state(SWEEP_ID, swept, ["test/accuracy"], "seed"))["groupBy"]
+    assert grouped == {
+        "aggregateFunction": "average",
+        "groupByKeys": [{"mode": "param", "groupByData": "learning_rate"}],
+    }
+    assert json.loads(view_state(SWEEP_ID, swept, ["test/accuracy"]))["groupBy"] is None
+    assert json.loads(view_state(SWEEP_ID, ["seed"], ["test/accuracy"], "seed"))["groupBy"] is None
 
 
 def test_view_lists_the_best_run_first() -> None:
