@@ -66,7 +66,7 @@ class Sweep:
     @property
     def owner(self) -> str:
         """The user who started it; empty if unknown."""
-        return self.any_run.tags.get(schema.USER, "")
+        return (self.summary_run or self.any_run).tags.get(schema.USER, "")
 
     @property
     def duration_s(self) -> float:

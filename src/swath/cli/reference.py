@@ -38,7 +38,7 @@ def python_document() -> str:
     ]
     for name in sorted(entry for entry in swath.__all__ if not entry.startswith("_")):
         value = getattr(swath, name)
-        parts.append(_section(f"swath.{name}", value, 2))
+        parts.append(_section(f"{swath.__name__}.{name}", value, 2))
         if inspect.isclass(value):
             fields = value.__annotations__
             members = [entry for entry in vars(value) if not entry.startswith("_") and entry not in fields]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from swath.cli.compare import PLOT_FORMATS, _check, parser
+from swath.cli.compare import PLOT_FORMATS, check_arguments, parser
 from swath.errors import ConfigError
 from swath.plotting import KINDS
 
@@ -12,7 +12,7 @@ from swath.plotting import KINDS
 def mistakes_of(*arguments: str) -> list[str]:
     """The lines that refuse some arguments; empty if they are accepted."""
     try:
-        _check(parser().parse_args(arguments))
+        check_arguments(parser().parse_args(arguments))
     except ConfigError as error:
         assert error.exit_status == 2
         return error.mistakes
@@ -81,21 +81,6 @@ def test_resolution_that_is_not_a_positive_number_is_refused(
 )
 def test_options_of_one_sweep_need_a_sweep(option: tuple[str, ...]) -> None:
     assert mistakes_of(*option) == [f"{option[0]}: requires a sweep; list sweeps with: swath-compare"]
-
-
-@pytest.mark.parametrize(
-    "option",
-    [
-        *(("--report", "x.html"), ("--open",), ("--ui",), ("--sort", "x"), ("--format", "csv")),
-        *(
-            pytest.param(option, marks=pytest.mark.xfail(strict=True, reason="ignored"))
-            for option in (("--per", "run"), ("--columns", "rank"), ("--digits", "2"))
-        ),
-    ],
-    ids=" ".join,
-)
-def test_options_of_rows_are_refused_with_two_runs(option: tuple[str, ...]) -> None:
-    assert mistakes_of("--diff", "a", "b", *option) == [f"{option[0]}: not supported with --diff"]
 
 
 @pytest.mark.xfail(strict=True, reason="--svg wins without a word")

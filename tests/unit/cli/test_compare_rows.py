@@ -14,7 +14,7 @@ import pytest
 from support.pages import Page
 
 from swath import analysis
-from swath.cli.compare import _check, parser
+from swath.cli.compare import check_arguments, parser
 from swath.cli.compare_rows import format_of, ranking, sorted_by, write
 from swath.cli.formats import ENDINGS
 from swath.errors import ConfigError, UsageError
@@ -380,7 +380,7 @@ def test_columns_of_a_row_belong_to_one_run(read: Read, arguments: tuple[str, ..
 def test_format_of_a_file_follows_from_its_ending(tmp_path: Path, ending: str, kind: str) -> None:
     path = tmp_path / f"Rows{ending.upper()}"
     args = parser().parse_args(["grid", "--output", str(path)])
-    _check(args)
+    check_arguments(args)
     assert format_of(args) == kind
     ranked, groups = analysis.rank_sweep(SEEDS, METRIC, {})
     write(args, ranking(ranked, groups, (), SWEPT, METRIC, args), CAPTION)
@@ -392,7 +392,7 @@ def test_format_of_a_file_follows_from_its_ending(tmp_path: Path, ending: str, k
 def test_file_with_another_ending_is_refused(tmp_path: Path, name: str) -> None:
     args = parser().parse_args(["grid", "--output", str(tmp_path / name)])
     with pytest.raises(ConfigError) as found:
-        _check(args)
+        check_arguments(args)
     assert str(found.value) == (
         f"--output {tmp_path / name}: expected a name that ends with one of "
         ".csv, .json, .md, .tex, .html, .txt, or --format"
@@ -402,7 +402,7 @@ def test_file_with_another_ending_is_refused(tmp_path: Path, name: str) -> None:
 
 def test_format_decides_whatever_the_ending_is(tmp_path: Path) -> None:
     args = parser().parse_args(["grid", "--output", str(tmp_path / "rows"), "--format", "latex"])
-    _check(args)
+    check_arguments(args)
     assert format_of(args) == "latex"
 
 
