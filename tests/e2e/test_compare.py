@@ -266,7 +266,6 @@ def test_report_in_a_folder_that_does_not_exist_is_refused_in_one_line(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.xfail(strict=True, reason="nothing is written, and nothing is said")
 @pytest.mark.parametrize("condition", ["seed == 9", "status == 'FAILED'"])
 def test_report_of_no_finished_run_is_refused(
     folder: Path, sweeps: list[dict[str, str]], tmp_path: Path, condition: str

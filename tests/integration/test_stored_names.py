@@ -175,9 +175,7 @@ def test_renamed_tag_is_found_under_either_name(store: RunStore, tmp_path: Path,
     "first",
     [
         "swath",
-        pytest.param(
-            "mlflow.swath", marks=pytest.mark.xfail(strict=True, reason="the row that is read last wins")
-        ),
+        "mlflow.swath",
     ],
 )
 def test_present_name_wins_where_a_run_has_both(

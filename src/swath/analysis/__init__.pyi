@@ -40,6 +40,7 @@ from .ranking import ordered as ordered
 from .ranking import rank as rank
 from .ranking import ranked_by as ranked_by
 from .ranking import ranking_metric as ranking_metric
+from .ranking import short_lines as short_lines
 from .significance import CorrectMask as CorrectMask
 from .significance import Ranked as Ranked
 from .significance import RankedConfiguration as RankedConfiguration

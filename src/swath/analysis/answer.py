@@ -4,13 +4,10 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from swath.analysis.ranking import REPEATED_BY, SHORT_ID
+from swath.analysis.ranking import LINE_LENGTH, REPEATED_BY, SHORT_ID
 from swath.analysis.significance import Ranked, RankedConfiguration, RankedRun
 from swath.config import typed
 from swath.tracking import StoredRun, schema
-
-LINE_LENGTH = 100
-"""Longest line of an answer, in characters."""
 
 INDENT = " " * len("Best: ")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from swath.analysis.ranking import REPEATED_BY
+from swath.analysis.ranking import REPEATED_BY, short_lines
 from swath.tracking import StoredRun
 
 
@@ -102,7 +102,8 @@ def importance_lines(effects: Effects, metric: str, repeated_by: str | None) -> 
         parts.append(f"interaction {effects.interaction:.0%}")
     if effects.residual is not None and repeated_by is not None:
         parts.append(f"{repeated_by} {effects.residual:.0%}")
-    return [f"Variance in {metric}: {', '.join(parts)}.", *(_range(effect) for effect in effects.fields)]
+    shares = short_lines(f"Variance in {metric}: {', '.join(parts)}.")
+    return [*shares, *(_range(effect) for effect in effects.fields)]
 
 
 def _range(effect: Effect) -> str:

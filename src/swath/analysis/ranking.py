@@ -1,12 +1,24 @@
 """Ranks runs, and provides the rows and sentences with which every command and file reports a ranking."""
 
 import math
+import textwrap
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from swath.config import REPEATED_BY as REPEATED_BY
 from swath.errors import UsageError
 from swath.tracking import StoredRun, schema
+
+LINE_LENGTH = 100
+"""Longest line that people read, in characters."""
+
+
+def short_lines(text: str) -> list[str]:
+    """A sentence in lines of at most `LINE_LENGTH` characters."""
+    return textwrap.wrap(
+        text, LINE_LENGTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )
+
 
 SHORT_ID = 8
 """Characters of a run id in a sentence; enough for every command that takes a run id."""
@@ -193,7 +205,7 @@ def ranked_by(metric: str, over_seeds: bool, validated: bool) -> str:
     """
     sentence = f"Ranked by {criterion(metric, over_seeds)}"
     if metric == schema.TEST_ACCURACY and not validated:
-        sentence += "; no images were held back, so the best score is optimistic"
+        sentence += "; no images held back, so the best score is optimistic"
     return f"{sentence}."
 
 

@@ -127,7 +127,10 @@ def _size(text: str) -> tuple[float, float]:
 
 
 def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise argparse.ArgumentTypeError(f"{text}: expected names, separated by commas")
+    return names
 
 
 def _digits(text: str) -> int:
@@ -239,10 +242,12 @@ def check_arguments(args: argparse.Namespace) -> None:
     for name in ("svg", "plot_format", "dpi", "size"):
         if getattr(args, name) and not args.plots:
             raise ConfigError([f"--{name.replace('_', '-')}: requires --plots DIR"])
+    if args.svg and args.plot_format:
+        raise ConfigError(["--svg and --plot-format: use only one of the two"])
     if args.plots and args.plots.suffix.lstrip(".") in PLOT_FORMATS:
         raise ConfigError([f"--plots {args.plots}: expected a folder; the kind of file: --plot-format"])
     if not (args.sweep or args.all_of):
-        for name in ("metric", "where", *NEEDS_SWEEP):
+        for name in ("metric", "where", "per", *NEEDS_SWEEP):
             if getattr(args, name) not in (None, False):
                 raise ConfigError([f"--{name}: requires a sweep; list sweeps with: swath-compare"])
     if args.register is not None and not args.register.strip():

@@ -17,11 +17,11 @@ def state_lines(sweep: analysis.Sweep) -> list[str]:
     if sweep.status != "RUNNING":
         return []
     planned = "" if sweep.summary_run is None else f" of {sweep.summary_run.tags.get(schema.ASKED_FOR, '?')}"
-    return [
-        f"Sweep {sweep.name} {sweep.sweep_id} is still running or was interrupted: "
-        f"{len(sweep.finished)}{planned} configurations have finished "
+    finished = f"{len(sweep.finished)}{planned} configurations have finished"
+    return analysis.short_lines(
+        f"Sweep {sweep.name} {sweep.sweep_id} is still running or was interrupted: {finished} "
         "(to end runs of processes that died: swath-compare --close-stale)."
-    ]
+    )
 
 
 def ranking_notes(

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 from swath import analysis
 from swath.cli.compare_notes import failure_lines, postprocessing_lines, ranking_notes, state_lines
-from swath.cli.compare_rows import Rows, format_of, ranking, sorted_by, write
+from swath.cli.compare_rows import Rows, cell_text, format_of, ranking, sorted_by, write
 from swath.cli.compare_tables import list_frame, list_rows
 from swath.cli.formats import FOR_PROGRAMS, write_whole
 from swath.cli.output import one_line, print_note
 from swath.cli.ranking_tables import ranking_rows
-from swath.cli.tables import Column, TableData, text_of
+from swath.cli.tables import Column, TableData
 from swath.errors import SwathError, UsageError
 from swath.system import hide_password
 from swath.tracking import Reader, StoredRun, default_uri, schema
@@ -36,7 +36,7 @@ def show_ranking(reader: Reader, sweep: analysis.Sweep, args: argparse.Namespace
         print_note(line)
     if args.where is not None and not sweep.runs:
         none = f"--where {args.where!r} holds for none of {total} runs"
-        if args.plots or args.register or args.ui:
+        if any(getattr(args, name) for name in ("plots", "register", "ui", "open", "report")):
             raise UsageError(none)
         _write_unranked(args, ())
         print_note(none)
@@ -89,7 +89,7 @@ def _show_unranked(sweep: analysis.Sweep, unranked: Sequence[StoredRun], args: a
         print_note(line)
     _show_pages(sweep, args)
     may_be_empty = args.where is not None or sweep.status == "RUNNING"
-    if args.plots or args.register or not may_be_empty:
+    if args.plots or args.register or args.report or not may_be_empty:
         raise SwathError(f"no run of sweep {sweep.name} {sweep.sweep_id} has finished; nothing to rank")
 
 
@@ -154,7 +154,11 @@ def _show_sweep_diff(reader: Reader, first: str, second: str, args: argparse.Nam
             )
     found = analysis.compare_sweeps(sweeps[0], sweeps[1], args.metric)
     frame = sorted_by(analysis.sweep_diff_frame(found), args.sort)
-    cells = [[text_of(value) for value in row] for row in frame.to_numpy(dtype=object).tolist()]
+    names = [str(name) for name in frame.columns]
+    cells = [
+        [cell_text(name, value) for name, value in zip(names, row, strict=True)]
+        for row in frame.to_numpy(dtype=object).tolist()
+    ]
     table = TableData([Column(str(name)) for name in frame.columns], cells)
     write(args, Rows(frame, table), f"{sweeps[0].heading(store)}, and {sweeps[1].heading(store)}")
     for line in analysis.sweep_diff_lines(found):

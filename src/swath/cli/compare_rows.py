@@ -13,6 +13,7 @@ from swath.cli.formats import ENDINGS, FOR_PEOPLE, FOR_PROGRAMS, as_csv, as_json
 from swath.cli.output import NO_TERMINAL_WIDTH, TERMINAL_ROWS, console_of, print_note
 from swath.cli.ranking_tables import configuration_rows, ranking_rows
 from swath.cli.tables import DIGITS, Column, TableData, print_table, table_text, text_of
+from swath.config import FIELDS
 from swath.errors import UsageError
 from swath.tracking import StoredRun, schema
 
@@ -24,10 +25,12 @@ class Rows:
     Attributes:
       frame: a row each, with every column.
       table: the rows that people see; fewer where a row has no rank.
+      shown: the rows of `frame` that are in `table`; None for all.
     """
 
     frame: pd.DataFrame
     table: TableData
+    shown: pd.DataFrame | None = None
 
 
 def ranking(
@@ -48,7 +51,7 @@ def ranking(
         return Rows(frame, configuration_rows(entries, swept, metric, digits))
     frame = sorted_by(analysis.ranking_frame(ranked, groups, unranked, metric), args.sort)
     order = [ranked[place] for place in frame.index if place < len(ranked)]
-    return Rows(frame, ranking_rows(order, swept, metric, digits))
+    return Rows(frame, ranking_rows(order, swept, metric, digits), frame[frame.index < len(ranked)])
 
 
 def sorted_by(frame: pd.DataFrame, column: str | None) -> pd.DataFrame:
@@ -101,8 +104,12 @@ def write(args: argparse.Namespace, rows: Rows, caption: str) -> None:
     """
     kind, limit = format_of(args), limit_of(args)
     frame, table = rows.frame.iloc[:limit], replace(rows.table, rows=rows.table.rows[:limit])
-    if args.columns is not None:
-        frame, table = _chosen(frame, table, args.columns, args.digits)
+    shown = (rows.frame if rows.shown is None else rows.shown).iloc[:limit]
+    if args.columns is not None and kind in FOR_PROGRAMS:
+        _check_columns("--columns", args.columns, list(map(str, frame.columns)))
+        frame = frame[args.columns]
+    elif args.columns is not None:
+        table = _chosen(shown, table, args.columns, args.digits)
     if kind == "table" and args.output is None:
         print_table(console_of(sys.stdout), table)
         if args.limit is None and limit is not None and len(rows.table.rows) > limit:
@@ -120,21 +127,21 @@ def write(args: argparse.Namespace, rows: Rows, caption: str) -> None:
         write_whole(args.output, text)
 
 
-def _chosen(
-    frame: pd.DataFrame, table: TableData, names: Sequence[str], digits: int | None
-) -> tuple[pd.DataFrame, TableData]:
-    """Only some columns, in the order of `names`; a table may also show columns of the frame."""
-    shown = [name for column in table.layout for name in (column.heading, column.name) if name]
-    _check_columns("--columns", names, list(dict.fromkeys([*shown, *map(str, frame.columns)])))
+def _chosen(frame: pd.DataFrame, table: TableData, names: Sequence[str], digits: int | None) -> TableData:
+    """A table with some columns, in the order of `names`: its own, or those of the frame of the same rows."""
+    own = [name for column in table.layout for name in (column.heading, column.name) if name]
+    _check_columns("--columns", names, list(dict.fromkeys([*own, *map(str, frame.columns)])))
     columns, cells = [], []
     for name in names:
         column, texts = table.column(name) or (
             Column(name),
-            [text_of(value, DIGITS if digits is None else digits) for value in frame[name]],
+            [cell_text(name, value, DIGITS if digits is None else digits) for value in frame[name]],
         )
         columns.append(column)
-        cells.append(texts[: len(table.rows)])
-    return (
-        frame[[name for name in names if name in frame.columns]],
-        replace(table, columns=columns, rows=[list(row) for row in zip(*cells, strict=True)]),
-    )
+        cells.append(texts)
+    return replace(table, columns=columns, rows=[list(row) for row in zip(*cells, strict=True)])
+
+
+def cell_text(name: str, value: object, digits: int = DIGITS) -> str:
+    """A value of a column in a table; the value of a field is not rounded."""
+    return str(value) if name in FIELDS else text_of(value, digits)

@@ -73,7 +73,8 @@ def as_latex(found: TableData, caption: str) -> str:
     styled = _frame(found).style.hide(axis="index").format(escape="latex")
     headings = [_latex(one_line(column.heading)) for column in found.layout]
     styled = styled.relabel_index(headings, axis="columns")
-    styled = styled.set_properties(subset=pd.IndexSlice[list(found.bold), :], **{"font-weight": "bold"})
+    bold = [row for row in found.bold if row < len(found.rows)]
+    styled = styled.set_properties(subset=pd.IndexSlice[bold, :], **{"font-weight": "bold"})
     text = styled.to_latex(
         hrules=True,
         column_format=kinds,
@@ -86,7 +87,8 @@ def as_latex(found: TableData, caption: str) -> str:
 
 def _latex(text: str) -> str:
     """A text in which LaTeX's special characters are escaped."""
-    return re.sub(r"([&%$#_{}])", r"\\\1", text.replace("\\", "/"))
+    escaped = re.sub(r"([&%$#_{}])", r"\\\1", text.replace("\\", "/"))
+    return escaped.replace("^", r"\textasciicircum{}").replace("~", r"\textasciitilde{}")
 
 
 def as_html(found: TableData, caption: str) -> str:

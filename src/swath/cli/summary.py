@@ -154,7 +154,8 @@ def _print_failures(report: SweepReport, output: Output) -> None:
             if (result.status, result.error) == (status, error)
         ]
     for line in lines[:MAX_FAILURES]:
-        output.say(line)
+        for part in analysis.short_lines(line):
+            output.say(part)
     if len(lines) > MAX_FAILURES:
         output.say(f"... {len(lines) - MAX_FAILURES} more failures")
 

@@ -133,7 +133,7 @@ def smoothed_line(
 def smoothed_curve(curve: Curve, window: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """The moving mean of a curve.
 
-    A point is at every `window / WINDOWS`-th step, whatever the length of the curve.
+    The steps of the points do not depend on the length of the curve, except the last one.
 
     Args:
       curve: the curve; of a step that occurs twice, the last value counts.
@@ -150,7 +150,7 @@ def smoothed_curve(curve: Curve, window: int) -> tuple[NDArray[np.int64], NDArra
     sums = np.concatenate([[0.0], np.cumsum(np.where(finite, values, 0.0))])
     counts = np.concatenate([[0], np.cumsum(finite)])
     spacing = max(1, WINDOWS * window // MOST_POINTS)
-    chosen = (steps % spacing == 0) | (steps == steps.max(initial=0))
+    chosen = (np.diff(steps // spacing, prepend=-1) != 0) | (steps == steps.max(initial=0))
     ends = np.flatnonzero(chosen) + 1
     starts = np.searchsorted(steps, steps[chosen] - window, side="right")
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -81,7 +81,7 @@ def draw_sweep(
         for name, figure in figures_of(reader, sweep, metric):
             if style.size is not None:
                 figure.set_size_inches(*style.size)
-            figure.supxlabel(sweep.heading(store), fontsize=6, color="0.5")
+            figure.supxlabel(sweep.heading(store), fontsize=6, color="0.5", parse_math=False)
             paths.append(save(figure, folder, name, style.kind, style.dpi))
     except OSError as error:
         raise SwathError(f"cannot write figures to {folder}: {error.strerror or error}") from error

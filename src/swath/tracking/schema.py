@@ -294,8 +294,9 @@ def with_logarithms(params: Mapping[str, str]) -> dict[str, str]:
 
 
 def with_present_names(tags: Mapping[str, str]) -> dict[str, str]:
-    """Stored tags by their present names."""
-    return {FORMER_TAGS.get(name, name): value for name, value in tags.items()}
+    """Stored tags by their present names; a tag under its present name wins."""
+    former = {FORMER_TAGS[name]: value for name, value in tags.items() if name in FORMER_TAGS}
+    return former | {name: value for name, value in tags.items() if name not in FORMER_TAGS}
 
 
 def former_names(tag: str) -> list[str]:

@@ -201,8 +201,10 @@ class SqlReader:
                 for run_id, key, value in connection.execute(named.where(table.c.run_uuid.in_(chosen))):
                     if run_id not in runs:  # created between the queries
                         continue
-                    if table is _TAGS:
-                        runs[run_id].tags[schema.FORMER_TAGS.get(key, key)] = value
+                    if table is _TAGS and key in schema.FORMER_TAGS:
+                        runs[run_id].tags.setdefault(schema.FORMER_TAGS[key], value)
+                    elif table is _TAGS:
+                        runs[run_id].tags[key] = value
                     elif not key.startswith(schema.LOG10):
                         runs[run_id].params[key] = value
             latest = sqlalchemy.select(*(_LATEST.c[name] for name in _LATEST_COLUMNS))

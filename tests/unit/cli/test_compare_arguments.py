@@ -75,7 +75,7 @@ def test_resolution_that_is_not_a_positive_number_is_refused(
     [
         *(("--report", "x.html"), ("--open",), ("--ui",), ("--plots", "x"), ("--register", "x")),
         *(("--where", "seed == 0"), ("--metric", "test/loss"), ("--export", "x"), ("--delete",)),
-        pytest.param(("--per", "run"), marks=pytest.mark.xfail(strict=True, reason="ignored")),
+        ("--per", "run"),
     ],
     ids=" ".join,
 )
@@ -83,7 +83,6 @@ def test_options_of_one_sweep_need_a_sweep(option: tuple[str, ...]) -> None:
     assert mistakes_of(*option) == [f"{option[0]}: requires a sweep; list sweeps with: swath-compare"]
 
 
-@pytest.mark.xfail(strict=True, reason="--svg wins without a word")
 def test_two_kinds_of_plots_are_refused() -> None:
     assert mistakes_of("grid", "--plots", "x", "--svg", "--plot-format", "png") != []
 

@@ -283,7 +283,6 @@ def test_unknown_column_is_refused_with_the_nearest(read: Read, kind: str, optio
         read(SINGLES, kind, "--columns", "zzz")
 
 
-@pytest.mark.xfail(strict=True, reason="a column of tables is left out of CSV without a word")
 @pytest.mark.parametrize("kind", PROGRAMS)
 @pytest.mark.parametrize("name", ["seeds", "p", "95% interval"])
 def test_column_that_only_tables_have_is_refused_for_programs(read: Read, kind: str, name: str) -> None:
@@ -292,7 +291,6 @@ def test_column_that_only_tables_have_is_refused_for_programs(read: Read, kind: 
         read(SEEDS, kind, *per, "--columns", f"rank,{name}")
 
 
-@pytest.mark.xfail(strict=True, reason="prints empty rows")
 def test_no_column_is_refused(read: Read) -> None:
     with pytest.raises(UsageError):
         read(SINGLES, "csv", "--columns", ",")
@@ -342,7 +340,6 @@ def test_best_row_stays_bold_wherever_it_is(capsys: pytest.CaptureFixture[str]) 
     assert [r"\bfseries" in line for line in lines] == [False, False, True]
 
 
-@pytest.mark.xfail(strict=True, raises=KeyError, reason="the best row must be among those shown")
 def test_rows_of_latex_may_leave_out_the_best(read: Read) -> None:
     rows = read(SINGLES, "latex", "--sort=-test/accuracy", "--limit", "1")
     assert [row["rank"] for row in rows] == ["3"]
@@ -358,10 +355,7 @@ def test_limit_is_the_number_of_rows(read: Read, kind: str) -> None:
     "arguments",
     [
         (),
-        pytest.param(
-            ("--sort", "batch_size"),
-            marks=pytest.mark.xfail(strict=True, reason="cells of a run without a rank are shown for others"),
-        ),
+        ("--sort", "batch_size"),
     ],
     ids=["by rank", "sorted"],
 )

@@ -115,10 +115,7 @@ def test_long_curve_has_evenly_spaced_points_and_the_last_step() -> None:
         1,
         25,
         100,
-        *(
-            pytest.param(every, marks=pytest.mark.xfail(strict=True, reason="few stored steps are drawn"))
-            for every in (33, 499)
-        ),
+        *(every for every in (33, 499)),
     ],
 )
 def test_no_stored_step_is_left_out_of_a_short_line(every: int) -> None:

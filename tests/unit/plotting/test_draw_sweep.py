@@ -100,10 +100,7 @@ def test_every_picture_names_sweep_date_owner_and_store(grid: Sweep, tmp_path: P
     "store",
     [
         "sqlite:////a_b/100%/<&>/mlflow.db",
-        pytest.param(
-            "sqlite:////$a^$/mlflow.db",
-            marks=pytest.mark.xfail(strict=True, raises=ValueError, reason="read as mathematics"),
-        ),
+        "sqlite:////$a^$/mlflow.db",
     ],
 )
 def test_store_with_special_characters_is_named_as_it_is(store: str, single: Sweep, tmp_path: Path) -> None:
