@@ -58,7 +58,7 @@ def test_summary_run_without_runs_has_a_heading() -> None:
 
 def test_ranking_by_the_test_images_has_a_caveat() -> None:
     assert ranked_by("test/accuracy", False, False) == (
-        "Ranked by test/accuracy; no images were held back, so the best score is optimistic."
+        "Ranked by test/accuracy; no images held back, so the best score is optimistic."
     )
     assert ranked_by("test/accuracy", True, True) == "Ranked by test/accuracy (mean over seeds)."
 

@@ -292,8 +292,9 @@ def test_column_that_only_tables_have_is_refused_for_programs(read: Read, kind: 
 
 
 def test_no_column_is_refused(read: Read) -> None:
-    with pytest.raises(UsageError):
+    with pytest.raises(SystemExit) as ended:
         read(SINGLES, "csv", "--columns", ",")
+    assert ended.value.code == 2
 
 
 @pytest.mark.parametrize("kind", (*PEOPLE, *PROGRAMS))

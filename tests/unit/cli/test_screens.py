@@ -33,7 +33,7 @@ TABLE_PAGE = (
 )
 LONGEST_LINE = 100
 LONGEST_ADDRESS = 160
-OPTIMISTIC = "no images were held back, so the best score is optimistic"
+OPTIMISTIC = "no images held back, so the best score is optimistic"
 
 Printed = tuple[list[str], list[str]]
 """Lines of standard output, and lines of standard error."""
