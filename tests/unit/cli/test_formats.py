@@ -48,6 +48,11 @@ def test_special_characters_of_latex_are_escaped() -> None:
     assert "±" not in text and body.count("&") - body.count(r"\&") == 4 * 3
 
 
+def test_caption_has_no_command_of_latex() -> None:
+    (line,) = [line for line in latex_lines(TABLE, r"in C:\input{x}") if line.startswith(r"\caption")]
+    assert line == r"\caption{in C:/input\{x\}}"
+
+
 @pytest.mark.parametrize(
     "character",
     list("^~"),

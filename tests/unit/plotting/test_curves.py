@@ -130,10 +130,15 @@ def test_window_is_a_twentieth_of_the_longest_curve() -> None:
     assert window_of([Line("a", [noisy(3)])]) == 1
 
 
-def test_runs_that_are_equal_for_some_steps_have_the_same_line_there() -> None:
+@pytest.mark.parametrize("best", ["whole", "half"])
+def test_runs_that_are_equal_for_some_steps_have_the_same_line_there(best: str) -> None:
     whole = noisy(500)
-    figure = draw_curves([Line("whole", [whole]), Line("half", [prefix(whole, 250)])], 2)
-    (long, long_means), (short, short_means) = drawn(figure, "1. whole"), drawn(figure, "2. half")
+    lines = [Line("whole", [whole]), Line("half", [prefix(whole, 250)])]
+    figure = draw_curves(lines if best == "whole" else lines[::-1], 2)
+    places = {"whole": 1, "half": 2} if best == "whole" else {"half": 1, "whole": 2}
+    (long, long_means), (short, short_means) = (
+        drawn(figure, f"{places[name]}. {name}") for name in ("whole", "half")
+    )
     assert (long[-1], short[-1]) == (499, 249)
     common = np.isin(long, short)
     assert common.sum() == len(short) == 250
