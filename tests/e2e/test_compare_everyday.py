@@ -81,9 +81,7 @@ def test_finished_runs_of_a_running_sweep_are_ranked(folder: Path) -> None:
         ("2", "1e-06", "FINISHED"),
         ("", "1e-05", "RUNNING"),
     ]
-    assert (
-        "Ranked by test/accuracy; no images held back, so the best score is optimistic." in done.stderr
-    )
+    assert "Ranked by test/accuracy; no images held back, so the best score is optimistic." in done.stderr
     assert "Not ranked: 1 running." in done.stderr
 
 
