@@ -288,7 +288,6 @@ def test_json_of_a_command_that_fails_after_training_agrees_with_the_process(
     assert any(line.startswith("Best: ") for line in done.stderr.splitlines()), "the answer is still given"
 
 
-@pytest.mark.xfail(strict=True, reason="neither JSON nor the answer is printed")
 def test_json_of_a_command_that_is_interrupted_while_it_draws_agrees_with_the_process(tmp_path: Path) -> None:
     interrupted = (
         "import swath.cli.command as a\ndef stop(*_): raise KeyboardInterrupt\na.postprocess_sweep = stop"

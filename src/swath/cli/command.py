@@ -126,7 +126,13 @@ def run_command(
         session = Session(sweep_info, checked.configs, checked.sweep, reporter, tracker)
         outcome = _train(session, checked, args, password_overrides)
     report = _print_outcome(outcome, session, checked, args.output)
-    failure = _run_postprocessing(session, checked, outcome, args.output) or _failure(outcome, session)
+    try:
+        failure = _run_postprocessing(session, checked, outcome, args.output) or _failure(outcome, session)
+    except KeyboardInterrupt as interrupt:
+        outcome.signal_status = getattr(interrupt, "exit_status", INTERRUPTED)
+        make = f"swath-compare {session.sweep_info.sweep_id} --postprocess"
+        args.output.say(f"Interrupted: not all plots and models are there; make them with: {make}")
+        failure = _failure(outcome, session)
     _print_end(report, outcome, failure, checked, args.output)
     if failure is not None:
         raise failure
