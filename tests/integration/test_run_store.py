@@ -69,7 +69,7 @@ def test_error_of_a_failed_run_is_a_tag(store: RunStore, address: StoreAddress) 
 def test_run_that_ended_since_it_was_read_is_not_closed_as_stale(
     store: RunStore, address: StoreAddress
 ) -> None:
-    dead = {"swath.pid": "999999", "swath.tracker_pid": "999999"}
+    dead = {"mlflow.swath.pid": "999999", "mlflow.swath.tracker_pid": "999999"}
     run_ids = [store.start_run(key, START) for key in (1, 2)]
     for run_id in run_ids:
         for name, value in dead.items():
