@@ -1,17 +1,20 @@
 """The version of a store's tables: checked by readers, and upgraded, with a copy kept, by the writer."""
 
 import contextlib
+import hashlib
 import sqlite3
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 import mlflow
 import sqlalchemy
 from alembic.script import ScriptDirectory
+from filelock import FileLock
 from mlflow.store.db.utils import _get_latest_schema_revision, _get_schema_version, _upgrade_db
 
 from swath.errors import SwathError
-from swath.system import hide_password
+from swath.system import cache_folder, hide_password
 from swath.tracking.mlflow_setup import database_file
 
 
@@ -57,6 +60,29 @@ def upgrade(uri: str) -> str:
     database = database_file(uri)
     if database is None or not database.is_file():
         return ""
+    with _locked(database):  # another command must not copy what is being upgraded
+        return _upgrade(uri, database)
+
+
+@contextlib.contextmanager
+def _locked(database: Path) -> Iterator[None]:
+    """Hold a lock that belongs to a database; without one if the cache folder cannot be written."""
+    name = hashlib.sha256(str(database.resolve()).encode()).hexdigest()[:24]
+    folder = cache_folder() / "locks"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / f"{name}.upgrade.lock")
+        lock.acquire()
+    except OSError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _upgrade(uri: str, database: Path) -> str:
     engine = sqlalchemy.create_engine(uri)
     try:
         if not sqlalchemy.inspect(engine).has_table("runs"):
