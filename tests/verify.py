@@ -53,7 +53,7 @@ def compute_digests(data_dir: str | None) -> dict[str, Any]:
 def _digests(folder: str) -> Iterator[tuple[str, dict[str, str], dict[str, str]]]:
     reader = open_reader(f"sqlite:///{folder}/mlflow.db")
     (sweep,) = all_sweeps(reader)
-    for run in sorted(sweep.runs, key=lambda run: run.name):
+    for run in sorted(sweep.runs, key=lambda run: run.named_by(sweep.swept)):
         learned = read_weights(run)
         weights = hashlib.sha256(np.ascontiguousarray(learned.weights).tobytes() + learned.biases.tobytes())
         digests = {
@@ -61,7 +61,7 @@ def _digests(folder: str) -> Iterator[tuple[str, dict[str, str], dict[str, str]]
             "metrics": metrics_digest(reader, run),
             "weights": weights.hexdigest(),
         }
-        yield run.name, digests, run.tags
+        yield run.named_by(sweep.swept), digests, run.tags
 
 
 def metrics_digest(reader: Reader, run: StoredRun) -> str:

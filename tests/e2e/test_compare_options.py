@@ -136,7 +136,7 @@ def test_invalid_arguments_are_reported_in_one_line(
 def test_options_that_diff_does_not_support_are_refused(folder: Path) -> None:
     done = swath_compare(folder, "--diff", "a", "b", "--format", "json")
     assert done.returncode == 2
-    assert done.stderr == "swath-compare: --format: not supported with --diff\n"
+    assert done.stderr == "swath-compare: --format: not supported with --diff of two runs\n"
 
 
 def test_unsupported_store_is_refused(folder: Path) -> None:

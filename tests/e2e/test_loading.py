@@ -71,7 +71,8 @@ def test_comparison_equals_the_output_of_the_command(uri: str, folder: Path) -> 
 
 
 def test_dir_lists_the_public_names() -> None:
-    assert {"compare", "load_curves", "load_sweep", "load_weights", "__version__"} == set(dir(package))
+    loads = {"compare", "load_curves", "load_sweep", "load_weights"}
+    assert {"SweepResult", "reproduce", "run", "sweep", "__version__"} | loads == set(dir(package))
     assert all(getattr(package, name) for name in dir(package))
     with pytest.raises(AttributeError, match="module 'swath' has no attribute 'nothing'"):
         _ = package.nothing  # type: ignore[attr-defined]
@@ -145,12 +146,12 @@ def test_unknown_sweep_suggests_the_nearest_name(uri: str) -> None:
 
 def test_python_code_of_the_readme_runs(folder: Path) -> None:
     (code,) = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)
-    code += "\nprint(len(runs), len(curves), weights.shape, weights.dtype)"
+    code += "\nprint(len(result.runs), len(curves))"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False, timeout=120
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "12 3600 (3072, 10) float32\n"
+    assert done.stdout == "36 10800\n"
 
 
 def test_example_script_runs(folder: Path) -> None:
