@@ -11,7 +11,7 @@ from support.command import swath, swath_compare
 from support.stores import whole_store
 
 import swath as face
-from swath.errors import ConfigError, SwathError
+from swath.errors import ConfigError, SwathError, UsageError
 
 GRID = {"learning_rate": [1e-7, 1e-6], "max_steps": [5, 10]}
 
@@ -59,7 +59,7 @@ def test_results_are_frames_figures_and_html(here: Path) -> None:
     html = found._repr_html_()
     assert "Best: learning_rate=" in html
     assert html.count("<tr") == 4
-    with pytest.raises(ConfigError, match="expected one of accuracy"):
+    with pytest.raises(UsageError, match="expected one of accuracy"):
         found.plot("nothing")
 
 
