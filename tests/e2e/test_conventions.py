@@ -7,7 +7,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from support.command import error_lines, swath, swath_compare
+from support.command import error_lines, swath, swath_compare, swath_reproduce
 from support.stores import open_read_only
 
 from swath.tracking import current_user
@@ -228,3 +228,32 @@ def test_name_means_the_own_latest_sweep_or_else_that_of_anyone(tmp_path: Path) 
     give(tmp_path, first, "bob")
     assert heading().startswith(f"Sweep ad-hoc {second} of ")
     assert " by ada, in " in heading()
+
+
+METRICS_PER_RUN = (
+    "select r.name, count(distinct m.key), count(distinct m.step) from runs r join metrics m using (run_uuid) "
+    "where m.key like 'system/%' group by r.run_uuid"
+)
+
+
+def test_system_metrics_belong_to_the_summary_run_or_the_single_run(tmp_path: Path) -> None:
+    asked = {
+        "MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING": "true",
+        "MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL": "0.05",
+    }
+    long = ("data=digits", "max_steps=6000", "tracking.every_steps=100")
+    errors = trained(tmp_path, "-m", *long, "learning_rate=1e-7,1e-6", **asked)
+    assert "monitoring" not in errors
+    ((name, keys, steps),) = rows(tmp_path, METRICS_PER_RUN)
+    assert name.startswith("sweep ")
+    assert int(keys) > 4
+    assert int(steps) > 1
+    trained(tmp_path, *long, **asked)
+    names = {name for name, _, _ in rows(tmp_path, METRICS_PER_RUN)}
+    assert len(names) == 2
+    repeated = swath_reproduce(tmp_path, runs(tmp_path)[-1]["id"])
+    assert repeated.returncode == 0, repeated.stderr
+
+
+def test_system_metrics_are_off_unless_asked_for(store: Path) -> None:
+    assert rows(store, METRICS_PER_RUN) == []

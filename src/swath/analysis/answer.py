@@ -55,13 +55,18 @@ class Answer:
 
 
 def answer_of(
-    ranked: Sequence[RankedRun], groups: Sequence[RankedConfiguration], swept: Sequence[str], metric: str
+    ranked: Sequence[RankedRun],
+    groups: Sequence[RankedConfiguration],
+    tried: Sequence[StoredRun],
+    swept: Sequence[str],
+    metric: str,
 ) -> Answer:
     """The answer that a ranking gives.
 
     Args:
       ranked: the runs, best first; at least one.
       groups: the configurations, best first; empty if none has several seeds.
+      tried: all runs of the sweep: those that failed, too, tell how far the grid goes.
       swept: the fields that vary.
       metric: the metric that ranks.
     """
@@ -75,7 +80,7 @@ def answer_of(
         len(others),
         sum(entry.p_vs_best is not None for entry in others),
         sum(entry.tied_with_best for entry in others),
-        tuple(edges_of([entry.run for entry in ranked], ranked[0].run, fields)),
+        tuple(edges_of(tried, ranked[0].run, fields)),
     )
 
 

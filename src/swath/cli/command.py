@@ -1,24 +1,16 @@
 """Runs a checked command through Hydra, and prints its results."""
 
 import contextlib
-import math
 import os
 import shlex
 import sys
 import time
 import uuid
-from collections.abc import Callable, Sequence
-from concurrent.futures import CancelledError, Future
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from typing import Any
 
-from hydra.core.hydra_config import HydraConfig
-from hydra.core.utils import filter_overrides
-from omegaconf import DictConfig
-
-from swath.analysis import objective
 from swath.cli.arguments import Arguments
 from swath.cli.dry_run import estimated_s
 from swath.cli.output import Output, console_of, is_animated
@@ -41,51 +33,13 @@ from swath.cli.summary import (
     resume_command,
     sweep_report,
 )
-from swath.cli.validation import CheckedCommand, differing_settings, postprocess_when
-from swath.config import JobConfig, config_of
-from swath.errors import INTERRUPTED, ConfigError, SwathError, failure_reason
-from swath.execution import SINGLE, Note, RunRequest, RunResult, SweepInfo
+from swath.cli.task import sweep_task
+from swath.cli.validation import CheckedCommand, postprocess_when
+from swath.errors import INTERRUPTED, SwathError, failure_reason
+from swath.execution import SINGLE, Note, RunResult, SweepInfo
 from swath.sweeps import Session, postprocess_sweep, start_postprocessing
 from swath.system import hide_passwords, real_uri
 from swath.tracking import TRACKING_VARIABLE, Tracker
-
-
-def sweep_task(session: "Session", checked: CheckedCommand) -> Callable[[DictConfig], float]:
-    """A task function for Hydra, with attributes that let the lanes launcher start all jobs at once.
-
-    A job returns the value that a sweeper maximizes: the objective, or nan if the run failed. A failure is
-    not raised, so that the other jobs continue with any sweeper.
-    """
-
-    def request(job: JobConfig, overrides: Sequence[str]) -> RunRequest:
-        uri = checked.sweep.tracking.uri  # Hydra's copy has no password
-        sweep = replace(job.sweep, tracking=replace(job.sweep.tracking, uri=uri))
-        # If the jobs are known, their settings have been compared; an interpolation may contain the time.
-        if not checked.jobs_known and sweep != checked.sweep:
-            raise ConfigError(list(differing_settings([checked.sweep, sweep])))
-        return RunRequest(job.train, tuple(filter_overrides(overrides)), checked.sweep.tracking.every_steps)
-
-    def task(config: DictConfig) -> float:
-        (future,) = session.start([request(config_of(config), HydraConfig.get().overrides.task)])
-        return _objective(future)
-
-    def start_jobs(overrides: Sequence[Sequence[str]], compose: object) -> list[Callable[[], float]]:
-        requests = [request(checked.composer.job(typed), typed) for typed in overrides]
-        return [partial(_objective, future) for future in session.start(requests)]
-
-    function: Any = task
-    function.start_jobs = start_jobs
-    function.compose_job = checked.composer.composed
-    return task
-
-
-def _objective(future: "Future[RunResult]") -> float:
-    try:
-        result = future.result()
-    except CancelledError:  # not started: another run failed, and on_failure=stop
-        return math.nan
-    return objective(result.metrics) if result.status == "FINISHED" else math.nan
-
 
 INTERRUPTED_NOTE = "Interrupted: stopping after the current segment; press Ctrl-C again to stop at once"
 

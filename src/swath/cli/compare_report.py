@@ -53,7 +53,7 @@ def show_ranking(reader: Reader, sweep: analysis.Sweep, args: argparse.Namespace
     notes = [*ranking_notes(sweep, ranked, groups, metric), *failure_lines(sweep, MAX_FAILURES)]
     for line in [*notes, *postprocessing_lines(whole)]:
         print_note(line)
-    for line in analysis.answer_lines(analysis.answer_of(ranked, groups, sweep.swept, metric)):
+    for line in analysis.answer_lines(analysis.answer_of(ranked, groups, sweep.runs, sweep.swept, metric)):
         print_note(line)
     _show_pages(sweep, args)
     if args.plots:

@@ -17,9 +17,15 @@ def print_plan(checked: CheckedCommand, output: Output) -> None:
     """Print the plan. TensorFlow and MLflow are not loaded; nothing is trained or written."""
     experiment, _ = chosen_experiment(checked.sweep.tracking.experiment)
     check_located(checked.sweep.tracking.uri or default_uri(), [experiment])
+    if not checked.jobs_known:
+        chosen = " and ".join(checked.swept) or "the configurations"
+        output.say(f"The sweeper chooses {chosen} during the sweep. All configurations share these values:")
+        output.table(_shared(checked))
+        output.say("Dry run: nothing was trained or written.")
+        return
     widths = _widths(checked)
     groups, at_a_time = _groups_of(checked, widths)
-    output.say(_heading(checked, groups))
+    output.say(_heading(groups, len(checked.configs)))
     output.table(_configurations(checked, groups))
     if len(checked.configs) > MAX_ROWS:
         output.say(f"... and {len(checked.configs) - MAX_ROWS} more configurations")
@@ -68,13 +74,20 @@ def _plan(checked: CheckedCommand, widths: planning.LaneWidths) -> list[planning
     return groups
 
 
-def _heading(checked: CheckedCommand, groups: list[planning.LaneGroup]) -> str:
-    if not checked.jobs_known:
-        return "The sweeper chooses the configurations during the sweep; they share these values:"
+def _heading(groups: list[planning.LaneGroup], count: int) -> str:
     lanes = sum(len(group.lanes) for group in groups)
     return (
-        f"{counted(len(checked.configs), 'configuration')}, trained as {counted(lanes, 'lane')} in "
+        f"{counted(count, 'configuration')}, trained as {counted(lanes, 'lane')} in "
         f"{counted(len(groups), 'lane group')}"
+    )
+
+
+def _shared(checked: CheckedCommand) -> TableData:
+    """The fields that the sweeper does not choose."""
+    (config,) = checked.configs
+    values = {name: str(value) for name, value in computed_values(config).items()}
+    return TableData(
+        ("field", "value"), [[name, values[name]] for name in values if name not in checked.swept]
     )
 
 

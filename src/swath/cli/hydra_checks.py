@@ -16,6 +16,9 @@ LAUNCHERS = {
 }
 """Launchers that train in this process; others pickle the task, which holds an open store."""
 
+MAXIMIZE = "maximize"
+"""The direction in which a sweeper that searches goes: a job returns an accuracy."""
+
 LONGEST_NAME = 255
 """Most bytes in the name of a file or folder."""
 
@@ -35,6 +38,12 @@ def hydra_mistakes(composed: DictConfig, sweeping: bool) -> Iterator[str]:
         yield f"hydra/launcher={name}: expected {expected}; swath trains in one process"
     if composed.hydra.job.chdir:
         yield "hydra.job.chdir=true: not supported; all jobs of a command share one process and its folder"
+    direction = composed.hydra.sweeper.get("direction", MAXIMIZE)
+    if sweeping and getattr(direction, "name", direction) != MAXIMIZE:
+        yield (
+            f"hydra.sweeper.direction={getattr(direction, 'name', direction)}: expected {MAXIMIZE}; "
+            "a job returns an accuracy"
+        )
     for name, callback in (composed.hydra.callbacks or {}).items():
         target = (callback or {}).get("_target_", "")
         try:

@@ -104,7 +104,9 @@ class Progress:
 
     @property
     def remaining_s(self) -> float | None:
-        """Estimated remaining seconds, from the speed so far; None if nothing is done yet."""
+        """Estimated remaining seconds, from the speed so far; None if nothing is done yet, or at a search."""
+        if self.count is None:
+            return None
         return self.elapsed_s * (1 - self.fraction_done) / self.fraction_done if self.fraction_done else None
 
     @property

@@ -20,7 +20,7 @@ def result_text(report: SweepReport, status: str, exit_status: int, error: str |
       error: why the command failed, in one line; None if it did not, or if only runs did.
     """
     info, store = report.sweep_info, report.store
-    places = {entry.run.run_id: entry.place for entry in report.ranked}
+    places = {entry.run.run_id: entry.place for entry in report.found.ranked}
     found = {
         "sweep": info.sweep,
         "sweep_id": info.sweep_id,
@@ -33,8 +33,8 @@ def result_text(report: SweepReport, status: str, exit_status: int, error: str |
         "requested": report.requested,
         "finished": len(report.finished),
         "seconds": report.wall_s,
-        "ranked_by": report.metric or None,
-        "best": None if report.answer is None else best_values(report.answer),
+        "ranked_by": report.found.metric or None,
+        "best": None if report.found.answer is None else best_values(report.found.answer),
         "runs": [
             {
                 "rank": places.get(result.run_id or ""),

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from swath import analysis
 from swath.cli.output import Output
 from swath.cli.ranking_tables import configuration_rows, ranking_rows
-from swath.config import overridden, readable_name, varying
+from swath.config import overridden, readable_name
 from swath.datasets import DATASETS
 from swath.execution import RunResult, SweepInfo
+from swath.sweeps import RankedResults, rank_results
 from swath.tracking import StoreInfo, compare_command, page_server, run_page, runs_page, schema
 
 MAX_FAILURES = 20
@@ -30,11 +31,7 @@ class SweepReport:
       results: of the configurations that were trained or reused, in the requested order.
       requested: number of requested configurations.
       wall_s: duration of the command, in seconds.
-      swept: the fields that vary.
-      metric: the metric that ranks; empty if no run finished.
-      ranked: the finished runs, best first.
-      groups: the configurations, best first; empty if none has several seeds.
-      answer: the answer; None if no run finished.
+      found: the results that finished, ranked, and the answer.
     """
 
     sweep_info: SweepInfo
@@ -42,11 +39,7 @@ class SweepReport:
     results: Sequence[RunResult]
     requested: int
     wall_s: float
-    swept: tuple[str, ...]
-    metric: str
-    ranked: Sequence[analysis.RankedRun]
-    groups: Sequence[analysis.RankedConfiguration]
-    answer: analysis.Answer | None
+    found: RankedResults
 
     @property
     def finished(self) -> list[RunResult]:
@@ -63,32 +56,25 @@ def sweep_report(
     sweep_info: SweepInfo, store: StoreInfo, results: Sequence[RunResult], requested: int, wall_s: float
 ) -> SweepReport:
     """Rank the results of a command; see `SweepReport`."""
-    swept = sweep_info.swept or varying([result.config for result in results])
-    finished = [result for result in results if result.status == "FINISHED"]
-    runs = [result.stored() for result in finished]
-    metric = analysis.metric_of(runs, None) if runs else ""
-    masks = {
-        run.run_id: mask
-        for run, result in zip(runs, finished, strict=True)
-        if (mask := result.correct_mask(metric)) is not None
-    }
-    ranked, groups = analysis.rank_sweep(runs, metric, masks) if runs else ([], [])
-    answer = analysis.answer_of(ranked, groups, swept, metric) if ranked else None
-    return SweepReport(sweep_info, store, results, requested, wall_s, swept, metric, ranked, groups, answer)
+    found = rank_results(sweep_info, results)
+    return SweepReport(sweep_info, store, results, requested, wall_s, found)
 
 
 def print_sweep(report: SweepReport, output: Output) -> None:
     """Print the ranked table of a sweep, its failures and its totals."""
-    if report.ranked:
-        rows = report.groups or report.ranked
+    found = report.found
+    if found.ranked:
+        rows = found.groups or found.ranked
         shown = len(rows) if output.rows is None else min(len(rows), output.rows)
-        if report.groups:
-            output.table(configuration_rows(report.groups[:shown], report.swept, report.metric))
+        if report.found.groups:
+            output.table(
+                configuration_rows(report.found.groups[:shown], report.found.swept, report.found.metric)
+            )
         else:
-            output.table(ranking_rows(report.ranked[:shown], report.swept, report.metric))
+            output.table(ranking_rows(report.found.ranked[:shown], report.found.swept, report.found.metric))
         if shown < len(rows):
             output.say(f"... {len(rows) - shown} more: {_compare(report)}")
-        output.say(analysis.ranked_by(report.metric, bool(report.groups), report.validated))
+        output.say(analysis.ranked_by(found.metric, bool(found.groups), report.validated))
         if not report.validated:
             images = DATASETS[report.results[0].config.data.name].train_images // 10
             output.say(f"To rank without using the test images, add data.validation_size={images}")
@@ -99,13 +85,13 @@ def print_sweep(report: SweepReport, output: Output) -> None:
 def print_answer(report: SweepReport, output: Output) -> None:
     """Print the answer: the best configuration, how sure that is, where to see it and where to read more."""
     known = next((result.run_id for result in report.results if result.run_id is not None), None)
-    if report.answer is not None:
-        for line in analysis.answer_lines(report.answer):
+    if report.found.answer is not None:
+        for line in analysis.answer_lines(report.found.answer):
             output.say(line)
     if known is not None and report.store.uri:
         page = runs_page(report.store.experiment_id, report.sweep_info.sweep_id)
         output.say(page_server(report.store.uri, known).line("See it", page))
-        if report.answer is not None:
+        if report.found.answer is not None:
             output.say(f"More: {_compare(report)}")
 
 
@@ -141,6 +127,7 @@ def print_single(result: RunResult, store: StoreInfo, output: Output) -> None:
 
 def _print_failures(report: SweepReport, output: Output) -> None:
     """Print a line per failure, or one line for many failures with the same reason."""
+    swept = report.found.swept
     others = [result for result in report.results if result.status != "FINISHED"]
     counts = Counter((result.status, result.error) for result in others)
     lines = []
@@ -149,7 +136,7 @@ def _print_failures(report: SweepReport, output: Output) -> None:
             lines.append(analysis.failure_line(status, f"{count} configurations", error))
             continue
         lines += [
-            analysis.failure_line(status, readable_name(result.config, report.swept), error, result.run_id)
+            analysis.failure_line(status, readable_name(result.config, swept), error, result.run_id)
             for result in others
             if (result.status, result.error) == (status, error)
         ]

@@ -140,7 +140,7 @@ class CheckedCommand:
       configs: the configurations, in order; a single example if a sweeper chooses them during the sweep.
       sweep: the settings of the command.
       jobs_known: whether `configs` is complete.
-      swept: computed fields that vary, by dotted name.
+      swept: computed fields that vary or that a sweeper chooses, by dotted name.
       trains_lanes: whether the launcher trains the jobs as lanes.
       jobs_per_launch: number of jobs that the sweeper passes to its launcher at a time.
       composer: composes the config of a job.
@@ -195,7 +195,9 @@ def check_command(
                 for name in base.hydra.sweeper.get("params") or {}
                 if str(name) in FIELDS and FIELDS[str(name)].scope == "sweep"
             )
-            return _checked(base, config_name, [config_of(base)], composer, multirun=True, known=False)
+            chosen = {str(each.key_or_group) for each in overrides if each.is_sweep_override()}
+            chosen |= {str(name) for name in base.hydra.sweeper.get("params") or {}}
+            return _checked(base, config_name, [config_of(base)], composer, multirun=True, chosen=chosen)
         params = parse_overrides([f"{k}={v}" for k, v in (base.hydra.sweeper.get("params") or {}).items()])
         _raise_if(m for override in params for m in override_mistakes(override, options))
         task = [override for override in overrides if not override.is_hydra_override()]
@@ -208,7 +210,7 @@ def _checked(
     jobs: list[JobConfig],
     composer: JobComposer,
     multirun: bool = False,
-    known: bool = True,
+    chosen: set[str] | None = None,
 ) -> CheckedCommand:
     _raise_if(hydra_mistakes(base, multirun))
     _raise_if(differing_settings([job.sweep for job in jobs]))
@@ -220,12 +222,18 @@ def _checked(
         name,
         tuple(configs),
         jobs[0].sweep,
-        known,
-        varying(configs),
+        chosen is None,
+        varying(configs) if chosen is None else _computed_only(chosen),
         trains_lanes,
         jobs_per_launch,
         composer,
     )
+
+
+def _computed_only(chosen: set[str]) -> tuple[str, ...]:
+    """The fields that a sweeper chooses, in order; none if it also chooses a config group."""
+    fields = tuple(name for name, spec in FIELDS.items() if name in chosen and spec.scope == "identity")
+    return fields if len(fields) == len(chosen) else ()
 
 
 def differing_settings(sweeps: list[SweepConfig]) -> Iterator[str]:

@@ -19,5 +19,4 @@ from .runs import SINGLE as SINGLE
 from .runs import RunRequest as RunRequest
 from .runs import RunResult as RunResult
 from .runs import SweepInfo as SweepInfo
-from .runs import rank_results as rank_results
 from .trial_group import Pruner as Pruner

@@ -1,13 +1,13 @@
 """Requests for runs, and their results."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from swath.analysis import REPEATED_BY, CorrectMask, Ranking, RankingRow, configuration_of, rank
+from swath.analysis import REPEATED_BY, CorrectMask, RankingRow
 from swath.config import TrainConfig, computed_values
 from swath.errors import SwathError
 from swath.tracking import MetricBatch, RunLogger, Status, StoredRun, schema
@@ -151,9 +151,3 @@ class RunResult:
     def without_waiting(self) -> "RunResult":
         """The result as far as it is stored, without waiting."""
         return self.flushed() if self.logger.is_flushed else replace(self, run_id=self.logger.run_id)
-
-
-def rank_results(results: Sequence[RunResult]) -> Ranking:
-    """Rank results; see `swath.analysis.rank`."""
-    configurations = [configuration_of(computed_values(result.config)) for result in results]
-    return rank([result.metrics for result in results], configurations=configurations)

@@ -57,7 +57,9 @@ def report_html(reader: tracking.Reader, sweep: analysis.Sweep, store: str, metr
         "title": f"sweep {sweep.name} {sweep.sweep_id}",
         "heading": tags.get(schema.QUESTION) or f"Sweep {sweep.name}",
         "meta": f"{sweep.heading(store)}: {_counts(sweep)}.",
-        "answer": analysis.answer_lines(analysis.answer_of(ranked, groups, sweep.swept, ranked_by)),
+        "answer": analysis.answer_lines(
+            analysis.answer_of(ranked, groups, sweep.runs, sweep.swept, ranked_by)
+        ),
         "ranked_by": analysis.ranked_by(ranked_by, bool(groups), validated),
         "columns": columns,
         "rows": rows,

@@ -199,7 +199,11 @@ def _what(run: tracking.StoredRun) -> str:
 def _manifest(summary: tracking.StoredRun) -> Manifest | None:
     """The manifest of a sweep; None if it is missing or damaged."""
     try:
-        return read_manifest(tracking.read_bytes(summary, schema.MANIFEST_FILE))
+        try:
+            content = tracking.read_bytes(summary, schema.MANIFEST_FILE)
+        except SwathError:
+            content = tracking.read_bytes(summary, schema.FORMER_MANIFEST_FILE)
+        return read_manifest(content)
     except SwathError:
         return None
 

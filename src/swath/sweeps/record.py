@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from swath import tracking
-from swath.analysis import REPEATED_BY, criterion
-from swath.config import TrainConfig, computed_values, readable_name, varying
-from swath.execution import RunResult, SweepInfo, rank_results
+from swath.analysis import REPEATED_BY, answer_lines
+from swath.config import TrainConfig, computed_values, varying
+from swath.execution import RunResult, SweepInfo
 from swath.sweeps.manifest import Manifest
+from swath.sweeps.ranked_results import RankedResults, rank_results
 from swath.tracking import schema
 
 MOST_VALUES = 40
@@ -64,11 +65,10 @@ def sweep_summary(
       wall_s: duration of the command in seconds.
       interrupted: whether a signal stopped the command.
     """
-    sweep_info = replace(sweep_info, swept=sweep_info.swept or grid_fields(results))
+    found = rank_results(sweep_info, results)
+    sweep_info = replace(sweep_info, swept=found.swept)
     finished = [result for result in results if result.status == "FINISHED"]
     counts = Counter(result.status for result in results)
-    ranking = rank_results(finished)
-    best = finished[ranking.order[0]] if finished else None
     steps_per_s = sum(result.config.max_steps for result in finished if not result.reused) / wall_s
     status: tracking.Status = "KILLED" if interrupted else "FINISHED" if finished else "FAILED"
     trained = any(not result.reused for result in results)
@@ -82,20 +82,18 @@ def sweep_summary(
     }
     if trained:  # else the values of the command that trained them stay
         tags |= {schema.WALL_S: f"{wall_s:.1f}", schema.STEPS_PER_S: f"{steps_per_s:.0f}"}
-    if best is not None:
-        name = readable_name(best.config, sweep_info.swept)
-        lines.append(
-            f"Best by {criterion(ranking.metric, sweep_info.over_seeds)}: `{name}`, "
-            f"{best.metrics[ranking.metric]:.4f} (run {best.run_id})."
-        )
-        tags |= {schema.BEST_RUN_ID: best.run_id or "", schema.RANKED_BY: ranking.metric}
+    best = None
+    if found.answer is not None:
+        best = found.answer.best.run
+        lines.append("\n".join(answer_lines(found.answer)))  # MLflow's page keeps line breaks
+        tags |= {schema.BEST_RUN_ID: best.run_id, schema.RANKED_BY: found.metric}
     return tracking.SweepSummary(
         status=status,
         metrics={} if best is None else {schema.best(name): value for name, value in best.metrics.items()},
         tags=tags,
         note=_note(sweep_info, [result.config for result in results], lines),
         experiment_note=_experiment_note(sweep_info, [result.config for result in results], lines),
-        ranking_csv=_ranking_csv(results, finished, ranking.order, sweep_info.swept),
+        ranking_csv=_ranking_csv(results, found),
         view=_view(sweep_info, [result.config for result in results]),
     )
 
@@ -117,14 +115,9 @@ def grid_lines(configs: Sequence[TrainConfig]) -> list[str]:
     return lines
 
 
-def grid_fields(results: Sequence[RunResult]) -> tuple[str, ...]:
-    """The fields that vary between results, by dotted name."""
-    return varying([result.config for result in results]) if results else ()
-
-
 def _experiment_note(sweep_info: SweepInfo, configs: Sequence[TrainConfig], lines: Sequence[str]) -> str:
     # MLflow shows the first line on the page of the experiment, and the rest when the note is expanded.
-    latest = f"Sweeps made by swath. The latest, `{sweep_info.sweep}`: {' '.join(lines)}"
+    latest = f"Sweeps made by swath. The latest, `{sweep_info.sweep}`: {' '.join(' '.join(lines).split())}"
     return "\n\n".join([latest, _note(sweep_info, configs, [])])
 
 
@@ -141,14 +134,15 @@ def _note(sweep_info: SweepInfo, configs: Sequence[TrainConfig], lines: Sequence
     return "\n\n".join([*asks, *lines, *grid, f"Command: `{command}`", again])
 
 
-def _ranking_csv(
-    results: Sequence[RunResult], finished: Sequence[RunResult], order: Sequence[int], swept: Sequence[str]
-) -> str:
+def _ranking_csv(results: Sequence[RunResult], found: RankedResults) -> str:
     """One row per configuration: finished ones by rank, then the others."""
-    rows = [finished[index].ranking_row(place) for place, index in enumerate(order, start=1)]
+    finished = {result.run_id: result for result in results if result.status == "FINISHED"}
+    rows = [
+        finished[entry.run.run_id].ranking_row(place) for place, entry in enumerate(found.ranked, start=1)
+    ]
     rows += [result.ranking_row(None) for result in results if result.status != "FINISHED"]
-    names = sorted({name for result in finished for name in result.metrics})
-    columns = ["rank", "run_id", "status", *swept, *names]
+    names = sorted({name for result in finished.values() for name in result.metrics})
+    columns = ["rank", "run_id", "status", *found.swept, *names]
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(columns)

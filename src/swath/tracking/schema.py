@@ -228,6 +228,13 @@ LANES = _metric("runtime/lanes", "Number of lanes of the group.")
 TOTAL_S = _metric("runtime/total_s", "Time from the start of the run to its end, in seconds.")
 TRACK_S = _metric("runtime/track_s", "Time that writing the run to the store took, in seconds.")
 RUNTIME = _entry("metric prefix", "runtime/", "run", "Measured times; never the same twice.")
+SYSTEM = _entry(
+    "metric prefix",
+    "system/",
+    "sweep",
+    "MLflow's system metrics, if its variable asks for them; of a single run, on that run.",
+    "0.2",
+)
 BEST = _entry("metric prefix", "best/", "sweep", "Followed by a metric's name: its value in the best run.")
 
 # Files.
@@ -244,9 +251,24 @@ WEIGHTS_IMAGE_FILE = _file("weights.png", "run", "The weights of each class as a
 CONFUSION_FILE = _file("confusion.json", "run", "Confusion matrix of the test images.")
 TRACEBACK_FILE = _file("traceback.txt", "run", "Traceback of an unexpected error.")
 MODEL = _entry("logged model", "model", "run", "The run's weights as an MLflow model: `runs:/RUN_ID/model`.")
-MANIFEST_FILE = _file("manifest.json", "sweep", "Configurations of the sweep and their provenance.")
 REPORT_FILE = _entry("file", "report.html", "sweep", "Answer, ranking and pictures on one page.", "0.2")
-RANKING_FILE = _file("ranking.csv", "sweep", "The configurations, best first.")
+# MLflow's page lists artifacts by name: the folder keeps all others behind the report.
+SWEEP_FOLDER = _entry("file", "sweep/", "sweep", "Folder of the plots and of the other files.", "0.2")
+MANIFEST_FILE = _entry(
+    "file",
+    f"{SWEEP_FOLDER}manifest.json",
+    "sweep",
+    "Configurations of the sweep and their provenance. `manifest.json` in stores of version 0.1.",
+    "0.2",
+)
+FORMER_MANIFEST_FILE = "manifest.json"
+RANKING_FILE = _entry(
+    "file",
+    f"{SWEEP_FOLDER}ranking.csv",
+    "sweep",
+    "The configurations, best first. `ranking.csv` in stores of version 0.1.",
+    "0.2",
+)
 
 SPLITS = ("validation", "test")
 """Images that a run is evaluated on."""
@@ -325,8 +347,8 @@ def is_per_step(metric: str) -> bool:
 
 
 def is_measured(metric: str) -> bool:
-    """Whether a metric is a measured time rather than a computed number."""
-    return metric.startswith(RUNTIME)
+    """Whether a metric is a measurement of the machine rather than a computed number."""
+    return metric.startswith((RUNTIME, SYSTEM))
 
 
 def larger_is_better(metric: str) -> bool:

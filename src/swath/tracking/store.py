@@ -27,6 +27,7 @@ from swath.tracking.mlflow_setup import (
 from swath.tracking.provenance import environment_tags, installed_packages, process_tags
 from swath.tracking.reader import open_reader
 from swath.tracking.sql import SqlSteps, sql_steps, untested_version
+from swath.tracking.system_metrics import SystemMetrics
 
 SINGLE_VALUE_STEP = 0
 """Step of a metric with a single value: MLflow's page draws bars, one for each run, only at step 0."""
@@ -63,6 +64,7 @@ class RunStore:
         self._common_tags: dict[str, str] = {}
         self._sweep: mlflow_runs.SummaryRun | None = None
         self._environment_text = ""
+        self._system_metrics = SystemMetrics()
 
     @property
     def client(self) -> MlflowClient:
@@ -119,6 +121,8 @@ class RunStore:
             entry = _OpenRun(run_id, run.info.artifact_uri, info, last_steps=mlflow_runs.last_steps(run))
             described = bool(run.data.params and run.inputs and run.inputs.dataset_inputs)
         self._open[key] = entry
+        if self._sweep is None:
+            self._system_metrics.start(self.uri, entry.run_id, resumed=run_id is not None)
         if not described:
             with contextlib.suppress(SwathError), self._recording_failure(entry):
                 self._describe(entry)
@@ -171,6 +175,8 @@ class RunStore:
         If the outcome cannot be stored, the run ends as FAILED.
         """
         entry = self._entry(key)
+        if self._sweep is None:
+            self._system_metrics.finish()
         try:
             tracked_s = self._end(entry, summary)
         except Exception as error:
@@ -222,6 +228,7 @@ class RunStore:
 
     def close(self, status: records.Status = "KILLED") -> int:
         """End every open run; returns their number."""
+        self._system_metrics.finish()
         open_runs = list(self._open.values())
         self._open.clear()
         for entry in open_runs:
@@ -237,6 +244,7 @@ class RunStore:
         self._sweep = mlflow_runs.SummaryRun(
             self.client, self.experiment_id, description, self._common_tags, run_id, self._find_best
         )
+        self._system_metrics.start(self.uri, self._sweep.run_id, resumed=run_id is not None)
         return self._sweep.run_id
 
     def set_tag(self, run_id: str, name: str, value: str) -> None:
@@ -252,5 +260,6 @@ class RunStore:
     def end_sweep(self, summary: records.SweepSummary) -> None:
         """Store the outcome of the sweep and end its summary run."""
         if self._sweep is not None:
+            self._system_metrics.finish()
             self._sweep.end(summary)
             self._sweep = None

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -45,7 +46,7 @@ def answer(
     masks: dict[str, CorrectMask] | None = None,
 ) -> Answer:
     ranked, groups = rank_sweep(runs, metric, masks_of(runs) if masks is None else masks)
-    return answer_of(ranked, groups, swept, metric)
+    return answer_of(ranked, groups, runs, swept, metric)
 
 
 def test_best_line_has_the_swept_fields_the_accuracies_with_an_interval_and_the_run() -> None:
@@ -276,6 +277,14 @@ def test_words_and_seeds_have_no_edge() -> None:
     found = answer(runs, swept=("preprocessing", "seed"))
     assert found.fields == ("preprocessing",)
     assert found.edges == ()
+
+
+def test_value_is_not_at_the_edge_if_a_run_beyond_it_failed() -> None:
+    runs = [accurate(number, number / 10, learning_rate=rate) for number, rate in enumerate((1e-7, 1e-6))]
+    beyond = replace(accurate(9, 0.1, learning_rate=1e-5), status="FAILED")
+    ranked, groups = rank_sweep(runs, METRIC, masks_of(runs))
+    assert answer_of(ranked, groups, runs, ("learning_rate",), METRIC).edges
+    assert not answer_of(ranked, groups, [*runs, beyond], ("learning_rate",), METRIC).edges
 
 
 def test_value_that_is_not_a_number_means_no_edge() -> None:

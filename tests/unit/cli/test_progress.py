@@ -113,6 +113,9 @@ def test_start_names_the_configurations_and_the_expected_time(progress: Progress
     assert unknown.starting("TensorFlow and MLflow") == "loading TensorFlow and MLflow ..."
     unknown.update(ended(1e-6, 0.4))
     assert unknown.summary() == "1 done", "the sweeper decides how many there will be"
+    unknown.update(Planned([group()]))
+    unknown.update(GroupEnded(group()))
+    assert unknown.remaining_s is None
 
 
 def test_start_of_one_configuration_names_one() -> None:

@@ -54,7 +54,7 @@ def without_pictures(text: str) -> str:
 
 def test_answer_is_that_of_the_ranking(grid: Sweep, page: Page) -> None:
     ranked, groups = rank_sweep(grid.runs, METRIC)
-    expected = answer_lines(answer_of(ranked, groups, grid.swept, METRIC))
+    expected = answer_lines(answer_of(ranked, groups, grid.runs, grid.swept, METRIC))
     assert len(expected) > 2
     assert [line for line in page.of("p") if line in expected] == expected
     assert "Ranked by validation/accuracy." in page.of("p")

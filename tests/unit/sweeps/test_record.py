@@ -57,7 +57,9 @@ def test_description_contains_question_best_run_grid_and_command() -> None:
     note = sweep_summary(SWEEP_INFO, RESULTS, 5, 2.0, interrupted=False).note.split("\n\n")
     assert note[0] == "**Which learning_rate?**"
     assert note[1].startswith("2 of 5 finished in 2.0 s")
-    assert note[2] == "Best by validation/accuracy: `learning_rate=1e-06`, 0.4000 (run run1e-06/0)."
+    best, *others = note[2].split("\n")
+    assert best == "Best: learning_rate=1e-06: validation 0.400, run run1e-06"
+    assert others == [], "1e-06 is not at the edge: larger ones were tried and failed"
     assert note[3] == "Grid: `learning_rate=1e-07,1e-06,1e-05,0.0001,0.001`"
     assert note[4] == "Command: `swath -m learning_rate=1e-7,1e-6`"
     assert note[5] == "Reproduce it: `swath-reproduce --sweep 0123456789ab`"
@@ -81,7 +83,7 @@ def test_experiment_description_begins_with_the_latest_sweep() -> None:
         "\n\n"
     )
     assert first.startswith("Sweeps made by swath. The latest, `ad-hoc`: 2 of 5 finished in 2.0 s")
-    assert first.endswith("Best by validation/accuracy: `learning_rate=1e-06`, 0.4000 (run run1e-06/0).")
+    assert first.endswith("steps/s. Best: learning_rate=1e-06: validation 0.400, run run1e-06")
     assert others[0] == "**Which learning_rate?**"
     assert others[-1] == "Reproduce it: `swath-reproduce --sweep 0123456789ab`"
 
@@ -94,10 +96,7 @@ def test_best_run_with_several_seeds_belongs_to_the_best_mean() -> None:
     ]
     sweep_info = replace(SWEEP_INFO, swept=("learning_rate", "seed"))
     end = sweep_summary(sweep_info, results, 4, 1.0, interrupted=False)
-    assert (
-        "Best by validation/accuracy (mean over seeds): `learning_rate=1e-06 seed=1`, 0.7000 (run "
-        "run1e-06/1)." in end.note
-    )
+    assert "Best: learning_rate=1e-06: validation 0.650 ± 0.071 (2 seeds), run run1e-06" in end.note
     assert end.tags["swath.best_run_id"] == "run1e-06/1"
     assert [line.split(",")[1] for line in end.ranking_csv.splitlines()[1:]] == [
         "run1e-06/1",

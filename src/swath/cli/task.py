@@ -1,0 +1,68 @@
+"""The task that Hydra calls for each job: trains a configuration, and returns what a sweeper maximizes."""
+
+import logging
+import math
+from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError, Future
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import filter_overrides
+from omegaconf import DictConfig
+
+from swath.analysis import objective, ranking_metric
+from swath.cli.validation import CheckedCommand, differing_settings
+from swath.config import JobConfig, config_of
+from swath.errors import ConfigError
+from swath.execution import RunRequest, RunResult
+from swath.sweeps import Session
+
+WORST = -math.inf
+"""Value of a job without an objective: a sweeper that searches would end at nan."""
+
+_log = logging.getLogger("swath.job")
+
+
+def sweep_task(session: Session, checked: CheckedCommand) -> Callable[[DictConfig], float]:
+    """A task function for Hydra, with attributes that let the lanes launcher start all jobs at once.
+
+    A job returns the value that a sweeper maximizes: the objective, or `WORST` if the run has none. A failure
+    is not raised, so that the other jobs continue with any sweeper.
+    """
+
+    def request(job: JobConfig, overrides: Sequence[str]) -> RunRequest:
+        uri = checked.sweep.tracking.uri  # Hydra's copy has no password
+        sweep = replace(job.sweep, tracking=replace(job.sweep.tracking, uri=uri))
+        # If the jobs are known, their settings have been compared; an interpolation may contain the time.
+        if not checked.jobs_known and sweep != checked.sweep:
+            raise ConfigError(list(differing_settings([checked.sweep, sweep])))
+        return RunRequest(job.train, tuple(filter_overrides(overrides)), checked.sweep.tracking.every_steps)
+
+    def task(config: DictConfig) -> float:
+        (future,) = session.start([request(config_of(config), HydraConfig.get().overrides.task)])
+        return _objective(future)
+
+    def start_jobs(overrides: Sequence[Sequence[str]], compose: object) -> list[Callable[[], float]]:
+        requests = [request(checked.composer.job(typed), typed) for typed in overrides]
+        return [partial(_objective, future) for future in session.start(requests)]
+
+    function: Any = task
+    function.start_jobs = start_jobs
+    function.compose_job = checked.composer.composed
+    return task
+
+
+def _objective(future: "Future[RunResult]") -> float:
+    """The objective of a run, once it has ended; its outcome also goes to the log file of Hydra's job."""
+    try:
+        result = future.result()
+    except CancelledError:  # not started: another run failed, and on_failure=stop
+        return WORST
+    if result.status != "FINISHED":
+        _log.error("%s: %s", result.status, result.error)
+        return WORST
+    value = objective(result.metrics)
+    _log.info("finished, %s %g", ranking_metric([result.metrics]), value)
+    return WORST if math.isnan(value) else value

@@ -1,0 +1,56 @@
+"""The results of a command, ranked from memory: they need not be read back from the store."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from swath import analysis
+from swath.config import varying
+from swath.execution import RunResult, SweepInfo
+
+
+@dataclass(frozen=True)
+class RankedResults:
+    """Which of the results is best, and how sure that is.
+
+    Attributes:
+      swept: the fields that vary.
+      metric: the metric that ranks; empty if no run finished.
+      ranked: the finished runs, best first.
+      groups: the configurations, best first; empty if none has several seeds.
+      answer: the answer; None if no run finished.
+    """
+
+    swept: tuple[str, ...]
+    metric: str = ""
+    ranked: Sequence[analysis.RankedRun] = ()
+    groups: Sequence[analysis.RankedConfiguration] = ()
+    answer: analysis.Answer | None = None
+
+
+def rank_results(sweep_info: SweepInfo, results: Sequence[RunResult]) -> RankedResults:
+    """Rank the results that finished.
+
+    Args:
+      sweep_info: the sweep.
+      results: flushed results.
+    """
+    swept = sweep_info.swept or grid_fields(results)
+    finished = [result for result in results if result.status == "FINISHED"]
+    if not finished:
+        return RankedResults(swept)
+    runs = [result.stored() for result in finished]
+    metric = analysis.metric_of(runs, None)
+    masks = {
+        run.run_id: mask
+        for run, result in zip(runs, finished, strict=True)
+        if (mask := result.correct_mask(metric)) is not None
+    }
+    ranked, groups = analysis.rank_sweep(runs, metric, masks)
+    tried = [result.stored() for result in results]
+    answer = analysis.answer_of(ranked, groups, tried, swept, metric)
+    return RankedResults(swept, metric, ranked, groups, answer)
+
+
+def grid_fields(results: Sequence[RunResult]) -> tuple[str, ...]:
+    """The fields that vary between results, by dotted name."""
+    return varying([result.config for result in results]) if results else ()
