@@ -253,11 +253,15 @@ def test_best_run_page_shows_weight_image_and_model(page: Any, server: str, fold
     page.get_by_text("model", exact=True).click()
     page.get_by_text("MLmodel", exact=True).wait_for()
     page.goto(f"{server}/#/experiments/1/runs/{summary.info.run_id}/artifacts")
-    page.get_by_text("sweep", exact=True).click()
-    for name in ("report.html", "ranking.csv", "accuracy.png", "learning_curves.png", "confusion.png"):
+    names = [
+        "report.html",
+        *(f"sweep-{name}" for name in ("accuracy.png", "confusion.png", "manifest.json", "ranking.csv")),
+    ]
+    tops = []
+    for name in names:
         page.get_by_text(name, exact=True).wait_for()
-    heights = [page.get_by_text(name, exact=True).bounding_box()["y"] for name in ("report.html", "sweep")]
-    assert heights == sorted(heights), "the report is the first in the list"
+        tops.append(page.get_by_text(name, exact=True).bounding_box()["y"])
+    assert tops == sorted(tops), "the report is the first in the list"
 
 
 def summary_run(folder: Path) -> Any:
@@ -274,7 +278,7 @@ def test_summary_run_page_shows_the_question_and_results_of_the_sweep(
     page.get_by_text("Does swath work here").first.wait_for()
     for text in (
         "12 of 12 finished",
-        "Best: learning_rate=",
+        "Best: batch_size=",
         "max_steps=60,120",
         "swath -cn quickstart",
     ):

@@ -295,7 +295,7 @@ def test_sweep_has_a_summary_run(folder: Path, sweeps: list[dict[str, str]]) -> 
     assert tags["swath.best_run_id"] == sweeps[0]["best_run_id"]
     assert tags["swath.command"].startswith("swath -m data=digits")
     assert "Grid: `learning_rate=1e-07,1e-06,1e+36`" in tags["mlflow.note.content"]
-    table = folder / "mlruns" / "1" / own.info.run_id / "artifacts" / "sweep" / "ranking.csv"
+    table = folder / "mlruns" / "1" / own.info.run_id / "artifacts" / "sweep-ranking.csv"
     rows = list(csv.DictReader(table.open()))
     assert [row["rank"] for row in rows] == ["1", "2", "3", "4", "", ""]
     assert rows[0]["run_id"] == sweeps[0]["best_run_id"]

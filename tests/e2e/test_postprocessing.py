@@ -19,11 +19,11 @@ SWEEP = (
     "max_steps=30",
 )
 PLOTS = {
-    f"sweep/{name}.png"
+    f"sweep-{name}.png"
     for name in ("accuracy", "heat_map", "learning_curves", "loss_curves", "weights", "confusion")
 }
 REPORT = "report.html"
-TABLES = {"sweep/manifest.json", "sweep/ranking.csv"}
+TABLES = {"sweep-manifest.json", "sweep-ranking.csv"}
 TIMEOUT_S = 120
 
 
@@ -36,8 +36,7 @@ def runs_of(folder: Path, kind: str) -> list[Run]:
 
 
 def files_of(folder: Path, run: Run) -> set[str]:
-    listed = [client_of(folder).list_artifacts(run.info.run_id, path) for path in (None, "sweep")]
-    return {file.path for files in listed for file in files if not file.is_dir}
+    return {file.path for file in client_of(folder).list_artifacts(run.info.run_id)}
 
 
 def models_of(folder: Path) -> set[str]:

@@ -113,11 +113,11 @@ def test_interrupted_single_run_resumes(tmp_path: Path) -> None:
 def test_resume_refuses_environment_changes_that_affect_results(tmp_path: Path) -> None:
     arguments = (*DIGITS, "batch_size=50", "max_steps=20")
     assert swath(tmp_path, *arguments, "learning_rate=1e-7").returncode == 0
-    (path,) = (tmp_path / "mlruns").glob("*/*/artifacts/sweep/manifest.json")
+    (path,) = (tmp_path / "mlruns").glob("*/*/artifacts/sweep-manifest.json")
     manifest = json.loads(path.read_text())
     manifest["facts"] |= {"swath.tensorflow": "2.20.0", "swath.numpy": "2.0.0"}
     path.unlink()
-    (path.parents[1] / "manifest.json").write_text(json.dumps(manifest))  # where version 0.1 had it
+    path.with_name("manifest.json").write_text(json.dumps(manifest))  # where version 0.1 had it
     before = whole_store(tmp_path)
     refused = swath(tmp_path, *arguments, "learning_rate=1e-7,1e-6", "resume=true")
     assert refused.returncode == 1
@@ -210,7 +210,7 @@ def test_summary_run_covers_all_runs_of_a_resumed_sweep(tmp_path: Path) -> None:
     arguments = (*DIGITS, "batch_size=50", "max_steps=20")
     assert swath(tmp_path, *arguments, "learning_rate=1e-7,1e-6,1e-8").returncode == 0
     assert swath(tmp_path, *arguments, "learning_rate=1e-7,1e-9", "resume=true").returncode == 0
-    (ranking,) = (tmp_path / "mlruns").glob("*/*/artifacts/sweep/ranking.csv")
+    (ranking,) = (tmp_path / "mlruns").glob("*/*/artifacts/sweep-ranking.csv")
     assert len(ranking.read_text().splitlines()) == 5
     found = dict(
         query_store(tmp_path, f"select key, value from tags where run_uuid = '{summary_run_id(tmp_path)}'")

@@ -75,9 +75,9 @@ def postprocess_sweep(uri: str, sweep_id: str, models: str) -> str | None:
         try:
             with tempfile.TemporaryDirectory(prefix="swath-") as folder:
                 store = hide_password(uri, uri)
-                plots = Path(folder) / schema.SWEEP_FOLDER
-                plots.mkdir()
-                draw_sweep(reader, sweep, plots, store)
+                draw_sweep(reader, sweep, Path(folder), store)
+                for plot in list(Path(folder).iterdir()):
+                    plot.rename(plot.with_name(f"{schema.SWEEP_FILES}{plot.name}"))
                 page = report_html(reader, sweep, store)
                 (Path(folder) / schema.REPORT_FILE).write_text(page, encoding="utf-8")
                 write_files(uri, target, Path(folder))

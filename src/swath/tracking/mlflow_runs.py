@@ -215,9 +215,7 @@ class SummaryRun:
     def _write(self, name: str, text: str) -> None:
         """Write an artifact as a whole or not at all."""
         with artifact_folder(self._client, self.run_id, self._artifact_uri) as folder:
-            path = folder / name
-            path.parent.mkdir(exist_ok=True)
-            atomic_write(path, text)
+            atomic_write(folder / name, text)
 
     def abort(self, status: records.Status) -> None:
         """End the run with the counts and the best run so far."""

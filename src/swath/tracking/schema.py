@@ -252,11 +252,11 @@ CONFUSION_FILE = _file("confusion.json", "run", "Confusion matrix of the test im
 TRACEBACK_FILE = _file("traceback.txt", "run", "Traceback of an unexpected error.")
 MODEL = _entry("logged model", "model", "run", "The run's weights as an MLflow model: `runs:/RUN_ID/model`.")
 REPORT_FILE = _entry("file", "report.html", "sweep", "Answer, ranking and pictures on one page.", "0.2")
-# MLflow's page lists artifacts by name: the folder keeps all others behind the report.
-SWEEP_FOLDER = _entry("file", "sweep/", "sweep", "Folder of the plots and of the other files.", "0.2")
+# MLflow's page lists folders first, then files by name: the prefix keeps all others behind the report.
+SWEEP_FILES = _entry("file", "sweep-", "sweep", "Followed by a file's name: plots, and the next two.", "0.2")
 MANIFEST_FILE = _entry(
     "file",
-    f"{SWEEP_FOLDER}manifest.json",
+    f"{SWEEP_FILES}manifest.json",
     "sweep",
     "Configurations of the sweep and their provenance. `manifest.json` in stores of version 0.1.",
     "0.2",
@@ -264,7 +264,7 @@ MANIFEST_FILE = _entry(
 FORMER_MANIFEST_FILE = "manifest.json"
 RANKING_FILE = _entry(
     "file",
-    f"{SWEEP_FOLDER}ranking.csv",
+    f"{SWEEP_FILES}ranking.csv",
     "sweep",
     "The configurations, best first. `ranking.csv` in stores of version 0.1.",
     "0.2",
