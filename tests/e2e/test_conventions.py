@@ -231,8 +231,8 @@ def test_name_means_the_own_latest_sweep_or_else_that_of_anyone(tmp_path: Path) 
 
 
 METRICS_PER_RUN = (
-    "select r.name, count(distinct m.key), count(distinct m.step) from runs r join metrics m using (run_uuid) "
-    "where m.key like 'system/%' group by r.run_uuid"
+    "select r.name, count(distinct m.key), count(distinct m.step) "
+    "from runs r join metrics m using (run_uuid) where m.key like 'system/%' group by r.run_uuid"
 )
 
 

@@ -1,6 +1,5 @@
 """Sweepers of Hydra that search: they choose the configurations from the values that jobs return."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -81,7 +80,7 @@ def test_dry_run_of_a_search_names_what_it_knows(path: str, folder: Path) -> Non
     rows = {line.split()[0]: line.split()[1] for line in done.stdout.splitlines()}
     assert rows["max_steps"] == "20"
     assert "learning_rate" not in rows
-    assert os.listdir(folder) == []
+    assert list(folder.iterdir()) == []
 
 
 def test_search_for_the_smallest_accuracy_is_refused(path: str, folder: Path) -> None:
@@ -90,7 +89,7 @@ def test_search_for_the_smallest_accuracy_is_refused(path: str, folder: Path) ->
     assert error_lines(done.stderr) == [
         "swath: hydra.sweeper.direction=minimize: expected maximize; a job returns an accuracy"
     ]
-    assert os.listdir(folder) == []
+    assert list(folder.iterdir()) == []
 
 
 def test_commands_that_start_within_a_second_have_their_own_folders(folder: Path) -> None:

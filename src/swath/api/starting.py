@@ -6,6 +6,7 @@ import sys
 import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
@@ -20,10 +21,10 @@ from swath.cli import (
     postprocess_when,
     verdict_of,
 )
-from swath.config import computed_values, primary_configs, register
+from swath.config import computed_values, primary_configs, question_of, readable_name, register
 from swath.errors import ConfigError, SwathError
 from swath.execution import SINGLE, Event, Note, RunRequest, SweepInfo
-from swath.sweeps import Session, postprocess_sweep, start_postprocessing
+from swath.sweeps import Session, failure_of, postprocessing_of, train
 from swath.system import hide_passwords
 
 if TYPE_CHECKING:
@@ -94,28 +95,31 @@ def _train(name: str | None, fields: Fields, multirun: bool, progress: bool) -> 
         uuid.uuid4().hex[:12],
         checked.swept,
         command=hide_passwords(shlex.join(["swath", *options, *texts])),
+        question=question_of(name, ()) if name and multirun else "",
         start_ms=time.time_ns() // 1_000_000,
     )
+    when = postprocess_when(checked)
     with _Bar(checked, progress) as bar:
         session = Session(info, checked.configs, checked.sweep, bar)
-        interrupted = True
-        try:
-            futures = session.start([_request(checked, config, texts) for config in checked.configs])
-            for future in futures:
-                future.exception()  # waits; a failed run is a result
-            interrupted = False
-        finally:
-            session.stop()
-            session.close(interrupted)
-    if session.sweep_error is not None:
-        raise SwathError(f"the summary run could not be stored: {session.sweep_error}")
-    found = SweepResult(session.sweep_info.sweep_id, checked.sweep.tracking.uri)
-    when = postprocess_when(checked)
-    if session.store.uri and when != "off":
-        address = found.uri or tracking.default_uri()
-        postprocess = start_postprocessing if when == "background" else postprocess_sweep
-        postprocess(address, found.sweep_id, checked.sweep.tracking.log_models)
-    return found
+        run_all = partial(_run_all, session, [_request(checked, config, texts) for config in checked.configs])
+        outcome = train(session, run_all, checked.sweep.lanes.verify)
+        task = postprocessing_of(outcome, session, when, checked.sweep.tracking.log_models)
+        if task is not None and task.in_background:
+            task.start()
+        unmade = task.run() if task is not None and not task.in_background else None
+    if outcome.signal_status:
+        raise KeyboardInterrupt
+    if failure := failure_of(outcome, session) or unmade:
+        raise failure
+    if different := [result for result, same in outcome.verified if not same]:
+        names = "; ".join(readable_name(result.config, checked.swept) for result in different)
+        raise SwathError(f"lanes.verify: not bit-identical to the solo run: {names}")
+    return SweepResult(session.sweep_info.sweep_id, checked.sweep.tracking.uri)
+
+
+def _run_all(session: Session, requests: Sequence[RunRequest]) -> None:
+    for future in session.start(requests):
+        future.exception()  # waits; a failed run is a result
 
 
 def _request(checked: CheckedCommand, config: Any, texts: Sequence[str]) -> RunRequest:
@@ -130,12 +134,12 @@ def _override_value(value: "Value | Iterable[Value]") -> str:
     if isinstance(value, str):
         quoted = value.replace("\\", "\\\\").replace("'", "\\'")
         return value if value.isidentifier() else f"'{quoted}'"
+    if hasattr(value, "item") and not getattr(value, "shape", ()):  # a NumPy scalar; some are floats too
+        return _override_value(value.item())
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int | float):
         return repr(value)
-    if hasattr(value, "item") and not getattr(value, "shape", ()):  # a NumPy scalar
-        return _override_value(value.item())
     return ",".join(_override_value(entry) for entry in value)
 
 

@@ -6,9 +6,8 @@ import shlex
 import sys
 import time
 import uuid
-from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from swath.cli.arguments import Arguments
@@ -36,12 +35,10 @@ from swath.cli.summary import (
 from swath.cli.task import sweep_task
 from swath.cli.validation import CheckedCommand, postprocess_when
 from swath.errors import INTERRUPTED, SwathError, failure_reason
-from swath.execution import SINGLE, Note, RunResult, SweepInfo
-from swath.sweeps import Session, postprocess_sweep, start_postprocessing
-from swath.system import hide_passwords, real_uri
-from swath.tracking import TRACKING_VARIABLE, Tracker
-
-INTERRUPTED_NOTE = "Interrupted: stopping after the current segment; press Ctrl-C again to stop at once"
+from swath.execution import SINGLE, SweepInfo
+from swath.sweeps import Outcome, Session, failure_of, postprocessing_of, train
+from swath.system import hide_passwords
+from swath.tracking import Tracker
 
 
 def run_command(
@@ -78,94 +75,24 @@ def run_command(
     )
     with _reporter(checked, sweep_info, args.output) as reporter:
         session = Session(sweep_info, checked.configs, checked.sweep, reporter, tracker)
-        outcome = _train(session, checked, args, password_overrides)
+        run_all = partial(run_with_hydra, args, password_overrides, sweep_task(session, checked))
+        outcome = train(session, run_all, checked.sweep.lanes.verify)
     report = _print_outcome(outcome, session, checked, args.output)
     try:
-        failure = _run_postprocessing(session, checked, outcome, args.output) or _failure(outcome, session)
+        failure = _run_postprocessing(session, checked, outcome, args.output) or failure_of(outcome, session)
     except KeyboardInterrupt as interrupt:
         outcome.signal_status = getattr(interrupt, "exit_status", INTERRUPTED)
         make = f"swath-compare {session.sweep_info.sweep_id} --postprocess"
         args.output.say(f"Interrupted: not all plots and models are there; make them with: {make}")
-        failure = _failure(outcome, session)
+        failure = failure_of(outcome, session)
     _print_end(report, outcome, failure, checked, args.output)
     if failure is not None:
         raise failure
     return outcome.exit_status
 
 
-@dataclass
-class _Outcome:
-    """What a command has trained.
-
-    Attributes:
-      results: of all runs that were trained or reused.
-      verified: runs that were trained again alone, and whether they are bit-identical.
-      signal_status: exit status after a signal, else 0.
-      failure: an error that is raised after the results are printed.
-      abandoned: whether a second signal has stopped the storing of results.
-    """
-
-    results: Sequence[RunResult] = ()
-    verified: Sequence[tuple[RunResult, bool]] = ()
-    signal_status: int = 0
-    failure: Exception | None = None
-    abandoned: bool = False
-
-    @property
-    def is_stored(self) -> bool:
-        """Whether the store has a finished run and everything else."""
-        return not self.abandoned and any(result.status == "FINISHED" for result in self.results)
-
-    @property
-    def exit_status(self) -> int:
-        """The exit status of the command if nothing is raised."""
-        failed = any(result.status != "FINISHED" for result in self.results)
-        return self.signal_status or int(failed or not all(same for _, same in self.verified))
-
-
-def _failure(outcome: _Outcome, session: Session) -> Exception | None:
-    """The error that ends the command after its results are printed; None if there is none."""
-    if outcome.failure is not None:
-        return outcome.failure
-    if session.offline_folder is not None:
-        return SwathError(
-            f"cannot reach the server {session.store.uri}; finished runs are saved in "
-            f"{session.offline_folder}; run the same command with resume=yes to upload them"
-        )
-    if session.sweep_error is not None:
-        return SwathError(f"the summary run could not be stored: {session.sweep_error}")
-    return None
-
-
-def _train(
-    session: Session, checked: CheckedCommand, args: Arguments, password_overrides: tuple[str, ...]
-) -> _Outcome:
-    """Train and store all runs; a signal ends this after the current segment, a second one at once."""
-    outcome = _Outcome()
-    try:
-        run_with_hydra(args, password_overrides, sweep_task(session, checked))
-        if count := checked.sweep.lanes.verify:
-            session.tell(Note(f"verifying up to {count} configurations against solo runs", transient=True))
-            outcome.verified = session.check(count)
-    except KeyboardInterrupt as interrupt:
-        outcome.signal_status = getattr(interrupt, "exit_status", INTERRUPTED)
-        session.tell(Note(INTERRUPTED_NOTE))
-    except Exception as error:
-        outcome.failure = error
-    try:
-        session.stop()
-        session.tell(Note("storing the remaining results ...", transient=True))
-        results = session.close(outcome.signal_status != 0)
-    except KeyboardInterrupt as interrupt:
-        outcome.signal_status = getattr(interrupt, "exit_status", INTERRUPTED)
-        results = session.abandon()
-        outcome.abandoned = True
-    outcome.results = [result for result in results if result.status == "FINISHED" or not result.reused]
-    return outcome
-
-
 def _print_outcome(
-    outcome: _Outcome, session: Session, checked: CheckedCommand, output: Output
+    outcome: Outcome, session: Session, checked: CheckedCommand, output: Output
 ) -> SweepReport:
     """Print results, what was resumed, how to resume, and what was verified."""
     requested = max(session.asked_for, len(checked.configs))
@@ -184,7 +111,7 @@ def _print_outcome(
 
 def _print_end(
     report: SweepReport,
-    outcome: _Outcome,
+    outcome: Outcome,
     failure: Exception | None,
     checked: CheckedCommand,
     output: Output,
@@ -206,32 +133,25 @@ def _print_end(
 
 
 def _run_postprocessing(
-    session: Session, checked: CheckedCommand, outcome: _Outcome, output: Output
+    session: Session, checked: CheckedCommand, outcome: Outcome, output: Output
 ) -> SwathError | None:
     """Draw plots and log models, now or in the background, if the configuration asks for it.
 
     Returns:
       An error if something could not be made.
     """
-    if not outcome.is_stored or session.offline_folder is not None:
+    task = postprocessing_of(outcome, session, postprocess_when(checked), checked.sweep.tracking.log_models)
+    if task is None:
         return None
-    log_models = checked.sweep.tracking.log_models
-    when = postprocess_when(checked)
-    parts = (["plots"] if checked.multirun else []) + ([] if log_models == "none" else ["models"])
-    if when == "off" or not parts or not session.store.uri:
+    if task.in_background:
+        task.start()
+        output.say(f"Creating {task.parts} in the background: they will appear in the store.")
         return None
-    created = " and ".join(parts)
-    uri = real_uri(session.store.uri, os.environ.get(TRACKING_VARIABLE)) or session.store.uri
-    if when == "background":
-        start_postprocessing(uri, session.sweep_info.sweep_id, log_models)
-        output.say(f"Creating {created} in the background: they will appear in the store.")
-        return None
-    with _status(f"Creating {created} ...", output):
-        fault = postprocess_sweep(uri, session.sweep_info.sweep_id, log_models)
-    if fault is not None:
-        return SwathError(f"could not create all {created}: {fault}")
-    output.say(f"Added to the store: {created}.")
-    return None
+    with _status(f"Creating {task.parts} ...", output):
+        failure = task.run()
+    if failure is None:
+        output.say(f"Added to the store: {task.parts}.")
+    return failure
 
 
 def _status(text: str, output: Output) -> AbstractContextManager[object]:

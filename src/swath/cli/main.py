@@ -1,12 +1,11 @@
 """The command `swath`: help, checks, and what to run."""
 
 import difflib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from swath.cli.arguments import keep_password, read_arguments
-from swath.config import config_folder, help_lines
+from swath.config import config_folder, help_lines, question_of, sweep_sentence
 from swath.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -45,22 +44,6 @@ def help_text() -> str:
     width = max((len(path.stem) for path in sweeps), default=0)
     lines += [f"  {path.stem:{width}}  {sweep_sentence(path)}" for path in sweeps]
     return "\n".join(lines)
-
-
-def sweep_sentence(path: Path) -> str:
-    """The first line of a sweep file: a comment that describes the sweep."""
-    with path.open(encoding="utf-8") as lines:
-        return next(lines, "").lstrip("# ").strip()
-
-
-def question_of(name: str, user_folders: Sequence[Path]) -> str:
-    """The question that a named sweep answers; empty if its file does not begin with a question."""
-    for folder in (*user_folders, config_folder("sweeps")):
-        path = Path(folder) / f"{name}.yaml"
-        if path.is_file():
-            sentence = sweep_sentence(path)
-            return sentence if sentence.endswith("?") else ""
-    return ""
 
 
 def run(arguments: list[str], tracker: "Tracker | None" = None) -> int:

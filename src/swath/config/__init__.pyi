@@ -21,6 +21,8 @@ from .fields import varying as varying
 from .fields import walk_schema as walk_schema
 from .fields import walk_values as walk_values
 from .jobs import JobComposer as JobComposer
+from .named_sweeps import question_of as question_of
+from .named_sweeps import sweep_sentence as sweep_sentence
 from .reference import help_lines as help_lines
 from .schema import FIELDS as FIELDS
 from .schema import HEADLINE as HEADLINE

@@ -6,6 +6,7 @@ without it.
 """
 
 import contextlib
+import hashlib
 import importlib.metadata
 import os
 import sys
@@ -59,6 +60,28 @@ HARMLESS = (
 )
 """Beginnings of the names of variables that cannot change a number on the CPU."""
 
+READ = (
+    "TF_ALLOW_",
+    "TF_CPU_",
+    "TF_DETERMINISTIC_",
+    "TF_DISABLE_",
+    "TF_ENABLE_",
+    "TF_INTER_OP_",
+    "TF_INTRA_OP_",
+    "TF_MKL_",
+    "TF_NUM_",
+    "TF_OVERRIDE_",
+    "TF_USE_",
+    "TF_XLA_",
+    "ONEDNN_",
+    "DNNL_",
+)
+"""Beginnings of the names that TensorFlow and oneDNN are known to read. Other tools use `TF_` too, so the
+value of any other variable may be a secret, and only its digest is stored."""
+
+SECRET_WORDS = ("PASSWORD", "PASSWD", "SECRET", "TOKEN", "CREDENTIAL", "KEY", "USERNAME")
+"""A variable with such a word in its name is not TensorFlow's; nothing of it is stored."""
+
 OFF = ("0", "false")
 """Values that TensorFlow reads as off, in any case; it reads all others as its default."""
 
@@ -71,17 +94,25 @@ def is_onednn_on() -> bool:
 def compute_variables() -> str:
     """Variables of this process that may change how TensorFlow computes: `NAME=VALUE`, sorted, or `unset`.
 
-    Those with a tag or a setting of their own, such as oneDNN's switch, are left out.
+    Of a variable that TensorFlow is not known to read, the digest stands for the value. Those with a tag or a
+    setting of their own, such as oneDNN's switch, are left out.
     """
     own = {ONEDNN_VARIABLE}
     if "tensorflow" not in sys.modules or _import_tensorflow.cache_info().currsize:
         own.add(XLA_VARIABLE)  # was removed, or will be
     found = [
-        f"{name}={value}"
+        f"{name}={value if name.startswith(READ) else _digest(value)}"
         for name, value in sorted(os.environ.items())
-        if name.startswith(PREFIXES) and not name.startswith(HARMLESS) and name not in own
+        if name.startswith(PREFIXES)
+        and not name.startswith(HARMLESS)
+        and name not in own
+        and not any(word in name for word in SECRET_WORDS)
     ]
     return " ".join(found) or "unset"
+
+
+def _digest(value: str) -> str:
+    return f"sha256:{hashlib.sha256(value.encode()).hexdigest()[:12]}"
 
 
 @dataclass(frozen=True)

@@ -253,7 +253,7 @@ def start_sweep(
         for line in synced.rejected:
             observer(Note(f"the server rejected the offline runs in {line}"))
         which = sweep_info.sweep if sweep_info.is_grid else fingerprint(configs[0])
-        lock = SweepLock(f"{store.uri} {store.experiment_id} {which}")
+        lock = SweepLock(f"{_identity_of(store.uri)} {store.experiment_id} {which}")
         plan = ResumePlan(tracker, mode, settings.force_resume, datasets)
         sweep_info = plan.find(sweep_info, configs, provenance, every_steps)
         found = plan.found
@@ -269,6 +269,12 @@ def start_sweep(
         else None
     )
     return StartedSweep(sweep_info, plan, summary_run, lock)
+
+
+def _identity_of(uri: str) -> str:
+    """The same text for every way to write the address of a store."""
+    database = tracking.database_file(uri)
+    return uri if database is None else str(database.resolve())
 
 
 def _start_summary_run(

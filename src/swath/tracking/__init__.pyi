@@ -26,6 +26,7 @@ from .mlflow_runs import set_tag as set_tag
 from .mlflow_setup import TRACKING_VARIABLE as TRACKING_VARIABLE
 from .mlflow_setup import chosen_experiment as chosen_experiment
 from .mlflow_setup import configure_environment as configure_environment
+from .mlflow_setup import database_file as database_file
 from .mlflow_setup import default_uri as default_uri
 from .mlflow_setup import error_line as error_line
 from .mlflow_setup import ignored_variables as ignored_variables

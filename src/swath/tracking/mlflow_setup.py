@@ -82,7 +82,9 @@ def configure_environment() -> None:
         os.environ.setdefault(name, value)
     if any(os.environ.get(name) for name in PROXY_VARIABLES):
         for name in ("no_proxy", "NO_PROXY"):
-            os.environ[name] = ",".join(filter(None, [os.environ.get(name), LOCAL_HOSTS]))
+            hosts = os.environ.get(name, "")
+            if not hosts.endswith(LOCAL_HOSTS):  # an earlier call may have added them
+                os.environ[name] = ",".join(filter(None, [hosts, LOCAL_HOSTS]))
 
 
 def enable_retries() -> None:

@@ -46,9 +46,8 @@ def log_model(run: StoredRun, uri: str) -> str:
       SwathError: the run's files cannot be read.
       MlflowException: the store cannot be written.
     """
-    mlflow.set_tracking_uri(uri)
     _silence_mlflow()
-    client = MlflowClient()
+    client = MlflowClient(tracking_uri=uri)  # the caller's own choice of a store stays as it is
     with tempfile.TemporaryDirectory(prefix="swath-") as folder:
         model = client.create_logged_model(run.experiment_id, schema.MODEL, run.run_id, params=run.params)
         try:
