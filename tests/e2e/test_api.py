@@ -1,11 +1,13 @@
 """The Python face: sweeps, runs and reproductions that are started from Python."""
 
 import math
+import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from support.command import swath, swath_compare
 from support.stores import whole_store
@@ -92,12 +94,66 @@ def test_a_failed_run_is_a_result(here: Path) -> None:
         (lambda: face.run(batch_size=[1, 2]), "expected one value"),
         (lambda: face.sweep(batch_size=["x", "it's"]), "batch_size=x: expected a whole number"),
         (lambda: face.sweep({"data.dir": ["a", "b"]}), "expected one value for the whole sweep"),
+        (lambda: face.sweep("quikstart"), "did you mean quickstart"),
+        (lambda: face.run(data="digits", dry_run=True), "dry_run: not supported in Python"),
+        (lambda: face.run(batch_size=np.array([1, 2])), r"batch_size=\[1, 2\]: expected one value; swath"),
+        (lambda: face.sweep(learning_rate=None), "learning_rate=None: expected a number"),
+        (lambda: face.sweep(learning_rate=[]), "learning_rate=\\[\\]: expected a number"),
+        (lambda: face.sweep(learning_rate=object()), "expected a number, a text"),
+        (lambda: face.sweep(learning_rate=[[1e-6], [1e-5]]), "expected a number, a text"),
+        (lambda: face.sweep(learning_rate=b"1e-6"), "expected a number, a text"),
+        (lambda: face.sweep("quickstart", ["seed=1"]), "changes=.*: expected fields and values"),
+        (lambda: face.sweep({"data": {"validation_siz": 3}}), "did you mean data.validation_size"),
     ],
 )
 def test_mistakes_start_nothing(start: Any, words: str, here: Path) -> None:
     with pytest.raises(ConfigError, match=words):
         start()
     assert not list(here.iterdir())
+
+
+def test_values_of_numpy_paths_and_nested_fields(here: Path) -> None:
+    found = face.sweep(
+        data={"name": "digits", "validation_size": np.int64(100)},
+        learning_rate=np.logspace(-7, -6, 2),
+        max_steps=(steps for steps in (2, np.int32(3))),
+        tracking={"uri": f"sqlite:///{here}/own.db"},
+        progress=False,
+    )
+    runs = face.load_sweep(found.sweep_id, uri=here / "own.db")
+    assert sorted(set(runs["learning_rate"])) == [1e-7, 1e-6]
+    assert sorted(set(runs["max_steps"])) == [2, 3]
+    assert set(runs["data.validation_size"]) == {100}
+
+
+def test_each_sweep_goes_to_its_own_store(here: Path) -> None:
+    before = dict(os.environ)
+    for address in (f"sqlite:///{here}/first.db", None):
+        uri = {} if address is None else {"tracking.uri": address}
+        face.run({"data": "digits", "max_steps": 2, "tracking.postprocess": "wait", **uri}, progress=False)
+    assert {path.name for path in here.glob("*.db")} == {"first.db", "mlflow.db"}
+    assert os.environ.get("MLFLOW_TRACKING_URI") == before.get("MLFLOW_TRACKING_URI")
+
+
+def test_lanes_are_verified_and_unmade_plots_are_reported(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from swath.sweeps import outcome
+    from swath.sweeps.session import Session
+
+    checked: list[int] = []
+    monkeypatch.setattr(Session, "check", lambda self, count: checked.append(count) or ())
+    monkeypatch.setattr(outcome, "postprocess_sweep", lambda *_: "disk full")
+    grid = {"data": "digits", "max_steps": 2, "learning_rate": [1e-7, 1e-6]}
+    with pytest.raises(SwathError, match="could not create all plots and models: disk full"):
+        face.sweep({**grid, "lanes.verify": 2, "tracking.postprocess": "wait"}, progress=False)
+    assert checked == [2]
+
+
+def test_programs_are_traced_without_a_warning(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    for batch_size in range(20, 28):
+        face.run(data="digits", max_steps=2, batch_size=batch_size, progress=False)
+    assert "retracing" not in capfd.readouterr().err
 
 
 def test_the_module_shows_exactly_its_face() -> None:

@@ -45,15 +45,18 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    "flags",
+    "variables",
     [
-        "--tf_xla_auto_jit=2 --tf_xla_cpu_global_jit",
-        "--tf_xla_auto_jit=fusible --tf_xla_cpu_global_jit=true",
-        " --tf_xla_cpu_global_jit=1 --tf_xla_auto_jit=1 --tf_xla_min_cluster_size=1",
+        {"TF_XLA_FLAGS": "--tf_xla_auto_jit=2 --tf_xla_cpu_global_jit"},
+        {"TF_XLA_FLAGS": "--tf_xla_auto_jit=fusible --tf_xla_cpu_global_jit=true"},
+        {"TF_XLA_FLAGS": " --tf_xla_cpu_global_jit=1 --tf_xla_auto_jit=1 --tf_xla_min_cluster_size=1"},
+        {"TF_FUNCTION_JIT_COMPILE_DEFAULT": "1", "XLA_FLAGS": "--xla_cpu_enable_fast_math=true"},
     ],
 )
-def test_xla_is_off_whatever_its_variable_says(tmp_path: Path, plain: dict[str, str], flags: str) -> None:
-    done = swath(tmp_path, *GRID, real=True, TF_XLA_FLAGS=flags)
+def test_xla_is_off_whatever_its_variables_say(
+    tmp_path: Path, plain: dict[str, str], variables: dict[str, str]
+) -> None:
+    done = swath(tmp_path, *GRID, real=True, **variables)
     assert done.returncode == 0, done.stderr
     assert bits(tmp_path) == plain
     assert {entry["swath.compute_variables"] for entry in tags(tmp_path).values()} == {"unset"}

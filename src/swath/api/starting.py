@@ -1,17 +1,20 @@
 """Starts sweeps, runs and reproductions as the commands do."""
 
+import difflib
 import math
+import os
 import shlex
 import sys
 import time
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
 from swath import analysis, tracking
+from swath.api.overrides import Fields, merged, overrides_of
 from swath.api.results import SweepResult
 from swath.cli import (
     CheckedCommand,
@@ -29,9 +32,6 @@ from swath.system import hide_passwords
 
 if TYPE_CHECKING:
     from swath.analysis import Verdict
-
-Value = str | int | float | bool
-Fields = Mapping[str, "Value | Iterable[Value]"]
 
 
 def sweep(
@@ -53,8 +53,8 @@ def sweep(
       SwathError: the data set or the store cannot be used.
     """
     if isinstance(name, Mapping):
-        return _train(None, {**name, **(changes or {}), **fields}, True, progress)
-    return _train(name, {**(changes or {}), **fields}, True, progress)
+        return _train(None, {**name, **merged(changes, fields)}, True, progress)
+    return _train(name, merged(changes, fields), True, progress)
 
 
 def run(changes: Fields | None = None, *, progress: bool = True, **fields: Any) -> SweepResult:
@@ -62,7 +62,7 @@ def run(changes: Fields | None = None, *, progress: bool = True, **fields: Any) 
 
     The parameters are those of `sweep`; a list is a mistake.
     """
-    return _train(None, {**(changes or {}), **fields}, False, progress)
+    return _train(None, merged(changes, fields), False, progress)
 
 
 def reproduce(run_id: str, *, uri: str | None = None, rtol: float | None = None) -> "Verdict":
@@ -83,9 +83,11 @@ def reproduce(run_id: str, *, uri: str | None = None, rtol: float | None = None)
 
 def _train(name: str | None, fields: Fields, multirun: bool, progress: bool) -> SweepResult:
     register(())
-    if name is not None and name not in primary_configs(()):
-        raise ConfigError([f"sweep {name!r}: expected one of {', '.join(primary_configs(()))}"])
-    texts = [f"{field}={_override_value(value)}" for field, value in fields.items()]
+    if name is not None and name not in (known := primary_configs(())):
+        similar = difflib.get_close_matches(str(name), known, n=1)
+        hint = f"; did you mean {similar[0]}?" if similar else ""
+        raise ConfigError([f"sweep {name!r}: expected one of {', '.join(known)}{hint}"])
+    texts = overrides_of(fields, multirun)
     checked = check_command(name or "config", texts, multirun, ())
     if not checked.jobs_known:
         raise ConfigError(["sweep: expected a grid; other sweepers are started with the command swath"])
@@ -97,6 +99,7 @@ def _train(name: str | None, fields: Fields, multirun: bool, progress: bool) -> 
         command=hide_passwords(shlex.join(["swath", *options, *texts])),
         question=question_of(name, ()) if name and multirun else "",
         start_ms=time.time_ns() // 1_000_000,
+        run_name=os.environ.get("MLFLOW_RUN_NAME", ""),
     )
     when = postprocess_when(checked)
     with _Bar(checked, progress) as bar:
@@ -127,20 +130,6 @@ def _request(checked: CheckedCommand, config: Any, texts: Sequence[str]) -> RunR
     fixed = [text for text in texts if text.partition("=")[0] not in checked.swept]
     overrides = [*fixed, *(f"{field}={values[field]}" for field in checked.swept)]
     return RunRequest(config, tuple(overrides), checked.sweep.tracking.every_steps)
-
-
-def _override_value(value: "Value | Iterable[Value]") -> str:
-    """A value, or several, in the grammar of Hydra's overrides."""
-    if isinstance(value, str):
-        quoted = value.replace("\\", "\\\\").replace("'", "\\'")
-        return value if value.isidentifier() else f"'{quoted}'"
-    if hasattr(value, "item") and not getattr(value, "shape", ()):  # a NumPy scalar; some are floats too
-        return _override_value(value.item())
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int | float):
-        return repr(value)
-    return ",".join(_override_value(entry) for entry in value)
 
 
 class _Bar:

@@ -8,6 +8,7 @@ without it.
 import contextlib
 import hashlib
 import importlib.metadata
+import logging
 import os
 import sys
 import threading
@@ -30,10 +31,11 @@ number. Another thread draws and converts the next batches meanwhile."""
 INTER_OP_THREADS = 2
 
 
-XLA_VARIABLE = "TF_XLA_FLAGS"
-"""Turns on XLA, whose sums have another order. It is removed before TensorFlow is loaded, so XLA is off."""
+XLA_VARIABLES = ("TF_XLA_FLAGS", "TF_FUNCTION_JIT_COMPILE_DEFAULT", "XLA_FLAGS")
+"""Turn on XLA, whose sums have another order, or change it. They are removed before TensorFlow is loaded, so
+XLA is off."""
 
-PREFIXES = ("TF_", "ONEDNN_", "DNNL_")
+PREFIXES = ("TF_", "XLA_", "ONEDNN_", "DNNL_")
 """Beginnings of the names of variables that TensorFlow and oneDNN read."""
 
 HARMLESS = (
@@ -66,6 +68,7 @@ READ = (
     "TF_DETERMINISTIC_",
     "TF_DISABLE_",
     "TF_ENABLE_",
+    "TF_FUNCTION_JIT_",
     "TF_INTER_OP_",
     "TF_INTRA_OP_",
     "TF_MKL_",
@@ -73,6 +76,7 @@ READ = (
     "TF_OVERRIDE_",
     "TF_USE_",
     "TF_XLA_",
+    "XLA_",
     "ONEDNN_",
     "DNNL_",
 )
@@ -81,6 +85,9 @@ value of any other variable may be a secret, and only its digest is stored."""
 
 SECRET_WORDS = ("PASSWORD", "PASSWD", "SECRET", "TOKEN", "CREDENTIAL", "KEY", "USERNAME")
 """A variable with such a word in its name is not TensorFlow's; nothing of it is stored."""
+
+PROGRAM_TRACED = "compile_program.<locals>.run_steps"
+"""What TensorFlow calls the program of a lane group in its warning about retracing."""
 
 OFF = ("0", "false")
 """Values that TensorFlow reads as off, in any case; it reads all others as its default."""
@@ -99,7 +106,7 @@ def compute_variables() -> str:
     """
     own = {ONEDNN_VARIABLE}
     if "tensorflow" not in sys.modules or _import_tensorflow.cache_info().currsize:
-        own.add(XLA_VARIABLE)  # was removed, or will be
+        own.update(XLA_VARIABLES)  # were removed, or will be
     found = [
         f"{name}={value if name.startswith(READ) else _digest(value)}"
         for name, value in sorted(os.environ.items())
@@ -159,7 +166,11 @@ def is_out_of_memory(error: BaseException | None) -> bool:
 @contextlib.contextmanager
 def _discard_native_stderr() -> Iterator[None]:
     """Discard messages about CUDA that TensorFlow's C++ code writes to stderr before it has a logger."""
-    saved = os.dup(2)
+    try:
+        saved = os.dup(2)
+    except OSError:  # standard error is closed
+        yield
+        return
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 2)
     os.close(null)
@@ -177,7 +188,8 @@ _importing = threading.Lock()
 def _import_tensorflow() -> Any:
     """Import TensorFlow with XLA off, and with defaults for its other variables; other values are kept."""
     if "tensorflow" not in sys.modules:  # else it is too late, and `compute_variables` lists it
-        os.environ.pop(XLA_VARIABLE, None)
+        for name in XLA_VARIABLES:
+            os.environ.pop(name, None)
     os.environ.setdefault(ONEDNN_VARIABLE, "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # Hide all GPUs, so that a machine with a GPU gets the same results as one without; CUDA is not started.
@@ -185,6 +197,8 @@ def _import_tensorflow() -> Any:
     with _discard_native_stderr():
         import tensorflow
     _pin(tensorflow)
+    # A session that trains many sweeps traces a program for each; TensorFlow takes that for a mistake.
+    logging.getLogger("tensorflow").addFilter(lambda record: PROGRAM_TRACED not in record.getMessage())
     return tensorflow
 
 

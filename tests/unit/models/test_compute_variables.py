@@ -83,9 +83,21 @@ def test_other_variables_are_left_out(monkeypatch: pytest.MonkeyPatch, name: str
     assert compute_variables() == "ONEDNN_MAX_CPU_ISA=SSE41"
 
 
+def test_value_of_an_unknown_variable_is_not_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TF_HTTP_ADDRESS", "https://me:hunter2@example.org")
+    monkeypatch.setenv("TF_HTTP_PASSWORD", "hunter2")
+    monkeypatch.setenv("TF_PASSWORD", "hunter2")
+    found = compute_variables()
+    assert found.startswith("TF_HTTP_ADDRESS=sha256:")
+    assert "PASSWORD" not in found
+    monkeypatch.setenv("TF_HTTP_ADDRESS", "https://me:other@example.org")
+    assert compute_variables() != found
+
+
 @pytest.mark.usefixtures("tensorflow_not_loaded")
-def test_xla_is_left_out_before_tensorflow_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TF_XLA_FLAGS", "--tf_xla_auto_jit=2")
+@pytest.mark.parametrize("name", ["TF_XLA_FLAGS", "XLA_FLAGS", "TF_FUNCTION_JIT_COMPILE_DEFAULT"])
+def test_xla_is_left_out_before_tensorflow_is_loaded(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "1")
     assert compute_variables() == "unset"
 
 
