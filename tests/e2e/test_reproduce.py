@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import shutil
 import sqlite3
 from pathlib import Path
@@ -289,7 +290,8 @@ def test_show_option_prints_the_recipe(folder: Path, run_ids: list[str]) -> None
     assert not commit or any(line.startswith(f"git checkout {commit[0][0]}") for line in lines)
     (install,) = [line for line in lines if line.startswith("pip install ")]
     assert "tensorflow==2." in install and "mlflow==3." in install
-    assert any(line.startswith("swath data=digits data.validation_size=300 batch_size=") for line in lines)
+    (command,) = [line for line in lines if line.startswith("swath data=digits ")]
+    assert {"data.validation_size=300", "seed=0", "preprocessing=mean_image"} <= set(command.split())
     assert "seed: 0" in lines
 
 
@@ -307,10 +309,13 @@ def test_runs_from_stored_configs_and_overrides_are_bit_identical(
     jobs = (folder / "multirun").glob("*/*/*/.hydra")
     typed = set(json.loads(str(overrides)))
     hydra = next(job for job in jobs if typed == set(_yaml_list(job / "overrides.yaml")))
+    recipe = swath_reproduce(folder, run_ids[0], "--show").stdout.splitlines()
+    (shown,) = [tuple(shlex.split(line)[1:]) for line in recipe if line.startswith("swath data=")]
     for arguments in (
         ("--config-dir", str(artifacts), "--config-name", "config"),
         ("--config-dir", str(hydra), "--config-name", "config"),
         tuple(json.loads(str(overrides))),
+        shown,
     ):
         workdir = tmp_path / str(len(list(tmp_path.iterdir())))
         workdir.mkdir()

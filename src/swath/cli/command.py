@@ -102,7 +102,8 @@ def _print_outcome(
         print_sweep(report, output)
     if session.started.resume_plan is not None:
         output.say(session.started.resume_plan.summary())
-    if outcome.signal_status and outcome.failure is None:
+    transient = any(result.is_transient for result in outcome.results)
+    if (outcome.signal_status or transient) and outcome.failure is None:
         output.say(f"Resume with: {resume_command(session.sweep_info.command)}")
     if outcome.verified:
         print_verification(outcome.verified, session.sweep_info, output)
@@ -166,7 +167,8 @@ def _reporter(checked: CheckedCommand, sweep_info: SweepInfo, output: Output) ->
         return SingleRunReporter(checked.sweep.print_every_steps, output)
     if output.quiet:
         return QuietReporter()
-    expected_s = estimated_s(checked) if checked.jobs_known else None
+    # How much of the training is left is known once the sweep to resume has been read.
+    expected_s = estimated_s(checked) if checked.jobs_known and checked.sweep.resume == "no" else None
     progress = Progress(len(checked.configs) if checked.jobs_known else None, checked.swept, expected_s)
     if is_animated(sys.stderr):
         return BarReporter(sweep_info.sweep, progress, console_of(sys.stderr))

@@ -116,7 +116,7 @@ class Progress:
 
     def failure_line(self, result: RunResult) -> str | None:
         """A line on a run that has just ended without finishing; None if enough such lines were printed."""
-        if result.error is None or self.failed > MAX_FAILURES:
+        if result.error is None or result.status == "KILLED" or self.failed > MAX_FAILURES:
             return None
         times = self.reasons[result.error]
         if times > MAX_SAME_REASON:

@@ -14,10 +14,16 @@ from tqdm import tqdm
 
 from swath import tracking
 from swath.analysis import Verdict, find_sweep, not_reproducible, run_with, verdict_on
-from swath.config import TrainConfig, fingerprint, read_stored_config, stored_config
+from swath.config import (
+    TrainConfig,
+    complete_overrides,
+    fingerprint,
+    read_stored_config,
+    stored_config,
+)
 from swath.errors import ConfigError, SwathError
 from swath.execution import Event, RunResult, StepsDone, SweepInfo
-from swath.sweeps import CannotReproduceError, Original, Repeater, original_of, stored_overrides
+from swath.sweeps import CannotReproduceError, Original, Repeater, original_of
 from swath.system import hide_passwords
 from swath.tracking import schema
 
@@ -82,7 +88,7 @@ def show(args: argparse.Namespace) -> int:
             continue
         try:
             original = original_of(reader, run, config)
-            steps = list(_steps(run))
+            steps = list(_steps(run, original.config))
         except CannotReproduceError as error:
             print(f"{run.run_id}  cannot be reproduced: {error}")
             status = NOT_REPRODUCIBLE
@@ -95,7 +101,7 @@ def show(args: argparse.Namespace) -> int:
     return status
 
 
-def _steps(run: tracking.StoredRun) -> Iterator[str]:
+def _steps(run: tracking.StoredRun, config: TrainConfig) -> Iterator[str]:
     if commit := run.tags.get(schema.COMMIT):
         changed = "  # there were uncommitted changes" if run.tags.get(schema.DIRTY) == "true" else ""
         yield f"git checkout {commit}{changed}"
@@ -104,10 +110,8 @@ def _steps(run: tracking.StoredRun) -> Iterator[str]:
         yield f"pip install {shlex.join(_dependencies(installed))}"
     except SwathError:
         yield "# cannot read its environment.txt"
-    yield (
-        f"swath {shlex.join(stored_overrides(run))}".rstrip()
-        + "  # its overrides, to be used with the config below"
-    )
+    yield f"swath {shlex.join(complete_overrides(config))}"
+    yield "# or, with its config file:"
     yield "swath --config-dir FOLDER --config-name config  # save the following as FOLDER/config.yaml"
 
 

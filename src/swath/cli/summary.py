@@ -108,7 +108,7 @@ def _totals(report: SweepReport) -> str:
     of = f"{len(finished)} of {report.requested}"
     if all(result.reused for result in report.results):
         return f"Nothing to do: {of} runs have already finished{not_started}; {sweep}"
-    steps = sum(result.config.max_steps for result in finished if not result.reused)
+    steps = sum(result.trained_steps for result in report.results)
     speed = f"{report.wall_s:.1f} s, {steps / report.wall_s:,.0f} steps/s"
     return f"{of} runs finished in {speed}{not_started}; {sweep}"
 
@@ -132,8 +132,10 @@ def _print_failures(report: SweepReport, output: Output) -> None:
     counts = Counter((result.status, result.error) for result in others)
     lines = []
     for (status, error), count in counts.items():
-        if count > MAX_SAME_REASON:
-            lines.append(analysis.failure_line(status, f"{count} configurations", error))
+        if count > MAX_SAME_REASON or (status == "KILLED" and count > 1):
+            reached = [result.steps for result in others if (result.status, result.error) == (status, error)]
+            after = f", after {_range(reached)} steps" if status == "KILLED" and any(reached) else ""
+            lines.append(analysis.failure_line(status, f"{count} configurations", f"{error}{after}"))
             continue
         lines += [
             analysis.failure_line(status, readable_name(result.config, swept), error, result.run_id)
@@ -145,6 +147,11 @@ def _print_failures(report: SweepReport, output: Output) -> None:
             output.say(part)
     if len(lines) > MAX_FAILURES:
         output.say(f"... {len(lines) - MAX_FAILURES} more failures")
+
+
+def _range(numbers: Sequence[int]) -> str:
+    low, high = min(numbers), max(numbers)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
 def print_verification(

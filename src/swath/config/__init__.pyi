@@ -9,6 +9,7 @@ from .compose import primary_configs as primary_configs
 from .compose import register as register
 from .compose import typed_value as typed_value
 from .fields import FieldSpec as FieldSpec
+from .fields import complete_overrides as complete_overrides
 from .fields import computed_values as computed_values
 from .fields import named_values as named_values
 from .fields import overridden as overridden

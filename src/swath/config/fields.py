@@ -148,6 +148,21 @@ def computed_values(config: object) -> dict[str, Any]:
     return {name: value for name, value, spec in walk_values(config) if spec.scope == "identity"}
 
 
+def complete_overrides(config: object) -> list[str]:
+    """Overrides that give a configuration whatever the defaults are: `data=digits`, `batch_size=100`, ...
+
+    They set every field that decides the numbers. Config groups come first, as in Hydra's own files.
+    """
+    groups, fields = [], []
+    for name, value in computed_values(config).items():
+        group, _, field = name.rpartition(".")
+        if field == "name":  # the file of a config group has the group's name for the choice
+            groups.append(f"{group}={value}")
+        else:
+            fields.append(f"{name}={value}")
+    return [*groups, *fields]
+
+
 def shared_values(config: object, level: Level) -> tuple[tuple[str, Any], ...]:
     """The values that all runs at a level have in common, as a key.
 

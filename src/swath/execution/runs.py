@@ -98,6 +98,8 @@ class RunResult:
       run_id: id of the run, once it is known.
       is_transient: whether a failure is transient, such as an unreachable store.
       reused: whether this command did not train the run, because it had finished before or was skipped.
+      steps: number of steps that the run has, with those of earlier commands.
+      trained_steps: number of steps that this command trained.
       correct: which images are classified correctly, by split: uint8 [ceil(images / 8)], as `numpy.packbits`
         packs them; empty if unknown.
     """
@@ -112,6 +114,8 @@ class RunResult:
     run_id: str | None = None
     is_transient: bool = False
     reused: bool = False
+    steps: int = 0
+    trained_steps: int = 0
     correct: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
 
     @property

@@ -5,6 +5,8 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,7 +115,7 @@ class TrialRun:
         self._group_s = 0.0
         self._unstored: tracking.MetricBatch | None = None
         start = request.start or INITIAL
-        self._step = start.step
+        self._step = self._first_step = start.step
         self._train_s, self._evaluate_s = start.train_s, start.evaluate_s
         self._last_accuracies = start.last_accuracies
         self._digest = ResultDigest(start.digest)
@@ -242,8 +244,7 @@ class TrialRun:
         explained = fault is None or isinstance(fault, SwathError)
         trace = "" if explained else "".join(traceback.format_exception(fault))
         self._logger.end(tracking.RunSummary(status, {}, reason, traceback=trace or None))
-        result = RunResult(self.config, status, {}, reason, self._logger, is_transient=is_transient(fault))
-        self.ended.set_result(result)
+        self.ended.set_result(self._result(status, {}, reason, is_transient=is_transient(fault)))
 
     def _end(
         self,
@@ -268,10 +269,16 @@ class TrialRun:
         tags = {schema.BITS: digest, schema.TRAIN_ACCURACY_TAG: repr(train_accuracy)}
         self._logger.end(tracking.RunSummary(status, once, error, artifacts, tags))
         correct = {} if artifacts is None else artifacts.correct()
-        result = RunResult(
-            self.config, status, metrics, error, self._logger, train_accuracy, digest, correct=correct
+        result = self._result(status, metrics, error, correct=correct)
+        self.ended.set_result(replace(result, train_accuracy=train_accuracy, digest=digest))
+
+    def _result(
+        self, status: tracking.Status, metrics: dict[str, float], error: str | None, **more: Any
+    ) -> RunResult:
+        steps, trained = self._step, self._step - self._first_step
+        return RunResult(
+            self.config, status, metrics, error, self._logger, steps=steps, trained_steps=trained, **more
         )
-        self.ended.set_result(result)
 
     def _log_once(self, step: int, values: Mapping[str, float]) -> None:
         self._logger.log(

@@ -13,7 +13,6 @@ from .reproduce import CannotReproduceError as CannotReproduceError
 from .reproduce import Original as Original
 from .reproduce import Repeater as Repeater
 from .reproduce import original_of as original_of
-from .reproduce import stored_overrides as stored_overrides
 from .samplers import GridSampler as GridSampler
 from .samplers import Sampler as Sampler
 from .samplers import search as search

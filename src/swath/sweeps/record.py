@@ -69,7 +69,7 @@ def sweep_summary(
     sweep_info = replace(sweep_info, swept=found.swept)
     finished = [result for result in results if result.status == "FINISHED"]
     counts = Counter(result.status for result in results)
-    steps_per_s = sum(result.config.max_steps for result in finished if not result.reused) / wall_s
+    steps_per_s = sum(result.trained_steps for result in results) / wall_s
     status: tracking.Status = "KILLED" if interrupted else "FINISHED" if finished else "FAILED"
     trained = any(not result.reused for result in results)
     speed = f" in {wall_s:.1f} s, {steps_per_s:,.0f} steps/s" if trained else ""

@@ -17,7 +17,6 @@ from swath.config import (
     default_sweep_config,
     fingerprint,
     read_stored_config,
-    translated,
 )
 from swath.datasets import Dataset, load_intact
 from swath.errors import ConfigError, SwathError
@@ -144,15 +143,6 @@ def _stored_json(run: tracking.StoredRun, tag: str, kind: type) -> Any:
     if not isinstance(value, kind):
         raise CannotReproduceError(f"its tag {tag} is damaged")
     return value
-
-
-def stored_overrides(run: tracking.StoredRun) -> list[str]:
-    """The overrides of a run as typed, translated to the field names of this version.
-
-    Raises:
-      CannotReproduceError: the stored overrides are damaged.
-    """
-    return [line for text in _stored_json(run, schema.OVERRIDES, list) for line in translated(str(text))]
 
 
 class Repeater:

@@ -59,6 +59,8 @@ def result(rate: float, status: str = "FINISHED", error: str | None = None, **me
         0.25,
         "the bits",
         run_id,
+        steps=10,
+        trained_steps=10 if status == "FINISHED" else 0,
     )
 
 
@@ -246,6 +248,16 @@ def test_every_failure_has_a_line_with_its_reason(printed: Any) -> None:
     assert "1 of 3 runs finished in 12.3 s, 1 steps/s; sweep learning_rate, id 0123456789ab" in words
 
 
+def test_interrupted_runs_have_one_line_with_the_steps_they_reached(printed: Any) -> None:
+    results = [replace(result(rate, "KILLED", "interrupted"), steps=int(rate * 1000)) for rate in (1.0, 2.5)]
+    _, words = printed(report(results))
+    assert words[0] == "KILLED 2 configurations: interrupted, after 1,000 to 2,500 steps"
+    _, words = printed(report([replace(each, steps=0) for each in results]))
+    assert words[0] == "KILLED 2 configurations: interrupted"
+    _, words = printed(report([replace(each, steps=7) for each in results]))
+    assert words[0] == "KILLED 2 configurations: interrupted, after 7 steps"
+
+
 def test_sweep_without_a_finished_run_has_no_table_and_no_answer(printed: Any) -> None:
     table, words = printed(report([result(1.0, "FAILED", "diverged"), result(2.0, "FAILED", "diverged")]))
     assert table == []
@@ -263,7 +275,7 @@ def test_resume_with_nothing_to_do_is_reported(printed: Any) -> None:
 
 def test_steps_of_reused_runs_do_not_count_as_speed(printed: Any) -> None:
     done = replace(result(1e-7, test_accuracy=0.9), reused=True)
-    done = replace(done, config=replace(done.config, max_steps=1_000_000))
+    done = replace(done, steps=1_000_000, trained_steps=0)
     _, words = printed(report([done, result(1e-6, test_accuracy=0.9)]))
     assert "2 of 2 runs finished in 12.3 s, 1 steps/s; sweep learning_rate, id 0123456789ab" in words
 
