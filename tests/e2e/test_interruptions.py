@@ -40,7 +40,7 @@ def test_ctrl_c_marks_runs_as_killed(tmp_path: Path) -> None:
         output, errors = training.communicate(timeout=60)
     assert training.returncode == 130
     assert "Traceback" not in errors
-    assert "KILLED seed=0: interrupted" in errors
+    assert "KILLED 2 configurations: interrupted" in errors
     assert "Resume with: swath -m seed=0,1 data=digits" in errors
     assert error_lines(errors) == []
     assert output == ""
@@ -118,7 +118,7 @@ def test_sigterm_and_sighup_stop_a_sweep_like_ctrl_c(
     output, errors = training.communicate(timeout=60)
     assert training.returncode == status
     assert "Traceback" not in errors
-    assert "KILLED seed=0: interrupted" in errors
+    assert "KILLED 2 configurations: interrupted" in errors
     assert "Resume with: swath -m seed=0,1 data=digits" in errors
     assert error_lines(errors) == []
     assert output == ""
