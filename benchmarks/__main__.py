@@ -97,9 +97,26 @@ def checkpoints(data: Path) -> Any:
     return _in_a_process("benchmarks.checkpoints", str(data), str(GRID_REPEATS))
 
 
+def storing(data: Path) -> Any:
+    """Storing per-step values directly, and by MLflow's own calls."""
+    return _in_a_process("benchmarks.storing", str(PROCESS_REPEATS))
+
+
 PARTS: dict[str, Callable[[Path], Any]] = {
     function.__name__: function
-    for function in (steps, lanes, compiling, jobs, processes, grid, counts, where, comparing, checkpoints)
+    for function in (
+        steps,
+        lanes,
+        compiling,
+        jobs,
+        processes,
+        grid,
+        counts,
+        where,
+        comparing,
+        checkpoints,
+        storing,
+    )
 }
 
 

@@ -17,6 +17,8 @@ from benchmarks.grid import (
 )
 from benchmarks.processes import EMPTY, WITH_STORE
 from benchmarks.processes import TUTORIAL as TUTORIAL_ONCE
+from benchmarks.storing import RUNS as STORED_RUNS
+from benchmarks.storing import STEPS as STORED_STEPS
 from benchmarks.table import Found, spread, table
 from benchmarks.where import PARTS
 
@@ -32,6 +34,13 @@ one step. Their start-up, Hydra and evaluations are counted for three runs only,
 `benchmarks/contenders/`.
 
 ![Seconds of each contender](contenders.png)
+"""
+
+STORING = f"""\
+## Storing the steps
+
+Accuracy and loss of {STORED_STEPS:,} steps of {STORED_RUNS} runs in a new SQLite store, in one process that does
+nothing else. With a version of MLflow that was not tested, swath stores steps by MLflow's own calls.
 """
 
 WHERE = """\
@@ -155,3 +164,14 @@ def checkpoints_section(checkpoints: Found) -> str:
             "",
         ]
     )
+
+
+def storing_section(storing: Found) -> str:
+    """Storing per-step values directly, and by MLflow's own calls."""
+    median = {side: statistics.median(values) for side, values in storing.items()}
+    fastest = min(median.values())
+    rows = [
+        (side, f"{median[side]:.2f}", spread(values), f"{median[side] / fastest:.1f}")
+        for side, values in storing.items()
+    ]
+    return STORING + "\n" + table(("side", "median, s", "range, s", "ratio"), rows)

@@ -33,6 +33,7 @@ def report(found: Found) -> str:
         "processes": process_sections.processes_section,
         "comparing": comparing_section,
         "checkpoints": process_sections.checkpoints_section,
+        "storing": process_sections.storing_section,
     }
     written = [write(found[name]) for name, write in writers.items() if name in found]
     parts = [HEAD, found["machine"], *written]
