@@ -73,8 +73,9 @@ def _file_mistakes(composed: DictConfig, sweeping: bool) -> Iterator[str]:
             return
         composed.hydra.runtime.output_dir = str(folder)
         try:
-            yield from folder_mistakes(composed.hydra, sweeping)
-            yield from logging_mistakes(composed.hydra, folder)
+            yield from list(folder_mistakes(composed.hydra, sweeping)) or logging_mistakes(
+                composed.hydra, folder
+            )
         except OmegaConfBaseException as error:
             yield f"hydra: {str(error).splitlines()[0]}"
 

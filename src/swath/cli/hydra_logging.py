@@ -122,11 +122,13 @@ class _Checked:
         place = f"handlers.{name}.filename"
         if len(os.fsencode(path.name)) > LONGEST_NAME:
             yield f"{place}: {path.name[:40]}... ({len(path.name)} characters) is too long a name"
-        elif path.is_dir():
+        elif os.path.isdir(path):  # noqa: PTH112  unlike Path.is_dir, it accepts too long a name
             yield f"{place}: {path} is a folder"
-        elif path.parent not in self._made_before and not path.parent.is_dir():
+        elif path.parent not in self._made_before and not os.path.isdir(path.parent):  # noqa: PTH112
             yield f"{place}: {path.parent} does not exist"
-        elif not os.access(path if path.exists() else path.parent, os.W_OK) and path.parent.is_dir():
+        elif os.path.lexists(path.parent) and not os.access(
+            path if os.path.lexists(path) else path.parent, os.W_OK
+        ):
             yield f"{place}: {path} cannot be written"
 
     def _logger_mistakes(self, name: str, spec: Any) -> Iterator[str]:
