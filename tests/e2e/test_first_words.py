@@ -38,6 +38,12 @@ def refused(folder: Path, *arguments: str) -> list[str]:
         (["learningrate=1"], "learningrate=1: unknown field learningrate; did you mean learning_rate?"),
         (["=5"], "=5: missing field name; to list all fields, run: swath --help"),
         (["zzz=5"], "zzz=5: unknown field zzz; to list all fields, run: swath --help"),
+        (["seed"], "seed: expected seed=VALUE"),
+        (["max_step"], "max_step: expected FIELD=VALUE; did you mean max_steps=VALUE?"),
+        (
+            ["batch_size"],
+            "batch_size: expected batch_size=VALUE; to train this sweep, run: swath -cn batch_size",
+        ),
         (["train"], "train: cannot be read; expected FIELD=VALUE, for example batch_size=100"),
         (["max_steps=1e3"], "did you mean max_steps=1000?"),
         (["max_steps=50.0"], "did you mean max_steps=50?"),
@@ -95,7 +101,7 @@ def test_brackets(tmp_path: Path, typed: str, values: list[float]) -> None:
 def test_intervals(tmp_path: Path, field: str) -> None:
     (line,) = refused(tmp_path, "-m", f"{field}=interval(1e-7,1e-6)")
     assert "a grid has no intervals" in line
-    example = re.search(r"for example (\S+);", line)
+    example = re.search(r"type values: -m (\S+)$", line)
     assert example is not None
     done = swath(tmp_path, "-m", example[1], "dry_run=true", "data=digits")
     assert done.returncode == 0, done.stderr

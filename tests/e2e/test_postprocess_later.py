@@ -13,11 +13,11 @@ from support.stores import open_read_only
 from support.terminal import run_in_terminal
 from support.waiting import wait_for
 
-from swath.cli import validation
+from swath.cli import postprocess_time
 
 GRID = ("-m", "data=digits", "max_steps=5", "learning_rate=1e-6,1e-5")
 IN_BACKGROUND = "in the background"
-BATCH = dict.fromkeys(validation.BATCH_VARIABLES, "")
+BATCH = dict.fromkeys(postprocess_time.BATCH_VARIABLES, "")
 
 
 def tag(folder: Path, name: str) -> str | None:
@@ -73,7 +73,7 @@ class _Stream:
         (True, {}, False, True),
         (False, {}, False, False),
         (True, {}, True, False),
-        *[(True, {name: "1"}, False, False) for name in validation.BATCH_VARIABLES],
+        *[(True, {name: "1"}, False, False) for name in postprocess_time.BATCH_VARIABLES],
         (True, {"CI": ""}, False, True),
         (True, {"CI": "true"}, False, False),
     ],
@@ -86,19 +86,19 @@ def test_only_a_terminal_outlives_a_command(
     container: bool,
     expected: bool,
 ) -> None:
-    for name in validation.BATCH_VARIABLES:
+    for name in postprocess_time.BATCH_VARIABLES:
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     marker = tmp_path / "dockerenv"
     if container:
         marker.touch()
-    monkeypatch.setattr(validation, "CONTAINER_FILES", (str(marker),))
+    monkeypatch.setattr(postprocess_time, "CONTAINER_FILES", (str(marker),))
     with monkeypatch.context() as patch:
         patch.setattr("sys.stdout", _Stream(is_terminal))
-        found = validation.outlives_command()
+        found = postprocess_time.outlives_command()
         patch.setattr("sys.stdout", None)
-        assert not validation.outlives_command()
+        assert not postprocess_time.outlives_command()
     assert found is expected
 
 
@@ -114,7 +114,7 @@ def test_without_a_terminal_everything_is_there_when_the_command_ends(tmp_path: 
 
 def in_terminal(folder: Path, **environment: str) -> str:
     """Train a sweep in a terminal that is not that of a container; returns what was printed."""
-    patch = "from swath.cli import validation; validation.CONTAINER_FILES = ()"
+    patch = "from swath.cli import postprocess_time; postprocess_time.CONTAINER_FILES = ()"
     command = ("-c", PATCHED.format(patch=patch), *GRID)
     status, text = run_in_terminal(Path(sys.executable), folder, 200, *command, **{**BATCH, **environment})
     assert status == 0

@@ -97,7 +97,9 @@ def assert_names_standard_output(done: "subprocess.CompletedProcess[str]", comma
 
 
 @pytest.mark.parametrize("variables", [{}, {"PYTHONUNBUFFERED": "1"}])
-@pytest.mark.parametrize("line", ["--help", "dry_run=true", "--version"])
+@pytest.mark.parametrize(
+    "line", ["--help", "dry_run=true", "--version", "--info", "--info config", "--cfg job", "--hydra-help"]
+)
 def test_full_standard_output_of_a_command_that_prints(
     tmp_path: Path, line: str, variables: dict[str, str]
 ) -> None:

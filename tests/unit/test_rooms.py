@@ -32,7 +32,7 @@ MODULES = ("metrics", "errors")
 ALLOWED = {
     "mlflow": ("tracking/",),
     "tensorflow": ("models/", "training/"),
-    "hydra": ("config/compose.py", "config/jobs.py", "cli/"),
+    "hydra": ("config/compose.py", "config/jobs.py", "config/overrides.py", "cli/"),
 }
 """Places that may import a package."""
 

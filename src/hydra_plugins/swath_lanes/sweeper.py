@@ -3,11 +3,12 @@
 The basic sweeper composes every job only to check it, which takes 40 ms per job.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.types import ChoiceSweep, Override, ValueType
 
 
 @dataclass
@@ -31,3 +32,18 @@ class LanesSweeper(BasicSweeper):
         """Compose every job to check it, unless the jobs were already checked."""
         if not getattr(self.launcher, "jobs_are_checked", False):
             super().validate_batch_is_legal(batch)
+
+    @staticmethod
+    def split_arguments(overrides: list[Override], max_batch_size: int | None) -> list[list[list[str]]]:
+        """The overrides of each job, in batches; see Hydra's basic sweeper."""
+        return BasicSweeper.split_arguments(list(map(_listed, overrides)), max_batch_size)
+
+
+def _listed(override: Override) -> Override:
+    """An override with a list in place of a range, whose sums are rounded: 0.3, not 0.30000000000000004."""
+    if override.value_type is not ValueType.RANGE_SWEEP:
+        return override
+    values = [
+        float(f"{value:.15g}") if isinstance(value, float) else value for value in override.sweep_iterator()
+    ]
+    return replace(override, value_type=ValueType.CHOICE_SWEEP, _value=ChoiceSweep(list=values))

@@ -2,8 +2,8 @@ from .dry_run import estimated_s as estimated_s
 from .entry import swath as swath
 from .entry import swath_compare as swath_compare
 from .entry import swath_reproduce as swath_reproduce
+from .postprocess_time import postprocess_when as postprocess_when
 from .progress import Progress as Progress
 from .reproduce_report import verdict_of as verdict_of
 from .validation import CheckedCommand as CheckedCommand
 from .validation import check_command as check_command
-from .validation import postprocess_when as postprocess_when

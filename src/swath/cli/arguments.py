@@ -2,7 +2,7 @@
 
 import os
 from argparse import ArgumentParser, Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
@@ -76,9 +76,11 @@ def read_arguments(arguments: list[str]) -> Arguments:
     flags = parser.parse_intermixed_args(arguments)  # overrides may precede or follow options
     if flags.config_path is not None or flags.experimental_rerun is not None:
         raise ConfigError(["--config-path and --experimental-rerun are not supported; use --config-dir"])
+    if mistakes := list(_flag_mistakes(flags)):
+        raise ConfigError(mistakes)
     folders: tuple[Path, ...] = ()
     if flags.config_dir is not None:
-        folders = (Path(flags.config_dir).resolve(),)
+        folders = (Path(flags.config_dir).expanduser().resolve(),)
         if not folders[0].is_dir():
             raise ConfigError([f"--config-dir {flags.config_dir}: no such folder"])
     name = (flags.config_name or "config").removesuffix(".yaml")
@@ -88,6 +90,23 @@ def read_arguments(arguments: list[str]) -> Arguments:
     if output.as_json and not found.trains:
         raise ConfigError(["--format json: requires a command that trains"])
     return found
+
+
+_TASKS = ("run", "multirun", "cfg", "shell_completion", "info")
+"""Flags of which Hydra carries out one."""
+
+
+def _flag_mistakes(flags: Namespace) -> Iterator[str]:
+    """Flags that do nothing, or that Hydra refuses once it has started."""
+    if flags.help or flags.hydra_help:
+        return
+    given = [f"--{name.replace('_', '-')}" for name in _TASKS if getattr(flags, name)]
+    if len(given) > 1:
+        yield f"{' and '.join(given)}: expected one of them"
+    for name in ("package", "resolve"):
+        if getattr(flags, name) and not flags.cfg:
+            value = f" {flags.package}" if name == "package" else ""
+            yield f"--{name}{value}: expected together with --cfg job, hydra or all"
 
 
 TAG_PREFIX = "tags."

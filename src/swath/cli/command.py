@@ -8,11 +8,11 @@ import time
 import uuid
 from contextlib import AbstractContextManager
 from functools import partial
-from typing import Any
 
 from swath.cli.arguments import Arguments
 from swath.cli.dry_run import estimated_s
 from swath.cli.output import Output, console_of, is_animated
+from swath.cli.postprocess_time import postprocess_when
 from swath.cli.progress import Progress
 from swath.cli.result_json import result_text
 from swath.cli.screens import (
@@ -33,7 +33,8 @@ from swath.cli.summary import (
     sweep_report,
 )
 from swath.cli.task import sweep_task
-from swath.cli.validation import CheckedCommand, postprocess_when
+from swath.cli.validation import CheckedCommand
+from swath.cli.with_hydra import run_with_hydra
 from swath.errors import INTERRUPTED, SwathError, failure_reason
 from swath.execution import SINGLE, SweepInfo
 from swath.sweeps import Outcome, Session, failure_of, postprocessing_of, train
@@ -173,17 +174,3 @@ def _reporter(checked: CheckedCommand, sweep_info: SweepInfo, output: Output) ->
     if is_animated(sys.stderr):
         return BarReporter(sweep_info.sweep, progress, console_of(sys.stderr))
     return PlainReporter(progress)
-
-
-def run_with_hydra(args: Arguments, more_overrides: tuple[str, ...], task: Any) -> int:
-    """Run the command with Hydra, which calls `task` for each job; returns 0."""
-    import hydra
-
-    sys.argv[1:] = args.for_hydra(more_overrides)
-    hydra.main(version_base="1.3", config_path=None, config_name="config")(task)()
-    return 0
-
-
-def run_nothing(config: Any) -> None:
-    """The task of a command that only prints, such as `--cfg`."""
-    raise AssertionError("this command trains nothing")

@@ -1,12 +1,18 @@
-"""Checks of what is Hydra's in a command, before anything starts: folders, callbacks, launcher."""
+"""Checks of what is Hydra's in a command, before anything starts: launcher, folders, logs, callbacks."""
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import contextmanager
+from typing import Any
 
 from hydra._internal.utils import _locate
+from hydra.core.hydra_config import HydraConfig
+from hydra.experimental.callback import Callback
+from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
+
+from swath.cli.hydra_folders import folder_mistakes, job_folder
+from swath.cli.hydra_logging import cause_of, logging_mistakes
 
 LANES_LAUNCHER = "hydra_plugins.swath_lanes.launcher.LanesLauncher"
 
@@ -19,8 +25,8 @@ LAUNCHERS = {
 MAXIMIZE = "maximize"
 """The direction in which a sweeper that searches goes: a job returns an accuracy."""
 
-LONGEST_NAME = 255
-"""Most bytes in the name of a file or folder."""
+EVENTS = tuple(name for name in vars(Callback) if name.startswith("on_"))
+"""Methods of which a callback has one or more."""
 
 
 def hydra_mistakes(composed: DictConfig, sweeping: bool) -> Iterator[str]:
@@ -44,43 +50,64 @@ def hydra_mistakes(composed: DictConfig, sweeping: bool) -> Iterator[str]:
             f"hydra.sweeper.direction={getattr(direction, 'name', direction)}: expected {MAXIMIZE}; "
             "a job returns an accuracy"
         )
+    jobs = composed.hydra.sweeper.get("max_batch_size")
+    if sweeping and jobs is not None and (type(jobs) is not int or jobs < 1):
+        yield f"hydra.sweeper.max_batch_size={jobs}: expected a whole number of jobs from 1 up, or null"
     for name, callback in (composed.hydra.callbacks or {}).items():
         target = (callback or {}).get("_target_", "")
         try:
             _locate(target)
         except Exception as error:
-            cause = _first_line(error.__cause__ or error)
-            yield f"hydra.callbacks.{name}._target_={target}: cannot be loaded ({cause})"
-    yield from _folder_mistakes(composed, sweeping)
+            yield f"hydra.callbacks.{name}._target_={target}: cannot be loaded ({cause_of(error)})"
+    yield from _file_mistakes(composed, sweeping)
 
 
-def _folder_mistakes(composed: DictConfig, sweeping: bool) -> Iterator[str]:
-    """Mistakes in the folder that Hydra will make for a job."""
-    hydra = composed.hydra
-    try:
-        with open_dict(hydra):
-            if OmegaConf.is_missing(hydra.job, "num"):
-                hydra.job.num = 0
-            if OmegaConf.is_missing(hydra.job, "id"):
-                hydra.job.id = "0"
-        parts = [hydra.sweep.dir, hydra.sweep.subdir] if sweeping else [hydra.run.dir]
-    except OmegaConfBaseException as error:
-        option = "hydra.sweep.dir or hydra.sweep.subdir" if sweeping else "hydra.run.dir"
-        yield f"{option}: {_first_line(error)}"
-        return
-    folder = Path(*map(str, parts)).absolute()
-    if long := [part for part in folder.parts if len(os.fsencode(part)) > LONGEST_NAME]:
-        name = f"{long[0][:40]}... ({len(long[0])} characters)"
-        yield f"the folder of a job would be named {name}, which is too long; set hydra.sweep.subdir"
-        return
-    option = "hydra.sweep.dir" if sweeping else "hydra.run.dir"
-    existing = next(parent for parent in (folder, *folder.parents) if parent.exists() or parent.is_symlink())
-    if not existing.is_dir():
-        what = "a file" if existing.is_file() else "no folder"
-        yield f"Hydra keeps its files in {folder}, but {existing} is {what}; rename it, or set {option}"
-    elif not os.access(existing, os.W_OK):
-        yield f"Hydra keeps its files in {folder}, which cannot be written; set {option}=FOLDER"
+def _file_mistakes(composed: DictConfig, sweeping: bool) -> Iterator[str]:
+    """Mistakes in what Hydra will write for a job."""
+    with _as_job(composed):
+        try:
+            folder = job_folder(composed.hydra, sweeping)
+        except OmegaConfBaseException as error:
+            option = "hydra.sweep.dir or hydra.sweep.subdir" if sweeping else "hydra.run.dir"
+            yield f"{option}: {str(error).splitlines()[0]}"
+            return
+        composed.hydra.runtime.output_dir = str(folder)
+        try:
+            yield from list(folder_mistakes(composed.hydra, sweeping)) or logging_mistakes(
+                composed.hydra, folder
+            )
+        except OmegaConfBaseException as error:
+            yield f"hydra: {str(error).splitlines()[0]}"
 
 
-def _first_line(error: BaseException) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+@contextmanager
+def _as_job(composed: DictConfig) -> Iterator[None]:
+    """Give a composed config what Hydra sets for a job, so that its interpolations can be resolved."""
+    config: Any = HydraConfig.instance()
+    before = config.cfg
+    with open_dict(composed.hydra):
+        for name, value in (("num", 0), ("id", "0")):
+            if OmegaConf.is_missing(composed.hydra.job, name):
+                composed.hydra.job[name] = value
+        config.cfg = composed
+        try:
+            yield
+        finally:
+            config.cfg = before
+
+
+def callback_mistakes(composed: DictConfig) -> Iterator[str]:
+    """Callbacks that cannot be made, one line each. They are made here for the first time, by Hydra again.
+
+    Args:
+      composed: a composed config with Hydra's part.
+    """
+    with _as_job(composed):
+        for name, callback in (composed.hydra.callbacks or {}).items():
+            try:
+                made: Any = instantiate(callback)
+            except Exception as error:
+                yield f"hydra.callbacks.{name}: cannot be made ({cause_of(error)})"
+            else:
+                if not any(hasattr(made, event) for event in EVENTS):
+                    yield f"hydra.callbacks.{name}: expected an object with {EVENTS[0]} or another event"

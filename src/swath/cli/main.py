@@ -56,8 +56,10 @@ def run(arguments: list[str], tracker: "Tracker | None" = None) -> int:
     Raises:
       SwathError: an error to report to the user.
     """
-    from swath.cli.command import run_command, run_nothing, run_with_hydra
+    from swath.cli.command import run_command
+    from swath.cli.hydra_checks import callback_mistakes
     from swath.cli.validation import check_command
+    from swath.cli.with_hydra import run_nothing, run_with_hydra
     from swath.config import primary_configs, register
 
     args = read_arguments(arguments)
@@ -86,5 +88,7 @@ def run(arguments: list[str], tracker: "Tracker | None" = None) -> int:
 
         print_plan(checked, args.output)
         return 0
+    if mistakes := list(callback_mistakes(checked.base)):
+        raise ConfigError(mistakes)
     question = question_of(args.config_name, args.user_folders) if checked.multirun else ""
     return run_command(args, checked, password_overrides, question, tracker)

@@ -1,23 +1,21 @@
 """Checks a command before anything starts: every override and every job; reports all mistakes at once."""
 
-import difflib
 import itertools
-import os
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-from hydra.core.override_parser.types import Glob, Override
+from hydra._internal.utils import _locate
+from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
-from omegaconf import DictConfig, ListConfig
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf import DictConfig
 
 from swath.cli.hydra_checks import LANES_LAUNCHER, hydra_mistakes
+from swath.cli.override_checks import override_mistakes, single_mistake, swept_mistakes
 from swath.config import (
     FIELDS,
-    POSTPROCESS,
+    ConfigFiles,
     JobComposer,
     JobConfig,
     SweepConfig,
@@ -26,100 +24,12 @@ from swath.config import (
     config_groups,
     config_of,
     hydra_ready,
-    literal_values,
     parse_overrides,
-    removed_choice,
-    removed_key,
-    typed_value,
+    unknown_field,
     varying,
     walk_values,
 )
 from swath.errors import ConfigError
-
-_NODES = tuple({name.split(".")[0]: None for name in FIELDS if "." in name})
-
-_LISTED = "; to list all fields, run: swath --help"
-
-
-def override_mistakes(override: Override, group_options: dict[str, list[str]]) -> Iterator[str]:
-    """Mistakes of a single override, regardless of the others; one line each.
-
-    Args:
-      override: parsed by Hydra.
-      group_options: the names of the configs in each config group.
-    """
-    key = override.key_or_group
-    removed = removed_key(key) or next(
-        filter(None, (removed_choice(key, value) for value in literal_values(override))), None
-    )
-    if removed is not None:
-        yield removed
-        return
-    if override.is_hydra_override() or override.package is not None:
-        return
-    if override.is_delete():
-        yield f"{override.input_line}: fields cannot be deleted; each has a default"
-    elif key in _NODES and (key not in group_options or isinstance(override.value(), dict)):
-        field = next(name for name in FIELDS if name.startswith(f"{key}."))
-        yield f"{override.input_line}: set each field of {key} separately, for example {field}=..."
-    elif key in group_options:
-        yield from _group_mistakes(override, group_options[key])
-    elif key not in FIELDS:
-        suggestion = _suggestion(key, [*FIELDS, *group_options], _LISTED)
-        yield f"{override.input_line}: {f'unknown field {key}' if key else 'missing field name'}{suggestion}"
-    elif override.is_add():
-        yield f"{override.input_line}: the field exists; remove the leading +"
-    elif key in FIELDS and isinstance(override.value(), Glob):
-        yield f"{override.input_line}: expected {FIELDS[key].expected}"
-    elif key in FIELDS:
-        if override.is_sweep_override() and FIELDS[key].scope == "sweep":
-            yield f"{override.input_line}: expected one value for the whole sweep"
-            return
-        for value in literal_values(override):
-            yield from value_mistakes(key, value)
-
-
-def value_mistakes(key: str, value: object) -> Iterator[str]:
-    """A line if a value is not allowed for its field."""
-    doc = FIELDS[key]
-    if isinstance(value, str) and "${" in value:
-        return  # an interpolation; its value is checked after the config is composed
-    try:
-        typed = typed_value(key, value)
-    except OmegaConfBaseException:
-        yield f"{key}={value}: expected {doc.expected}{_value_hint(key, value)}"
-        return
-    if not doc.allows(typed):
-        yield f"{key}={value}: expected {doc.expected}"
-
-
-def _value_hint(key: str, value: object) -> str:
-    """How a value is written that was typed in another way; empty if there is no hint."""
-    if isinstance(value, list | ListConfig):
-        values = ",".join(str(entry) for entry in value)
-        return f"; to sweep several values, leave out brackets and blanks: -m {key}={values}"
-    if isinstance(value, float) and FIELDS[key].kind is int and value.is_integer():
-        return f"; did you mean {key}={int(value)}?"
-    return ""
-
-
-def _group_mistakes(override: Override, options: list[str]) -> Iterator[str]:
-    values = literal_values(override)
-    if not values:
-        yield f"{override.input_line}: expected one of {', '.join(options)}"
-    for value in values:
-        if value not in options:
-            yield (
-                f"{override.key_or_group}={value}: expected one of {', '.join(options)}"
-                f"{_suggestion(str(value), options)}"
-            )
-
-
-def _suggestion(name: str, known: list[str], otherwise: str = "") -> str:
-    initials = [field for field in known if len(name) > 1 and name == "".join(w[0] for w in field.split("_"))]
-    near = initials or difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {near[0]}?" if near else otherwise
-
 
 MAX_MISTAKES = 20
 """Listed mistakes."""
@@ -144,6 +54,7 @@ class CheckedCommand:
       trains_lanes: whether the launcher trains the jobs as lanes.
       jobs_per_launch: number of jobs that the sweeper passes to its launcher at a time.
       composer: composes the config of a job.
+      base: composed config with Hydra's part; a job's fields may differ.
     """
 
     multirun: bool
@@ -155,6 +66,7 @@ class CheckedCommand:
     trains_lanes: bool
     jobs_per_launch: int
     composer: JobComposer
+    base: DictConfig
 
 
 def check_command(
@@ -172,9 +84,11 @@ def check_command(
       ConfigError: the command has mistakes; it contains all of them.
     """
     options = config_groups(user_folders)
+    files = ConfigFiles(config_name, user_folders)
     with hydra_ready():
         overrides = parse_overrides(texts)
-        _raise_if(m for override in overrides for m in override_mistakes(override, options))
+        typed = (line for override in overrides for line in override_mistakes(override, options))
+        _raise_if(itertools.chain(files.mistakes(), typed))
         single = [override for override in overrides if not override.is_sweep_override()]
         base = compose_config(config_name, [_line(override) for override in single])
         sweeping = multirun or base.hydra.mode == RunMode.MULTIRUN
@@ -182,26 +96,77 @@ def check_command(
         if sweeping and base.hydra.mode != RunMode.MULTIRUN:
             hydra_lines.append(f"hydra.mode={RunMode.MULTIRUN.name}")  # as Hydra does for -m
         composer = JobComposer(config_name, hydra_lines)
+        searches = base.hydra.sweeper.get("_target_") not in _GRID_SWEEPERS
+        params = base.hydra.sweeper.get("params") or {}
         if not sweeping:
-            _raise_if(
-                f"{override.input_line}: expected one value; to sweep several values, add -m"
-                for override in overrides
-                if override.is_sweep_override()
-            )
+            swept = [override for override in overrides if override.is_sweep_override()]
+            _raise_if(single_mistake(override, searches) for override in swept)
+            if base.hydra.mode is None:
+                _raise_if(_without_mode(params, files))
             return _checked(base, config_name, [config_of(base)], composer)
-        if base.hydra.sweeper.get("_target_") not in _GRID_SWEEPERS:
-            _raise_if(
-                f"{name}: expected one value for the whole sweep; a sweeper cannot choose it"
-                for name in base.hydra.sweeper.get("params") or {}
-                if str(name) in FIELDS and FIELDS[str(name)].scope == "sweep"
-            )
+        if searches:
+            _raise_if(_searched_mistakes(params, options, files))
             chosen = {str(each.key_or_group) for each in overrides if each.is_sweep_override()}
-            chosen |= {str(name) for name in base.hydra.sweeper.get("params") or {}}
+            chosen |= {str(name) for name in params}
             return _checked(base, config_name, [config_of(base)], composer, multirun=True, chosen=chosen)
-        params = parse_overrides([f"{k}={v}" for k, v in (base.hydra.sweeper.get("params") or {}).items()])
-        _raise_if(m for override in params for m in override_mistakes(override, options))
+        in_files = _parsed_params(params, options, files)
         task = [override for override in overrides if not override.is_hydra_override()]
-        return _checked(base, config_name, _jobs(composer, params + task), composer, multirun=True)
+        _raise_if(swept_mistakes(task))
+        sweeper = _locate(base.hydra.sweeper._target_)
+        jobs = _jobs(composer, sweeper.split_arguments(in_files + task, None)[0])
+        return _checked(base, config_name, jobs, composer, multirun=True)
+
+
+PARAMS = ("hydra", "sweeper", "params")
+"""Where a config says what is swept."""
+
+
+def _without_mode(params: Iterable[Any], files: ConfigFiles) -> Iterator[str]:
+    """A line if a config that says what is swept does not say that it is a sweep."""
+    for place in [_in_params("", files)] if params else []:
+        yield f"{place}hydra.sweeper.params without hydra.mode; write mode: MULTIRUN below hydra:, or add -m"
+
+
+def _in_params(name: str, files: ConfigFiles) -> str:
+    """File and line of an entry of `hydra.sweeper.params`, as the beginning of a message; else empty."""
+    place = files.place((*PARAMS, name) if name else PARAMS)
+    return f"{place}: " if place else ""
+
+
+def _searched_mistakes(
+    params: Iterable[Any], options: dict[str, list[str]], files: ConfigFiles
+) -> Iterator[str]:
+    """What a sweeper that searches cannot choose; one line each."""
+    for name in map(str, params):
+        if name in FIELDS and FIELDS[name].scope == "sweep":
+            why = "expected one value for the whole sweep; a sweeper cannot choose it"
+            yield f"{_in_params(name, files)}{name}: {why}"
+        elif name not in FIELDS and name not in options and name.split(".")[0] != "hydra":
+            yield f"{_in_params(name, files)}{name}: {unknown_field(name, options)}"
+
+
+def _parsed_params(params: Any, options: dict[str, list[str]], files: ConfigFiles) -> list[Override]:
+    """The entries of `hydra.sweeper.params` as overrides.
+
+    Raises:
+      ConfigError: some are mistaken; it lists all of them, with file and line.
+    """
+    found: list[Override] = []
+    mistakes: list[str] = []
+    for name, value in params.items():
+        place = _in_params(str(name), files)
+        try:
+            (override,) = parse_overrides([f"{name}={value}"])
+        except ConfigError as error:
+            mistakes += [f"{place}{line}" for line in error.mistakes]
+            continue
+        found.append(override)
+        lines = [*override_mistakes(override, options, in_file=True)] or [
+            *swept_mistakes([override], in_file=True)
+        ]
+        mistakes += [f"{place}{line}" for line in lines]
+    _raise_if(iter(mistakes))
+    return found
 
 
 def _checked(
@@ -227,6 +192,7 @@ def _checked(
         trains_lanes,
         jobs_per_launch,
         composer,
+        base,
     )
 
 
@@ -247,21 +213,8 @@ def differing_settings(sweeps: list[SweepConfig]) -> Iterator[str]:
             yield f"{name}: expected one value for the whole sweep; found {', '.join(sorted(values))}"
 
 
-def _jobs(composer: JobComposer, overrides: list[Override]) -> list[JobConfig]:
-    """The configurations of all jobs, in the order of Hydra's basic sweeper."""
-    _raise_if(
-        f"{override.input_line}: a grid has no intervals; expected values, for example "
-        f"{override.key_or_group}={example_values(str(override.key_or_group))}; intervals are for sweepers "
-        "that search, such as hydra/sweeper=optuna"
-        for override in overrides
-        if override.is_sweep_override() and not override.is_discrete_sweep()
-    )
-    _raise_if(
-        f"{override.input_line}: no values"
-        for override in overrides
-        if override.is_sweep_override() and not any(True for _ in override.sweep_iterator())
-    )
-    (jobs,) = BasicSweeper.split_arguments(overrides, None)
+def _jobs(composer: JobComposer, jobs: Iterable[list[str]]) -> list[JobConfig]:
+    """The configurations of all jobs, whose overrides are given."""
     mistakes: dict[str, None] = {}
     configs = []
     for job in jobs:
@@ -271,11 +224,6 @@ def _jobs(composer: JobComposer, overrides: list[Override]) -> list[JobConfig]:
             mistakes |= dict.fromkeys(error.mistakes)
     _raise_if(iter(mistakes))
     return configs
-
-
-def example_values(key: str) -> str:
-    """Two values of a field for an example."""
-    return {int: "50,100", float: "1e-7,1e-6"}.get(FIELDS[key].kind, "A,B") if key in FIELDS else "50,100"
 
 
 def _line(override: Override) -> str:
@@ -289,37 +237,3 @@ def _raise_if(mistakes: Iterator[str]) -> None:
         found[MAX_MISTAKES:] = ["... and more mistakes of this kind"]
     if found:
         raise ConfigError(found)
-
-
-POSTPROCESS_VARIABLE = "SWATH_POSTPROCESS"
-"""Environment variable: the default of `tracking.postprocess`."""
-
-_FORMER_VARIABLE = "SWATH_AFTERWARDS"
-
-
-BATCH_VARIABLES = ("CI", "SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID", "KUBERNETES_SERVICE_HOST")
-"""Variables of sessions that end with the command: continuous integration, batch jobs, containers."""
-
-CONTAINER_FILES = ("/.dockerenv", "/run/.containerenv")
-
-
-def outlives_command() -> bool:
-    """Whether a background process can outlive the command: only in the session of a terminal."""
-    in_batch = any(os.environ.get(name) for name in BATCH_VARIABLES)
-    in_container = any(Path(name).exists() for name in CONTAINER_FILES)
-    return sys.stdout is not None and sys.stdout.isatty() and not in_batch and not in_container
-
-
-def postprocess_when(checked: CheckedCommand) -> str:
-    """When postprocessing runs: background, wait or off.
-
-    Raises:
-      ConfigError: an environment variable has an unknown name or value.
-    """
-    if _FORMER_VARIABLE in os.environ:
-        raise ConfigError([f"${_FORMER_VARIABLE} is now ${POSTPROCESS_VARIABLE}"])
-    default = "background" if outlives_command() else "wait"
-    when = checked.sweep.tracking.postprocess or os.environ.get(POSTPROCESS_VARIABLE) or default
-    if when not in POSTPROCESS:
-        raise ConfigError([f"{POSTPROCESS_VARIABLE}={when}: expected one of {', '.join(POSTPROCESS)}"])
-    return when

@@ -197,7 +197,9 @@ def nested(values: Mapping[str, Any]) -> dict[str, Any]:
 def varying(configs: Sequence[object]) -> tuple[str, ...]:
     """The fields that decide the numbers and are not the same in all of `configs`, by dotted name."""
     values = [computed_values(config) for config in configs]
-    return tuple(field for field in values[0] if len({entry[field] for entry in values}) > 1)
+    return tuple(
+        field for field in (values[0] if values else ()) if len({entry[field] for entry in values}) > 1
+    )
 
 
 def field_mistakes(config: object) -> list[str]:

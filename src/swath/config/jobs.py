@@ -12,15 +12,9 @@ from hydra.core.override_parser.types import Override, OverrideType
 from omegaconf import DictConfig, OmegaConf, read_write
 from omegaconf.errors import OmegaConfBaseException
 
-from swath.config.compose import (
-    compose_config,
-    flat_values,
-    literal_values,
-    one_line,
-    parent_of,
-    parse_overrides,
-    typed_value,
-)
+from swath.config.compose import compose_config, flat_values, parent_of
+from swath.config.hydra_errors import one_line
+from swath.config.overrides import literal_values, parse_overrides, typed_value
 from swath.config.schema import FIELDS, JobConfig, build_job
 from swath.errors import ConfigError
 

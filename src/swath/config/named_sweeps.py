@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from swath.config.compose import config_folder
+from swath.config.folders import config_folder
 
 
 def sweep_sentence(path: Path) -> str:

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 from omegaconf import OmegaConf
 
-from swath.config.compose import config_folder
 from swath.config.fields import REQUIRED, FieldSpec, Scope
+from swath.config.folders import config_folder
 from swath.config.schema import FIELDS
 
 HELP_WIDTH = 100

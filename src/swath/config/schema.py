@@ -15,6 +15,9 @@ from swath.errors import ConfigError
 SCHEMA_VERSION = "1"
 """Raised when the meaning of a field changes. A new field leaves it as it is."""
 
+SCHEMA_NAME = "run_config"
+"""Name under which Hydra finds the schema; `conf/base.yaml` extends it."""
+
 LARGEST_SEED = 2**63 - 1
 
 POSTPROCESS = ("background", "wait", "off")

@@ -10,7 +10,6 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from swath.config.compose import config_folder
 from swath.config.constraints import Range, as_float32
 from swath.config.fields import (
     REQUIRED,
@@ -21,6 +20,7 @@ from swath.config.fields import (
     walk_schema,
     walk_values,
 )
+from swath.config.folders import config_folder
 from swath.config.schema import FIELDS, HEADLINE, SweepConfig, TrainConfig, build, schema_node
 from swath.errors import ConfigError
 

@@ -1,17 +1,19 @@
 """Messages about invalid commands: the field, the value and what was expected."""
 
 import shlex
-from pathlib import Path
 
 import pytest
 
+from hydra_plugins.swath_lanes.sweeper import LanesSweeper
+from swath.cli import override_checks
 from swath.cli.arguments import read_arguments
 from swath.cli.validation import CheckedCommand, check_command
-from swath.config import register
+from swath.config import parse_overrides, register
 from swath.errors import ConfigError
 
 BATCH_SIZE = "a whole number of images from 1 to the training images less data.validation_size"
 LEARNING_RATE = "a number above 0 that float32 can hold"
+LIMITS = 'see "What swath does not do" in docs/limits.md'
 SEED = "a whole number from 0 to 9223372036854775807"
 
 ONE_MISTAKE = {
@@ -62,7 +64,31 @@ ONE_MISTAKE = {
     ),
     "~seed": "~seed: fields cannot be deleted; each has a default",
     "+seed=3": "+seed=3: the field exists; remove the leading +",
-    "seed": "seed: cannot be read; expected FIELD=VALUE, for example batch_size=100",
+    "seed": "seed: expected seed=VALUE",
+    "data": "data: expected data=cifar10 or data=digits",
+    "batch_size": "batch_size: expected batch_size=VALUE; to train this sweep, run: swath -cn batch_size",
+    "-m max_steps=choice()": "max_steps=choice(): choice() without values; type values: -m max_steps=50,100",
+    "-m learning_rate=range()": (
+        "learning_rate=range(): range() without values; type values: -m learning_rate=1e-7,1e-6"
+    ),
+    "-m tracking.experiment=sort()": (
+        "tracking.experiment=sort(): sort() without values; type values: -m tracking.experiment=A,B"
+    ),
+    "max_steps=a#b": "max_steps=a#b: expected a whole number of steps from 1 up",
+    "dry_run=~": "dry_run=~: expected true or false",
+    "resume=a#b": "resume=a#b: expected one of no, yes, failed, true, false",
+    "data=~": "data=~: expected one of cifar10, digits",
+    "data=/home/me/pictures": (
+        "data=/home/me/pictures: expected one of cifar10, digits; the folder is data.dir=/home/me/pictures"
+    ),
+    "optimizer=momentum": f"optimizer=momentum: plain gradient descent only; {LIMITS}",
+    "momentum=0.9": f"momentum=0.9: plain gradient descent only; {LIMITS}",
+    "-m optimizer.momentum=0.9,0.99": f"optimizer.momentum=0.9,0.99: plain gradient descent only; {LIMITS}",
+    "Weight_Decay=1e-4": f"Weight_Decay=1e-4: plain gradient descent only; {LIMITS}",
+    "hidden=3": f"hidden=3: softmax regression only; {LIMITS}",
+    "+model=mlp": f"+model=mlp: softmax regression only; {LIMITS}",
+    "gpu=true": f"gpu=true: the CPU only; {LIMITS}",
+    "-m max_steps=range(0.1,0.15,0.1)": "max_steps=0.1: expected a whole number of steps from 1 up",
     "batch_size=50,100": "batch_size=50,100: expected one value; to sweep several values, add -m",
     "-m tracking.uri=a,b": ("tracking.uri=a,b: expected one value for the whole sweep"),
     "-m resume=yes,no": "resume=yes,no: expected one value for the whole sweep",
@@ -74,8 +100,10 @@ ONE_MISTAKE = {
         "tracking.experiment: expected one value for the whole sweep; found cifar10, digits"
     ),
     "-m batch_size=interval(1,9)": (
-        "batch_size=interval(1,9): a grid has no intervals; expected values, for example "
-        "batch_size=50,100; intervals are for sweepers that search, such as hydra/sweeper=optuna"
+        "batch_size=interval(1,9): a grid has no intervals; type values: -m batch_size=50,100"
+    ),
+    "learning_rate=interval(1e-7,1e-6)": (
+        "learning_rate=interval(1e-7,1e-6): a grid has no intervals; type values: -m learning_rate=1e-7,1e-6"
     ),
     "-m batch_size=range(0,3)": f"batch_size=0: expected {BATCH_SIZE}",
     "-m data=digits,cifar10 batch_size=20000": (
@@ -105,21 +133,38 @@ def test_mistake_is_reported_in_one_line(command: str, line: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "line"),
-    [
-        ("fuse: {max_lanes: 3}", "fuse is now lanes"),
-        ("tracking: {models: all}", "tracking.models is now tracking.log_models"),
-        ("momentum: 0.9", "mine.yaml, line 2: unknown field momentum; to list all fields"),
-        ("device: cpu", "device has been removed; swath computes on the CPU"),
-        ("hydra: {mode: MULTIRUN, sweeper: {params: {retries: '0,3'}}}", "retries=0,3: expected one value"),
-    ],
+    ("plugin", "name"),
+    [("hydra_optuna_sweeper", "optuna"), ("hydra_ax_sweeper", "ax"), ("none", None)],
 )
-def test_mistake_in_a_config_file_is_reported_in_one_line(tmp_path: Path, text: str, line: str) -> None:
-    (tmp_path / "mine.yaml").write_text(f"defaults: [config, _self_]\n{text}\n")
+@pytest.mark.parametrize("option", ["", "-m "])
+def test_hint_for_an_interval_names_a_sweeper_that_is_installed(
+    plugin: str, name: str | None, option: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(override_checks, "_is_installed", lambda module: module == plugin)
     with pytest.raises(ConfigError) as caught:
-        check(f"--config-dir {tmp_path} -cn mine")
-    (mistake,) = caught.value.mistakes
-    assert mistake.removeprefix(f"{tmp_path}/").startswith(line)
+        check(f"{option}learning_rate=interval(1e-7,1e-6)")
+    (line,) = caught.value.mistakes
+    assert ("hydra/sweeper=" in line) is (name is not None)
+    assert name is None or line.endswith(f"; or add hydra/sweeper={name} to search")
+
+
+def test_every_value_of_a_range_is_rounded() -> None:
+    with pytest.raises(ConfigError) as caught:
+        check("-m max_steps=range(0.1,0.5,0.1)")
+    assert [line.partition(":")[0] for line in caught.value.mistakes] == [
+        "max_steps=0.1",
+        "max_steps=0.2",
+        "max_steps=0.3",
+        "max_steps=0.4",
+    ]
+
+
+@pytest.mark.parametrize("values", ["range(0.1,0.5,0.1)", "sort(range(0.1,0.5,0.1))"])
+def test_jobs_of_a_range_have_rounded_overrides(values: str) -> None:
+    overrides = parse_overrides([f"learning_rate={values}", "seed=1,2"])
+    (jobs,) = LanesSweeper.split_arguments(overrides, None)
+    assert [job[0] for job in jobs[::2]] == [f"learning_rate=0.{digit}" for digit in (1, 2, 3, 4)]
+    assert len(jobs) == 8
 
 
 def test_mistakes_of_a_command_are_reported_together_in_order() -> None:

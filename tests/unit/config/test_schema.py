@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from support.small import run_config, sweep_config
 
-from swath.config import FIELDS, DataConfig, SweepConfig, TrainConfig, walk_schema, walk_values
+from swath.config import FIELDS, DataConfig, SweepConfig, TrainConfig, varying, walk_schema, walk_values
 from swath.config.schema import TrackingConfig, build_job, schema_node
 from swath.errors import ConfigError
 
@@ -150,3 +150,7 @@ def test_no_field_is_in_both_configurations() -> None:
 VALUES: dict[str, Any] = {
     name: value for config in (run_config(), sweep_config()) for name, value, _ in walk_values(config)
 }
+
+
+def test_nothing_varies_among_no_configurations() -> None:
+    assert varying(()) == ()
