@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from swath.errors import ConfigError
+from swath.tracking import schema
 
 Value = str | int | float | bool | Path | None
 Fields = Mapping[str, "Value | Iterable[Value] | Mapping[str, Any]"]
@@ -23,7 +24,7 @@ def merged(changes: Fields | None, fields: Fields) -> Fields:
       ConfigError: `changes` is not a mapping.
     """
     if changes is not None and not isinstance(changes, Mapping):
-        example = '{"data.validation_size": 5000}'
+        example = {schema.VALIDATION_SIZE: 5000}
         raise ConfigError([f"changes={changes!r}: expected fields and values, such as {example}"])
     return {**(changes or {}), **fields}
 
