@@ -96,7 +96,7 @@ def test_a_failed_run_is_a_result(here: Path) -> None:
         (lambda: face.sweep({"data.dir": ["a", "b"]}), "expected one value for the whole sweep"),
         (lambda: face.sweep("quikstart"), "did you mean quickstart"),
         (lambda: face.run(data="digits", dry_run=True), "dry_run: not supported in Python"),
-        (lambda: face.run(batch_size=np.array([1, 2])), r"batch_size=\[1, 2\]: expected one value; swath"),
+        (lambda: face.run(batch_size=np.array([1, 2])), r"batch_size=\[1, 2\]: expected one value; a sweep"),
         (lambda: face.sweep(learning_rate=None), "learning_rate=None: expected a number"),
         (lambda: face.sweep(learning_rate=[]), "learning_rate=\\[\\]: expected a number"),
         (lambda: face.sweep(learning_rate=object()), "expected a number, a text"),

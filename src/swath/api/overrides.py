@@ -61,7 +61,7 @@ def _override(name: str, value: Any, sweeping: bool) -> str:
     if isinstance(value, Iterable) and not isinstance(value, bytes):
         values = [_single(entry.tolist() if hasattr(entry, "tolist") else entry) for entry in value]
         if not sweeping:
-            raise ConfigError([f"{name}={value!r}: expected one value; swath.sweep takes several"])
+            raise ConfigError([f"{name}={value!r}: expected one value; a sweep takes several"])
         if values and None not in values:
             return ",".join(filter(None, values))
     raise ConfigError([f"{name}={value!r}: expected a number, a text, True, False, None, or a list of these"])
