@@ -21,7 +21,8 @@ from swath.errors import SwathError
 from swath.metrics import confusion_counts
 from swath.models import MODELS
 from swath.tracking import schema
-from swath.tracking.records import RunArtifacts, RunInfo, RunSummary, StoredRun
+from swath.tracking.run_records import RunArtifacts, RunInfo, RunSummary
+from swath.tracking.stored_runs import StoredRun
 
 PNG_COMPRESSION = 2
 """Takes half the time of Pillow's default 6; the file is a twentieth larger."""

@@ -16,8 +16,9 @@ from mlflow.tracking import MlflowClient
 
 from swath.errors import UsageError
 from swath.tracking import schema
+from swath.tracking.address import is_server
 from swath.tracking.locations import check_located, local_path
-from swath.tracking.records import StoredRun, is_server
+from swath.tracking.stored_runs import StoredRun
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from swath.tracking import schema
 from swath.tracking.export_rows import TABLES, Rows, rows_from_client, rows_from_sql
 from swath.tracking.locations import FILES, keep_files_beside, local_path, location_of
 from swath.tracking.mlflow_setup import DEFAULT_FILE, make_database, sqlite_uri
-from swath.tracking.records import StoredRun
+from swath.tracking.stored_runs import StoredRun
 
 AT_ONCE = 20
 """Runs whose values are in memory at a time."""

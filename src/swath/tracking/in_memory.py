@@ -9,7 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swath.errors import SwathError
-from swath.tracking import records, schema
+from swath.tracking import schema
+from swath.tracking.address import StoreAddress, StoreInfo, SyncResult
+from swath.tracking.run_records import MetricBatch, RunInfo, RunSummary
+from swath.tracking.sweep_records import SweepDescription, SweepSummary
 from swath.tracking.tracker import RunLogger, Tracker
 
 P = ParamSpec("P")
@@ -34,10 +37,10 @@ class NullRunLogger:
         """See `RunLogger`."""
         return self.run_id
 
-    def log(self, batch: records.MetricBatch) -> None:
+    def log(self, batch: MetricBatch) -> None:
         """Discard the values."""
 
-    def end(self, summary: records.RunSummary) -> None:
+    def end(self, summary: RunSummary) -> None:
         """Discard the outcome."""
 
     def check(self) -> None:
@@ -77,11 +80,11 @@ class InMemoryRunLogger:
       summary: outcome of the run; None until it has ended.
     """
 
-    def __init__(self, info: records.RunInfo, inner: RunLogger) -> None:
+    def __init__(self, info: RunInfo, inner: RunLogger) -> None:
         self.info = info
-        self.summary: records.RunSummary | None = None
+        self.summary: RunSummary | None = None
         self._inner = inner
-        self._batches: list[records.MetricBatch] = []
+        self._batches: list[MetricBatch] = []
 
     @property
     def run_id(self) -> str | None:
@@ -97,12 +100,12 @@ class InMemoryRunLogger:
         """See `RunLogger`."""
         return self._inner.wait_for_id()
 
-    def log(self, batch: records.MetricBatch) -> None:
+    def log(self, batch: MetricBatch) -> None:
         """See `RunLogger`."""
         self._batches.append(batch)
         self._inner.log(batch)
 
-    def end(self, summary: records.RunSummary) -> None:
+    def end(self, summary: RunSummary) -> None:
         """See `RunLogger`."""
         self.summary = summary
         self._inner.end(summary)
@@ -133,19 +136,19 @@ class InMemoryRunLogger:
 class NullTracker:
     """Keeps nothing; see `Tracker`."""
 
-    def open(self, address: records.StoreAddress) -> Future[records.StoreInfo]:
+    def open(self, address: StoreAddress) -> Future[StoreInfo]:
         """See `Tracker`."""
-        return _done(records.StoreInfo("", ""))
+        return _done(StoreInfo("", ""))
 
-    def start_run(self, info: records.RunInfo, run_id: str | None = None) -> RunLogger:
+    def start_run(self, info: RunInfo, run_id: str | None = None) -> RunLogger:
         """See `Tracker`."""
         return NullRunLogger()
 
-    def start_sweep(self, description: records.SweepDescription, run_id: str | None = None) -> Future[str]:
+    def start_sweep(self, description: SweepDescription, run_id: str | None = None) -> Future[str]:
         """See `Tracker`."""
         return _done("")
 
-    def end_sweep(self, summary: records.SweepSummary) -> Future[None]:
+    def end_sweep(self, summary: SweepSummary) -> Future[None]:
         """See `Tracker`."""
         return _done(None)
 
@@ -157,9 +160,9 @@ class NullTracker:
         """See `Tracker`."""
         return _done([])
 
-    def sync(self) -> Future[records.SyncResult]:
+    def sync(self) -> Future[SyncResult]:
         """See `Tracker`."""
-        return _done(records.SyncResult())
+        return _done(SyncResult())
 
     def save_checkpoint(self, folder: str, group: str, step: int, content: bytes) -> Future[None]:
         """See `Tracker`."""
@@ -196,10 +199,10 @@ class InMemoryTracker(NullTracker):
 
     def __init__(self) -> None:
         self.runs: list[InMemoryRunLogger] = []
-        self.description: records.SweepDescription | None = None
-        self.summary: records.SweepSummary | None = None
+        self.description: SweepDescription | None = None
+        self.summary: SweepSummary | None = None
 
-    def start_run(self, info: records.RunInfo, run_id: str | None = None) -> InMemoryRunLogger:
+    def start_run(self, info: RunInfo, run_id: str | None = None) -> InMemoryRunLogger:
         """See `Tracker`."""
         return self._keep(InMemoryRunLogger(info, CompletedRun(run_id or uuid.uuid4().hex, 0.0)))
 
@@ -207,12 +210,12 @@ class InMemoryTracker(NullTracker):
         self.runs.append(run)
         return run
 
-    def start_sweep(self, description: records.SweepDescription, run_id: str | None = None) -> Future[str]:
+    def start_sweep(self, description: SweepDescription, run_id: str | None = None) -> Future[str]:
         """See `Tracker`."""
         self.description = description
         return _done(run_id or uuid.uuid4().hex)
 
-    def end_sweep(self, summary: records.SweepSummary) -> Future[None]:
+    def end_sweep(self, summary: SweepSummary) -> Future[None]:
         """See `Tracker`."""
         self.summary = summary
         return _done(None)
@@ -238,7 +241,7 @@ class TeeTracker(InMemoryTracker):
         self._tracker = tracker
         self._repeats = {identity: list(run_ids) for identity, run_ids in repeats.items()}
 
-    def start_run(self, info: records.RunInfo, run_id: str | None = None) -> InMemoryRunLogger:
+    def start_run(self, info: RunInfo, run_id: str | None = None) -> InMemoryRunLogger:
         """See `Tracker`."""
         identity = info.tags[schema.FINGERPRINT], info.tags[schema.DATA_DIGEST]
         original = self._repeats[identity].pop(0)

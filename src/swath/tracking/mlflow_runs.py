@@ -13,10 +13,14 @@ from mlflow.tracking import MlflowClient
 
 from swath.errors import UsageError
 from swath.system import atomic_write
-from swath.tracking import records, schema
+from swath.tracking import schema
+from swath.tracking.address import StoreAddress
 from swath.tracking.artifacts import artifact_folder
 from swath.tracking.mlflow_setup import database_file
 from swath.tracking.provenance import is_alive
+from swath.tracking.run_records import MetricBatch, RunInfo, Status
+from swath.tracking.stored_runs import OPEN_STATUSES, StoredRun
+from swath.tracking.sweep_records import STILL_RUNNING, SweepDescription, SweepSummary
 from swath.tracking.ui_urls import sweep_filter
 
 FindBest = Callable[[Sequence[Mapping[str, float]], Sequence[Mapping[str, str]]], tuple[int, str]]
@@ -31,7 +35,7 @@ END_TAGS = (schema.ERROR, schema.BITS, schema.FILES, schema.TRAIN_ACCURACY_TAG)
 """Tags that are set when a run ends by itself."""
 
 
-def experiment_id(client: MlflowClient, address: records.StoreAddress) -> str:
+def experiment_id(client: MlflowClient, address: StoreAddress) -> str:
     """The id of the experiment of an address; the experiment is created if it does not exist.
 
     Raises:
@@ -91,7 +95,7 @@ def _resolved(location: str) -> str:
     return str(Path(location.removeprefix("file://")).resolve())
 
 
-def describe(client: MlflowClient, run_id: str, info: records.RunInfo) -> None:
+def describe(client: MlflowClient, run_id: str, info: RunInfo) -> None:
     """Log a run's params and its data set. Logging them twice changes nothing."""
     client.log_batch(run_id, params=[Param(*entry) for entry in schema.with_logarithms(info.params).items()])
     dataset = Dataset(
@@ -104,7 +108,7 @@ def describe(client: MlflowClient, run_id: str, info: records.RunInfo) -> None:
     client.log_inputs(run_id, [DatasetInput(dataset, [InputTag(schema.DATA_CONTEXT, "training")])])
 
 
-def log_in_batches(client: MlflowClient, run_id: str, batch: records.MetricBatch) -> None:
+def log_in_batches(client: MlflowClient, run_id: str, batch: MetricBatch) -> None:
     """Log values of per-step metrics through MLflow's own call."""
     timestamp_ms = now_ms()
     metrics = [
@@ -131,7 +135,7 @@ def set_tag(uri: str, run_id: str, name: str, value: str) -> None:
     MlflowClient(tracking_uri=uri).set_tag(run_id, name, value)
 
 
-def reopen(client: MlflowClient, run_id: str, info: records.RunInfo, common_tags: Mapping[str, str]) -> Run:
+def reopen(client: MlflowClient, run_id: str, info: RunInfo, common_tags: Mapping[str, str]) -> Run:
     """Set an interrupted run to RUNNING; returns the run as it was before.
 
     Params and data set are kept. The tags are those of the process that trains it now.
@@ -162,7 +166,7 @@ class SummaryRun:
         self,
         client: MlflowClient,
         experiment_id: str,
-        description: records.SweepDescription,
+        description: SweepDescription,
         environment: Mapping[str, str],
         run_id: str | None = None,
         find_best: FindBest | None = None,
@@ -190,7 +194,7 @@ class SummaryRun:
         client.set_experiment_tag(experiment_id, self._view_tag, description.view)
         self._describe_experiment(description.experiment_note)
 
-    def end(self, summary: records.SweepSummary) -> None:
+    def end(self, summary: SweepSummary) -> None:
         """Store the outcome of the sweep and end the run.
 
         Raises:
@@ -217,7 +221,7 @@ class SummaryRun:
         with artifact_folder(self._client, self.run_id, self._artifact_uri) as folder:
             atomic_write(folder / name, text)
 
-    def abort(self, status: records.Status) -> None:
+    def abort(self, status: Status) -> None:
         """End the run with the counts and the best run so far."""
         end_interrupted(self._client, self.run_id, status, self._find_best)
 
@@ -229,7 +233,7 @@ class SummaryRun:
 
 
 def end_interrupted(
-    client: MlflowClient, run_id: str, status: records.Status, find_best: FindBest | None = None
+    client: MlflowClient, run_id: str, status: Status, find_best: FindBest | None = None
 ) -> None:
     """End the summary run of an interrupted sweep with its counts and its best run so far.
 
@@ -263,12 +267,12 @@ def _summarize(
         single = {name: value for name, value in best.data.metrics.items() if not schema.is_per_step(name)}
         timestamp_ms, resumed = now_ms(), int(known.get(schema.RESUMED, "0"))
         metrics = [Metric(schema.best(name), value, timestamp_ms, resumed) for name, value in single.items()]
-    tags[schema.NOTE] = known.get(schema.NOTE, "").replace(records.STILL_RUNNING, sentence)
+    tags[schema.NOTE] = known.get(schema.NOTE, "").replace(STILL_RUNNING, sentence)
     client.log_batch(summary_run.info.run_id, metrics=metrics, tags=run_tags(tags))
     experiment = client.get_experiment(summary_run.info.experiment_id).tags
     if experiment.get(schema.NOTE) == experiment.get(schema.OWN_NOTE):
         for name in (schema.NOTE, schema.OWN_NOTE):
-            note = experiment.get(name, "").replace(records.STILL_RUNNING, sentence)
+            note = experiment.get(name, "").replace(STILL_RUNNING, sentence)
             client.set_experiment_tag(summary_run.info.experiment_id, name, note)
 
 
@@ -284,9 +288,7 @@ def _runs_of(client: MlflowClient, summary_run: Run) -> list[Run]:
             return found
 
 
-def close_stale(
-    uri: str, runs: Iterable[records.StoredRun], find_best: FindBest | None = None
-) -> list[records.StoredRun]:
+def close_stale(uri: str, runs: Iterable[StoredRun], find_best: FindBest | None = None) -> list[StoredRun]:
     """End runs as KILLED whose processes on this machine have died; returns them.
 
     Runs of living processes, of other machines and of other programs are left alone.
@@ -299,13 +301,13 @@ def close_stale(
     stale = [
         run
         for run in runs
-        if run.status in records.OPEN_STATUSES and schema.PID in run.tags and not is_alive(run.tags)
+        if run.status in OPEN_STATUSES and schema.PID in run.tags and not is_alive(run.tags)
     ]
     stale.sort(key=lambda run: run.tags.get(schema.KIND) == "sweep")  # a summary run counts the others
     client, closed = MlflowClient(tracking_uri=uri), []
     for run in stale:
         status = client.get_run(run.run_id).info.status  # it may have ended since it was read
-        if status not in records.OPEN_STATUSES:
+        if status not in OPEN_STATUSES:
             continue
         closed.append(run)
         if run.tags.get(schema.KIND) == "sweep":

@@ -22,7 +22,7 @@ from swath.models import model_of
 from swath.tracking import schema
 from swath.tracking.artifacts import read_bytes, read_class_names
 from swath.tracking.mlflow_setup import error_line
-from swath.tracking.records import StoredRun
+from swath.tracking.stored_runs import StoredRun
 
 CODE = Path(__file__).with_name("model_code.py")
 

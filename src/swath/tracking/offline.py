@@ -18,7 +18,8 @@ from mlflow.tracking import MlflowClient
 from mlflow.utils.file_utils import local_file_uri_to_path
 
 from swath.system import cache_folder, hide_password
-from swath.tracking import records, schema
+from swath.tracking import schema
+from swath.tracking.address import StoreAddress, StoreInfo, SyncResult, is_server
 from swath.tracking.locations import location_of
 from swath.tracking.mlflow_runs import LARGEST_BATCH, FindBest, last_steps, run_tags
 from swath.tracking.mlflow_setup import (
@@ -29,8 +30,11 @@ from swath.tracking.mlflow_setup import (
     sqlite_uri,
 )
 from swath.tracking.provenance import is_alive
+from swath.tracking.run_records import MetricBatch, RunInfo, RunSummary, Status
 from swath.tracking.sql import SqlReader
 from swath.tracking.store import RunStore
+from swath.tracking.stored_runs import StoredRun
+from swath.tracking.sweep_records import SweepDescription, SweepSummary
 
 _log = logging.getLogger("swath")
 
@@ -48,8 +52,8 @@ def offline_folders(uri: str, experiment_id: str) -> Path:
 class _Started:
     """Runs and sweep of a command that have been started, each with its id on the server if it has one."""
 
-    runs: dict[int, tuple[records.RunInfo, str | None]] = field(default_factory=dict)
-    sweep: tuple[records.SweepDescription, str | None] | None = None
+    runs: dict[int, tuple[RunInfo, str | None]] = field(default_factory=dict)
+    sweep: tuple[SweepDescription, str | None] | None = None
 
 
 class _OfflineStore(RunStore):
@@ -59,16 +63,16 @@ class _OfflineStore(RunStore):
         super().__init__(find_best)
         self._started = started
 
-    def start_run(self, key: int, info: records.RunInfo, run_id: str | None = None) -> str:
+    def start_run(self, key: int, info: RunInfo, run_id: str | None = None) -> str:
         tags = {} if run_id is None else {schema.SERVER_RUN_ID: run_id}
         offline_id = super().start_run(key, replace(info, tags={**info.tags, **tags}))
         return run_id or offline_id
 
-    def log_steps(self, key: int, batch: records.MetricBatch) -> None:
+    def log_steps(self, key: int, batch: MetricBatch) -> None:
         self._continue_run(key)
         super().log_steps(key, batch)
 
-    def end_run(self, key: int, summary: records.RunSummary) -> float:
+    def end_run(self, key: int, summary: RunSummary) -> float:
         self._continue_run(key)
         return super().end_run(key, summary)
 
@@ -76,12 +80,12 @@ class _OfflineStore(RunStore):
         if not self.has_run(key):
             self.start_run(key, *self._started.runs[key])
 
-    def start_sweep(self, description: records.SweepDescription, run_id: str | None = None) -> str:
+    def start_sweep(self, description: SweepDescription, run_id: str | None = None) -> str:
         tags = {} if run_id is None else {schema.SERVER_RUN_ID: run_id}
         offline_id = super().start_sweep(replace(description, tags={**description.tags, **tags}))
         return run_id or offline_id
 
-    def end_sweep(self, summary: records.SweepSummary) -> None:
+    def end_sweep(self, summary: SweepSummary) -> None:
         if not self.has_sweep and self._started.sweep is not None:
             self.start_sweep(*self._started.sweep)
         super().end_sweep(summary)
@@ -114,13 +118,13 @@ class OfflineFallbackStore:
         """MLflow's id of the experiment."""
         return self._main.experiment_id
 
-    def open(self, address: records.StoreAddress) -> records.StoreInfo:
+    def open(self, address: StoreAddress) -> StoreInfo:
         """See `TrackingService`."""
         info = self._main.open(address)
         enable_retries()
         return info
 
-    def start_run(self, key: int, info: records.RunInfo, run_id: str | None = None) -> str:
+    def start_run(self, key: int, info: RunInfo, run_id: str | None = None) -> str:
         """See `TrackingService`."""
         self._started.runs[key] = info, run_id
         started = self._with_fallback(lambda store: store.start_run(key, info, run_id))
@@ -128,17 +132,17 @@ class OfflineFallbackStore:
             self._started.runs[key] = info, started
         return started
 
-    def log_steps(self, key: int, batch: records.MetricBatch) -> None:
+    def log_steps(self, key: int, batch: MetricBatch) -> None:
         """See `TrackingService`."""
         self._with_fallback(lambda store: store.log_steps(key, batch))
 
-    def end_run(self, key: int, summary: records.RunSummary) -> float:
+    def end_run(self, key: int, summary: RunSummary) -> float:
         """See `TrackingService`."""
         tracked_s = self._with_fallback(lambda store: store.end_run(key, summary))
         self._started.runs.pop(key, None)
         return tracked_s
 
-    def start_sweep(self, description: records.SweepDescription, run_id: str | None = None) -> str:
+    def start_sweep(self, description: SweepDescription, run_id: str | None = None) -> str:
         """See `TrackingService`."""
         self._started.sweep = description, run_id
         started = self._with_fallback(lambda store: store.start_sweep(description, run_id))
@@ -146,7 +150,7 @@ class OfflineFallbackStore:
             self._started.sweep = description, started
         return started
 
-    def end_sweep(self, summary: records.SweepSummary) -> None:
+    def end_sweep(self, summary: SweepSummary) -> None:
         """See `TrackingService`."""
         self._with_fallback(lambda store: store.end_sweep(summary))
 
@@ -158,7 +162,7 @@ class OfflineFallbackStore:
         """See `TrackingService`."""
         return self._main.close_stale()
 
-    def close(self, status: records.Status = "KILLED") -> int:
+    def close(self, status: Status = "KILLED") -> int:
         """End every open run; returns their number."""
         left = 0 if self.unreachable is not None else self._main.close(status)
         left += 0 if self._offline is None else self._offline.close(status)
@@ -166,10 +170,10 @@ class OfflineFallbackStore:
             self._writing.release()
         return left
 
-    def sync(self) -> records.SyncResult:
+    def sync(self) -> SyncResult:
         """See `TrackingService`."""
-        if not records.is_server(self.uri):
-            return records.SyncResult()
+        if not is_server(self.uri):
+            return SyncResult()
         if self._offline is not None:
             self._offline.close()
         runs = 0
@@ -180,7 +184,7 @@ class OfflineFallbackStore:
             if not is_unreachable(error):
                 raise
         folder = str(self.folder) if self.folder is not None and self.folder.exists() else None
-        return records.SyncResult(runs, tuple(rejected), folder)
+        return SyncResult(runs, tuple(rejected), folder)
 
     def _with_fallback(self, call: Callable[[RunStore], T]) -> T:
         """Call the server's store or, once the server is unreachable, the offline store."""
@@ -205,7 +209,7 @@ class OfflineFallbackStore:
             self._writing.acquire(timeout=0)
             store = _OfflineStore(self._started, self._find_best)
             uri, artifacts = sqlite_uri(self.folder / DEFAULT_FILE), location_of(self.folder / "artifacts")
-            store.open(records.StoreAddress(uri, "spool", artifacts))
+            store.open(StoreAddress(uri, "spool", artifacts))
             self._offline = store
         return self._offline
 
@@ -270,7 +274,7 @@ def _sync_folder(client: MlflowClient, experiment_id: str, database: Path) -> in
 
 
 def _sync_run(
-    client: MlflowClient, experiment_id: str, offline: MlflowClient, reader: SqlReader, run: records.StoredRun
+    client: MlflowClient, experiment_id: str, offline: MlflowClient, reader: SqlReader, run: StoredRun
 ) -> None:
     """Add what an offline run has to its run on the server. Repeating it changes nothing."""
     target = _target(client, experiment_id, run)
@@ -300,7 +304,7 @@ def _sync_run(
     client.set_terminated(target, status, run.end_ms)
 
 
-def _target(client: MlflowClient, experiment_id: str, run: records.StoredRun) -> str | None:
+def _target(client: MlflowClient, experiment_id: str, run: StoredRun) -> str | None:
     """The run on the server that an offline run continues, or that an earlier synchronisation created."""
     if known := run.tags.get(schema.SERVER_RUN_ID):
         return known
@@ -309,7 +313,7 @@ def _target(client: MlflowClient, experiment_id: str, run: records.StoredRun) ->
     return str(created[0].info.run_id) if created else None
 
 
-def _metrics(reader: SqlReader, run: records.StoredRun, last: dict[str, int]) -> Iterator[Metric]:
+def _metrics(reader: SqlReader, run: StoredRun, last: dict[str, int]) -> Iterator[Metric]:
     timestamp_ms = run.end_ms or run.start_ms
     for curve in reader.curves([run.run_id], list(run.metrics)):
         for step, value in zip(curve.steps.tolist(), curve.values.tolist(), strict=True):

@@ -12,6 +12,7 @@ from mlflow.tracking import MlflowClient
 from swath.errors import SwathError, UsageError
 from swath.system import hide_password
 from swath.tracking import schema
+from swath.tracking.address import is_server
 from swath.tracking.mlflow_setup import (
     DEFAULT_FILE,
     database_file,
@@ -19,8 +20,8 @@ from swath.tracking.mlflow_setup import (
     error_line,
     sqlite_uri,
 )
-from swath.tracking.records import Curve, StoredRun, is_server
 from swath.tracking.sql import SqlReader, stored_value
+from swath.tracking.stored_runs import Curve, StoredRun
 
 SQL_SCHEMES = ("sqlite:", "postgresql", "mysql", "mssql")
 

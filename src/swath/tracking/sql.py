@@ -27,7 +27,8 @@ from swath.errors import SwathError
 from swath.tracking import schema
 from swath.tracking.migration import check_version
 from swath.tracking.mlflow_setup import database_file
-from swath.tracking.records import Curve, MetricBatch, StoredRun
+from swath.tracking.run_records import MetricBatch
+from swath.tracking.stored_runs import Curve, StoredRun
 
 _RUNS: Any = SqlRun.__table__
 _TAGS: Any = SqlTag.__table__

@@ -12,7 +12,8 @@ from mlflow.tracking import MlflowClient
 
 from swath.errors import SwathError
 from swath.system import hide_password
-from swath.tracking import mlflow_runs, records, schema
+from swath.tracking import mlflow_runs, schema
+from swath.tracking.address import StoreAddress, StoreInfo
 from swath.tracking.artifacts import artifact_folder, write_artifacts
 from swath.tracking.locations import check_located, keep_files_beside
 from swath.tracking.migration import upgrade
@@ -26,7 +27,9 @@ from swath.tracking.mlflow_setup import (
 )
 from swath.tracking.provenance import environment_tags, installed_packages, process_tags
 from swath.tracking.reader import open_reader
+from swath.tracking.run_records import MetricBatch, RunInfo, RunSummary, Status
 from swath.tracking.sql import SqlSteps, sql_steps, untested_version
+from swath.tracking.sweep_records import SweepDescription, SweepSummary
 from swath.tracking.system_metrics import SystemMetrics
 
 SINGLE_VALUE_STEP = 0
@@ -37,7 +40,7 @@ SINGLE_VALUE_STEP = 0
 class _OpenRun:
     run_id: str
     artifact_uri: str
-    info: records.RunInfo
+    info: RunInfo
     tracked_s: float = 0.0
     failure: str | None = None
     last_steps: dict[str, int] = field(default_factory=dict)
@@ -73,7 +76,7 @@ class RunStore:
             raise RuntimeError("the store has not been opened")
         return self._client
 
-    def open(self, address: records.StoreAddress) -> records.StoreInfo:
+    def open(self, address: StoreAddress) -> StoreInfo:
         """Open the store; create it and the experiment if they do not exist.
 
         Raises:
@@ -97,9 +100,9 @@ class RunStore:
         self._environment_text = installed_packages()
         notes.append(untested_version(self._client))
         shown = hide_password(self.uri, self.uri)
-        return records.StoreInfo(shown, self.experiment_id, tuple(filter(None, notes)))
+        return StoreInfo(shown, self.experiment_id, tuple(filter(None, notes)))
 
-    def start_run(self, key: int, info: records.RunInfo, run_id: str | None = None) -> str:
+    def start_run(self, key: int, info: RunInfo, run_id: str | None = None) -> str:
         """Create or resume a run with its params, tags and data set; returns MLflow's id.
 
         If only the params or the data set cannot be stored, the next call for the run fails.
@@ -155,7 +158,7 @@ class RunStore:
         """Whether a summary run has been started here and not ended."""
         return self._sweep is not None
 
-    def log_steps(self, key: int, batch: records.MetricBatch) -> None:
+    def log_steps(self, key: int, batch: MetricBatch) -> None:
         """Store values of per-step metrics, except those that a resumed run already has."""
         started = time.perf_counter()
         entry, client = self._entry(key), self.client
@@ -169,7 +172,7 @@ class RunStore:
                     mlflow_runs.log_in_batches(client, entry.run_id, part)
         entry.tracked_s += time.perf_counter() - started
 
-    def end_run(self, key: int, summary: records.RunSummary) -> float:
+    def end_run(self, key: int, summary: RunSummary) -> float:
         """Store the outcome of a run and end it; returns the seconds that tracking the run took.
 
         If the outcome cannot be stored, the run ends as FAILED.
@@ -200,7 +203,7 @@ class RunStore:
             raise SwathError("the run could not be started")
         return self._open[key]
 
-    def _end(self, entry: _OpenRun, summary: records.RunSummary) -> float:
+    def _end(self, entry: _OpenRun, summary: RunSummary) -> float:
         started = time.perf_counter()
         client = self.client
         with artifact_folder(client, entry.run_id, entry.artifact_uri) as folder:
@@ -226,7 +229,7 @@ class RunStore:
         client.set_terminated(entry.run_id, summary.status if is_complete else "FAILED")
         return tracked_s
 
-    def close(self, status: records.Status = "KILLED") -> int:
+    def close(self, status: Status = "KILLED") -> int:
         """End every open run; returns their number."""
         self._system_metrics.finish()
         open_runs = list(self._open.values())
@@ -239,7 +242,7 @@ class RunStore:
                 self._sweep.abort(status)
         return len(open_runs)
 
-    def start_sweep(self, description: records.SweepDescription, run_id: str | None = None) -> str:
+    def start_sweep(self, description: SweepDescription, run_id: str | None = None) -> str:
         """Create or resume the summary run of the sweep; returns MLflow's id."""
         self._sweep = mlflow_runs.SummaryRun(
             self.client, self.experiment_id, description, self._common_tags, run_id, self._find_best
@@ -257,7 +260,7 @@ class RunStore:
         runs = [run for run in running if run.experiment_id == self.experiment_id]
         return [run.run_id for run in mlflow_runs.close_stale(self.uri, runs, self._find_best)]
 
-    def end_sweep(self, summary: records.SweepSummary) -> None:
+    def end_sweep(self, summary: SweepSummary) -> None:
         """Store the outcome of the sweep and end its summary run."""
         if self._sweep is not None:
             self._system_metrics.finish()

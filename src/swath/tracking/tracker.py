@@ -7,8 +7,10 @@ from concurrent.futures import Future
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from swath.errors import SwathError
-from swath.tracking import records
+from swath.tracking.address import StoreAddress, StoreInfo, SyncResult
 from swath.tracking.rpc import Worker
+from swath.tracking.run_records import MetricBatch, RunInfo, RunSummary
+from swath.tracking.sweep_records import SweepDescription, SweepSummary
 
 P = ParamSpec("P")
 
@@ -30,10 +32,10 @@ class RunLogger(Protocol):
     def wait_for_id(self) -> str | None:
         """Wait for the run's id; None if the run could not be started."""
 
-    def log(self, batch: records.MetricBatch) -> None:
+    def log(self, batch: MetricBatch) -> None:
         """Store values of per-step metrics."""
 
-    def end(self, summary: records.RunSummary) -> None:
+    def end(self, summary: RunSummary) -> None:
         """Store the outcome and end the run."""
 
     def check(self) -> None:
@@ -57,16 +59,16 @@ class RunLogger(Protocol):
 class Tracker(Protocol):
     """Keeps the runs of one command. Futures raise `SwathError` if something could not be stored."""
 
-    def open(self, address: records.StoreAddress) -> Future[records.StoreInfo]:
+    def open(self, address: StoreAddress) -> Future[StoreInfo]:
         """Open the store; create it and the experiment if they do not exist."""
 
-    def start_run(self, info: records.RunInfo, run_id: str | None = None) -> RunLogger:
+    def start_run(self, info: RunInfo, run_id: str | None = None) -> RunLogger:
         """Start a run, or resume the run with this id."""
 
-    def start_sweep(self, description: records.SweepDescription, run_id: str | None = None) -> Future[str]:
+    def start_sweep(self, description: SweepDescription, run_id: str | None = None) -> Future[str]:
         """Start the summary run of a sweep, or resume the run with this id; returns its id."""
 
-    def end_sweep(self, summary: records.SweepSummary) -> Future[None]:
+    def end_sweep(self, summary: SweepSummary) -> Future[None]:
         """Store the outcome of the sweep and end its summary run."""
 
     def set_tag(self, run_id: str, name: str, value: str) -> Future[None]:
@@ -75,7 +77,7 @@ class Tracker(Protocol):
     def close_stale(self) -> Future[list[str]]:
         """End runs of the experiment whose processes on this machine have died; returns their ids."""
 
-    def sync(self) -> Future[records.SyncResult]:
+    def sync(self) -> Future[SyncResult]:
         """Copy offline runs of the experiment to its server."""
 
     def save_checkpoint(self, folder: str, group: str, step: int, content: bytes) -> Future[None]:
@@ -102,22 +104,22 @@ class TrackingService(Protocol):
     Runs are identified by a number that the caller chooses, so that it need not wait for MLflow's id.
     """
 
-    def open(self, address: records.StoreAddress) -> records.StoreInfo:
+    def open(self, address: StoreAddress) -> StoreInfo:
         """See `Tracker`."""
 
-    def start_run(self, key: int, info: records.RunInfo, run_id: str | None = None) -> str:
+    def start_run(self, key: int, info: RunInfo, run_id: str | None = None) -> str:
         """Start run number `key`, or resume the run with this id; returns its id."""
 
-    def log_steps(self, key: int, batch: records.MetricBatch) -> None:
+    def log_steps(self, key: int, batch: MetricBatch) -> None:
         """Store values of per-step metrics."""
 
-    def end_run(self, key: int, summary: records.RunSummary) -> float:
+    def end_run(self, key: int, summary: RunSummary) -> float:
         """Store the outcome of a run and end it; returns the seconds that tracking the run took."""
 
-    def start_sweep(self, description: records.SweepDescription, run_id: str | None = None) -> str:
+    def start_sweep(self, description: SweepDescription, run_id: str | None = None) -> str:
         """See `Tracker`."""
 
-    def end_sweep(self, summary: records.SweepSummary) -> None:
+    def end_sweep(self, summary: SweepSummary) -> None:
         """See `Tracker`."""
 
     def set_tag(self, run_id: str, name: str, value: str) -> None:
@@ -126,7 +128,7 @@ class TrackingService(Protocol):
     def close_stale(self) -> list[str]:
         """See `Tracker`."""
 
-    def sync(self) -> records.SyncResult:
+    def sync(self) -> SyncResult:
         """See `Tracker`."""
 
 
@@ -146,18 +148,18 @@ class CheckpointService(Protocol):
 class MlflowRunLogger:
     """A run in an MLflow store; see `RunLogger`."""
 
-    def __init__(self, worker: Worker, key: int, info: records.RunInfo, run_id: str | None) -> None:
+    def __init__(self, worker: Worker, key: int, info: RunInfo, run_id: str | None) -> None:
         self._worker = worker
         self._key = key
         self._started: Future[str] | None = worker.call(TrackingService.start_run, key, info, run_id)
         self._calls: list[Future[Any]] = [self._started]
         self._outcome = "", 0.0
 
-    def log(self, batch: records.MetricBatch) -> None:
+    def log(self, batch: MetricBatch) -> None:
         """See `RunLogger`."""
         self._calls.append(self._worker.call(TrackingService.log_steps, self._key, batch))
 
-    def end(self, summary: records.RunSummary) -> None:
+    def end(self, summary: RunSummary) -> None:
         """See `RunLogger`."""
         last = self._worker.call(TrackingService.end_run, self._key, summary)
         self._calls.append(last)
@@ -220,19 +222,19 @@ class MlflowTracker:
         self._worker = Worker("swath.sweeps.tracking_process")
         self._keys = itertools.count(1)  # runs are started from several threads
 
-    def open(self, address: records.StoreAddress) -> Future[records.StoreInfo]:
+    def open(self, address: StoreAddress) -> Future[StoreInfo]:
         """See `Tracker`."""
         return self._worker.call(TrackingService.open, address)
 
-    def start_run(self, info: records.RunInfo, run_id: str | None = None) -> MlflowRunLogger:
+    def start_run(self, info: RunInfo, run_id: str | None = None) -> MlflowRunLogger:
         """See `Tracker`."""
         return MlflowRunLogger(self._worker, next(self._keys), info, run_id)
 
-    def start_sweep(self, description: records.SweepDescription, run_id: str | None = None) -> Future[str]:
+    def start_sweep(self, description: SweepDescription, run_id: str | None = None) -> Future[str]:
         """See `Tracker`."""
         return self._worker.call(TrackingService.start_sweep, description, run_id)
 
-    def end_sweep(self, summary: records.SweepSummary) -> Future[None]:
+    def end_sweep(self, summary: SweepSummary) -> Future[None]:
         """See `Tracker`."""
         return self._worker.call(TrackingService.end_sweep, summary)
 
@@ -244,7 +246,7 @@ class MlflowTracker:
         """See `Tracker`."""
         return self._worker.call(TrackingService.close_stale)
 
-    def sync(self) -> Future[records.SyncResult]:
+    def sync(self) -> Future[SyncResult]:
         """See `Tracker`."""
         return self._worker.call(TrackingService.sync)
 

@@ -1,57 +1,15 @@
-"""Records exchanged by the training process, the tracking process and the readers of a store."""
+"""What the training process tells about a run: when it starts, at its steps, and when it ends."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from swath.config import HEADLINE, named_values
 from swath.tracking import schema
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
-
-
-OPEN_STATUSES = ("RUNNING", "SCHEDULED")
-"""MLflow's statuses of runs that have not ended."""
-
-
-def is_server(uri: str) -> bool:
-    """Whether an address is that of a tracking server, rather than of a database."""
-    return uri.startswith(("http://", "https://"))
-
-
-@dataclass(frozen=True)
-class StoreAddress:
-    """Address of a store and of an experiment in it.
-
-    Attributes:
-      uri: MLflow's tracking URI; None for MLflow's default in the working folder.
-      experiment: name; created if it does not exist.
-      artifacts: artifact location of a new experiment; None for the store's default.
-      experiment_id: MLflow's id, if the experiment was chosen by its id; it must exist.
-    """
-
-    uri: str | None
-    experiment: str
-    artifacts: str | None
-    experiment_id: str | None = None
-
-
-@dataclass(frozen=True)
-class StoreInfo:
-    """An opened store, for display.
-
-    Attributes:
-      uri: MLflow's tracking URI without passwords; empty if nothing is stored.
-      experiment_id: MLflow's id of the experiment.
-      notes: what a user should know about it, one line each.
-    """
-
-    uri: str
-    experiment_id: str
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -205,124 +163,3 @@ class RunSummary:
     artifacts: RunArtifacts | None = None
     tags: dict[str, str] = field(default_factory=dict)
     traceback: str | None = None
-
-
-@dataclass(frozen=True)
-class SyncResult:
-    """Outcome of a synchronisation of offline runs.
-
-    Attributes:
-      runs: number of runs that were copied to the server.
-      rejected: one line for each offline folder that the server rejected.
-      folder: the offline folder of this command, if it is still there.
-    """
-
-    runs: int = 0
-    rejected: tuple[str, ...] = ()
-    folder: str | None = None
-
-
-STILL_RUNNING = "It is running, or was cut off."
-"""Text in the description of a sweep that has not ended."""
-
-
-@dataclass(frozen=True)
-class SweepDescription:
-    """Metadata logged when a sweep starts.
-
-    Attributes:
-      name: of the summary run.
-      sweep_id: unique id of the command.
-      tags: value of each tag.
-      note: description of the sweep in Markdown.
-      experiment_note: description of the experiment in Markdown.
-      view: view state of MLflow's page of the sweep, as JSON.
-      manifest: content of the artifact `manifest.json`.
-      start_ms: when the command started, in milliseconds since 1970; None for now.
-    """
-
-    name: str
-    sweep_id: str
-    tags: dict[str, str]
-    note: str
-    experiment_note: str
-    view: str
-    manifest: str
-    start_ms: int | None = None
-
-
-@dataclass(frozen=True)
-class SweepSummary:
-    """Outcome of a sweep.
-
-    Attributes:
-      status: MLflow's run status.
-      metrics: metrics of the best configuration, named `best/...`.
-      tags: value of each tag.
-      note: description of the sweep in Markdown.
-      experiment_note: description of the experiment in Markdown.
-      ranking_csv: content of the artifact `ranking.csv`.
-      view: view state of MLflow's page of the sweep, as JSON.
-    """
-
-    status: Status
-    metrics: dict[str, float]
-    tags: dict[str, str]
-    note: str
-    experiment_note: str
-    ranking_csv: str
-    view: str
-
-
-@dataclass(frozen=True)
-class StoredRun:
-    """A run read from a store.
-
-    Attributes:
-      run_id: MLflow's id of the run.
-      experiment_id: MLflow's id of the experiment.
-      name: name of the run.
-      status: `FINISHED`, `FAILED`, `KILLED`, `RUNNING` or `SCHEDULED`.
-      start_ms: start in milliseconds since 1970.
-      end_ms: end in milliseconds since 1970; None while the run is running.
-      artifact_uri: location of the files.
-      params: value of each param.
-      metrics: last value of each metric.
-      tags: value of each tag.
-      last_steps: step of the last value of each metric.
-      store: address of the tracking server that files are downloaded from; empty for other stores.
-    """
-
-    run_id: str
-    experiment_id: str
-    name: str
-    status: str
-    start_ms: int
-    end_ms: int | None
-    artifact_uri: str
-    params: dict[str, str] = field(default_factory=dict)
-    metrics: dict[str, float] = field(default_factory=dict)
-    tags: dict[str, str] = field(default_factory=dict)
-    last_steps: dict[str, int] = field(default_factory=dict)
-    store: str = field(default="", repr=False)
-
-    def named_by(self, fields: Sequence[str]) -> str:
-        """The params among `fields` as `name=value` pairs; if it has none, `HEADLINE`, or the run's name."""
-        return named_values(self.params, fields) or named_values(self.params, HEADLINE) or self.name
-
-
-@dataclass(frozen=True)
-class Curve:
-    """A per-step metric of a run.
-
-    Attributes:
-      run_id: id of the run.
-      metric: name of the metric.
-      steps: int64 [n], ascending.
-      values: float64 [n]
-    """
-
-    run_id: str
-    metric: str
-    steps: NDArray[np.int64]
-    values: NDArray[np.float64]
