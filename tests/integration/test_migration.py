@@ -15,7 +15,7 @@ from swath.errors import SwathError
 from swath.tracking import StoreAddress, open_reader
 from swath.tracking.migration import upgrade
 from swath.tracking.mlflow_setup import make_database
-from swath.tracking.sql import untested_version
+from swath.tracking.sql_steps import untested_version
 from swath.tracking.store import RunStore
 
 COPY = f"mlflow.db.before-mlflow-{mlflow.__version__}"
@@ -176,13 +176,13 @@ def test_copy_that_cannot_be_written_leaves_the_store_as_it_is(older: Path) -> N
 def test_nothing_is_said_about_a_tested_version(
     current: Path, version: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("swath.tracking.sql.mlflow.__version__", version)
+    monkeypatch.setattr("swath.tracking.sql_steps.mlflow.__version__", version)
     assert untested_version(MlflowClient(uri_of(current))) == ""
 
 
 @pytest.mark.parametrize("version", ["3.16.9", "3.19.0", "3.1.7", "4.0.0", "3.170.0"])
 def test_untested_version_is_named(current: Path, version: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("swath.tracking.sql.mlflow.__version__", version)
+    monkeypatch.setattr("swath.tracking.sql_steps.mlflow.__version__", version)
     assert untested_version(MlflowClient(uri_of(current))) == (
         f"MLflow {version} was not tested with swath, so steps are stored by its own calls, which takes "
         "3 times as long; tested: 3.17.x and 3.18.x"

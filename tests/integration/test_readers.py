@@ -19,7 +19,7 @@ from swath.analysis import Sweep, all_of, all_sweeps, find_sweep
 from swath.errors import SwathError
 from swath.tracking import open_reader
 from swath.tracking.reader import ClientReader
-from swath.tracking.sql import SqlReader
+from swath.tracking.sql_reader import SqlReader
 
 VALUES = [0.5, math.nan, math.inf, -math.inf, 0.1 + 0.2]
 
@@ -94,7 +94,7 @@ def test_reading_changes_nothing(store: Path, tmp_path: Path, monkeypatch: pytes
 
 
 def test_runs_beyond_the_limit_of_one_query_are_read(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("swath.tracking.sql.AT_ONCE", 2)
+    monkeypatch.setattr("swath.tracking.sql_reader.AT_ONCE", 2)
     monkeypatch.setattr("swath.tracking.reader.PAGE", 2)
     direct, client = sql(store), ClientReader(f"sqlite:///{store}/mlflow.db")
     ids = [run.run_id for run in direct.runs({"swath.kind": "run"})]

@@ -10,7 +10,8 @@ from mlflow.tracking import MlflowClient
 from swath.errors import SwathError
 from swath.tracking import DatasetInfo, MetricBatch, RunInfo, RunSummary, StoreAddress
 from swath.tracking.mlflow_runs import close_stale
-from swath.tracking.sql import SqlReader, SqlSteps
+from swath.tracking.sql_reader import SqlReader
+from swath.tracking.sql_steps import SqlSteps
 from swath.tracking.store import RunStore
 
 START = RunInfo(

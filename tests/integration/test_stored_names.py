@@ -28,7 +28,7 @@ from swath.tracking import (
     schema,
 )
 from swath.tracking.reader import ClientReader
-from swath.tracking.sql import SqlReader
+from swath.tracking.sql_reader import SqlReader
 from swath.tracking.store import RunStore
 
 RATES = (3e-7, 1e-6)

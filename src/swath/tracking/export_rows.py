@@ -1,6 +1,5 @@
 """The rows of MLflow's tables that belong to runs, read from a database or from a tracking server."""
 
-import math
 import uuid
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -11,7 +10,7 @@ from mlflow.entities import LoggedModel, Metric, Run
 from mlflow.store.tracking.dbmodels import models as tables
 from mlflow.tracking import MlflowClient
 
-from swath.tracking.sql import LARGEST_DOUBLE
+from swath.tracking.sql_values import stored_columns
 
 Rows = Mapping[str, Sequence[Mapping[str, Any]]]
 """Rows to insert, by table; a table comes after those that it refers to."""
@@ -102,15 +101,8 @@ def _add_run(found: dict[str, list[dict[str, Any]]], run: Run) -> None:
 
 
 def _metric(metric: Metric) -> dict[str, Any]:
-    is_nan = math.isnan(metric.value)
-    value = 0.0 if is_nan else max(min(metric.value, LARGEST_DOUBLE), -LARGEST_DOUBLE)
-    return {
-        "key": metric.key,
-        "value": value,
-        "timestamp": metric.timestamp,
-        "step": metric.step,
-        "is_nan": is_nan,
-    }
+    values = stored_columns(metric.value)
+    return {"key": metric.key, "timestamp": metric.timestamp, "step": metric.step, **values}
 
 
 def _add_dataset(found: dict[str, list[dict[str, Any]]], run: Run, entry: Any) -> None:

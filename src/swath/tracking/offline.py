@@ -31,7 +31,7 @@ from swath.tracking.mlflow_setup import (
 )
 from swath.tracking.provenance import is_alive
 from swath.tracking.run_records import MetricBatch, RunInfo, RunSummary, Status
-from swath.tracking.sql import SqlReader
+from swath.tracking.sql_reader import SqlReader
 from swath.tracking.store import RunStore
 from swath.tracking.stored_runs import StoredRun
 from swath.tracking.sweep_records import SweepDescription, SweepSummary

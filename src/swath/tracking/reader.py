@@ -20,7 +20,8 @@ from swath.tracking.mlflow_setup import (
     error_line,
     sqlite_uri,
 )
-from swath.tracking.sql import SqlReader, stored_value
+from swath.tracking.sql_reader import SqlReader
+from swath.tracking.sql_values import stored_value
 from swath.tracking.stored_runs import Curve, StoredRun
 
 SQL_SCHEMES = ("sqlite:", "postgresql", "mysql", "mssql")

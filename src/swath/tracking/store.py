@@ -28,7 +28,7 @@ from swath.tracking.mlflow_setup import (
 from swath.tracking.provenance import environment_tags, installed_packages, process_tags
 from swath.tracking.reader import open_reader
 from swath.tracking.run_records import MetricBatch, RunInfo, RunSummary, Status
-from swath.tracking.sql import SqlSteps, sql_steps, untested_version
+from swath.tracking.sql_steps import SqlSteps, sql_steps, untested_version
 from swath.tracking.sweep_records import SweepDescription, SweepSummary
 from swath.tracking.system_metrics import SystemMetrics
 

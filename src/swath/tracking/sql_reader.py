@@ -1,33 +1,26 @@
-"""MLflow's SQL tables, written and read directly.
+"""Reads the runs and curves of an SQL store from MLflow's tables.
 
-MLflow's interface creates an object for each value and reads a curve with one query: that takes seconds for
-72 curves of 1,000 steps, a single query a tenth of a second.
+MLflow's interface reads a curve with one query, which takes a tenth of a second.
 """
 
-import math
-import time
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import mlflow
 import numpy as np
 import sqlalchemy
 from mlflow.entities import LifecycleStage, RunStatus
 from mlflow.store.tracking.dbmodels.models import SqlLatestMetric, SqlMetric, SqlParam, SqlRun, SqlTag
-from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-from mlflow.tracking import MlflowClient
 from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.uri import is_local_uri
-from numpy.typing import NDArray
 
-from swath.errors import SwathError
 from swath.tracking import schema
+from swath.tracking.locations import WAIT_S
 from swath.tracking.migration import check_version
 from swath.tracking.mlflow_setup import database_file
-from swath.tracking.run_records import MetricBatch
+from swath.tracking.sql_values import LARGEST_DOUBLE, stored_value
 from swath.tracking.stored_runs import Curve, StoredRun
 
 _RUNS: Any = SqlRun.__table__
@@ -36,92 +29,6 @@ _PARAMS: Any = SqlParam.__table__
 _LATEST: Any = SqlLatestMetric.__table__
 _METRICS: Any = SqlMetric.__table__
 _LATEST_COLUMNS = ("run_uuid", "key", "value", "is_nan", "step")
-
-
-TESTED_VERSIONS = ("3.17.", "3.18.")
-"""MLflow versions whose tables are written directly; other versions get `log_batch`."""
-
-SLOWER = 3
-"""How much longer tracking takes with `log_batch`; see docs/benchmarks.md."""
-
-
-LARGEST_DOUBLE = 1.7976931348623157e308
-"""Value that MLflow stores for infinity."""
-
-
-class SqlSteps:
-    """Writes per-step metrics; created by `sql_steps`."""
-
-    def __init__(self, engine: sqlalchemy.Engine) -> None:
-        self._engine = engine
-
-    def write(self, run_id: str, batch: MetricBatch) -> None:
-        """Store a batch as a whole or not at all. Its steps must come after the stored ones of its metrics.
-
-        Raises:
-          SwathError: the run does not exist, or has been deleted.
-          sqlalchemy.exc.SQLAlchemyError: the database rejects it.
-        """
-        now_ms = time.time_ns() // 1_000_000
-        rows = [
-            {
-                "run_uuid": run_id,
-                "key": name,
-                "timestamp": now_ms,
-                "step": batch.first_step + offset * batch.every,
-                **stored,
-            }
-            for name, values in batch.values.items()
-            for offset, stored in enumerate(_stored(values))
-        ]
-        last = {row["key"]: row for row in rows}
-        with self._engine.begin() as connection:
-            stage = connection.execute(
-                sqlalchemy.select(_RUNS.c.lifecycle_stage).where(_RUNS.c.run_uuid == run_id)
-            ).scalar()
-            if stage != LifecycleStage.ACTIVE:
-                raise SwathError(f"the run {run_id} has been deleted in the store")
-            connection.execute(_METRICS.insert(), rows)
-            for key, row in last.items():
-                here = (_LATEST.c.run_uuid == run_id) & (_LATEST.c.key == key)
-                if connection.execute(_LATEST.update().where(here).values(row)).rowcount == 0:
-                    connection.execute(_LATEST.insert().values(row))
-
-
-def sql_steps(client: MlflowClient) -> SqlSteps | None:
-    """The writer for a client's store; None for other stores and for untested versions of MLflow."""
-    store = client._tracking_client.store
-    if isinstance(store, SqlAlchemyStore) and mlflow.__version__.startswith(TESTED_VERSIONS):
-        return SqlSteps(store.engine)
-    return None
-
-
-def untested_version(client: MlflowClient) -> str:
-    """A line on a version of MLflow whose tables are not written directly; empty for the others."""
-    store = client._tracking_client.store
-    if not isinstance(store, SqlAlchemyStore) or mlflow.__version__.startswith(TESTED_VERSIONS):
-        return ""
-    tested = " and ".join(f"{version}x" for version in TESTED_VERSIONS)
-    return (
-        f"MLflow {mlflow.__version__} was not tested with swath, so steps are stored by its own calls, which "
-        f"takes {SLOWER} times as long; tested: {tested}"
-    )
-
-
-def _stored(values: NDArray[Any]) -> list[dict[str, Any]]:
-    """Values in MLflow's form: NaN is 0 with a flag, infinity is the largest double."""
-    return [
-        {
-            "value": 0.0 if math.isnan(value) else max(min(value, LARGEST_DOUBLE), -LARGEST_DOUBLE),
-            "is_nan": math.isnan(value),
-        }
-        for value in values.tolist()
-    ]
-
-
-WAIT_S = 30
-"""Seconds to wait for a database that another program is writing."""
-
 
 AT_ONCE = 500
 """Number of runs in one query; SQLite limits the parameters of a query."""
@@ -250,13 +157,6 @@ class SqlReader:
 
 def _active() -> Any:
     return _RUNS.c.lifecycle_stage == LifecycleStage.ACTIVE
-
-
-def stored_value(value: float, is_nan: bool = False) -> float:
-    """A stored value as a float: NaN has a flag, infinity is the largest double."""
-    if is_nan:
-        return math.nan
-    return math.copysign(math.inf, value) if abs(value) >= LARGEST_DOUBLE else value
 
 
 def _curve(run_id: str, metric: str, rows: Sequence[Any]) -> Curve:
