@@ -27,6 +27,7 @@ from swath.tracking import (
     is_alive,
     schema,
 )
+from swath.tracking.format import FORMER_TAGS
 from swath.tracking.reader import ClientReader
 from swath.tracking.sql_reader import SqlReader
 from swath.tracking.store import RunStore
@@ -130,9 +131,9 @@ def test_field_that_does_not_span_decades_has_no_logarithm() -> None:
 def test_tags_for_programs_are_hidden_from_mlflows_page(store: RunStore, tmp_path: Path) -> None:
     written = {str(key) for (key,) in rows(tmp_path, "select distinct key from tags")}
     assert {"mlflow.swath.files", "mlflow.swath.tracker_pid", "mlflow.swath.tracker_pid_start"} <= written
-    assert written & set(schema.FORMER_TAGS) == set()
-    assert {name: f"mlflow.{name}" for name in schema.FORMER_TAGS} == schema.FORMER_TAGS
-    assert set(schema.FORMER_TAGS) == {
+    assert written & set(FORMER_TAGS) == set()
+    assert {name: f"mlflow.{name}" for name in FORMER_TAGS} == FORMER_TAGS
+    assert set(FORMER_TAGS) == {
         f"swath.{name}"
         for name in (
             *("lane", "config_schema", "files", "cpu_count", "intra_op_threads", "inter_op_threads"),

@@ -16,6 +16,7 @@ from swath.system import atomic_write
 from swath.tracking import schema
 from swath.tracking.address import StoreAddress
 from swath.tracking.artifacts import artifact_folder
+from swath.tracking.format import former_names
 from swath.tracking.mlflow_setup import database_file
 from swath.tracking.provenance import is_alive
 from swath.tracking.run_records import MetricBatch, RunInfo, Status
@@ -144,7 +145,7 @@ def reopen(client: MlflowClient, run_id: str, info: RunInfo, common_tags: Mappin
     resumed = int(run.data.tags.get(schema.RESUMED, "0")) + 1
     client.log_batch(run_id, tags=run_tags({**common_tags, **info.tags, schema.RESUMED: str(resumed)}))
     client.update_run(run_id, status="RUNNING")  # after the tags: `close_stale` must not see a dead process
-    for name in (*END_TAGS, *schema.former_names(schema.FILES)):
+    for name in (*END_TAGS, *former_names(schema.FILES)):
         if name in run.data.tags:
             client.delete_tag(run_id, name)
     return run

@@ -13,6 +13,7 @@ from swath.errors import SwathError, UsageError
 from swath.system import hide_password
 from swath.tracking import schema
 from swath.tracking.address import is_server
+from swath.tracking.format import former_names, with_present_names
 from swath.tracking.mlflow_setup import (
     DEFAULT_FILE,
     database_file,
@@ -127,7 +128,7 @@ class ClientReader:
     def runs(self, tags: Mapping[str, str | None], status: str | None = None) -> list[StoredRun]:
         """See `Reader`."""
         # Values are compared here because MLflow's filter cannot express a text with both kinds of quotes.
-        conditions = [f"tags.`{name}` LIKE '%'" for name in tags if not schema.former_names(name)]
+        conditions = [f"tags.`{name}` LIKE '%'" for name in tags if not former_names(name)]
         if status is not None:
             conditions.append(f"attributes.status = '{status}'")
         found: list[Run] = []
@@ -185,7 +186,7 @@ class ClientReader:
             info.artifact_uri or "",
             schema.without_logarithms(run.data.params),
             {name: stored_value(value) for name, value in run.data.metrics.items()},
-            schema.with_present_names(run.data.tags),
+            with_present_names(run.data.tags),
             {metric.key: metric.step for metric in run.data._metric_objs},
             store=self._uri,
         )

@@ -17,6 +17,7 @@ from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.uri import is_local_uri
 
 from swath.tracking import schema
+from swath.tracking.format import FORMER_TAGS, former_names
 from swath.tracking.locations import WAIT_S
 from swath.tracking.migration import check_version
 from swath.tracking.mlflow_setup import database_file
@@ -64,7 +65,7 @@ class SqlReader:
         if status is not None:
             chosen = chosen.where(_RUNS.c.status == status)
         for name, value in tags.items():
-            names = [name, *schema.former_names(name)]
+            names = [name, *former_names(name)]
             having = (_TAGS.c.run_uuid == _RUNS.c.run_uuid) & _TAGS.c.key.in_(names)
             if value is not None:
                 having &= _TAGS.c.value == value
@@ -109,8 +110,8 @@ class SqlReader:
                 for run_id, key, value in connection.execute(named.where(table.c.run_uuid.in_(chosen))):
                     if run_id not in runs:  # created between the queries
                         continue
-                    if table is _TAGS and key in schema.FORMER_TAGS:
-                        runs[run_id].tags.setdefault(schema.FORMER_TAGS[key], value)
+                    if table is _TAGS and key in FORMER_TAGS:
+                        runs[run_id].tags.setdefault(FORMER_TAGS[key], value)
                     elif table is _TAGS:
                         runs[run_id].tags[key] = value
                     elif not key.startswith(schema.LOG10):

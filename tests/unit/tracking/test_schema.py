@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from swath.tracking import schema
+from swath.tracking.format import ENTRIES, Kind, entries
+from swath.tracking.format_document import document
 
 ROOT = Path(__file__).resolve().parents[3]
 SOURCE = ROOT / "src" / "swath"
@@ -18,11 +20,11 @@ PLACEHOLDER = "\0"
 
 EXTENSION = re.compile(r"\.(yaml|txt|npz|png|json|csv)$")
 
-NAMES = {entry.name: entry.kind for entry in schema.ENTRIES.values() if entry.kind != "logged model"}
+NAMES = {entry.name: entry.kind for entry in ENTRIES.values() if entry.kind != "logged model"}
 PREFIXES = tuple(
     name for name, kind in NAMES.items() if kind == "metric prefix" or name == schema.SHARED_VIEW_PREFIX
 )
-PARAMS = tuple(entry.name for entry in schema.entries("param"))
+PARAMS = tuple(entry.name for entry in entries("param"))
 WORDS = re.compile(
     r"(?<![\w./])("
     + "|".join(re.escape(name) for name, kind in NAMES.items() if "tag" in kind)
@@ -67,7 +69,7 @@ def strings_in(tree: ast.AST) -> Iterator[tuple[int, str]]:
         yield from strings_in(node)
 
 
-def names_in(text: str, names: dict[str, schema.Kind]) -> list[str]:
+def names_in(text: str, names: dict[str, Kind]) -> list[str]:
     """Names that a string equals, contains as a word (tags), or could become."""
     if PLACEHOLDER not in text:
         found = [name for name in names if name == text]
@@ -82,7 +84,7 @@ def names_in(text: str, names: dict[str, schema.Kind]) -> list[str]:
     return [*found, *(name for name in names if pattern.fullmatch(name))]
 
 
-def reserved_names(path: Path) -> dict[str, schema.Kind]:
+def reserved_names(path: Path) -> dict[str, Kind]:
     """Names that a file must not contain.
 
     The config room declares the fields that become params, and bundled configs share the name of an artifact.
@@ -143,4 +145,4 @@ def test_other_strings_are_allowed(code: str) -> None:
 
 def test_documentation_of_the_store_is_up_to_date() -> None:
     written = (ROOT / "docs" / "store.md").read_text(encoding="utf-8")
-    assert written == schema.document(), "run: python -m swath.tracking.schema > docs/store.md"
+    assert written == document(), "run: python -m swath.tracking.format_document > docs/store.md"
