@@ -164,14 +164,6 @@ def test_file_that_does_not_exist_or_has_no_runs_is_left_alone(tmp_path: Path) -
     assert [path.name for path in tmp_path.iterdir()] == ["mlflow.db"]
 
 
-def test_copy_that_cannot_be_written_leaves_the_store_as_it_is(older: Path) -> None:
-    (older / COPY).mkdir()
-    before = digest_of(older / "mlflow.db")
-    with pytest.raises((OSError, sqlite3.Error)):
-        upgrade(uri_of(older))
-    assert digest_of(older / "mlflow.db") == before
-
-
 @pytest.mark.parametrize("version", ["3.17.0", "3.17.2", "3.18.0", "3.18.11"])
 def test_nothing_is_said_about_a_tested_version(
     current: Path, version: str, monkeypatch: pytest.MonkeyPatch

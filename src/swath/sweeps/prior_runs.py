@@ -21,6 +21,7 @@ from swath.sweeps.manifest import (
 from swath.sweeps.resume_points import ResumePoints
 from swath.system import hide_passwords
 from swath.tracking import schema
+from swath.training import checkpoint_folder
 
 ENDING_S = 60.0
 """Longest wait, in seconds, for the tracking process of a dead training process to store what it received."""
@@ -47,7 +48,7 @@ class PriorRuns:
         self._read()
         while self._wait_for_running():
             self._read()  # again, because more was stored during the wait
-        folder = Path(request.checkpoints) / self.sweep.sweep_id if self.sweep else None
+        folder = checkpoint_folder(self.sweep.sweep_id, Path(request.checkpoints)) if self.sweep else None
         usable = [run for run in self._runs if self._is_comparable(run)]
         self._starts = ResumePoints(reader, usable, folder)
         if self.sweep is not None:

@@ -5,8 +5,7 @@ from collections.abc import Callable, Sequence
 
 from swath import tracking
 from swath.errors import UsageError
-from swath.tracking import schema
-from swath.training import checkpoints_folder
+from swath.training import checkpoint_folder
 
 
 def plan_removal(uri: str, sweep_ids: Sequence[str]) -> tracking.Deletion:
@@ -18,14 +17,15 @@ def plan_removal(uri: str, sweep_ids: Sequence[str]) -> tracking.Deletion:
 
     Raises:
       UsageError: a run is being trained, or registered as a model; or the store is a copy that refers to the
-        files of the original.
+        files of the original; or an id of a sweep is none of swath's.
     """
-    reader = tracking.open_reader(uri)
-    runs = [run for sweep_id in sweep_ids for run in reader.runs({schema.SWEEP_ID: sweep_id})]
-    for run in runs:
+    for sweep_id in sweep_ids:
+        checkpoint_folder(sweep_id)
+    plan = tracking.plan_deletion(uri, sweep_ids)
+    for run in plan.runs:
         if run.status in tracking.OPEN_STATUSES and tracking.is_alive(run.tags):
             raise UsageError(f"run {run.run_id} is being trained; wait for its end, or stop its command")
-    return tracking.plan_deletion(uri, runs)
+    return plan
 
 
 def remove(plan: tracking.Deletion, deleted: Callable[[int], None]) -> None:
@@ -38,6 +38,6 @@ def remove(plan: tracking.Deletion, deleted: Callable[[int], None]) -> None:
     Raises:
       MlflowException, OSError: something could not be deleted; the same removal can be carried out again.
     """
+    for sweep_id in plan.sweep_ids:  # first, because they cannot be found without the runs
+        shutil.rmtree(checkpoint_folder(sweep_id), ignore_errors=True)
     tracking.delete(plan, deleted)
-    for sweep_id in {run.tags[schema.SWEEP_ID] for run in plan.runs}:
-        shutil.rmtree(checkpoints_folder() / sweep_id, ignore_errors=True)

@@ -1,6 +1,7 @@
 from .files import atomic_write as atomic_write
 from .files import cache_folder as cache_folder
 from .files import remove_leftovers as remove_leftovers
+from .files import temporary_beside as temporary_beside
 from .machine import available_bytes as available_bytes
 from .machine import workers as workers
 from .redaction import hide_password as hide_password

@@ -5,7 +5,7 @@ import hashlib
 import os
 import platform
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import platformdirs
@@ -40,9 +40,7 @@ def atomic_write(
     Raises:
       OSError: the file cannot be written; the previous one is unchanged.
     """
-    remove_leftovers(path.parent)
-    part = path.with_name(f"{path.name}.{_HOST}-{os.getpid()}-{uuid.uuid4().hex[:8]}.part")
-    try:
+    with temporary_beside(path) as part:
         if callable(content):
             content(part)
         else:
@@ -54,13 +52,25 @@ def atomic_write(
             part.replace(path)
         else:
             _rename_unless_exists(part, path)
+
+
+@contextlib.contextmanager
+def temporary_beside(path: Path) -> Iterator[Path]:
+    """A name for a temporary file in the folder of `path`, which is removed at the end.
+
+    Temporary files that killed processes of this machine left in the folder are removed too.
+    """
+    remove_leftovers(path.parent)
+    part = path.with_name(f"{path.name}.{_HOST}-{os.getpid()}-{uuid.uuid4().hex[:8]}.part")
+    try:
+        yield part
     finally:
         with contextlib.suppress(OSError):  # would hide the error of writing
             part.unlink(missing_ok=True)
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove the temporary files of `atomic_write` that killed processes of this machine left in a folder."""
+    """Remove the files of `temporary_beside` that killed processes of this machine left in a folder."""
     for part in folder.glob(f"*.{_HOST}-*.part*"):
         import psutil  # takes longer to import than the rest, and is rarely needed
 

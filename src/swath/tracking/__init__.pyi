@@ -21,8 +21,8 @@ from .in_memory import InMemoryTracker as InMemoryTracker
 from .in_memory import NullRunLogger as NullRunLogger
 from .in_memory import NullTracker as NullTracker
 from .in_memory import TeeTracker as TeeTracker
-from .locations import check_located as check_located
 from .locations import is_local as is_local
+from .misplaced import check_located as check_located
 from .mlflow_runs import close_stale as close_stale
 from .mlflow_runs import end_interrupted as end_interrupted
 from .mlflow_runs import set_tag as set_tag

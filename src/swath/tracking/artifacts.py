@@ -13,14 +13,13 @@ from typing import Any
 import numpy as np
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.tracking import MlflowClient
-from mlflow.utils.file_utils import local_file_uri_to_path
-from mlflow.utils.uri import is_local_uri
 from numpy.typing import NDArray
 
 from swath.errors import SwathError
 from swath.metrics import confusion_counts
 from swath.models import MODELS
 from swath.tracking import schema
+from swath.tracking.locations import local_path
 from swath.tracking.run_records import RunArtifacts, RunInfo, RunSummary
 from swath.tracking.stored_runs import StoredRun
 
@@ -49,8 +48,8 @@ def artifact_folder(client: MlflowClient, run_id: str, artifact_uri: str) -> Ite
       run_id: id of the run.
       artifact_uri: artifact location of the run.
     """
-    if is_local_uri(artifact_uri):
-        folder = Path(local_file_uri_to_path(artifact_uri))
+    folder = local_path(artifact_uri)
+    if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         yield folder
         return
@@ -184,10 +183,11 @@ def read_bytes(run: StoredRun, name: str) -> bytes:
       SwathError: the run has no such file, or the file cannot be read.
     """
     try:
-        if is_local_uri(run.artifact_uri):
-            return (Path(local_file_uri_to_path(run.artifact_uri)) / name).read_bytes()
-        with tempfile.TemporaryDirectory(prefix="swath-") as folder:
-            file = Path(folder) / "file"
+        folder = local_path(run.artifact_uri)
+        if folder is not None:
+            return (folder / name).read_bytes()
+        with tempfile.TemporaryDirectory(prefix="swath-") as downloads:
+            file = Path(downloads) / "file"
             # MLflow's public call lists the artifacts first, and draws a bar for each file.
             repository = get_artifact_repository(run.artifact_uri, tracking_uri=run.store or None)
             repository._download_file(name, str(file))

@@ -1,4 +1,4 @@
-"""Deletes runs for good: their rows, files, logged models and views.
+"""Deletes sweeps for good: the rows of their runs, their files, logged models and views.
 
 `mlflow gc` would also delete everything else that was marked as deleted, so it is not used.
 """
@@ -17,7 +17,10 @@ from mlflow.tracking import MlflowClient
 from swath.errors import UsageError
 from swath.tracking import schema
 from swath.tracking.address import is_server
-from swath.tracking.locations import check_located, local_path
+from swath.tracking.deletion_rows import delete_links, models_of
+from swath.tracking.locations import OwnFiles, local_path
+from swath.tracking.misplaced import check_located
+from swath.tracking.reader import open_reader
 from swath.tracking.stored_runs import StoredRun
 
 
@@ -46,33 +49,43 @@ class Deletion:
         """Whether everything is removed; a server only marks runs as deleted and keeps their files."""
         return not is_server(self.uri)
 
+    @property
+    def sweep_ids(self) -> set[str]:
+        """Ids of the sweeps whose runs are deleted."""
+        return {run.tags[schema.SWEEP_ID] for run in self.runs}
 
-def plan_deletion(uri: str, runs: Sequence[StoredRun]) -> Deletion:
-    """What deleting runs removes. Nothing is changed.
+
+def plan_deletion(uri: str, sweep_ids: Sequence[str]) -> Deletion:
+    """What deleting sweeps removes. Nothing is changed.
+
+    Runs that are only marked as deleted are included: they may be what an interrupted deletion left.
 
     Args:
       uri: address of the store.
-      runs: runs with all their files, summary runs included.
+      sweep_ids: ids of the sweeps.
 
     Raises:
-      UsageError: the store refers to files of another one, or a run is registered as a model.
+      UsageError: the store refers to files of another one, a run is registered as a model, or a location is
+        not one that MLflow gives to files.
     """
+    reader = open_reader(uri)
+    is_final = not is_server(uri)
+    found = [reader.runs({schema.SWEEP_ID: identity}, deleted=is_final) for identity in sweep_ids]
+    runs = [run for runs in found for run in runs]
     client = MlflowClient(tracking_uri=uri)
     experiments = sorted({run.experiment_id for run in runs})
     check_located(uri, experiments)
     ids = {run.run_id for run in runs}
     _check_unregistered(client, ids)
-    models = [model for model in _logged_models(client, experiments) if model.source_run_id in ids]
-    sweeps = {run.tags.get(schema.SWEEP_ID) for run in runs}
+    models = models_of(client, experiments, ids)
     views = [
         (experiment, name)
         for experiment in experiments
         for name in client.get_experiment(experiment).tags
         if name.startswith(schema.SHARED_VIEW_PREFIX)
-        and name.removeprefix(schema.SHARED_VIEW_PREFIX) in sweeps
+        and name.removeprefix(schema.SHARED_VIEW_PREFIX) in set(sweep_ids)
     ]
-    locations = [run.artifact_uri for run in runs] + [model.artifact_location for model in models]
-    folders = [path for location in locations if (path := local_path(location)) is not None]
+    folders = _folders(uri, runs, models) if is_final else []
     sizes = [file.stat().st_size for folder in folders for file in folder.rglob("*") if file.is_file()]
     return Deletion(uri, runs, models, views, len(sizes), sum(sizes))
 
@@ -92,19 +105,37 @@ def _check_unregistered(client: MlflowClient, run_ids: set[str]) -> None:
             return
 
 
-def _logged_models(client: MlflowClient, experiments: Sequence[str]) -> list[LoggedModel]:
-    found: list[LoggedModel] = []
-    token: str | None = None
-    while True:
-        page = client.search_logged_models(list(experiments), page_token=token)
-        found += page
-        token = page.token
-        if not token:
-            return found
+def _folders(uri: str, runs: Sequence[StoredRun], models: Sequence[LoggedModel]) -> list[Path]:
+    """The folders on this machine that a deletion removes.
+
+    Raises:
+      UsageError: a location does not end with the id of its run or model: it may be any folder.
+    """
+    files = OwnFiles(uri)
+    owners = [(run.experiment_id, run.artifact_uri, run.run_id) for run in runs]
+    owners += [(model.experiment_id, model.artifact_location, model.model_id) for model in models]
+    found = []
+    for experiment_id, recorded, owner in owners:
+        path = local_path(files.location(experiment_id, recorded, owner))
+        if path is None:
+            continue
+        if path.parts[-2:] != (owner, ARTIFACTS) or ".." in path.parts:
+            raise UsageError(
+                f"{owner} refers to {path}, expected .../{owner}/{ARTIFACTS}; nothing is deleted"
+            )
+        found.append(path)
+    return found
+
+
+ARTIFACTS = "artifacts"
+"""Name that MLflow gives to the folder of a run's or a model's files."""
 
 
 def delete(plan: Deletion, deleted: Callable[[int], None] = lambda count: None) -> None:
-    """Delete what a plan lists. If it is interrupted, the same plan can be made and carried out again.
+    """Delete what a plan lists. If it is interrupted, the deletion can be planned and carried out again.
+
+    Files go before the rows that name them, and a sweep's summary run goes last, so that what is left can be
+    found.
 
     Args:
       plan: made by `plan_deletion`.
@@ -115,20 +146,27 @@ def delete(plan: Deletion, deleted: Callable[[int], None] = lambda count: None) 
     """
     client = MlflowClient(tracking_uri=plan.uri)
     store = client._tracking_client.store
-    final = store if isinstance(store, SqlAlchemyStore) else None
-    for experiment, name in plan.views:
-        client.delete_experiment_tag(experiment, name)
+    runs = sorted(plan.runs, key=lambda run: run.tags.get(schema.KIND) == "sweep")
+    if isinstance(store, SqlAlchemyStore):
+        files = OwnFiles(plan.uri)
+        for model in plan.models:
+            _delete_files(files.location(model.experiment_id, model.artifact_location, model.model_id))
+            delete_links(store.engine, model.model_id)
+            store._hard_delete_logged_model(model.model_id)
+        for experiment, name in plan.views:
+            client.delete_experiment_tag(experiment, name)
+        for run in runs:
+            _delete_files(files.location(run.experiment_id, run.artifact_uri, run.run_id))
+            delete_links(store.engine, run.run_id)
+            store._hard_delete_run(run.run_id)
+            deleted(1)
+        return
     for model in plan.models:
         client.delete_logged_model(model.model_id)
-        if final is not None:
-            _delete_files(model.artifact_location)
-            final._hard_delete_logged_model(model.model_id)
-    # A summary run goes last, so that the sweep can be found until everything else is gone.
-    for run in sorted(plan.runs, key=lambda run: run.tags.get(schema.KIND) == "sweep"):
+    for experiment, name in plan.views:
+        client.delete_experiment_tag(experiment, name)
+    for run in runs:
         client.delete_run(run.run_id)
-        if final is not None:
-            _delete_files(run.artifact_uri)
-            final._hard_delete_run(run.run_id)
         deleted(1)
 
 
@@ -140,4 +178,4 @@ def _delete_files(location: str) -> None:
         return
     shutil.rmtree(path, ignore_errors=not path.exists())
     with contextlib.suppress(OSError):  # something else is in there
-        Path(path).parent.rmdir()
+        path.parent.rmdir()

@@ -6,20 +6,25 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mlflow.entities import LoggedModelStatus
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.store.tracking.dbmodels.models import SqlExperimentTag
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.tracking import MlflowClient
 
-from swath.errors import UsageError
+from swath.errors import SwathError, UsageError
 from swath.tracking import schema
 from swath.tracking.export_rows import TABLES, Rows, rows_from_client, rows_from_sql
-from swath.tracking.locations import FILES, keep_files_beside, local_path, location_of
-from swath.tracking.mlflow_setup import DEFAULT_FILE, make_database, sqlite_uri
+from swath.tracking.locations import OwnFiles, keep_files_beside, local_path, location_of
+from swath.tracking.misplaced import check_located
+from swath.tracking.mlflow_setup import DEFAULT_FILE, FILES, make_database, sqlite_uri
 from swath.tracking.stored_runs import StoredRun
 
 AT_ONCE = 20
 """Runs whose values are in memory at a time."""
+
+READY = LoggedModelStatus.READY.to_int()
+"""Status of a logged model with all its files, as it is stored."""
 
 LOCATIONS = {"runs": "artifact_uri", "logged_models": "artifact_location"}
 """Column with the location of files, by table."""
@@ -39,22 +44,54 @@ def export_runs(
       copied: called with a number of runs after they were copied.
 
     Raises:
-      UsageError: the folder is not empty, or the runs are of several experiments.
-      OSError: a file cannot be read or written.
+      UsageError: the folder is not empty, or cannot be made; the runs are of several experiments; or the
+        store was moved, and still refers to files elsewhere.
+      SwathError: files of a finished run are missing, or a file cannot be read or written.
       MlflowException: a file cannot be downloaded.
     """
-    target = folder.absolute()
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise UsageError(f"--export {folder}: expected a new or an empty folder")
     experiments = {run.experiment_id for run in runs}
     if len(experiments) != 1:
         raise UsageError(f"--export {folder}: expected a sweep of one experiment, found {len(experiments)}")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".swath-export-", dir=target.parent) as name:
-        made = Path(name) / target.name
-        made.mkdir()
-        _Export(MlflowClient(tracking_uri=uri), made, target).copy(experiments.pop(), runs, copied)
-        made.replace(target)
+    (experiment,) = experiments
+    check_located(uri, [experiment], writes=False)
+    target = _checked_target(folder)
+    try:
+        with tempfile.TemporaryDirectory(prefix=".swath-export-", dir=target.parent) as name:
+            made = Path(name) / target.name
+            made.mkdir()
+            _Export(MlflowClient(tracking_uri=uri), made, target).copy(experiment, runs, copied)
+            made.replace(target)
+    except OSError as error:
+        raise SwathError(f"--export {folder}: {_reason(error)}; nothing was exported") from error
+
+
+def _checked_target(folder: Path) -> Path:
+    """The absolute path of a new store's folder; the folder that it will be in is made.
+
+    Raises:
+      UsageError: the folder is not empty, is the working folder, or cannot be made.
+    """
+    try:
+        target = folder.resolve()  # the new store records this path
+        if target == Path.cwd():
+            raise UsageError(f"--export {folder}: expected another folder than the working folder")
+        if target.exists() and (not target.is_dir() or any(target.iterdir())):
+            raise UsageError(f"--export {folder}: expected a new or an empty folder")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".swath-export-", dir=target.parent):
+            return target
+    except (OSError, RuntimeError) as error:  # a RuntimeError if links form a circle
+        raise UsageError(f"--export {folder}: the folder cannot be made ({_reason(error)})") from error
+
+
+def _reason(error: Exception) -> str:
+    """Why files could not be read or written, in one line."""
+    if isinstance(error, shutil.Error):  # a list of source, target and reason
+        source, _, reason = error.args[0][0]
+        return f"{source} cannot be copied ({reason})"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror if error.filename is None else f"{error.strerror}: {error.filename}"
+    return str(error)
 
 
 class _Export:
@@ -70,6 +107,7 @@ class _Export:
         self._source = source
         self._made = made
         self._target = target
+        self._files = OwnFiles(source.tracking_uri)
 
     def copy(self, experiment_id: str, runs: Sequence[StoredRun], copied: Callable[[int], None]) -> None:
         """Copy the runs of an experiment."""
@@ -122,13 +160,24 @@ class _Export:
             if "experiment_id" in row:
                 new["experiment_id"] = self._experiment_id
             if table in LOCATIONS and row[LOCATIONS[table]]:
-                parts = ("models", row["model_id"]) if table == "logged_models" else (row["run_uuid"],)
+                is_run = table == "runs"
+                owner = str(row["run_uuid"] if is_run else row["model_id"])
+                parts = (owner,) if is_run else ("models", owner)
                 files = Path(FILES, str(self._experiment_id), *parts, "artifacts")
-                self._copy_files(row[LOCATIONS[table]], self._made / files)
+                location = self._files.location(str(row["experiment_id"]), row[LOCATIONS[table]], owner)
+                is_complete = row["status"] == ("FINISHED" if is_run else READY)
+                self._copy_files(location, self._made / files, owner if is_complete else None)
                 new[LOCATIONS[table]] = location_of(self._target / files)
             yield new
 
-    def _copy_files(self, location: str, target: Path) -> None:
+    def _copy_files(self, location: str, target: Path, complete: str | None) -> None:
+        """Copy a folder of files.
+
+        Args:
+          location: location of the files.
+          target: the new folder.
+          complete: id of a run or model that is complete, and so must have files; None for others.
+        """
         path = local_path(location)
         if path is None:
             target.mkdir(parents=True)
@@ -136,3 +185,5 @@ class _Export:
             repository.download_artifacts("", str(target))
         elif path.is_dir():
             shutil.copytree(path, target)
+        elif complete is not None:
+            raise SwathError(f"the files of {complete} are missing: there is no folder {path}")

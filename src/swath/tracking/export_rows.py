@@ -2,7 +2,7 @@
 
 import uuid
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy
@@ -68,12 +68,20 @@ def rows_from_client(client: MlflowClient, run_ids: Sequence[str]) -> Rows:
             ]
         for entry in run.inputs.dataset_inputs if run.inputs else ():
             _add_dataset(found, run, entry)
-        models = client.search_logged_models(
-            [run.info.experiment_id], filter_string=f"source_run_id = '{run_id}'"
-        )
-        for model in models:
+        for model in _models(client, run):
             _add_model(found, model)
     return found
+
+
+def _models(client: MlflowClient, run: Run) -> Iterator[LoggedModel]:
+    """The logged models that a run made."""
+    condition, token = f"source_run_id = '{run.info.run_id}'", None
+    while True:
+        page = client.search_logged_models([run.info.experiment_id], condition, page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
 
 
 def _add_run(found: dict[str, list[dict[str, Any]]], run: Run) -> None:
@@ -107,9 +115,7 @@ def _metric(metric: Metric) -> dict[str, Any]:
 
 def _add_dataset(found: dict[str, list[dict[str, Any]]], run: Run, entry: Any) -> None:
     dataset = entry.dataset
-    # A server does not tell its own ids; equal data sets of an experiment share a row.
-    key = f"{run.info.experiment_id}/{dataset.name}/{dataset.digest}"
-    dataset_id = uuid.uuid5(uuid.NAMESPACE_URL, key).hex
+    dataset_id = _dataset_id(run.info.experiment_id, dataset.name, dataset.digest)
     if all(row["dataset_uuid"] != dataset_id for row in found["datasets"]):
         found["datasets"].append(
             {
@@ -139,6 +145,11 @@ def _add_dataset(found: dict[str, list[dict[str, Any]]], run: Run, entry: Any) -
     ]
 
 
+def _dataset_id(experiment_id: str, name: str, digest: str) -> str:
+    """An id for a data set: a server does not tell its own; equal ones of an experiment share a row."""
+    return uuid.uuid5(uuid.NAMESPACE_URL, f"{experiment_id}/{name}/{digest}").hex
+
+
 def _add_model(found: dict[str, list[dict[str, Any]]], model: LoggedModel) -> None:
     found["logged_models"].append(
         {
@@ -150,9 +161,9 @@ def _add_model(found: dict[str, list[dict[str, Any]]], model: LoggedModel) -> No
             "last_updated_timestamp_ms": model.last_updated_timestamp,
             "status": model.status.to_int(),
             "lifecycle_stage": "active",
-            "model_type": model.model_type,
+            "model_type": model.model_type or None,
             "source_run_id": model.source_run_id,
-            "status_message": model.status_message,
+            "status_message": model.status_message or None,
         }
     )
     common = {"model_id": model.model_id, "experiment_id": model.experiment_id}
@@ -161,6 +172,9 @@ def _add_model(found: dict[str, list[dict[str, Any]]], model: LoggedModel) -> No
     ]
     found["logged_model_tags"] += [
         {**common, "tag_key": key, "tag_value": value} for key, value in model.tags.items()
+    ]
+    found["logged_model_metrics"] += [
+        {**common, **_model_metric(model, metric)} for metric in model.metrics or ()
     ]
     found["inputs"].append(
         {
@@ -172,3 +186,17 @@ def _add_model(found: dict[str, list[dict[str, Any]]], model: LoggedModel) -> No
             "step": 0,
         }
     )
+
+
+def _model_metric(model: LoggedModel, metric: Metric) -> dict[str, Any]:
+    name, digest = metric.dataset_name, metric.dataset_digest
+    return {
+        "metric_name": metric.key,
+        "metric_timestamp_ms": metric.timestamp,
+        "metric_step": metric.step,
+        "metric_value": metric.value,
+        "run_id": metric.run_id or model.source_run_id,
+        "dataset_uuid": _dataset_id(model.experiment_id, name, digest) if name and digest else None,
+        "dataset_name": name,
+        "dataset_digest": digest,
+    }

@@ -41,6 +41,9 @@ RETRIES_ONCE_OPEN = "5"
 DEFAULT_FILE = "mlflow.db"
 """SQLite file in the working folder that MLflow uses by default."""
 
+FILES = "mlruns"
+"""Folder of a store's files beside its database, by MLflow's default; also of an old file store."""
+
 
 LOCAL_HOSTS = "localhost,127.0.0.1,::1"
 
@@ -109,20 +112,16 @@ def default_uri() -> str:
         return chosen
     if has_file_store():
         raise UsageError(
-            f"{Path(FILE_STORE).absolute()} is an old file store, which MLflow no longer writes; name "
+            f"{Path(FILES).absolute()} is an old file store, which MLflow no longer writes; name "
             f"another store: tracking.uri=sqlite:///{DEFAULT_FILE} (in swath-compare: --uri), or convert it: "
             f"mlflow migrate-filestore --source . --target sqlite:///{DEFAULT_FILE}"
         )
     return f"sqlite:///{DEFAULT_FILE}"
 
 
-FILE_STORE = "mlruns"
-"""Folder of an old file store, and of the files of a new store."""
-
-
 def has_file_store() -> bool:
     """Whether MLflow would take `mlruns` in the working folder for a store of its former kind."""
-    return any(path.parent.name.isdigit() for path in Path(FILE_STORE).glob("*/meta.yaml"))
+    return any(path.parent.name.isdigit() for path in Path(FILES).glob("*/meta.yaml"))
 
 
 LOGIN_VARIABLES = "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"

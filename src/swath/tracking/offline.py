@@ -15,12 +15,11 @@ from typing import TypeVar
 from filelock import BaseFileLock, FileLock, Timeout
 from mlflow.entities import Metric, Param
 from mlflow.tracking import MlflowClient
-from mlflow.utils.file_utils import local_file_uri_to_path
 
 from swath.system import cache_folder, hide_password
 from swath.tracking import schema
 from swath.tracking.address import StoreAddress, StoreInfo, SyncResult, is_server
-from swath.tracking.locations import location_of
+from swath.tracking.locations import local_path, location_of
 from swath.tracking.mlflow_runs import LARGEST_BATCH, FindBest, last_steps, run_tags
 from swath.tracking.mlflow_setup import (
     DEFAULT_FILE,
@@ -297,8 +296,8 @@ def _sync_run(
     metrics = list(_metrics(reader, run, last_steps(present)))
     for first in range(0, len(metrics), LARGEST_BATCH):
         client.log_batch(target, metrics[first : first + LARGEST_BATCH])
-    files = Path(local_file_uri_to_path(run.artifact_uri))
-    if files.is_dir():
+    files = local_path(run.artifact_uri)
+    if files is not None and files.is_dir():
         client.log_artifacts(target, str(files))
     status = run.status if run.status != "RUNNING" else "KILLED"
     client.set_terminated(target, status, run.end_ms)

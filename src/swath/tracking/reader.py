@@ -29,20 +29,21 @@ SQL_SCHEMES = ("sqlite:", "postgresql", "mysql", "mssql")
 
 
 class Reader(Protocol):
-    """Reads the runs of a store, except deleted ones.
+    """Reads the runs of a store."""
 
-    Attributes:
-      moved: folder with the files of a copied store whose stored locations are others; None otherwise.
-    """
+    @property
+    def moved(self) -> str | None:
+        """Folder beside a moved store with files whose recorded location is another one; None otherwise."""
 
-    moved: str | None
-
-    def runs(self, tags: Mapping[str, str | None], status: str | None = None) -> list[StoredRun]:
+    def runs(
+        self, tags: Mapping[str, str | None], status: str | None = None, *, deleted: bool = False
+    ) -> list[StoredRun]:
         """The runs that have all these tags, oldest first.
 
         Args:
           tags: value of each tag; None for any value.
           status: status of the runs; None for any.
+          deleted: whether to include runs that are marked as deleted.
         """
 
     def run(self, run_id: str) -> StoredRun | None:
@@ -125,8 +126,11 @@ class ClientReader:
             if not token:
                 break
 
-    def runs(self, tags: Mapping[str, str | None], status: str | None = None) -> list[StoredRun]:
+    def runs(
+        self, tags: Mapping[str, str | None], status: str | None = None, *, deleted: bool = False
+    ) -> list[StoredRun]:
         """See `Reader`."""
+        view = ViewType.ALL if deleted else ViewType.ACTIVE_ONLY
         # Values are compared here because MLflow's filter cannot express a text with both kinds of quotes.
         conditions = [f"tags.`{name}` LIKE '%'" for name in tags if not former_names(name)]
         if status is not None:
@@ -135,7 +139,7 @@ class ClientReader:
         token: str | None = None
         while True:
             page = self._client.search_runs(
-                self._experiments, " AND ".join(conditions), ViewType.ACTIVE_ONLY, PAGE, page_token=token
+                self._experiments, " AND ".join(conditions), view, PAGE, page_token=token
             )
             found += page
             token = page.token

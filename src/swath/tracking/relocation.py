@@ -9,17 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from swath.errors import UsageError
+from swath.system import hide_password
 from swath.tracking import schema
-from swath.tracking.locations import (
-    FILES,
-    WAIT_S,
-    Misplaced,
-    local_path,
-    location_of,
-    misplaced,
-    read_only,
-)
-from swath.tracking.mlflow_setup import database_file
+from swath.tracking.locations import WAIT_S, local_path, location_of, read_only, sqlite_errors
+from swath.tracking.misplaced import Misplaced, misplaced
+from swath.tracking.mlflow_setup import FILES, database_file
 
 COLUMNS = {
     "experiment": ("experiments", "artifact_location"),
@@ -58,10 +52,16 @@ def relocate(uri: str, write: bool) -> Relocation:
 
     Raises:
       UsageError: the store is no SQLite file, or does not exist.
+      SwathError: the file is no database, is locked, or cannot be written.
     """
     database = database_file(uri)
     if database is None or not database.is_file():
-        raise UsageError(f"--relocate: expected an SQLite file, not {uri}")
+        raise UsageError(f"--relocate: expected an SQLite file, not {hide_password(uri, uri)}")
+    with sqlite_errors(database):
+        return _relocate(database, write)
+
+
+def _relocate(database: Path, write: bool) -> Relocation:
     found = misplaced(database)
     staying = {each.recorded.parent for each in found if not each.has_files}
     movable = [each for each in found if each.recorded.parent not in staying and each.beside != each.recorded]

@@ -5,7 +5,6 @@ MLflow's interface reads a curve with one query, which takes a tenth of a second
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -13,12 +12,10 @@ import numpy as np
 import sqlalchemy
 from mlflow.entities import LifecycleStage, RunStatus
 from mlflow.store.tracking.dbmodels.models import SqlLatestMetric, SqlMetric, SqlParam, SqlRun, SqlTag
-from mlflow.utils.file_utils import local_file_uri_to_path
-from mlflow.utils.uri import is_local_uri
 
 from swath.tracking import schema
 from swath.tracking.format import FORMER_TAGS, former_names
-from swath.tracking.locations import WAIT_S
+from swath.tracking.locations import WAIT_S, OwnFiles
 from swath.tracking.migration import check_version
 from swath.tracking.mlflow_setup import database_file
 from swath.tracking.sql_values import LARGEST_DOUBLE, stored_value
@@ -36,11 +33,7 @@ AT_ONCE = 500
 
 
 class SqlReader:
-    """Reads an SQL store. An SQLite file is opened for reading only.
-
-    Attributes:
-      moved: folder next to a copied database that holds the files whose stored location is another one.
-    """
+    """Reads an SQL store. An SQLite file is opened for reading only."""
 
     def __init__(self, uri: str) -> None:
         """Open the store.
@@ -49,27 +42,40 @@ class SqlReader:
           SwathError: another version of MLflow created its tables.
         """
         path = database_file(uri)
-        self._folder = None if path is None else path.parent
-        self.moved: str | None = None
+        self._files = OwnFiles(uri)
+        # A pool would keep connections open until the garbage collector finds the reader.
         if path is None:
-            self._engine = sqlalchemy.create_engine(uri)
+            self._engine = sqlalchemy.create_engine(uri, poolclass=sqlalchemy.NullPool)
         else:
             # SQLAlchemy takes one quoting off, SQLite the other.
             address = f"sqlite:///file:{quote(quote(str(path)))}?mode=ro&uri=true"
-            self._engine = sqlalchemy.create_engine(address, connect_args={"timeout": WAIT_S})
+            self._engine = sqlalchemy.create_engine(
+                address, poolclass=sqlalchemy.NullPool, connect_args={"timeout": WAIT_S}
+            )
         check_version(self._engine, uri)
 
-    def runs(self, tags: Mapping[str, str | None], status: str | None = None) -> list[StoredRun]:
+    @property
+    def moved(self) -> str | None:
+        """See `Reader`; None until such a run has been read."""
+        return self._files.moved
+
+    def runs(
+        self, tags: Mapping[str, str | None], status: str | None = None, *, deleted: bool = False
+    ) -> list[StoredRun]:
         """See `Reader`."""
-        chosen = sqlalchemy.select(_RUNS.c.run_uuid).where(_active())
+        chosen = sqlalchemy.select(_RUNS.c.run_uuid)
+        if not deleted:
+            chosen = chosen.where(_active())
         if status is not None:
             chosen = chosen.where(_RUNS.c.status == status)
         for name, value in tags.items():
-            names = [name, *former_names(name)]
-            having = (_TAGS.c.run_uuid == _RUNS.c.run_uuid) & _TAGS.c.key.in_(names)
-            if value is not None:
-                having &= _TAGS.c.value == value
-            chosen = chosen.where(sqlalchemy.exists().where(having))
+            former = former_names(name)
+            # A former name counts only where the present one is missing, as in `with_present_names`.
+            chosen = chosen.where(
+                _has_tag([name], value) | (_has_tag(former, value) & ~_has_tag([name], None))
+                if former
+                else _has_tag([name], value)
+            )
         return self._read(chosen)
 
     def run(self, run_id: str) -> StoredRun | None:
@@ -101,7 +107,7 @@ class SqlReader:
                     row.status or RunStatus.to_string(RunStatus.RUNNING),
                     row.start_time or 0,
                     row.end_time,
-                    self._place_of_files(row.artifact_uri or "", row.run_uuid),
+                    self._files.location(str(row.experiment_id), row.artifact_uri or "", row.run_uuid),
                 )
                 for row in rows
             }
@@ -125,20 +131,6 @@ class SqlReader:
                     runs[run_id].last_steps[key] = step
         return list(runs.values())
 
-    def _place_of_files(self, artifact_uri: str, run_id: str) -> str:
-        """Location of a run's files: the folder next to the database, if it has one for the run.
-
-        Stored locations are absolute, so those of a copied store refer to the original.
-        """
-        if self._folder is None or not is_local_uri(artifact_uri):
-            return artifact_uri
-        stored = Path(local_file_uri_to_path(artifact_uri))
-        beside = self._folder / "mlruns" / Path(*stored.parts[-3:])
-        if run_id not in stored.parts or beside == stored or not beside.is_dir():
-            return artifact_uri
-        self.moved = str(beside.parents[1])
-        return str(beside)
-
     def curves(self, run_ids: Sequence[str], metrics: Sequence[str]) -> list[Curve]:
         """See `Reader`."""
         found: dict[str, list[Curve]] = {run_id: [] for run_id in run_ids}
@@ -154,6 +146,12 @@ class SqlReader:
                 for (run_id, key), values in groupby(rows, key=lambda row: (row[0], row[1])):
                     found[run_id].append(_curve(run_id, key, list(values)))
         return [curve for run_id in found for curve in found[run_id]]
+
+
+def _has_tag(names: Sequence[str], value: str | None) -> Any:
+    """Whether a run has a tag with one of these names; with this value, unless it is None."""
+    having = (_TAGS.c.run_uuid == _RUNS.c.run_uuid) & _TAGS.c.key.in_(names)
+    return sqlalchemy.exists().where(having if value is None else having & (_TAGS.c.value == value))
 
 
 def _active() -> Any:

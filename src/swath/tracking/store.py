@@ -15,8 +15,9 @@ from swath.system import hide_password
 from swath.tracking import mlflow_runs, schema
 from swath.tracking.address import StoreAddress, StoreInfo
 from swath.tracking.artifacts import artifact_folder, write_artifacts
-from swath.tracking.locations import check_located, keep_files_beside
+from swath.tracking.locations import keep_files_beside
 from swath.tracking.migration import upgrade
+from swath.tracking.misplaced import check_located
 from swath.tracking.mlflow_setup import (
     check_writable,
     default_uri,

@@ -69,6 +69,9 @@ LAST_PORT = 65_535
 
 PORTS_TRIED = 20
 
+BACKEND_VARIABLE = "MLFLOW_BACKEND_STORE_URI"
+"""Variable by which `mlflow ui` chooses its store; it does not read $MLFLOW_TRACKING_URI."""
+
 
 TIMEOUT_S = 0.5
 
@@ -107,7 +110,7 @@ def page_server(uri: str, run_id: str) -> PageServer:
     address = f"http://{HOST}:{port}"
     if _shows(port, run_id):
         return PageServer(address, "")
-    options = "" if _is_default(uri) else f" --backend-store-uri {shlex.quote(uri)}"
+    options = "" if _is_default(uri, BACKEND_VARIABLE) else f" --backend-store-uri {shlex.quote(uri)}"
     options += "" if port == usual else f" --port {port}"
     return PageServer(address, f"{command('mlflow')} ui{options}")
 
@@ -119,14 +122,30 @@ def compare_command(uri: str, sweep_id: str) -> str:
       uri: address of the store without passwords.
       sweep_id: id of the sweep.
     """
-    chosen = os.environ.get(TRACKING_VARIABLE)
-    known = hide_password(chosen, chosen) == uri if chosen else _is_default(uri)
-    return f"{command('swath-compare')} {sweep_id}" + ("" if known else f" --uri {shlex.quote(uri)}")
+    return f"{command('swath-compare')} {sweep_id}{uri_option(uri)}"
 
 
-def _is_default(uri: str) -> bool:
-    """Whether a store is MLflow's default in the working folder."""
+def uri_option(uri: str) -> str:
+    """The option that tells swath's commands the address of a store; empty if they find it without.
+
+    Args:
+      uri: address of the store without passwords.
+    """
+    return "" if _is_default(uri, TRACKING_VARIABLE) else f" --uri {shlex.quote(uri)}"
+
+
+def _is_default(uri: str, variable: str) -> bool:
+    """Whether a command finds a store without an option.
+
+    Args:
+      uri: address of the store without passwords.
+      variable: environment variable by which the command chooses another store than MLflow's default.
+    """
     file = database_file(uri)
+    if chosen := os.environ.get(variable):
+        named = database_file(chosen)
+        same_file = file is not None and named is not None and file.resolve() == named.resolve()
+        return same_file or hide_password(chosen, chosen) == uri
     return file is not None and file.resolve() == Path(DEFAULT_FILE).resolve() and not has_file_store()
 
 

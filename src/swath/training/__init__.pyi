@@ -9,6 +9,7 @@ from .checkpoint import DamagedCheckpointError as DamagedCheckpointError
 from .checkpoint import LaneCheckpoint as LaneCheckpoint
 from .checkpoint import ResultDigest as ResultDigest
 from .checkpoint import TrainState as TrainState
+from .checkpoint import checkpoint_folder as checkpoint_folder
 from .checkpoint import checkpoints_folder as checkpoints_folder
 from .checkpoint import decode as decode
 from .checkpoint import lane_key as lane_key

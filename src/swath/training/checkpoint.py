@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import io
+import re
 import shutil
 import time
 import zipfile
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swath.config import TrainConfig, lane_fingerprint
-from swath.errors import SwathError
+from swath.errors import SwathError, UsageError
 from swath.system import atomic_write, cache_folder
 
 BLOCK_BYTES = 1_024
@@ -200,10 +201,28 @@ KEPT_DAYS = 30
 KEPT_CHECKPOINTS = 2
 """Checkpoints kept per group: if the last one is damaged, the one before it is used."""
 
+SWEEP_ID = re.compile(r"[0-9a-f]{12}")
+"""Form of the ids that swath gives to sweeps."""
+
 
 def checkpoints_folder() -> Path:
     """The folder with a checkpoint folder for each sweep id."""
     return cache_folder() / "checkpoints"
+
+
+def checkpoint_folder(sweep_id: str, folder: Path | None = None) -> Path:
+    """The checkpoint folder of a sweep.
+
+    Args:
+      sweep_id: id of the sweep; one that was read from a store could be any text.
+      folder: folder with the checkpoint folders; None for that of this user.
+
+    Raises:
+      UsageError: the id is not one that swath gives to a sweep.
+    """
+    if SWEEP_ID.fullmatch(sweep_id) is None:
+        raise UsageError(f"{sweep_id!r} is no id of a sweep: expected 12 hexadecimal digits")
+    return (checkpoints_folder() if folder is None else folder) / sweep_id
 
 
 class CheckpointFiles:
@@ -247,7 +266,7 @@ class CheckpointWriter:
 
     def __init__(self, tracker: "Tracker", sweep_id: str, warn: Callable[[str], None]) -> None:
         self._tracker = tracker
-        self._folder = str(checkpoints_folder() / sweep_id)
+        self._folder = str(checkpoint_folder(sweep_id))
         self._warn = warn
         self._saved: set[str] = set()
         self._warned = False

@@ -27,11 +27,14 @@ class StoredRuns:
         return self._runs
 
 
+OWN = "0123456789ab"
+
+
 def run(run_id: str, sweep_id: str, start_ms: int, kind: str = "run", **more: Any) -> StoredRun:
     tags = {
         **HERE,
         schema.KIND: kind,
-        schema.SWEEP: "grid" if sweep_id == "own" else "ad-hoc",
+        schema.SWEEP: "grid" if sweep_id == OWN else "ad-hoc",
         schema.SWEEP_ID: sweep_id,
         schema.FINGERPRINT: "f",
         schema.DATA_DIGEST: "d",
@@ -51,7 +54,7 @@ KEY = RunKey("f", "d", "lane", 10, 1, 0)
 
 
 def summary() -> StoredRun:
-    return run("summary", "own", 0, kind="sweep")
+    return run("summary", OWN, 0, kind="sweep")
 
 
 def test_finished_run_of_another_sweep_is_reused(tmp_path: Path) -> None:
@@ -69,7 +72,7 @@ def test_finished_run_of_another_environment_is_not_reused(tmp_path: Path, tag: 
 
 
 def test_run_of_the_sweep_itself_is_preferred_to_a_later_one(tmp_path: Path) -> None:
-    found = prior_runs(tmp_path, summary(), run("mine", "own", 1), run("later", "else", 2))
+    found = prior_runs(tmp_path, summary(), run("mine", OWN, 1), run("later", "else", 2))
     assert [each.run_id for each in found.before([KEY])] == ["mine"]
     assert found.others() == []
 
@@ -81,7 +84,7 @@ def test_run_is_used_for_one_configuration_only(tmp_path: Path) -> None:
 
 
 def test_run_that_was_killed_before_it_was_described_is_left_out(tmp_path: Path) -> None:
-    undescribed = run("undescribed", "own", 3, params={}, tags={schema.FINGERPRINT: "g"})
-    found = prior_runs(tmp_path, summary(), run("mine", "own", 1), undescribed)
+    undescribed = run("undescribed", OWN, 3, params={}, tags={schema.FINGERPRINT: "g"})
+    found = prior_runs(tmp_path, summary(), run("mine", OWN, 1), undescribed)
     found.before([KEY])
     assert found.others() == []
