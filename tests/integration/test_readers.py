@@ -1,5 +1,6 @@
 """A store that MLflow wrote, read with SQL and with MLflow's client."""
 
+import gc
 import math
 import shutil
 import sqlite3
@@ -101,6 +102,48 @@ def test_runs_beyond_the_limit_of_one_query_are_read(store: Path, monkeypatch: p
     assert len(ids) == 6
     assert [run.run_id for run in client.runs({"swath.kind": "run"})] == ids
     assert [curve.run_id for curve in direct.curves(ids, ["train/loss"])] == ids
+
+
+def test_a_former_name_of_a_tag_counts_only_where_the_present_one_is_missing(tmp_path: Path) -> None:
+    client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    experiment = client.create_experiment("swath", str(tmp_path / "mlruns"))
+    for name, tags in {
+        "both": {"swath.lane": "old", "mlflow.swath.lane": "new"},
+        "former": {"swath.lane": "old"},
+        "present": {"mlflow.swath.lane": "old"},
+        "none": {"swath.sweep": "old"},
+    }.items():
+        client.create_run(experiment, run_name=name, tags=tags)
+    for reader in (sql(tmp_path), ClientReader(f"sqlite:///{tmp_path}/mlflow.db")):
+        found = {
+            value: {run.name for run in reader.runs({"mlflow.swath.lane": value})}
+            for value in ("old", "new", None)
+        }
+        assert found == {
+            "old": {"former", "present"},
+            "new": {"both"},
+            None: {"both", "former", "present"},
+        }
+
+
+def test_runs_that_are_marked_as_deleted_are_read_on_demand(store: Path) -> None:
+    for reader in (sql(store), ClientReader(f"sqlite:///{store}/mlflow.db")):
+        tags = {"swath.sweep_id": "bbbbbbbbbbbb"}
+        assert len(reader.runs(tags, deleted=True)) == len(reader.runs(tags)) + 1
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="no list of open files")
+def test_readers_leave_no_file_open(store: Path) -> None:
+    gc.disable()  # a reader is not closed, so nothing may depend on when it is collected
+    try:
+        before = len(list(Path("/proc/self/fd").iterdir()))
+        for _ in range(20):
+            reader = sql(store)
+            ids = [run.run_id for run in reader.runs({"swath.kind": "run"})]
+            assert reader.curves(ids, ["train/loss"])
+        assert len(list(Path("/proc/self/fd").iterdir())) <= before
+    finally:
+        gc.enable()
 
 
 def test_status_of_a_sweep_is_that_of_its_summary_run_when_no_run_is_running(store: Path) -> None:

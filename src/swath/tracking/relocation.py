@@ -3,7 +3,7 @@
 import contextlib
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,13 +65,15 @@ def _relocate(database: Path, write: bool) -> Relocation:
     found = misplaced(database)
     staying = {each.recorded.parent for each in found if not each.has_files}
     movable = [each for each in found if each.recorded.parent not in staying and each.beside != each.recorded]
-    roots = {each.recorded.parent: each.beside.parent for each in movable}
+    roots = {each.recorded: each.beside for each in movable}  # first: a run without files moves too
+    roots |= {each.recorded.parent: each.beside.parent for each in movable}
     roots |= {root.parent: target.parent for root, target in roots.items() if root.name == FILES}
+    own = {root for root in roots if root.name == FILES} | {each.recorded for each in movable}
     connected = contextlib.closing(_writable(database)) if write else read_only(database)
     with connected as connection:
         tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
         changes = {
-            name: _changes(connection, table, column, roots)
+            name: _changes(connection, table, column, roots, own)
             for name, (table, column) in COLUMNS.items()
             if table in tables
         }
@@ -99,33 +101,33 @@ def _writable(database: Path) -> sqlite3.Connection:
 
 
 def _changes(
-    connection: sqlite3.Connection, table: str, column: str, roots: Mapping[Path, Path]
+    connection: sqlite3.Connection, table: str, column: str, roots: Mapping[Path, Path], own: Set[Path]
 ) -> list[tuple[str, int]]:
     """New values of a column, and the number of the row of each."""
     rows = connection.execute(f"SELECT rowid, {column} FROM {table} WHERE {column} IS NOT NULL").fetchall()
-    return [(new, row) for row, text in rows if (new := _moved(text, roots)) is not None]
+    return [(new, row) for row, text in rows if (new := _moved(text, roots, own)) is not None]
 
 
-def _moved(text: str, roots: Mapping[Path, Path]) -> str | None:
+def _moved(text: str, roots: Mapping[Path, Path], own: Set[Path]) -> str | None:
     """A location, or JSON with locations, in other folders; None if nothing of it changes."""
     if text.startswith("{"):
         with contextlib.suppress(ValueError):
             value = json.loads(text)
-            changed = _moved_value(value, roots)
+            changed = _moved_value(value, roots, own)
             return None if changed == value else json.dumps(changed)
     path = local_path(text) if "/" in text else None
     for root, target in roots.items():
         if path is not None and path.is_relative_to(root):
             new = target / path.relative_to(root)
-            # Files outside `mlruns`, such as images, may not have been copied with the store.
-            if root.name == FILES or new.exists():
+            # Files outside the store's own folders, such as images, may not have been copied with it.
+            if root in own or new.exists():
                 return new.as_uri() if text.startswith("file:") else location_of(new)
     return None
 
 
-def _moved_value(value: Any, roots: Mapping[Path, Path]) -> Any:
+def _moved_value(value: Any, roots: Mapping[Path, Path], own: Set[Path]) -> Any:
     if isinstance(value, dict):
-        return {key: _moved_value(entry, roots) for key, entry in value.items()}
+        return {key: _moved_value(entry, roots, own) for key, entry in value.items()}
     if isinstance(value, list):
-        return [_moved_value(entry, roots) for entry in value]
-    return (_moved(value, roots) or value) if isinstance(value, str) else value
+        return [_moved_value(entry, roots, own) for entry in value]
+    return (_moved(value, roots, own) or value) if isinstance(value, str) else value

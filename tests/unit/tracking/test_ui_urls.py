@@ -139,6 +139,18 @@ def test_store_that_the_environment_names_is_not_repeated(monkeypatch: pytest.Mo
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@host")
     assert compare_command("http://me:***@host", SWEEP_ID) == f"swath-compare {SWEEP_ID}"
     assert compare_command("sqlite:///mlflow.db", SWEEP_ID).endswith(" --uri sqlite:///mlflow.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{Path.cwd()}/other.db")
+    assert compare_command("sqlite:///other.db", SWEEP_ID) == f"swath-compare {SWEEP_ID}"
+
+
+@pytest.mark.usefixtures("no_server")
+def test_mlflow_ui_reads_a_variable_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///tracked.db")
+    assert page_server("sqlite:///mlflow.db", "abc").start == "mlflow ui"
+    assert page_server("sqlite:///tracked.db", "abc").start.endswith(" sqlite:///tracked.db")
+    monkeypatch.setenv("MLFLOW_BACKEND_STORE_URI", "sqlite:///shown.db")
+    assert page_server("sqlite:///mlflow.db", "abc").start.endswith(" sqlite:///mlflow.db")
+    assert page_server("sqlite:///shown.db", "abc").start == "mlflow ui"
 
 
 @pytest.mark.usefixtures("no_server")
