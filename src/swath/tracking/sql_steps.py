@@ -24,7 +24,7 @@ _METRICS: Any = SqlMetric.__table__
 TESTED_VERSIONS = ("3.17.", "3.18.")
 """MLflow versions whose tables are written directly; other versions get `log_batch`."""
 
-SLOWER = 3
+SLOWER = 5
 """How much longer tracking takes with `log_batch`; see docs/benchmarks.md."""
 
 
