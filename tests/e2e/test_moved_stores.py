@@ -300,7 +300,7 @@ def test_a_registered_run_is_not_deleted(copied: Path) -> None:
         (("--relocate", "grid"), "--relocate applies to the whole store"),
         (("--yes",), "--yes: requires --delete or --relocate"),
         (("--delete",), "--delete: requires a sweep"),
-        (("ad-hoc", "--delete", "--export", "x"), "remove the other arguments"),
+        (("ad-hoc", "--delete", "--export", "x"), "--export applies to one sweep; remove --delete"),
         (("--all-of", "ad-hoc", "--delete"), "--delete applies to one sweep"),
         (("--relocate", "--uri", "http://127.0.0.1:9"), "expected an SQLite file"),
     ],

@@ -6,18 +6,23 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import MofNCompleteColumn, Progress, TextColumn
 
 from swath import tracking
 from swath.analysis import Sweep
 from swath.cli.output import print_note
+from swath.cli.screens import Bar
 from swath.cli.tables import counted
 from swath.errors import SwathError
 from swath.system import hide_password
 
 
 def relocate(uri: str, confirmed: bool) -> None:
-    """Correct the locations of a copied or moved store, or say what would be corrected."""
+    """Correct the locations of a copied or moved store, or say what would be corrected.
+
+    Raises:
+      SwathError: there is something to correct, and none of it can be.
+    """
     found = tracking.relocate(uri, write=confirmed)
     for each in found.staying:
         if not each.has_files:
@@ -30,7 +35,7 @@ def relocate(uri: str, confirmed: bool) -> None:
                 f"experiment {each.name} stays: it shares the files in {each.recorded} with the original"
             )
     if not found.rows and found.staying:
-        return
+        raise SwathError("--relocate: nothing can be corrected")
     if not found.rows:
         print_note("Nothing to relocate: every location is that of this store's own files.")
         return
@@ -95,7 +100,7 @@ def _bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
     from rich.console import Console
 
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    columns = (TextColumn("{task.description}"), Bar(sys.stderr), MofNCompleteColumn())
     with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task(label, total=total)
         yield lambda count: progress.advance(task, count)

@@ -29,6 +29,7 @@ from .schema import HEADLINE as HEADLINE
 from .schema import POSTPROCESS as POSTPROCESS
 from .schema import REPEATED_BY as REPEATED_BY
 from .schema import SCHEMA_VERSION as SCHEMA_VERSION
+from .schema import TUNED as TUNED
 from .schema import DataConfig as DataConfig
 from .schema import JobConfig as JobConfig
 from .schema import SweepConfig as SweepConfig
@@ -43,3 +44,4 @@ from .stored import readable_name as readable_name
 from .stored import run_name as run_name
 from .stored import stored_config as stored_config
 from .stored import typed as typed
+from .suggestion import nearest_name as nearest_name

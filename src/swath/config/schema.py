@@ -52,6 +52,7 @@ class TrainConfig:
         shared_by="group",
         shape=True,
         headline=True,
+        tuned=True,
         axis_order=2,
     )
     learning_rate: float = hyperparameter(
@@ -59,6 +60,7 @@ class TrainConfig:
         "Factor of the gradient in each update.",
         shared_by="lane",
         headline=True,
+        tuned=True,
         axis_order=1,
         log_scale=True,
     )
@@ -68,6 +70,7 @@ class TrainConfig:
         unit="steps",
         shared_by="run",
         headline=True,
+        tuned=True,
         axis_order=3,
     )
     seed: int = hyperparameter(
@@ -230,6 +233,9 @@ FIELDS: dict[str, FieldSpec] = {
 
 HEADLINE = tuple(name for name, spec in FIELDS.items() if spec.headline)
 """The fields that name a configuration where nothing varies."""
+
+TUNED = tuple(name for name, spec in FIELDS.items() if spec.tuned)
+"""The fields whose best value is looked for among numbers."""
 
 REPEATED_BY = tuple(name for name, spec in FIELDS.items() if spec.repeats)
 """The fields that repeat a configuration rather than change it."""

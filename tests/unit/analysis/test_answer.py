@@ -203,9 +203,10 @@ def test_runs_with_other_images_are_not_tested() -> None:
     assert answer(runs, masks=masks).tested == 1
 
 
-def test_without_any_test_nothing_is_said_about_significance() -> None:
+def test_without_any_predictions_nobody_takes_the_others_for_not_different() -> None:
     runs = [accurate(number, number / 10, learning_rate=f"1e-0{number}") for number in (5, 7)]
-    best, edge = answer_lines(answer(runs, masks={}))
+    best, untested, edge = answer_lines(answer(runs, masks={}))
+    assert untested == "Not tested for significance: predictions are missing, or are of other images."
     assert best.startswith("Best: ") and edge.startswith(AT_EDGE)
     assert len(answer_lines(answer(runs[:1]))) == 1, "there is no other run"
 

@@ -12,7 +12,8 @@ from rich.console import Console
 from support.small import run_config
 from support.terminal import Terminal
 
-from swath.cli.progress import MAX_FAILURES, MAX_SAME_REASON, Progress, duration
+from swath.analysis import MAX_FAILURES
+from swath.cli.progress import MAX_SAME_REASON, Progress, duration
 from swath.cli.screens import LEAST_BAR, LINE_EVERY_S, BarReporter, PlainReporter, QuietReporter
 from swath.execution import (
     Event,
