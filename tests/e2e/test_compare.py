@@ -20,6 +20,7 @@ from support.command import SWATH_COMPARE, error_lines, swath, swath_compare
 from support.pages import Page
 
 from swath import load_sweep
+from swath.analysis import LINE_LENGTH
 from swath.cli.formats import FORMATS
 from swath.datasets import load_dataset
 
@@ -398,7 +399,11 @@ def test_diff_refuses_unknown_and_ambiguous_runs(folder: Path, sweeps: list[dict
     [
         (["nothing-like-it"], 2, "no sweep 'nothing-like-it' in this store; expected one of ad-hoc"),
         (["adhoc"], 2, "no sweep 'adhoc' in this store; nearest: ad-hoc"),
-        (["ad-hoc", "--metric", "accuracy"], 2, "--metric accuracy: no run has it; did you mean test/accuracy?"),
+        (
+            ["ad-hoc", "--metric", "accuracy"],
+            2,
+            "--metric accuracy: no run has it; did you mean test/accuracy?",
+        ),
         (["ad-hoc", "--metric", "f1"], 2, "--metric f1: no run has it; expected one of test/accuracy, "),
         (["ad-hoc", "--sort", "lr"], 2, "--sort lr: no such column; did you mean learning_rate?"),
         (["ad-hoc", "--columns", "bs,rank"], 2, "--columns bs: no such column; did you mean batch_size?"),

@@ -156,17 +156,24 @@ class Progress:
             return ""
         metric, value, configuration = self.best
         beginning = f"best so far: {metric.removesuffix('/accuracy')} {value:.4f}"
-        for shown in (configuration, values_alone(configuration)):
-            line = f"{beginning}, {shown}"
+        if len(f"{beginning}, {configuration}") <= room:
+            return f"{beginning}, {configuration}"
+        values = values_alone(configuration).split()
+        for count in range(len(values), 0, -1):
+            line = f"{beginning}, {' '.join(values[:count])}{' ...' if count < len(values) else ''}"
             if len(line) <= room:
                 return line
         return beginning
 
-    def line(self) -> str:
-        """The progress and the best run so far in one line of at most `LINE_LENGTH` characters."""
+    def lines(self) -> list[str]:
+        """The progress and the best run so far in one line or, where that is too long, in two."""
         summary = self.summary()
-        best = self.best_so_far(LINE_LENGTH - len(f"{summary}; "))
-        return f"{summary}; {best}" if best else summary
+        if self.best is None:
+            return [summary]
+        for best in (self.best_so_far(), values_alone(self.best_so_far())):
+            if len(f"{summary}; {best}") <= LINE_LENGTH:
+                return [f"{summary}; {best}"]
+        return [summary, self.best_so_far()]
 
     def _count(self, result: RunResult) -> None:
         self.ended += 1

@@ -115,7 +115,8 @@ class PlainReporter(AbstractContextManager["PlainReporter"]):
                 if line := self._progress.failure_line(result):
                     self._print(line)
             case SegmentDone() | GroupEnded() if self._due():
-                self._print(self._progress.line())
+                for line in self._progress.lines():
+                    self._print(line)
 
     def _due(self) -> bool:
         return self._clock() - self._last_line >= LINE_EVERY_S

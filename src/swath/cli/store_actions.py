@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from rich.progress import MofNCompleteColumn, Progress, TextColumn
+from rich.progress import Progress, TextColumn
 
 from swath import tracking
 from swath.analysis import Sweep
@@ -55,7 +55,7 @@ def export(uri: str, sweep: Sweep, folder: Path) -> None:
     repeated = reader.runs({tracking.schema.SWEEP_ID: sweep.sweep_id})
     known = {run.run_id for run in runs}
     runs += [run for run in repeated if run.run_id not in known]
-    with _bar("Exporting", len(runs)) as advance:
+    with progress_bar("Exporting", len(runs)) as advance:
         tracking.export_runs(uri, runs, folder, advance)
     print_note(f"Exported {counted(len(runs), 'run')} of sweep {sweep.name} {sweep.sweep_id} to {folder}.")
     print_note(f"To see them: cd {shlex.quote(str(folder))} && {tracking.command('mlflow')} ui")
@@ -87,7 +87,7 @@ def delete(uri: str, sweep: Sweep, confirmed: bool) -> None:
     if not confirmed:
         print_note(f"Would delete {what}. Nothing was changed; to delete it, add --yes")
         return
-    with _bar("Deleting", len(plan.runs)) as advance:
+    with progress_bar("Deleting", len(plan.runs)) as advance:
         remove(plan, advance)
     print_note(f"Deleted {what}.")
     if not plan.is_final:
@@ -95,12 +95,14 @@ def delete(uri: str, sweep: Sweep, confirmed: bool) -> None:
 
 
 @contextlib.contextmanager
-def _bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
+def progress_bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
     """A progress bar on standard error, if that is a terminal."""
     from rich.console import Console
 
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), Bar(sys.stderr), MofNCompleteColumn())
-    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
+    count = TextColumn("{task.completed:,}/{task.total:,}")
+    columns = (TextColumn("{task.description}"), Bar(sys.stderr), count)
+    shown = sys.stderr.isatty()
+    with Progress(*columns, console=console, transient=True, expand=True, disable=not shown) as progress:
         task = progress.add_task(label, total=total)
         yield lambda count: progress.advance(task, count)
