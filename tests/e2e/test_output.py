@@ -143,7 +143,10 @@ def test_json_of_a_sweep_has_the_stored_values_and_nothing_else(tmp_path: Path) 
     assert (best["over_seeds"], best["others"], best["tested"]) == (None, 2, 2)
     assert best["test_accuracy"] == by_rank[0]["metrics"]["test/accuracy"]
     assert best["at_edge"] == ["learning_rate"]
+    assert [run["rank"] for run in found["runs"]] == [1, 2, 3], "best first"
     assert found["addresses"]["table"] in done.stderr
+    (report,) = re.findall(r"/runs/([0-9a-f]{32})\?", found["addresses"]["report"])
+    assert report not in stored, "the sweep's own run"
 
 
 def test_words_beside_json_are_those_beside_a_table(

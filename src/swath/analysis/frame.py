@@ -19,6 +19,7 @@ FIRST_COLUMNS = ("run_id", "status", "sweep", "sweep_id", "owner", "name", "star
 
 RESERVED = (
     "rank",
+    "store",
     "interval_low",
     "interval_high",
     "p_vs_best",

@@ -11,7 +11,8 @@ from swath.analysis.ranking import REPEATED_BY, metric_of, ordered
 from swath.analysis.significance import Ranked, RankedConfiguration, RankedRun, rank_sweep
 from swath.analysis.sweeps import Configuration, Spread, find_sweep
 from swath.config import typed
-from swath.tracking import StoredRun, open_reader, schema
+from swath.system import hide_password
+from swath.tracking import StoredRun, default_uri, open_reader, schema
 
 
 def ranking_frame(
@@ -19,6 +20,7 @@ def ranking_frame(
     groups: Sequence[RankedConfiguration],
     unranked: Sequence[StoredRun],
     metric: str,
+    store: str = "",
 ) -> pd.DataFrame:
     """`frame_of` with ranks, intervals and tests, best run first.
 
@@ -31,6 +33,7 @@ def ranking_frame(
       groups: ranked configurations; empty if nothing was repeated.
       unranked: runs that have not finished; they come last, with empty additional columns.
       metric: the metric that ranks.
+      store: address of the store without passwords, which is a column too; empty for none.
     """
     frame = frame_of([*(entry.run for entry in ranked), *unranked])
     nothing = [None] * len(unranked)
@@ -53,11 +56,22 @@ def ranking_frame(
         frame["configuration_p_vs_best"], frame["configuration_tied_with_best"] = _test_columns(
             mine, len(unranked)
         )
+    return _from(store, frame)
+
+
+def _from(store: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows with the store that they are from, after the sweep's id."""
+    if store:
+        frame.insert(list(frame.columns).index("sweep_id") + 1, "store", store)
     return frame
 
 
 def configuration_frame(
-    ranked: Sequence[RankedConfiguration], swept: Sequence[str], metric: str, also: Sequence[str] = ()
+    ranked: Sequence[RankedConfiguration],
+    swept: Sequence[str],
+    metric: str,
+    also: Sequence[str] = (),
+    store: str = "",
 ) -> pd.DataFrame:
     """One row per configuration, in the given order.
 
@@ -72,6 +86,7 @@ def configuration_frame(
       swept: the fields that vary.
       metric: the metric that ranks.
       also: further metrics.
+      store: see `ranking_frame`.
     """
     fields = [field for field in swept if field not in REPEATED_BY]
     names = list(dict.fromkeys([metric, schema.VALIDATION_ACCURACY, schema.TEST_ACCURACY, *also]))
@@ -95,7 +110,7 @@ def configuration_frame(
     p_values, ties = _test_columns(ranked, 0)
     frame.insert(len(frame.columns) - 1, "p_vs_best", p_values)
     frame.insert(len(frame.columns) - 1, "tied_with_best", ties)
-    return frame
+    return _from(store, frame)
 
 
 ORIGIN = ("sweep", "sweep_id", "owner", "started")
@@ -137,7 +152,7 @@ def compare(
 ) -> pd.DataFrame:
     """Rank the runs of a sweep, as `swath-compare SWEEP --format csv` does.
 
-    Columns: those of `load_sweep`, and `rank`, `interval_low`, `interval_high`, `p_vs_best`,
+    Columns: those of `load_sweep`, and `store`, `rank`, `interval_low`, `interval_high`, `p_vs_best`,
     `tied_with_best`; if configurations were repeated with several seeds, also `configuration_rank`, `seeds`,
     `mean`, `sd`, `configuration_p_vs_best` and `configuration_tied_with_best`. Runs that have not finished
     come last, without a rank.
@@ -152,9 +167,11 @@ def compare(
       SwathError: there is no such store or sweep, no run has the metric, or the condition is not valid.
     """
     found = holding(find_sweep(open_reader(uri), sweep), where)
+    address = str(uri or default_uri())
+    store = hide_password(address, address)
     unranked = [run for run in found.runs if run.status != "FINISHED"]
     if not found.finished:
-        return ranking_frame([], [], unranked, "")
+        return ranking_frame([], [], unranked, "", store)
     metric = metric_of(found.finished, metric)
     ranked, groups = rank_sweep(found.finished, metric)
-    return ranking_frame(ranked, groups, unranked, metric)
+    return ranking_frame(ranked, groups, unranked, metric, store)

@@ -106,8 +106,9 @@ def _show_unranked(sweep: analysis.Sweep, unranked: Sequence[StoredRun], args: a
 
 
 def _write_unranked(args: argparse.Namespace, runs: Sequence[StoredRun]) -> None:
-    table = ranking_rows([], (), schema.VALIDATION_ACCURACY)
-    write(args, Rows(analysis.ranking_frame([], [], runs, ""), table), "")
+    address = args.uri or default_uri()
+    frame = analysis.ranking_frame([], [], runs, "", hide_password(address, address))
+    write(args, Rows(frame, ranking_rows([], (), schema.VALIDATION_ACCURACY)), "")
 
 
 def _show_pages(sweep: analysis.Sweep, args: argparse.Namespace) -> None:

@@ -59,13 +59,13 @@ def ranking(
     if _per(args, bool(groups)) == "configuration":
         entries = list(groups) or analysis.single_configurations(ranked)
         also = _metrics_asked_for(args, analysis.metric_names(entry.run for entry in ranked))
-        frame = _from(store, analysis.configuration_frame(entries, swept, metric, also))
+        frame = analysis.configuration_frame(entries, swept, metric, also, store)
         per_run = list(map(str, analysis.frame_of([entry.run for entry in ranked]).columns))
         frame = sorted_by(frame, args.sort, per_run)
         entries = [entries[place] for place in frame.index]
         table = configuration_rows(entries, swept, metric, digits, also if args.columns else ())
         return Rows(frame, table, per_run=per_run)
-    frame = _from(store, analysis.ranking_frame(ranked, groups, unranked, metric))
+    frame = analysis.ranking_frame(ranked, groups, unranked, metric, store)
     frame = sorted_by(frame, args.sort)
     order = [ranked[place] for place in frame.index if place < len(ranked)]
     return Rows(frame, ranking_rows(order, swept, metric, digits), frame[frame.index < len(ranked)])
@@ -76,13 +76,6 @@ def _per(args: argparse.Namespace, repeated: bool) -> str:
     if args.per is not None:
         return str(args.per)
     return "configuration" if repeated and format_of(args) not in FOR_PROGRAMS else "run"
-
-
-def _from(store: str, frame: pd.DataFrame) -> pd.DataFrame:
-    """Rows with the store that they are from, after the sweep's id."""
-    if store:
-        frame.insert(list(frame.columns).index("sweep_id") + 1, "store", store)
-    return frame
 
 
 def _metrics_asked_for(args: argparse.Namespace, metrics: Sequence[str]) -> list[str]:
