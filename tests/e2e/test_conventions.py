@@ -182,6 +182,8 @@ def test_list_has_owner_duration_and_the_accuracy_that_ranks(store: Path) -> Non
         assert row["owner"] == current_user()
         assert 0 < float(row["duration_s"]) < 300
         assert row["ranked_by"] == "test/accuracy"
+    rounded = [row["best_value"] for row in listed(store, "--digits", "2")]
+    assert rounded == [str(round(float(row["best_value"]), 2)) for row in listed(store)]
     table = swath_compare(store, "--format", "table").stdout
     heading, *lines = [line for line in table.splitlines() if line.strip()]
     for word in ("owner", "duration", "test accuracy"):

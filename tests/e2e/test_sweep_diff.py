@@ -78,6 +78,12 @@ def test_runs_of_different_lengths_have_a_largest_difference_over_their_common_s
         assert re.search(r"; largest difference [\d.e+-]+ over 5 common steps$", line), line
 
 
+def test_several_sweeps_as_one_say_how_many_they_are(store: Path) -> None:
+    done = swath_compare(store, "--all-of", "ad-hoc", "--format", "csv")
+    assert done.returncode == 0, done.stderr
+    assert re.match(r"All 2 sweeps ad-hoc of [-\d]+ [:\d]+ to [-\d]+ [:\d]+ by \w+, in sqlite", done.stderr)
+
+
 def test_sweep_and_run_are_not_compared(store: Path) -> None:
     first, _ = (row["sweep_id"] for row in listed(store))
     run_id = listed(store, first)[0]["run_id"]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from swath.analysis.lines import LINE_LENGTH
 from swath.analysis.ranking import REPEATED_BY, SHORT_ID
+from swath.analysis.ranking_cells import spread_text
 from swath.analysis.significance import Ranked, RankedConfiguration, RankedRun
 from swath.config import TUNED, typed
 from swath.tracking import StoredRun, schema
@@ -167,7 +168,7 @@ def _value_text(found: Answer, metric: str) -> str:
     if found.configuration is not None:
         spread = found.configuration.configuration.spreads.get(metric)
         if spread is not None and spread.count > 1:
-            return f"{label} {spread.mean:.3f} ± {spread.std:.3f} ({spread.count} seeds)"
+            return f"{label} {spread_text(spread, 3)} ({spread.count} seeds)"
     value = found.best.run.metrics.get(metric)
     text = "none" if value is None else f"{value:.3f}" if abs(value) < 1000 else f"{value:.3g}"
     if metric == found.metric and found.best.interval is not None:

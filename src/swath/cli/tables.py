@@ -1,7 +1,6 @@
 """Lays out tables for terminals of any width."""
 
 import io
-import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from swath.analysis import DIGITS, SHORT_ID
+from swath.analysis import DIGITS, SHORT_ID, number_text
 from swath.cli.output import one_line
 
 BREAKS = r"(?<=[/_])(?=\w)| (?=\S+$)"
@@ -103,7 +102,7 @@ class TableData:
 def text_of(value: object, digits: int = DIGITS) -> str:
     """A value in a table for people; empty if it is missing."""
     if isinstance(value, float):
-        return "" if math.isnan(value) else f"{value:.{digits}f}"
+        return number_text(value, digits)
     return "" if value is None else str(value)
 
 
