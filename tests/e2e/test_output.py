@@ -293,7 +293,7 @@ def test_json_of_a_command_that_fails_after_training_agrees_with_the_process(
 
 def test_json_of_a_command_that_is_interrupted_while_it_draws_agrees_with_the_process(tmp_path: Path) -> None:
     interrupted = (
-        "import swath.cli.command as a\ndef stop(*_): raise KeyboardInterrupt\na.postprocess_sweep = stop"
+        "import swath.sweeps.outcome as a\ndef stop(*_): raise KeyboardInterrupt\na.postprocess_sweep = stop"
     )
     done = swath(tmp_path, *JSON, *GRID, "max_steps=5", "tracking.postprocess=wait", patch=interrupted)
     assert done.returncode == 130

@@ -8,7 +8,7 @@ from swath.analysis.lines import LINE_LENGTH
 from swath.analysis.ranking import REPEATED_BY, SHORT_ID
 from swath.analysis.ranking_cells import spread_text
 from swath.analysis.significance import Ranked, RankedConfiguration, RankedRun
-from swath.config import TUNED, typed
+from swath.config import FIELDS, typed
 from swath.tracking import StoredRun, schema
 
 INDENT = " " * len("Best: ")
@@ -90,7 +90,7 @@ def edges_of(runs: Sequence[StoredRun], best: StoredRun, fields: Sequence[str]) 
     """The tuned fields whose value in the best run is the smallest or the largest of all runs."""
     found = []
     for field in fields:
-        if field not in TUNED:
+        if field not in FIELDS or not FIELDS[field].tuned:
             continue
         values = {typed(field, run.params.get(field, "")) for run in runs}
         if len(values) < 2 or not all(isinstance(value, int | float) for value in values):

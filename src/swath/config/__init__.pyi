@@ -29,7 +29,6 @@ from .schema import HEADLINE as HEADLINE
 from .schema import POSTPROCESS as POSTPROCESS
 from .schema import REPEATED_BY as REPEATED_BY
 from .schema import SCHEMA_VERSION as SCHEMA_VERSION
-from .schema import TUNED as TUNED
 from .schema import DataConfig as DataConfig
 from .schema import JobConfig as JobConfig
 from .schema import SweepConfig as SweepConfig

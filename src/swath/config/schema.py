@@ -234,9 +234,6 @@ FIELDS: dict[str, FieldSpec] = {
 HEADLINE = tuple(name for name, spec in FIELDS.items() if spec.headline)
 """The fields that name a configuration where nothing varies."""
 
-TUNED = tuple(name for name, spec in FIELDS.items() if spec.tuned)
-"""The fields whose best value is looked for among numbers."""
-
 REPEATED_BY = tuple(name for name, spec in FIELDS.items() if spec.repeats)
 """The fields that repeat a configuration rather than change it."""
 
