@@ -61,6 +61,7 @@ def test_results_are_frames_figures_and_html(here: Path) -> None:
     html = found._repr_html_()
     assert "Best: learning_rate=" in html
     assert html.count("<tr") == 4
+    assert "<th>95% interval</th>" in html, "the ranking is that of the report"
     with pytest.raises(UsageError, match="expected one of accuracy"):
         found.plot("nothing")
 

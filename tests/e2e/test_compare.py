@@ -20,6 +20,7 @@ from support.command import SWATH_COMPARE, error_lines, swath, swath_compare
 from support.pages import Page
 
 from swath import load_sweep
+from swath.analysis import LINE_LENGTH
 from swath.cli.formats import FORMATS
 from swath.datasets import load_dataset
 
@@ -398,7 +399,16 @@ def test_diff_refuses_unknown_and_ambiguous_runs(folder: Path, sweeps: list[dict
     [
         (["nothing-like-it"], 2, "no sweep 'nothing-like-it' in this store; expected one of ad-hoc"),
         (["adhoc"], 2, "no sweep 'adhoc' in this store; nearest: ad-hoc"),
-        (["ad-hoc", "--metric", "accuracy"], 2, "--metric accuracy: no run has it; expected one of"),
+        (
+            ["ad-hoc", "--metric", "accuracy"],
+            2,
+            "--metric accuracy: no run has it; did you mean test/accuracy?",
+        ),
+        (["ad-hoc", "--metric", "f1"], 2, "--metric f1: no run has it; expected one of test/accuracy, "),
+        (["ad-hoc", "--sort", "lr"], 2, "--sort lr: no such column; did you mean learning_rate?"),
+        (["ad-hoc", "--columns", "bs,rank"], 2, "--columns bs: no such column; did you mean batch_size?"),
+        (["ad-hoc", "--where", "lr < 1"], 2, "--where: no such column lr; did you mean learning_rate?"),
+        (["help"], 2, "swath-compare: to see the help: swath-compare --help"),
         (["ad-hoc", "--sort", "x"], 2, "--sort x: no such column; expected one of rank, run_id"),
         (["ad-hoc", "--sort", "learning_rat"], 2, "no such column; did you mean learning_rate?"),
         (["ad-hoc", "--columns", "rank,sead"], 2, "--columns sead: no such column; did you mean seed?"),
@@ -407,7 +417,7 @@ def test_diff_refuses_unknown_and_ambiguous_runs(folder: Path, sweeps: list[dict
         (
             ["--close-stale", "--limit", "3"],
             2,
-            "--close-stale applies to the whole store; remove the other arguments",
+            "--close-stale applies to the whole store; remove ",
         ),
         (["ad-hoc", "--svg"], 2, "--svg: requires --plots DIR"),
         (["--plots", "x"], 2, "--plots: requires a sweep; list sweeps with: swath-compare"),
@@ -429,6 +439,8 @@ def test_invalid_arguments_are_reported_in_one_line(
     assert done.returncode == status
     assert done.stdout == ""
     assert message in done.stderr
+    told = [line for line in done.stderr.splitlines() if "://" not in line]
+    assert [line for line in told if len(line) > LINE_LENGTH] == []
     assert "Traceback" not in done.stderr
 
 

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import pytest
 from mlflow.entities import Metric
 from mlflow.tracking import MlflowClient
-from support.command import swath_compare
+from support.command import swath_compare, swath_reproduce
 from support.server import unauthorized_server
 
 QUOTED = "o'\"brien"
@@ -94,6 +94,31 @@ def test_sweep_without_finished_runs_is_shown(folder: Path) -> None:
     assert "Best: " not in done.stderr
 
 
+@pytest.mark.parametrize("kind", ["markdown", "latex", "html"])
+def test_table_of_a_sweep_without_finished_runs_is_refused_in_words(folder: Path, kind: str) -> None:
+    done = swath_compare(folder, "begun", "--format", kind)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[-1] == (
+        "swath-compare: no run of sweep begun dddddddddddd has finished; nothing to rank"
+    )
+
+
+@pytest.mark.parametrize("ending", ["md", "tex", "html", "txt"])
+def test_no_file_is_written_of_a_sweep_without_finished_runs(
+    folder: Path, tmp_path: Path, ending: str
+) -> None:
+    done = swath_compare(folder, "begun", "--output", str(tmp_path / f"x.{ending}"))
+    assert done.returncode == 1
+    assert "has finished; nothing to rank" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_untested_ranking_says_so(folder: Path) -> None:
+    done = swath_compare(folder, "running", "--format", "table")
+    assert "Not tested for significance: predictions are missing, or are of other images." in done.stderr
+    assert "significantly" not in done.stderr
+
+
 def test_failure_is_printed_without_line_breaks_and_control_characters(folder: Path) -> None:
     broken = swath_compare(folder, "broken", "--format", "table")
     assert broken.returncode == 1
@@ -170,3 +195,26 @@ def test_unreachable_server_is_reported(tmp_path: Path) -> None:
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert line.startswith("swath-compare: the store http://127.0.0.1:9 cannot be read: ")
+
+
+@pytest.mark.parametrize("arguments", [(), ("x",), ("x", "--delete", "--yes"), ("--relocate",)], ids=" ".join)
+def test_link_to_a_store_that_is_gone_is_named(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    (tmp_path / "mlflow.db").symlink_to(tmp_path / "gone" / "mlflow.db")
+    done = swath_compare(tmp_path, *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"swath-compare: {tmp_path}/mlflow.db is a link to {tmp_path}/gone/mlflow.db, which does not exist\n"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["mlflow.db"]
+
+
+def test_help_without_dashes_hints_to_the_option(tmp_path: Path, folder: Path) -> None:
+    for place in (tmp_path, folder):
+        done = swath_compare(place, "help")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.splitlines()[-1] == "swath-compare: to see the help: swath-compare --help"
+    done = swath_reproduce(tmp_path, "help")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "swath-reproduce: help: expected a run id; to see the help: swath-reproduce --help\n"
+    )

@@ -11,6 +11,8 @@ from scipy.stats import binom
 from support.command import error_lines, swath, swath_compare
 from support.server import free_port, mlflow_server
 
+from swath.analysis.filter import EXAMPLE
+
 MIXED = ("-m", "data=digits", "data.validation_size=0,300", "max_steps=5,10", "batch_size=20")
 SEEDS = ("-m", "data=digits", "data.validation_size=300", "max_steps=30", "batch_size=20")
 
@@ -128,9 +130,10 @@ def test_invalid_arguments_are_reported_in_one_line(
     done = swath_compare(folder, sweep_ids[1], *arguments)
     assert done.returncode == status
     assert done.stdout == ""
-    (line,) = error_lines(done.stderr, "swath-compare")
+    line, *hint = error_lines(done.stderr, "swath-compare")
     assert line.startswith(f"swath-compare: {message}")
-    assert done.stderr.endswith(f"{line}\n")
+    assert hint == [f"swath-compare: expected a condition such as {EXAMPLE!r}"] * ("--where" in line)
+    assert done.stderr.endswith("\n".join([line, *hint, ""]))
 
 
 def test_options_that_diff_does_not_support_are_refused(folder: Path) -> None:

@@ -52,8 +52,8 @@ def params(folder: Path, run_id: str) -> dict[str, str]:
     return dict(rows(folder, "select key, value from params where run_uuid = ?", run_id))
 
 
-def listed(folder: Path) -> list[dict[str, str]]:
-    done = swath_compare(folder, "--format", "csv")
+def listed(folder: Path, *arguments: str) -> list[dict[str, str]]:
+    done = swath_compare(folder, *arguments, "--format", "csv")
     assert done.returncode == 0, done.stderr
     return list(csv.DictReader(io.StringIO(done.stdout)))
 
@@ -182,19 +182,63 @@ def test_list_has_owner_duration_and_the_accuracy_that_ranks(store: Path) -> Non
         assert row["owner"] == current_user()
         assert 0 < float(row["duration_s"]) < 300
         assert row["ranked_by"] == "test/accuracy"
+    rounded = [row["best_value"] for row in listed(store, "--digits", "2")]
+    assert rounded == [str(round(float(row["best_value"]), 2)) for row in listed(store)]
     table = swath_compare(store, "--format", "table").stdout
     heading, *lines = [line for line in table.splitlines() if line.strip()]
-    for word in ("owner", "duration", "best accuracy"):
+    for word in ("owner", "duration", "test accuracy"):
         assert word in heading + "".join(lines[:2])
     assert sum(f" {current_user()} " in line for line in lines) == len(listed(store))
-    assert sum(" test 0." in line for line in lines) == len(listed(store))
+    assert sum(" 0." in line for line in lines) == len(listed(store))
 
 
 def test_list_says_validation_where_that_ranks(tmp_path: Path) -> None:
     trained(tmp_path, *SINGLE, "data.validation_size=300")
     (row,) = listed(tmp_path)
     assert row["ranked_by"] == "validation/accuracy"
-    assert " validation 0." in swath_compare(tmp_path, "--format", "table").stdout
+    heading, line = swath_compare(tmp_path, "--format", "table").stdout.splitlines()
+    assert "  validation accuracy  " in heading and "  0." in line
+    trained(tmp_path, *SINGLE)
+    heading, first, second = swath_compare(tmp_path, "--format", "table").stdout.splitlines()
+    assert "  best accuracy  " in heading
+    assert "  validation 0." in first and "  test 0." in second
+
+
+def test_list_in_a_narrow_terminal_keeps_owner_and_duration_and_each_sweep_on_a_line(tmp_path: Path) -> None:
+    grid = ("batch_size=20,50", "learning_rate=1e-7,1e-6", "max_steps=2,3")
+    trained(tmp_path, "-m", "data=digits", "data.validation_size=300", *grid)
+    (row,) = listed(tmp_path)
+    best = row["best_configuration"]
+    values = " ".join(part.partition("=")[2] for part in best.split())
+    for columns, shown in (("80", ""), ("110", values), ("200", best)):
+        done = swath_compare(tmp_path, "--format", "table", COLUMNS=columns)
+        *_, line = done.stdout.splitlines()
+        assert len(done.stdout.splitlines()) <= 3, "headings in two lines"
+        assert max(map(len, done.stdout.splitlines())) <= int(columns)
+        assert f" {current_user()} " in line and " s " in line
+        assert line.endswith(shown or f"{float(row['best_value']):.4f}")
+
+
+def test_list_is_filtered_by_owner_and_date(tmp_path: Path) -> None:
+    for seed in ("0", "1"):
+        trained(tmp_path, *SINGLE, f"seed={seed}")
+    first, second = (row["sweep_id"] for row in listed(tmp_path))
+    give(tmp_path, second, "ada")
+
+    def found(*arguments: str) -> list[str]:
+        return [row["sweep_id"] for row in listed(tmp_path, *arguments)]
+
+    assert found("--owner", "ada") == [second]
+    assert found("--owner", current_user()) == [first]
+    assert found("--since", "2020-01-01") == [first, second]
+    assert found("--since", "2020-01-01", "--owner", "ada") == [second]
+    for arguments, words in (
+        (("--owner", "adda"), "no sweep of owner adda; did you mean ada?"),
+        (("--since", "2999-01-01"), "no sweep since 2999-01-01 00:00; the latest: 20"),
+    ):
+        done = swath_compare(tmp_path, *arguments, "--format", "csv")
+        assert (done.returncode, len(done.stdout.splitlines())) == (0, 1)
+        assert words in done.stderr
 
 
 def give(folder: Path, sweep_id: str, owner: str) -> None:

@@ -1,5 +1,6 @@
 """Loading sweeps, curves and weights in Python, and the example script."""
 
+import io
 import re
 import subprocess
 import sys
@@ -61,7 +62,10 @@ def test_comparison_equals_the_output_of_the_command(uri: str, folder: Path) -> 
     done = swath_compare(folder, "quickstart", "--where", "max_steps == 200", "--format", "csv")
     assert done.returncode == 0, done.stderr
     table = compare("quickstart", where="max_steps == 200", uri=uri)
-    assert as_csv(table) == done.stdout
+    assert set(table["store"]) == {uri}
+    assert as_csv(table.assign(store="sqlite:///mlflow.db")) == done.stdout
+    read = pd.read_csv(io.StringIO(done.stdout))
+    assert (set(read["sweep"]), set(read["store"])) == ({"quickstart"}, {"sqlite:///mlflow.db"})
     assert table["rank"].tolist() == list(range(1, 7))
     by_loss = compare("quickstart", "test/loss", uri=uri)
     assert by_loss["test/loss"].is_monotonic_increasing

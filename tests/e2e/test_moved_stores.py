@@ -43,6 +43,8 @@ def test_a_copied_store_refuses_to_write(what: str, original: Path, copied: Path
     before, before_copy = digests(original), digests(copied)
     done = WRITERS[what](copied)
     assert done.returncode == 2, done.stdout + done.stderr
+    if what == "a model":
+        assert (done.stdout, len(done.stderr.splitlines())) == ("", 1), "refused before anything is ranked"
     line = done.stderr.strip().splitlines()[-1]
     assert str(original / "mlruns") in line
     assert str(copied / "mlruns") in line
@@ -122,11 +124,16 @@ def test_the_database_alone_is_refused_until_its_files_are_beside_it(original: P
     done = swath(alone, *DIGITS)
     assert done.returncode == 2
     assert f"copy that folder to {alone}/mlruns/1" in done.stderr
-    done = swath_compare(alone, "--relocate", "--yes")
-    assert "stays as it is" in done.stderr
+    for arguments in ((), ("--yes",)):
+        done = swath_compare(alone, "--relocate", *arguments)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "stays as it is" in done.stderr
+        assert done.stderr.splitlines()[-1] == "swath-compare: --relocate: nothing can be corrected"
     shutil.copytree(original / "mlruns", alone / "mlruns")
     assert swath_compare(alone, "--relocate", "--yes").returncode == 0
     assert swath(alone, *DIGITS).returncode == 0
+    again = swath_compare(alone, "--relocate", "--yes")
+    assert (again.returncode, "Nothing to relocate" in again.stderr) == (0, True)
 
 
 def test_a_copy_does_not_share_chosen_artifact_locations(tmp_path: Path) -> None:

@@ -143,7 +143,10 @@ def test_json_of_a_sweep_has_the_stored_values_and_nothing_else(tmp_path: Path) 
     assert (best["over_seeds"], best["others"], best["tested"]) == (None, 2, 2)
     assert best["test_accuracy"] == by_rank[0]["metrics"]["test/accuracy"]
     assert best["at_edge"] == ["learning_rate"]
+    assert [run["rank"] for run in found["runs"]] == [1, 2, 3], "best first"
     assert found["addresses"]["table"] in done.stderr
+    (report,) = re.findall(r"/runs/([0-9a-f]{32})\?", found["addresses"]["report"])
+    assert report not in stored, "the sweep's own run"
 
 
 def test_words_beside_json_are_those_beside_a_table(
@@ -290,7 +293,7 @@ def test_json_of_a_command_that_fails_after_training_agrees_with_the_process(
 
 def test_json_of_a_command_that_is_interrupted_while_it_draws_agrees_with_the_process(tmp_path: Path) -> None:
     interrupted = (
-        "import swath.cli.command as a\ndef stop(*_): raise KeyboardInterrupt\na.postprocess_sweep = stop"
+        "import swath.sweeps.outcome as a\ndef stop(*_): raise KeyboardInterrupt\na.postprocess_sweep = stop"
     )
     done = swath(tmp_path, *JSON, *GRID, "max_steps=5", "tracking.postprocess=wait", patch=interrupted)
     assert done.returncode == 130

@@ -119,7 +119,7 @@ def test_a_registered_run_is_not_deleted(copied: Path) -> None:
         (("--relocate", "grid"), "--relocate applies to the whole store"),
         (("--yes",), "--yes: requires --delete or --relocate"),
         (("--delete",), "--delete: requires a sweep"),
-        (("ad-hoc", "--delete", "--export", "x"), "remove the other arguments"),
+        (("ad-hoc", "--delete", "--export", "x"), "--export applies to one sweep; remove --delete"),
         (("ad-hoc", "--export", "/proc/nope/x"), "--export /proc/nope/x: the folder cannot be made"),
         (("ad-hoc", "--export", "."), "expected another folder than the working folder"),
         (("--all-of", "ad-hoc", "--delete"), "--delete applies to one sweep"),

@@ -44,6 +44,46 @@ def test_two_sweeps(store: Path) -> None:
     ]
 
 
+def test_two_sweeps_are_compared_by_any_metric_with_any_number_of_decimals(store: Path) -> None:
+    first, second = (row["sweep_id"] for row in listed(store))
+    pair = ("--diff", first, second, "--metric", "test/loss")
+    exact = listed(store, *pair)
+    losses = {row["run_id"]: row["test/loss"] for row in listed(store, first)}
+    assert [row["first"] for row in exact] == [losses[row["first_run_id"]] for row in exact]
+    assert [row["first"] for row in listed(store, *pair, "--digits", "2")] == [
+        str(round(float(row["first"]), 2)) for row in exact
+    ]
+    done = swath_compare(store, *pair, "--digits", "2", "--format", "markdown")
+    assert done.returncode == 0, done.stderr
+    for row in exact:
+        assert f"| {row['learning_rate']} | {float(row['first']):.2f} | " in done.stdout
+
+
+def test_unknown_metric_of_two_sweeps_is_refused(store: Path) -> None:
+    first, second = (row["sweep_id"] for row in listed(store))
+    done = swath_compare(store, "--diff", first, second, "--metric", "test/los")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[-1].endswith("--metric test/los: no run has it; did you mean test/loss?")
+
+
+def test_runs_of_different_lengths_have_a_largest_difference_over_their_common_steps(tmp_path: Path) -> None:
+    grid = ("-m", "data=digits", "max_steps=5,8", "learning_rate=1e-5,1e-4")
+    assert swath(tmp_path, *grid).returncode == 0
+    rows = {
+        (row["max_steps"], float(row["learning_rate"])): row["run_id"] for row in listed(tmp_path, "ad-hoc")
+    }
+    done = swath_compare(tmp_path, "--diff", rows["5", 1e-5], rows["8", 1e-4])
+    for metric in ("train/accuracy", "train/loss"):
+        (line,) = [line for line in done.stdout.splitlines() if line.startswith(f"numbers: {metric}: ")]
+        assert re.search(r"; largest difference [\d.e+-]+ over 5 common steps$", line), line
+
+
+def test_several_sweeps_as_one_say_how_many_they_are(store: Path) -> None:
+    done = swath_compare(store, "--all-of", "ad-hoc", "--format", "csv")
+    assert done.returncode == 0, done.stderr
+    assert re.match(r"All 2 sweeps ad-hoc of [-\d]+ [:\d]+ to [-\d]+ [:\d]+ by \w+, in sqlite", done.stderr)
+
+
 def test_sweep_and_run_are_not_compared(store: Path) -> None:
     first, _ = (row["sweep_id"] for row in listed(store))
     run_id = listed(store, first)[0]["run_id"]

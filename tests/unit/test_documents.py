@@ -10,7 +10,7 @@ import yaml
 
 import swath
 from swath.cli.arguments import read_arguments
-from swath.cli.compare import check_arguments, parser
+from swath.cli.compare_arguments import check_arguments, parser
 from swath.cli.reference import DOCUMENTS as DOCUMENTS_OF
 from swath.cli.reproduce import parser as reproduce_parser
 from swath.cli.validation import check_command

@@ -4,9 +4,11 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from swath.analysis.ranking import LINE_LENGTH, REPEATED_BY, SHORT_ID
+from swath.analysis.lines import LINE_LENGTH
+from swath.analysis.ranking import REPEATED_BY, SHORT_ID
+from swath.analysis.ranking_cells import spread_text
 from swath.analysis.significance import Ranked, RankedConfiguration, RankedRun
-from swath.config import typed
+from swath.config import FIELDS, typed
 from swath.tracking import StoredRun, schema
 
 INDENT = " " * len("Best: ")
@@ -41,7 +43,7 @@ class Answer:
       others: number of other runs or, with several seeds, of other configurations.
       tested: number of those that were tested against the best.
       tied: number of those that are not significantly different from the best.
-      edges: fields whose best value is at the edge of the grid.
+      edges: tuned fields whose best value is at the edge of the grid.
     """
 
     metric: str
@@ -85,9 +87,11 @@ def answer_of(
 
 
 def edges_of(runs: Sequence[StoredRun], best: StoredRun, fields: Sequence[str]) -> list[Edge]:
-    """The numeric fields whose value in the best run is the smallest or the largest of all runs."""
+    """The tuned fields whose value in the best run is the smallest or the largest of all runs."""
     found = []
     for field in fields:
+        if field not in FIELDS or not FIELDS[field].tuned:
+            continue
         values = {typed(field, run.params.get(field, "")) for run in runs}
         if len(values) < 2 or not all(isinstance(value, int | float) for value in values):
             continue
@@ -113,6 +117,8 @@ def answer_lines(found: Answer) -> list[str]:
         if untested := found.others - found.tested:
             plural = what if untested == 1 else f"{what}s"
             lines.append(f"Not tested (predictions missing, or of other images): {untested} {plural}.")
+    elif found.others and schema.split_of(found.metric) is not None:
+        lines.append("Not tested for significance: predictions are missing, or are of other images.")
     if found.edges:
         lines += _edge_lines(found.edges)
     return lines
@@ -140,10 +146,20 @@ def _best_lines(found: Answer) -> list[str]:
     line = f"Best: {name}: {text}" if name else f"Best: {text}"
     if len(line) <= LINE_LENGTH:
         return [line]
-    wrapped = textwrap.wrap(
-        f"Best: {name}", LINE_LENGTH, subsequent_indent=INDENT, break_long_words=False, break_on_hyphens=False
+    wrapped = _wrapped(f"Best: {name}", "") if name else []
+    return [*wrapped, *_wrapped(text, INDENT if name else "Best: ")]
+
+
+def _wrapped(text: str, start: str) -> list[str]:
+    """A text in lines that are not too long."""
+    return textwrap.wrap(
+        text,
+        LINE_LENGTH,
+        initial_indent=start,
+        subsequent_indent=INDENT,
+        break_long_words=False,
+        break_on_hyphens=False,
     )
-    return [*wrapped, INDENT + text]
 
 
 def _value_text(found: Answer, metric: str) -> str:
@@ -152,7 +168,7 @@ def _value_text(found: Answer, metric: str) -> str:
     if found.configuration is not None:
         spread = found.configuration.configuration.spreads.get(metric)
         if spread is not None and spread.count > 1:
-            return f"{label} {spread.mean:.3f} ± {spread.std:.3f} ({spread.count} seeds)"
+            return f"{label} {spread_text(spread, 3)} ({spread.count} seeds)"
     value = found.best.run.metrics.get(metric)
     text = "none" if value is None else f"{value:.3f}" if abs(value) < 1000 else f"{value:.3g}"
     if metric == found.metric and found.best.interval is not None:

@@ -182,6 +182,9 @@ def mismatch_text(mismatch: Mismatch) -> str:
             size += f", {mismatch.largest_relative:.2g} relative"
         if mismatch.largest_ulps <= FEW_ULPS:
             size += f", {mismatch.largest_ulps:,} units in the last place"
+    elif mismatch.common and not math.isnan(mismatch.largest):
+        steps = "step" if mismatch.common == 1 else "steps"
+        size = f"largest difference {mismatch.largest:.3g} over {mismatch.common:,} common {steps}"
     if mismatch.step is None:
         return f"{mismatch.name}: {size or 'missing in one run, or of another shape'}"
     values = f"{_shown(mismatch.first)} | {_shown(mismatch.second)}"

@@ -26,6 +26,7 @@ class Mismatch:
         values that differ.
       differing: for integers, number of values that differ.
       largest: largest absolute difference, in the unit of the values; NaN if it is undefined.
+      common: for series of different steps, number of steps that both have; None for others.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Mismatch:
     largest_relative: float | None = None
     differing: int | None = None
     largest: float = math.nan
+    common: int | None = None
 
 
 def ulp_distance(first: NDArray[Any], second: NDArray[Any]) -> NDArray[np.uint64]:
@@ -74,7 +76,16 @@ def compare_series(name: str, first: Curve | None, second: Curve | None) -> Mism
         step = min(int(steps[place]) for steps in (steps_a, steps_b) if place < len(steps))
         both = np.flatnonzero(_differ(values_a[:place], values_b[:place]))
         step = int(steps_a[both[0]]) if both.size else step
-        return Mismatch(name, step, _at(steps_a, values_a, step), _at(steps_b, values_b, step), None)
+        _, places_a, places_b = np.intersect1d(steps_a, steps_b, return_indices=True)
+        return Mismatch(
+            name,
+            step,
+            _at(steps_a, values_a, step),
+            _at(steps_b, values_b, step),
+            None,
+            largest=_absolute(values_a[places_a], values_b[places_b]),
+            common=len(places_a),
+        )
     apart = ulp_distance(*_as_computed(values_a, values_b))
     differing = np.flatnonzero(apart)
     if not differing.size:

@@ -11,13 +11,16 @@ from typing import Any
 
 import pandas as pd
 
-from swath.errors import UsageError
+from swath.analysis.lines import COMMAND, LINE_LENGTH, unknown_name
+from swath.errors import ConfigError, UsageError
 
 OPERATORS: Mapping[type, str] = {
     **{ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "=", ast.NotEq: "<>"},
     **{ast.In: "IN", ast.NotIn: "NOT IN", ast.And: " AND ", ast.Or: " OR "},
     **{ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "* 1.0 /"},  # in SQL, 1 / 2 is 0
 }
+
+EXAMPLE = "learning_rate < 1e-5 and batch_size == 100"
 
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%S.%f"
 """Times (UTC) as text that sorts as the times do."""
@@ -47,14 +50,25 @@ def matching(frame: pd.DataFrame, condition: str) -> pd.DataFrame:
         values: list[object] = []
         sql = _sql(tree.body, table, values, "condition")
         return frame.iloc[_matching_rows(table, sql, values)]
+    except _UnknownColumnError as error:
+        raise UsageError(
+            unknown_name(f"--where: no such column {error}", str(error), list(columns.values()))
+        ) from error
     except (SyntaxError, ValueError, OverflowError, sqlite3.Error, MemoryError, RecursionError) as error:
         reason = error.msg if isinstance(error, SyntaxError) else str(error).partition("\n")[0]
         for plain, name in reversed(columns.items()):
             reason = reason.replace(plain, name)
-        raise UsageError(
-            f"--where {condition!r} cannot be understood ({reason}); expected a condition such as "
-            f"'learning_rate < 1e-5 and batch_size == 100', with columns {', '.join(columns.values())}"
-        ) from error
+        begin = f"--where {_short(condition, 27)!r} cannot be understood ("
+        reason = _short(reason, LINE_LENGTH - COMMAND - len(begin) - 1)
+        raise ConfigError([f"{begin}{reason})", f"expected a condition such as {EXAMPLE!r}"]) from error
+
+
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+class _UnknownColumnError(Exception):
+    """A name in a condition that is no column."""
 
 
 def _with_plain_names(condition: str, columns: Mapping[str, str]) -> str:
@@ -77,6 +91,8 @@ def _kind(node: ast.expr, table: pd.DataFrame) -> str:
             return "number"
         case ast.UnaryOp(op=ast.Not()) | ast.BoolOp() | ast.Compare():
             return "condition"
+        case ast.Name() | ast.Attribute(value=ast.Name()):
+            raise _UnknownColumnError(ast.unparse(node))
     raise ValueError(f"{ast.unparse(node)} is not a column, a number or a quoted text")
 
 

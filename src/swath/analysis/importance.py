@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from swath.analysis.ranking import REPEATED_BY, short_lines
+from swath.analysis.lines import short_lines
+from swath.analysis.ranking import REPEATED_BY
 from swath.tracking import StoredRun
 
 
@@ -103,7 +104,7 @@ def importance_lines(effects: Effects, metric: str, repeated_by: str | None) -> 
     if effects.residual is not None and repeated_by is not None:
         parts.append(f"{repeated_by} {effects.residual:.0%}")
     shares = short_lines(f"Variance in {metric}: {', '.join(parts)}.")
-    return [*shares, *(_range(effect) for effect in effects.fields)]
+    return [*shares, *(line for effect in effects.fields for line in short_lines(_range(effect)))]
 
 
 def _range(effect: Effect) -> str:

@@ -1,27 +1,19 @@
 """Ranks runs, and provides the rows and sentences with which every command and file reports a ranking."""
 
 import math
-import textwrap
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from swath.analysis.lines import unknown_name
 from swath.config import REPEATED_BY as REPEATED_BY
 from swath.errors import UsageError
 from swath.tracking import StoredRun, schema
 
-LINE_LENGTH = 100
-"""Longest line that people read, in characters."""
-
-
-def short_lines(text: str) -> list[str]:
-    """A sentence in lines of at most `LINE_LENGTH` characters."""
-    return textwrap.wrap(
-        text, LINE_LENGTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
-    )
-
-
 SHORT_ID = 8
 """Characters of a run id in a sentence; enough for every command that takes a run id."""
+
+MAX_FAILURES = 20
+"""Failures that are listed one by one."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +111,16 @@ def _missing_last(key: Sequence[float]) -> tuple[tuple[bool, float], ...]:
 def _means(keys: Sequence[Sequence[float]]) -> list[float]:
     """The mean of each column without NaN; NaN for a column of NaN."""
     columns = [[value for value in column if not math.isnan(value)] for column in zip(*keys, strict=True)]
-    return [sum(column) / len(column) if column else math.nan for column in columns]
+    return [mean_of(column) for column in columns]
+
+
+def mean_of(values: Sequence[float]) -> float:
+    """The mean, from the exact sum; of equal values exactly that value. NaN without values."""
+    if not values or any(not math.isfinite(value) for value in values):
+        return sum(values) / len(values) if values else math.nan
+    if min(values) == max(values):
+        return float(values[0])
+    return math.fsum(values) / len(values)
 
 
 def rank_runs(runs: Sequence[StoredRun], metric: str | None = None) -> Ranking:
@@ -152,9 +153,15 @@ def metric_of(runs: Sequence[StoredRun], metric: str | None) -> str:
     if metric is None:
         return ranking_metric(run.metrics for run in runs)
     if not any(metric in run.metrics for run in runs):
-        known = sorted({name for run in runs for name in run.metrics})
-        raise UsageError(f"--metric {metric}: no run has it; expected one of {', '.join(known)}")
+        known = metric_names(runs)
+        raise UsageError(unknown_name(f"--metric {metric}: no run has it", metric, known))
     return metric
+
+
+def metric_names(runs: Iterable[StoredRun]) -> list[str]:
+    """The metrics that any of the runs has, accuracies first."""
+    names = {name for run in runs for name in run.metrics}
+    return sorted(names, key=lambda name: (schema.is_measured(name), not schema.is_accuracy(name), name))
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,8 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from swath.analysis.ranking import configuration_of, latest, ordered
+from swath.analysis.lines import fitting_names
+from swath.analysis.ranking import configuration_of, latest, mean_of, ordered
 from swath.errors import UsageError
 from swath.tracking import StoredRun, current_user, schema
 
@@ -20,6 +19,15 @@ if TYPE_CHECKING:
 
 NO_SWEEPS = "the store contains no sweep yet; start one with: swath -cn quickstart"
 """Error for a store without sweeps."""
+
+
+MOST_OWNERS = 3
+"""Owners that a heading names."""
+
+
+def local_date(milliseconds: float) -> str:
+    """A time for people: `2026-01-31 18:00`."""
+    return datetime.fromtimestamp(milliseconds / 1000).strftime("%Y-%m-%d %H:%M")
 
 
 @dataclass(frozen=True)
@@ -31,12 +39,14 @@ class Sweep:
       sweep_id: unique per command.
       runs: one run per configuration, in the order of their start.
       summary_run: the run that summarizes the sweep; None for a single run or several sweeps as one.
+      commands: number of sweeps that this is.
     """
 
     name: str
     sweep_id: str
     runs: tuple[StoredRun, ...]
     summary_run: StoredRun | None
+    commands: int = 1
 
     @property
     def start_ms(self) -> int:
@@ -83,9 +93,15 @@ class Sweep:
         Args:
           store: address of the store without passwords.
         """
-        date = datetime.fromtimestamp(self.start_ms / 1000).strftime("%Y-%m-%d %H:%M")
-        owner = f" by {self.owner}" if self.owner else ""
-        return f"Sweep {self.name} {self.sweep_id} of {date}{owner}, in {store}"
+        date = local_date(self.start_ms)
+        if self.commands == 1:
+            owner = f" by {self.owner}" if self.owner else ""
+            return f"Sweep {self.name} {self.sweep_id} of {date}{owner}, in {store}"
+        owners = list(dict.fromkeys(filter(None, (run.tags.get(schema.USER) for run in self._all))))
+        more = f" and {len(owners) - MOST_OWNERS} others" if len(owners) > MOST_OWNERS else ""
+        by = f" by {', '.join(owners[:MOST_OWNERS])}{more}" if owners else ""
+        last = local_date(max(run.start_ms for run in self._all))
+        return f"All {self.commands} sweeps {self.name} of {date} to {last}{by}, in {store}"
 
     @property
     def counts(self) -> Counter[str]:
@@ -157,7 +173,7 @@ def all_of(reader: "Reader", name: str) -> Sweep:
     if not found:
         raise _unknown(reader, name)
     runs = latest(run for sweep in found for run in sweep.runs)
-    return Sweep(name, found[-1].sweep_id, tuple(runs), None)
+    return Sweep(name, found[-1].sweep_id, tuple(runs), None, len(found))
 
 
 def _unknown(reader: "Reader", name: str) -> UsageError:
@@ -168,9 +184,15 @@ def _unknown(reader: "Reader", name: str) -> UsageError:
 
 
 def _nearest(sweeps: Sequence[Sweep], name: str) -> str:
-    names = list(dict.fromkeys(sweep.name for sweep in sweeps))
+    names = list(dict.fromkeys(sweep.name for sweep in reversed(sweeps)))
     near = difflib.get_close_matches(name, [*names, *(sweep.sweep_id for sweep in sweeps)], n=3)
-    return f"nearest: {', '.join(near)}" if near else f"expected one of {', '.join(names)}"
+    if near:
+        return f"nearest: {', '.join(near)}"
+    return fitting_names("expected one of ", names, MOST_OF_LINE)
+
+
+MOST_OF_LINE = 60
+"""Characters of a list of names that stands at the end of a line."""
 
 
 def run_with(reader: "Reader", run_id: str) -> StoredRun:
@@ -208,10 +230,12 @@ class Spread:
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Mean and standard deviation of one or more values."""
-    with np.errstate(invalid="ignore"):  # the standard deviation of infinite losses is NaN
-        std = float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
-    return Spread(float(np.mean(values)), std, len(values))
+    """Mean and standard deviation of one or more values; of equal values exactly that value, and 0."""
+    mean = mean_of(values)
+    std = math.nan  # also that of infinite losses
+    if len(values) > 1 and math.isfinite(mean):
+        std = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
+    return Spread(mean, std, len(values))
 
 
 @dataclass(frozen=True)

@@ -96,12 +96,15 @@ class SweepResult:
         """The answer and the ranking, for a notebook."""
         from html import escape
 
+        import pandas as pd
+
         lines = "<br>".join(escape(line) for line in repr(self).splitlines())
         if not self.answer():
             return f"<p>{lines}</p>"
-        ranked = self.rank().head(MOST_ROWS)
-        metrics = [name for name in map(tracking.schema.accuracy, tracking.schema.SPLITS) if name in ranked]
-        columns = ["rank", *self._sweep().swept, *metrics, "run_id"]
-        table = ranked[columns].to_html(index=False, border=0)
+        sweep = self._sweep()
+        metric = analysis.metric_of(sweep.finished, None)
+        ranked, groups = analysis.rank_sweep(sweep.finished, metric)
+        columns, rows = analysis.ranking_page(ranked, groups, sweep.swept, metric, MOST_ROWS)
+        table = pd.DataFrame(rows, columns=columns).to_html(index=False, border=0)
         picture = base64.b64encode(self.plot()._repr_png_()).decode("ascii")
         return f'<p>{lines}</p>{table}<img alt="" src="data:image/png;base64,{picture}">'

@@ -98,7 +98,9 @@ def _print_outcome(
     """Print results, what was resumed, how to resume, and what was verified."""
     requested = max(session.asked_for, len(checked.configs))
     wall_s = time.perf_counter() - session.began
-    report = sweep_report(session.sweep_info, session.store, outcome.results, requested, wall_s)
+    report = sweep_report(
+        session.sweep_info, session.store, outcome.results, requested, wall_s, session.started.summary_run
+    )
     if checked.multirun and outcome.results:
         print_sweep(report, output)
     if session.started.resume_plan is not None:

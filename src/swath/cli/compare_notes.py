@@ -70,6 +70,7 @@ def failure_lines(sweep: analysis.Sweep, most: int) -> list[str]:
         analysis.failure_line(run.status, run.named_by(sweep.swept), run.tags.get(schema.ERROR), run.run_id)
         for run in failed[:most]
     ]
+    lines = [part for line in lines for part in analysis.short_lines(line)]
     if len(failed) > most:
         lines.append(f"... and {len(failed) - most} more")
     return lines

@@ -4,35 +4,48 @@ import argparse
 from collections.abc import Sequence
 
 from swath import analysis
+from swath.analysis import DIGITS
 from swath.cli.compare_notes import failure_lines, postprocessing_lines, ranking_notes, state_lines
 from swath.cli.compare_rows import Rows, cell_text, format_of, ranking, sorted_by, write
 from swath.cli.compare_tables import list_frame, list_rows
-from swath.cli.formats import FOR_PROGRAMS, write_whole
+from swath.cli.formats import FOR_PEOPLE, FOR_PROGRAMS, write_whole
 from swath.cli.output import one_line, print_note
 from swath.cli.ranking_tables import ranking_rows
 from swath.cli.tables import Column, TableData
 from swath.errors import SwathError, UsageError
 from swath.system import hide_password
-from swath.tracking import Reader, StoredRun, default_uri, schema
-
-MAX_FAILURES = 20
-"""Listed failures."""
+from swath.tracking import Reader, StoredRun, check_located, default_uri, schema
 
 
 def show_list(sweeps: Sequence[analysis.Sweep], args: argparse.Namespace) -> None:
-    """Print the sweeps of a store, oldest first."""
+    """Print the sweeps of a store, oldest first, of one user or since a date if requested."""
     if not sweeps:
         print_note(analysis.NO_SWEEPS)
-    frame = sorted_by(list_frame(sweeps), args.sort)
-    write(args, Rows(frame, list_rows(frame)), "Sweeps")
+    kept = [sweep for sweep in sweeps if args.owner in (None, sweep.owner)]
+    if sweeps and not kept:
+        owners = list(dict.fromkeys(sweep.owner for sweep in reversed(sweeps) if sweep.owner))
+        print_note(
+            analysis.unknown_name(f"no sweep of owner {args.owner}", args.owner, owners or ["(unknown)"])
+        )
+    if args.since is not None:
+        since_ms = args.since.timestamp() * 1000
+        kept, before = [sweep for sweep in kept if sweep.start_ms >= since_ms], kept
+        if before and not kept:
+            latest = analysis.local_date(before[-1].start_ms)
+            print_note(f"no sweep since {args.since:%Y-%m-%d %H:%M}; the latest: {latest}")
+    frame = sorted_by(list_frame(kept), args.sort)
+    write(args, Rows(frame, list_rows(frame, DIGITS if args.digits is None else args.digits)), "Sweeps")
 
 
 def show_ranking(reader: Reader, sweep: analysis.Sweep, args: argparse.Namespace) -> None:
     """Print the ranking of a sweep; draw its plots and register its best run if requested."""
     address = args.uri or default_uri()
+    if args.register:
+        check_located(address, sweep.experiment_ids)
+    store = hide_password(address, address)
     whole, total = sweep, len(sweep.runs)
     sweep = analysis.holding(sweep, args.where)
-    for line in [whole.heading(hide_password(address, address)), *state_lines(whole)]:
+    for line in [*analysis.short_lines(whole.heading(store)), *state_lines(whole)]:
         print_note(line)
     if args.where is not None and not sweep.runs:
         none = f"--where {args.where!r} holds for none of {total} runs"
@@ -48,9 +61,9 @@ def show_ranking(reader: Reader, sweep: analysis.Sweep, args: argparse.Namespace
         return
     metric = analysis.metric_of(runs, args.metric)
     ranked, groups = analysis.rank_sweep(runs, metric)
-    rows = ranking(ranked, groups, unranked, sweep.swept, metric, args)
-    write(args, rows, sweep.heading(hide_password(address, address)))
-    notes = [*ranking_notes(sweep, ranked, groups, metric), *failure_lines(sweep, MAX_FAILURES)]
+    rows = ranking(ranked, groups, unranked, sweep.swept, metric, args, store)
+    write(args, rows, sweep.heading(store))
+    notes = [*ranking_notes(sweep, ranked, groups, metric), *failure_lines(sweep, analysis.MAX_FAILURES)]
     for line in [*notes, *postprocessing_lines(whole)]:
         print_note(line)
     for line in analysis.answer_lines(analysis.answer_of(ranked, groups, sweep.runs, sweep.swept, metric)):
@@ -62,14 +75,12 @@ def show_ranking(reader: Reader, sweep: analysis.Sweep, args: argparse.Namespace
         style = PlotStyle(
             "svg" if args.svg else args.plot_format or "png", args.dpi or PlotStyle.dpi, args.size
         )
-        for path in draw_sweep(reader, sweep, args.plots, hide_password(address, address), metric, style):
+        for path in draw_sweep(reader, sweep, args.plots, store, metric, style):
             print_note(f"wrote {path}")
     if args.report:
         from swath.plotting import report_html
 
-        write_whole(
-            args.report, report_html(reader, sweep, hide_password(address, address), metric), "--report"
-        )
+        write_whole(args.report, report_html(reader, sweep, store, metric), "--report")
         print_note(f"wrote {args.report}")
     if args.register:
         from swath.sweeps import register_best
@@ -85,17 +96,19 @@ def _show_unranked(sweep: analysis.Sweep, unranked: Sequence[StoredRun], args: a
     """
     if format_of(args) in FOR_PROGRAMS:
         _write_unranked(args, unranked)
-    for line in failure_lines(sweep, MAX_FAILURES):
+    for line in failure_lines(sweep, analysis.MAX_FAILURES):
         print_note(line)
     _show_pages(sweep, args)
+    for_people = format_of(args) in FOR_PEOPLE or (args.output is not None and format_of(args) == "table")
     may_be_empty = args.where is not None or sweep.status == "RUNNING"
-    if args.plots or args.register or args.report or not may_be_empty:
+    if args.plots or args.register or args.report or for_people or not may_be_empty:
         raise SwathError(f"no run of sweep {sweep.name} {sweep.sweep_id} has finished; nothing to rank")
 
 
 def _write_unranked(args: argparse.Namespace, runs: Sequence[StoredRun]) -> None:
-    table = ranking_rows([], (), schema.VALIDATION_ACCURACY)
-    write(args, Rows(analysis.ranking_frame([], [], runs, ""), table), "")
+    address = args.uri or default_uri()
+    frame = analysis.ranking_frame([], [], runs, "", hide_password(address, address))
+    write(args, Rows(frame, ranking_rows([], (), schema.VALIDATION_ACCURACY)), "")
 
 
 def _show_pages(sweep: analysis.Sweep, args: argparse.Namespace) -> None:
@@ -155,8 +168,9 @@ def _show_sweep_diff(reader: Reader, first: str, second: str, args: argparse.Nam
     found = analysis.compare_sweeps(sweeps[0], sweeps[1], args.metric)
     frame = sorted_by(analysis.sweep_diff_frame(found), args.sort)
     names = [str(name) for name in frame.columns]
+    digits = DIGITS if args.digits is None else args.digits
     cells = [
-        [cell_text(name, value) for name, value in zip(names, row, strict=True)]
+        [cell_text(name, value, digits) for name, value in zip(names, row, strict=True)]
         for row in frame.to_numpy(dtype=object).tolist()
     ]
     table = TableData([Column(str(name)) for name in frame.columns], cells)

@@ -1,7 +1,6 @@
 """Rows of `swath-compare`: what they are, their order, their columns, and the format they are written in."""
 
 import argparse
-import difflib
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,10 +8,11 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from swath import analysis
+from swath.analysis import DIGITS
 from swath.cli.formats import ENDINGS, FOR_PEOPLE, FOR_PROGRAMS, as_csv, as_json, write_whole
 from swath.cli.output import NO_TERMINAL_WIDTH, TERMINAL_ROWS, console_of, print_note
 from swath.cli.ranking_tables import configuration_rows, ranking_rows
-from swath.cli.tables import DIGITS, Column, TableData, print_table, table_text, text_of
+from swath.cli.tables import Column, TableData, print_table, table_text, text_of
 from swath.config import FIELDS
 from swath.errors import UsageError
 from swath.tracking import StoredRun, schema
@@ -26,11 +26,13 @@ class Rows:
       frame: a row each, with every column.
       table: the rows that people see; fewer where a row has no rank.
       shown: the rows of `frame` that are in `table`; None for all.
+      per_run: columns that rows would have if each were a run.
     """
 
     frame: pd.DataFrame
     table: TableData
     shown: pd.DataFrame | None = None
+    per_run: Sequence[str] = ()
 
 
 def ranking(
@@ -40,24 +42,57 @@ def ranking(
     swept: Sequence[str],
     metric: str,
     args: argparse.Namespace,
+    store: str = "",
 ) -> Rows:
-    """The rows of a ranking: runs or, where people read means over seeds or ask for them, configurations."""
-    per = args.per or ("configuration" if groups and format_of(args) not in FOR_PROGRAMS else "run")
+    """The rows of a ranking: runs or, where people read means over seeds or ask for them, configurations.
+
+    Args:
+      ranked: the finished runs, best first.
+      groups: their configurations, best first; empty if none has several seeds.
+      unranked: the other runs.
+      swept: the fields that vary.
+      metric: the metric that ranks.
+      args: the arguments of the command.
+      store: address of the store without passwords; a column of the rows for programs, if it is not empty.
+    """
     digits = DIGITS if args.digits is None else args.digits
-    if per == "configuration":
+    if _per(args, bool(groups)) == "configuration":
         entries = list(groups) or analysis.single_configurations(ranked)
-        frame = sorted_by(analysis.configuration_frame(entries, swept, metric), args.sort)
+        also = _metrics_asked_for(args, analysis.metric_names(entry.run for entry in ranked))
+        frame = analysis.configuration_frame(entries, swept, metric, also, store)
+        per_run = list(map(str, analysis.frame_of([entry.run for entry in ranked]).columns))
+        frame = sorted_by(frame, args.sort, per_run)
         entries = [entries[place] for place in frame.index]
-        return Rows(frame, configuration_rows(entries, swept, metric, digits))
-    frame = sorted_by(analysis.ranking_frame(ranked, groups, unranked, metric), args.sort)
+        table = configuration_rows(entries, swept, metric, digits, also if args.columns else ())
+        return Rows(frame, table, per_run=per_run)
+    frame = analysis.ranking_frame(ranked, groups, unranked, metric, store)
+    frame = sorted_by(frame, args.sort)
     order = [ranked[place] for place in frame.index if place < len(ranked)]
     return Rows(frame, ranking_rows(order, swept, metric, digits), frame[frame.index < len(ranked)])
 
 
-def sorted_by(frame: pd.DataFrame, column: str | None) -> pd.DataFrame:
+def _per(args: argparse.Namespace, repeated: bool) -> str:
+    """What a row is: a run or a configuration."""
+    if args.per is not None:
+        return str(args.per)
+    return "configuration" if repeated and format_of(args) not in FOR_PROGRAMS else "run"
+
+
+def _metrics_asked_for(args: argparse.Namespace, metrics: Sequence[str]) -> list[str]:
+    """The metrics whose means are columns because `--columns` or `--sort` names them."""
+    named = [*(args.columns or []), (args.sort or "").removeprefix("-")]
+    return [name for name in metrics if name in named or f"{name} sd" in named]
+
+
+def sorted_by(frame: pd.DataFrame, column: str | None, per_run: Sequence[str] = ()) -> pd.DataFrame:
     """Sort rows by a column; a minus sign in front reverses the order.
 
     Metrics of which larger values are better are sorted in descending order, all other columns in ascending.
+
+    Args:
+      frame: the rows.
+      column: the column; None for the order that there is.
+      per_run: columns that rows would have if each were a run.
 
     Raises:
       UsageError: there is no such column.
@@ -65,18 +100,22 @@ def sorted_by(frame: pd.DataFrame, column: str | None) -> pd.DataFrame:
     if column is None:
         return frame
     name = column.removeprefix("-")
-    _check_columns("--sort", [name], list(map(str, frame.columns)))
+    _check_columns("--sort", [name], list(map(str, frame.columns)), per_run)
     best_first = schema.is_accuracy(name) or name in ("mean", "best_value")
     ascending = best_first if column.startswith("-") else not best_first
     return frame.sort_values(name, ascending=ascending, kind="stable")
 
 
-def _check_columns(option: str, names: Sequence[str], known: Sequence[str]) -> None:
+def _check_columns(
+    option: str, names: Sequence[str], known: Sequence[str], per_run: Sequence[str] = ()
+) -> None:
     for name in names:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(known)}"
-            raise UsageError(f"{option} {name}: no such column; {hint}")
+        if name in known:
+            continue
+        complaint = f"{option} {name}: no such column"
+        if name in per_run:
+            raise UsageError(f"{option} {name}: a row is a configuration; for a row for each run: --per run")
+        raise UsageError(analysis.unknown_name(complaint, name, list(dict.fromkeys([*known, *per_run]))))
 
 
 def format_of(args: argparse.Namespace) -> str:
@@ -106,10 +145,12 @@ def write(args: argparse.Namespace, rows: Rows, caption: str) -> None:
     frame, table = rows.frame.iloc[:limit], replace(rows.table, rows=rows.table.rows[:limit])
     shown = (rows.frame if rows.shown is None else rows.shown).iloc[:limit]
     if args.columns is not None and kind in FOR_PROGRAMS:
-        _check_columns("--columns", args.columns, list(map(str, frame.columns)))
+        _check_columns("--columns", args.columns, list(map(str, frame.columns)), rows.per_run)
         frame = frame[args.columns]
     elif args.columns is not None:
-        table = _chosen(shown, table, args.columns, args.digits)
+        table = _chosen(shown, table, args.columns, args.digits, rows.per_run)
+    if args.digits is not None:
+        frame = _rounded(frame, args.digits)
     if kind == "table" and args.output is None:
         print_table(console_of(sys.stdout), table)
         if args.limit is None and limit is not None and len(rows.table.rows) > limit:
@@ -127,10 +168,12 @@ def write(args: argparse.Namespace, rows: Rows, caption: str) -> None:
         write_whole(args.output, text)
 
 
-def _chosen(frame: pd.DataFrame, table: TableData, names: Sequence[str], digits: int | None) -> TableData:
+def _chosen(
+    frame: pd.DataFrame, table: TableData, names: Sequence[str], digits: int | None, per_run: Sequence[str]
+) -> TableData:
     """A table with some columns, in the order of `names`: its own, or those of the frame of the same rows."""
     own = [name for column in table.layout for name in (column.heading, column.name) if name]
-    _check_columns("--columns", names, list(dict.fromkeys([*own, *map(str, frame.columns)])))
+    _check_columns("--columns", names, list(dict.fromkeys([*own, *map(str, frame.columns)])), per_run)
     columns, cells = [], []
     for name in names:
         column, texts = table.column(name) or (
@@ -140,6 +183,20 @@ def _chosen(frame: pd.DataFrame, table: TableData, names: Sequence[str], digits:
         columns.append(column)
         cells.append(texts)
     return replace(table, columns=columns, rows=[list(row) for row in zip(*cells, strict=True)])
+
+
+NOT_ROUNDED = ("p_vs_best", "configuration_p_vs_best", "duration_s")
+"""Columns of numbers that are neither fields nor metrics."""
+
+
+def _rounded(frame: pd.DataFrame, digits: int) -> pd.DataFrame:
+    """Rows for programs with rounded metrics."""
+    decimals = {
+        name: digits
+        for name in frame.columns
+        if name not in FIELDS and name not in NOT_ROUNDED and pd.api.types.is_float_dtype(frame[name])
+    }
+    return frame.round(decimals)
 
 
 def cell_text(name: str, value: object, digits: int = DIGITS) -> str:

@@ -3,11 +3,11 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 import pandas as pd
 
 from swath import analysis
+from swath.analysis import DIGITS, local_date, values_alone
 from swath.cli.progress import duration
 from swath.cli.tables import Column, TableData
 from swath.config import named_values
@@ -52,24 +52,31 @@ def list_frame(sweeps: Sequence[analysis.Sweep]) -> pd.DataFrame:
     )
 
 
-def list_rows(frame: pd.DataFrame) -> TableData:
-    """The rows of `list_frame` as a table for a terminal."""
+def list_rows(frame: pd.DataFrame, digits: int = DIGITS) -> TableData:
+    """The rows of `list_frame` as a table for a terminal.
+
+    Args:
+      frame: the sweeps.
+      digits: decimals of the best values.
+    """
     counted = [status.lower() for status in STATUSES]
+    splits = {_split(metric) for metric in frame["ranked_by"] if isinstance(metric, str)}
+    heading = f"{splits.pop()} accuracy" if len(splits) == 1 else ""
     rows = [
         [
             row["sweep"],
             row["sweep_id"],
-            datetime.fromtimestamp(row["started"].timestamp()).strftime("%Y-%m-%d %H:%M"),
+            local_date(row["started"].timestamp() * 1000),
             _text(row["owner"]),
             "" if math.isnan(row["duration_s"]) else duration(row["duration_s"]),
             *(str(row[name]) for name in counted),
-            _best_text(row["ranked_by"], row["best_value"]),
+            _best_text("" if heading else _split(row["ranked_by"]), row["best_value"], digits),
             _text(row["best_configuration"]),
         ]
         for row in frame.to_dict("records")
     ]
     counts = [
-        Column(name, optional=None if name == "finished" or frame[name].any() else 1) for name in counted
+        Column(name, optional=None if name == "finished" or frame[name].any() else 0) for name in counted
     ]
     columns = [
         Column("sweep", justify="left"),
@@ -78,15 +85,24 @@ def list_rows(frame: pd.DataFrame) -> TableData:
         Column("owner", justify="left", optional=3),
         Column("duration", optional=2),
         *counts,
-        Column("best accuracy", justify="left"),
-        Column("best", justify="left", wrap=True),
+        Column(heading or "best accuracy", "best accuracy", justify="left"),
+        Column("best", justify="left", optional=1, shorter=_short_best),
     ]
     return TableData(columns, rows)
 
 
-def _best_text(metric: object, value: float) -> str:
-    """The best value with its split: `validation 0.4088`; empty if nothing has finished."""
-    return "" if math.isnan(value) else f"{_text(metric).removesuffix('/accuracy')} {value:.4f}"
+def _short_best(text: str) -> str:
+    """A best configuration for a narrow terminal: `100 1e-06 (3 seeds)`."""
+    return values_alone(text).replace("mean over ", "")
+
+
+def _split(metric: object) -> str:
+    return _text(metric).removesuffix("/accuracy")
+
+
+def _best_text(split: str, value: float, digits: int) -> str:
+    """The best value, with its split if there is one: `validation 0.4088`; empty if nothing has finished."""
+    return "" if math.isnan(value) else f"{split} {value:.{digits}f}".lstrip()
 
 
 def _text(value: object) -> str:

@@ -67,28 +67,44 @@ def _cells(texts: Sequence[str]) -> str:
 
 def as_latex(found: TableData, caption: str) -> str:
     """A LaTeX table with the rules of the package booktabs; the best row is bold."""
-    import pandas as pd
-
     kinds = "".join("l" if column.justify == "left" else "r" for column in found.layout)
-    styled = _frame(found).style.hide(axis="index").format(escape="latex")
-    headings = [_latex(one_line(column.heading)) for column in found.layout]
-    styled = styled.relabel_index(headings, axis="columns")
-    bold = [row for row in found.bold if row < len(found.rows)]
-    styled = styled.set_properties(subset=pd.IndexSlice[bold, :], **{"font-weight": "bold"})
-    text = styled.to_latex(
-        hrules=True,
-        column_format=kinds,
-        caption=_latex(caption),
-        position_float="centering",
-        convert_css=True,
-    )
-    return "% \\usepackage{booktabs}\n" + str(text).replace("±", r"$\pm$").replace("<", "$<$")
+    rows = [
+        _latex_row(row, r"\bfseries " if place in found.bold else "") for place, row in enumerate(found.rows)
+    ]
+    lines = [
+        r"% \usepackage{booktabs}",
+        r"\begin{table}",
+        r"\centering",
+        rf"\caption{{{_latex(caption)}}}",
+        rf"\begin{{tabular}}{{{kinds}}}",
+        r"\toprule",
+        _latex_row([column.heading for column in found.layout]),
+        r"\midrule",
+        *rows,
+        r"\bottomrule",
+        r"\end{tabular}",
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _latex_row(texts: Sequence[str], style: str = "") -> str:
+    return " & ".join(style + _latex(text) for text in texts) + r" \\"
+
+
+IN_LATEX = {
+    **{character: f"\\{character}" for character in "&%$#_{}"},
+    **{character: f"${character}$" for character in "<>|"},
+    **{"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"},
+    **{'"': "''", "±": r"$\pm$", "--": "-{}-"},
+}
+"""Characters that LaTeX takes for commands or, in its usual font encoding, for others; their spelling."""
 
 
 def _latex(text: str) -> str:
-    """A text in which LaTeX's special characters are escaped."""
-    escaped = re.sub(r"([&%$#_{}])", r"\\\1", text.replace("\\", "/"))
-    return escaped.replace("^", r"\textasciicircum{}").replace("~", r"\textasciitilde{}")
+    """A text that LaTeX sets as it is."""
+    pattern = "|".join(re.escape(found) for found in IN_LATEX)
+    return re.sub(pattern, lambda found: IN_LATEX[found[0]], one_line(text))
 
 
 def as_html(found: TableData, caption: str) -> str:

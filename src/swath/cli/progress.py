@@ -5,14 +5,11 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from swath.analysis import failure_line, ranking_metric
+from swath.analysis import LINE_LENGTH, MAX_FAILURES, failure_line, ranking_metric, values_alone
 from swath.cli.tables import counted
 from swath.config import FIELDS, computed_values, named_values, readable_name
 from swath.execution import Event, GroupEnded, Planned, RunEnded, RunResult, SegmentDone, StepsDone
 from swath.planning import LaneGroup, step_s, training_s
-
-MAX_FAILURES = 20
-"""Failures that are printed when they happen; the report at the end has all of them."""
 
 MAX_SAME_REASON = 3
 """Failures with the same reason that are printed when they happen."""
@@ -149,12 +146,34 @@ class Progress:
             parts.append(f"{duration(self.remaining_s)} left")
         return ", ".join(parts)
 
-    def best_so_far(self) -> str:
-        """The best run so far: `best so far: validation 0.3640, learning_rate=1e-06`; empty if none ended."""
+    def best_so_far(self, room: int = LINE_LENGTH) -> str:
+        """The best run so far: `best so far: validation 0.3640, learning_rate=1e-06`; empty if none ended.
+
+        Args:
+          room: characters that there are; the values stand alone if their names do not fit.
+        """
         if self.best is None:
             return ""
         metric, value, configuration = self.best
-        return f"best so far: {metric.removesuffix('/accuracy')} {value:.4f}, {configuration}"
+        beginning = f"best so far: {metric.removesuffix('/accuracy')} {value:.4f}"
+        if len(f"{beginning}, {configuration}") <= room:
+            return f"{beginning}, {configuration}"
+        values = values_alone(configuration).split()
+        for count in range(len(values), 0, -1):
+            line = f"{beginning}, {' '.join(values[:count])}{' ...' if count < len(values) else ''}"
+            if len(line) <= room:
+                return line
+        return beginning
+
+    def lines(self) -> list[str]:
+        """The progress and the best run so far in one line or, where that is too long, in two."""
+        summary = self.summary()
+        if self.best is None:
+            return [summary]
+        for best in (self.best_so_far(), values_alone(self.best_so_far())):
+            if len(f"{summary}; {best}") <= LINE_LENGTH:
+                return [f"{summary}; {best}"]
+        return [summary, self.best_so_far()]
 
     def _count(self, result: RunResult) -> None:
         self.ended += 1

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 
 import swath
-from swath.cli.compare import parser as compare_parser
+from swath.cli.compare_arguments import parser as compare_parser
 from swath.cli.main import help_text
 from swath.cli.reproduce import parser as reproduce_parser
 

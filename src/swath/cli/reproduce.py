@@ -87,6 +87,8 @@ def run(arguments: list[str]) -> int:
 
 def _check(args: argparse.Namespace) -> None:
     """Reject arguments that contradict each other."""
+    if "help" in args.runs:
+        raise ConfigError(["help: expected a run id; to see the help: swath-reproduce --help"])
     if args.against is not None:
         if len(args.runs) != 1 or args.sweep:
             raise ConfigError(["--against RUN_ID: expected one config file before it"])

@@ -45,7 +45,9 @@ def result_text(report: SweepReport, status: str, exit_status: int, error: str |
                 "params": result.stored().params,
                 "metrics": result.metrics,
             }
-            for result in report.results
+            for result in sorted(
+                report.results, key=lambda result: places.get(result.run_id or "", len(places) + 1)
+            )
         ],
         "addresses": _addresses(report),
     }
@@ -81,7 +83,10 @@ def _addresses(report: SweepReport) -> dict[str, str]:
     server, experiment = page_server(report.store.uri, known), report.store.experiment_id
     if not report.sweep_info.is_grid:
         return {"run": f"{server.address}/{run_page(experiment, known)}"}
-    return {"table": f"{server.address}/{runs_page(experiment, report.sweep_info.sweep_id)}"}
+    found = {"table": runs_page(experiment, report.sweep_info.sweep_id)}
+    if report.summary_run_id is not None:
+        found["report"] = run_page(experiment, report.summary_run_id)
+    return {name: f"{server.address}/{page}" for name, page in found.items()}
 
 
 def _finite(value: Any) -> Any:

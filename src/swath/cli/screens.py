@@ -115,8 +115,8 @@ class PlainReporter(AbstractContextManager["PlainReporter"]):
                 if line := self._progress.failure_line(result):
                     self._print(line)
             case SegmentDone() | GroupEnded() if self._due():
-                best = self._progress.best_so_far()
-                self._print(self._progress.summary() + (f"; {best}" if best else ""))
+                for line in self._progress.lines():
+                    self._print(line)
 
     def _due(self) -> bool:
         return self._clock() - self._last_line >= LINE_EVERY_S
@@ -131,6 +131,9 @@ REFRESHES_PER_S = 4
 LEAST_BAR = 10
 """Narrowest bar, in cells."""
 
+BELOW = "  "
+"""Indentation of the line below the bars."""
+
 
 def is_unicode(stream: IO[str]) -> bool:
     """Whether a stream can show every character."""
@@ -142,7 +145,7 @@ def spinner_of(stream: IO[str]) -> str:
     return "dots" if is_unicode(stream) else "line"
 
 
-class _Bar(ProgressColumn):
+class Bar(ProgressColumn):
     """A bar over the width there is: heavy where work is done, light where it is not, in no colour.
 
     Rich's own bar tells the two apart by colour, and its dark grey outweighs the rest on a light terminal.
@@ -178,7 +181,7 @@ class _Bars(Bars):
         """The bars, then the line."""
         yield from super().get_renderables()
         if self.below:
-            yield Text(f"  {self.below}", no_wrap=True, overflow="ellipsis")
+            yield Text(f"{BELOW}{self.below}", no_wrap=True, overflow="ellipsis")
 
 
 class BarReporter(AbstractContextManager["BarReporter"]):
@@ -201,7 +204,7 @@ class BarReporter(AbstractContextManager["BarReporter"]):
         self._bars = _Bars(
             SpinnerColumn(spinner_of(console.file), style=""),
             TextColumn("{task.description}", markup=False, table_column=short),
-            _Bar(console.file),
+            Bar(console.file),
             TextColumn("{task.fields[note]}", markup=False, table_column=short),
             console=console,
             expand=True,
@@ -241,7 +244,7 @@ class BarReporter(AbstractContextManager["BarReporter"]):
                 self._update()
 
     def _update(self) -> None:
-        self._bars.below = self._progress.best_so_far()
+        self._bars.below = self._progress.best_so_far(self._console.width - len(BELOW))
         self._bars.update(
             self._total, total=1.0, completed=self._progress.fraction_done, note=self._progress.summary()
         )

@@ -6,18 +6,23 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import Progress, TextColumn
 
 from swath import tracking
 from swath.analysis import Sweep
 from swath.cli.output import print_note
+from swath.cli.screens import Bar
 from swath.cli.tables import counted
 from swath.errors import SwathError
 from swath.system import hide_password
 
 
 def relocate(uri: str, confirmed: bool) -> None:
-    """Correct the locations of a copied or moved store, or say what would be corrected."""
+    """Correct the locations of a copied or moved store, or say what would be corrected.
+
+    Raises:
+      SwathError: there is something to correct, and none of it can be.
+    """
     found = tracking.relocate(uri, write=confirmed)
     for each in found.staying:
         if not each.has_files:
@@ -30,7 +35,7 @@ def relocate(uri: str, confirmed: bool) -> None:
                 f"experiment {each.name} stays: it shares the files in {each.recorded} with the original"
             )
     if not found.rows and found.staying:
-        return
+        raise SwathError("--relocate: nothing can be corrected")
     if not found.rows:
         print_note("Nothing to relocate: every location is that of this store's own files.")
         return
@@ -50,7 +55,7 @@ def export(uri: str, sweep: Sweep, folder: Path) -> None:
     repeated = reader.runs({tracking.schema.SWEEP_ID: sweep.sweep_id})
     known = {run.run_id for run in runs}
     runs += [run for run in repeated if run.run_id not in known]
-    with _bar("Exporting", len(runs)) as advance:
+    with progress_bar("Exporting", len(runs)) as advance:
         tracking.export_runs(uri, runs, folder, advance)
     print_note(f"Exported {counted(len(runs), 'run')} of sweep {sweep.name} {sweep.sweep_id} to {folder}.")
     print_note(f"To see them: cd {shlex.quote(str(folder))} && {tracking.command('mlflow')} ui")
@@ -82,7 +87,7 @@ def delete(uri: str, sweep: Sweep, confirmed: bool) -> None:
     if not confirmed:
         print_note(f"Would delete {what}. Nothing was changed; to delete it, add --yes")
         return
-    with _bar("Deleting", len(plan.runs)) as advance:
+    with progress_bar("Deleting", len(plan.runs)) as advance:
         remove(plan, advance)
     print_note(f"Deleted {what}.")
     if not plan.is_final:
@@ -90,12 +95,14 @@ def delete(uri: str, sweep: Sweep, confirmed: bool) -> None:
 
 
 @contextlib.contextmanager
-def _bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
+def progress_bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
     """A progress bar on standard error, if that is a terminal."""
     from rich.console import Console
 
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
+    count = TextColumn("{task.completed:,}/{task.total:,}")
+    columns = (TextColumn("{task.description}"), Bar(sys.stderr), count)
+    shown = sys.stderr.isatty()
+    with Progress(*columns, console=console, transient=True, expand=True, disable=not shown) as progress:
         task = progress.add_task(label, total=total)
         yield lambda count: progress.advance(task, count)

@@ -3,6 +3,7 @@
 import shlex
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 from swath import analysis
@@ -13,9 +14,6 @@ from swath.datasets import DATASETS
 from swath.execution import RunResult, SweepInfo
 from swath.sweeps import RankedResults, rank_results
 from swath.tracking import StoreInfo, compare_command, page_server, run_page, runs_page, schema
-
-MAX_FAILURES = 20
-"""Listed failures."""
 
 MAX_SAME_REASON = 5
 """Failures with the same reason that are listed one by one; more get one line together."""
@@ -32,6 +30,7 @@ class SweepReport:
       requested: number of requested configurations.
       wall_s: duration of the command, in seconds.
       found: the results that finished, ranked, and the answer.
+      summary_run_id: id of the sweep's own run, which has the report; None without one.
     """
 
     sweep_info: SweepInfo
@@ -40,6 +39,7 @@ class SweepReport:
     requested: int
     wall_s: float
     found: RankedResults
+    summary_run_id: str | None = None
 
     @property
     def finished(self) -> list[RunResult]:
@@ -53,11 +53,18 @@ class SweepReport:
 
 
 def sweep_report(
-    sweep_info: SweepInfo, store: StoreInfo, results: Sequence[RunResult], requested: int, wall_s: float
+    sweep_info: SweepInfo,
+    store: StoreInfo,
+    results: Sequence[RunResult],
+    requested: int,
+    wall_s: float,
+    summary_run: Future[str] | None = None,
 ) -> SweepReport:
     """Rank the results of a command; see `SweepReport`."""
     found = rank_results(sweep_info, results)
-    return SweepReport(sweep_info, store, results, requested, wall_s, found)
+    known = summary_run is not None and summary_run.done() and not summary_run.exception()
+    summary_run_id = summary_run.result() if summary_run is not None and known else None
+    return SweepReport(sweep_info, store, results, requested, wall_s, found, summary_run_id)
 
 
 def print_sweep(report: SweepReport, output: Output) -> None:
@@ -142,11 +149,11 @@ def _print_failures(report: SweepReport, output: Output) -> None:
             for result in others
             if (result.status, result.error) == (status, error)
         ]
-    for line in lines[:MAX_FAILURES]:
+    for line in lines[: analysis.MAX_FAILURES]:
         for part in analysis.short_lines(line):
             output.say(part)
-    if len(lines) > MAX_FAILURES:
-        output.say(f"... {len(lines) - MAX_FAILURES} more failures")
+    if len(lines) > analysis.MAX_FAILURES:
+        output.say(f"... {len(lines) - analysis.MAX_FAILURES} more failures")
 
 
 def _range(numbers: Sequence[int]) -> str:

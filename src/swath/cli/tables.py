@@ -1,9 +1,8 @@
 """Lays out tables for terminals of any width."""
 
 import io
-import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -12,11 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from swath.analysis import RankingRow
+from swath.analysis import DIGITS, SHORT_ID, number_text
 from swath.cli.output import one_line
-
-SHORT_ID = 8
-"""Characters of a run id that a narrow terminal shows."""
 
 BREAKS = r"(?<=[/_])(?=\w)| (?=\S+$)"
 """Places at which a heading may continue on the next line in a narrow terminal."""
@@ -31,16 +27,16 @@ class Column:
       key: name of the values that it shows; the heading by default.
       justify: alignment of headings and cells.
       optional: a narrow terminal omits columns with the smallest number first; None is never omitted.
-      wrap: whether cells may continue on the next line, between words.
       is_id: whether it contains run ids, which a narrow terminal shortens.
+      shorter: makes a cell shorter in a narrow terminal; None if cells are never shortened.
     """
 
     heading: str
     key: str = ""
     justify: Literal["left", "right"] = "right"
     optional: int | None = None
-    wrap: bool = False
     is_id: bool = False
+    shorter: Callable[[str], str] | None = None
 
     @property
     def name(self) -> str:
@@ -103,43 +99,31 @@ class TableData:
         )
 
 
-DIGITS = 4
-"""Decimals of metrics in tables for people."""
-
-
-def ranking_table(rows: Sequence[RankingRow], columns: Sequence[Column], digits: int = DIGITS) -> TableData:
-    """A ranking as a table, the best row highlighted.
-
-    Args:
-      rows: the rows.
-      columns: the columns.
-      digits: decimals of metrics.
-    """
-    texts = [[text_of(row.cell(column.name), digits) for column in columns] for row in rows]
-    return TableData(columns, texts, [index for index, row in enumerate(rows) if row.place == 1])
-
-
 def text_of(value: object, digits: int = DIGITS) -> str:
     """A value in a table for people; empty if it is missing."""
     if isinstance(value, float):
-        return "" if math.isnan(value) else f"{value:.{digits}f}"
+        return number_text(value, digits)
     return "" if value is None else str(value)
 
 
 def print_table(console: Console, found: TableData) -> None:
     """Print a table as completely as the width permits, without cutting a number.
 
-    In this order: as it is; with short run ids; with headings in several lines; without one optional column
-    after the other. The terminal wraps what is still too wide.
+    In this order: as it is; with short run ids and short cells; with headings in several lines; without one
+    optional column after the other. The terminal wraps what is still too wide. Elsewhere no line ends with
+    blanks.
     """
-    table, needed = Table(), 0
+    width, table, needed = console.width, Table(), 0
     for table in _narrower_and_narrower(found):
         needed = console.measure(table, options=console.options.update(width=10_000)).minimum
-        if needed <= console.width:
-            console.print(table)
-            return
-    wide = Console(file=console.file, width=needed, color_system=None)
-    wide.print(table)
+        if needed <= width:
+            break
+    if console.is_terminal and needed <= width:
+        console.print(table)
+        return
+    text = io.StringIO()
+    Console(file=text, width=max(width, needed), color_system=None, force_terminal=False).print(table)
+    console.file.write("".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines()))
 
 
 def table_text(found: TableData, width: int) -> str:
@@ -150,38 +134,40 @@ def table_text(found: TableData, width: int) -> str:
 
 
 def _narrower_and_narrower(found: TableData) -> Iterator[Table]:
-    yield _table(found, broken=False, short_ids=False)
-    yield _table(found, broken=False, short_ids=True)
-    yield _table(found, broken=True, short_ids=True)
+    yield _table(found, broken=False, short=False)
+    yield _table(found, broken=False, short=True)
+    yield _table(found, broken=True, short=True)
     optional = [column for column in found.layout if column.optional is not None]
     for column in sorted(optional, key=lambda column: column.optional or 0):
         found = found.without([column])
-        yield _table(found, broken=True, short_ids=True)
+        yield _table(found, broken=True, short=True)
 
 
-def _table(found: TableData, broken: bool, short_ids: bool) -> Table:
+def _table(found: TableData, broken: bool, short: bool) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0) if broken else (0, 1))
     columns = found.layout
     rows = [
-        [
-            one_line(text)[: SHORT_ID if column.is_id and short_ids else None]
-            for column, text in zip(columns, row, strict=True)
-        ]
+        [_cell(column, one_line(text), short) for column, text in zip(columns, row, strict=True)]
         for row in found.rows
     ]
     for place, column in enumerate(columns):
         heading = re.sub(BREAKS, "\n", column.heading) if broken else column.heading
         cells = [row[place] for row in rows]
-        words = [*heading.split("\n"), *(word for text in cells for word in text.split())]
         table.add_column(
             Text(heading),
             justify=column.justify,
-            min_width=max(map(cell_len, words if column.wrap else [*heading.split("\n"), *cells]), default=0),
+            min_width=max(map(cell_len, [*heading.split("\n"), *cells]), default=0),
         )
     for index, row in enumerate(rows):
         cells_of_row = [Text(text) for text in row]  # brackets are not markup
         table.add_row(*cells_of_row, style="bold" if index in found.bold else None)
     return table
+
+
+def _cell(column: Column, text: str, short: bool) -> str:
+    if short and column.is_id:
+        return text[:SHORT_ID]
+    return column.shorter(text) if short and column.shorter is not None else text
 
 
 def counted(number: int, noun: str) -> str:

@@ -54,3 +54,4 @@ from .stored import readable_name as readable_name
 from .stored import run_name as run_name
 from .stored import stored_config as stored_config
 from .stored import typed as typed
+from .suggestion import nearest_name as nearest_name

@@ -40,6 +40,7 @@ class FieldSpec:
       shape: whether the value decides the shapes of tensors, and so the kernels that compute a step.
       repeats: whether runs that differ only in this field repeat one configuration.
       headline: whether the field names a configuration where nothing varies.
+      tuned: whether its best value is looked for among numbers, so that a better one may lie beyond a grid.
       axis_order: place of the field among those that compete for the horizontal axis of a plot.
       log_scale: whether values are compared by their ratio, so that MLflow's page gets their logarithm too.
       kind: type of a value that is not None.
@@ -55,6 +56,7 @@ class FieldSpec:
     shape: bool = False
     repeats: bool = False
     headline: bool = False
+    tuned: bool = False
     axis_order: int = 1_000
     log_scale: bool = False
     kind: type = str

@@ -55,6 +55,7 @@ class TrainConfig:
         shared_by="group",
         shape=True,
         headline=True,
+        tuned=True,
         axis_order=2,
     )
     learning_rate: float = hyperparameter(
@@ -62,6 +63,7 @@ class TrainConfig:
         "Factor of the gradient in each update.",
         shared_by="lane",
         headline=True,
+        tuned=True,
         axis_order=1,
         log_scale=True,
     )
@@ -71,6 +73,7 @@ class TrainConfig:
         unit="steps",
         shared_by="run",
         headline=True,
+        tuned=True,
         axis_order=3,
     )
     seed: int = hyperparameter(

@@ -27,6 +27,7 @@ from swath.plotting.layout import (
     layout_along,
     layout_of,
     new_figure,
+    resize,
     save,
     values_of,
 )
@@ -73,15 +74,19 @@ def draw_sweep(
       The paths of the figures.
 
     Raises:
+      UsageError: a figure has no room in this size; nothing was written.
       SwathError: the folder cannot be written, or a run's files cannot be read.
     """
     paths = []
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        figures = []
         for name, figure in figures_of(reader, sweep, metric):
-            if style.size is not None:
-                figure.set_size_inches(*style.size)
             figure.supxlabel(sweep.heading(store), fontsize=6, color="0.5", parse_math=False)
+            if style.size is not None:
+                resize(figure, name, style.size)
+            figures.append((name, figure))
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, figure in figures:
             paths.append(save(figure, folder, name, style.kind, style.dpi))
     except OSError as error:
         raise SwathError(f"cannot write figures to {folder}: {error.strerror or error}") from error

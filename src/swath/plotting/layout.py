@@ -1,6 +1,7 @@
 """Style and scales of all figures, and the roles of the swept fields in a figure."""
 
 import io
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from matplotlib.figure import Figure
 
 from swath.analysis import REPEATED_BY
 from swath.config import FIELDS, FieldSpec, typed
+from swath.errors import UsageError
 from swath.tracking import StoredRun, schema
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
@@ -51,6 +53,27 @@ def new_figure(
     for entry in axes:
         entry.spines[["top", "right"]].set_visible(False)
     return figure, list(axes)
+
+
+def resize(figure: Figure, name: str, size: tuple[float, float]) -> None:
+    """Give a figure another size.
+
+    Args:
+      figure: the figure.
+      name: its name, for messages.
+      size: width and height in inches.
+
+    Raises:
+      UsageError: its axes have no room beside their labels.
+    """
+    own = "x".join(f"{side:.3g}" for side in figure.get_size_inches())
+    figure.set_size_inches(*size)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        figure.draw_without_rendering()
+    if any("constrained_layout" in str(warning.message) for warning in caught):
+        typed = "x".join(f"{side:g}" for side in size)
+        raise UsageError(f"--size {typed}: too small for the plot {name}, whose own size is {own}")
 
 
 KINDS = {"png": PNG_METADATA, "svg": {"Date": None}, "pdf": {"CreationDate": None}}

@@ -2,7 +2,6 @@
 
 import base64
 import io
-import math
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from typing import Any
@@ -52,7 +51,7 @@ def report_html(reader: tracking.Reader, sweep: analysis.Sweep, store: str, metr
     tags = (sweep.summary_run or ranked[0].run).tags
     best = ranked[0].run
     validated = any(schema.VALIDATION_ACCURACY in run.metrics for run in runs)
-    columns, rows = _table(ranked, groups, sweep.swept, ranked_by)
+    columns, rows = analysis.ranking_page(ranked, groups, sweep.swept, ranked_by, MOST_ROWS)
     values: dict[str, Any] = {
         "title": f"sweep {sweep.name} {sweep.sweep_id}",
         "heading": tags.get(schema.QUESTION) or f"Sweep {sweep.name}",
@@ -81,51 +80,6 @@ def _counts(sweep: analysis.Sweep) -> str:
         f"{counts[status]} {status.lower()}" for status in ("FAILED", "KILLED", "RUNNING") if counts[status]
     ]
     return ", ".join([f"{counts['FINISHED']} runs finished", *others])
-
-
-def _table(
-    ranked: Sequence[analysis.RankedRun],
-    groups: Sequence[analysis.RankedConfiguration],
-    swept: Sequence[str],
-    metric: str,
-) -> tuple[list[str], list[list[str]]]:
-    """Headings and rows of the ranking."""
-    shown = [metric, *(name for name in (schema.VALIDATION_ACCURACY, schema.TEST_ACCURACY) if name != metric)]
-    if groups:
-        fields = [field for field in swept if field not in analysis.REPEATED_BY]
-        rows = []
-        for entry in groups[:MOST_ROWS]:
-            found = entry.configuration
-            means = [_spread(found.spreads.get(name)) for name in shown]
-            values = [found.members[0].params.get(field, "") for field in fields]
-            numbers = [*means[1:], str(len(found.by_seed)), _p_text(entry)]
-            rows.append([str(entry.place), means[0], *values, *numbers])
-        return ["rank", metric, *fields, *shown[1:], "seeds", "p"], rows
-    columns = ["rank", metric, *swept, "95% interval", *shown[1:], "p", "run"]
-    rows = []
-    for run in ranked[:MOST_ROWS]:
-        interval = "" if run.interval is None else f"{run.interval[0]:.3f} to {run.interval[1]:.3f}"
-        others = [_number(run.run.metrics.get(name)) for name in shown[1:]]
-        values = [run.run.params.get(field, "") for field in swept]
-        numbers = [*values, interval, *others, _p_text(run)]
-        rows.append([str(run.place), _number(run.value), *numbers, run.run.run_id[:8]])
-    return columns, rows
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None or math.isnan(value) else f"{value:.4f}"
-
-
-def _spread(spread: analysis.Spread | None) -> str:
-    if spread is None:
-        return ""
-    return f"{spread.mean:.4f}" if math.isnan(spread.std) else f"{spread.mean:.4f} ± {spread.std:.4f}"
-
-
-def _p_text(entry: analysis.Ranked) -> str:
-    if entry.place == 1 or entry.p_vs_best is None:
-        return ""
-    return "<0.001" if entry.p_vs_best < 0.001 else f"{entry.p_vs_best:.3f}"
 
 
 def _pictures(reader: tracking.Reader, sweep: analysis.Sweep, metric: str | None) -> Iterator[dict[str, str]]:

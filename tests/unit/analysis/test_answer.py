@@ -203,9 +203,10 @@ def test_runs_with_other_images_are_not_tested() -> None:
     assert answer(runs, masks=masks).tested == 1
 
 
-def test_without_any_test_nothing_is_said_about_significance() -> None:
+def test_without_any_predictions_nobody_takes_the_others_for_not_different() -> None:
     runs = [accurate(number, number / 10, learning_rate=f"1e-0{number}") for number in (5, 7)]
-    best, edge = answer_lines(answer(runs, masks={}))
+    best, untested, edge = answer_lines(answer(runs, masks={}))
+    assert untested == "Not tested for significance: predictions are missing, or are of other images."
     assert best.startswith("Best: ") and edge.startswith(AT_EDGE)
     assert len(answer_lines(answer(runs[:1]))) == 1, "there is no other run"
 
@@ -317,3 +318,49 @@ def test_no_line_of_an_answer_is_longer_than_a_hundred_characters() -> None:
         lines = answer_lines(answer(runs, swept, masks=masks))
         assert len(lines) >= 2
         assert [line for line in lines if len(line) > LINE_LENGTH] == []
+
+
+TUNED = ("batch_size", "learning_rate", "max_steps")
+NOT_TUNED = ("evaluate_every_steps", "data.validation_size", "seed", "a_field_of_later")
+
+
+def test_only_tuned_fields_are_at_the_edge_of_a_grid() -> None:
+    fields = (*TUNED, *NOT_TUNED)
+    runs = [
+        accurate(number, number / 10, **{name.replace(".", "__"): number for name in fields})
+        for number in (1, 2, 3)
+    ]
+    assert {edge.field for edge in edges_of(runs, runs[-1], fields)} == {*TUNED}
+
+
+SIX = {
+    "batch_size": 100,
+    "learning_rate": 1.2345678e-7,
+    "max_steps": 100000,
+    "evaluate_every_steps": 1000,
+    "preprocessing": "standardize",
+    "data__name": "cifar10",
+}
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+@pytest.mark.parametrize("metric", [METRIC, "train/loss", "runtime/train_s"])
+@pytest.mark.parametrize("fields", range(7))
+def test_no_line_of_an_answer_is_long(fields: int, metric: str, seeds: int) -> None:
+    chosen = dict(list(SIX.items())[:fields])
+    values = {METRIC: 0.4, "test/accuracy": 0.3, "train/loss": 123456.789, "runtime/train_s": 1e-9}
+    runs = [
+        run(seed, values, **{**SIX, "data__name": "digits", **chosen}, seed=seed) for seed in range(seeds)
+    ]
+    swept = [name.replace("__", ".") for name in chosen]
+    lines = answer_lines(answer(runs, swept, metric))
+    assert lines[0].startswith("Best: ")
+    assert [line for line in lines if len(line) > LINE_LENGTH] == []
+    words = " ".join(" ".join(lines).split())
+    assert all(f"{name.replace('__', '.')}={value}" in words for name, value in chosen.items())
+    assert "run 00000000" in words
+
+
+def test_metric_without_tests_has_no_line_about_them() -> None:
+    runs = [run(number, {"test/loss": number}, learning_rate=number) for number in (1, 2)]
+    assert not any("significan" in line for line in answer_lines(answer(runs, metric="test/loss", masks={})))

@@ -38,7 +38,7 @@ def test_integer_column_with_missing_values_stays_integer() -> None:
     with_seed, without = run(1, "1e-06", 0.5), run(2, "1e-06", 0.5)
     frame = frame_of([replace(with_seed, params={**PARAMS, "seed": "9007199254740993"}), without])
     assert frame["seed"].dtype == "Int64"
-    assert as_csv(frame).splitlines()[1].split(",")[9] == "9007199254740993"
+    assert as_csv(frame).splitlines()[1].split(",")[10] == "9007199254740993"
     assert json.loads(as_json(frame))[1]["seed"] is None
     empty = frame_of([])[["run_id", "started"]]
     assert [str(kind) for kind in empty.dtypes] == ["object", "datetime64[ms, UTC]"]

@@ -56,6 +56,19 @@ def test_summary_run_without_runs_has_a_heading() -> None:
     assert Sweep("grid", "ab", (), run(0, user="ada")).heading(STORE).startswith("Sweep grid ab of ")
 
 
+def test_several_sweeps_as_one_have_their_number_dates_and_owners() -> None:
+    runs = (run(1, user="bob"), run(7_200_000, user="ada"), run(3, user="bob"))
+    sweep = Sweep("grid", "0123456789ab", runs, None, 2)
+    assert sweep.heading(STORE) == (
+        f"All 2 sweeps grid of 2026-01-02 04:04 to 2026-01-02 06:04 by bob, ada, in {STORE}"
+    )
+    many = Sweep("grid", "ab", tuple(run(number, user=f"user{number}") for number in range(9)), None, 9)
+    assert " by user0, user1, user2 and 6 others, in " in many.heading(STORE)
+    assert len(many.heading(STORE).removesuffix(f", in {STORE}")) <= LINE_LENGTH
+    nobody = Sweep("grid", "ab", (run(1),), None, 2)
+    assert nobody.heading(STORE).endswith(f" 04:04, in {STORE}")
+
+
 def test_ranking_by_the_test_images_has_a_caveat() -> None:
     assert ranked_by("test/accuracy", False, False) == (
         "Ranked by test/accuracy; no images held back, so the best score is optimistic."

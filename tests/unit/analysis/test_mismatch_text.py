@@ -61,3 +61,32 @@ def test_values_that_are_not_finite_have_no_absolute_difference() -> None:
     assert mismatch_text(mismatch).startswith(
         "loss: differs from step 0 on (1.0 | 1.5); largest difference 0.5"
     )
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "text_of_size"),
+    [
+        ((0.5, 0.75), (0.5, 0.25, 1.0), "largest difference 0.5 over 2 common steps"),
+        ((0.5, 0.25, 1.0), (0.5,), "largest difference 0 over 1 common step"),
+        ((0.5, np.nan), (0.25, 0.25, 0.25), "largest difference 0.25 over 2 common steps"),
+    ],
+)
+def test_series_of_different_lengths_have_a_largest_difference_over_their_common_steps(
+    first: tuple[float, ...], second: tuple[float, ...], text_of_size: str
+) -> None:
+    assert text(curve(*first), curve(*second)).endswith(f"; {text_of_size}")
+    mismatch = compare_series("test/accuracy", curve(*first), curve(*second))
+    assert mismatch is not None
+    assert mismatch.largest_relative is None, "never equal within a tolerance"
+
+
+def test_series_of_other_steps_are_compared_where_both_have_values() -> None:
+    thin = Curve("id", "m", np.array([0, 2, 4]), np.array([0.5, 0.5, 0.5]))
+    assert text(curve(0.5, 9.0, 0.25), thin).endswith("; largest difference 0.25 over 2 common steps")
+    twice = Curve("id", "m", np.array([0, 1, 1]), np.array([0.5, 0.5, 0.5]))
+    assert text(curve(0.5, 0.25), twice).endswith("; largest difference 0.25 over 2 common steps")
+
+
+def test_series_without_a_common_step_have_no_largest_difference() -> None:
+    later = Curve("id", "m", np.array([5]), np.array([0.5]))
+    assert text(curve(0.5), later) == "test/accuracy: differs from step 0 on (0.5 | (none))"

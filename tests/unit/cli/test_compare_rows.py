@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,14 @@ import pytest
 from support.pages import Page
 
 from swath import analysis
-from swath.cli.compare import check_arguments, parser
+from swath.cli.compare_arguments import check_arguments, parser
 from swath.cli.compare_rows import format_of, ranking, sorted_by, write
 from swath.cli.formats import ENDINGS
 from swath.errors import ConfigError, UsageError
 from swath.tracking import StoredRun
 
 METRIC = "validation/accuracy"
+STORE = "sqlite:///mlflow.db"
 SWEPT = ("batch_size", "learning_rate", "seed")
 CAPTION = "Sweep grid 0123456789ab of 2026-01-02 03:04 by ada, in sqlite:///mlflow.db"
 PEOPLE = ("table", "markdown", "latex", "html")
@@ -69,11 +71,12 @@ def text_of(
     capsys: pytest.CaptureFixture[str],
     unranked: Sequence[StoredRun] = (),
     metric: str = METRIC,
+    store: str = "",
 ) -> str:
     """What a command prints for some runs."""
     args = parser().parse_args(["grid", *arguments])
     ranked, groups = analysis.rank_sweep(runs, metric, {})
-    write(args, ranking(ranked, groups, unranked, SWEPT, metric, args), CAPTION)
+    write(args, ranking(ranked, groups, unranked, SWEPT, metric, args, store), CAPTION)
     return capsys.readouterr().out
 
 
@@ -139,7 +142,8 @@ def test_several_seeds_are_one_row_with_mean_and_standard_deviation_for_people(r
 def test_configurations_have_unrounded_means_for_programs(read: Read, kind: str) -> None:
     rows = read(SEEDS, kind, "--per", "configuration")
     assert list(rows[0]) == [
-        *("rank", "batch_size", "learning_rate", "n", METRIC, f"{METRIC} sd"),
+        *("rank", "sweep", "sweep_id", "owner", "started"),
+        *("batch_size", "learning_rate", "n", METRIC, f"{METRIC} sd"),
         *("test/accuracy", "test/accuracy sd", "p_vs_best", "tied_with_best", "best_run_id"),
     ]
     for name in (METRIC, "test/accuracy"):
@@ -245,8 +249,23 @@ def test_digits_are_the_decimals_of_metrics_for_people(read: Read, digits: int) 
     ]
 
 
-def test_digits_do_not_round_the_numbers_for_programs(read: Read) -> None:
-    assert read(SEEDS, "csv", "--digits", "1") == read(SEEDS, "csv")
+@pytest.mark.parametrize("kind", PROGRAMS)
+@pytest.mark.parametrize("per", ["run", "configuration"])
+def test_digits_round_the_metrics_for_programs_too(read: Read, kind: str, per: str) -> None:
+    rounded, whole = (read(SEEDS, kind, "--per", per, *more) for more in (("--digits", "2"), ()))
+    assert len(rounded) == len(whole) > 1
+    for row, exact in zip(rounded, whole, strict=True):
+        for name, text in exact.items():
+            if name.startswith(("validation/", "test/")) or name in (
+                "mean",
+                "sd",
+                "interval_low",
+                "interval_high",
+            ):
+                assert float(row[name]) == pytest.approx(float(text), abs=0.0051)
+                assert len(row[name].partition(".")[2]) <= 2
+            else:
+                assert row[name] == text, "not a metric"
 
 
 @pytest.mark.parametrize("text", ["-1", "18", "x", "1.5", ""])
@@ -279,7 +298,7 @@ def test_unknown_column_is_refused_with_the_nearest(read: Read, kind: str, optio
         read(SINGLES, kind, option, typed)
     assert str(found.value) == f"{option} {name}: no such column; did you mean learning_rate?"
     assert found.value.exit_status == 2
-    with pytest.raises(UsageError, match=r"--columns zzz: no such column; expected one of rank, .*run_id"):
+    with pytest.raises(UsageError, match=r"--columns zzz: no such column; expected one of rank, .*\.\.\.$"):
         read(SINGLES, kind, "--columns", "zzz")
 
 
@@ -289,6 +308,81 @@ def test_column_that_only_tables_have_is_refused_for_programs(read: Read, kind: 
     per = ("--per", "run" if name == "95% interval" else "configuration")
     with pytest.raises(UsageError, match=f"--columns {name}: no such column"):
         read(SEEDS, kind, *per, "--columns", f"rank,{name}")
+
+
+@pytest.mark.parametrize("kind", (*PEOPLE, *PROGRAMS))
+@pytest.mark.parametrize("option", ["--columns", "--sort"])
+@pytest.mark.parametrize("typed", ["zzz", "x" * 50, "lr"])
+def test_line_about_an_unknown_column_is_short(read: Read, kind: str, option: str, typed: str) -> None:
+    with pytest.raises(UsageError) as found:
+        read(SEEDS, kind, option, typed)
+    assert len(f"swath-compare: {found.value}") <= 100
+    assert ("did you mean learning_rate?" in str(found.value)) == (typed == "lr")
+
+
+@pytest.mark.parametrize("kind", PEOPLE)
+def test_configurations_have_mean_and_deviation_of_any_metric(read: Read, kind: str) -> None:
+    expected = means_of(SEEDS, "test/loss")
+    rows = read(SEEDS, kind, "--columns", "learning_rate,test/loss")
+    assert [list(row) for row in rows] == [["learning_rate", "test/loss"]] * 3
+    cells = [f"{mean:.4f} ± {sd:.4f}" for mean, sd in zip(expected["mean"], expected["std"], strict=True)]
+    assert [row["test/loss"] for row in rows] == cells
+    assert "test/loss" not in read(SEEDS, kind)[0]
+
+
+@pytest.mark.parametrize("kind", PROGRAMS)
+def test_configurations_have_any_metric_for_programs(read: Read, kind: str) -> None:
+    expected = means_of(SEEDS, "test/loss")
+    for names in ("test/loss,test/loss sd", "test/loss sd,test/loss"):
+        rows = read(SEEDS, kind, "--per", "configuration", "--columns", names)
+        assert [float(row["test/loss"]) for row in rows] == pytest.approx(expected["mean"].tolist())
+        assert [float(row["test/loss sd"]) for row in rows] == pytest.approx(expected["std"].tolist())
+
+
+@pytest.mark.parametrize(("sort", "reverse"), [("test/loss", False), ("-test/loss", True)])
+def test_configurations_are_sorted_by_any_metric(read: Read, sort: str, reverse: bool) -> None:
+    rows = read(SEEDS, "markdown", f"--sort={sort}", "--columns", "test/loss")
+    values = [float(row["test/loss"].split()[0]) for row in rows]
+    assert values == sorted(values, reverse=reverse)
+
+
+@pytest.mark.parametrize("kind", (*PEOPLE, *PROGRAMS))
+@pytest.mark.parametrize("name", ["seed", "run_id", "status", "data.name"])
+@pytest.mark.parametrize("option", ["--columns", "--sort"])
+def test_column_of_runs_only_hints_to_a_row_for_each_run(
+    read: Read, kind: str, name: str, option: str
+) -> None:
+    with pytest.raises(UsageError) as found:
+        read(SEEDS, kind, "--per", "configuration", option, name)
+    assert str(found.value) == f"{option} {name}: a row is a configuration; for a row for each run: --per run"
+    assert read(SEEDS, kind, "--per", "run", option, name)
+
+
+@pytest.mark.parametrize("kind", PROGRAMS)
+@pytest.mark.parametrize("per", ["run", "configuration"])
+def test_rows_for_programs_say_where_they_are_from(read: Read, kind: str, per: str) -> None:
+    tagged = [replace(entry, tags={**entry.tags, "mlflow.user": "ada"}) for entry in SEEDS]
+    for row in read(tagged, kind, "--per", per, store=STORE):
+        assert (row["sweep"], row["sweep_id"], row["owner"]) == ("grid", "0123456789ab", "ada")
+        assert row["store"] == STORE
+        assert row["started"].startswith("1970-01-01")
+
+
+def test_configuration_of_several_sweeps_names_all_of_them() -> None:
+    others = [replace(entry, run_id=f"{entry.run_id[:-1]}f", tags={"swath.sweep_id": "b"}) for entry in SEEDS]
+    runs = [*SEEDS[:1], *others[1:3]]
+    frame = analysis.configuration_frame(analysis.rank_sweep(runs, METRIC, {})[1], SWEPT, METRIC)
+    assert frame["sweep_id"].tolist() == ["0123456789ab b"]
+    assert frame["owner"].isna().all()
+
+
+@pytest.mark.parametrize("accuracy", [0.97, 0.1, 1 / 3, 0.9266666666666666])
+def test_equal_seeds_have_exactly_their_value_and_no_deviation(read: Read, accuracy: float) -> None:
+    runs = [run(seed, "9", "1e-06", seed, accuracy) for seed in range(3)]
+    (row,) = read(runs, "csv", "--per", "configuration")
+    for name, value in ((METRIC, accuracy), ("test/accuracy", 0.9 * accuracy)):
+        assert (float(row[name]), float(row[f"{name} sd"])) == (value, 0)
+    assert (row[f"{METRIC} sd"], row["test/accuracy sd"]) == ("0.0", "0.0")
 
 
 def test_no_column_is_refused(read: Read) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import logging
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,8 +13,11 @@ from rich.console import Console
 from support.small import run_config
 from support.terminal import Terminal
 
-from swath.cli.progress import MAX_FAILURES, MAX_SAME_REASON, Progress, duration
+from swath.analysis import MAX_FAILURES
+from swath.cli.progress import MAX_SAME_REASON, Progress, duration
 from swath.cli.screens import LEAST_BAR, LINE_EVERY_S, BarReporter, PlainReporter, QuietReporter
+from swath.cli.store_actions import progress_bar
+from swath.config import computed_values
 from swath.execution import (
     Event,
     GroupEnded,
@@ -328,3 +332,78 @@ def test_log_messages_are_printed_above_the_bars(progress: Progress) -> None:
         record = logging.LogRecord("x", logging.WARNING, "", 0, "something odd", None, None)
         handler.handle(record)
     assert "something odd" in output.lines
+
+
+SIX = (
+    *("batch_size", "learning_rate", "max_steps"),
+    *("evaluate_every_steps", "data.validation_size", "preprocessing"),
+)
+
+
+@pytest.mark.parametrize("fields", range(1, 7))
+def test_plain_line_is_short_however_many_fields_vary(fields: int) -> None:
+    output, clock = io.StringIO(), Clock()
+    counts = Progress(1000, SIX[:fields], 9.2, clock)
+    with PlainReporter(counts, output, clock) as screen:
+        screen(Planned([group()]))
+        screen(ended(1.2345678e-7, 0.4))
+        screen(ended(1e-6, None))
+        clock.now += LINE_EVERY_S
+        screen(SegmentDone(group(), Segment(0, 10), 3))
+    _, *lines = output.getvalue().splitlines()  # the first is a failure
+    assert [line for line in lines if len(line) > 100] == []
+    assert len(lines) == (1 if fields < 4 else 2)
+    before, found = lines[-1].split("validation 0.4000, ")
+    config = computed_values(run_config(learning_rate=1.2345678e-7))
+    values = " ".join(str(config[name]) for name in SIX[:fields])
+    named = " ".join(f"{name}={config[name]}" for name in SIX[:fields])
+    assert found == (named if len(f"{before}validation 0.4000, {named}") <= 100 else values)
+
+
+@pytest.mark.parametrize("width", [100, 80, 79, 60, 46])
+def test_values_of_the_best_run_stand_alone_where_their_names_do_not_fit(width: int) -> None:
+    counts = Progress(3, SIX[:3], 9.2, Clock())
+    best = frames_of(counts, width)[-1][-1]
+    assert cell_len(best) <= width
+    assert "…" not in best
+    named = width >= len("  best so far: validation 0.4000, batch_size=10 learning_rate=1e-06 max_steps=10")
+    assert best.endswith(", batch_size=10 learning_rate=1e-06 max_steps=10" if named else ", 10 1e-06 10")
+
+
+def test_configuration_is_left_out_where_not_even_its_values_fit(progress: Progress) -> None:
+    progress.update(ended(1e-6, 0.4))
+    assert progress.best_so_far(30) == "best so far: validation 0.4000"
+
+
+COLOURS = re.compile(r"\x1b\[([0-9;]+)m")
+
+
+def colour_codes(text: str) -> set[str]:
+    """The codes of styles in a text: 1 bold, 2 dim, 0 none; all others are colours."""
+    return {code for found in COLOURS.findall(text) for code in found.split(";")}
+
+
+def test_bars_have_no_colour_and_are_heavier_where_work_is_done(progress: Progress) -> None:
+    output = Terminal()
+    console = Console(file=output, force_terminal=True, width=120, color_system="truecolor")
+    with BarReporter("a sweep", progress, console) as screen:
+        for event in events_of_a_sweep(group(), clock_of(progress)):
+            screen(event)
+            screen._bars.refresh()
+    text = output.getvalue()
+    assert colour_codes(text) <= {"0", "1", "2"}
+    assert re.search(r"\x1b\[1m━+\x1b\[0m\x1b\[2m─+", text), "bold, then dim"
+    assert not re.search(r"\x1b\[2m━|\x1b\[1m─", text)
+
+
+def test_bar_of_an_action_on_a_store_has_no_colour(monkeypatch: pytest.MonkeyPatch) -> None:
+    output = Terminal()
+    monkeypatch.setattr("sys.stderr", output)
+    for name, value in {"TERM": "xterm-256color", "COLORTERM": "truecolor", "COLUMNS": "80"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    with progress_bar("Exporting", 2000) as advance:
+        advance(1000)
+    text = output.getvalue()
+    assert "1,000/2,000" in text and "━" in text and "─" in text
+    assert colour_codes(text) <= {"0", "1", "2"}

@@ -2,6 +2,7 @@
 
 import json
 import math
+from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
 
@@ -54,16 +55,36 @@ def test_best_without_a_number_is_null() -> None:
     assert (best["value"], best["interval"], best["test_accuracy"]) == (None, None, None)
 
 
-def test_runs_are_in_the_requested_order_with_their_ranks() -> None:
+def test_runs_are_in_the_order_of_their_ranks_and_those_without_one_come_last() -> None:
     failed = replace(result(3), status="FAILED", error="diverged at step 1: loss is nan", run_id=None)
-    found = as_json([result(1, test_accuracy=0.2), failed, result(2, test_accuracy=0.5)])
+    killed = replace(result(4), status="KILLED", error="interrupted")
+    found = as_json([result(1, test_accuracy=0.2), failed, killed, result(2, test_accuracy=0.5)])
     assert [(run["rank"], run["run_id"], run["status"], run["error"]) for run in found["runs"]] == [
+        (1, f"{2:032x}", "FINISHED", None),
         (2, f"{1:032x}", "FINISHED", None),
         (None, None, "FAILED", "diverged at step 1: loss is nan"),
-        (1, f"{2:032x}", "FINISHED", None),
+        (None, f"{4:032x}", "KILLED", "interrupted"),
     ]
-    assert (found["requested"], found["finished"], found["seconds"]) == (3, 2, 1.5)
+    assert (found["requested"], found["finished"], found["seconds"]) == (4, 2, 1.5)
     assert found["command"] == SWEEP_INFO.command
+
+
+def addresses_beside(summary_run: Future[str] | None) -> dict[str, str]:
+    report = sweep_report(SWEEP_INFO, STORE, [result(1, test_accuracy=0.5)], 1, 1.0, summary_run)
+    found: dict[str, str] = json.loads(result_text(report, "FINISHED", 0, None))["addresses"]
+    return found
+
+
+def test_report_of_the_sweep_has_an_address() -> None:
+    stored: Future[str] = Future()
+    stored.set_result("f" * 32)
+    assert addresses_beside(stored)["report"] == (
+        f"http://host:5000/#/experiments/7/runs/{'f' * 32}?workflowType=machine_learning"
+    )
+    failed: Future[str] = Future()
+    failed.set_exception(OSError("the disk is full"))
+    for without in (failed, Future[str](), None):
+        assert list(addresses_beside(without)) == ["table"]
 
 
 def test_text_is_readable_in_any_script() -> None:

@@ -10,10 +10,10 @@ import pytest
 from support.small import run_config
 from support.terminal import Terminal
 
+from swath.analysis import MAX_FAILURES
 from swath.cli.output import TERMINAL_ROWS, Output
 from swath.cli.screens import SingleRunReporter
 from swath.cli.summary import (
-    MAX_FAILURES,
     SweepReport,
     print_answer,
     print_single,

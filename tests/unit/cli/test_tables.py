@@ -1,13 +1,13 @@
 """Tables in terminals of any width."""
 
 import io
-import math
+from typing import Literal
 
 import pytest
 from rich.console import Console
 
-from swath.analysis import RankingRow
-from swath.cli.tables import SHORT_ID, Column, TableData, print_table, ranking_table, table_text
+from swath.analysis import SHORT_ID, values_alone
+from swath.cli.tables import Column, TableData, print_table, table_text
 
 RUN_ID = "0123456789abcdef0123456789abcdef"
 WIDE = TableData(
@@ -47,13 +47,23 @@ def test_optional_columns_are_omitted_one_after_the_other() -> None:
     assert all("accuracy" in head for head in heads)
 
 
-def test_wrapped_column_continues_on_the_next_line_between_words() -> None:
-    found = TableData(
-        ["sweep", Column("best", wrap=True)], [["grid", "batch_size=200 learning_rate=1e-06 max_steps=1500"]]
-    )
-    for width in range(28, 60):
-        words = [word for line in lines(found, width)[1:] for word in line.split()]
-        assert words == ["grid", "batch_size=200", "learning_rate=1e-06", "max_steps=1500"]
+def test_cells_are_shortened_before_a_column_is_omitted() -> None:
+    columns = ["sweep", Column("owner", optional=2), Column("best", optional=1, shorter=values_alone)]
+    found = TableData(columns, [["grid", "ada", "batch_size=200 learning_rate=1e-06"]])
+    whole, short, none = ["batch_size=200", "learning_rate=1e-06"], ["200", "1e-06"], []
+    shown = [lines(found, width)[-1].split() for width in range(14, 70)]
+    assert all(row[:2] == ["grid", "ada"] for row in shown)
+    kinds = [(none, short, whole).index(row[2:]) for row in shown]
+    assert kinds == sorted(kinds) and set(kinds) == {0, 1, 2}
+
+
+@pytest.mark.parametrize("width", [40, 60, 200])
+@pytest.mark.parametrize("justify", ["left", "right"])
+def test_no_line_in_a_pipe_ends_with_blanks(width: int, justify: Literal["left", "right"]) -> None:
+    found = TableData(["a", Column("run", justify=justify, is_id=True)], [["1", RUN_ID], ["2", ""]])
+    text = table_text(found, width)
+    assert [line for line in text.split("\n") if line != line.rstrip()] == []
+    assert text.endswith("\n") and len(text.splitlines()) == 3
 
 
 def test_cells_are_printed_without_markup_and_control_characters() -> None:
@@ -84,19 +94,3 @@ def test_optional_columns_without_content_are_dropped_except_the_kept_one() -> N
     found = TableData(columns, [["1", "", "", "2"], ["", "", "", ""]]).without_empty(keep="c")
     assert [column.heading for column in found.layout] == ["a", "c", "d"]
     assert found.rows == [["1", "", "2"], ["", "", ""]]
-
-
-def test_ranking_shows_metrics_with_four_decimals_and_highlights_the_best() -> None:
-    rows = [
-        RankingRow(2, "b", "FINISHED", {"rate": "1e-06"}, {"m": 0.25, "runtime/train_s": 1.5}),
-        RankingRow(1, "a", "FINISHED", {"rate": "1e-05"}, {"m": math.nan}),
-        RankingRow(None, "", "FAILED", {}, {}),
-    ]
-    columns = ["rank", "rate", "m", "seconds", "run_id", "status"]
-    found = ranking_table(rows, [Column(name) for name in columns])
-    assert found.rows == [
-        ["2", "1e-06", "0.2500", "1.50", "b", "FINISHED"],
-        ["1", "1e-05", "", "0.00", "a", "FINISHED"],
-        ["", "", "", "0.00", "", "FAILED"],
-    ]
-    assert found.bold == [1]

@@ -1,6 +1,7 @@
 """All pictures of a sweep: which there are, what they name, and the files that they are written to."""
 
 import re
+import warnings
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,7 +14,7 @@ from PIL import Image
 from support.sweeps import SWEEP_ID, MadeReader, made_grid, made_run, made_sweep
 
 from swath.analysis import Sweep
-from swath.errors import SwathError
+from swath.errors import SwathError, UsageError
 from swath.plotting import KINDS, PlotStyle, draw_sweep
 from swath.plotting.figures import figures_of
 from swath.plotting.layout import new_figure, save
@@ -179,3 +180,21 @@ def test_folder_that_cannot_be_made_is_reported(grid: Sweep, tmp_path: Path) -> 
     (tmp_path / "file").touch()
     with pytest.raises(SwathError, match=r"cannot write figures to .*file/plots: Not a directory"):
         draw_sweep(MadeReader(grid), grid, tmp_path / "file" / "plots", STORE)
+
+
+@pytest.mark.parametrize("size", [(2, 2), (2, 30)])
+def test_size_without_room_for_the_axes_is_refused_before_anything_is_written(
+    grid: Sweep, tmp_path: Path, size: tuple[float, float]
+) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(UsageError, match=r"--size \d+x\d+: too small for the plot \w+, whose"):
+            draw_sweep(MadeReader(grid), grid, tmp_path / "plots", STORE, style=PlotStyle(size=size))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_size_of_a_column_of_a_paper_is_enough(grid: Sweep, tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        paths = draw_sweep(MadeReader(grid), grid, tmp_path, STORE, style=PlotStyle(size=(3.5, 3), dpi=50))
+    assert {path.stem for path in paths} == GRID
