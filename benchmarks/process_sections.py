@@ -39,8 +39,8 @@ one step. Their start-up, Hydra and evaluations are counted for three runs only,
 STORING = f"""\
 ## Storing the steps
 
-Accuracy and loss of {STORED_STEPS:,} steps of {STORED_RUNS} runs in a new SQLite store, in one process that does
-nothing else. With a version of MLflow that was not tested, swath stores steps by MLflow's own calls.
+Accuracy and loss of {STORED_STEPS:,} steps of {STORED_RUNS} runs in a new SQLite store, in one process that
+does nothing else. With a version of MLflow that was not tested, swath stores steps by MLflow's own calls.
 """
 
 WHERE = """\

@@ -113,6 +113,16 @@ def test_upgrade_that_is_killed_changes_nothing_and_can_be_repeated(
     assert len(open_reader(uri_of(older)).runs({"swath.sweep_id": None})) == 1
 
 
+def test_a_copy_of_the_same_content_is_not_made_twice(older: Path) -> None:
+    with contextlib.closing(sqlite3.connect(older / "mlflow.db")) as store:
+        migration._back_up(store, older / COPY)
+    with (older / COPY).open("r+b") as file:
+        file.seek(24)
+        file.write(b"\0\0\1\7")  # how often the file was changed
+    assert upgrade(uri_of(older)).endswith(f"the copy {COPY}")
+    assert sorted(path.name for path in older.iterdir()) == ["mlflow.db", COPY]
+
+
 def test_a_copy_of_another_content_is_kept(older: Path) -> None:
     """Such as the only good copy of a store that an earlier version of swath upgraded by half."""
     (older / COPY).write_text("the only good one")
