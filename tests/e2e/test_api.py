@@ -127,6 +127,13 @@ def test_values_of_numpy_paths_and_nested_fields(here: Path) -> None:
     assert set(runs["data.validation_size"]) == {100}
 
 
+def test_stores_are_named_by_address_or_path_and_curves_by_known_metrics(here: Path) -> None:
+    found = face.run(data="digits", max_steps=3, progress=False)
+    assert len(face.load_sweep(found.sweep_id, uri="mlflow.db")) == 1
+    with pytest.raises(UsageError, match="'train/los': no run has values of it; those of every step: train"):
+        found.curves("train/los")
+
+
 def test_each_sweep_goes_to_its_own_store(here: Path) -> None:
     before = dict(os.environ)
     for address in (f"sqlite:///{here}/first.db", None):

@@ -82,6 +82,12 @@ def test_where_applies_before_ranking_and_registering(folder: Path, sweep_ids: l
     assert "models:/of-seed-1/1, alias champion" in again.stderr
 
 
+def test_edge_is_that_of_the_whole_sweep(folder: Path, sweep_ids: list[str]) -> None:
+    kept = swath_compare(folder, sweep_ids[1], "--where", "learning_rate < 1e-6 and learning_rate > 1e-8")
+    assert kept.returncode == 0, kept.stderr
+    assert "At the edge" not in kept.stderr, "values beyond it were tried, and then left out of the view"
+
+
 def test_seeds_are_aggregated_in_every_format(folder: Path, sweep_ids: list[str]) -> None:
     found = rows(folder, sweep_ids[1])
     for rate in {row["learning_rate"] for row in found}:

@@ -12,6 +12,7 @@ import pandas as pd
 from swath.analysis.filter import matching
 from swath.analysis.sweeps import Sweep, find_sweep, run_with
 from swath.config import field_types, typed
+from swath.errors import UsageError
 from swath.tracking import StoredRun, Weights, open_reader, read_weights, schema
 
 FIRST_COLUMNS = ("run_id", "status", "sweep", "sweep_id", "owner", "name", "started")
@@ -131,7 +132,7 @@ def load_curves(
       uri: as in `load_sweep`.
 
     Raises:
-      SwathError: there is no such store, sweep or run.
+      SwathError: there is no such store, sweep or run, or no run has a metric that is not one of every step.
     """
     reader = open_reader(uri)
     if isinstance(runs, str):
@@ -145,6 +146,9 @@ def load_curves(
         )
         for curve in reader.curves(run_ids, metrics)
     ]
+    if not parts and (unknown := [name for name in metrics if not schema.is_per_step(name)]):
+        steps = ", ".join(schema.PER_STEP)
+        raise UsageError(f"metric {unknown[0]!r}: no run has values of it; those of every step: {steps}")
     found = pd.concat([NO_CURVES, *parts], ignore_index=True) if parts else NO_CURVES.copy()
     return found[list(NO_CURVES.columns)]
 

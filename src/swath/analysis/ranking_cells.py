@@ -118,10 +118,10 @@ def ranking_page(
     if groups:
         most = most_seeds(groups)
         fields = [field for field in swept if field not in REPEATED_BY]
-        columns = ["rank", metric, *fields, *others, "seeds", P_COLUMN]
+        columns = ["rank", metric, *fields, *others, "seeds", P_COLUMN, TIE_COLUMN]
         cells = [configuration_cells(entry, metric, most) for entry in groups[:most_rows]]
     else:
-        columns = ["rank", metric, *swept, INTERVAL_COLUMN, *others, P_COLUMN, "run"]
+        columns = ["rank", metric, *swept, INTERVAL_COLUMN, *others, P_COLUMN, TIE_COLUMN, "run"]
         cells = [run_cells(entry, metric) for entry in ranked[:most_rows]]
         cells = [{**row, "run": row["run_id"][:SHORT_ID]} for row in cells]
     return columns, [[row.get(column, "") for column in columns] for row in cells]

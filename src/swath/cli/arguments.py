@@ -1,14 +1,14 @@
 """The arguments of `swath`, parsed by Hydra's parser."""
 
 import os
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
 
 from hydra._internal.utils import get_args_parser
 
+from swath.cli.one_line_parser import OneLineParser
 from swath.cli.output import Output
 from swath.config import overridden
 from swath.errors import ConfigError
@@ -70,7 +70,8 @@ def read_arguments(arguments: list[str]) -> Arguments:
       ConfigError: an option or a folder does not exist.
     """
     parser = get_args_parser()
-    parser.__class__ = _OneLineParser
+    parser.__class__ = OneLineParser
+    parser.prog = "swath"
     parser.add_argument("--format", choices=FORMATS, default=FORMATS[0])
     parser.add_argument("--quiet", "-q", action="store_true")
     flags = parser.parse_intermixed_args(arguments)  # overrides may precede or follow options
@@ -142,11 +143,6 @@ def _without_texts(overrides: Sequence[str]) -> tuple[tuple[str, ...], dict[str,
 
 FORMATS = ("table", "json")
 """Formats of the result on standard output."""
-
-
-class _OneLineParser(ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError([f"{message}; for usage, run: swath --help"])
 
 
 def keep_password(uri: str | None) -> tuple[str, ...]:

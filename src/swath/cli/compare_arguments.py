@@ -11,6 +11,7 @@ import shtab
 
 from swath import __version__
 from swath.cli.formats import ENDINGS, FORMATS
+from swath.cli.one_line_parser import OneLineParser
 from swath.errors import ConfigError
 
 EXAMPLES = """\
@@ -35,7 +36,7 @@ SMALLEST_IN, LARGEST_IN = 2, 100
 
 def parser() -> argparse.ArgumentParser:
     """The parser of the arguments of `swath-compare`."""
-    found = argparse.ArgumentParser(
+    found = OneLineParser(
         "swath-compare",
         description="Rank the runs of a sweep, with confidence intervals and hyperparameter importance.",
         epilog=EXAMPLES,
@@ -79,7 +80,11 @@ def _add_selection(found: argparse.ArgumentParser) -> None:
 def _add_rows(found: argparse.ArgumentParser) -> None:
     """Add the options of rows and their format."""
     add = found.add_argument
-    add("--sort", metavar="COLUMN", help="sort rows by a column instead of rank; --sort=-COLUMN: descending")
+    add(
+        "--sort",
+        metavar="COLUMN",
+        help="sort rows by a column instead of rank, accuracies from the best; --sort=-COLUMN: reversed",
+    )
     add("--limit", type=_positive, metavar="N", help="print only the first N rows")
     add(
         "--per",
@@ -258,6 +263,10 @@ def _values(args: argparse.Namespace) -> Iterator[str]:
     """A line for each value that cannot be used."""
     if args.plots and args.plots.suffix.lstrip(".") in PLOT_FORMATS:
         yield f"--plots {args.plots}: expected a folder; the kind of file: --plot-format"
+    if args.report is not None and Path(args.report).suffix.lower() not in (".html", ".htm"):
+        yield f"--report {args.report}: expected a name that ends with .html"
+    if args.dpi is not None and (args.svg or args.plot_format in ("svg", "pdf")):
+        yield f"--dpi: only PNG files have dots; remove it, or --{'svg' if args.svg else 'plot-format'}"
     if args.register is not None and not args.register.strip():
         yield "--register: expected a non-empty name"
     output = None if args.output is None else Path(args.output).absolute()
@@ -266,6 +275,8 @@ def _values(args: argparse.Namespace) -> Iterator[str]:
     elif output is not None and args.format is None and output.suffix.lower() not in ENDINGS:
         endings = ", ".join(ENDINGS)
         yield f"--output {args.output}: expected a name that ends with one of {endings}, or --format"
+    elif output is not None and args.format not in (None, ENDINGS.get(output.suffix.lower(), args.format)):
+        yield f"--output {args.output} is not the name of a file for --format {args.format}"
 
 
 def _shown(argument: str) -> str:

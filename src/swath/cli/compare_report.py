@@ -49,11 +49,7 @@ def show_ranking(reader: Reader, sweep: analysis.Sweep, args: argparse.Namespace
         print_note(line)
     if args.where is not None and not sweep.runs:
         none = f"--where {args.where!r} holds for none of {total} runs"
-        if any(getattr(args, name) for name in ("plots", "register", "ui", "open", "report")):
-            raise UsageError(none)
-        _write_unranked(args, ())
-        print_note(none)
-        return
+        raise UsageError(none)
     runs = sweep.finished
     unranked = [run for run in sweep.runs if run.status != "FINISHED"]
     if not runs:
@@ -66,7 +62,7 @@ def show_ranking(reader: Reader, sweep: analysis.Sweep, args: argparse.Namespace
     notes = [*ranking_notes(sweep, ranked, groups, metric), *failure_lines(sweep, analysis.MAX_FAILURES)]
     for line in [*notes, *postprocessing_lines(whole)]:
         print_note(line)
-    for line in analysis.answer_lines(analysis.answer_of(ranked, groups, sweep.runs, sweep.swept, metric)):
+    for line in analysis.answer_lines(analysis.answer_of(ranked, groups, whole.runs, sweep.swept, metric)):
         print_note(line)
     _show_pages(sweep, args)
     if args.plots:

@@ -102,7 +102,10 @@ IN_LATEX = {
 
 
 def _latex(text: str) -> str:
-    """A text that LaTeX sets as it is."""
+    """A text that LaTeX sets as it is; a number such as 1e-05 as a power of ten."""
+    if power := re.fullmatch(r"(-?[\d.]+)e([+-]\d+)", text):
+        factor = "" if power[1] == "1" else rf"{power[1]} \times "
+        return f"${factor}10^{{{int(power[2])}}}$"
     pattern = "|".join(re.escape(found) for found in IN_LATEX)
     return re.sub(pattern, lambda found: IN_LATEX[found[0]], one_line(text))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import shtab
 
 from swath import __version__
+from swath.cli.one_line_parser import OneLineParser
 from swath.errors import ConfigError
 from swath.tracking import configure_environment
 
@@ -24,7 +25,7 @@ exit status: 0 all identical (or equal within --rtol), 1 a run differs, 2 a run 
 
 def parser() -> argparse.ArgumentParser:
     """The parser of the arguments of `swath-reproduce`."""
-    found = argparse.ArgumentParser(
+    found = OneLineParser(
         "swath-reproduce",
         description="Train runs again from their stored configs, and check that all numbers are identical.",
         epilog=EXAMPLES,

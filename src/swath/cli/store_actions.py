@@ -13,7 +13,7 @@ from swath.analysis import Sweep
 from swath.cli.output import print_note
 from swath.cli.screens import Bar
 from swath.cli.tables import counted
-from swath.errors import SwathError
+from swath.errors import SwathError, UsageError
 from swath.system import hide_password
 
 
@@ -49,7 +49,13 @@ def relocate(uri: str, confirmed: bool) -> None:
 
 
 def export(uri: str, sweep: Sweep, folder: Path) -> None:
-    """Copy a sweep into a new store."""
+    """Copy a sweep into a new store.
+
+    Raises:
+      UsageError: the sweep is being trained.
+    """
+    if any(run.status in tracking.OPEN_STATUSES and tracking.is_alive(run.tags) for run in sweep.runs):
+        raise UsageError(f"sweep {sweep.name} {sweep.sweep_id} is being trained; wait for its end")
     reader = tracking.open_reader(uri)
     runs = [*sweep.runs, *filter(None, [sweep.summary_run])]
     repeated = reader.runs({tracking.schema.SWEEP_ID: sweep.sweep_id})

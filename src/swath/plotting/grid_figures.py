@@ -39,7 +39,8 @@ def draw_accuracy(runs: Sequence[StoredRun], layout: Layout, metric: str) -> Sho
 
     There is a panel per value of `layout.panel` and a line per value of `layout.line`. Error bars are 95%
     Wilson intervals of an accuracy. For configurations with several seeds, points are means and error bars
-    are one standard deviation. A ring marks the best point, a dotted line the accuracy of guessing.
+    are one standard deviation. A ring marks the best point, a dotted line the accuracy of guessing, if
+    it is near the points.
 
     Args:
       runs: finished runs, at least one.
@@ -60,6 +61,7 @@ def draw_accuracy(runs: Sequence[StoredRun], layout: Layout, metric: str) -> Sho
                 place.set_title(f"{layout.panel} = {panel}")
             if row == len(shown) - 1:
                 place.set_xlabel(label_of(layout.along))
+        _mark_guessing(in_row, runs, name)
         in_row[0].set_ylabel(label_of(name) + _bar_label(runs, layout, name))
     named = {
         label: handle
@@ -67,8 +69,8 @@ def draw_accuracy(runs: Sequence[StoredRun], layout: Layout, metric: str) -> Sho
         for handle, label in zip(*place.get_legend_handles_labels(), strict=True)
     }
     labels = [
-        *(label for label in named if label not in MARKED),
-        *(label for label in MARKED if label in named),
+        *(label for label in named if not label.startswith(MARKED)),
+        *sorted(label for label in named if label.startswith(MARKED)),
     ]
     title = None if layout.line is None else label_of(layout.line)
     handles = [named[label] for label in labels]
@@ -103,9 +105,21 @@ def _draw_panel(
             axes.scatter([shift(marked[0])], [value], label=BEST, zorder=5, **ring)
     if schema.is_loss(metric) and is_logarithmic([run.metrics.get(metric, 0.0) for run in runs]):
         axes.set_yscale("log")  # too large a learning rate gives a loss a thousand times larger
+
+
+def _mark_guessing(row: Sequence[Axes], runs: Sequence[StoredRun], metric: str) -> None:
+    """Mark the accuracy of guessing in a row of panels; only name it where it would flatten the lines."""
     dataset = DATASETS.get(runs[0].params.get(schema.DATA_NAME, ""))
-    if schema.is_accuracy(metric) and dataset is not None:
-        axes.axhline(1 / dataset.num_classes, color="0.5", linestyle=":", linewidth=1, label=GUESSING)
+    if not schema.is_accuracy(metric) or dataset is None:
+        return
+    guessed = 1 / dataset.num_classes
+    low, high = row[0].get_ylim()  # of the lines: the panels of a row share their axis
+    style: dict[str, Any] = {"color": "0.5", "linestyle": ":", "linewidth": 1}
+    for axes in row:
+        if low - guessed <= high - low:
+            axes.axhline(guessed, label=GUESSING, **style)
+        else:
+            axes.plot([], [], label=f"{GUESSING}: {guessed:.3g}", **style)
 
 
 def _bar_label(runs: Sequence[StoredRun], layout: Layout, metric: str) -> str:

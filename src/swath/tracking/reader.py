@@ -64,6 +64,8 @@ def open_reader(uri: str | Path | None = None) -> Reader:
       SwathError: the store does not exist, belongs to another version of MLflow, or cannot be reached.
     """
     address = sqlite_uri(uri) if isinstance(uri, Path) else uri or default_uri()
+    if "://" not in address and Path(address).suffix in (".db", ".sqlite", ".sqlite3"):
+        address = sqlite_uri(Path(address))
     shown = hide_password(address, address)
     try:
         if is_server(address):

@@ -63,11 +63,11 @@ def test_every_metric_of_a_configuration_has_its_mean_and_deviation() -> None:
 
 def test_page_has_configurations_where_there_are_several_seeds() -> None:
     columns, rows = ranking_page([], [configuration(0.25, 0.75)], ["learning_rate", "seed"], "test/loss", 9)
-    assert columns == ["rank", "test/loss", "learning_rate", METRIC, "test/accuracy", "seeds", "p"]
-    assert rows == [["1", "0.5000 ± 0.3536", "1e-06", "", "", "2", ""]]
+    assert columns == ["rank", "test/loss", "learning_rate", METRIC, "test/accuracy", "seeds", "p", "tie"]
+    assert rows == [["1", "0.5000 ± 0.3536", "1e-06", "", "", "2", "", ""]]
     runs = [ranked(place, validation_accuracy=0.5) for place in (1, 2, 3)]
     columns, rows = ranking_page(runs, [], ["learning_rate"], METRIC, 2)
-    assert columns == ["rank", METRIC, "learning_rate", "95% interval", "test/accuracy", "p", "run"]
+    assert columns == ["rank", METRIC, "learning_rate", "95% interval", "test/accuracy", "p", "tie", "run"]
     assert [row[-1] for row in rows] == ["00000001", "00000002"]
 
 

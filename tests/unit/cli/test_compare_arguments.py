@@ -30,6 +30,36 @@ def test_file_is_refused_as_a_folder_of_plots(kind: str, tmp_path: Path) -> None
     assert mistakes_of("grid", "--plots", f"{tmp_path}/a.b") == []
 
 
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("--report", "r.pdf"), "--report r.pdf: expected a name that ends with .html"),
+        (("--report", "r"), "--report r: expected a name that ends with .html"),
+        (
+            ("--format", "csv", "--output", "y.tex"),
+            "--output y.tex is not the name of a file for --format csv",
+        ),
+        (
+            ("--format", "latex", "--output", "y.CSV"),
+            "--output y.CSV is not the name of a file for --format latex",
+        ),
+        (
+            ("--plots", "p", "--dpi", "300", "--plot-format", "pdf"),
+            "--dpi: only PNG files have dots; remove it, or --plot-format",
+        ),
+        (("--plots", "p", "--dpi", "300", "--svg"), "--dpi: only PNG files have dots; remove it, or --svg"),
+    ],
+)
+def test_kind_of_a_file_that_contradicts_its_name_is_refused(arguments: tuple[str, ...], line: str) -> None:
+    assert mistakes_of("grid", *arguments) == [line]
+
+
+def test_file_of_any_other_ending_takes_every_format() -> None:
+    assert mistakes_of("grid", "--format", "csv", "--output", "ranking.dat") == []
+    assert mistakes_of("grid", "--format", "csv", "--output", "ranking.csv") == []
+    assert mistakes_of("grid", "--report", "r.HTML") == []
+
+
 def test_kinds_of_plots_are_those_that_can_be_drawn() -> None:
     assert set(PLOT_FORMATS) == set(KINDS)
 
@@ -49,10 +79,9 @@ def test_options_of_plots_need_plots(option: tuple[str, ...]) -> None:
 def test_size_that_is_not_two_numbers_of_inches_is_refused(
     text: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(ConfigError) as ended:
         parser().parse_args(["grid", "--plots", "x", f"--size={text}"])
-    assert ended.value.code == 2
-    assert f"{text}: expected inches from 2 to 100, for example 6x4" in capsys.readouterr().err
+    assert f"{text}: expected inches from 2 to 100, for example 6x4" in str(ended.value)
 
 
 @pytest.mark.parametrize(
@@ -66,10 +95,9 @@ def test_size_is_width_and_height(text: str, size: tuple[float, float]) -> None:
 def test_resolution_that_is_not_a_positive_number_is_refused(
     text: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(ConfigError) as ended:
         parser().parse_args(["grid", "--plots", "x", f"--dpi={text}"])
-    assert ended.value.code == 2
-    assert f"{text}: expected a positive integer" in capsys.readouterr().err
+    assert f"{text}: expected a positive integer" in str(ended.value)
 
 
 @pytest.mark.parametrize(
@@ -182,10 +210,9 @@ def test_columns_are_taken_once() -> None:
 
 @pytest.mark.parametrize("text", ["yesterday", "2026-13-01", "31.1.2026", "", "99999-01-01"])
 def test_date_that_cannot_be_read_is_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(ConfigError) as ended:
         parser().parse_args([f"--since={text}"])
-    assert ended.value.code == 2
-    assert f"{text}: expected a date, for example 2026-01-31" in capsys.readouterr().err
+    assert f"{text}: expected a date, for example 2026-01-31" in str(ended.value)
 
 
 def test_date_without_a_zone_is_local() -> None:
@@ -203,7 +230,6 @@ def test_output_needs_an_existing_folder(tmp_path: Path, place: str) -> None:
 
 def test_formats_and_rows_are_chosen_from_lists(capsys: pytest.CaptureFixture[str]) -> None:
     for option in (("--per", "seed"), ("--format", "xlsx"), ("--plot-format", "jpg")):
-        with pytest.raises(SystemExit) as ended:
+        with pytest.raises(ConfigError) as ended:
             parser().parse_args(["grid", *option])
-        assert ended.value.code == 2
-        assert f"argument {option[0]}: invalid choice: '{option[1]}'" in capsys.readouterr().err
+        assert f"{option[0]}: invalid choice: '{option[1]}'" in str(ended.value)

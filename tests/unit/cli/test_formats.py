@@ -48,6 +48,22 @@ def test_special_characters_of_latex_are_escaped() -> None:
     assert "±" not in text and body.count("&") - body.count(r"\&") == 4 * 3
 
 
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("1e-05", "$10^{-5}$"),
+        ("5e-06", r"$5 \times 10^{-6}$"),
+        ("1.5e+20", r"$1.5 \times 10^{20}$"),
+        ("-1e-07", r"$-1 \times 10^{-7}$"),
+        ("0.005", "0.005"),
+        ("1e-05 x", "1e-05 x"),
+        ("abce-05", "abce-05"),
+    ],
+)
+def test_latex_has_powers_of_ten(text: str, written: str) -> None:
+    assert f"{written} &" in as_latex(TableData(("a", "b"), [[text, "c"]]), "")
+
+
 def test_caption_has_no_command_of_latex() -> None:
     (line,) = [line for line in latex_lines(TABLE, r"in C:\input{x}") if line.startswith(r"\caption")]
     assert line == r"\caption{in C:\textbackslash{}input\{x\}}"

@@ -233,6 +233,14 @@ def test_metric_without_a_test_accuracy_beside_it_has_one_row() -> None:
 def test_guessing_is_one_of_the_classes() -> None:
     figure = draw_accuracy(grid_runs(), LAYOUT, "validation/accuracy")
     assert [guessing(axes) for axes in figure.axes] == [[0.1], [0.1]]  # digits has ten classes
+    near_one = [
+        replace(entry, metrics={name: 0.9 + value / 100 for name, value in entry.metrics.items()})
+        for entry in grid_runs()
+    ]
+    axes = draw_accuracy(near_one, LAYOUT, "validation/accuracy").axes[0]
+    assert guessing(axes) == [], "it would flatten the lines"
+    assert axes.get_ylim()[0] > 0.85
+    assert "guessing: 0.1" in axes.get_legend_handles_labels()[1]
     losses = [run(rate, "10", test_loss=1.0) for rate in ("1e-8", "1e-6", "1e-4")]
     assert guessing(draw_accuracy(losses, LAYOUT, "test/loss").axes[0]) == []
     unknown = [

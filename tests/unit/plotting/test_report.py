@@ -72,7 +72,7 @@ def test_heading_is_the_question_and_the_sweep_is_named(grid: Sweep, page: Page)
 def test_ranking_has_a_row_for_each_run_with_its_stored_values(grid: Sweep, page: Page) -> None:
     (table,) = page.tables
     assert table.headings == [
-        *("rank", METRIC, "batch_size", "learning_rate", "95% interval", "test/accuracy", "p", "run")
+        *("rank", METRIC, "batch_size", "learning_rate", "95% interval", "test/accuracy", "p", "tie", "run")
     ]
     best_first = sorted(grid.runs, key=lambda run: -run.metrics[METRIC])
     assert len(table.rows) == len(best_first)
@@ -180,7 +180,7 @@ def test_report_of_several_seeds_has_means(tmp_path: Path) -> None:
     sweep = made_grid(tmp_path, batch_sizes=(50,), seeds=(0, 1, 2))
     found = page_of(sweep)
     (table,) = found.tables
-    assert table.headings == ["rank", METRIC, "learning_rate", "test/accuracy", "seeds", "p"]
+    assert table.headings == ["rank", METRIC, "learning_rate", "test/accuracy", "seeds", "p", "tie"]
     assert [row[0] for row in table.rows] == ["1", "2", "3"]
     by_rate: dict[str, list[float]] = {}
     for run in sweep.runs:
