@@ -428,7 +428,7 @@ def test_diff_refuses_unknown_and_ambiguous_runs(folder: Path, sweeps: list[dict
         (
             ["ad-hoc", "--output", "/nowhere/x.csv"],
             2,
-            "--output /nowhere/x.csv: expected a file in an existing folder",
+            "--output /nowhere/x.csv: there is no folder /nowhere; expected a file in an existing folder",
         ),
     ],
 )

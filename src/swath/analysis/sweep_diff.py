@@ -1,7 +1,7 @@
 """Compares two sweeps by the configurations that both have."""
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -21,12 +21,15 @@ class SweepDifference:
       pairs: the run of each sweep, of every configuration that both have.
       only: number of finished configurations that only one of the sweeps has.
       provenance: provenance tags that differ between the runs: tag, and the values in both sweeps.
+      never_equal: if no configuration is in both: the fields that no configuration of one sweep shares with
+        one of the other, with the values in each.
     """
 
     metric: str
     pairs: Sequence[tuple[StoredRun, StoredRun]]
     only: tuple[int, int]
     provenance: Sequence[tuple[str, str, str]]
+    never_equal: Mapping[str, tuple[str, str]]
 
     @property
     def identical(self) -> int:
@@ -59,7 +62,23 @@ def compare_sweeps(first: Sweep, second: Sweep, metric: str | None = None) -> Sw
         pairs,
         (len(by_key[0]) - len(common), len(by_key[1]) - len(common)),
         [found for name in PROVENANCE_TAGS if (found := _differing(name, pairs)) is not None],
+        {} if common else _never_equal(*runs),
     )
+
+
+def _never_equal(first: Sequence[StoredRun], second: Sequence[StoredRun]) -> dict[str, tuple[str, str]]:
+    """The fields whose values in one sweep do not occur in the other, with a value of each."""
+    found = {}
+    for name in dict.fromkeys(name for run in (*first, *second) for name in run.params):
+        values = [[run.params.get(name, "") for run in runs] for runs in (first, second)]
+        if not set(values[0]) & set(values[1]):
+            one, other = (_some(list(dict.fromkeys(each))) for each in values)
+            found[name] = one, other
+    return found
+
+
+def _some(texts: Sequence[str], most: int = 4) -> str:
+    return ", ".join([*texts[:most], *(["..."] if len(texts) > most else [])])
 
 
 def _differing(name: str, pairs: Sequence[tuple[StoredRun, StoredRun]]) -> tuple[str, str, str] | None:
@@ -105,6 +124,7 @@ def sweep_diff_lines(found: SweepDifference) -> list[str]:
     count = len(found.pairs)
     first, second = found.only
     lines = [f"Common configurations: {count}; only in the first: {first}, only in the second: {second}."]
+    lines += [f"Never equal: {name}: {one} | {other}" for name, (one, other) in found.never_equal.items()]
     if count:
         lines.append(f"Identical, bit for bit: {found.identical} of {count}.")
         if found.identical < count:

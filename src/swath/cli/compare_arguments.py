@@ -271,7 +271,8 @@ def _values(args: argparse.Namespace) -> Iterator[str]:
         yield "--register: expected a non-empty name"
     output = None if args.output is None else Path(args.output).absolute()
     if output is not None and (output.is_dir() or not output.parent.is_dir()):
-        yield f"--output {args.output}: expected a file in an existing folder"
+        found = "is a folder" if output.is_dir() else f"there is no folder {output.parent}"
+        yield f"--output {args.output}: {found}; expected a file in an existing folder"
     elif output is not None and args.format is None and output.suffix.lower() not in ENDINGS:
         endings = ", ".join(ENDINGS)
         yield f"--output {args.output}: expected a name that ends with one of {endings}, or --format"

@@ -166,6 +166,7 @@ def write(args: argparse.Namespace, rows: Rows, caption: str) -> None:
         sys.stdout.write(text)
     else:
         write_whole(args.output, text)
+        print_note(f"wrote {args.output}")
 
 
 def _chosen(

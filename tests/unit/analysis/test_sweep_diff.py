@@ -45,8 +45,13 @@ def test_sweeps_without_a_common_configuration() -> None:
     assert found.identical == 0
     assert math.isnan(found.largest)
     assert sweep_diff_lines(found) == [
-        "Common configurations: 0; only in the first: 1, only in the second: 1."
+        "Common configurations: 0; only in the first: 1, only in the second: 1.",
+        "Never equal: learning_rate: 1e-07 | 1e-06",
     ]
+    rates = [run(number, f"1e-{number}", 0.1) for number in range(10, 17)]
+    assert sweep_diff_lines(compare_sweeps(sweep(*rates), sweep(run(1, "1e-06", 0.2))))[1] == (
+        "Never equal: learning_rate: 1e-10, 1e-11, 1e-12, 1e-13, ... | 1e-06"
+    )
     assert len(sweep_diff_frame(found)) == 0
     assert {"first", "second", "difference", "identical"} <= set(sweep_diff_frame(found).columns)
 
