@@ -490,3 +490,10 @@ def test_single_run_in_a_terminal_prints_its_lines(tmp_path: Path) -> None:
     (run_id,) = runs_of(tmp_path)
     assert f"Run {run_id}" in printed
     assert printed[-1].startswith("See it: ")
+
+
+def test_configurations_that_are_given_twice_are_counted(tmp_path: Path) -> None:
+    done = swath(tmp_path, "-m", "data=digits", "max_steps=2", "learning_rate=1e-6,1e-7,1e-6")
+    assert done.returncode == 0, done.stderr
+    first = done.stderr.splitlines()[0]
+    assert first == "Given before: 1 of 3 configurations; they are trained each time"

@@ -74,6 +74,9 @@ def run_command(
         description=args.description,
         run_name=os.environ.get("MLFLOW_RUN_NAME", ""),
     )
+    if repeated := len(checked.configs) - len(set(checked.configs)):
+        of = f"{repeated} of {len(checked.configs)} configurations"
+        args.output.say(f"Given before: {of}; they are trained each time")
     with _reporter(checked, sweep_info, args.output) as reporter:
         session = Session(sweep_info, checked.configs, checked.sweep, reporter, tracker)
         run_all = partial(run_with_hydra, args, password_overrides, sweep_task(session, checked))
