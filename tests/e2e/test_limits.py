@@ -51,6 +51,15 @@ def test_full_disk_leaves_earlier_runs_readable(tmp_path: Path) -> None:
 @pytest.mark.skipif(not Path("/sys").is_dir(), reason="needs /sys, a folder that cannot be written")
 def test_read_only_folder_is_reported_in_one_line() -> None:
     done = swath(Path("/sys"), "data=digits", "max_steps=5")
+    assert done.returncode == 2
+    assert error_lines(done.stderr) == [
+        "swath: the working folder /sys cannot be written; run the command in another one, or keep Hydra's "
+        "files elsewhere: hydra.run.dir=FOLDER"
+    ]
+
+
+def test_read_only_folder_of_the_store_is_reported_in_one_line(tmp_path: Path) -> None:
+    done = swath(Path("/sys"), "data=digits", "max_steps=5", f"hydra.run.dir={tmp_path}")
     assert done.returncode == 1
     (line,) = error_lines(done.stderr)
     assert line.startswith(

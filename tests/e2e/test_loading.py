@@ -15,7 +15,7 @@ from support.command import IS_CONFIGURATION, swath, swath_compare
 import swath as package
 from swath import compare, load_curves, load_sweep, load_weights
 from swath.cli.formats import as_csv
-from swath.errors import SwathError
+from swath.errors import SwathError, UsageError
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "best_learning_rate.py"
@@ -108,8 +108,13 @@ def test_curves_equal_those_of_mlflow(uri: str) -> None:
         assert found["value"].tolist() == [entry.value for entry in history]
 
 
-def test_curves_of_an_unknown_metric_are_an_empty_table(uri: str) -> None:
-    curves = load_curves("quickstart", ["nothing"], uri)
+def test_curves_of_an_unknown_metric_are_a_mistake(uri: str) -> None:
+    with pytest.raises(UsageError, match="metric 'nothing': no run has values of it"):
+        load_curves("quickstart", ["nothing"], uri)
+
+
+def test_curves_of_a_metric_that_no_run_has_are_an_empty_table(uri: str) -> None:
+    curves = load_curves("quickstart", ["system/cpu_utilization_percentage"], uri)
     assert isinstance(curves, pd.DataFrame)
     assert curves.empty
     assert [str(kind) for kind in curves.dtypes] == ["object", "int64", "object", "float64"]

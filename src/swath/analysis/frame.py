@@ -132,7 +132,7 @@ def load_curves(
       uri: as in `load_sweep`.
 
     Raises:
-      SwathError: there is no such store, sweep or run, or no run has a metric that is not one of every step.
+      SwathError: there is no such store, sweep or run, or no run has a metric that swath does not know.
     """
     reader = open_reader(uri)
     if isinstance(runs, str):
@@ -146,7 +146,7 @@ def load_curves(
         )
         for curve in reader.curves(run_ids, metrics)
     ]
-    if not parts and (unknown := [name for name in metrics if not schema.is_per_step(name)]):
+    if not parts and (unknown := [name for name in metrics if not schema.is_metric(name)]):
         steps = ", ".join(schema.PER_STEP)
         raise UsageError(f"metric {unknown[0]!r}: no run has values of it; those of every step: {steps}")
     found = pd.concat([NO_CURVES, *parts], ignore_index=True) if parts else NO_CURVES.copy()

@@ -70,6 +70,11 @@ def _folder_mistake(folder: Path, option: str, name: str) -> str | None:
         what = "a file" if existing.is_file() else "no folder"
         return f"Hydra keeps its files in {folder}, but {existing} is {what}; rename it, or set {option}"
     if not os.access(existing, os.W_OK) or not _takes_folders(existing):
+        if existing == Path.cwd():
+            return (
+                f"the working folder {existing} cannot be written; run the command in another one, or keep "
+                f"Hydra's files elsewhere: {option}=FOLDER"
+            )
         return f"Hydra keeps its files in {folder}, which cannot be written; set {option}=FOLDER"
     return None
 

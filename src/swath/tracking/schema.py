@@ -250,6 +250,11 @@ def without_logarithms(params: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in params.items() if not name.startswith(LOG10)}
 
 
+def is_metric(name: str) -> bool:
+    """Whether a name is that of a metric of a run."""
+    return name.startswith(SYSTEM) or ("metric", name) in ENTRIES
+
+
 def is_loss(metric: str) -> bool:
     """Whether a metric is a loss."""
     return metric.endswith("/loss")
