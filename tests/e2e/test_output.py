@@ -332,7 +332,7 @@ def test_unknown_format_is_refused_in_one_line(tmp_path: Path) -> None:
     done = swath(tmp_path, "--format", "xml", *SINGLE)
     assert (done.returncode, done.stdout) == (2, "")
     (line,) = done.stderr.splitlines()
-    assert line.startswith("swath: argument --format: invalid choice: 'xml'")
+    assert line.startswith("swath: --format: invalid choice: 'xml'")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -101,6 +101,7 @@ def _run(name: str, command: Callable[[list[str]], int], least_error_status: int
     warnings.simplefilter("ignore")  # of libraries; $PYTHONWARNINGS could turn them into errors
     # Jupyter sets this to a module that another environment may not have; commands need no window.
     os.environ["MPLBACKEND"] = "agg"
+    logging.raiseExceptions = False  # a log file that cannot be written is no error of the command
     show_traceback = os.environ.get(HYDRA_FULL_ERROR) == "1"
     # With this, Hydra raises errors instead of printing them; only this function prints errors.
     os.environ[HYDRA_FULL_ERROR] = "1"

@@ -10,7 +10,7 @@ from swath.config.config_file import ConfigFile, Default, Keys
 from swath.config.fields import removed_choice
 from swath.config.folders import config_folder, config_groups
 from swath.config.mistakes import group_mistake, suggestion
-from swath.config.schema import SCHEMA_NAME
+from swath.config.schema import FIELDS, SCHEMA_NAME
 
 FIRST_LINE = "defaults: [config, _self_]"
 """What the file of a sweep begins with."""
@@ -79,6 +79,8 @@ class ConfigFiles:
     def _base_mistakes(self, file: ConfigFile) -> Iterator[str]:
         """A line if a config does not extend swath's own."""
         entries = file.values.get("defaults")
+        if entries is None and _is_complete(file):
+            return  # such as the config that Hydra keeps for a job
         if entries is None:
             yield f"{file.at(1)}: no defaults; write as the first line below comments: {FIRST_LINE}"
         elif not isinstance(entries, list):
@@ -136,3 +138,8 @@ class ConfigFiles:
 
     def _is_folder(self, group: str) -> bool:
         return any((folder / group).is_dir() for folder in self._folders)
+
+
+def _is_complete(file: ConfigFile) -> bool:
+    """Whether a file sets every field, so that it needs no defaults."""
+    return all(tuple(name.split(".")) in file.lines for name in FIELDS)
