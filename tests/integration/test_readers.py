@@ -181,7 +181,7 @@ def test_sweeps_are_found_by_name_and_by_id(store: Path) -> None:
 def test_unknown_sweep_suggests_the_nearest_name(store: Path) -> None:
     with pytest.raises(SwathError, match=r"no sweep 'rate' in this store; nearest: rates"):
         find_sweep(sql(store), "rate")
-    with pytest.raises(SwathError, match=r"expected one of rates, o'\"brien"):
+    with pytest.raises(SwathError, match=r"expected one of o'\"brien, rates"):
         all_of(sql(store), "zzz")
 
 

@@ -24,6 +24,7 @@ from .importance import importance_notes as importance_notes
 from .importance import main_effects as main_effects
 from .lines import LINE_LENGTH as LINE_LENGTH
 from .lines import fitting_names as fitting_names
+from .lines import one_line as one_line
 from .lines import short_lines as short_lines
 from .lines import unknown_name as unknown_name
 from .lines import values_alone as values_alone

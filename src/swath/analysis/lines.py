@@ -13,6 +13,11 @@ COMMAND = len("swath-compare: ")
 """Characters that stand before an error."""
 
 
+def one_line(text: str) -> str:
+    """A text without line breaks and control characters."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", text)
+
+
 def short_lines(text: str) -> list[str]:
     """A sentence in lines of at most `LINE_LENGTH` characters."""
     return textwrap.wrap(

@@ -4,12 +4,12 @@ import argparse
 from collections.abc import Sequence
 
 from swath import analysis
-from swath.analysis import DIGITS
+from swath.analysis import DIGITS, one_line
 from swath.cli.compare_notes import failure_lines, postprocessing_lines, ranking_notes, state_lines
 from swath.cli.compare_rows import Rows, cell_text, format_of, ranking, sorted_by, write
 from swath.cli.compare_tables import list_frame, list_rows
 from swath.cli.formats import FOR_PEOPLE, FOR_PROGRAMS, write_whole
-from swath.cli.output import one_line, print_note
+from swath.cli.output import print_note
 from swath.cli.ranking_tables import ranking_rows
 from swath.cli.tables import Column, TableData
 from swath.errors import SwathError, UsageError

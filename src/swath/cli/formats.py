@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from swath.cli.output import one_line
+from swath.analysis import one_line
 from swath.cli.tables import TableData
 from swath.errors import SwathError
 from swath.system import atomic_write

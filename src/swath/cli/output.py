@@ -1,7 +1,6 @@
 """Where a command prints: data on standard output, words on standard error."""
 
 import os
-import re
 import shutil
 import sys
 import textwrap
@@ -9,6 +8,8 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
 from rich.console import Console
+
+from swath.analysis import one_line
 
 if TYPE_CHECKING:
     from swath.cli.tables import TableData
@@ -34,11 +35,6 @@ def console_of(stream: IO[str]) -> Console:
 def is_animated(stream: IO[str]) -> bool:
     """Whether progress bars can be drawn on a stream."""
     return stream.isatty() and not Console(file=stream).is_dumb_terminal
-
-
-def one_line(text: str) -> str:
-    """A text without line breaks and control characters."""
-    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", text)
 
 
 def print_note(line: str) -> None:

@@ -11,8 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from swath.analysis import DIGITS, SHORT_ID, number_text
-from swath.cli.output import one_line
+from swath.analysis import DIGITS, SHORT_ID, number_text, one_line
 
 BREAKS = r"(?<=[/_])(?=\w)| (?=\S+$)"
 """Places at which a heading may continue on the next line in a narrow terminal."""

@@ -6,9 +6,8 @@ from dataclasses import replace
 
 import pandas as pd
 
-from swath.analysis import frame_of
+from swath.analysis import frame_of, one_line
 from swath.cli.formats import as_csv, as_json, as_markdown
-from swath.cli.output import one_line
 from swath.cli.tables import TableData
 from swath.tracking import StoredRun
 

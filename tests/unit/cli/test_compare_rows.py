@@ -114,6 +114,7 @@ def parsed(text: str, kind: str) -> list[dict[str, str]]:
         body = [line.removesuffix(r"\\") for line in text.splitlines() if line.endswith(r"\\")]
         for before, after in ((r"\bfseries", ""), (r"\_", "_"), (r"\%", "%"), (r"$\pm$", "±")):
             body = [line.replace(before, after) for line in body]
+        body = [re.sub(r"\$10\^\{(-?\d+)\}\$", lambda power: f"1e{int(power[1]):03d}", line) for line in body]
         cells = [[cell.strip() for cell in re.split(r"(?<!\\)&", line)] for line in body]
         return [dict(zip(cells[0], row, strict=True)) for row in cells[1:]]
     heading, *lines = text.splitlines()
