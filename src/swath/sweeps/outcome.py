@@ -60,10 +60,11 @@ def train(session: Session, run_all: Callable[[], object], verify: int) -> Outco
             outcome.verified = session.check(verify)
     except KeyboardInterrupt as interrupt:
         outcome.signal_status = getattr(interrupt, "exit_status", INTERRUPTED)
-        session.tell(Note(INTERRUPTED_NOTE))
     except Exception as error:
         outcome.failure = error
     try:
+        if outcome.signal_status:  # here, where a second signal is expected
+            session.tell(Note(INTERRUPTED_NOTE))
         session.stop()
         session.tell(Note("storing the remaining results ...", transient=True))
         results = session.close(outcome.signal_status != 0)
