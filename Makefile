@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 MLFLOW := 3.18.0
 OTHER := .venv-mlflow
 MLFLOW_TESTS := tests/integration/test_readers.py tests/integration/test_run_store.py tests/integration/test_sql_steps.py \
-                tests/integration/test_migration.py tests/e2e/test_models.py tests/e2e/test_postprocessing.py \
+                tests/integration/test_migration.py tests/e2e/test_postprocessing.py \
                 tests/integration/test_deletion.py tests/integration/test_export.py \
                 tests/e2e/test_browser.py tests/e2e/test_moved_stores.py tests/e2e/test_store_actions.py tests/e2e/test_tracking.py
 # The first of these that is 3.11 to 3.13; PYTHON=... names the only one to try.
