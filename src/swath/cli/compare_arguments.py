@@ -265,6 +265,9 @@ def _values(args: argparse.Namespace) -> Iterator[str]:
         yield f"--plots {args.plots}: expected a folder; the kind of file: --plot-format"
     if args.report is not None and Path(args.report).suffix.lower() not in (".html", ".htm"):
         yield f"--report {args.report}: expected a name that ends with .html"
+    elif args.report is not None and not args.report.absolute().parent.is_dir():
+        folder = args.report.absolute().parent
+        yield f"--report {args.report}: there is no folder {folder}; expected a file in an existing folder"
     if args.dpi is not None and (args.svg or args.plot_format in ("svg", "pdf")):
         yield f"--dpi: only PNG files have dots; remove it, or --{'svg' if args.svg else 'plot-format'}"
     if args.register is not None and not args.register.strip():
