@@ -124,7 +124,7 @@ def test_best_model_is_registered_on_a_server(folder: Path, sweep_ids: list[str]
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        (("--output", "."), 2, "--output .: is a folder; expected a file in an existing folder"),
+        (("--output", "."), 2, "--output .: is a folder; expected a file"),
         (("--where", "seed"), 2, "--where 'seed' cannot be understood (seed is not a condition"),
         (("--where", "1"), 2, "--where '1' cannot be understood"),
         (("--register", ""), 2, "--register: expected a non-empty name"),

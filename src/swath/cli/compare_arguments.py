@@ -267,15 +267,15 @@ def _values(args: argparse.Namespace) -> Iterator[str]:
         yield f"--report {args.report}: expected a name that ends with .html"
     elif args.report is not None and not args.report.absolute().parent.is_dir():
         folder = args.report.absolute().parent
-        yield f"--report {args.report}: there is no folder {folder}; expected a file in an existing folder"
+        yield f"--report {args.report}: there is no folder {folder}"
     if args.dpi is not None and (args.svg or args.plot_format in ("svg", "pdf")):
         yield f"--dpi: only PNG files have dots; remove it, or --{'svg' if args.svg else 'plot-format'}"
     if args.register is not None and not args.register.strip():
         yield "--register: expected a non-empty name"
     output = None if args.output is None else Path(args.output).absolute()
     if output is not None and (output.is_dir() or not output.parent.is_dir()):
-        found = "is a folder" if output.is_dir() else f"there is no folder {output.parent}"
-        yield f"--output {args.output}: {found}; expected a file in an existing folder"
+        found = "is a folder; expected a file" if output.is_dir() else f"there is no folder {output.parent}"
+        yield f"--output {args.output}: {found}"
     elif output is not None and args.format is None and output.suffix.lower() not in ENDINGS:
         endings = ", ".join(ENDINGS)
         yield f"--output {args.output}: expected a name that ends with one of {endings}, or --format"
