@@ -1,15 +1,13 @@
 """Stores whose tables another version of MLflow made."""
 
 import contextlib
-import hashlib
-import shutil
 import sqlite3
 from pathlib import Path
 
 import mlflow
 import pytest
 from mlflow.tracking import MlflowClient
-from support.stores import make_older_store
+from support.older_stores import COPY, digest_of, uri_of, version_of
 
 from swath.errors import SwathError
 from swath.tracking import StoreAddress, open_reader
@@ -18,45 +16,10 @@ from swath.tracking.mlflow_setup import make_database
 from swath.tracking.sql_steps import untested_version
 from swath.tracking.store import RunStore
 
-COPY = f"mlflow.db.before-mlflow-{mlflow.__version__}"
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with a run, whose tables an older version of MLflow made."""
-    folder = tmp_path_factory.mktemp("older")
-    make_older_store(folder)
-    return folder / "mlflow.db"
-
-
-@pytest.fixture
-def older(template: Path, tmp_path: Path) -> Path:
-    """The folder of a copy of that store."""
-    shutil.copy(template, tmp_path)
-    with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db")) as connection, connection:
-        for table, column in (("experiments", "artifact_location"), ("runs", "artifact_uri")):
-            moved = f"update {table} set {column} = replace({column}, ?, ?)"
-            assert connection.execute(moved, (str(template.parent), str(tmp_path))).rowcount > 0
-    return tmp_path
-
-
-def uri_of(folder: Path) -> str:
-    return f"sqlite:///{folder}/mlflow.db"
-
-
-def version_of(database: Path) -> str:
-    with contextlib.closing(sqlite3.connect(database)) as connection:
-        ((version,),) = connection.execute("select version_num from alembic_version")
-        return str(version)
-
 
 def tables_of(database: Path) -> set[str]:
     with contextlib.closing(sqlite3.connect(database)) as connection:
         return {name for (name,) in connection.execute("select name from sqlite_master where type = 'table'")}
-
-
-def digest_of(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def test_older_store_is_upgraded_and_a_copy_is_kept(older: Path) -> None:

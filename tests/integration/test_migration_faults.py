@@ -1,58 +1,20 @@
 """Upgrades of a store that are interrupted, fail, or meet other programs."""
 
 import contextlib
-import hashlib
-import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
-import mlflow
 import pytest
-from support.stores import make_older_store
+from support.older_stores import COPY, digest_of, uri_of, version_of
 
 from swath.errors import SwathError
 from swath.tracking import StoreAddress, migration, open_reader
 from swath.tracking.migration import upgrade
 from swath.tracking.mlflow_setup import make_database, sqlite_uri
 from swath.tracking.store import RunStore
-
-COPY = f"mlflow.db.before-mlflow-{mlflow.__version__}"
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with a run, whose tables an older version of MLflow made."""
-    folder = tmp_path_factory.mktemp("older")
-    make_older_store(folder)
-    return folder / "mlflow.db"
-
-
-@pytest.fixture
-def older(template: Path, tmp_path: Path) -> Path:
-    """The folder of a copy of that store."""
-    shutil.copy(template, tmp_path)
-    with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db")) as connection, connection:
-        for table, column in (("experiments", "artifact_location"), ("runs", "artifact_uri")):
-            moved = f"update {table} set {column} = replace({column}, ?, ?)"
-            assert connection.execute(moved, (str(template.parent), str(tmp_path))).rowcount > 0
-    return tmp_path
-
-
-def uri_of(folder: Path) -> str:
-    return f"sqlite:///{folder}/mlflow.db"
-
-
-def version_of(database: Path) -> str:
-    with contextlib.closing(sqlite3.connect(database)) as connection:
-        ((version,),) = connection.execute("select version_num from alembic_version")
-        return str(version)
-
-
-def digest_of(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 @pytest.fixture
@@ -81,6 +43,8 @@ KILLED = """
 import os, signal, sys
 import alembic.runtime.migration
 from swath.tracking import migration
+
+
 place, name = {"migrations": (alembic.runtime.migration.HeadMaintainer, "update_to_step")}.get(
     sys.argv[2], (migration, sys.argv[2])
 )
