@@ -32,8 +32,8 @@ class Outputs(NamedTuple):
     """Predictions and losses of a batch, for each lane.
 
     Attributes:
-      predictions: int32 [batch, lanes], the class with the largest logit; the first in a tie.
-      losses: float32 [batch, lanes], the cross-entropy of each image.
+      predictions: int32 [images, lanes], the class with the largest logit; the first in a tie.
+      losses: float32 [images, lanes], the cross-entropy of each image.
     """
 
     predictions: Tensor
@@ -64,8 +64,15 @@ class Model(Protocol):
     def take(self, packed: Tensors, lane: int) -> dict[str, NDArray[np.float32]]:
         """Unpack the arrays of one lane."""
 
-    def shape_batch(self, images: Tensor, lanes: Tensor) -> Any:
-        """Constants for batches of `images` images and `lanes` lanes, both int32; computed once per loop."""
+    def shape_batch(self, images: Tensor, rows: Tensor, lanes: Tensor) -> Any:
+        """Constants for one shape of batches; computed once per loop.
+
+        Args:
+          images: int32, number of images.
+          rows: int32, number of rows of the inputs: a multiple of `arithmetic.ROW_MULTIPLE`, at most
+            `arithmetic.MOST_ROWS`. The rows after the images are padding and must not change a result.
+          lanes: int32, number of lanes.
+        """
 
     def per_lane(self, values: Tensor, shape: Any) -> Tensors:
         """One value per lane, float32 [lanes], broadcastable to each packed array, by array name."""
@@ -75,8 +82,8 @@ class Model(Protocol):
 
         Args:
           parameters: packed parameters of all lanes.
-          inputs: float32 [batch, pixels]
-          labels: int32 [batch]
+          inputs: float32 [rows, pixels]
+          labels: int32 [rows]
           shape: from `shape_batch`.
         """
 
@@ -94,7 +101,7 @@ class Model(Protocol):
         """
 
     def sum_over_batch(self, values: Tensor, shape: Any) -> Tensor:
-        """Sums over the images of a batch, float32 [batch, lanes] -> [lanes]."""
+        """Sums over the images of a batch, float32 [images, lanes] -> [lanes]."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ lanes. The formulas are those of multinomial logistic regression (Bishop 2006, *
 Recognition and Machine Learning*, section 4.3.4).
 
 The results of a lane must not depend on the other lanes (docs/decisions/lanes.md). Therefore every sum over a
-batch is a matrix product, and the number of columns of every matrix product is a multiple of `COLUMN_TILE`.
+batch is a matrix product of `models.arithmetic`.
 """
 
 from collections.abc import Sequence
@@ -14,12 +14,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from swath.models.arithmetic import COLUMN_TILE, column_sums, forward_product, gradient_product
 from swath.models.backend import tf
 from swath.models.model import Arrays, Outputs, Tensor, Tensors, Values
-
-COLUMN_TILE = 16
-"""Columns that a kernel computes together. The widest matrix product kernel of a CPU with AVX2 computes 16 at
-a time; for a remainder of 8 or fewer columns, another kernel is used, which rounds differently."""
 
 ROW_TILE = 8
 """Rows of logits that fill vector registers. Exponentials of a remainder are computed one at a time, and
@@ -33,14 +30,14 @@ class BatchShape(NamedTuple):
     particular size.
 
     Attributes:
-      images: int32, images in the batch.
+      images: int32, images in the batch; the rows after them are padding.
       lanes: int32
       columns: int32, classes * lanes
       label_padding: int32 [1, 2], pads a vector of images * lanes to a multiple of `ROW_TILE`.
       row_padding: int32 [2, 2], the same for the rows of a matrix.
-      column_padding: int32 [2, 2], pads the columns of a matrix to a multiple of `COLUMN_TILE`.
+      column_padding: int32 [2, 2], pads the columns of a matrix to a multiple of `COLUMN_TILE`, and its rows
+        from the images to the rows of the batch.
       lane_padding: int32 [2, 2], the same for a matrix with one column per lane.
-      ones: float32 [2, images]
     """
 
     images: Tensor
@@ -50,7 +47,6 @@ class BatchShape(NamedTuple):
     row_padding: Tensor
     column_padding: Tensor
     lane_padding: Tensor
-    ones: Tensor
 
 
 class SoftmaxRegression:
@@ -93,19 +89,19 @@ class SoftmaxRegression:
         columns = slice(self.classes * lane, self.classes * (lane + 1))
         return {"weights": packed["weights"][:, columns].numpy(), "biases": packed["biases"][columns].numpy()}
 
-    def shape_batch(self, images: Tensor, lanes: Tensor) -> BatchShape:
-        """Sizes and paddings for batches of `images` images and `lanes` lanes, both int32."""
+    def shape_batch(self, images: Tensor, rows: Tensor, lanes: Tensor) -> BatchShape:
+        """See `Model`."""
         columns = self.classes * lanes
         label_padding = tf.stack([[0, -(images * lanes) % ROW_TILE]])
+        padding = rows - images
         return BatchShape(
             images,
             lanes,
             columns,
             label_padding,
             row_padding=tf.concat([label_padding, [[0, 0]]], 0),
-            column_padding=tf.stack([[0, 0], [0, -columns % COLUMN_TILE]]),
-            lane_padding=tf.stack([[0, 0], [0, -lanes % COLUMN_TILE]]),
-            ones=tf.ones([2, images]),
+            column_padding=tf.stack([[0, padding], [0, -columns % COLUMN_TILE]]),
+            lane_padding=tf.stack([[0, padding], [0, -lanes % COLUMN_TILE]]),
         )
 
     def per_lane(self, values: Tensor, shape: BatchShape) -> Tensors:
@@ -126,29 +122,28 @@ class SoftmaxRegression:
         # Scale the logit gradients, [batch, columns], because the weight gradient is thirty times as large.
         scaled = tf.pad(logit_gradients, shape.column_padding) * scale["biases"]
         return outputs, {
-            "weights": tf.matmul(inputs, scaled, transpose_a=True),
-            "biases": tf.matmul(shape.ones, scaled)[0],
+            "weights": gradient_product(inputs, scaled),
+            "biases": column_sums(scaled),
         }
 
     def sum_over_batch(self, values: Tensor, shape: BatchShape) -> Tensor:
-        """Column sums as a matrix product with rows of ones.
-
-        The order of additions in TensorFlow's reductions depends on the shape; in a padded matrix product it
-        does not. Two rows of ones instead of one make it a matrix-matrix product.
-        """
-        columns = tf.shape(values)[1]
-        return tf.matmul(shape.ones, tf.pad(values, shape.lane_padding))[0, :columns]
+        """See `Model`."""
+        return column_sums(tf.pad(values, shape.lane_padding))[: shape.lanes]
 
     def _forward_backward(
         self, parameters: Tensors, inputs: Tensor, labels: Tensor, shape: BatchShape
     ) -> tuple[Outputs, Tensor]:
         """Outputs, and the gradient of each image's loss with respect to its logits.
 
-        The gradient is softmax minus one-hot label, float32 [batch, classes * lanes].
+        The gradient is softmax minus one-hot label, float32 [images, classes * lanes].
         """
-        logits = tf.matmul(inputs, parameters["weights"]) + parameters["biases"]  # [batch, padded columns]
-        per_lane = tf.reshape(logits[:, : shape.columns], [-1, self.classes])  # [batch * lanes, classes]
-        labels_per_lane = tf.repeat(labels, shape.lanes)  # [batch * lanes]
+        logits = (
+            forward_product(inputs, parameters["weights"]) + parameters["biases"]
+        )  # [rows, padded columns]
+        per_lane = tf.reshape(
+            logits[: shape.images, : shape.columns], [-1, self.classes]
+        )  # [images * lanes, classes]
+        labels_per_lane = tf.repeat(labels[: shape.images], shape.lanes)
         # This fused operation computes each row separately; separate softmax and logarithm operations do not.
         losses, logit_gradients = tf.raw_ops.SparseSoftmaxCrossEntropyWithLogits(
             features=tf.pad(per_lane, shape.row_padding), labels=tf.pad(labels_per_lane, shape.label_padding)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from swath.config import TrainConfig, computed_values
 from swath.datasets import DATASETS
 from swath.errors import SwathError
-from swath.models import model_of
+from swath.models import MOST_ROWS, model_of
 from swath.planning.lane_groups import LaneGroup, plan_segments
 from swath.system import available_bytes, workers
 
@@ -49,7 +49,7 @@ STEPS_IN_FLIGHT = 4
 matrix products of a step are computed. Each update needs the weights of the previous one, so the order of
 the updates and all results stay the same."""
 
-BLOCK_IMAGES = 1_000
+BLOCK_IMAGES = MOST_ROWS
 """Images that are evaluated at a time."""
 
 STEP_METRICS = 2

@@ -3,7 +3,6 @@
 import numpy as np
 
 from swath.models import tf
-from swath.planning import BLOCK_IMAGES
 from swath.tracking import schema
 from swath.training.evaluation import DeviceData, Evaluate, Split
 from swath.training.loop import PARAMETERS, Program
@@ -18,33 +17,34 @@ RATES = (1e-6, 3e-5)
 def is_bit_exact(program: Program, evaluate: Evaluate, data: DeviceData, batch_size: int, lanes: int) -> bool:
     """Whether each of `lanes` lanes is bit-identical to the same lane trained alone.
 
-    Compares train states, losses and accuracies of each step, and the evaluation of a block of test images.
+    Compares train states, losses and accuracies of each step, and the prediction and loss of each test image.
     """
-    block = Split(data.test.images[:BLOCK_IMAGES], data.test.labels[:BLOCK_IMAGES])
-    alone = [_lane_bytes(program, evaluate, block, batch_size, [rate])[0] for rate in RATES]
-    together = _lane_bytes(program, evaluate, block, batch_size, [RATES[lane % 2] for lane in range(lanes)])
+    alone = [_lane_bytes(program, evaluate, data.test, batch_size, [rate])[0] for rate in RATES]
+    together = _lane_bytes(
+        program, evaluate, data.test, batch_size, [RATES[lane % 2] for lane in range(lanes)]
+    )
     return all(found == alone[lane % 2] for lane, found in enumerate(together))
 
 
 def _lane_bytes(
-    program: Program, evaluate: Evaluate, block: Split, batch_size: int, rates: list[float]
+    program: Program, evaluate: Evaluate, split: Split, batch_size: int, rates: list[float]
 ) -> list[bytes]:
     """All results of each lane, as bytes."""
     defaults = dict.fromkeys(program.optimizer.hyperparameters, tf.fill([len(rates)], 0.5))
     state, metrics = program.run(
         program.pack([program.initial_state(0)] * len(rates)),
         {**defaults, schema.LEARNING_RATE: tf.constant(rates, tf.float32)},
-        tf.constant(batch_size),
-        tf.constant(0, tf.int64),
-        tf.constant(0),
-        tf.constant(STEPS),
+        batch_size,
+        0,
+        0,
+        STEPS,
     )
-    scores = evaluate(state[PARAMETERS], len(rates), block)
+    scores = evaluate(state[PARAMETERS], len(rates), split)
     per_lane = [
         metrics.correct.numpy(),
         metrics.losses.numpy(),
         scores.predictions,
-        scores.losses[np.newaxis],
+        scores.image_losses,
     ]
     found = []
     for lane in range(len(rates)):

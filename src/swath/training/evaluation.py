@@ -85,6 +85,9 @@ def normalize(pixels: Tensor, shift: Tensor, scale: Tensor | None) -> Tensor:
     return centred if scale is None else centred * scale
 
 
+BLOCKS_IN_FLIGHT = 2
+"""Blocks that TensorFlow may work on at a time."""
+
 Evaluate = Callable[[Tensors, int, Split], "Scores"]
 """(parameters, number of lanes, split) -> scores."""
 
@@ -97,11 +100,13 @@ class Scores:
       accuracies: float64 [lanes], in 0..1
       losses: float64 [lanes], mean cross-entropy
       predictions: uint8 [images, lanes], predicted class
+      image_losses: float32 [images, lanes], cross-entropy of each image
     """
 
     accuracies: NDArray[np.float64]
     losses: NDArray[np.float64]
     predictions: NDArray[np.uint8]
+    image_losses: NDArray[np.float32]
 
 
 def correct_counts(predictions: Tensor, labels: Tensor) -> Tensor:
@@ -112,27 +117,32 @@ def correct_counts(predictions: Tensor, labels: Tensor) -> Tensor:
 def compile_evaluation(data: DeviceData, model: Model) -> Evaluate:
     """Compile an evaluation for any number of lanes, with the preprocessing of `data`."""
 
-    def evaluate_block(
-        parameters: Tensors, lanes: Tensor, images: Tensor, labels: Tensor
-    ) -> tuple[Tensor, ...]:
-        # The last block of a split is padded, so that every block has the same shape and the same rounding.
+    def evaluate_split(parameters: Tensors, lanes: Tensor, images: Tensor, labels: Tensor) -> Any:
         count = tf.shape(images)[0]
-        missing = BLOCK_IMAGES - count
-        shape = model.shape_batch(tf.constant(BLOCK_IMAGES), lanes)
-        padded_images, padded_labels = tf.pad(images, [[0, missing], [0, 0]]), tf.pad(labels, [[0, missing]])
-        inputs = normalize(padded_images, data.shift, data.scale)
-        result = model.forward(parameters, inputs, padded_labels, shape)
-        predictions = result.predictions[:count]
-        losses = tf.pad(result.losses[:count], [[0, missing], [0, 0]])
-        return (
-            correct_counts(predictions, labels),
-            model.sum_over_batch(losses, shape),
-            tf.cast(predictions, tf.uint8),
+        blocks = -(-count // BLOCK_IMAGES)
+        # Every block has the same shape and so the same rounding: the last one repeats the last image.
+        shape = model.shape_batch(tf.constant(BLOCK_IMAGES), tf.constant(BLOCK_IMAGES), lanes)
+
+        def body(block: Tensor, predictions: Any, losses: Any) -> Any:
+            chosen = tf.minimum(block * BLOCK_IMAGES + tf.range(BLOCK_IMAGES), count - 1)
+            inputs = normalize(tf.gather(images, chosen), data.shift, data.scale)
+            found = model.forward(parameters, inputs, tf.gather(labels, chosen), shape)
+            predicted = tf.cast(found.predictions, tf.uint8)
+            return block + 1, predictions.write(block, predicted), losses.write(block, found.losses)
+
+        start = (
+            tf.constant(0),
+            tf.TensorArray(tf.uint8, blocks, element_shape=[BLOCK_IMAGES, None]),
+            tf.TensorArray(tf.float32, blocks, element_shape=[BLOCK_IMAGES, None]),
         )
+        _, predictions, losses = tf.while_loop(
+            lambda block, *_: block < blocks, body, start, parallel_iterations=BLOCKS_IN_FLIGHT
+        )
+        return predictions.concat()[:count], losses.concat()[:count]
 
     pixels = data.train.images.shape[1]
     compiled: Any = tf.function(
-        evaluate_block,
+        evaluate_split,
         autograph=False,
         input_signature=[
             model.signature(),
@@ -143,16 +153,13 @@ def compile_evaluation(data: DeviceData, model: Model) -> Evaluate:
     )
 
     def evaluate(parameters: Tensors, lanes: int, split: Split) -> Scores:
-        correct = np.zeros(lanes, np.int64)
-        # Blocks are summed in float64, in order: a float32 sum of ten thousand losses would lose precision.
-        losses = np.zeros(lanes, np.float64)
-        predictions = np.zeros((len(split), lanes), np.uint8)
-        for first in range(0, len(split), BLOCK_IMAGES):
-            block = slice(first, first + BLOCK_IMAGES)
-            counted, summed, predicted = compiled(parameters, lanes, split.images[block], split.labels[block])
-            correct += counted.numpy()
-            losses += summed.numpy()
-            predictions[block] = predicted.numpy()
-        return Scores(correct / len(split), losses / len(split), predictions)
+        predictions, losses = (
+            array.numpy() for array in compiled(parameters, lanes, split.images, split.labels)
+        )
+        correct = np.count_nonzero(predictions == split.labels.numpy()[:, np.newaxis], axis=0)
+        # Each lane is summed by itself, so that the order of additions does not depend on the other lanes,
+        # and in float64: a float32 sum of ten thousand losses would lose precision.
+        sums = [float(np.sum(column)) for column in np.array(losses.T, np.float64, order="C")]
+        return Scores(correct / len(split), np.array(sums) / len(split), predictions, losses)
 
     return evaluate

@@ -3,12 +3,13 @@
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from swath.models import Arrays, Model, Tensor, Tensors, tf
+from swath.models import MOST_ROWS, ROW_MULTIPLE, Arrays, Model, Tensor, Tensors, tf
 from swath.planning import STEPS_IN_FLIGHT, LaneGroup, Segment
 from swath.training.evaluation import DeviceData, correct_counts, normalize
 from swath.training.optimizers import Optimizer
@@ -96,6 +97,7 @@ def compile_program(data: DeviceData, model: Model, optimizer: Optimizer) -> Pro
     """
 
     def run_steps(
+        cut: bool,
         state: dict[str, Tensors],
         hyperparameters: dict[str, Tensor],
         batch_size: Tensor,
@@ -104,25 +106,48 @@ def compile_program(data: DeviceData, model: Model, optimizer: Optimizer) -> Pro
         steps: Tensor,
     ) -> tuple[dict[str, Tensors], StepMetrics]:
         scale = optimizer.loss_scale(hyperparameters)
-        shape = model.shape_batch(batch_size, tf.shape(scale)[0])
+        lanes = tf.shape(scale)[0]
+        pieces = -(-batch_size // MOST_ROWS)
+        rows = -(-batch_size // (pieces * ROW_MULTIPLE)) * ROW_MULTIPLE
+        shape = model.shape_batch(tf.minimum(batch_size, rows), rows, lanes)
         images = tf.cast(batch_size, tf.float32)
         scale_per_image = model.per_lane(scale / images, shape)
         values = {name: model.per_lane(value, shape) for name, value in hyperparameters.items()}
 
-        def body(done: Tensor, state: Any, correct: Any, losses: Any) -> Any:
-            chosen = batch_indices(seed, first_step + done, batch_size, len(data.train))
+        def piece(parameters: Tensors, chosen: Tensor, shape: Any) -> Any:
+            """Gradients, number of correct images and summed losses of some images of a batch."""
             inputs = normalize(tf.gather(data.train.images, chosen), data.shift, data.scale)
             labels = tf.gather(data.train.labels, chosen)
-            parameters = state[PARAMETERS]
             outputs, gradients = model.gradients(parameters, inputs, labels, scale_per_image, shape)
+            count = tf.shape(outputs.predictions)[0]
+            correct = correct_counts(outputs.predictions, labels[:count])
+            return gradients, correct, model.sum_over_batch(outputs.losses, shape)
+
+        def whole(parameters: Tensors, chosen: Tensor) -> Any:
+            """The same of a batch that is cut into pieces, whose results are added in order."""
+
+            def add(done: Tensor, *sums: Any) -> Any:
+                first = done * rows
+                last = model.shape_batch(tf.minimum(rows, batch_size - first), rows, lanes)
+                found = piece(parameters, chosen[first : first + rows], last)
+                return done + 1, *tf.nest.map_structure(tf.add, sums, found)
+
+            start = (tf.constant(1), *piece(parameters, chosen[:rows], shape))
+            return tf.while_loop(lambda done, *_: done < pieces, add, start, parallel_iterations=1)[1:]
+
+        def body(done: Tensor, state: Any, correct: Any, losses: Any) -> Any:
+            drawn = batch_indices(seed, first_step + done, batch_size, len(data.train))
+            chosen = tf.pad(drawn, [[0, pieces * rows - batch_size]])
+            parameters = state[PARAMETERS]
+            gradients, counts, summed = whole(parameters, chosen) if cut else piece(parameters, chosen, shape)
             updates, next_state = optimizer.update(
                 gradients, {name: part for name, part in state.items() if name != PARAMETERS}, values
             )
             return (
                 done + 1,
                 {PARAMETERS: {name: parameters[name] - updates[name] for name in parameters}, **next_state},
-                correct.write(done, correct_counts(outputs.predictions, labels)),
-                losses.write(done, model.sum_over_batch(outputs.losses, shape) / images),
+                correct.write(done, counts),
+                losses.write(done, summed / images),
             )
 
         start = (
@@ -136,20 +161,31 @@ def compile_program(data: DeviceData, model: Model, optimizer: Optimizer) -> Pro
         )
         return state, StepMetrics(correct.stack(), losses.stack())
 
+    signature = [
+        {part: model.signature() for part in (PARAMETERS, *optimizer.state)},
+        {name: tf.TensorSpec([None]) for name in optimizer.hyperparameters},
+        tf.TensorSpec([], tf.int32),
+        tf.TensorSpec([], tf.int64),
+        tf.TensorSpec([], tf.int32),
+        tf.TensorSpec([], tf.int32),
+    ]
     # No jit_compile: XLA orders sums by shape, so the width would change the rounding.
-    compiled = tf.function(
-        run_steps,
-        autograph=False,
-        input_signature=[
-            {part: model.signature() for part in (PARAMETERS, *optimizer.state)},
-            {name: tf.TensorSpec([None]) for name in optimizer.hyperparameters},
-            tf.TensorSpec([], tf.int32),
-            tf.TensorSpec([], tf.int64),
-            tf.TensorSpec([], tf.int32),
-            tf.TensorSpec([], tf.int32),
-        ],
+    of_a_piece, of_pieces = (
+        tf.function(partial(run_steps, cut), autograph=False, input_signature=signature)
+        for cut in (False, True)
     )
-    return Program(model, optimizer, compiled)
+
+    def run(state: Any, hyperparameters: Any, batch_size: int, seed: int, first: int, steps: int) -> Any:
+        compiled = of_pieces if batch_size > MOST_ROWS else of_a_piece
+        numbers = (
+            tf.constant(batch_size),
+            tf.constant(seed, tf.int64),
+            tf.constant(first),
+            tf.constant(steps),
+        )
+        return compiled(state, hyperparameters, *numbers)
+
+    return Program(model, optimizer, run)
 
 
 @dataclass(frozen=True)
@@ -216,10 +252,10 @@ class LaneTraining:
         self._state, metrics = self._program.run(
             self._state,
             hyperparameters,
-            tf.constant(shared.batch_size),
-            tf.constant(shared.seed, tf.int64),
-            tf.constant(segment.first),
-            tf.constant(segment.end - segment.first),
+            shared.batch_size,
+            shared.seed,
+            segment.first,
+            segment.end - segment.first,
         )
         correct, losses = metrics.correct.numpy(), metrics.losses.numpy()
         self.steps_done = segment.end
