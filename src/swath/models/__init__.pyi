@@ -1,6 +1,7 @@
 from .arithmetic import ARITHMETIC as ARITHMETIC
 from .arithmetic import MOST_ROWS as MOST_ROWS
 from .arithmetic import ROW_MULTIPLE as ROW_MULTIPLE
+from .arithmetic import kernels as kernels
 from .backend import Runtime as Runtime
 from .backend import compute_variables as compute_variables
 from .backend import is_onednn_on as is_onednn_on

@@ -12,6 +12,7 @@ from functools import cache
 import archspec.cpu
 
 from swath.models import backend
+from swath.models.backend import MOST_ISA_VARIABLES, is_onednn_on
 from swath.models.model import Tensor
 
 ARITHMETIC = "2"
@@ -89,15 +90,29 @@ def column_sums(values: Tensor) -> Tensor:
     return tf.matmul(tf.ones([ROW_MULTIPLE, tf.shape(values)[0]]), values)[0]
 
 
+FMA = "x86-64 with FMA"
+"""The kernels of every x86-64 processor with AVX2 and fused multiply-adds give the same bits."""
+
+
+def kernels() -> str:
+    """What decides the bits besides the arithmetic: `FMA`, or the name of another processor and its sets."""
+    host = archspec.cpu.host()
+    if is_onednn_on() and {"avx2", "fma"} <= host.features and _most_isa() not in ("SSE41", "AVX"):
+        return FMA
+    name = archspec.cpu.brand_string() or host.name
+    return f"{name}, at most {_most_isa()}: {' '.join(sorted(host.features))}"
+
+
+def _most_isa() -> str:
+    """The newest instruction set that oneDNN may use."""
+    found = (os.environ[name] for name in MOST_ISA_VARIABLES if name in os.environ)
+    return next(found, "ALL").upper()
+
+
 @cache
 def _has_wide_chains() -> bool:
     """Whether oneDNN uses its kernels for AVX-512, which compute chains of 384 of a transposed factor too."""
-    allowed = os.environ.get("ONEDNN_MAX_CPU_ISA", os.environ.get("DNNL_MAX_CPU_ISA", "ALL")).upper()
+    allowed = _most_isa()
     return "avx512f" in archspec.cpu.host().features and (
         allowed in ("ALL", "DEFAULT") or "AVX512" in allowed
     )
-
-
-def padded_rows(images: int) -> int:
-    """The number of rows of a product over `images` images, at most `MOST_ROWS`."""
-    return -(-images // ROW_MULTIPLE) * ROW_MULTIPLE

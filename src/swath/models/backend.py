@@ -89,6 +89,9 @@ SECRET_WORDS = ("PASSWORD", "PASSWD", "SECRET", "TOKEN", "CREDENTIAL", "KEY", "U
 PROGRAM_TRACED = "compile_program.<locals>.run_steps"
 """What TensorFlow calls the program of a lane group in its warning about retracing."""
 
+MOST_ISA_VARIABLES = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")
+"""Variables that keep oneDNN from using newer instruction sets; the first that is set counts."""
+
 OFF = ("0", "false")
 """Values that TensorFlow reads as off, in any case; it reads all others as its default."""
 
@@ -104,7 +107,7 @@ def compute_variables() -> str:
     Of a variable that TensorFlow is not known to read, the digest stands for the value. Those with a tag or a
     setting of their own, such as oneDNN's switch, are left out.
     """
-    own = {ONEDNN_VARIABLE}
+    own = {ONEDNN_VARIABLE, *MOST_ISA_VARIABLES}
     if "tensorflow" not in sys.modules or _import_tensorflow.cache_info().currsize:
         own.update(XLA_VARIABLES)  # were removed, or will be
     found = [

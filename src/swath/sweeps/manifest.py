@@ -237,6 +237,9 @@ class PriorRunsService(Protocol):
           SwathError: the sweep is running, or results would not be bit-identical.
         """
 
+    def older_arithmetic(self) -> str:
+        """A line on a sweep that is not resumed because its bits are others; empty if there is none."""
+
     def prior_runs(self, keys: Sequence[RunKey]) -> list[PriorRun]:
         """Stored state of each configuration, in the same order. Call `find_sweep` first."""
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from swath import tracking
 from swath.errors import SwathError
+from swath.models import ARITHMETIC
 from swath.sweeps.manifest import (
     Manifest,
     PriorRun,
@@ -45,6 +46,7 @@ class PriorRuns:
         self._request = request
         self._used: set[str] = set()
         self.sweep: PriorSweep | None
+        self.older = ""
         self._read()
         while self._wait_for_running():
             self._read()  # again, because more was stored during the wait
@@ -90,7 +92,8 @@ class PriorRuns:
         usable = [
             run
             for run in candidates
-            if self._is_own(run) or (run.status == "FINISHED" and self._is_comparable(run))
+            if (self._is_own(run) and _has_our_arithmetic(run))
+            or (run.status == "FINISHED" and self._is_comparable(run))
         ]
         run = usable[-1] if usable else None
         if run is not None:
@@ -117,7 +120,11 @@ class PriorRuns:
         fingerprints = {run.fingerprint for run in self._request.runs}
         named = [run for run in self._runs if run.tags.get(schema.SWEEP) == self._request.name]
         if not self._request.is_grid:
-            cut_off = [run for run in named if run.status != "FINISHED" and _identity(run)[0] in fingerprints]
+            cut_off = [
+                run
+                for run in named
+                if run.status != "FINISHED" and _identity(run)[0] in fingerprints and _has_our_arithmetic(run)
+            ]
             if not cut_off:
                 return None
             return PriorSweep(cut_off[-1].tags[schema.SWEEP_ID], None, self._changes(cut_off[-1].tags))
@@ -128,6 +135,13 @@ class PriorRuns:
             started = {_identity(run)[0] for run in named if run.tags[schema.SWEEP_ID] == sweep_id}
             planned = set() if manifest is None else {first for first, _ in manifest.identities}
             if fingerprints & (started | planned):
+                if not (_has_our_arithmetic(summary) or self._request.force):
+                    self.older = (
+                        f"sweep {self._request.name} {sweep_id} was made with arithmetic "
+                        f"{schema.arithmetic_of(summary.tags)}, whose last bits are others: its runs are "
+                        "trained again; force_resume=true keeps those that finished"
+                    )
+                    return None
                 changes = self._changes(summary.tags if manifest is None else manifest.provenance, manifest)
                 return PriorSweep(sweep_id, summary.run_id, changes, manifest)
         return None
@@ -188,6 +202,10 @@ class PriorRuns:
         return [run for run in runs if run.status in tracking.OPEN_STATUSES and tracking.is_alive(run.tags)]
 
 
+def _has_our_arithmetic(run: tracking.StoredRun) -> bool:
+    return schema.arithmetic_of(run.tags) == ARITHMETIC
+
+
 def _identity(run: tracking.StoredRun) -> tuple[str, str]:
     return run.tags.get(schema.FINGERPRINT, ""), run.tags.get(schema.DATA_DIGEST, "")
 
@@ -227,6 +245,10 @@ class ResumeService:
         if found is not None:
             self._store.close_stale()
         return found
+
+    def older_arithmetic(self) -> str:
+        """See `PriorRunsService`."""
+        return "" if self._prior is None else self._prior.older
 
     def prior_runs(self, keys: Sequence[RunKey]) -> list[PriorRun]:
         """See `PriorRunsService`."""

@@ -14,7 +14,7 @@ from pathlib import Path
 import archspec.cpu
 import psutil
 
-from swath.models import runtime
+from swath.models import ARITHMETIC, kernels, runtime
 from swath.tracking import schema
 
 PROVENANCE_TAGS = {
@@ -22,6 +22,8 @@ PROVENANCE_TAGS = {
     schema.TENSORFLOW: "TensorFlow",
     schema.NUMPY: "NumPy",
     schema.MLFLOW: "MLflow",
+    schema.ARITHMETIC: "arithmetic",
+    schema.KERNELS: "kernels",
     schema.CPU: "processor",
     schema.CPU_INSTRUCTION_SETS: "instruction sets",
     schema.ONEDNN: "oneDNN",
@@ -36,8 +38,8 @@ PROVENANCE_TAGS = {
 RESULT_AFFECTING = (
     schema.DATA_DIGEST,
     schema.TENSORFLOW,
-    schema.CPU,
-    schema.CPU_INSTRUCTION_SETS,
+    schema.ARITHMETIC,
+    schema.KERNELS,
     schema.ONEDNN,
     schema.COMPUTE_VARIABLES,
 )
@@ -46,7 +48,8 @@ RESULT_AFFECTING = (
 
 def provenance_of(tags: dict[str, str]) -> dict[str, str]:
     """The provenance tags among `tags`."""
-    return {name: tags[name] for name in PROVENANCE_TAGS if name in tags}
+    found = {name: tags[name] for name in PROVENANCE_TAGS if name in tags}
+    return {**found, schema.ARITHMETIC: schema.arithmetic_of(tags)} if schema.VERSION in tags else found
 
 
 def environment_tags() -> dict[str, str]:
@@ -57,6 +60,8 @@ def environment_tags() -> dict[str, str]:
         schema.VERSION: importlib.metadata.version("swath"),
         schema.NUMPY: importlib.metadata.version("numpy"),
         schema.MLFLOW: importlib.metadata.version("mlflow"),
+        schema.ARITHMETIC: ARITHMETIC,
+        schema.KERNELS: kernels(),
         schema.CPU: archspec.cpu.brand_string() or processor.name,
         schema.CPU_INSTRUCTION_SETS: " ".join(sorted(processor.features)),
         schema.CPU_COUNT: str(os.cpu_count()),

@@ -73,6 +73,18 @@ COMPUTE_VARIABLES = tag(
     "Environment variables that may change how TensorFlow computes, `NAME=VALUE`, or `unset`.",
     "0.2",
 )
+ARITHMETIC = tag(
+    "swath.arithmetic",
+    "both",
+    "Version of swath's arithmetic: runs of different versions differ in their last bits. Missing: `1`.",
+    "0.2",
+)
+KERNELS = tag(
+    "swath.kernels",
+    "both",
+    "Kernels that decide bits: `x86-64 with FMA`, or the name and instruction sets of another processor.",
+    "0.2",
+)
 INTRA_OP_THREADS = hidden_tag("swath.intra_op_threads", "both", "Threads within one TensorFlow operation.")
 INTER_OP_THREADS = hidden_tag("swath.inter_op_threads", "both", "TensorFlow operations at a time.")
 DEVICE = hidden_tag("swath.device", "both", "Device that computed; always `cpu`.")
@@ -278,6 +290,11 @@ def is_measured(metric: str) -> bool:
 def larger_is_better(metric: str) -> bool:
     """Whether larger values of a metric are better: not of losses and times."""
     return not (is_loss(metric) or is_measured(metric))
+
+
+def arithmetic_of(tags: Mapping[str, str]) -> str:
+    """The version of the arithmetic that a run was made with."""
+    return tags.get(ARITHMETIC, "1")
 
 
 def best(metric: str) -> str:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from swath.config import TrainConfig, lane_fingerprint
 from swath.errors import SwathError, UsageError
+from swath.models import ARITHMETIC
 from swath.system import atomic_write, cache_folder
 
 BLOCK_BYTES = 1_024
@@ -131,8 +132,11 @@ class Checkpoints(Protocol):
 
 
 def lane_key(config: TrainConfig, data_digest: str) -> str:
-    """Identity of a training: equal for configurations that differ in max_steps only."""
-    return f"{lane_fingerprint(config)}-{data_digest[:16]}"
+    """Identity of a training: equal for configurations that differ in max_steps only.
+
+    It contains the version of the arithmetic, so that no training continues one of other bits.
+    """
+    return f"{lane_fingerprint(config)}-{data_digest[:16]}-{ARITHMETIC}"
 
 
 def encode(lanes: Sequence[LaneCheckpoint]) -> bytes:
