@@ -48,4 +48,6 @@ def _digest(lane: TrainedLane) -> str:
 if __name__ == "__main__":
     numbers, widths, preprocessing, every = sys.argv[1:]
     batches = [int(batch) for batch in numbers.split(",")]
-    print(json.dumps(digests(batches, [int(width) for width in widths.split(",")], preprocessing, int(every))))
+    print(
+        json.dumps(digests(batches, [int(width) for width in widths.split(",")], preprocessing, int(every)))
+    )

@@ -53,7 +53,7 @@ def device_data(preprocessing: str = "mean_image", train_images: int = 300) -> D
 
 def softmax_of(data: DeviceData) -> Model:
     """Softmax regression for the images of a data set with 10 classes."""
-    return MODELS["softmax_regression"].make({}, int(data.train.images.shape[1]), 10)
+    return MODELS["softmax_regression"].make({}, len(data.statistics.shift), 10)
 
 
 @cache

@@ -1,6 +1,7 @@
 from .arithmetic import ARITHMETIC as ARITHMETIC
 from .arithmetic import MOST_ROWS as MOST_ROWS
 from .arithmetic import ROW_MULTIPLE as ROW_MULTIPLE
+from .arithmetic import in_blocks as in_blocks
 from .arithmetic import kernels as kernels
 from .backend import Runtime as Runtime
 from .backend import compute_variables as compute_variables
@@ -10,6 +11,7 @@ from .backend import runtime as runtime
 from .backend import tf as tf
 from .model import MODELS as MODELS
 from .model import Arrays as Arrays
+from .model import Blocks as Blocks
 from .model import Model as Model
 from .model import ModelSpec as ModelSpec
 from .model import Outputs as Outputs

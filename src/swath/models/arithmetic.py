@@ -7,13 +7,18 @@ within sizes that every kernel treats alike, and make the cuts themselves (docs/
 """
 
 import os
+from collections.abc import Sequence
 from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import archspec.cpu
 
 from swath.models import backend
 from swath.models.backend import MOST_ISA_VARIABLES, is_onednn_on
 from swath.models.model import Tensor
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 ARITHMETIC = "2"
 """Version of the arithmetic: runs of different versions differ in their last bits. Version 1, until swath
@@ -33,51 +38,61 @@ COLUMN_TILE = 16
 """Columns that a kernel computes together; AVX2 rounds a remainder of 8 or fewer differently."""
 
 
-def forward_product(inputs: Tensor, weights: Tensor) -> Tensor:
-    """`inputs @ weights`, with the inner dimension cut into blocks of at most `INNER`, added in order.
+def block_sizes(inner: int) -> tuple[int, int]:
+    """Number and width of the fewest equal blocks, of at most `INNER`, that hold an inner dimension."""
+    count = -(-inner // INNER)
+    return count, -(-inner // count)
+
+
+def in_blocks(array: "NDArray[Any]", axis: int) -> "NDArray[Any]":
+    """Cut an axis into blocks, which become the first axis; the last block is padded with zeros.
+
+    Zeros add nothing to a chain, so the padding changes no result.
+    """
+    import numpy as np  # plans need the sizes above, and no NumPy
+
+    inner = array.shape[axis]
+    count, width = block_sizes(inner)
+    missing = [(0, count * width - inner if place == axis else 0) for place in range(array.ndim)]
+    shape = (*array.shape[:axis], count, width, *array.shape[axis + 1 :])
+    return np.ascontiguousarray(np.moveaxis(np.pad(array, missing).reshape(shape), axis, 0))
+
+
+def forward_product(inputs: Sequence[Tensor], weights: Sequence[Tensor]) -> Tensor:
+    """`inputs @ weights` over the blocks of the inner dimension, whose products are added in order.
 
     Args:
-      inputs: float32 [rows, k]; a multiple of `ROW_MULTIPLE`, at most `MOST_ROWS` rows.
-      weights: float32 [k, columns]; a multiple of `COLUMN_TILE`.
+      inputs: float32 [rows, width] for each block; a multiple of `ROW_MULTIPLE`, at most `MOST_ROWS` rows.
+      weights: float32 [width, columns] for each block; a multiple of `COLUMN_TILE`.
 
     Returns:
       float32 [rows, columns]
     """
     tf = backend.tf
-    inner = int(inputs.shape[1])
-    sizes = block_sizes(inner)
-    if len(sizes) == 1:
-        return tf.matmul(inputs, weights)
-    blocks = zip(tf.split(inputs, sizes, axis=1), tf.split(weights, sizes, axis=0), strict=True)
-    return tf.add_n([tf.matmul(some, part) for some, part in blocks])  # adds in a fixed order
+    return tf.add_n([tf.matmul(block, part) for block, part in zip(inputs, weights, strict=True)])
 
 
-def block_sizes(inner: int) -> list[int]:
-    """Sizes of the fewest nearly equal blocks of at most `INNER` that make up an inner dimension."""
-    count = -(-inner // INNER)
-    return [inner * (block + 1) // count - inner * block // count for block in range(count)]
-
-
-def gradient_product(inputs: Tensor, errors: Tensor) -> Tensor:
-    """`transpose(inputs) @ errors`, one chain over the images.
+def gradient_product(inputs: Sequence[Tensor], errors: Tensor) -> list[Tensor]:
+    """`transpose(inputs) @ errors` for each block, each one chain over the images.
 
     Args:
-      inputs: float32 [rows, k]; at most `MOST_ROWS` rows.
+      inputs: float32 [rows, width] for each block; at most `MOST_ROWS` rows.
       errors: float32 [rows, columns]; a multiple of `COLUMN_TILE`.
 
     Returns:
-      float32 [k, columns]
+      float32 [width, columns] for each block
     """
     tf = backend.tf
     if _has_wide_chains():
-        return tf.matmul(inputs, errors, transpose_a=True)
-    # The AVX2 kernel cuts the inner dimension of a transposed factor at 96, that of a plain one at 256. The
-    # detour over three dimensions keeps TensorFlow's optimizer from making a transposed factor of it.
-    inner = int(inputs.shape[1])
-    plain = tf.reshape(tf.transpose(tf.reshape(inputs, [-1, 1, inner]), [1, 2, 0]), [inner, -1])
-    if missing := -inner % ROW_MULTIPLE:
-        return tf.matmul(tf.pad(plain, [[0, missing], [0, 0]]), errors)[:inner]
-    return tf.matmul(plain, errors)
+        return [tf.matmul(block, errors, transpose_a=True) for block in inputs]
+    # The AVX2 kernel cuts the inner dimension of a transposed factor at 96, that of a plain one at 256. All
+    # blocks are transposed at once: TensorFlow would make a transposed factor of a transposed block.
+    plain = tf.unstack(tf.transpose(tf.stack(inputs), [0, 2, 1]))
+    width = int(inputs[0].shape[1])
+    if missing := -width % ROW_MULTIPLE:
+        padding = [[0, missing], [0, 0]]
+        return [tf.matmul(tf.pad(block, padding), errors)[:width] for block in plain]
+    return [tf.matmul(block, errors) for block in plain]
 
 
 def column_sums(values: Tensor) -> Tensor:

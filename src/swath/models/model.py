@@ -24,8 +24,11 @@ Tensor = Any
 Values = Mapping[str, object]
 """Fields or params of a run, by dotted name."""
 
-Tensors = dict[str, Tensor]
-"""The named arrays of all lanes of a group, packed by the model."""
+Tensors = dict[str, Any]
+"""The named arrays of all lanes of a group, packed by the model: each a tensor or a tuple of tensors."""
+
+Blocks = Sequence[Tensor]
+"""Inputs, float32 [rows, width] for each block of pixels; see `arithmetic.block_sizes`."""
 
 
 class Outputs(NamedTuple):
@@ -77,18 +80,18 @@ class Model(Protocol):
     def per_lane(self, values: Tensor, shape: Any) -> Tensors:
         """One value per lane, float32 [lanes], broadcastable to each packed array, by array name."""
 
-    def forward(self, parameters: Tensors, inputs: Tensor, labels: Tensor, shape: Any) -> Outputs:
+    def forward(self, parameters: Tensors, inputs: Blocks, labels: Tensor, shape: Any) -> Outputs:
         """Predictions and losses.
 
         Args:
           parameters: packed parameters of all lanes.
-          inputs: float32 [rows, pixels]
+          inputs: float32 [rows, width] for each block of pixels
           labels: int32 [rows]
           shape: from `shape_batch`.
         """
 
     def gradients(
-        self, parameters: Tensors, inputs: Tensor, labels: Tensor, scale: Tensors, shape: Any
+        self, parameters: Tensors, inputs: Blocks, labels: Tensor, scale: Tensors, shape: Any
     ) -> tuple[Outputs, Tensors]:
         """Outputs, and the gradients of the scaled sum of the losses of each lane.
 

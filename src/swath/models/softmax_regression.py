@@ -14,9 +14,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from swath.models.arithmetic import COLUMN_TILE, column_sums, forward_product, gradient_product
+from swath.models.arithmetic import (
+    COLUMN_TILE,
+    block_sizes,
+    column_sums,
+    forward_product,
+    gradient_product,
+    in_blocks,
+)
 from swath.models.backend import tf
-from swath.models.model import Arrays, Outputs, Tensor, Tensors, Values
+from swath.models.model import Arrays, Blocks, Outputs, Tensor, Tensors, Values
 
 ROW_TILE = 8
 """Rows of logits that fill vector registers. Exponentials of a remainder are computed one at a time, and
@@ -71,8 +78,9 @@ class SoftmaxRegression:
         }
 
     def signature(self) -> Tensors:
-        """`weights`, float32 [pixels, padded columns], and `biases`, float32 [padded columns]."""
-        return {"weights": tf.TensorSpec([self.pixels, None]), "biases": tf.TensorSpec([None])}
+        """`weights`, float32 [width, padded columns] for each block; `biases`, float32 [padded columns]."""
+        count, width = block_sizes(self.pixels)
+        return {"weights": (tf.TensorSpec([width, None]),) * count, "biases": tf.TensorSpec([None])}
 
     def stack(self, lanes: Sequence[Arrays]) -> Tensors:
         """Columns of all lanes, lane after lane, padded with zeros to a multiple of `COLUMN_TILE`."""
@@ -80,14 +88,17 @@ class SoftmaxRegression:
         weights = np.concatenate([lane["weights"] for lane in lanes], axis=1)
         biases = np.concatenate([lane["biases"] for lane in lanes])
         return {
-            "weights": tf.constant(np.pad(weights, [(0, 0), (0, missing)])),
+            "weights": tuple(
+                tf.constant(block) for block in in_blocks(np.pad(weights, [(0, 0), (0, missing)]), 0)
+            ),
             "biases": tf.constant(np.pad(biases, (0, missing))),
         }
 
     def take(self, packed: Tensors, lane: int) -> dict[str, NDArray[np.float32]]:
         """`weights`, float32 [pixels, classes], and `biases`, float32 [classes], of one lane."""
         columns = slice(self.classes * lane, self.classes * (lane + 1))
-        return {"weights": packed["weights"][:, columns].numpy(), "biases": packed["biases"][columns].numpy()}
+        weights = np.concatenate([block[:, columns].numpy() for block in packed["weights"]])
+        return {"weights": weights[: self.pixels], "biases": packed["biases"][columns].numpy()}
 
     def shape_batch(self, images: Tensor, rows: Tensor, lanes: Tensor) -> BatchShape:
         """See `Model`."""
@@ -107,22 +118,22 @@ class SoftmaxRegression:
     def per_lane(self, values: Tensor, shape: BatchShape) -> Tensors:
         """The value of each lane in all of its columns, 0 in the padding: float32 [padded columns]."""
         columns = tf.pad(tf.repeat(values, self.classes), shape.column_padding[1:])
-        return {"weights": columns, "biases": columns}
+        return {"weights": (columns,) * block_sizes(self.pixels)[0], "biases": columns}
 
-    def forward(self, parameters: Tensors, inputs: Tensor, labels: Tensor, shape: BatchShape) -> Outputs:
+    def forward(self, parameters: Tensors, inputs: Blocks, labels: Tensor, shape: BatchShape) -> Outputs:
         """See `Model`."""
         outputs, _ = self._forward_backward(parameters, inputs, labels, shape)
         return outputs
 
     def gradients(
-        self, parameters: Tensors, inputs: Tensor, labels: Tensor, scale: Tensors, shape: BatchShape
+        self, parameters: Tensors, inputs: Blocks, labels: Tensor, scale: Tensors, shape: BatchShape
     ) -> tuple[Outputs, Tensors]:
         """See `Model`: inputsᵀ @ logit_gradients for the weights, onesᵀ @ logit_gradients for the biases."""
         outputs, logit_gradients = self._forward_backward(parameters, inputs, labels, shape)
         # Scale the logit gradients, [batch, columns], because the weight gradient is thirty times as large.
         scaled = tf.pad(logit_gradients, shape.column_padding) * scale["biases"]
         return outputs, {
-            "weights": gradient_product(inputs, scaled),
+            "weights": tuple(gradient_product(inputs, scaled)),
             "biases": column_sums(scaled),
         }
 
@@ -131,7 +142,7 @@ class SoftmaxRegression:
         return column_sums(tf.pad(values, shape.lane_padding))[: shape.lanes]
 
     def _forward_backward(
-        self, parameters: Tensors, inputs: Tensor, labels: Tensor, shape: BatchShape
+        self, parameters: Tensors, inputs: Blocks, labels: Tensor, shape: BatchShape
     ) -> tuple[Outputs, Tensor]:
         """Outputs, and the gradient of each image's loss with respect to its logits.
 

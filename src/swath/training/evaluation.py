@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swath.datasets import Dataset, PixelStatistics, pixel_statistics
-from swath.models import Model, Tensor, Tensors, tf
+from swath.models import Blocks, Model, Tensor, Tensors, in_blocks, tf
 from swath.planning import BLOCK_IMAGES
 
 
@@ -17,7 +17,7 @@ class Split:
     """Images and labels of a split.
 
     Attributes:
-      images: uint8 [n, pixels]
+      images: uint8 [blocks, n, width], the pixels cut into blocks; see `models.in_blocks`.
       labels: int32 [n]
     """
 
@@ -25,7 +25,7 @@ class Split:
     labels: Tensor
 
     def __len__(self) -> int:
-        return int(self.images.shape[0])
+        return int(self.labels.shape[0])
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class DeviceData:
       validation: the last `validation_size` training images; may be empty.
       test: all test images.
       statistics: pixel statistics of the images in `train`.
-      shift: float32 [pixels], the statistics as tensors
-      scale: float32 [pixels] or None
+      shift: float32 [blocks, 1, width], the statistics as tensors
+      scale: float32 [blocks, 1, width] or None
     """
 
     train: Split
@@ -47,6 +47,17 @@ class DeviceData:
     statistics: PixelStatistics
     shift: Tensor
     scale: Tensor | None
+
+    def batch(self, images: Tensor, labels: Tensor, chosen: Tensor) -> tuple[Blocks, Tensor]:
+        """Normalized inputs and labels of some images of a split.
+
+        Args:
+          images: of the split.
+          labels: of the split.
+          chosen: int32 [rows], indices of the images.
+        """
+        inputs = normalize(tf.gather(images, chosen, axis=1), self.shift, self.scale)
+        return tf.unstack(inputs), tf.gather(labels, chosen)
 
 
 def make_device_data(dataset: Dataset, validation_size: int, preprocessing: str) -> DeviceData:
@@ -64,22 +75,26 @@ def make_device_data(dataset: Dataset, validation_size: int, preprocessing: str)
         _split(dataset.train_images[kept:], dataset.train_labels[kept:]),
         _split(dataset.test_images, dataset.test_labels),
         statistics,
-        tf.constant(statistics.shift),
-        None if statistics.scale is None else tf.constant(statistics.scale),
+        _in_blocks(statistics.shift),
+        None if statistics.scale is None else _in_blocks(statistics.scale),
     )
 
 
+def _in_blocks(values: NDArray[np.float32]) -> Tensor:
+    return tf.constant(in_blocks(values[np.newaxis], 1))
+
+
 def _split(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Split:
-    return Split(tf.constant(images), tf.constant(labels.astype(np.int32)))
+    return Split(tf.constant(in_blocks(images, 1)), tf.constant(labels.astype(np.int32)))
 
 
 def normalize(pixels: Tensor, shift: Tensor, scale: Tensor | None) -> Tensor:
-    """Normalize pixels to inputs of the model, float32 [batch, pixels].
+    """Normalize pixels to inputs of the model, float32 of the same shape.
 
     Args:
-      pixels: uint8 [batch, pixels]
-      shift: float32 [pixels], subtracted
-      scale: float32 [pixels], multiplied after the subtraction; None for 1
+      pixels: uint8 [blocks, rows, width]
+      shift: float32 [blocks, 1, width], subtracted
+      scale: float32 [blocks, 1, width], multiplied after the subtraction; None for 1
     """
     centred = tf.cast(pixels, tf.float32) - shift
     return centred if scale is None else centred * scale
@@ -118,15 +133,15 @@ def compile_evaluation(data: DeviceData, model: Model) -> Evaluate:
     """Compile an evaluation for any number of lanes, with the preprocessing of `data`."""
 
     def evaluate_split(parameters: Tensors, lanes: Tensor, images: Tensor, labels: Tensor) -> Any:
-        count = tf.shape(images)[0]
+        count = tf.shape(labels)[0]
         blocks = -(-count // BLOCK_IMAGES)
         # Every block has the same shape and so the same rounding: the last one repeats the last image.
         shape = model.shape_batch(tf.constant(BLOCK_IMAGES), tf.constant(BLOCK_IMAGES), lanes)
 
         def body(block: Tensor, predictions: Any, losses: Any) -> Any:
             chosen = tf.minimum(block * BLOCK_IMAGES + tf.range(BLOCK_IMAGES), count - 1)
-            inputs = normalize(tf.gather(images, chosen), data.shift, data.scale)
-            found = model.forward(parameters, inputs, tf.gather(labels, chosen), shape)
+            inputs, chosen_labels = data.batch(images, labels, chosen)
+            found = model.forward(parameters, inputs, chosen_labels, shape)
             predicted = tf.cast(found.predictions, tf.uint8)
             return block + 1, predictions.write(block, predicted), losses.write(block, found.losses)
 
@@ -140,14 +155,14 @@ def compile_evaluation(data: DeviceData, model: Model) -> Evaluate:
         )
         return predictions.concat()[:count], losses.concat()[:count]
 
-    pixels = data.train.images.shape[1]
+    blocks, _, width = data.train.images.shape
     compiled: Any = tf.function(
         evaluate_split,
         autograph=False,
         input_signature=[
             model.signature(),
             tf.TensorSpec([], tf.int32),
-            tf.TensorSpec([None, pixels], tf.uint8),
+            tf.TensorSpec([blocks, None, width], tf.uint8),
             tf.TensorSpec([None], tf.int32),
         ],
     )

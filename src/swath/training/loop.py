@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from swath.models import MOST_ROWS, ROW_MULTIPLE, Arrays, Model, Tensor, Tensors, tf
 from swath.planning import STEPS_IN_FLIGHT, LaneGroup, Segment
-from swath.training.evaluation import DeviceData, correct_counts, normalize
+from swath.training.evaluation import DeviceData, correct_counts
 from swath.training.optimizers import Optimizer
 
 PARAMETERS = ""
@@ -116,8 +116,7 @@ def compile_program(data: DeviceData, model: Model, optimizer: Optimizer) -> Pro
 
         def piece(parameters: Tensors, chosen: Tensor, shape: Any) -> Any:
             """Gradients, number of correct images and summed losses of some images of a batch."""
-            inputs = normalize(tf.gather(data.train.images, chosen), data.shift, data.scale)
-            labels = tf.gather(data.train.labels, chosen)
+            inputs, labels = data.batch(data.train.images, data.train.labels, chosen)
             outputs, gradients = model.gradients(parameters, inputs, labels, scale_per_image, shape)
             count = tf.shape(outputs.predictions)[0]
             correct = correct_counts(outputs.predictions, labels[:count])
@@ -145,7 +144,7 @@ def compile_program(data: DeviceData, model: Model, optimizer: Optimizer) -> Pro
             )
             return (
                 done + 1,
-                {PARAMETERS: {name: parameters[name] - updates[name] for name in parameters}, **next_state},
+                {PARAMETERS: tf.nest.map_structure(tf.subtract, parameters, updates), **next_state},
                 correct.write(done, counts),
                 losses.write(done, summed / images),
             )
