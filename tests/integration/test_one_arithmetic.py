@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import archspec.cpu
@@ -21,6 +22,7 @@ BATCHES = "1,2,7,16,50,96,97,100,200,252,253,331,500,1000"
 WIDTHS = "1,2,3,6,11,17,24,27,28,36,48,61,64"
 
 
+@cache
 def digests(kernels: str | None, *cases: str) -> dict[str, str]:
     environment = {name: value for name, value in os.environ.items() if "MAX_CPU_ISA" not in name}
     if kernels is not None:
@@ -38,15 +40,15 @@ def digests(kernels: str | None, *cases: str) -> dict[str, str]:
 
 
 @with_fma
-@pytest.mark.parametrize("kernels", ["AVX2", pytest.param("AVX512_CORE", marks=with_both)])
-def test_bits_are_the_same_at_every_width(kernels: str) -> None:
+@pytest.mark.parametrize("kernels", ["AVX2", pytest.param(None, marks=with_both)])
+def test_bits_are_the_same_at_every_width(kernels: str | None) -> None:
     found = digests(kernels, BATCHES, WIDTHS, "mean_image", "0")
     by_lane: dict[tuple[str, str], set[str]] = {}
     for key, digest in found.items():
         batch, _, lane = key.split()
         by_lane.setdefault((batch, lane), set()).add(digest)
     assert {key: len(values) for key, values in by_lane.items() if len(values) > 1} == {}
-    assert len(by_lane) == 14 * (4 + 9), "the first four lanes, and the last of the wider groups"
+    assert len(by_lane) == 14 * (4 + 10), "the first four lanes, and the last of the wider groups"
 
 
 @with_fma
