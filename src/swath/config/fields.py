@@ -40,6 +40,9 @@ class FieldSpec:
       shape: whether the value decides the shapes of tensors, and so the kernels that compute a step.
       repeats: whether runs that differ only in this field repeat one configuration.
       headline: whether the field names a configuration where nothing varies.
+      only_with: (another field, its values with which this field exists); None if it always exists. Where
+        it does not exist it is None, and no param of the run.
+      nullable: whether it may be None where it exists.
       tuned: whether its best value is looked for among numbers, so that a better one may lie beyond a grid.
       axis_order: place of the field among those that compete for the horizontal axis of a plot.
       log_scale: whether values are compared by their ratio, so that MLflow's page gets their logarithm too.
@@ -56,6 +59,8 @@ class FieldSpec:
     shape: bool = False
     repeats: bool = False
     headline: bool = False
+    only_with: tuple[str, tuple[str, ...]] | None = None
+    nullable: bool = False
     tuned: bool = False
     axis_order: int = 1_000
     log_scale: bool = False
@@ -146,8 +151,15 @@ def walk_values(config: Any) -> Iterator[tuple[str, Any, FieldSpec]]:
 
 
 def computed_values(config: object) -> dict[str, Any]:
-    """The fields that decide a run's numbers, by dotted name: `{"batch_size": 100, "data.name": ...}`."""
-    return {name: value for name, value, spec in walk_values(config) if spec.scope == "identity"}
+    """The fields that decide a run's numbers, by dotted name: `{"batch_size": 100, "data.name": ...}`.
+
+    Fields without a value are left out: a configuration that has no such field has no such param.
+    """
+    return {
+        name: value
+        for name, value, spec in walk_values(config)
+        if spec.scope == "identity" and value is not None
+    }
 
 
 def complete_overrides(config: object) -> list[str]:
@@ -199,18 +211,26 @@ def nested(values: Mapping[str, Any]) -> dict[str, Any]:
 def varying(configs: Sequence[object]) -> tuple[str, ...]:
     """The fields that decide the numbers and are not the same in all of `configs`, by dotted name."""
     values = [computed_values(config) for config in configs]
-    return tuple(
-        field for field in (values[0] if values else ()) if len({entry[field] for entry in values}) > 1
-    )
+    fields = dict.fromkeys(field for entry in values for field in entry)
+    return tuple(field for field in fields if len({entry.get(field) for entry in values}) > 1)
 
 
 def field_mistakes(config: object) -> list[str]:
-    """A line for each value of a configuration that its field does not allow."""
-    return [
-        removed_choice(name, value) or f"{name}={value}: expected {spec.expected}"
-        for name, value, spec in walk_values(config)
-        if not spec.allows(value)
-    ]
+    """A line for each value that its field does not allow, or that the configuration has no field for."""
+    walked = list(walk_values(config))
+    values = {name: value for name, value, _ in walked}
+    return [line for name, value, spec in walked for line in _mistakes(name, value, spec, values)]
+
+
+def _mistakes(name: str, value: Any, spec: FieldSpec, values: Mapping[str, Any]) -> Iterator[str]:
+    if spec.only_with is not None and values[spec.only_with[0]] not in spec.only_with[1]:
+        if value is not None:
+            other, words = spec.only_with
+            choice = other.removesuffix(".name")
+            having = " or ".join(f"{choice}={word}" for word in words)
+            yield f"{name}={value}: {choice}={values[other]} has no such field; expected {having} with it"
+    elif not spec.allows(value) or (value is None and spec.only_with is not None and not spec.nullable):
+        yield removed_choice(name, value) or f"{name}={value}: expected {spec.expected}"
 
 
 def overridden(override: str) -> str:

@@ -124,7 +124,7 @@ def read_stored_config(text: str, where: str) -> TrainConfig:
     values = {}
     for name, spec in walk_schema(TrainConfig):
         value = given.get(name, None if spec.when_absent is REQUIRED else spec.when_absent)
-        if value is None:
+        if value is None and spec.when_absent is REQUIRED:
             mistakes.append(f"{where}: {name}: no value; expected {spec.expected}")
         elif isinstance(value, str) and "${" in value:
             mistakes.append(f"{where}: {name}={value}: expected a value, not an interpolation")
