@@ -3,6 +3,7 @@ from .arithmetic import MOST_ROWS as MOST_ROWS
 from .arithmetic import ROW_MULTIPLE as ROW_MULTIPLE
 from .arithmetic import in_blocks as in_blocks
 from .arithmetic import kernels as kernels
+from .arithmetic import most_isa as most_isa
 from .backend import Runtime as Runtime
 from .backend import compute_variables as compute_variables
 from .backend import is_onednn_on as is_onednn_on

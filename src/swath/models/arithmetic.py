@@ -112,13 +112,13 @@ FMA = "x86-64 with FMA"
 def kernels() -> str:
     """What decides the bits besides the arithmetic: `FMA`, or the name of another processor and its sets."""
     host = archspec.cpu.host()
-    if is_onednn_on() and {"avx2", "fma"} <= host.features and _most_isa() not in ("SSE41", "AVX"):
+    if is_onednn_on() and {"avx2", "fma"} <= host.features and most_isa() not in ("SSE41", "AVX"):
         return FMA
     name = archspec.cpu.brand_string() or host.name
-    return f"{name}, at most {_most_isa()}: {' '.join(sorted(host.features))}"
+    return f"{name}, at most {most_isa()}: {' '.join(sorted(host.features))}"
 
 
-def _most_isa() -> str:
+def most_isa() -> str:
     """The newest instruction set that oneDNN may use."""
     found = (os.environ[name] for name in MOST_ISA_VARIABLES if name in os.environ)
     return next(found, "ALL").upper()
@@ -127,7 +127,7 @@ def _most_isa() -> str:
 @cache
 def _has_wide_chains() -> bool:
     """Whether oneDNN uses its kernels for AVX-512, which compute chains of 384 of a transposed factor too."""
-    allowed = _most_isa()
+    allowed = most_isa()
     return "avx512f" in archspec.cpu.host().features and (
         allowed in ("ALL", "DEFAULT") or "AVX512" in allowed
     )

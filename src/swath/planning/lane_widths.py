@@ -13,7 +13,7 @@ import archspec.cpu
 from filelock import FileLock
 
 from swath.config import TrainConfig, computed_values, named_values, shape_values, shared_values
-from swath.models import compute_variables, is_onednn_on, model_of
+from swath.models import compute_variables, is_onednn_on, model_of, most_isa
 from swath.planning.cost import image_sizes, lanes_that_fit
 from swath.planning.lane_groups import LaneGroup
 from swath.system import atomic_write, cache_folder
@@ -134,7 +134,7 @@ def _machine_key() -> str:
     processor = archspec.cpu.host()
     provenance = [
         importlib.metadata.version("tensorflow"),
-        f"onednn={is_onednn_on()}",
+        f"onednn={is_onednn_on()} {most_isa()}",
         compute_variables(),
         archspec.cpu.brand_string() or processor.name,
         *sorted(processor.features),

@@ -6,7 +6,7 @@ from support.small import run_config
 
 from swath.config import computed_values
 from swath.models import MODELS, model_of, runtime, tf
-from swath.models.softmax_regression import SoftmaxRegression
+from swath.models.softmax_regression import BatchShape, SoftmaxRegression
 from swath.training import GradientDescent, optimizer_of
 from swath.training.evaluation import correct_counts, normalize
 
@@ -22,10 +22,21 @@ def test_tensorflow_computes_on_the_cpu_with_one_thread_an_operation() -> None:
     assert tf.constant(1.0).device.endswith("CPU:0")
 
 
+def batch_shape(images: int, rows: int, lanes: int) -> BatchShape:
+    return MODEL.shape_batch(tf.constant(images), tf.constant(rows), tf.constant(lanes))
+
+
 def test_pack_is_padded_to_full_tiles() -> None:
     one = MODEL.init(seed=0)
-    packs = [MODEL.stack([one] * lanes)["weights"].shape[1] for lanes in (1, 2, 3, 32)]
+    packs = [MODEL.stack([one] * lanes)["weights"][0].shape[1] for lanes in (1, 2, 3, 32)]
     assert packs == [16, 32, 32, 320]
+
+
+@pytest.mark.parametrize(("pixels", "blocks", "width"), [(4, 1, 4), (784, 4, 196), (3072, 12, 256)])
+def test_weights_are_cut_into_equal_blocks(pixels: int, blocks: int, width: int) -> None:
+    model = SoftmaxRegression(pixels, classes=10)
+    packed = model.stack([model.init(0)])["weights"]
+    assert [block.shape for block in packed] == [(width, 16)] * blocks
 
 
 def test_lane_unpacked_from_a_pack_equals_the_stacked_one() -> None:
@@ -54,22 +65,23 @@ def test_inputs_are_pixels_minus_shift_times_scale() -> None:
 
 
 def test_zero_weights_predict_the_first_class_with_a_loss_of_log_ten() -> None:
-    packed, shape = MODEL.stack([MODEL.init(0)] * 2), MODEL.shape_batch(tf.constant(3), tf.constant(2))
-    outputs = MODEL.forward(packed, tf.ones([3, 4]), tf.constant([0, 1, 9]), shape)
+    packed, shape = MODEL.stack([MODEL.init(0)] * 2), batch_shape(images=3, rows=6, lanes=2)
+    outputs = MODEL.forward(packed, [tf.ones([6, 4])], tf.constant([0, 1, 9, 0, 0, 0]), shape)
     assert outputs.predictions.numpy().tolist() == [[0, 0]] * 3
     np.testing.assert_allclose(outputs.losses.numpy(), np.log(10), rtol=1e-6)
 
 
 def test_gradients_are_inputs_times_softmax_minus_label_times_lane_scale() -> None:
-    shape = MODEL.shape_batch(tf.constant(1), tf.constant(2))
+    shape = batch_shape(images=1, rows=6, lanes=2)
     scale = MODEL.per_lane(tf.constant([1.0, 0.5]), shape)
     packed = MODEL.stack([MODEL.init(0)] * 2)
-    _, gradients = MODEL.gradients(packed, tf.fill([1, 4], 2.0), tf.constant([3]), scale, shape)
+    inputs, labels = [tf.fill([6, 4], 2.0)], tf.constant([3] * 6)  # five rows are padding
+    _, gradients = MODEL.gradients(packed, inputs, labels, scale, shape)
     error = np.full(10, 0.1)
     error[3] -= 1
     expected = np.concatenate([error, 0.5 * error, np.zeros(12)])
     np.testing.assert_allclose(gradients["biases"].numpy(), expected, rtol=1e-6)
-    np.testing.assert_allclose(gradients["weights"].numpy(), [2 * expected] * 4, rtol=1e-6)
+    np.testing.assert_allclose(gradients["weights"][0].numpy(), [2 * expected] * 4, rtol=1e-6)
 
 
 def test_gradient_descent_subtracts_gradients_that_carry_the_learning_rate() -> None:
@@ -82,7 +94,7 @@ def test_gradient_descent_subtracts_gradients_that_carry_the_learning_rate() -> 
 @pytest.mark.parametrize("lanes", [1, 7, 16, 33])
 def test_sums_over_a_batch_are_column_sums(lanes: int) -> None:
     values = np.arange(5 * lanes, dtype=np.float32).reshape(5, lanes)
-    shape = MODEL.shape_batch(tf.constant(5), tf.constant(lanes))
+    shape = batch_shape(images=5, rows=6, lanes=lanes)
     assert MODEL.sum_over_batch(tf.constant(values), shape).numpy().tolist() == values.sum(axis=0).tolist()
 
 

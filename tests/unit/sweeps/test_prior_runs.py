@@ -5,14 +5,15 @@ from typing import Any
 
 import pytest
 
+from swath.models import ARITHMETIC
 from swath.sweeps.manifest import ResumeRequest, RunKey
 from swath.sweeps.prior_runs import PriorRuns
 from swath.tracking import StoredRun, schema
 
 HERE = {
     schema.TENSORFLOW: "2.21.0",
-    schema.CPU: "EPYC",
-    schema.CPU_INSTRUCTION_SETS: "avx2",
+    schema.ARITHMETIC: ARITHMETIC,
+    schema.KERNELS: "x86-64 with FMA",
     schema.ONEDNN: "1",
 }
 
