@@ -274,6 +274,9 @@ def _why(found: Difference) -> str:
     if found.params:
         pairs = [f"{name} {first}, now {second}" for name, (first, second) in found.params.items()]
         return f"because the configuration differs: {'; '.join(pairs)}"
+    if schema.ARITHMETIC in found.provenance:
+        first, second = found.provenance[schema.ARITHMETIC]
+        return f"because it was made with arithmetic {first}, now {second}, which rounds differently"
     known = {name: values for name, values in found.provenance.items() if None not in values}
     serious = [name for name in tracking.RESULT_AFFECTING if name in known]
     code = [name for name in (schema.COMMIT, schema.DIRTY, schema.VERSION) if name in known]

@@ -238,7 +238,7 @@ class PriorRunsService(Protocol):
         """
 
     def older_arithmetic(self) -> str:
-        """A line on a sweep that is not resumed because its bits are others; empty if there is none."""
+        """A line on runs of these configurations that another arithmetic made; empty if there is none."""
 
     def prior_runs(self, keys: Sequence[RunKey]) -> list[PriorRun]:
         """Stored state of each configuration, in the same order. Call `find_sweep` first."""

@@ -46,7 +46,6 @@ class PriorRuns:
         self._request = request
         self._used: set[str] = set()
         self.sweep: PriorSweep | None
-        self.older = ""
         self._read()
         while self._wait_for_running():
             self._read()  # again, because more was stored during the wait
@@ -136,15 +135,30 @@ class PriorRuns:
             planned = set() if manifest is None else {first for first, _ in manifest.identities}
             if fingerprints & (started | planned):
                 if not (_has_our_arithmetic(summary) or self._request.force):
-                    self.older = (
-                        f"sweep {self._request.name} {sweep_id} was made with arithmetic "
-                        f"{schema.arithmetic_of(summary.tags)}, whose last bits are others: its runs are "
-                        "trained again; force_resume=true keeps those that finished"
-                    )
                     return None
                 changes = self._changes(summary.tags if manifest is None else manifest.provenance, manifest)
                 return PriorSweep(sweep_id, summary.run_id, changes, manifest)
         return None
+
+    def older_arithmetic(self) -> str:
+        """A line on runs of these configurations that another arithmetic made; empty if there is none."""
+        lanes = {_lane(run.lane) for run in self._request.runs}
+        ours = {_lane(run.tags.get(schema.LANE, "")) for run in self._runs if _has_our_arithmetic(run)}
+        older = [
+            run
+            for run in self._runs
+            if not _has_our_arithmetic(run) and _lane(run.tags.get(schema.LANE, "")) in lanes - ours
+        ]
+        if not older:
+            return ""
+        versions = " and ".join(sorted({schema.arithmetic_of(run.tags) for run in older}))
+        line = (
+            f"made with arithmetic {versions}, not {ARITHMETIC}: "
+            f"{len(older)} earlier run{'s' if len(older) > 1 else ''}"
+        )
+        if self._request.force:
+            return f"{line}; finished ones are kept, none is continued"
+        return f"{line}; trained again (force_resume=true keeps finished ones)"
 
     def _changes(self, before: dict[str, str], manifest: Manifest | None = None) -> tuple[str, ...]:
         serious, others = environment_changes(before, self._request.provenance)
@@ -206,6 +220,11 @@ def _has_our_arithmetic(run: tracking.StoredRun) -> bool:
     return schema.arithmetic_of(run.tags) == ARITHMETIC
 
 
+def _lane(key: str) -> str:
+    """A lane's key without the version of the arithmetic; version 0.1 wrote none."""
+    return "-".join(key.split("-")[:2])
+
+
 def _identity(run: tracking.StoredRun) -> tuple[str, str]:
     return run.tags.get(schema.FINGERPRINT, ""), run.tags.get(schema.DATA_DIGEST, "")
 
@@ -248,7 +267,7 @@ class ResumeService:
 
     def older_arithmetic(self) -> str:
         """See `PriorRunsService`."""
-        return "" if self._prior is None else self._prior.older
+        return "" if self._prior is None else self._prior.older_arithmetic()
 
     def prior_runs(self, keys: Sequence[RunKey]) -> list[PriorRun]:
         """See `PriorRunsService`."""

@@ -257,10 +257,10 @@ def start_sweep(
         plan = ResumePlan(tracker, mode, settings.force_resume, datasets)
         sweep_info = plan.find(sweep_info, configs, provenance, every_steps)
         found = plan.found
-        if found is None and sweep_info.is_grid:
-            older = tracker.call(PriorRunsService.older_arithmetic).result()
-            new = f"no earlier sweep {sweep_info.sweep} has these fixed values: this is a new sweep"
-            observer(Note(older or new))
+        if older := tracker.call(PriorRunsService.older_arithmetic).result():
+            observer(Note(older))
+        elif found is None and sweep_info.is_grid:
+            observer(Note(f"no earlier sweep {sweep_info.sweep} has these fixed values: this is a new sweep"))
     for line in found.changes if found is not None else ():
         observer(Note(f"changed since it started: {line}"))
     for line in found.set_aside if found is not None else ():
