@@ -1,6 +1,9 @@
 """Compute the published digests of results and write them, or compare them with this machine's.
 
 python -m verify [--write]   (from tests/; `make verify`)
+
+The digests are written only if the kernels for AVX2 and for AVX-512 give the same, so this needs a processor
+with both.
 """
 
 import hashlib
@@ -12,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import archspec.cpu
 import numpy as np
 from support.command import swath
 
@@ -21,9 +25,9 @@ from swath.tracking import Reader, StoredRun, open_reader, read_weights, schema
 PUBLISHED = Path(__file__).resolve().parents[1] / "docs" / "digests.json"
 
 REQUIRED_EQUAL = {
+    "swath.arithmetic": "arithmetic",
+    "swath.kernels": "kernels",
     "swath.tensorflow": "TensorFlow",
-    "swath.numpy": "NumPy",
-    "swath.cpu_instruction_sets": "instruction sets",
     "swath.onednn": "oneDNN",
 }
 """Provenance that must be equal for results to be bit-identical: tags and their display names."""
@@ -33,14 +37,19 @@ SHOWN = {**REQUIRED_EQUAL, "swath.cpu": "processor", "swath.version": "swath"}
 COMMANDS = {"quickstart": ("-cn", "quickstart"), "article": ()}
 
 
-def compute_digests(data_dir: str | None) -> dict[str, Any]:
-    """Digests of the results on this machine; the article's run only if CIFAR-10 is available."""
+def compute_digests(data_dir: str | None, **kernels: str) -> dict[str, Any]:
+    """Digests of the results on this machine; the article's run only if CIFAR-10 is available.
+
+    Args:
+      data_dir: folder of CIFAR-10.
+      **kernels: variables that choose oneDNN's kernels.
+    """
     runs: dict[str, dict[str, str]] = {}
     environment: dict[str, str] = {}
     for name, arguments in COMMANDS.items():
         if name == "article" and data_dir is None:
             continue
-        variables = {} if data_dir is None else {"SWATH_DATA_DIR": data_dir}
+        variables = kernels if data_dir is None else {"SWATH_DATA_DIR": data_dir, **kernels}
         with tempfile.TemporaryDirectory(prefix="swath-verify-") as folder:
             done = swath(Path(folder), *arguments, SWATH_POSTPROCESS="off", **variables)
             assert done.returncode == 0, done.stderr
@@ -98,8 +107,16 @@ def compare_digests(published: dict[str, Any], found: dict[str, Any]) -> dict[st
 
 def main(arguments: list[str]) -> int:
     """Write or compare the digests; return the exit status."""
-    found = compute_digests(os.environ.get("SWATH_TEST_CIFAR10"))
+    data_dir = os.environ.get("SWATH_TEST_CIFAR10")
+    found = compute_digests(data_dir)
     if arguments == ["--write"]:
+        if "avx512f" not in archspec.cpu.host().features:
+            print("expected a processor with AVX-512, whose digests are compared with those of AVX2")
+            return 1
+        if compute_digests(data_dir, ONEDNN_MAX_CPU_ISA="AVX2")["runs"] != found["runs"]:
+            print("the kernels for AVX2 and for AVX-512 give other digests; nothing was written")
+            return 1
+        found["made with"]["compared"] = "kernels for AVX2 and for AVX-512: the same digests"
         PUBLISHED.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
         return 0
     published = json.loads(PUBLISHED.read_text(encoding="utf-8"))

@@ -8,14 +8,14 @@ from support.command import swath
 GRID = ["-m", "data=digits", "batch_size=10", "max_steps=20", "learning_rate=1e-7,1e-6,1e36"]
 
 WIDTH_DEPENDENT = """
-import swath.models.softmax_regression
+import swath.models.backend
 from swath.models import tf
 class WidthDependent:
     def __getattr__(self, name):
         return getattr(tf, name)
     def matmul(self, a, b, **options):
         return tf.matmul(a, b, **options) * (1 + 1e-6 * tf.cast(tf.shape(b)[1] // 16, tf.float32))
-swath.models.softmax_regression.tf = WidthDependent()
+swath.models.backend.tf = WidthDependent()
 """
 
 PROBE_THAT_ACCEPTS_EVERYTHING = "import swath.training; swath.training.is_bit_exact = lambda *anything: True"

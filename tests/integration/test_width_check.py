@@ -6,7 +6,7 @@ import archspec.cpu
 import pytest
 from support.training import device_data, softmax_of
 
-import swath.models.softmax_regression
+import swath.models.backend
 from swath.models import tf
 from swath.training import GradientDescent, compile_evaluation, compile_program, is_bit_exact
 
@@ -37,5 +37,5 @@ def test_width_dependent_matrix_product_is_not_bit_exact(monkeypatch: pytest.Mon
         def matmul(self, a: Any, b: Any, **options: Any) -> Any:
             return tf.matmul(a, b, **options) * (1 + 1e-6 * tf.cast(tf.shape(b)[1], tf.float32))
 
-    monkeypatch.setattr(swath.models.softmax_regression, "tf", WidthDependent())
+    monkeypatch.setattr(swath.models.backend, "tf", WidthDependent())
     assert not probe_width(10, 3)

@@ -12,7 +12,8 @@ from swath.config.schema import build
 def allowed(spec: FieldSpec) -> st.SearchStrategy[Any]:
     """Values that a field allows, except None."""
     match spec.constraint:
-        case Range(least=least, above=above, most=most, float32=float32):
+        case Range(least=least, above=above, most=most, below=below, float32=float32):
+            most = below if most is None else most
             if spec.kind is int:
                 return st.integers(int(least or 0), None if most is None else int(most))
             low = above if least is None else least
@@ -58,4 +59,18 @@ def train_configs() -> st.SearchStrategy[TrainConfig]:
     names = [name for name, _ in walk_schema(TrainConfig)]
     few = {"data.validation_size": st.integers(0, 1_000), "batch_size": st.integers(1, 400)}
     values = {name: few.get(name, allowed(FIELDS[name])) for name in names}
-    return st.fixed_dictionaries(values).map(lambda found: build(TrainConfig, found))
+    return st.fixed_dictionaries(values).map(lambda found: build(TrainConfig, consistent(found)))
+
+
+def consistent(values: dict[str, Any]) -> dict[str, Any]:
+    """Values without the fields that do not exist beside the others, and with a warm-up that ends."""
+    found = dict(values)
+    for name, spec in walk_schema(TrainConfig):
+        if spec.only_with is not None and values[spec.only_with[0]] not in spec.only_with[1]:
+            found[name] = None
+        elif spec.only_with is not None and found[name] is None and not spec.null_means:
+            found[name] = spec.constraint.least
+    end = found["schedule_steps"] or found["max_steps"]
+    if found["schedule"] != "constant":
+        found["warmup_steps"] = min(found["warmup_steps"], end - 1)
+    return found

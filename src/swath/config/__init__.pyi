@@ -6,7 +6,9 @@ from .compose import register_schema as register_schema
 from .config_files import ConfigFiles as ConfigFiles
 from .fields import FieldSpec as FieldSpec
 from .fields import complete_overrides as complete_overrides
+from .fields import completed as completed
 from .fields import computed_values as computed_values
+from .fields import effective_values as effective_values
 from .fields import named_values as named_values
 from .fields import overridden as overridden
 from .fields import removed_choice as removed_choice
@@ -42,6 +44,7 @@ from .schema import REPEATED_BY as REPEATED_BY
 from .schema import SCHEMA_VERSION as SCHEMA_VERSION
 from .schema import DataConfig as DataConfig
 from .schema import JobConfig as JobConfig
+from .schema import OptimizerConfig as OptimizerConfig
 from .schema import SweepConfig as SweepConfig
 from .schema import TrainConfig as TrainConfig
 from .stored import default_sweep_config as default_sweep_config

@@ -39,6 +39,7 @@ class Range:
       least: smallest value; None without one.
       above: value that must be exceeded; None without one.
       most: largest value; None without one.
+      below: value that must not be reached; None without one.
       at_most: an upper bound that depends on other fields, as a phrase; checked by the configuration.
       float32: whether the bounds hold for the nearest float32, which must be finite.
     """
@@ -46,6 +47,7 @@ class Range:
     least: float | None = None
     above: float | None = None
     most: float | None = None
+    below: float | None = None
     at_most: str = ""
     float32: bool = False
 
@@ -56,9 +58,10 @@ class Range:
         number = as_float32(value) if self.float32 else value
         return (
             (not self.float32 or math.isfinite(number))
-            and (self.least is None or number >= self.least)
+            and (self.least is None or (value >= self.least and number >= self.least))
             and (self.above is None or number > self.above)
             and (self.most is None or number <= self.most)
+            and (self.below is None or number < self.below)
         )
 
     def canonical(self, value: Any) -> Any:
@@ -73,7 +76,8 @@ class Range:
         if self.above is not None:
             words.append(f"above {self.above:g}")
         elif self.least is not None:
-            words.append(f"from {self.least} {f'to {end}' if end else 'up'}")
+            upper = f"to {end}" if end else "up" if self.below is None else f"to below {self.below:g}"
+            words.append(f"from {self.least} {upper}")
         words += ["that float32 can hold"] if self.float32 else []
         return " ".join(words)
 
@@ -81,6 +85,8 @@ class Range:
         """For example "1 or more"."""
         if self.above is not None:
             return f"above {self.above:g}"
+        if self.below is not None:
+            return f"{self.least} to below {self.below:g}"
         return f"{self.least} or more" if self.most is None else f"{self.least} to {self.most}"
 
 

@@ -42,7 +42,7 @@ class FieldSpec:
       headline: whether the field names a configuration where nothing varies.
       only_with: (another field, its values with which this field exists); None if it always exists. Where
         it does not exist it is None, and no param of the run.
-      nullable: whether it may be None where it exists.
+      null_means: the field whose value stands for None where this field exists; empty if None is not allowed.
       tuned: whether its best value is looked for among numbers, so that a better one may lie beyond a grid.
       axis_order: place of the field among those that compete for the horizontal axis of a plot.
       log_scale: whether values are compared by their ratio, so that MLflow's page gets their logarithm too.
@@ -60,7 +60,7 @@ class FieldSpec:
     repeats: bool = False
     headline: bool = False
     only_with: tuple[str, tuple[str, ...]] | None = None
-    nullable: bool = False
+    null_means: str = ""
     tuned: bool = False
     axis_order: int = 1_000
     log_scale: bool = False
@@ -70,6 +70,11 @@ class FieldSpec:
     def allows(self, value: Any) -> bool:
         """Whether a value of the right type is allowed."""
         return self.optional if value is None else self.constraint.allows(value)
+
+    @property
+    def is_later(self) -> bool:
+        """Whether a later version than the first added the field to those that decide a run's numbers."""
+        return self.scope == "identity" and self.when_absent is not REQUIRED
 
     @property
     def expected(self) -> str:
@@ -162,6 +167,30 @@ def computed_values(config: object) -> dict[str, Any]:
     }
 
 
+def effective_values(config: object) -> dict[str, Any]:
+    """The fields that decide a run's numbers, with what None means in its place, by dotted name."""
+    walked = [(name, value, spec) for name, value, spec in walk_values(config) if spec.scope == "identity"]
+    values = {name: value for name, value, _ in walked}
+    for name, value, spec in walked:
+        if value is None and spec.null_means and _exists(spec, values):
+            values[name] = values[spec.null_means]
+    return values
+
+
+def _exists(spec: FieldSpec, values: Mapping[str, Any]) -> bool:
+    """Whether a configuration with these values has the field."""
+    return spec.only_with is None or values[spec.only_with[0]] in spec.only_with[1]
+
+
+def completed(schema: type, params: Mapping[str, str]) -> dict[str, str]:
+    """Params of a run of any version: fields that were added later have their value in older stores."""
+    return {
+        name: params.get(name, str(spec.when_absent))
+        for name, spec in _walked(cast(Hashable, schema))
+        if name in params or (spec.is_later and spec.when_absent is not None)
+    } | dict(params)
+
+
 def complete_overrides(config: object) -> list[str]:
     """Overrides that give a configuration whatever the defaults are: `data=digits`, `batch_size=100`, ...
 
@@ -183,7 +212,12 @@ def shared_values(config: object, level: Level) -> tuple[tuple[str, Any], ...]:
     Two configurations belong to the same program, group or lane where these keys are equal.
     """
     levels = LEVELS[: LEVELS.index(level) + 1]
-    return tuple((name, value) for name, value, spec in walk_values(config) if spec.shared_by in levels)
+    values = effective_values(config)
+    return tuple(
+        (name, values.get(name, value))
+        for name, value, spec in walk_values(config)
+        if spec.shared_by in levels
+    )
 
 
 def shape_values(config: object) -> dict[str, Any]:
@@ -223,13 +257,13 @@ def field_mistakes(config: object) -> list[str]:
 
 
 def _mistakes(name: str, value: Any, spec: FieldSpec, values: Mapping[str, Any]) -> Iterator[str]:
-    if spec.only_with is not None and values[spec.only_with[0]] not in spec.only_with[1]:
+    if spec.only_with is not None and not _exists(spec, values):
         if value is not None:
             other, words = spec.only_with
             choice = other.removesuffix(".name")
             having = " or ".join(f"{choice}={word}" for word in words)
             yield f"{name}={value}: {choice}={values[other]} has no such field; expected {having} with it"
-    elif not spec.allows(value) or (value is None and spec.only_with is not None and not spec.nullable):
+    elif not spec.allows(value) or (value is None and spec.only_with is not None and not spec.null_means):
         yield removed_choice(name, value) or f"{name}={value}: expected {spec.expected}"
 
 

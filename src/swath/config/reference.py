@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from omegaconf import OmegaConf
 
-from swath.config.fields import REQUIRED, FieldSpec, Scope
+from swath.config.fields import FieldSpec, Scope
 from swath.config.folders import config_folder
 from swath.config.schema import FIELDS
 
@@ -71,7 +71,7 @@ def document() -> str:
             for name, spec in _of("sweep")
         ],
     )
-    later = [f"- `{name}`: {spec.when_absent}" for name, spec in FIELDS.items() if _is_later(spec)]
+    later = [f"- `{name}`: {spec.when_absent}" for name, spec in FIELDS.items() if spec.is_later]
     absent = (
         ["", "Values of fields in stores that were written before the field existed:", *later]
         if later
@@ -82,10 +82,6 @@ def document() -> str:
 
 def _of(scope: Scope) -> Iterator[tuple[str, FieldSpec]]:
     return ((name, spec) for name, spec in FIELDS.items() if spec.scope == scope)
-
-
-def _is_later(spec: FieldSpec) -> bool:
-    return spec.scope == "identity" and spec.when_absent is not REQUIRED
 
 
 def _table(columns: list[str], rows: list[list[str]]) -> list[str]:

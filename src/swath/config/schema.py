@@ -41,6 +41,27 @@ class DataConfig:
 
 
 @dataclass(frozen=True)
+class OptimizerConfig:
+    """The rule that updates the weights."""
+
+    name: str = hyperparameter(
+        Choice(("sgd", "momentum", "nesterov", "adam")),
+        "Update rule; optimizer=NAME chooses it.",
+        shared_by="program",
+        when_absent="sgd",
+    )
+    momentum: Optional[float] = hyperparameter(  # noqa: UP045
+        Range(0, below=1, float32=True),
+        "Part of the last update that is repeated.",
+        shared_by="lane",
+        when_absent=None,
+        only_with=("optimizer.name", ("momentum", "nesterov")),
+        tuned=True,
+        axis_order=5,
+    )
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """Everything that decides the numbers of one run. Its fields may be swept.
 
@@ -86,13 +107,70 @@ class TrainConfig:
         shared_by="group",
     )
     preprocessing: str = hyperparameter(
-        Choice(("mean_image", "none", "standardize")), "Input normalization.", shared_by="program"
+        Choice(("mean_image", "none", "scale", "standardize")), "Input normalization.", shared_by="program"
+    )
+    augment: str = hyperparameter(
+        Choice(("none", "mirror")),
+        "Mirror each training image with probability 1/2.",
+        shared_by="program",
+        when_absent="none",
+    )
+    l2: float = hyperparameter(
+        Range(0, float32=True),
+        "Penalty: half the sum of the squared weights, without biases, times this.",
+        shared_by="lane",
+        when_absent=0.0,
+        tuned=True,
+        axis_order=4,
+        log_scale=True,
+    )
+    schedule: str = hyperparameter(
+        Choice(("constant", "cosine", "step")),
+        "How the learning rate falls over schedule_steps.",
+        shared_by="lane",
+        when_absent="constant",
+    )
+    warmup_steps: int = hyperparameter(
+        Range(0, at_most="schedule_steps less 1"),
+        "Steps over which the learning rate rises at the start.",
+        unit="steps",
+        shared_by="lane",
+        when_absent=0,
+    )
+    schedule_steps: Optional[int] = hyperparameter(  # noqa: UP045
+        Range(1),
+        "Steps of the schedule; null: max_steps.",
+        unit="steps",
+        shared_by="lane",
+        when_absent=None,
+        only_with=("schedule", ("cosine", "step")),
+        null_means="max_steps",
+    )
+    init_seed: Optional[int] = hyperparameter(  # noqa: UP045
+        Range(0, most=LARGEST_SEED),
+        "Seed of the initial weights; null: seed.",
+        shared_by="lane",
+        when_absent=None,
+        null_means="seed",
+        repeats=True,
     )
     data: DataConfig = MISSING
+    optimizer: OptimizerConfig = OptimizerConfig()
 
     def __post_init__(self) -> None:
-        if mistakes := field_mistakes(self) or self._size_mistakes():
+        if mistakes := field_mistakes(self) or [*self._size_mistakes(), *self._schedule_mistakes()]:
             raise ConfigError(mistakes)
+
+    def _schedule_mistakes(self) -> list[str]:
+        """A warm-up that leaves no step for the schedule."""
+        end = self.schedule_steps or self.max_steps
+        if self.schedule == "constant" or self.warmup_steps < end:
+            return []
+        field = "max_steps" if self.schedule_steps is None else "schedule_steps"
+        return [
+            f"warmup_steps={self.warmup_steps}: expected fewer than {field}={end} with "
+            f"schedule={self.schedule}"
+        ]
 
     def _size_mistakes(self) -> list[str]:
         """Values that are in range one by one, but need more images than the data set has."""

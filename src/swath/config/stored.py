@@ -14,6 +14,7 @@ from swath.config.constraints import Range, as_float32
 from swath.config.fields import (
     REQUIRED,
     computed_values,
+    effective_values,
     is_removed,
     named_values,
     nested,
@@ -38,10 +39,13 @@ def fingerprint(config: object) -> str:
     Returns:
       the first 16 hexadecimal digits of a SHA-256.
     """
+    walked = list(walk_values(config))
+    values = {name: value for name, value, _ in walked}
     identity = {
         name: as_float32(value).hex() if isinstance(value, float) else value
-        for name, value, spec in walk_values(config)
-        if spec.counts_for_identity(value)
+        for name, value, spec in walked
+        # A value that says what None would mean anyway does not count either.
+        if spec.counts_for_identity(value) and not (spec.null_means and value == values[spec.null_means])
     }
     canonical = json.dumps(identity, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
@@ -53,10 +57,11 @@ def lane_fingerprint(config: object) -> str:
     Args:
       config: a checked `TrainConfig`.
     """
-    least: dict[str, Any] = {}
-    for name, value, spec in walk_values(config):
+    least = effective_values(config)
+    for name, _, spec in walk_values(config):
         limit = spec.constraint
-        least[name] = limit.least if spec.shared_by == "run" and isinstance(limit, Range) else value
+        if spec.shared_by == "run" and isinstance(limit, Range):
+            least[name] = limit.least
     return fingerprint(build(type(config), least))
 
 

@@ -229,7 +229,9 @@ class ThreadExecutor:
         with self._compiling:
             if key not in self._compiled:
                 dataset = self._datasets[config.data.name]
-                data = training.make_device_data(dataset, config.data.validation_size, config.preprocessing)
+                data = training.make_device_data(
+                    dataset, config.data.validation_size, config.preprocessing, config.augment
+                )
                 values = computed_values(config)
                 model = model_of(values).make(values, dataset.pixels, dataset.num_classes)
                 self._compiled[key] = CompiledData(

@@ -51,9 +51,11 @@ class Model(Protocol):
 
     Attributes:
       name: used in configurations and in keys of compiled programs.
+      penalized: names of the arrays that `l2` counts; the tutorial leaves out the biases.
     """
 
     name: str
+    penalized: tuple[str, ...]
 
     def init(self, seed: int) -> Arrays:
         """Initial arrays of one lane; they depend only on the seed."""
@@ -78,7 +80,11 @@ class Model(Protocol):
         """
 
     def per_lane(self, values: Tensor, shape: Any) -> Tensors:
-        """One value per lane, float32 [lanes], broadcastable to each packed array, by array name."""
+        """Values of each step and lane, float32 [steps, lanes], as each array needs them.
+
+        Returns:
+          by array name, float32 [steps, ...]: a row is broadcastable to the packed array.
+        """
 
     def forward(self, parameters: Tensors, inputs: Blocks, labels: Tensor, shape: Any) -> Outputs:
         """Predictions and losses.

@@ -45,6 +45,7 @@ class BatchShape(NamedTuple):
       column_padding: int32 [2, 2], pads the columns of a matrix to a multiple of `COLUMN_TILE`, and its rows
         from the images to the rows of the batch.
       lane_padding: int32 [2, 2], the same for a matrix with one column per lane.
+      value_padding: int32 [2, 2], pads the columns of a table to a multiple of `COLUMN_TILE`.
     """
 
     images: Tensor
@@ -54,6 +55,7 @@ class BatchShape(NamedTuple):
     row_padding: Tensor
     column_padding: Tensor
     lane_padding: Tensor
+    value_padding: Tensor
 
 
 class SoftmaxRegression:
@@ -65,6 +67,7 @@ class SoftmaxRegression:
     """
 
     name = "softmax_regression"
+    penalized = ("weights",)
 
     def __init__(self, pixels: int, classes: int) -> None:
         self.pixels = pixels
@@ -113,11 +116,12 @@ class SoftmaxRegression:
             row_padding=tf.concat([label_padding, [[0, 0]]], 0),
             column_padding=tf.stack([[0, padding], [0, -columns % COLUMN_TILE]]),
             lane_padding=tf.stack([[0, padding], [0, -lanes % COLUMN_TILE]]),
+            value_padding=tf.stack([[0, 0], [0, -columns % COLUMN_TILE]]),
         )
 
     def per_lane(self, values: Tensor, shape: BatchShape) -> Tensors:
-        """The value of each lane in all of its columns, 0 in the padding: float32 [padded columns]."""
-        columns = tf.pad(tf.repeat(values, self.classes), shape.column_padding[1:])
+        """The value of each lane in all of its columns, 0 in the padding: float32 [steps, padded columns]."""
+        columns = tf.pad(tf.repeat(values, self.classes, axis=1), shape.value_padding)
         return {"weights": (columns,) * block_sizes(self.pixels)[0], "biases": columns}
 
     def forward(self, parameters: Tensors, inputs: Blocks, labels: Tensor, shape: BatchShape) -> Outputs:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from swath import training
 from swath.errors import SwathError
@@ -20,6 +21,9 @@ ResumePoint = tuple[training.TrainState | None, tuple[MetricBatch, ...]]
 
 FROM_START: ResumePoint = (None, ())
 """Training starts at step 0."""
+
+PLAIN = "sgd"
+"""The optimizer without a state."""
 
 STATISTICS = ("shift", "scale")
 """Arrays of a weights file that are not part of the train state: statistics of the preprocessing."""
@@ -90,8 +94,7 @@ class ResumePoints:
             curve.metric: curve for curve in self._reader.curves([shorter.run_id], (*TRAIN, *VALIDATION))
         }
         try:
-            _check_digest(shorter)
-            learned = read_arrays(shorter, schema.WEIGHTS_FILE)
+            learned = _learned(shorter)
         except (SwathError, KeyError, ValueError, AttributeError):
             return FROM_START
         if any(name not in curves or curves[name].steps.tolist() != list(range(steps)) for name in TRAIN):
@@ -115,7 +118,7 @@ class ResumePoints:
             batches.append(MetricBatch(step, values))
         start = training.TrainState(
             steps,
-            {name: array for name, array in learned.items() if name not in STATISTICS},
+            learned,
             digest.state,
             accuracies[-training.TRAIN_ACCURACY_STEPS :],
         )
@@ -132,11 +135,21 @@ def _set_aside(path: Path, error: Exception) -> str:
     return f"checkpoint not used, set aside as {renamed}: {error}"
 
 
-def _check_digest(run: StoredRun) -> None:
-    """Raise SwathError if the weights file differs from the one that was stored."""
+def _learned(run: StoredRun) -> dict[str, NDArray[np.float32]]:
+    """The arrays of a run's train state, from its files.
+
+    Raises:
+      SwathError: a file is missing, or differs from the one that was stored.
+    """
     written = json.loads(run.tags.get(schema.FILES, "{}"))
-    if written.get(schema.WEIGHTS_FILE) != hashlib.sha256(read_bytes(run, schema.WEIGHTS_FILE)).hexdigest():
-        raise SwathError(f"run {run.run_id}: {schema.WEIGHTS_FILE} is not the file that was stored")
+    arrays: dict[str, NDArray[np.float32]] = {}
+    # Plain gradient descent has no state; any other optimizer would go on as if it had just begun.
+    stateless = run.params.get(schema.OPTIMIZER, PLAIN) == PLAIN
+    for name in (schema.WEIGHTS_FILE,) if stateless else (schema.WEIGHTS_FILE, schema.OPTIMIZER_FILE):
+        if written.get(name) != hashlib.sha256(read_bytes(run, name)).hexdigest():
+            raise SwathError(f"run {run.run_id}: {name} is not the file that was stored")
+        arrays |= read_arrays(run, name)
+    return {name: array for name, array in arrays.items() if name not in STATISTICS}
 
 
 def _steps(run: StoredRun) -> int:

@@ -31,6 +31,7 @@ WRITTEN = (
     schema.CONFIG_FILE,
     schema.CONFUSION_FILE,
     schema.ENVIRONMENT_FILE,
+    schema.OPTIMIZER_FILE,
     schema.OVERRIDES_FILE,
     schema.PREDICTIONS_FILE,
     schema.WEIGHTS_FILE,
@@ -88,7 +89,11 @@ def _write(folder: Path, start: RunInfo, end: RunSummary, environment: str) -> N
         return
     np.savez(folder / schema.WEIGHTS_FILE, **dict[str, Any](artifacts.learned()))
     np.savez_compressed(folder / schema.PREDICTIONS_FILE, **dict[str, Any](artifacts.predicted()))
-    picture = MODELS[artifacts.model].draw(artifacts.arrays, artifacts.image_shape, artifacts.class_names)
+    if state := artifacts.optimizer_state():
+        np.savez(folder / schema.OPTIMIZER_FILE, **dict[str, Any](state))
+    picture = MODELS[artifacts.model].draw(
+        artifacts.parameters(), artifacts.image_shape, artifacts.class_names
+    )
     picture.save(folder / schema.WEIGHTS_IMAGE_FILE, compress_level=PNG_COMPRESSION)
     (folder / schema.CONFUSION_FILE).write_text(
         json.dumps(_confusion(artifacts), indent=1) + "\n", encoding="utf-8"

@@ -23,7 +23,7 @@ from swath.tracking.mlflow_setup import (
 )
 from swath.tracking.sql_reader import SqlReader
 from swath.tracking.sql_values import stored_value
-from swath.tracking.stored_runs import Curve, StoredRun
+from swath.tracking.stored_runs import Curve, StoredRun, complete_params
 
 SQL_SCHEMES = ("sqlite:", "postgresql", "mysql", "mssql")
 
@@ -190,7 +190,7 @@ class ClientReader:
             info.start_time or 0,
             info.end_time,
             info.artifact_uri or "",
-            schema.without_logarithms(run.data.params),
+            complete_params(schema.without_logarithms(run.data.params), run.data.tags),
             {name: stored_value(value) for name, value in run.data.metrics.items()},
             with_present_names(run.data.tags),
             {metric.key: metric.step for metric in run.data._metric_objs},

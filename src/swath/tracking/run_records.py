@@ -115,7 +115,15 @@ class RunArtifacts:
     def learned(self) -> dict[str, NDArray[np.float32]]:
         """The arrays of `weights.npz`."""
         scale = {} if self.scale is None else {"scale": self.scale}
-        return {**self.arrays, "shift": self.shift, **scale}
+        return {**self.parameters(), "shift": self.shift, **scale}
+
+    def parameters(self) -> dict[str, NDArray[np.float32]]:
+        """The arrays of the model."""
+        return {name: array for name, array in self.arrays.items() if "/" not in name}
+
+    def optimizer_state(self) -> dict[str, NDArray[np.float32]]:
+        """The arrays of `optimizer.npz`: `STATE/NAME`; empty if the optimizer has no state."""
+        return {name: array for name, array in self.arrays.items() if "/" in name}
 
     def correct(self) -> dict[str, NDArray[np.uint8]]:
         """Which images of each split are classified correctly, packed by `numpy.packbits`."""

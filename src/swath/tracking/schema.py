@@ -12,11 +12,12 @@ from swath.tracking.format import ENTRIES, entry, file, hidden_tag, metric, tag
 
 # Params: the fields that determine a run's numbers; the config room declares them.
 for _name, _spec in walk_schema(TrainConfig):
-    entry("param", _name, "run", _spec.help)
+    entry("param", _name, "run", _spec.help, "0.2" if _spec.is_later else "0.1")
 BATCH_SIZE = ENTRIES["param", "batch_size"].name
 LEARNING_RATE = ENTRIES["param", "learning_rate"].name
 MAX_STEPS = ENTRIES["param", "max_steps"].name
 SEED = ENTRIES["param", "seed"].name
+OPTIMIZER = ENTRIES["param", "optimizer.name"].name
 DATA_NAME = ENTRIES["param", "data.name"].name
 VALIDATION_SIZE = ENTRIES["param", "data.validation_size"].name
 
@@ -191,6 +192,9 @@ OVERRIDES_FILE = file("overrides.yaml", "run", "Overrides that were typed for th
 ENVIRONMENT_FILE = file("environment.txt", "run", "Installed packages, `name==version`.")
 WEIGHTS_FILE = file("weights.npz", "run", "Learned arrays, and the statistics that normalise the pixels.")
 PREDICTIONS_FILE = file("predictions.npz", "run", "Predicted and true classes of validation and test images.")
+OPTIMIZER_FILE = file(
+    "optimizer.npz", "run", "State of the optimizer after the last step, if it has one: `STATE/ARRAY`.", "0.2"
+)
 WEIGHTS_IMAGE_FILE = file("weights.png", "run", "The weights of each class as an image.")
 CONFUSION_FILE = file("confusion.json", "run", "Confusion matrix of the test images.")
 TRACEBACK_FILE = file("traceback.txt", "run", "Traceback of an unexpected error.")
@@ -252,7 +256,7 @@ def with_logarithms(params: Mapping[str, str]) -> dict[str, str]:
     shown = {
         log10(name): f"{math.log10(float(params[name])):.6g}"
         for name, spec in walk_schema(TrainConfig)
-        if spec.log_scale and name in params
+        if spec.log_scale and float(params.get(name, 0))  # zero has no logarithm
     }
     return {**params, **shown}
 

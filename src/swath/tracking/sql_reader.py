@@ -19,7 +19,7 @@ from swath.tracking.locations import WAIT_S, OwnFiles
 from swath.tracking.migration import check_version
 from swath.tracking.mlflow_setup import database_file
 from swath.tracking.sql_values import LARGEST_DOUBLE, stored_value
-from swath.tracking.stored_runs import Curve, StoredRun
+from swath.tracking.stored_runs import Curve, StoredRun, complete_params
 
 _RUNS: Any = SqlRun.__table__
 _TAGS: Any = SqlTag.__table__
@@ -129,6 +129,8 @@ class SqlReader:
                 if run_id in runs:
                     runs[run_id].metrics[key] = stored_value(value, is_nan)
                     runs[run_id].last_steps[key] = step
+        for run in runs.values():
+            run.params.update(complete_params(run.params, run.tags))
         return list(runs.values())
 
     def curves(self, run_ids: Sequence[str], metrics: Sequence[str]) -> list[Curve]:

@@ -1,12 +1,13 @@
 """Runs and curves as they are read from a store."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from swath.config import HEADLINE, named_values
+from swath.config import HEADLINE, TrainConfig, completed, named_values
+from swath.tracking import schema
 
 OPEN_STATUSES = ("RUNNING", "SCHEDULED")
 """MLflow's statuses of runs that have not ended."""
@@ -47,6 +48,16 @@ class StoredRun:
     def named_by(self, fields: Sequence[str]) -> str:
         """The params among `fields` as `name=value` pairs; if it has none, `HEADLINE`, or the run's name."""
         return named_values(self.params, fields) or named_values(self.params, HEADLINE) or self.name
+
+
+def complete_params(params: Mapping[str, str], tags: Mapping[str, str]) -> dict[str, str]:
+    """Params of a run, with the values of fields that did not exist when it was stored.
+
+    Args:
+      params: as stored, without logarithms; empty if the run was killed before it was described.
+      tags: those of the run; params of another program's run are left alone.
+    """
+    return completed(TrainConfig, params) if params and schema.FINGERPRINT in tags else dict(params)
 
 
 @dataclass(frozen=True)

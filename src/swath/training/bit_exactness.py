@@ -2,8 +2,6 @@
 
 import numpy as np
 
-from swath.models import tf
-from swath.tracking import schema
 from swath.training.evaluation import DeviceData, Evaluate, Split
 from swath.training.loop import PARAMETERS, Program
 
@@ -30,10 +28,11 @@ def _lane_bytes(
     program: Program, evaluate: Evaluate, split: Split, batch_size: int, rates: list[float]
 ) -> list[bytes]:
     """All results of each lane, as bytes."""
-    defaults = dict.fromkeys(program.optimizer.hyperparameters, tf.fill([len(rates)], 0.5))
+    values = dict.fromkeys(program.optimizer.hyperparameters, np.full(len(rates), 0.5))
+    tables = program.optimizer.tables(np.tile(rates, (STEPS, 1)), values, 0)
     state, metrics = program.run(
         program.pack([program.initial_state(0)] * len(rates)),
-        {**defaults, schema.LEARNING_RATE: tf.constant(rates, tf.float32)},
+        {name: table.astype(np.float32) for name, table in tables.items()},
         batch_size,
         0,
         0,

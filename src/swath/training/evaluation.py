@@ -33,12 +33,13 @@ class DeviceData:
     """A data set as tensors, divided into splits.
 
     Attributes:
-      train: images from which batches are drawn.
+      train: images from which batches are drawn; if they are mirrored, followed by their mirror images.
       validation: the last `validation_size` training images; may be empty.
       test: all test images.
       statistics: pixel statistics of the images in `train`.
       shift: float32 [blocks, 1, width], the statistics as tensors
       scale: float32 [blocks, 1, width] or None
+      is_mirrored: whether each image of a batch is mirrored with probability 1/2.
     """
 
     train: Split
@@ -47,6 +48,12 @@ class DeviceData:
     statistics: PixelStatistics
     shift: Tensor
     scale: Tensor | None
+    is_mirrored: bool = False
+
+    @property
+    def train_images(self) -> int:
+        """Number of training images, without mirror images."""
+        return len(self.train) // 2 if self.is_mirrored else len(self.train)
 
     def batch(self, images: Tensor, labels: Tensor, chosen: Tensor) -> tuple[Blocks, Tensor]:
         """Normalized inputs and labels of some images of a split.
@@ -60,24 +67,38 @@ class DeviceData:
         return tf.unstack(inputs), tf.gather(labels, chosen)
 
 
-def make_device_data(dataset: Dataset, validation_size: int, preprocessing: str) -> DeviceData:
+def make_device_data(
+    dataset: Dataset, validation_size: int, preprocessing: str, augment: str = "none"
+) -> DeviceData:
     """Divide a data set into splits, compute its statistics and create tensors.
 
     Args:
       dataset: images and labels.
       validation_size: number of training images to hold back, the last ones; fewer than all.
       preprocessing: as in `pixel_statistics`.
+      augment: `mirror` adds the mirror image of each training image, `none` does not. The statistics are
+        those of the images themselves.
     """
     kept = len(dataset.train_images) - validation_size
-    statistics = pixel_statistics(dataset.train_images[:kept], preprocessing)
+    images, labels = dataset.train_images[:kept], dataset.train_labels[:kept]
+    statistics = pixel_statistics(images, preprocessing)
+    if augment == "mirror":
+        images = np.concatenate([images, mirrored(images, dataset.image_shape)])
+        labels = np.concatenate([labels, labels])
     return DeviceData(
-        _split(dataset.train_images[:kept], dataset.train_labels[:kept]),
+        _split(images, labels),
         _split(dataset.train_images[kept:], dataset.train_labels[kept:]),
         _split(dataset.test_images, dataset.test_labels),
         statistics,
         _in_blocks(statistics.shift),
         None if statistics.scale is None else _in_blocks(statistics.scale),
+        augment == "mirror",
     )
+
+
+def mirrored(images: NDArray[np.uint8], image_shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """The images with left and right exchanged: uint8 [n, pixels]."""
+    return images.reshape(-1, *image_shape)[..., ::-1].reshape(images.shape)
 
 
 def _in_blocks(values: NDArray[np.float32]) -> Tensor:

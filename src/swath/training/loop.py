@@ -3,19 +3,23 @@
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from swath.config import effective_values
 from swath.models import MOST_ROWS, ROW_MULTIPLE, Arrays, Model, Tensor, Tensors, tf
 from swath.planning import STEPS_IN_FLIGHT, LaneGroup, Segment
 from swath.training.evaluation import DeviceData, correct_counts
-from swath.training.optimizers import Optimizer
+from swath.training.optimizers import DECAY, SCALE, Optimizer, Table, tables_of
 
 PARAMETERS = ""
 """Key of the parameters in a packed state; the other keys are optimizer states."""
+
+INIT_SEED = "init_seed"
+"""The field of that name."""
 
 
 class StepMetrics(NamedTuple):
@@ -37,9 +41,9 @@ class Program:
     Attributes:
       model: the model.
       optimizer: the optimizer.
-      run: (state, hyperparameters, batch_size, seed, first_step, steps) -> (state, `StepMetrics`).
-        A state maps `PARAMETERS` and each optimizer state to packed arrays; hyperparameters are float32
-        [lanes], by name.
+      run: (state, tables, batch_size, seed, first_step, steps) -> (state, `StepMetrics`).
+        A state maps `PARAMETERS` and each optimizer state to packed arrays; tables are those of
+        `optimizers.tables_of`.
     """
 
     model: Model
@@ -87,6 +91,15 @@ def batch_indices(seed: Tensor, step: Tensor, batch_size: Tensor, images: Tensor
     return tf.random.stateless_uniform([batch_size], key, 0, images, tf.int32, alg="philox")
 
 
+def mirror_choices(seed: Tensor, step: Tensor, batch_size: Tensor) -> Tensor:
+    """Whether each image of a step is mirrored: int32 [batch], 0 or 1 with the same probability.
+
+    The key is (seed, -1 - step), which `batch_indices` does not use.
+    """
+    key = tf.stack([tf.cast(seed, tf.int64), -1 - tf.cast(step, tf.int64)])
+    return tf.random.stateless_uniform([batch_size], key, 0, 2, tf.int32, alg="philox")
+
+
 def compile_program(data: DeviceData, model: Model, optimizer: Optimizer) -> Program:
     """Compile the loop over steps.
 
@@ -99,46 +112,52 @@ def compile_program(data: DeviceData, model: Model, optimizer: Optimizer) -> Pro
     def run_steps(
         cut: bool,
         state: dict[str, Tensors],
-        hyperparameters: dict[str, Tensor],
+        tables: dict[str, Tensor],
         batch_size: Tensor,
         seed: Tensor,
         first_step: Tensor,
         steps: Tensor,
     ) -> tuple[dict[str, Tensors], StepMetrics]:
-        scale = optimizer.loss_scale(hyperparameters)
-        lanes = tf.shape(scale)[0]
+        lanes = tf.shape(tables[SCALE])[1]
         pieces = -(-batch_size // MOST_ROWS)
         rows = -(-batch_size // (pieces * ROW_MULTIPLE)) * ROW_MULTIPLE
         shape = model.shape_batch(tf.minimum(batch_size, rows), rows, lanes)
         images = tf.cast(batch_size, tf.float32)
-        scale_per_image = model.per_lane(scale / images, shape)
-        values = {name: model.per_lane(value, shape) for name, value in hyperparameters.items()}
+        per_image = {**tables, SCALE: tables[SCALE] / images}
+        expanded = {name: model.per_lane(table, shape) for name, table in per_image.items()}
 
-        def piece(parameters: Tensors, chosen: Tensor, shape: Any) -> Any:
+        def piece(parameters: Tensors, chosen: Tensor, scale: Tensors, shape: Any) -> Any:
             """Gradients, number of correct images and summed losses of some images of a batch."""
             inputs, labels = data.batch(data.train.images, data.train.labels, chosen)
-            outputs, gradients = model.gradients(parameters, inputs, labels, scale_per_image, shape)
+            outputs, gradients = model.gradients(parameters, inputs, labels, scale, shape)
             count = tf.shape(outputs.predictions)[0]
             correct = correct_counts(outputs.predictions, labels[:count])
             return gradients, correct, model.sum_over_batch(outputs.losses, shape)
 
-        def whole(parameters: Tensors, chosen: Tensor) -> Any:
+        def whole(parameters: Tensors, chosen: Tensor, scale: Tensors) -> Any:
             """The same of a batch that is cut into pieces, whose results are added in order."""
 
             def add(done: Tensor, *sums: Any) -> Any:
                 first = done * rows
                 last = model.shape_batch(tf.minimum(rows, batch_size - first), rows, lanes)
-                found = piece(parameters, chosen[first : first + rows], last)
+                found = piece(parameters, chosen[first : first + rows], scale, last)
                 return done + 1, *tf.nest.map_structure(tf.add, sums, found)
 
-            start = (tf.constant(1), *piece(parameters, chosen[:rows], shape))
+            start = (tf.constant(1), *piece(parameters, chosen[:rows], scale, shape))
             return tf.while_loop(lambda done, *_: done < pieces, add, start, parallel_iterations=1)[1:]
 
         def body(done: Tensor, state: Any, correct: Any, losses: Any) -> Any:
-            drawn = batch_indices(seed, first_step + done, batch_size, len(data.train))
+            drawn = batch_indices(seed, first_step + done, batch_size, data.train_images)
+            if data.is_mirrored:
+                drawn += data.train_images * mirror_choices(seed, first_step + done, batch_size)
             chosen = tf.pad(drawn, [[0, pieces * rows - batch_size]])
             parameters = state[PARAMETERS]
-            gradients, counts, summed = whole(parameters, chosen) if cut else piece(parameters, chosen, shape)
+            values = _rows(expanded, done)
+            scale = values.pop(SCALE)
+            found = whole(parameters, chosen, scale) if cut else piece(parameters, chosen, scale, shape)
+            gradients, counts, summed = found
+            if DECAY in values:
+                gradients = _with_decay(gradients, parameters, values.pop(DECAY), model.penalized)
             updates, next_state = optimizer.update(
                 gradients, {name: part for name, part in state.items() if name != PARAMETERS}, values
             )
@@ -160,31 +179,61 @@ def compile_program(data: DeviceData, model: Model, optimizer: Optimizer) -> Pro
         )
         return state, StepMetrics(correct.stack(), losses.stack())
 
-    signature = [
-        {part: model.signature() for part in (PARAMETERS, *optimizer.state)},
-        {name: tf.TensorSpec([None]) for name in optimizer.hyperparameters},
-        tf.TensorSpec([], tf.int32),
-        tf.TensorSpec([], tf.int64),
-        tf.TensorSpec([], tf.int32),
-        tf.TensorSpec([], tf.int32),
-    ]
-    # No jit_compile: XLA orders sums by shape, so the width would change the rounding.
-    of_a_piece, of_pieces = (
-        tf.function(partial(run_steps, cut), autograph=False, input_signature=signature)
-        for cut in (False, True)
-    )
+    @cache
+    def compiled(cut: bool, tables: frozenset[str]) -> Any:
+        """The loop for batches that are cut into pieces or not, and for these tables."""
+        signature = [
+            {part: model.signature() for part in (PARAMETERS, *optimizer.state)},
+            {name: tf.TensorSpec([None, None]) for name in tables},
+            tf.TensorSpec([], tf.int32),
+            tf.TensorSpec([], tf.int64),
+            tf.TensorSpec([], tf.int32),
+            tf.TensorSpec([], tf.int32),
+        ]
+        # No jit_compile: XLA orders sums by shape, so the width would change the rounding.
+        return tf.function(partial(run_steps, cut), autograph=False, input_signature=signature)
 
-    def run(state: Any, hyperparameters: Any, batch_size: int, seed: int, first: int, steps: int) -> Any:
-        compiled = of_pieces if batch_size > MOST_ROWS else of_a_piece
+    def run(
+        state: Any, tables: Mapping[str, Table], batch_size: int, seed: int, first: int, steps: int
+    ) -> Any:
+        program = compiled(batch_size > MOST_ROWS, frozenset(tables))
         numbers = (
             tf.constant(batch_size),
             tf.constant(seed, tf.int64),
             tf.constant(first),
             tf.constant(steps),
         )
-        return compiled(state, hyperparameters, *numbers)
+        return program(state, {name: tf.constant(table) for name, table in tables.items()}, *numbers)
 
     return Program(model, optimizer, run)
+
+
+def _rows(tables: Mapping[str, Tensors], step: Tensor) -> dict[str, Tensors]:
+    """The rows of a step; a table that several arrays share is read once."""
+    rows: dict[int, Tensor] = {}
+
+    def row(table: Tensor) -> Tensor:
+        if id(table) not in rows:
+            rows[id(table)] = table[step]
+        return rows[id(table)]
+
+    return {name: tf.nest.map_structure(row, expanded) for name, expanded in tables.items()}
+
+
+def _with_decay(gradients: Tensors, parameters: Tensors, decay: Tensors, penalized: Sequence[str]) -> Tensors:
+    """Gradients with that of `l2` times half the square of the penalized arrays.
+
+    Where `decay` is 0 the gradient keeps its bits, as long as the parameters are finite.
+    """
+    found = dict(gradients)
+    for name in penalized:
+        found[name] = tf.nest.map_structure(
+            lambda gradient, array, factor: gradient + factor * array,
+            gradients[name],
+            parameters[name],
+            decay[name],
+        )
+    return found
 
 
 @dataclass(frozen=True)
@@ -233,8 +282,12 @@ class LaneTraining:
         self._program = program
         self._clock = clock
         given = list(states) or [None] * len(group.lanes)
-        seed = group.shared.seed
-        self._state = program.pack([arrays or program.initial_state(seed) for arrays in given])
+        self._state = program.pack(
+            [
+                arrays or program.initial_state(effective_values(lane.config)[INIT_SEED])
+                for lane, arrays in zip(group.lanes, given, strict=True)
+            ]
+        )
         self.lanes = tuple(range(len(group.lanes)))
         self.steps_done = group.first_step
 
@@ -242,19 +295,11 @@ class LaneTraining:
         """Train a segment. The division of steps into segments does not change the results."""
         shared = self._group.shared
         started = self._clock()
-        hyperparameters = {
-            name: tf.constant(
-                [getattr(self._group.lanes[lane].config, name) for lane in self.lanes], tf.float32
-            )
-            for name in self._program.optimizer.hyperparameters
-        }
+        steps = segment.end - segment.first
+        configs = [self._group.lanes[lane].config for lane in self.lanes]
+        tables = tables_of(self._program.optimizer, configs, segment.first, steps)
         self._state, metrics = self._program.run(
-            self._state,
-            hyperparameters,
-            shared.batch_size,
-            shared.seed,
-            segment.first,
-            segment.end - segment.first,
+            self._state, tables, shared.batch_size, shared.seed, segment.first, steps
         )
         correct, losses = metrics.correct.numpy(), metrics.losses.numpy()
         self.steps_done = segment.end

@@ -100,7 +100,7 @@ DEFAULTS = {
         "line 1: data=digit: expected one of cifar10, digits; did you mean digits?"
     ],
     "defaults: [config, _self_, override dat: digits]\n": [
-        "line 1: dat: expected a config group: data; did you mean data?"
+        "line 1: dat: expected a config group: data, optimizer; did you mean data?"
     ],
     "defaults: [config, _self_, override hydra/launcher: fused]\n": [
         "line 1: hydra/launcher=fused is now hydra/launcher=lanes"

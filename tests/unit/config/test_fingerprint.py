@@ -108,7 +108,7 @@ def test_added_field_with_another_value_changes_the_fingerprint() -> None:
     assert fingerprint(later(run_config(), momentum=0.9)) != fingerprint(run_config())
 
 
-def test_computed_values_are_the_fields_of_a_train_config() -> None:
+def test_computed_values_are_the_fields_of_a_train_config_that_have_a_value() -> None:
     assert list(computed_values(run_config())) == [
         "batch_size",
         "learning_rate",
@@ -116,8 +116,13 @@ def test_computed_values_are_the_fields_of_a_train_config() -> None:
         "seed",
         "evaluate_every_steps",
         "preprocessing",
+        "augment",
+        "l2",
+        "schedule",
+        "warmup_steps",
         "data.name",
         "data.validation_size",
+        "optimizer.name",
     ]
 
 
