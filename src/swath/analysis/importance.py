@@ -124,7 +124,8 @@ def importance_notes(
     effects = effects_of(runs, swept, metric)
     if effects is None or (len(effects.fields) < 2 and not repeated):
         return []  # a single field explains everything
-    return importance_lines(effects, metric, ", ".join(REPEATED_BY) if repeated else None)
+    repeated_by = ", ".join(field for field in REPEATED_BY if field in swept)
+    return importance_lines(effects, metric, repeated_by if repeated else None)
 
 
 def effects_of(runs: Sequence[StoredRun], swept: Sequence[str], metric: str) -> Effects | None:

@@ -92,6 +92,11 @@ def configuration_of(values: Mapping[str, object]) -> Hashable:
     return tuple(sorted((name, str(value)) for name, value in values.items() if name not in REPEATED_BY))
 
 
+def repetition_of(values: Mapping[str, object]) -> str:
+    """Which repetition of its configuration a run is: its values of `REPEATED_BY`, separated by spaces."""
+    return " ".join(str(values[name]) for name in REPEATED_BY if name in values)
+
+
 def objective(metrics: Mapping[str, float]) -> float:
     """The value that a sweeper maximizes: the metric that ranks this run; NaN if it has none."""
     return metrics.get(ranking_metric([metrics]), math.nan)

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from swath.analysis.frame import frame_of, holding
-from swath.analysis.ranking import REPEATED_BY, metric_of, ordered
+from swath.analysis.ranking import REPEATED_BY, metric_of, ordered, repetition_of
 from swath.analysis.significance import Ranked, RankedConfiguration, RankedRun, rank_sweep
 from swath.analysis.sweeps import Configuration, Spread, find_sweep
 from swath.config import typed
@@ -133,7 +133,7 @@ def single_configurations(ranked: Sequence[RankedRun]) -> list[RankedConfigurati
         RankedConfiguration(
             place=entry.place,
             p_vs_best=entry.p_vs_best,
-            configuration=Configuration((entry.run,), {entry.run.params.get(schema.SEED, ""): entry.run}),
+            configuration=Configuration((entry.run,), {repetition_of(entry.run.params): entry.run}),
         )
         for entry in ranked
     ]

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from swath.analysis.lines import fitting_names
-from swath.analysis.ranking import configuration_of, latest, mean_of, ordered
+from swath.analysis.ranking import configuration_of, latest, mean_of, ordered, repetition_of
 from swath.errors import UsageError
 from swath.tracking import StoredRun, current_user, schema
 
@@ -267,14 +267,14 @@ def group_by_configuration(runs: Sequence[StoredRun]) -> list[Configuration]:
     for run in runs:
         found.setdefault(configuration_of(run.params), []).append(run)
     return [
-        Configuration(tuple(members), {run.params.get(schema.SEED, ""): run for run in latest(members)})
+        Configuration(tuple(members), {repetition_of(run.params): run for run in latest(members)})
         for members in found.values()
     ]
 
 
 def have_several_seeds(runs: Sequence[StoredRun]) -> bool:
     """Whether any configuration was trained with more than one seed."""
-    seeds = {run.params.get(schema.SEED) for run in runs}
+    seeds = {repetition_of(run.params) for run in runs}
     return len(seeds) > 1 and any(
         len(configuration.by_seed) > 1 for configuration in group_by_configuration(runs)
     )

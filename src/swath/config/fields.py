@@ -262,7 +262,7 @@ def _mistakes(name: str, value: Any, spec: FieldSpec, values: Mapping[str, Any])
             other, words = spec.only_with
             choice = other.removesuffix(".name")
             having = " or ".join(f"{choice}={word}" for word in words)
-            yield f"{name}={value}: {choice}={values[other]} has no such field; expected {having} with it"
+            yield f"{name}={value}: only with {having}, found {choice}={values[other]}"
     elif not spec.allows(value) or (value is None and spec.only_with is not None and not spec.null_means):
         yield removed_choice(name, value) or f"{name}={value}: expected {spec.expected}"
 

@@ -18,20 +18,29 @@ LIST_FIELDS = "; to list all fields, run: swath --help"
 
 LIMITS = 'see "What swath does not do" in docs/limits.md'
 
-_DESCENT = "plain gradient descent only"
-_SOFTMAX = "softmax regression only"
+_LAYERS = "a layer of dropout, and other activations, are for a model of your own"
 _CPU = "the CPU only"
 
 ABSENT_FIELDS = {
-    **dict.fromkeys(
-        ("optimizer", "optim", "momentum", "nesterov", "weight_decay", "beta1", "beta2"), _DESCENT
-    ),
-    **dict.fromkeys(("betas", "adam", "sgd", "scheduler", "lr_schedule"), _DESCENT),
-    **dict.fromkeys(("model", "arch", "architecture", "hidden", "hidden_size", "hidden_units"), _SOFTMAX),
-    **dict.fromkeys(("hidden_layers", "layers", "num_layers", "units", "activation", "dropout"), _SOFTMAX),
+    **dict.fromkeys(("beta1", "beta2", "betas", "epsilon"), "Adam has the constants of Keras"),
+    **dict.fromkeys(("activation", "dropout"), _LAYERS),
     **dict.fromkeys(("gpu", "gpus", "cuda", "accelerator"), _CPU),
 }
 """Names that other programs have for what swath does not do, and what it does instead."""
+
+OTHER_NAMES = {
+    **dict.fromkeys(("optim", "opt"), "optimizer"),
+    **{name: f"optimizer={name}" for name in ("sgd", "nesterov", "adam")},
+    "momentum": "optimizer.momentum",
+    "weight_decay": "l2",
+    **dict.fromkeys(("scheduler", "lr_schedule", "lr_scheduler"), "schedule"),
+    **dict.fromkeys(("arch", "architecture"), "model"),
+    **dict.fromkeys(
+        ("hidden", "hidden_size", "hidden_units", "hidden_layers", "layers", "num_layers", "units"),
+        "model.hidden_units",
+    ),
+}
+"""Names that other programs have for fields and choices of swath."""
 
 
 def unknown_field(name: str, known: Iterable[str] = ()) -> str:
@@ -41,9 +50,11 @@ def unknown_field(name: str, known: Iterable[str] = ()) -> str:
       name: the dotted name.
       known: further names that are accepted in its place.
     """
-    absent = ABSENT_FIELDS.get(name.lower().partition(".")[0])
-    if absent is not None:
+    first = name.lower().partition(".")[0]
+    if (absent := ABSENT_FIELDS.get(first)) is not None:
         return f"{absent}; {LIMITS}"
+    if (other := OTHER_NAMES.get(first)) is not None:
+        return f"unknown field {name}; did you mean {other}?"
     return f"unknown field {name}{suggestion(name, [*FIELDS, *known], LIST_FIELDS)}"
 
 

@@ -60,7 +60,14 @@ def document() -> str:
     identity = _table(
         ["field", "type", "default", "allowed", "shared by", "meaning"],
         [
-            [f"`{name}`", spec.kind.__name__, defaults[name], spec.expected, spec.shared_by, spec.help]
+            [
+                f"`{name}`",
+                spec.kind.__name__,
+                defaults[name],
+                spec.expected,
+                spec.shared_by,
+                spec.help + _exists_with(spec),
+            ]
             for name, spec in _of("identity")
         ],
     )
@@ -84,9 +91,21 @@ def _of(scope: Scope) -> Iterator[tuple[str, FieldSpec]]:
     return ((name, spec) for name, spec in FIELDS.items() if spec.scope == scope)
 
 
+def _exists_with(spec: FieldSpec) -> str:
+    if spec.only_with is None:
+        return ""
+    field, words = spec.only_with
+    choice = field.removesuffix(".name")
+    return f" Only with {' or '.join(f'`{choice}={word}`' for word in words)}."
+
+
 def _table(columns: list[str], rows: list[list[str]]) -> list[str]:
     cells = [columns, ["---"] * len(columns), *rows]
     return ["| " + " | ".join(row) + " |" for row in cells]
+
+
+CHOICES = {"data": "cifar10", "optimizer": "sgd"}
+"""The default choice of each config group."""
 
 
 def _defaults() -> dict[str, str]:
@@ -95,7 +114,7 @@ def _defaults() -> dict[str, str]:
     merged = OmegaConf.merge(
         OmegaConf.load(conf / "base.yaml"),
         OmegaConf.load((conf / "config").with_suffix(".yaml")),
-        {"data": OmegaConf.load(conf / "data" / "cifar10.yaml")},
+        *({group: OmegaConf.load(conf / group / f"{choice}.yaml")} for group, choice in CHOICES.items()),
     )
     values = {name: OmegaConf.select(merged, name) for name in FIELDS}
     spelled = {None: "null", True: "true", False: "false"}

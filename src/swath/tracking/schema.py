@@ -17,6 +17,7 @@ BATCH_SIZE = ENTRIES["param", "batch_size"].name
 LEARNING_RATE = ENTRIES["param", "learning_rate"].name
 MAX_STEPS = ENTRIES["param", "max_steps"].name
 SEED = ENTRIES["param", "seed"].name
+INIT_SEED = ENTRIES["param", "init_seed"].name
 OPTIMIZER = ENTRIES["param", "optimizer.name"].name
 DATA_NAME = ENTRIES["param", "data.name"].name
 VALIDATION_SIZE = ENTRIES["param", "data.validation_size"].name

@@ -12,14 +12,12 @@ from numpy.typing import NDArray
 from swath.config import effective_values
 from swath.models import MOST_ROWS, ROW_MULTIPLE, Arrays, Model, Tensor, Tensors, tf
 from swath.planning import STEPS_IN_FLIGHT, LaneGroup, Segment
+from swath.tracking import schema
 from swath.training.evaluation import DeviceData, correct_counts
 from swath.training.optimizers import DECAY, SCALE, Optimizer, Table, tables_of
 
 PARAMETERS = ""
 """Key of the parameters in a packed state; the other keys are optimizer states."""
-
-INIT_SEED = "init_seed"
-"""The field of that name."""
 
 
 class StepMetrics(NamedTuple):
@@ -284,7 +282,7 @@ class LaneTraining:
         given = list(states) or [None] * len(group.lanes)
         self._state = program.pack(
             [
-                arrays or program.initial_state(effective_values(lane.config)[INIT_SEED])
+                arrays or program.initial_state(effective_values(lane.config)[schema.INIT_SEED])
                 for lane, arrays in zip(group.lanes, given, strict=True)
             ]
         )

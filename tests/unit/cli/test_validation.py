@@ -42,7 +42,7 @@ ONE_MISTAKE = {
     "max_steps=0": "max_steps=0: expected a whole number of steps from 1 up",
     "seed=-1": f"seed=-1: expected {SEED}",
     "seed=9223372036854775808": f"seed=9223372036854775808: expected {SEED}",
-    "preprocessing=mean": "preprocessing=mean: expected one of mean_image, none, standardize",
+    "preprocessing=mean": "preprocessing=mean: expected one of mean_image, none, scale, standardize",
     "device=cpu": "device has been removed; swath computes on the CPU",
     "print_every_steps=0": "print_every_steps=0: expected a whole number of steps from 1 up",
     "log_every_steps=5": "log_every_steps is now print_every_steps",
@@ -81,12 +81,30 @@ ONE_MISTAKE = {
     "data=/home/me/pictures": (
         "data=/home/me/pictures: expected one of cifar10, digits; the folder is data.dir=/home/me/pictures"
     ),
-    "optimizer=momentum": f"optimizer=momentum: plain gradient descent only; {LIMITS}",
-    "momentum=0.9": f"momentum=0.9: plain gradient descent only; {LIMITS}",
-    "-m optimizer.momentum=0.9,0.99": f"optimizer.momentum=0.9,0.99: plain gradient descent only; {LIMITS}",
-    "Weight_Decay=1e-4": f"Weight_Decay=1e-4: plain gradient descent only; {LIMITS}",
-    "hidden=3": f"hidden=3: softmax regression only; {LIMITS}",
-    "+model=mlp": f"+model=mlp: softmax regression only; {LIMITS}",
+    "optimizer=momenta": (
+        "optimizer=momenta: expected one of adam, momentum, nesterov, sgd; did you mean momentum?"
+    ),
+    "momentum=0.9": "momentum=0.9: unknown field momentum; did you mean optimizer.momentum?",
+    "optimizer.momentum=0.9": (
+        "optimizer.momentum=0.9: only with optimizer=momentum or optimizer=nesterov, found optimizer=sgd"
+    ),
+    "optimizer=momentum optimizer.momentum=1": (
+        "optimizer.momentum=1: expected a number from 0 to below 1 that float32 can hold"
+    ),
+    "-m optimizer=momentum optimizer.momentum=0.9,null": (
+        "optimizer.momentum=None: expected a number from 0 to below 1 that float32 can hold"
+    ),
+    "l2=-1e-60": "l2=-1e-60: expected a number from 0 up that float32 can hold",
+    "schedule_steps=5": (
+        "schedule_steps=5: only with schedule=cosine or schedule=step, found schedule=constant"
+    ),
+    "schedule=cosine warmup_steps=9 max_steps=9": (
+        "warmup_steps=9: expected fewer than max_steps=9 with schedule=cosine"
+    ),
+    "Weight_Decay=1e-4": "Weight_Decay=1e-4: unknown field Weight_Decay; did you mean l2?",
+    "dropout=0.5": (
+        f"dropout=0.5: a layer of dropout, and other activations, are for a model of your own; {LIMITS}"
+    ),
     "gpu=true": f"gpu=true: the CPU only; {LIMITS}",
     "-m max_steps=range(0.1,0.15,0.1)": "max_steps=0.1: expected a whole number of steps from 1 up",
     "batch_size=50,100": "batch_size=50,100: expected one value; to sweep several values, add -m",

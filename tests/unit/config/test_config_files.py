@@ -132,8 +132,8 @@ FIELDS = {
     "tracking.every_steps: 3": (
         "tracking.every_steps is written in two lines: tracking: and, indented, every_steps: 3"
     ),
-    "momentum: 0.9": f"momentum: plain gradient descent only; {LIMITS}",
-    "model: {hidden: 3}": f"model: softmax regression only; {LIMITS}",
+    "momentum: 0.9": "unknown field momentum; did you mean optimizer.momentum?",
+    "activation: tanh": f"a layer of dropout, and other activations, are for a model of your own; {LIMITS}",
     "learning_rat: 1e-6": "unknown field learning_rat; did you mean learning_rate?",
     "zzz: 3": "unknown field zzz; to list all fields, run: swath --help",
     "fuse: {max_lanes: 3}": "fuse is now lanes",
@@ -173,7 +173,7 @@ ENTRIES = {
     "seed: choice()": "seed=choice(): choice() without values; type values: -m seed=50,100",
     "seed: range(3,1)": "seed=range(3,1): no values",
     "retries: 0,3": "retries=0,3: expected one value for the whole sweep",
-    "momentum: 0.9,0.99": f"momentum=0.9,0.99: plain gradient descent only; {LIMITS}",
+    "momentum: 0.9,0.99": "momentum=0.9,0.99: unknown field momentum; did you mean optimizer.momentum?",
 }
 
 

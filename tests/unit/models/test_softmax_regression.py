@@ -73,7 +73,8 @@ def test_zero_weights_predict_the_first_class_with_a_loss_of_log_ten() -> None:
 
 def test_gradients_are_inputs_times_softmax_minus_label_times_lane_scale() -> None:
     shape = batch_shape(images=1, rows=6, lanes=2)
-    scale = MODEL.per_lane(tf.constant([1.0, 0.5]), shape)
+    table = MODEL.per_lane(tf.constant([[1.0, 0.5]]), shape)
+    scale = tf.nest.map_structure(lambda values: values[0], table)
     packed = MODEL.stack([MODEL.init(0)] * 2)
     inputs, labels = [tf.fill([6, 4], 2.0)], tf.constant([3] * 6)  # five rows are padding
     _, gradients = MODEL.gradients(packed, inputs, labels, scale, shape)
@@ -85,8 +86,8 @@ def test_gradients_are_inputs_times_softmax_minus_label_times_lane_scale() -> No
 
 
 def test_gradient_descent_subtracts_gradients_that_carry_the_learning_rate() -> None:
-    optimizer, rates = GradientDescent(), {"learning_rate": tf.constant([0.5, 1.0])}
-    assert optimizer.loss_scale(rates).numpy().tolist() == [0.5, 1.0]
+    optimizer, rates = GradientDescent(), np.array([[0.5, 1.0]])
+    assert optimizer.tables(rates, {}, 0)["scale"].tolist() == [[0.5, 1.0]]
     updates, state = optimizer.update({"weights": tf.constant([3.0])}, {}, {})
     assert (updates["weights"].numpy().tolist(), state) == ([3.0], {})
 
@@ -111,4 +112,4 @@ def test_model_and_optimizer_of_a_configuration() -> None:
     config = run_config()
     assert model_of(computed_values(config)) is MODELS["softmax_regression"]
     assert model_of({"learning_rate": "1e-06"}) is MODELS["softmax_regression"]  # params of any version
-    assert optimizer_of(config).name == "gradient_descent"
+    assert optimizer_of(config).name == "sgd"

@@ -94,7 +94,10 @@ def test_probe_results_are_cached_for_the_next_process() -> None:
 
 
 def test_key_of_a_width_names_model_program_and_sizes() -> None:
-    expected = "softmax_regression pixels=3072 classes=10 preprocessing=mean_image batch_size=10 lanes=7"
+    expected = (
+        "softmax_regression pixels=3072 classes=10 preprocessing=mean_image augment=none optimizer.name=sgd "
+        "batch_size=10 lanes=7"
+    )
     assert width_key(run_config(), 7) == expected
     other_data = run_config(data=DataConfig("digits", 300))
     assert width_key(other_data, 7) == expected  # only its sizes matter
