@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from support.small import run_config, small_dataset
 from swath.config import TrainConfig, computed_values, shared_values
-from swath.models import MODELS, Model, model_of
+from swath.models import MODELS, LanewiseModel, model_of
 from swath.planning import plan_groups, plan_segments
 from swath.training import (
     PARAMETERS,
@@ -62,7 +62,7 @@ def device_data(
     return make_device_data(small_dataset(train_images), 0, preprocessing, augment)
 
 
-def softmax_of(data: DeviceData) -> Model:
+def softmax_of(data: DeviceData) -> LanewiseModel:
     """Softmax regression for the images of a data set with 10 classes."""
     return MODELS["softmax_regression"].make({}, len(data.statistics.shift), 10)
 

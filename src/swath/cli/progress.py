@@ -77,7 +77,7 @@ class Progress:
             case SegmentDone(group, segment, lanes):
                 entry = self.running.setdefault(id(group), GroupProgress(group))
                 entry.steps, entry.lanes = segment.end, lanes
-                spent_s = step_s(group.shared.batch_size, lanes) * (segment.end - segment.first)
+                spent_s = step_s(group.shared, lanes) * (segment.end - segment.first)
                 entry.estimated_s = min(entry.estimated_s + spent_s, training_s(group))
             case StepsDone(_, _, accuracies):
                 self._steps += len(accuracies)

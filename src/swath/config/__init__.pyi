@@ -44,6 +44,7 @@ from .schema import REPEATED_BY as REPEATED_BY
 from .schema import SCHEMA_VERSION as SCHEMA_VERSION
 from .schema import DataConfig as DataConfig
 from .schema import JobConfig as JobConfig
+from .schema import ModelConfig as ModelConfig
 from .schema import OptimizerConfig as OptimizerConfig
 from .schema import SweepConfig as SweepConfig
 from .schema import TrainConfig as TrainConfig

@@ -1,8 +1,9 @@
 """Constraints of fields as data: what a value may be, and the phrase that an error message uses for it."""
 
 import math
+import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -153,6 +154,53 @@ class Text:
     def brief(self) -> str:
         """Nothing: the help sentence names the text."""
         return ""
+
+
+class Sizes(tuple[int, ...]):
+    """Whole numbers that are written `[256,128]`."""
+
+    def __str__(self) -> str:
+        return f"[{','.join(map(str, self))}]"
+
+    __repr__ = __str__
+
+
+@dataclass(frozen=True)
+class SizeList:
+    """One or several whole numbers from 1 up: `[256,128]`, `[120]` or `120`.
+
+    Attributes:
+      most: largest number.
+      longest: largest length.
+    """
+
+    most: int
+    longest: int
+
+    def allows(self, value: Any) -> bool:
+        """Whether `value` is such a list."""
+        found = self.canonical(value)
+        return isinstance(found, Sizes) and all(1 <= size <= self.most for size in found)
+
+    def canonical(self, value: Any) -> Any:
+        """The numbers as `Sizes`; anything else is left as it is."""
+        if isinstance(value, str) and re.fullmatch(r"\[?\s*\d+(\s*,\s*\d+)*\s*\]?", value.strip()):
+            value = [int(part) for part in value.strip().strip("[]").split(",")]
+        parts = [value] if type(value) is int else value
+        if not isinstance(parts, Iterable) or isinstance(parts, str | bytes | Mapping):
+            return value
+        found = list(parts)
+        is_list = 0 < len(found) <= self.longest and all(type(size) is int for size in found)
+        return Sizes(found) if is_list else value
+
+    def expected(self, kind: type, unit: str) -> str:
+        """For example "a list of 1 to 8 whole numbers of units from 1 to 8192: [256,128]"."""
+        of = f" of {unit}" if unit else ""
+        return f"a list of 1 to {self.longest} whole numbers{of} from 1 to {self.most}: [256,128]"
+
+    def brief(self) -> str:
+        """An example."""
+        return "such as [256,128]"
 
 
 @dataclass(frozen=True)

@@ -139,7 +139,9 @@ def _walked(schema: Any) -> tuple[tuple[str, FieldSpec], ...]:
 
 
 def _plain_type(annotation: Any) -> tuple[type, bool]:
-    """(type, whether None is allowed) of an annotation."""
+    """(type, whether None is allowed) of an annotation; lists are declared as Any."""
+    if annotation is Any:
+        return list, False
     if get_origin(annotation) is Union:
         (kind,) = [entry for entry in get_args(annotation) if entry is not type(None)]
         return kind, True

@@ -104,7 +104,7 @@ def _table(columns: list[str], rows: list[list[str]]) -> list[str]:
     return ["| " + " | ".join(row) + " |" for row in cells]
 
 
-CHOICES = {"data": "cifar10", "optimizer": "sgd"}
+CHOICES = {"data": "cifar10", "model": "softmax_regression", "optimizer": "sgd"}
 """The default choice of each config group."""
 
 

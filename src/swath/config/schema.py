@@ -7,10 +7,11 @@ from typing import Any, Optional, TypeVar
 
 from omegaconf import MISSING, DictConfig, OmegaConf
 
-from swath.config.constraints import Choice, Flag, Range, Text
+from swath.config.constraints import Choice, Flag, Range, SizeList, Text
 from swath.config.fields import FieldSpec, declared, field_mistakes, hyperparameter, setting, walk_schema
 from swath.datasets import DATASETS
 from swath.errors import ConfigError
+from swath.models import DEFAULT_MODEL, MODELS
 
 SCHEMA_VERSION = "1"
 """Raised when the meaning of a field changes. A new field leaves it as it is."""
@@ -58,6 +59,29 @@ class OptimizerConfig:
         only_with=("optimizer.name", ("momentum", "nesterov")),
         tuned=True,
         axis_order=5,
+    )
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The classifier."""
+
+    name: str = hyperparameter(
+        Choice(tuple(MODELS)),
+        "Model; model=NAME chooses it.",
+        shared_by="program",
+        when_absent=DEFAULT_MODEL,
+    )
+    # OmegaConf's lists take no single number; the constraint takes both.
+    hidden_units: Any = hyperparameter(  # noqa: RUF009
+        SizeList(most=8_192, longest=8),
+        "Units of each hidden layer.",
+        unit="units",
+        shared_by="program",
+        when_absent=None,
+        only_with=("model.name", ("mlp",)),
+        shape=True,
+        axis_order=6,
     )
 
 
@@ -155,6 +179,7 @@ class TrainConfig:
         repeats=True,
     )
     data: DataConfig = MISSING
+    model: ModelConfig = ModelConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
 
     def __post_init__(self) -> None:

@@ -157,8 +157,7 @@ class GroupTrainer:
         """Stop training lanes without open runs, if that saves time and the new width is bit-exact."""
         needed = self._lanes()
         steps = max(self._max_steps[number] for number in self._open) - loop.steps_done
-        batch_size = self._group.shared.batch_size
-        before, after = (step_s(batch_size, lanes) for lanes in (len(loop.lanes), len(needed)))
+        before, after = (step_s(self._group.shared, lanes) for lanes in (len(loop.lanes), len(needed)))
         if (before - after) * steps >= MIN_SAVING_S and self._is_bit_exact(len(needed)):
             loop.keep(needed)
 

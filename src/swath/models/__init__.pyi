@@ -10,10 +10,11 @@ from .backend import is_onednn_on as is_onednn_on
 from .backend import is_out_of_memory as is_out_of_memory
 from .backend import runtime as runtime
 from .backend import tf as tf
+from .model import DEFAULT_MODEL as DEFAULT_MODEL
 from .model import MODELS as MODELS
 from .model import Arrays as Arrays
 from .model import Blocks as Blocks
-from .model import Model as Model
+from .model import LanewiseModel as LanewiseModel
 from .model import ModelSpec as ModelSpec
 from .model import Outputs as Outputs
 from .model import Tensor as Tensor

@@ -44,6 +44,12 @@ def block_sizes(inner: int) -> tuple[int, int]:
     return count, -(-inner // count)
 
 
+def padded_size(columns: int) -> int:
+    """Columns with the padding: the blocks of `block_sizes` are then multiples of `COLUMN_TILE`."""
+    tile = COLUMN_TILE * block_sizes(columns)[0]
+    return -(-columns // tile) * tile
+
+
 def in_blocks(array: "NDArray[Any]", axis: int) -> "NDArray[Any]":
     """Cut an axis into blocks, which become the first axis; the last block is padded with zeros.
 
@@ -85,9 +91,8 @@ def gradient_product(inputs: Sequence[Tensor], errors: Tensor) -> list[Tensor]:
     tf = backend.tf
     if _has_wide_chains():
         return [tf.matmul(block, errors, transpose_a=True) for block in inputs]
-    # The AVX2 kernel cuts the inner dimension of a transposed factor at 96, that of a plain one at 256. All
-    # blocks are transposed at once: TensorFlow would make a transposed factor of a transposed block.
-    plain = tf.unstack(tf.transpose(tf.stack(inputs), [0, 2, 1]))
+    # The AVX2 kernel cuts the inner dimension of a transposed factor at 96, that of a plain one at 256.
+    plain = [tf.transpose(block) for block in inputs]
     width = int(inputs[0].shape[1])
     if missing := -width % ROW_MULTIPLE:
         padding = [[0, missing], [0, 0]]

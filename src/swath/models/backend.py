@@ -211,6 +211,9 @@ def _pin(tensorflow: Any) -> None:
         threading.set_intra_op_parallelism_threads(INTRA_OP_THREADS)
         threading.set_inter_op_parallelism_threads(INTER_OP_THREADS)
         tensorflow.config.set_visible_devices([], "GPU")
+        # Graphs are computed as they are written: rewriting them would fuse, reorder or transpose products,
+        # and what is rewritten depends on the number of lanes.
+        tensorflow.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     except RuntimeError as error:
         raise SwathError(
             "TensorFlow was used in this process, with other numbers of threads, before swath loaded it; "

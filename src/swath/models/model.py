@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -43,7 +44,7 @@ class Outputs(NamedTuple):
     losses: Tensor
 
 
-class Model(Protocol):
+class LanewiseModel(Protocol):
     """A classifier of images that trains lanes in one program.
 
     Results of a lane must be bit-identical at every width; widths are verified before they are used
@@ -51,17 +52,19 @@ class Model(Protocol):
 
     Attributes:
       name: used in configurations and in keys of compiled programs.
+      any_width: whether one compiled program serves any number of lanes; else there is one for each.
       penalized: names of the arrays that `l2` counts; the tutorial leaves out the biases.
     """
 
     name: str
+    any_width: bool
     penalized: tuple[str, ...]
 
     def init(self, seed: int) -> Arrays:
         """Initial arrays of one lane; they depend only on the seed."""
 
-    def signature(self) -> Tensors:
-        """A `tf.TensorSpec` for each packed array, for any number of lanes."""
+    def signature(self, lanes: int) -> Tensors:
+        """A `tf.TensorSpec` for each packed array; for any number of lanes if the model has any width."""
 
     def stack(self, lanes: Sequence[Arrays]) -> Tensors:
         """Pack the arrays of several lanes."""
@@ -76,7 +79,7 @@ class Model(Protocol):
           images: int32, number of images.
           rows: int32, number of rows of the inputs: a multiple of `arithmetic.ROW_MULTIPLE`, at most
             `arithmetic.MOST_ROWS`. The rows after the images are padding and must not change a result.
-          lanes: int32, number of lanes.
+          lanes: number of lanes: an int32 tensor if the model has any width, else an int.
         """
 
     def per_lane(self, values: Tensor, shape: Any) -> Tensors:
@@ -118,31 +121,38 @@ class ModelSpec:
     """Description of a model that does not load TensorFlow.
 
     Attributes:
-      name: used in stores and in keys of compiled programs.
-      source: `module:function` that creates the `Model` from the values of a run, the values per image and
-        the number of classes.
+      name: value of `model.name`.
+      source: `module:function` that creates the `LanewiseModel` from the values of a run, the values per
+        image and the number of classes.
       predictor: Python file that predicts from stored arrays with NumPy only; copied into logged models.
       picture: `module:function` that draws the weights, from arrays, image shape and class names.
-      columns: (values of a run, number of classes) -> weights of a lane per value of an image.
+      layers: (values of a run, number of classes) -> units of each layer; they decide memory and time.
+      most_lanes: most lanes of a program, where more would not be faster; None for no such limit.
     """
 
     name: str
     source: str
     predictor: Path
     picture: str
-    columns: Callable[[Values, int], int]
+    layers: Callable[[Values, int], Sequence[int]]
+    most_lanes: int | None = None
 
-    def make(self, values: Values, pixels: int, classes: int) -> Model:
+    def make(self, values: Values, pixels: int, classes: int) -> LanewiseModel:
         """Create the model for a run and a size of images; loads TensorFlow."""
-        model: Model = _load(self.source)(values, pixels, classes)
+        model: LanewiseModel = _load(self.source)(values, pixels, classes)
         return model
 
     def draw(
         self, arrays: Arrays, image_shape: tuple[int, int, int], class_names: tuple[str, ...]
     ) -> Image.Image:
-        """Draw the weights of each class."""
+        """Draw the weights of the first layer."""
         image: Image.Image = _load(self.picture)(arrays, image_shape, class_names)
         return image
+
+    def weights(self, values: Values, pixels: int, classes: int) -> int:
+        """Number of weights of one lane, without biases."""
+        sizes = (pixels, *self.layers(values, classes))
+        return sum(inputs * units for inputs, units in pairwise(sizes))
 
 
 def _load(name: str) -> Any:
@@ -150,15 +160,30 @@ def _load(name: str) -> Any:
     return getattr(importlib.import_module(module), function)
 
 
+def hidden_units_of(values: Values) -> tuple[int, ...]:
+    """`model.hidden_units` of a run; a param has the form `[256,128]`."""
+    given: Any = values["model.hidden_units"]
+    return tuple(int(part) for part in given.strip("[]").split(",")) if isinstance(given, str) else given
+
+
 SOFTMAX_REGRESSION = ModelSpec(
     "softmax_regression",
     "swath.models.softmax_regression:make",
     Path(__file__).with_name("softmax_predictor.py"),
     "swath.models.weight_images:draw_weights",
-    columns=lambda values, classes: classes,
+    layers=lambda values, classes: (classes,),
 )
 
-MODELS = {spec.name: spec for spec in (SOFTMAX_REGRESSION,)}
+MLP = ModelSpec(
+    "mlp",
+    "swath.models.mlp:make",
+    Path(__file__).with_name("mlp_predictor.py"),
+    "swath.models.weight_images:draw_units",
+    layers=lambda values, classes: (*hidden_units_of(values), classes),
+    most_lanes=8,
+)
+
+MODELS = {spec.name: spec for spec in (SOFTMAX_REGRESSION, MLP)}
 """All models, by name."""
 
 DEFAULT_MODEL = SOFTMAX_REGRESSION.name
@@ -166,5 +191,5 @@ DEFAULT_MODEL = SOFTMAX_REGRESSION.name
 
 
 def model_of(values: Values) -> ModelSpec:
-    """The model of a run; so far all runs have the same."""
-    return MODELS[DEFAULT_MODEL]
+    """The model of a run, by its fields or params; runs of swath 0.1 have no `model.name`."""
+    return MODELS[str(values.get("model.name", DEFAULT_MODEL))]

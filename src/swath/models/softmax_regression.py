@@ -24,10 +24,7 @@ from swath.models.arithmetic import (
 )
 from swath.models.backend import tf
 from swath.models.model import Arrays, Blocks, Outputs, Tensor, Tensors, Values
-
-ROW_TILE = 8
-"""Rows of logits that fill vector registers. Exponentials of a remainder are computed one at a time, and
-round differently."""
+from swath.models.outputs import RowPadding, cross_entropy, row_padding
 
 
 class BatchShape(NamedTuple):
@@ -40,8 +37,7 @@ class BatchShape(NamedTuple):
       images: int32, images in the batch; the rows after them are padding.
       lanes: int32
       columns: int32, classes * lanes
-      label_padding: int32 [1, 2], pads a vector of images * lanes to a multiple of `ROW_TILE`.
-      row_padding: int32 [2, 2], the same for the rows of a matrix.
+      row_padding: for images * lanes rows of logits.
       column_padding: int32 [2, 2], pads the columns of a matrix to a multiple of `COLUMN_TILE`, and its rows
         from the images to the rows of the batch.
       lane_padding: int32 [2, 2], the same for a matrix with one column per lane.
@@ -51,8 +47,7 @@ class BatchShape(NamedTuple):
     images: Tensor
     lanes: Tensor
     columns: Tensor
-    label_padding: Tensor
-    row_padding: Tensor
+    row_padding: RowPadding
     column_padding: Tensor
     lane_padding: Tensor
     value_padding: Tensor
@@ -67,6 +62,7 @@ class SoftmaxRegression:
     """
 
     name = "softmax_regression"
+    any_width = True
     penalized = ("weights",)
 
     def __init__(self, pixels: int, classes: int) -> None:
@@ -80,7 +76,7 @@ class SoftmaxRegression:
             "biases": np.zeros(self.classes, np.float32),
         }
 
-    def signature(self) -> Tensors:
+    def signature(self, lanes: int) -> Tensors:
         """`weights`, float32 [width, padded columns] for each block; `biases`, float32 [padded columns]."""
         count, width = block_sizes(self.pixels)
         return {"weights": (tf.TensorSpec([width, None]),) * count, "biases": tf.TensorSpec([None])}
@@ -106,14 +102,12 @@ class SoftmaxRegression:
     def shape_batch(self, images: Tensor, rows: Tensor, lanes: Tensor) -> BatchShape:
         """See `Model`."""
         columns = self.classes * lanes
-        label_padding = tf.stack([[0, -(images * lanes) % ROW_TILE]])
         padding = rows - images
         return BatchShape(
             images,
             lanes,
             columns,
-            label_padding,
-            row_padding=tf.concat([label_padding, [[0, 0]]], 0),
+            row_padding=row_padding(images * lanes),
             column_padding=tf.stack([[0, padding], [0, -columns % COLUMN_TILE]]),
             lane_padding=tf.stack([[0, padding], [0, -lanes % COLUMN_TILE]]),
             value_padding=tf.stack([[0, 0], [0, -columns % COLUMN_TILE]]),
@@ -159,10 +153,7 @@ class SoftmaxRegression:
             logits[: shape.images, : shape.columns], [-1, self.classes]
         )  # [images * lanes, classes]
         labels_per_lane = tf.repeat(labels[: shape.images], shape.lanes)
-        # This fused operation computes each row separately; separate softmax and logarithm operations do not.
-        losses, logit_gradients = tf.raw_ops.SparseSoftmaxCrossEntropyWithLogits(
-            features=tf.pad(per_lane, shape.row_padding), labels=tf.pad(labels_per_lane, shape.label_padding)
-        )
+        losses, logit_gradients = cross_entropy(per_lane, labels_per_lane, shape.row_padding)
         rows = shape.images * shape.lanes
         predictions = tf.argmax(per_lane, axis=1, output_type=tf.int32)
         outputs = Outputs(

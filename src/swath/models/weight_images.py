@@ -14,6 +14,10 @@ _LABEL = 16
 
 _ROW = 5
 
+_UNIT_SCALE = 2
+
+_UNIT_ROW = 10
+
 
 def draw_weights(
     arrays: Mapping[str, NDArray[np.float32]],
@@ -47,6 +51,43 @@ def draw_weights(
         pen.text((left, top), name, fill="black", font=font)
         sheet.paste(image.resize((width, height), Image.Resampling.NEAREST), (left, top + _LABEL))
     sheet.info["scale"] = _largest(arrays["weights"])
+    return sheet
+
+
+MOST_UNITS = 100
+"""Units that a picture shows, the ones with the largest weights in the next layer first."""
+
+
+def draw_units(
+    arrays: Mapping[str, NDArray[np.float32]],
+    image_shape: tuple[int, int, int],
+    class_names: tuple[str, ...],
+) -> Image.Image:
+    """Draw the weights of the first hidden layer, a tile for each unit, ten in a row.
+
+    The units come in the order of the sum of their absolute weights in the next layer, at most `MOST_UNITS`
+    of them. Grey levels and scale are those of `draw_weights`.
+
+    Args:
+      arrays: `weights_1` float32 [pixels, units] and `weights_2` float32 [units, next units].
+      image_shape: channels (1 or 3), rows, columns.
+      class_names: not used: a unit has no class.
+
+    Returns:
+      The picture; its `info["scale"]` is the weight that has the brightest colour.
+    """
+    order = np.argsort(-np.abs(arrays["weights_2"]).sum(axis=1), kind="stable")[:MOST_UNITS]
+    weights = arrays["weights_1"][:, order]
+    height, width = image_shape[1] * _UNIT_SCALE, image_shape[2] * _UNIT_SCALE
+    rows = -(-len(order) // _UNIT_ROW)
+    columns = min(len(order), _UNIT_ROW)
+    size = (_GAP + columns * (width + _GAP), _GAP + rows * (height + _GAP))
+    sheet = Image.new("RGB", size, "white")
+    for index, image in enumerate(_class_images(weights, image_shape)):
+        row, column = divmod(index, _UNIT_ROW)
+        place = (_GAP + column * (width + _GAP), _GAP + row * (height + _GAP))
+        sheet.paste(image.resize((width, height), Image.Resampling.NEAREST), place)
+    sheet.info["scale"] = _largest(weights)
     return sheet
 
 

@@ -25,8 +25,8 @@ STEP_S = 150e-6
 IMAGE_S = 0.5e-6
 """Seconds per image of a batch, to draw, gather and convert it."""
 
-IMAGE_LANE_S = 2.2e-6
-"""Seconds per image and lane, for both matrix products."""
+WEIGHT_S = 7e-11
+"""Seconds per image, lane and weight, for both matrix products and the update."""
 
 START_S = 8.0
 """Seconds to load TensorFlow and MLflow, open the store and create the tensors of the images."""
@@ -42,6 +42,9 @@ RUN_BYTES = 210_000
 
 WEIGHT_COPIES = 4
 
+OPTIMIZER_COPIES = {"sgd": 0, "momentum": 2, "nesterov": 3, "adam": 5}
+"""Further copies of the weights: states before and after a step, and what is between them."""
+
 LOGIT_COPIES = 6
 
 STEPS_IN_FLIGHT = 4
@@ -56,16 +59,19 @@ STEP_METRICS = 2
 """Metrics per step: accuracy and loss."""
 
 
-def step_s(batch_size: int, lanes: int) -> float:
+def step_s(config: TrainConfig, lanes: int) -> float:
     """Seconds of one step of a lane group."""
-    return STEP_S + batch_size * (IMAGE_S + IMAGE_LANE_S * lanes)
+    pixels, classes = image_sizes(config)
+    values = computed_values(config)
+    per_image = WEIGHT_S * model_of(values).weights(values, pixels, classes)
+    return STEP_S + config.batch_size * (IMAGE_S + per_image * lanes)
 
 
 def training_s(group: LaneGroup) -> float:
     """Training time of a lane group in seconds; lanes are removed from it when they end."""
     longest = group.max_steps
     return sum(
-        step_s(group.shared.batch_size, sum(lane.max_steps > segment.first for lane in group.lanes))
+        step_s(group.shared, sum(lane.max_steps > segment.first for lane in group.lanes))
         * (segment.end - segment.first)
         for segment in plan_segments(group, longest)
     )
@@ -89,15 +95,18 @@ def store_bytes(configs: Sequence[TrainConfig], every_steps: int) -> int:
 def group_bytes(config: TrainConfig, lanes: int) -> int:
     """Bytes of the tensors of a lane group, without the images of the data set.
 
-    They are: weights, gradient, scaled gradient and new weights; the batches of the steps in flight, before
-    and after conversion, or a block of an evaluation; logits, softmax and logit gradients.
+    They are: weights, gradient, scaled gradient and new weights, and states of the optimizer; the batches of
+    the steps in flight, before and after conversion, or a block of an evaluation; units of all layers,
+    softmax and gradients.
     """
     pixels, classes = image_sizes(config)
     values = computed_values(config)
-    columns = model_of(values).columns(values, classes) * lanes
-    weights = 4 * WEIGHT_COPIES * pixels * columns
+    model = model_of(values)
+    copies = WEIGHT_COPIES + OPTIMIZER_COPIES[config.optimizer.name]
+    weights = 4 * copies * model.weights(values, pixels, classes) * lanes
     images = max(config.batch_size * STEPS_IN_FLIGHT, BLOCK_IMAGES)
-    return weights + images * (9 * pixels + 4 * LOGIT_COPIES * columns)
+    units = sum(model.layers(values, classes)) * lanes
+    return weights + images * (9 * pixels + 4 * LOGIT_COPIES * units)
 
 
 def memory_for_groups(available_bytes: int) -> int:

@@ -43,7 +43,8 @@ class LaneWidths:
 
     def __call__(self, config: TrainConfig, wanted: int) -> int:
         """Maximum width, from 1 to `wanted`; a width that has not been verified counts as bit-exact."""
-        most = min(wanted, self.most, lanes_that_fit(config, self.memory_bytes))
+        limit = model_of(computed_values(config)).most_lanes
+        most = min(wanted, self.most, limit or wanted, lanes_that_fit(config, self.memory_bytes))
         for width in (most, *(width for width in FALLBACK_WIDTHS if width < most)):
             if width == 1 or self.verified.get(width_key(config, width), True):
                 return width

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from swath.datasets import Dataset, PixelStatistics, pixel_statistics
-from swath.models import Blocks, Model, Tensor, Tensors, in_blocks, tf
+from swath.models import Blocks, LanewiseModel, Tensor, Tensors, in_blocks, tf
 from swath.planning import BLOCK_IMAGES
 
 
@@ -150,14 +151,17 @@ def correct_counts(predictions: Tensor, labels: Tensor) -> Tensor:
     return tf.reduce_sum(tf.cast(tf.equal(predictions, labels[:, tf.newaxis]), tf.int32), axis=0)
 
 
-def compile_evaluation(data: DeviceData, model: Model) -> Evaluate:
+def compile_evaluation(data: DeviceData, model: LanewiseModel) -> Evaluate:
     """Compile an evaluation for any number of lanes, with the preprocessing of `data`."""
 
-    def evaluate_split(parameters: Tensors, lanes: Tensor, images: Tensor, labels: Tensor) -> Any:
+    def evaluate_split(
+        width: int | None, parameters: Tensors, lanes: Tensor, images: Tensor, labels: Tensor
+    ) -> Any:
         count = tf.shape(labels)[0]
         blocks = -(-count // BLOCK_IMAGES)
         # Every block has the same shape and so the same rounding: the last one repeats the last image.
-        shape = model.shape_batch(tf.constant(BLOCK_IMAGES), tf.constant(BLOCK_IMAGES), lanes)
+        of_block = tf.constant(BLOCK_IMAGES)
+        shape = model.shape_batch(of_block, of_block, lanes if width is None else width)
 
         def body(block: Tensor, predictions: Any, losses: Any) -> Any:
             chosen = tf.minimum(block * BLOCK_IMAGES + tf.range(BLOCK_IMAGES), count - 1)
@@ -176,21 +180,23 @@ def compile_evaluation(data: DeviceData, model: Model) -> Evaluate:
         )
         return predictions.concat()[:count], losses.concat()[:count]
 
-    blocks, _, width = data.train.images.shape
-    compiled: Any = tf.function(
-        evaluate_split,
-        autograph=False,
-        input_signature=[
-            model.signature(),
+    count, _, pixels = data.train.images.shape
+
+    @cache
+    def compiled(width: int | None) -> Any:
+        """The evaluation for a number of lanes; None for any."""
+        signature = [
+            model.signature(width or 1),
             tf.TensorSpec([], tf.int32),
-            tf.TensorSpec([blocks, None, width], tf.uint8),
+            tf.TensorSpec([count, None, pixels], tf.uint8),
             tf.TensorSpec([None], tf.int32),
-        ],
-    )
+        ]
+        return tf.function(partial(evaluate_split, width), autograph=False, input_signature=signature)
 
     def evaluate(parameters: Tensors, lanes: int, split: Split) -> Scores:
+        program = compiled(None if model.any_width else lanes)
         predictions, losses = (
-            array.numpy() for array in compiled(parameters, lanes, split.images, split.labels)
+            array.numpy() for array in program(parameters, lanes, split.images, split.labels)
         )
         correct = np.count_nonzero(predictions == split.labels.numpy()[:, np.newaxis], axis=0)
         # Each lane is summed by itself, so that the order of additions does not depend on the other lanes,

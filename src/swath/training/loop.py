@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swath.config import effective_values
-from swath.models import MOST_ROWS, ROW_MULTIPLE, Arrays, Model, Tensor, Tensors, tf
+from swath.models import MOST_ROWS, ROW_MULTIPLE, Arrays, LanewiseModel, Tensor, Tensors, tf
 from swath.planning import STEPS_IN_FLIGHT, LaneGroup, Segment
 from swath.tracking import schema
 from swath.training.evaluation import DeviceData, correct_counts
@@ -44,7 +44,7 @@ class Program:
         `optimizers.tables_of`.
     """
 
-    model: Model
+    model: LanewiseModel
     optimizer: Optimizer
     run: Callable[..., tuple[dict[str, Tensors], StepMetrics]]
 
@@ -98,7 +98,7 @@ def mirror_choices(seed: Tensor, step: Tensor, batch_size: Tensor) -> Tensor:
     return tf.random.stateless_uniform([batch_size], key, 0, 2, tf.int32, alg="philox")
 
 
-def compile_program(data: DeviceData, model: Model, optimizer: Optimizer) -> Program:
+def compile_program(data: DeviceData, model: LanewiseModel, optimizer: Optimizer) -> Program:
     """Compile the loop over steps.
 
     Args:
@@ -109,6 +109,7 @@ def compile_program(data: DeviceData, model: Model, optimizer: Optimizer) -> Pro
 
     def run_steps(
         cut: bool,
+        width: int | None,
         state: dict[str, Tensors],
         tables: dict[str, Tensor],
         batch_size: Tensor,
@@ -116,7 +117,7 @@ def compile_program(data: DeviceData, model: Model, optimizer: Optimizer) -> Pro
         first_step: Tensor,
         steps: Tensor,
     ) -> tuple[dict[str, Tensors], StepMetrics]:
-        lanes = tf.shape(tables[SCALE])[1]
+        lanes = tf.shape(tables[SCALE])[1] if width is None else width
         pieces = -(-batch_size // MOST_ROWS)
         rows = -(-batch_size // (pieces * ROW_MULTIPLE)) * ROW_MULTIPLE
         shape = model.shape_batch(tf.minimum(batch_size, rows), rows, lanes)
@@ -178,23 +179,25 @@ def compile_program(data: DeviceData, model: Model, optimizer: Optimizer) -> Pro
         return state, StepMetrics(correct.stack(), losses.stack())
 
     @cache
-    def compiled(cut: bool, tables: frozenset[str]) -> Any:
-        """The loop for batches that are cut into pieces or not, and for these tables."""
+    def compiled(cut: bool, width: int | None, tables: frozenset[str]) -> Any:
+        """The loop for batches that are cut into pieces or not, a width (None for any) and these tables."""
+        arrays = model.signature(width or 1)
         signature = [
-            {part: model.signature() for part in (PARAMETERS, *optimizer.state)},
-            {name: tf.TensorSpec([None, None]) for name in tables},
+            dict.fromkeys((PARAMETERS, *optimizer.state), arrays),
+            {name: tf.TensorSpec([None, width]) for name in tables},
             tf.TensorSpec([], tf.int32),
             tf.TensorSpec([], tf.int64),
             tf.TensorSpec([], tf.int32),
             tf.TensorSpec([], tf.int32),
         ]
         # No jit_compile: XLA orders sums by shape, so the width would change the rounding.
-        return tf.function(partial(run_steps, cut), autograph=False, input_signature=signature)
+        return tf.function(partial(run_steps, cut, width), autograph=False, input_signature=signature)
 
     def run(
         state: Any, tables: Mapping[str, Table], batch_size: int, seed: int, first: int, steps: int
     ) -> Any:
-        program = compiled(batch_size > MOST_ROWS, frozenset(tables))
+        width = None if model.any_width else tables[SCALE].shape[1]
+        program = compiled(batch_size > MOST_ROWS, width, frozenset(tables))
         numbers = (
             tf.constant(batch_size),
             tf.constant(seed, tf.int64),
