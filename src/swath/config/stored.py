@@ -73,7 +73,12 @@ _HEAD = """\
 
 def stored_config(config: object) -> str:
     """The fields of `TrainConfig`, as a primary config that extends swath's `base`."""
-    values = {"defaults": ["base", "_self_"], **nested(computed_values(config))}
+    # OmegaConf knows lists, but no tuples.
+    plain = {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in computed_values(config).items()
+    }
+    values = {"defaults": ["base", "_self_"], **nested(plain)}
     return _HEAD + OmegaConf.to_yaml(OmegaConf.create(values))
 
 

@@ -25,8 +25,8 @@ from swath.models.backend import tf
 from swath.models.model import Arrays, Blocks, Outputs, Tensor, Tensors, Values, hidden_units_of
 from swath.models.outputs import RowPadding, cross_entropy, row_padding
 
-SHARED_COLUMNS = 256
-"""Most columns of a first layer's product: more would not fit into the cache of a core."""
+SHARED_COLUMNS = 512
+"""Most columns of a first layer's product: wider ones were no faster (docs/decisions/mlp.md)."""
 
 
 class BatchShape(NamedTuple):

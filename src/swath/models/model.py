@@ -180,7 +180,6 @@ MLP = ModelSpec(
     Path(__file__).with_name("mlp_predictor.py"),
     "swath.models.weight_images:draw_units",
     layers=lambda values, classes: (*hidden_units_of(values), classes),
-    most_lanes=8,
 )
 
 MODELS = {spec.name: spec for spec in (SOFTMAX_REGRESSION, MLP)}

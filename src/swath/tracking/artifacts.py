@@ -4,7 +4,7 @@ import hashlib
 import io
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,19 +131,33 @@ class Predictions:
 
 @dataclass(frozen=True)
 class Weights:
-    """Learned arrays of a run: `((pixels - shift) * scale) @ weights + biases` are its logits.
+    """Learned arrays of a run. The inputs of its model are `(pixels - shift) * scale`.
 
     Attributes:
-      weights: float32 [pixels, classes]
-      biases: float32 [classes]
+      arrays: float32 arrays of the model by name: `weights` [pixels, classes] and `biases` [classes] of
+        softmax regression; `weights_1` [pixels, units], `biases_1` [units], `weights_2`, ... of a multilayer
+        perceptron.
       shift: float32 [pixels]
       scale: float32 [pixels]; None for 1.
     """
 
-    weights: NDArray[np.float32]
-    biases: NDArray[np.float32]
+    arrays: Mapping[str, NDArray[np.float32]]
     shift: NDArray[np.float32]
     scale: NDArray[np.float32] | None
+
+    def __getitem__(self, name: str) -> NDArray[np.float32]:
+        """An array of the model by its name."""
+        return self.arrays[name]
+
+    @property
+    def weights(self) -> NDArray[np.float32]:
+        """The array `weights`, of models that have one."""
+        return self.arrays["weights"]
+
+    @property
+    def biases(self) -> NDArray[np.float32]:
+        """The array `biases`, of models that have one."""
+        return self.arrays["biases"]
 
 
 def read_weights(run: StoredRun) -> Weights:
@@ -153,7 +167,8 @@ def read_weights(run: StoredRun) -> Weights:
       SwathError: the run has no weights, or the file cannot be read.
     """
     arrays = read_arrays(run, schema.WEIGHTS_FILE)
-    return Weights(arrays["weights"], arrays["biases"], arrays["shift"], arrays.get("scale"))
+    shift, scale = arrays.pop("shift"), arrays.pop("scale", None)
+    return Weights(arrays, shift, scale)
 
 
 def read_predictions(run: StoredRun, split: str) -> Predictions | None:
