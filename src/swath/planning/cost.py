@@ -37,10 +37,13 @@ RUN_S = 0.15
 VALUE_BYTES = 230
 """Bytes per metric value in SQLite, including the index."""
 
-RUN_BYTES = 210_000
-"""Bytes per run, for artifacts, params and tags; mostly weights."""
+RUN_BYTES = 90_000
+"""Bytes per run, for artifacts, params and tags, without its weights and the state of its optimizer."""
 
 WEIGHT_COPIES = 4
+
+STATES = {"sgd": 0, "momentum": 1, "nesterov": 1, "adam": 2}
+"""States of each optimizer, each as large as the weights."""
 
 OPTIMIZER_COPIES = {"sgd": 0, "momentum": 2, "nesterov": 3, "adam": 5}
 """Further copies of the weights: states before and after a step, and what is between them."""
@@ -89,7 +92,14 @@ def sweep_s(groups: Sequence[LaneGroup], at_a_time: int) -> float:
 def store_bytes(configs: Sequence[TrainConfig], every_steps: int) -> int:
     """Bytes that the runs of a sweep add to the store, including artifacts."""
     values = sum(STEP_METRICS * stored_steps(config.max_steps, every_steps) for config in configs)
-    return VALUE_BYTES * values + RUN_BYTES * len(configs)
+    return VALUE_BYTES * values + sum(RUN_BYTES + _array_bytes(config) for config in configs)
+
+
+def _array_bytes(config: TrainConfig) -> int:
+    """Bytes of the stored weights of a run, and of the state of its optimizer."""
+    pixels, classes = image_sizes(config)
+    values = computed_values(config)
+    return 4 * model_of(values).weights(values, pixels, classes) * (1 + STATES[config.optimizer.name])
 
 
 def group_bytes(config: TrainConfig, lanes: int) -> int:
