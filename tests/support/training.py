@@ -91,7 +91,12 @@ def _data_of(config: TrainConfig) -> DeviceData:
 @cache
 def is_width_bit_exact(batch_size: int, lanes: int) -> bool:
     """Whether groups of this many lanes are bit-exact on this machine."""
-    return is_bit_exact(*program_of(run_config()), device_data(), batch_size, lanes)
+    return is_lanes_bit_exact(run_config(batch_size=batch_size), lanes)
+
+
+def is_lanes_bit_exact(config: TrainConfig, lanes: int) -> bool:
+    """Whether the probe accepts this many lanes of a configuration."""
+    return is_bit_exact(*program_of(config), _data_of(config), config.batch_size, lanes)
 
 
 def train_lanes(
