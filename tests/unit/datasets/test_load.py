@@ -140,8 +140,8 @@ def test_data_that_can_be_downloaded_is_available() -> None:
 
 def test_an_unknown_name_is_refused_with_the_choices() -> None:
     for call in (load_dataset, check_available):
-        with pytest.raises(DataError, match="unknown data set 'mnist'; choose one of cifar10, digits"):
-            call("mnist")
+        with pytest.raises(DataError, match="unknown data set 'nothing'; choose one of cifar10, "):
+            call("nothing")
 
 
 def test_batch_smaller_than_its_pixels_is_reported(batches: Path) -> None:
@@ -195,10 +195,10 @@ def test_batches_of_a_layout_add_up_to_the_images_of_its_data_set(spec: BatchedS
 
 def test_the_registry_is_read_without_loading_array_libraries() -> None:
     code = (
-        "import sys; from swath.datasets import DATASETS; print([*DATASETS], "
+        "import sys; from swath.datasets import DATASETS; print('cifar10' in DATASETS, "
         "[name for name in ('numpy', 'sklearn', 'pooch') if name in sys.modules])"
     )
 
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
 
-    assert done.stdout == "['cifar10', 'digits'] []\n"
+    assert done.stdout == "True []\n"
