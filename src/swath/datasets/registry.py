@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from swath.datasets.cifar import CIFAR10
+from swath.datasets.cifar100 import CIFAR100
 from swath.datasets.digits import DIGITS
 from swath.errors import DataError
 
 if TYPE_CHECKING:
     from swath.datasets.dataset import Dataset, DatasetSpec
 
-DATASETS: dict[str, DatasetSpec] = {spec.name: spec for spec in (CIFAR10, DIGITS)}
+DATASETS: dict[str, DatasetSpec] = {spec.name: spec for spec in (CIFAR10, CIFAR100, DIGITS)}
 """Specification of each data set, by the value of `data.name`."""
 
 

@@ -12,27 +12,19 @@ from support.batches import SMALL, pickle_as_python_2, random_images, write_batc
 
 from swath.datasets import DATASETS, Dataset, check_available, load_dataset
 from swath.datasets.cifar import CIFAR10, BatchedSpec
+from swath.datasets.cifar100 import CIFAR100
 from swath.errors import DataError
 
 ImagesAndLabels = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
 LAYOUT_OF_TWO_FILES = replace(
-    SMALL,
-    name="coarse",
+    CIFAR100,
     image_shape=(1, 4, 5),
-    class_names=tuple(f"class {number}" for number in range(100)),
     train_images=50,
     test_images=10,
-    layout=replace(
-        SMALL.layout,
-        title="another data set",
-        folder="another-python",
-        batches=(("train", 50), ("test", 10)),
-        meta="meta",
-        names_key="fine_label_names",
-        labels_key="fine_labels",
-    ),
+    layout=replace(CIFAR100.layout, batches=(("train", 50), ("test", 10))),
 )
+"""CIFAR-100 with small grey images."""
 
 
 @pytest.fixture
@@ -52,7 +44,7 @@ def test_images_and_labels_of_a_folder_are_loaded(
 
 def test_sizes_file_names_and_keys_are_taken_from_the_specification(tmp_path: Path) -> None:
     images, labels = random_images(LAYOUT_OF_TWO_FILES)
-    write_batches(LAYOUT_OF_TWO_FILES, tmp_path / "data" / "another-python", images, labels)
+    write_batches(LAYOUT_OF_TWO_FILES, tmp_path / "data" / "cifar-100-python", images, labels)
 
     dataset = LAYOUT_OF_TWO_FILES.load(str(tmp_path / "data"))
 
