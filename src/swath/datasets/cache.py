@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from swath.datasets.batch_files import Source
 from swath.datasets.dataset import Dataset, DatasetSpec
+from swath.datasets.source import Source
 from swath.system import atomic_write
 
 CACHE_VERSION = 1

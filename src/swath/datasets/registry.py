@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 from swath.datasets.cifar import CIFAR10
 from swath.datasets.cifar100 import CIFAR100
 from swath.datasets.digits import DIGITS
+from swath.datasets.mnist import FASHION_MNIST, MNIST
 from swath.errors import DataError
 
 if TYPE_CHECKING:
     from swath.datasets.dataset import Dataset, DatasetSpec
 
-DATASETS: dict[str, DatasetSpec] = {spec.name: spec for spec in (CIFAR10, CIFAR100, DIGITS)}
+DATASETS: dict[str, DatasetSpec] = {
+    spec.name: spec for spec in (CIFAR10, CIFAR100, DIGITS, FASHION_MNIST, MNIST)
+}
 """Specification of each data set, by the value of `data.name`."""
 
 
