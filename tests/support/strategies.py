@@ -58,4 +58,13 @@ def train_configs() -> st.SearchStrategy[TrainConfig]:
     names = [name for name, _ in walk_schema(TrainConfig)]
     few = {"data.validation_size": st.integers(0, 1_000), "batch_size": st.integers(1, 400)}
     values = {name: few.get(name, allowed(FIELDS[name])) for name in names}
-    return st.fixed_dictionaries(values).map(lambda found: build(TrainConfig, found))
+    return st.fixed_dictionaries(values).map(lambda found: build(TrainConfig, _existing(found)))
+
+
+def _existing(values: dict[str, Any]) -> dict[str, Any]:
+    """Values with None for the fields that do not exist with the others."""
+    kept = dict(values)
+    for name, spec in walk_schema(TrainConfig):
+        if spec.only_with is not None and values[spec.only_with[0]] not in spec.only_with[1]:
+            kept[name] = None
+    return kept

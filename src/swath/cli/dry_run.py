@@ -6,6 +6,7 @@ from swath.cli.progress import duration
 from swath.cli.tables import TableData, counted
 from swath.cli.validation import CheckedCommand
 from swath.config import HEADLINE, computed_values
+from swath.datasets import spec_of
 from swath.system import available_bytes, hide_passwords, workers
 from swath.tracking import check_located, chosen_experiment, default_uri, schema
 
@@ -52,7 +53,9 @@ def estimated_s(checked: CheckedCommand) -> float:
 
 def _widths(checked: CheckedCommand) -> planning.LaneWidths:
     memory_bytes = planning.memory_for_groups(available_bytes())
-    return planning.LaneWidths(checked.sweep.lanes.max, memory_bytes, planning.read_verified())
+    keys = {config.data.key for config in checked.configs}
+    images = {key: spec_of(key, checked.sweep.data.dir) for key in keys}
+    return planning.LaneWidths(checked.sweep.lanes.max, memory_bytes, planning.read_verified(), images)
 
 
 def _groups_of(checked: CheckedCommand, widths: planning.LaneWidths) -> tuple[list[planning.LaneGroup], int]:
@@ -97,7 +100,7 @@ def _configurations(checked: CheckedCommand, groups: list[planning.LaneGroup]) -
     rows = []
     for job, config in enumerate(checked.configs[:MAX_ROWS]):
         values = computed_values(config)
-        rows.append([str(job), *(str(values[name]) for name in fields), str(group_of[job])])
+        rows.append([str(job), *(str(values.get(name, "-")) for name in fields), str(group_of[job])])
     return TableData(("job", *fields, "group"), rows)
 
 

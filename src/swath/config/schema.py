@@ -9,8 +9,8 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 
 from swath.config.constraints import Choice, Flag, Range, Text
 from swath.config.fields import FieldSpec, declared, field_mistakes, hyperparameter, setting, walk_schema
-from swath.datasets import DATASETS
-from swath.errors import ConfigError
+from swath.datasets import DATASETS, MOST_SIDE, NAMES, DataKey, DatasetSpec, spec_of
+from swath.errors import ConfigError, DataError
 
 SCHEMA_VERSION = "1"
 """Raised when the meaning of a field changes. A new field leaves it as it is."""
@@ -29,15 +29,26 @@ TRACKING_SCHEMES = ("sqlite", "postgresql", "mysql", "mssql", "http", "https")
 class DataConfig:
     """The images of a run."""
 
-    name: str = hyperparameter(
-        Choice(tuple(DATASETS)), "Data set; data=NAME chooses it.", shared_by="program"
-    )
+    name: str = hyperparameter(Choice(NAMES), "Data set; data=NAME chooses it.", shared_by="program")
     validation_size: int = hyperparameter(
         Range(0, at_most="the training images less 1"),
         "Training images held back for validation.",
         unit="images",
         shared_by="program",
     )
+    image_size: Optional[int] = hyperparameter(  # noqa: UP045  OmegaConf reads this spelling in every version
+        Range(1, most=MOST_SIDE),
+        "Rows and columns to which images are resized.",
+        unit="pixels",
+        shared_by="program",
+        only_with=("data.name", ("images",)),
+        when_absent=None,
+    )
+
+    @property
+    def key(self) -> DataKey:
+        """Which data set this is; configurations of equal keys share it within a command."""
+        return DataKey(self.name, self.image_size)
 
 
 @dataclass(frozen=True)
@@ -91,12 +102,15 @@ class TrainConfig:
     data: DataConfig = MISSING
 
     def __post_init__(self) -> None:
-        if mistakes := field_mistakes(self) or self._size_mistakes():
+        mistakes = field_mistakes(self)
+        if not mistakes and self.data.name in DATASETS:  # of one's own images, `JobConfig` knows the place
+            mistakes = self.size_mistakes(DATASETS[self.data.name])
+        if mistakes:
             raise ConfigError(mistakes)
 
-    def _size_mistakes(self) -> list[str]:
-        """Values that are in range one by one, but need more images than the data set has."""
-        declared = DATASETS[self.data.name].train_images
+    def size_mistakes(self, spec: DatasetSpec) -> list[str]:
+        """Values that are in range one by one, but need more images than the data set has; a line each."""
+        declared = spec.train_images
         left = declared - self.data.validation_size
         if left < 1:
             return [
@@ -117,7 +131,7 @@ class DataSourceConfig:
     """Where the images are."""
 
     dir: Optional[str] = setting(  # noqa: UP045  OmegaConf reads this spelling in every version
-        Text("a folder"), "Folder of the images; else $SWATH_DATA_DIR, the cache, a download."
+        Text("a folder or a file"), "Place of the images; else $SWATH_DATA_DIR, the cache, a download."
     )
 
 
@@ -210,10 +224,23 @@ class JobConfig:
     Attributes:
       train: what the run computes.
       sweep: how the command is carried out.
+
+    Raises:
+      ConfigError: one's own images are not where they should be, or too few; one line.
     """
 
     train: TrainConfig
     sweep: SweepConfig
+
+    def __post_init__(self) -> None:
+        if self.train.data.name in DATASETS:
+            return
+        try:
+            mistakes = self.train.size_mistakes(spec_of(self.train.data.key, self.sweep.data.dir))
+        except DataError as error:
+            mistakes = [str(error)]
+        if mistakes:
+            raise ConfigError(mistakes)
 
 
 @dataclass(frozen=True)

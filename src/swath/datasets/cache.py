@@ -105,6 +105,7 @@ class Entry:
             class_names=self.spec.class_names,
             digest=header["digest"],
             source=self.source.origin,
+            heading=self.spec.heading,
         )
 
     def write(self, dataset: Dataset) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from swath.datasets.batch_files import BatchLayout, find_source
-from swath.datasets.cached import CachedSpec
+from swath.datasets.cached import OfficialSpec
 from swath.datasets.source import Source
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class BatchedSpec(CachedSpec):
+class BatchedSpec(OfficialSpec):
     """A data set of pickled batches, read from a folder or from its official archive, and cached.
 
     Attributes:
@@ -29,7 +29,7 @@ class BatchedSpec(CachedSpec):
         """Find the batch files, or the archive with them, in a folder named by the user."""
         return find_source(self.layout, directory, origin)
 
-    def read(self, source: Source) -> Dataset:
+    def read_files(self, source: Source) -> Dataset:
         """Read and check every batch file of a source."""
         from swath.datasets.pickled_batches import read_dataset
 

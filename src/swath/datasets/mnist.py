@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from swath.datasets.cached import CachedSpec
+from swath.datasets.cached import OfficialSpec
 from swath.datasets.idx_layout import IdxLayout
 from swath.datasets.source import Source
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class IdxSpec(CachedSpec):
+class IdxSpec(OfficialSpec):
     """A data set of four IDX files, read from a folder or downloaded, and cached.
 
     Attributes:
@@ -29,7 +29,7 @@ class IdxSpec(CachedSpec):
         """Find the files, packed or unpacked, below a folder named by the user."""
         return self.layout.find(directory, origin)
 
-    def read(self, source: Source) -> Dataset:
+    def read_files(self, source: Source) -> Dataset:
         """Read and check the four files of a source."""
         from swath.datasets.idx_files import read_dataset
 

@@ -5,9 +5,10 @@ ratios between groups are similar on all of them, and the progress of a sweep de
 """
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from swath.config import TrainConfig, computed_values
-from swath.datasets import DATASETS
+from swath.datasets import DatasetSpec
 from swath.errors import SwathError
 from swath.models import MOST_ROWS, model_of
 from swath.planning.lane_groups import LaneGroup, plan_segments
@@ -56,6 +57,18 @@ STEP_METRICS = 2
 """Metrics per step: accuracy and loss."""
 
 
+class ImageSizes(Protocol):
+    """Sizes of a data set, which its specification and its images have alike."""
+
+    @property
+    def pixels(self) -> int:
+        """Values per image."""
+
+    @property
+    def num_classes(self) -> int:
+        """Number of labels."""
+
+
 def step_s(batch_size: int, lanes: int) -> float:
     """Seconds of one step of a lane group."""
     return STEP_S + batch_size * (IMAGE_S + IMAGE_LANE_S * lanes)
@@ -86,15 +99,14 @@ def store_bytes(configs: Sequence[TrainConfig], every_steps: int) -> int:
     return VALUE_BYTES * values + RUN_BYTES * len(configs)
 
 
-def group_bytes(config: TrainConfig, lanes: int) -> int:
+def group_bytes(config: TrainConfig, lanes: int, sizes: ImageSizes) -> int:
     """Bytes of the tensors of a lane group, without the images of the data set.
 
     They are: weights, gradient, scaled gradient and new weights; the batches of the steps in flight, before
     and after conversion, or a block of an evaluation; logits, softmax and logit gradients.
     """
-    pixels, classes = image_sizes(config)
-    values = computed_values(config)
-    columns = model_of(values).columns(values, classes) * lanes
+    pixels, values = sizes.pixels, computed_values(config)
+    columns = model_of(values).columns(values, sizes.num_classes) * lanes
     weights = 4 * WEIGHT_COPIES * pixels * columns
     images = max(config.batch_size * STEPS_IN_FLIGHT, BLOCK_IMAGES)
     return weights + images * (9 * pixels + 4 * LOGIT_COPIES * columns)
@@ -105,10 +117,10 @@ def memory_for_groups(available_bytes: int) -> int:
     return available_bytes // 2 // workers()
 
 
-def lanes_that_fit(config: TrainConfig, memory_bytes: int) -> int:
+def lanes_that_fit(config: TrainConfig, memory_bytes: int, sizes: ImageSizes) -> int:
     """Maximum width, at least 1, of a group that uses no more than `memory_bytes`."""
-    without = group_bytes(config, 0)
-    per_lane = group_bytes(config, 1) - without
+    without = group_bytes(config, 0, sizes)
+    per_lane = group_bytes(config, 1, sizes) - without
     return max(1, (memory_bytes - without) // per_lane)
 
 
@@ -118,27 +130,21 @@ def stored_steps(max_steps: int, every_steps: int) -> int:
     return last // every_steps + 1 + bool(last % every_steps)
 
 
-def check_memory(names: list[str]) -> None:
+def check_memory(specs: Sequence[DatasetSpec]) -> None:
     """Check that the data sets fit into memory.
 
     Args:
-      names: data sets that will be loaded.
+      specs: data sets that will be loaded.
 
     Raises:
       SwathError: the program and the images need more memory than is available.
     """
-    specs = [DATASETS[name] for name in names]
     image_bytes = sum(spec.pixels * (spec.train_images + spec.test_images) for spec in specs)
     needed, free = PROGRAM_BYTES + COPIES_OF_IMAGES * image_bytes, available_bytes()
     if free < needed:
+        names = " and ".join(dict.fromkeys(spec.name for spec in specs))
         raise SwathError(
-            f"not enough memory for {' and '.join(names)}: about {needed / 1e9:.2f} GB needed, "
+            f"not enough memory for {names}: about {needed / 1e9:.2f} GB needed, "
             f"{free / 1e9:.2f} GB available; raise the limit (Slurm: --mem, Docker: --memory) "
             "or close other programs"
         )
-
-
-def image_sizes(config: TrainConfig) -> tuple[int, int]:
-    """Values per image, and number of classes, of the data set of a configuration."""
-    spec = DATASETS[config.data.name]
-    return spec.pixels, spec.num_classes

@@ -11,7 +11,6 @@ from matplotlib.colors import Normalize
 from PIL import Image
 
 from swath import analysis, tracking
-from swath.datasets import DATASETS
 from swath.errors import SwathError
 from swath.metrics import confusion_counts
 from swath.models import model_of
@@ -174,8 +173,11 @@ def _best_figures(
 
 def _picture(run: tracking.StoredRun, class_names: tuple[str, ...]) -> Image.Image:
     """What a run learned, as a picture."""
+    sizes = tracking.data_sizes(run)
+    if sizes is None:
+        raise SwathError(f"run {run.run_id}: the shape of its images is not known")
     arrays = tracking.read_arrays(run, schema.WEIGHTS_FILE)
-    return model_of(run.params).draw(arrays, DATASETS[run.params[schema.DATA_NAME]].image_shape, class_names)
+    return model_of(run.params).draw(arrays, sizes.image_shape, class_names)
 
 
 MOST_NUMBERED_CLASSES = 10

@@ -52,7 +52,7 @@ def test_largest_seed_is_accepted() -> None:
 
 
 def test_all_mistakes_of_a_configuration_are_reported_together() -> None:
-    lines = mistakes(batch_size=0, max_steps=0, data=DataConfig("mnist", -1))
+    lines = mistakes(batch_size=0, max_steps=0, data=DataConfig("nothing", -1))
     assert [line.split("=")[0] for line in lines] == [
         "batch_size",
         "max_steps",

@@ -100,6 +100,7 @@ def test_a_folder_that_does_not_exist_is_refused(tmp_path: Path) -> None:
         (b"\0\0\x09" + idx(ARRAYS[3])[3:], "begins with 000009010000000a, expected 000008010000000a"),
         (idx(np.full(10, 10, np.uint8)), r"holds the label 10, expected 0\.\.9"),
     ],
+    ids=["empty", "short", "long", "another type", "another label"],
 )
 def test_an_unpacked_file_that_is_not_the_array_is_refused(content: bytes, reason: str, folder: Path) -> None:
     (folder / f"{LABELS}.gz").unlink()
@@ -118,6 +119,7 @@ def test_an_unpacked_file_that_is_not_the_array_is_refused(content: bytes, reaso
         (gzip.compress(idx(ARRAYS[3]) + b"\0" * 10_000_000)[:4_000], "holds more bytes, expected 18"),
         (bytes(5_000), "has 5,000 bytes, expected at most 4,114"),
     ],
+    ids=["cut off", "unpacked", "bomb", "too large"],
 )
 def test_a_packed_file_that_is_not_the_array_is_refused(content: bytes, reason: str, folder: Path) -> None:
     (folder / f"{LABELS}.gz").write_bytes(content)
