@@ -12,3 +12,4 @@ from .registry import load_dataset as load_dataset
 from .registry import load_intact as load_intact
 from .registry import rebuild_dataset as rebuild_dataset
 from .registry import spec_of as spec_of
+from .source import given_path as given_path

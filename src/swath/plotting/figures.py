@@ -209,8 +209,9 @@ def draw_confusion(predictions: tracking.Predictions, class_names: Sequence[str]
             axes.text(column, row, text, ha="center", va="center", fontsize=8, color=colour)
     shown = range(0, len(class_names), -(-len(class_names) // MOST_CLASS_LABELS))
     labels = [class_names[index] for index in shown]
-    axes.set_xticks(shown, labels, rotation=45, ha="right")
-    axes.set_yticks(shown, labels)
+    size = None if len(class_names) <= MOST_NUMBERED_CLASSES else 7
+    axes.set_xticks(shown, labels, rotation=45, ha="right", fontsize=size)
+    axes.set_yticks(shown, labels, fontsize=size)
     axes.set_xlabel("predicted class")
     axes.set_ylabel("true class")
     axes.set_title(title, fontsize=10)

@@ -10,7 +10,7 @@ from filelock import FileLock, Timeout
 
 from swath import tracking
 from swath.config import SweepConfig, TrainConfig, computed_values, fingerprint, read_params
-from swath.datasets import DataKey, Dataset
+from swath.datasets import DataKey, Dataset, given_path
 from swath.errors import SwathError
 from swath.execution import Note, Observer, RunRequest, RunResult, SweepInfo
 from swath.sweeps.manifest import (
@@ -108,7 +108,8 @@ class ResumePlan:
       tracker: tracker with an opened store.
       mode: `yes` or `failed`.
       force: whether to accept a changed environment.
-      datasets: data sets by name.
+      datasets: the data sets of the configurations.
+      data_place: see `ResumeRequest`.
       found: the earlier command; None if there is none.
       counts: number of configurations by outcome: already done, resumed, restarted, new, skipped.
     """
@@ -117,6 +118,7 @@ class ResumePlan:
     mode: str
     force: bool
     datasets: Mapping[DataKey, Dataset]
+    data_place: str = ""
     found: PriorSweep | None = None
     counts: Counter[str] = field(default_factory=Counter)
 
@@ -148,6 +150,7 @@ class ResumePlan:
             provenance,
             str(checkpoints_folder()),
             self.force,
+            self.data_place,
         )
         self.found = self.tracker.call(PriorRunsService.find_sweep, request).result()
         return sweep_info if self.found is None else replace(sweep_info, sweep_id=self.found.sweep_id)
@@ -255,7 +258,9 @@ def start_sweep(
             observer(Note(f"the server rejected the offline runs in {line}"))
         which = sweep_info.sweep if sweep_info.is_grid else fingerprint(configs[0])
         lock = SweepLock(f"{_identity_of(store.uri)} {store.experiment_id} {which}")
-        plan = ResumePlan(tracker, mode, settings.force_resume, datasets)
+        given = given_path(settings.data.dir)
+        place = "" if given is None else str(given[0])
+        plan = ResumePlan(tracker, mode, settings.force_resume, datasets, place)
         sweep_info = plan.find(sweep_info, configs, provenance, every_steps)
         found = plan.found
         if found is None and sweep_info.is_grid:
