@@ -171,3 +171,14 @@ def test_a_file_that_has_changed_is_named(npz: Path, tmp_path: Path) -> None:
 
     assert done.returncode == 2
     assert done.stdout.count("its data differs from what it was trained on: digest ") == 2
+
+
+def test_a_sweep_over_data_sets_of_other_shapes_has_plots_and_a_report(copy: Path) -> None:
+    arguments = ("-m", "data=images,digits", "data.dir=pictures", "batch_size=10", "max_steps=20")
+    done = swath(copy, *arguments, SWATH_POSTPROCESS="wait")
+
+    assert done.returncode == 0, done.stderr
+    assert "Added to the store: plots and models." in done.stderr
+    shown = swath_compare(copy, "ad-hoc", "--format", "json", "--columns", "data.name,data.image_size")
+    rows = json.loads(shown.stdout)
+    assert {row["data.name"]: row["data.image_size"] for row in rows} == {"images": 32, "digits": None}

@@ -1,14 +1,15 @@
 """Cost model: estimates of the time, store size and memory that a plan needs.
 
 The constants were measured on one core of an AMD EPYC with AVX2. Other machines are faster or slower, but the
-ratios between groups are similar on all of them, and the progress of a sweep depends on the ratios only.
+ratios between groups are similar on all of them, and the progress of a sweep depends on the ratios only. How
+they grow with the weights was measured on 28 x 28 to 64 x 64 x 3 values and 10 and 100 classes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from swath.config import TrainConfig, computed_values
-from swath.datasets import DatasetSpec
+from swath.datasets import DataKey, DatasetSpec
 from swath.errors import SwathError
 from swath.models import MOST_ROWS, model_of
 from swath.planning.lane_groups import LaneGroup, plan_segments
@@ -24,10 +25,19 @@ STEP_S = 150e-6
 """Seconds per step, regardless of its batch."""
 
 IMAGE_S = 0.5e-6
-"""Seconds per image of a batch, to draw, gather and convert it."""
+"""Seconds per image of a batch with `MEASURED_PIXELS`, to draw, gather and convert it."""
 
-IMAGE_LANE_S = 2.2e-6
-"""Seconds per image and lane, for both matrix products."""
+IMAGE_LANE_S = 0.75e-6
+"""Seconds per image and lane, whatever the sizes."""
+
+WEIGHTED_IMAGE_S = 1.45e-6
+"""Seconds per image and lane for each `MEASURED_WEIGHTS`, for both matrix products."""
+
+MEASURED_PIXELS = 3_072
+"""Values of an image of CIFAR-10, on which the constants were measured."""
+
+MEASURED_WEIGHTS = 30_720
+"""Weights of a lane for the ten classes of these images."""
 
 START_S = 8.0
 """Seconds to load TensorFlow and MLflow, open the store and create the tensors of the images."""
@@ -38,8 +48,11 @@ RUN_S = 0.15
 VALUE_BYTES = 230
 """Bytes per metric value in SQLite, including the index."""
 
-RUN_BYTES = 210_000
-"""Bytes per run, for artifacts, params and tags; mostly weights."""
+RUN_BYTES = 35_000
+"""Bytes per run, for params, tags and the artifacts without weights."""
+
+WEIGHT_BYTES = 5.7
+"""Bytes per weight, in `weights.npz` and in the picture."""
 
 WEIGHT_COPIES = 4
 
@@ -69,34 +82,61 @@ class ImageSizes(Protocol):
         """Number of labels."""
 
 
-def step_s(batch_size: int, lanes: int) -> float:
-    """Seconds of one step of a lane group."""
-    return STEP_S + batch_size * (IMAGE_S + IMAGE_LANE_S * lanes)
+Images = Mapping[DataKey, ImageSizes]
+"""Sizes of the data sets of a plan."""
 
 
-def training_s(group: LaneGroup) -> float:
-    """Training time of a lane group in seconds; lanes are removed from it when they end."""
-    longest = group.max_steps
+def step_s(
+    batch_size: int, lanes: int, pixels: int = MEASURED_PIXELS, weights: int = MEASURED_WEIGHTS
+) -> float:
+    """Seconds of one step of a lane group.
+
+    Args:
+      batch_size: images of the batch.
+      lanes: number of lanes.
+      pixels: values per image.
+      weights: weights of a lane.
+    """
+    lane_s = IMAGE_LANE_S + WEIGHTED_IMAGE_S * weights / MEASURED_WEIGHTS
+    return STEP_S + batch_size * (IMAGE_S * pixels / MEASURED_PIXELS + lane_s * lanes)
+
+
+def training_s(group: LaneGroup, images: Images | None = None) -> float:
+    """Training time of a lane group in seconds; lanes are removed from it when they end.
+
+    Args:
+      group: the lane group.
+      images: sizes of the data sets; without them, those of CIFAR-10 are assumed.
+    """
+    longest, shared = group.max_steps, group.shared
+    sizes = () if images is None else _sizes(shared, images)
     return sum(
-        step_s(group.shared.batch_size, sum(lane.max_steps > segment.first for lane in group.lanes))
+        step_s(shared.batch_size, sum(lane.max_steps > segment.first for lane in group.lanes), *sizes)
         * (segment.end - segment.first)
         for segment in plan_segments(group, longest)
     )
 
 
-def sweep_s(groups: Sequence[LaneGroup], at_a_time: int) -> float:
+def sweep_s(groups: Sequence[LaneGroup], at_a_time: int, images: Images) -> float:
     """Duration of a sweep in seconds, if `at_a_time` groups are trained at a time, in their order."""
     busy_until = [0.0] * at_a_time
     for group in groups:
         first_free = busy_until.index(min(busy_until))
-        busy_until[first_free] += training_s(group) + RUN_S * len(group.runs)
+        busy_until[first_free] += training_s(group, images) + RUN_S * len(group.runs)
     return START_S + max(busy_until)
 
 
-def store_bytes(configs: Sequence[TrainConfig], every_steps: int) -> int:
+def store_bytes(configs: Sequence[TrainConfig], every_steps: int, images: Images) -> int:
     """Bytes that the runs of a sweep add to the store, including artifacts."""
     values = sum(STEP_METRICS * stored_steps(config.max_steps, every_steps) for config in configs)
-    return VALUE_BYTES * values + RUN_BYTES * len(configs)
+    weights = sum(_sizes(config, images)[1] for config in configs)
+    return VALUE_BYTES * values + RUN_BYTES * len(configs) + round(WEIGHT_BYTES * weights)
+
+
+def _sizes(config: TrainConfig, images: Images) -> tuple[int, int]:
+    """Values per image, and weights of a lane."""
+    sizes, values = images[config.data.key], computed_values(config)
+    return sizes.pixels, sizes.pixels * model_of(values).columns(values, sizes.num_classes)
 
 
 def group_bytes(config: TrainConfig, lanes: int, sizes: ImageSizes) -> int:

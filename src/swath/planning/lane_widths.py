@@ -15,7 +15,7 @@ from filelock import FileLock
 from swath.config import TrainConfig, computed_values, named_values, shape_values, shared_values
 from swath.datasets import DATASETS, DataKey
 from swath.models import compute_variables, is_onednn_on, model_of
-from swath.planning.cost import ImageSizes, lanes_that_fit
+from swath.planning.cost import Images, ImageSizes, lanes_that_fit
 from swath.planning.lane_groups import LaneGroup
 from swath.system import atomic_write, cache_folder
 
@@ -42,9 +42,7 @@ class LaneWidths:
     most: int
     memory_bytes: int
     verified: Mapping[str, bool] = field(default_factory=dict)
-    images: Mapping[DataKey, ImageSizes] = field(
-        default_factory=lambda: {DataKey(name): spec for name, spec in DATASETS.items()}
-    )
+    images: Images = field(default_factory=lambda: {DataKey(name): spec for name, spec in DATASETS.items()})
 
     def __call__(self, config: TrainConfig, wanted: int) -> int:
         """Maximum width, from 1 to `wanted`; a width that has not been verified counts as bit-exact."""

@@ -156,11 +156,10 @@ def _best_figures(
     if not ranked:
         return
     ends = ranked[:1] if len(ranked) == 1 else [ranked[0], ranked[-1]]
-    classes = tracking.read_class_names(ends[0])
     sheets = [
         (
             f"{which}, {label_of(metric)} {run.metrics[metric]:.3f}\n{run.named_by(swept)}",
-            _picture(run, classes),
+            _picture(run),
         )
         for which, run in zip(("best run", "worst run"), ends, strict=False)
     ]
@@ -168,16 +167,17 @@ def _best_figures(
     predictions = tracking.read_predictions(ends[0], "test")
     if predictions is not None:
         title = f"best run, test accuracy {predictions.correct.mean():.3f}\n{ends[0].named_by(swept)}"
+        classes = tracking.read_class_names(ends[0])
         yield "confusion", draw_confusion(predictions, classes, title)
 
 
-def _picture(run: tracking.StoredRun, class_names: tuple[str, ...]) -> Image.Image:
+def _picture(run: tracking.StoredRun) -> Image.Image:
     """What a run learned, as a picture."""
     sizes = tracking.data_sizes(run)
     if sizes is None:
         raise SwathError(f"run {run.run_id}: the shape of its images is not known")
     arrays = tracking.read_arrays(run, schema.WEIGHTS_FILE)
-    return model_of(run.params).draw(arrays, sizes.image_shape, class_names)
+    return model_of(run.params).draw(arrays, sizes.image_shape, tracking.read_class_names(run))
 
 
 MOST_NUMBERED_CLASSES = 10
