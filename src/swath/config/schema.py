@@ -9,8 +9,8 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 
 from swath.config.constraints import Choice, Flag, Range, Text
 from swath.config.fields import FieldSpec, declared, field_mistakes, hyperparameter, setting, walk_schema
-from swath.datasets import DATASETS, MOST_SIDE, NAMES, DataKey, DatasetSpec, spec_of
-from swath.errors import ConfigError, DataError
+from swath.datasets import DATASETS, MOST_SIDE, NAMES, DataKey, DatasetSpec
+from swath.errors import ConfigError
 
 SCHEMA_VERSION = "1"
 """Raised when the meaning of a field changes. A new field leaves it as it is."""
@@ -218,32 +218,6 @@ class SweepConfig:
 
 
 @dataclass(frozen=True)
-class JobConfig:
-    """What one composed config holds.
-
-    Attributes:
-      train: what the run computes.
-      sweep: how the command is carried out.
-
-    Raises:
-      ConfigError: one's own images are not where they should be, or too few; one line.
-    """
-
-    train: TrainConfig
-    sweep: SweepConfig
-
-    def __post_init__(self) -> None:
-        if self.train.data.name in DATASETS:
-            return
-        try:
-            mistakes = self.train.size_mistakes(spec_of(self.train.data.key, self.sweep.data.dir))
-        except DataError as error:
-            mistakes = [str(error)]
-        if mistakes:
-            raise ConfigError(mistakes)
-
-
-@dataclass(frozen=True)
 class _DataNode(DataSourceConfig, DataConfig):
     """The node `data` of a composed config."""
 
@@ -285,27 +259,6 @@ def schema_node(schema: type = _ConfigNode) -> DictConfig:
 
 
 _Config = TypeVar("_Config")
-
-
-def build_job(values: Mapping[str, Any]) -> JobConfig:
-    """The two configurations that values describe.
-
-    Args:
-      values: of every field, by dotted name, of the declared types.
-
-    Raises:
-      ConfigError: values are out of range; those of both configurations are reported together.
-    """
-    mistakes: list[str] = []
-    built: list[Any] = []
-    for schema in (TrainConfig, SweepConfig):
-        try:
-            built.append(build(schema, values))
-        except ConfigError as error:
-            mistakes += error.mistakes
-    if mistakes:
-        raise ConfigError(mistakes)
-    return JobConfig(*built)
 
 
 def build(schema: type[_Config], values: Mapping[str, Any], prefix: str = "") -> _Config:

@@ -258,9 +258,8 @@ def start_sweep(
             observer(Note(f"the server rejected the offline runs in {line}"))
         which = sweep_info.sweep if sweep_info.is_grid else fingerprint(configs[0])
         lock = SweepLock(f"{_identity_of(store.uri)} {store.experiment_id} {which}")
-        given = given_path(settings.data.dir)
-        place = "" if given is None else str(given[0])
-        plan = ResumePlan(tracker, mode, settings.force_resume, datasets, place)
+        place, _ = given_path(settings.data.dir) or ("", "")
+        plan = ResumePlan(tracker, mode, settings.force_resume, datasets, str(place))
         sweep_info = plan.find(sweep_info, configs, provenance, every_steps)
         found = plan.found
         if found is None and sweep_info.is_grid:
