@@ -12,6 +12,7 @@ from support.small import run_config, small_dataset
 
 import swath.execution.executor as executor_module
 from swath.config import DataConfig, TrainConfig
+from swath.datasets import DataKey
 from swath.execution import Executor, GroupStopped, GroupTask, SegmentTrained, ThreadExecutor
 from swath.planning import plan_groups
 from swath.training import LaneTraining
@@ -35,7 +36,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def executor() -> Iterator[Executor]:
-    executor = ThreadExecutor({"cifar10": small_dataset()}, {})
+    executor = ThreadExecutor({DataKey("cifar10"): small_dataset()}, {})
     yield executor
     executor.close()
 
@@ -90,7 +91,7 @@ def test_stopped_group_continues_from_its_states(executor: Executor) -> None:
     assert set(stopped.states) == {0, 1}
     assert whole[-1].segment.end == 30
     group = plan_groups(LONGER, lambda *_: 2, 1, (20, 20))[0]
-    resumed = ThreadExecutor({"cifar10": small_dataset()}, {})
+    resumed = ThreadExecutor({DataKey("cifar10"): small_dataset()}, {})
     again = GroupTask("second", group, tuple(stopped.states[lane] for lane in (0, 1)))
     events = [event for event in resumed.submit(again) if isinstance(event, SegmentTrained)]
     assert events[0].segment.first == 20

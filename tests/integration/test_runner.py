@@ -72,7 +72,7 @@ def run_all(
     runner = Runner(
         SweepInfo("a sweep", "id", ("learning_rate",)),
         tracker,
-        datasets := {configs[0].data.name: small_dataset()},
+        datasets := {configs[0].data.key: small_dataset()},
         seen.append,
         ThreadExecutor(datasets, {}),
         LaneWidths(24, PLENTY),
@@ -111,7 +111,7 @@ def test_run_that_cannot_be_started_fails_with_its_group() -> None:
     events: list[Event] = []
     configs = [run_config(learning_rate=1e-7), run_config(), run_config(learning_rate=1e-5, seed=1)]
     sweep_info = SweepInfo("a sweep", "id", ())
-    datasets = {configs[0].data.name: small_dataset()}
+    datasets = {configs[0].data.key: small_dataset()}
     executor = ThreadExecutor(datasets, {})
     runner = Runner(sweep_info, FullDisk(), datasets, events.append, executor, LaneWidths(24, PLENTY))
     futures: list[Future[RunResult]] = [Future() for _ in configs]
@@ -130,7 +130,7 @@ def test_rejected_task_fails_its_runs() -> None:
             raise ConnectionError("the cluster rejected the task")
 
     config = run_config()
-    datasets = {config.data.name: small_dataset()}
+    datasets = {config.data.key: small_dataset()}
     runner = Runner(
         SweepInfo("a sweep", "id", ()),
         RecordingTracker(),
@@ -155,7 +155,7 @@ def test_training_of_a_group_stops_when_its_runs_have_failed() -> None:
             return streams[-1]
 
     config = run_config(learning_rate=1e-6, max_steps=40)
-    datasets = {config.data.name: small_dataset()}
+    datasets = {config.data.key: small_dataset()}
     runner = Runner(
         SweepInfo("a sweep", "id", ()),
         RecordingTracker("1e-06"),

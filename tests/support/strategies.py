@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from swath.config import FIELDS, FieldSpec, TrainConfig, walk_schema
-from swath.config.constraints import Choice, Flag, Range, Text
+from swath.config.constraints import Choice, Flag, Range, SizeList, Sizes, Text
 from swath.config.schema import build
 
 
@@ -30,6 +30,8 @@ def allowed(spec: FieldSpec) -> st.SearchStrategy[Any]:
         case Text(schemes=schemes):
             text = st.text("abcxyz019-_./", min_size=1)
             return st.tuples(st.sampled_from(schemes), text).map("://".join) if schemes else text
+        case SizeList(most=most, longest=longest):
+            return st.lists(st.integers(1, most), min_size=1, max_size=longest).map(Sizes)
         case Flag():
             return st.booleans()
     raise AssertionError(spec.constraint)
@@ -49,6 +51,8 @@ def refused(spec: FieldSpec) -> st.SearchStrategy[Any]:
             return below if most is None else below | st.integers(min_value=int(most) + 1)
         case Choice():
             return st.text("abcxyz", min_size=1).filter(lambda word: not spec.allows(word))
+        case SizeList(most=most):
+            return st.sampled_from(["x", 0, -1, 1.5, [], [0], [most + 1], [True], [1.0], ["1"], {"a": 1}])
         case Text(schemes=schemes):
             return st.sampled_from(["", " ", *(["x", "ftp://x"] if schemes else [])])
     return st.nothing()
@@ -69,7 +73,7 @@ def consistent(values: dict[str, Any]) -> dict[str, Any]:
         if spec.only_with is not None and values[spec.only_with[0]] not in spec.only_with[1]:
             found[name] = None
         elif spec.only_with is not None and found[name] is None and not spec.null_means:
-            found[name] = spec.constraint.least
+            found[name] = Sizes([8]) if name == "model.hidden_units" else spec.constraint.least
     end = found["schedule_steps"] or found["max_steps"]
     if found["schedule"] != "constant":
         found["warmup_steps"] = min(found["warmup_steps"], end - 1)

@@ -13,9 +13,8 @@ from scipy.special import gammaln
 
 from swath.analysis.ranking import ordered
 from swath.analysis.sweeps import Configuration, have_several_seeds, ordered_configurations
-from swath.datasets import DATASETS
 from swath.errors import SwathError
-from swath.tracking import StoredRun, schema
+from swath.tracking import StoredRun, data_sizes, schema
 
 CONFIDENCE = 0.95
 """Confidence level of intervals, and 1 minus the significance level of tests."""
@@ -132,8 +131,8 @@ def images_of(run: StoredRun, metric: str) -> int:
     split = schema.split_of(metric)
     if split == "validation":
         return int(run.params.get(schema.VALIDATION_SIZE, 0))
-    dataset = DATASETS.get(run.params.get(schema.DATA_NAME, ""))
-    return 0 if split is None or dataset is None else dataset.test_images
+    sizes = data_sizes(run)
+    return 0 if split is None or sizes is None else sizes.test_images
 
 
 @dataclass(frozen=True, kw_only=True)

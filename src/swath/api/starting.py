@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
@@ -65,20 +66,29 @@ def run(changes: Fields | None = None, *, progress: bool = True, **fields: Any) 
     return _train(None, merged(changes, fields), False, progress)
 
 
-def reproduce(run_id: str, *, uri: str | None = None, rtol: float | None = None) -> "Verdict":
+def reproduce(
+    run_id: str,
+    *,
+    uri: str | None = None,
+    rtol: float | None = None,
+    data_dir: str | Path | None = None,
+) -> "Verdict":
     """Train a run again, compare all results bit by bit, and return the verdict.
 
     Args:
       run_id: id of the run, or its first characters.
       uri: MLflow store; None for $MLFLOW_TRACKING_URI, else mlflow.db in the working folder.
       rtol: relative tolerance; None to require bit-identical results.
+      data_dir: place of the images; None for $SWATH_DATA_DIR, the cache or a download.
 
     Raises:
       SwathError: there is no such run, or the store cannot be read.
     """
     tracking.configure_environment()
     reader = tracking.open_reader(uri)
-    return verdict_of(reader, analysis.run_with(reader, run_id), rtol)
+    return verdict_of(
+        reader, analysis.run_with(reader, run_id), rtol, None if data_dir is None else Path(data_dir)
+    )
 
 
 def _train(name: str | None, fields: Fields, multirun: bool, progress: bool) -> SweepResult:
@@ -128,7 +138,7 @@ def _run_all(session: Session, requests: Sequence[RunRequest]) -> None:
 def _request(checked: CheckedCommand, config: Any, texts: Sequence[str]) -> RunRequest:
     values = computed_values(config)
     fixed = [text for text in texts if text.partition("=")[0] not in checked.swept]
-    overrides = [*fixed, *(f"{field}={values[field]}" for field in checked.swept)]
+    overrides = [*fixed, *(f"{field}={values[field]}" for field in checked.swept if field in values)]
     return RunRequest(config, tuple(overrides), checked.sweep.tracking.every_steps)
 
 

@@ -6,6 +6,7 @@ from swath.cli.progress import duration
 from swath.cli.tables import TableData, counted
 from swath.cli.validation import CheckedCommand
 from swath.config import HEADLINE, computed_values
+from swath.datasets import spec_of
 from swath.system import available_bytes, hide_passwords, workers
 from swath.tracking import check_located, chosen_experiment, default_uri, schema
 
@@ -29,30 +30,33 @@ def print_plan(checked: CheckedCommand, output: Output) -> None:
     output.table(_configurations(checked, groups))
     if len(checked.configs) > MAX_ROWS:
         output.say(f"... and {len(checked.configs) - MAX_ROWS} more configurations")
-    output.table(_groups(groups))
+    output.table(_groups(groups, widths.images))
     unverified = widths.unverified(groups) if checked.trains_lanes else []
     if unverified:
         output.say(
             f"{counted(len(unverified), 'width')} not probed on this machine yet; if a width is not "
             "bit-exact, its lane groups become narrower.",
         )
-    bytes_ = planning.store_bytes(checked.configs, checked.sweep.tracking.every_steps)
+    expected = duration(planning.sweep_s(groups, at_a_time, widths.images))
+    bytes_ = planning.store_bytes(checked.configs, checked.sweep.tracking.every_steps, widths.images)
     output.say(
-        f"Estimate (based on a 2-core AMD EPYC): {duration(planning.sweep_s(groups, at_a_time))} on "
-        f"{counted(workers(), 'core')}, {bytes_ / 1e6:,.1f} MB in the store "
-        f"({_store(checked)}).",
+        f"Estimate (based on a 2-core AMD EPYC): {expected} on {counted(workers(), 'core')}, "
+        f"{bytes_ / 1e6:,.1f} MB in the store ({_store(checked)}).",
     )
     output.say("Dry run: nothing was trained or written.")
 
 
 def estimated_s(checked: CheckedCommand) -> float:
     """Estimated training time of a command, in seconds."""
-    return planning.sweep_s(*_groups_of(checked, _widths(checked)))
+    widths = _widths(checked)
+    return planning.sweep_s(*_groups_of(checked, widths), widths.images)
 
 
 def _widths(checked: CheckedCommand) -> planning.LaneWidths:
     memory_bytes = planning.memory_for_groups(available_bytes())
-    return planning.LaneWidths(checked.sweep.lanes.max, memory_bytes, planning.read_verified())
+    keys = {config.data.key for config in checked.configs}
+    images = {key: spec_of(key, checked.sweep.data.dir) for key in keys}
+    return planning.LaneWidths(checked.sweep.lanes.max, memory_bytes, planning.read_verified(), images)
 
 
 def _groups_of(checked: CheckedCommand, widths: planning.LaneWidths) -> tuple[list[planning.LaneGroup], int]:
@@ -97,15 +101,15 @@ def _configurations(checked: CheckedCommand, groups: list[planning.LaneGroup]) -
     rows = []
     for job, config in enumerate(checked.configs[:MAX_ROWS]):
         values = computed_values(config)
-        rows.append([str(job), *(str(values[name]) for name in fields), str(group_of[job])])
+        rows.append([str(job), *(str(values.get(name, "-")) for name in fields), str(group_of[job])])
     return TableData(("job", *fields, "group"), rows)
 
 
-def _groups(groups: list[planning.LaneGroup]) -> TableData:
+def _groups(groups: list[planning.LaneGroup], images: planning.Images) -> TableData:
     rows = []
     for number, group in enumerate(groups[:MAX_ROWS], start=1):
         counts = (group.shared.batch_size, group.shared.seed, len(group.lanes), len(group.runs))
-        cells = (number, *counts, group.max_steps, f"{planning.training_s(group):.1f} s")
+        cells = (number, *counts, group.max_steps, f"{planning.training_s(group, images):.1f} s")
         rows.append([str(cell) for cell in cells])
     headings = ("group", schema.BATCH_SIZE, schema.SEED, "lanes", "runs", "steps", "est. training time")
     return TableData(headings, rows)

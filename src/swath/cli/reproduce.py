@@ -50,8 +50,8 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument(
         "--data-dir",
         type=Path,
-        metavar="DIR",
-        help="folder of the data set (default: $SWATH_DATA_DIR, else the user's cache, else a download)",
+        metavar="PLACE",
+        help="place of the data set (default: $SWATH_DATA_DIR, else the user's cache, else a download)",
     )
     shtab.add_argument_to(found, "--print-completion", help="print a script for completion in a shell")
     found.add_argument("--version", action="version", version=f"swath-reproduce {__version__}")
@@ -99,5 +99,5 @@ def _check(args: argparse.Namespace) -> None:
         raise ConfigError(["expected run ids or --sweep SWEEP; to list sweeps, run: swath-compare"])
     if args.record and args.show:
         raise ConfigError(["--show trains nothing; remove --record"])
-    if args.data_dir is not None and not args.data_dir.is_dir():
-        raise ConfigError([f"--data-dir {args.data_dir}: no such folder"])
+    if args.data_dir is not None and not args.data_dir.exists():
+        raise ConfigError([f"--data-dir {args.data_dir}: no such folder or file"])

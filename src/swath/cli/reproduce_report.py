@@ -177,13 +177,16 @@ def _trained(
     return [(name, verdict) for name, verdict, _ in found]
 
 
-def verdict_of(reader: tracking.Reader, run: tracking.StoredRun, rtol: float | None) -> Verdict:
+def verdict_of(
+    reader: tracking.Reader, run: tracking.StoredRun, rtol: float | None, data_dir: Path | None = None
+) -> Verdict:
     """Train one run again, with a progress bar, and compare the results.
 
     Args:
       reader: reader of the run's store.
       run: the run.
       rtol: relative tolerance; None to require bit-identical results.
+      data_dir: place of the images; None for the default places.
     """
     try:
         original = original_of(reader, run, None)
@@ -191,7 +194,7 @@ def verdict_of(reader: tracking.Reader, run: tracking.StoredRun, rtol: float | N
         return not_reproducible(str(error))
     sweep_info = SweepInfo("reproduction", uuid.uuid4().hex[:12], ())
     with tqdm(total=original.config.max_steps, unit=" steps", desc="training again", leave=False) as bar:
-        repeater = Repeater(sweep_info, tracking.InMemoryTracker(), _StepCounter(bar), None)
+        repeater = Repeater(sweep_info, tracking.InMemoryTracker(), _StepCounter(bar), data_dir)
         ((_, verdict, _),) = _verdicts(repeater, [(run.run_id, original)], rtol)
     return verdict
 

@@ -10,10 +10,17 @@ from swath import analysis
 from swath.cli.output import Output
 from swath.cli.ranking_tables import configuration_rows, ranking_rows
 from swath.config import overridden, readable_name
-from swath.datasets import DATASETS
 from swath.execution import RunResult, SweepInfo
 from swath.sweeps import RankedResults, rank_results
-from swath.tracking import StoreInfo, compare_command, page_server, run_page, runs_page, schema
+from swath.tracking import (
+    StoreInfo,
+    compare_command,
+    data_sizes,
+    page_server,
+    run_page,
+    runs_page,
+    schema,
+)
 
 MAX_SAME_REASON = 5
 """Failures with the same reason that are listed one by one; more get one line together."""
@@ -83,7 +90,8 @@ def print_sweep(report: SweepReport, output: Output) -> None:
             output.say(f"... {len(rows) - shown} more: {_compare(report)}")
         output.say(analysis.ranked_by(found.metric, bool(found.groups), report.validated))
         if not report.validated:
-            images = DATASETS[report.results[0].config.data.name].train_images // 10
+            known = filter(None, (data_sizes(result.stored()) for result in report.finished))
+            images = max(1, next(known).train_images // 10)
             output.say(f"To rank without using the test images, add data.validation_size={images}")
     _print_failures(report, output)
     output.say(_totals(report))

@@ -29,6 +29,7 @@ from swath.config import (
     varying,
     walk_values,
 )
+from swath.datasets import forget_files
 from swath.errors import ConfigError
 
 MAX_MISTAKES = 20
@@ -83,6 +84,7 @@ def check_command(
     Raises:
       ConfigError: the command has mistakes; it contains all of them.
     """
+    forget_files()
     options = config_groups(user_folders)
     files = ConfigFiles(config_name, user_folders)
     with hydra_ready():

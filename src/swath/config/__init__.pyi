@@ -22,6 +22,7 @@ from .fields import walk_values as walk_values
 from .folders import config_folder as config_folder
 from .folders import config_groups as config_groups
 from .folders import primary_configs as primary_configs
+from .job_config import JobConfig as JobConfig
 from .jobs import JobComposer as JobComposer
 from .mistakes import LIST_FIELDS as LIST_FIELDS
 from .mistakes import NODES as NODES
@@ -43,7 +44,6 @@ from .schema import POSTPROCESS as POSTPROCESS
 from .schema import REPEATED_BY as REPEATED_BY
 from .schema import SCHEMA_VERSION as SCHEMA_VERSION
 from .schema import DataConfig as DataConfig
-from .schema import JobConfig as JobConfig
 from .schema import ModelConfig as ModelConfig
 from .schema import OptimizerConfig as OptimizerConfig
 from .schema import SweepConfig as SweepConfig

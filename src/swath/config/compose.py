@@ -20,7 +20,8 @@ from yaml import YAMLError
 
 from swath.config.folders import config_folder, set_user_folders, user_folders
 from swath.config.hydra_errors import composition_mistake, one_line
-from swath.config.schema import FIELDS, SCHEMA_NAME, JobConfig, build_job, schema_node
+from swath.config.job_config import JobConfig, build_job
+from swath.config.schema import FIELDS, SCHEMA_NAME, schema_node
 from swath.errors import ConfigError
 
 

@@ -14,8 +14,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from swath.config.compose import compose_config, flat_values, parent_of
 from swath.config.hydra_errors import one_line
+from swath.config.job_config import JobConfig, build_job
 from swath.config.overrides import literal_values, parse_overrides, typed_value
-from swath.config.schema import FIELDS, JobConfig, build_job
+from swath.config.schema import FIELDS
 from swath.errors import ConfigError
 
 

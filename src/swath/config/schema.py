@@ -9,7 +9,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 
 from swath.config.constraints import Choice, Flag, Range, SizeList, Text
 from swath.config.fields import FieldSpec, declared, field_mistakes, hyperparameter, setting, walk_schema
-from swath.datasets import DATASETS
+from swath.datasets import DATASETS, MOST_SIDE, NAMES, DataKey, DatasetSpec
 from swath.errors import ConfigError
 from swath.models import DEFAULT_MODEL, MODELS
 
@@ -30,15 +30,26 @@ TRACKING_SCHEMES = ("sqlite", "postgresql", "mysql", "mssql", "http", "https")
 class DataConfig:
     """The images of a run."""
 
-    name: str = hyperparameter(
-        Choice(tuple(DATASETS)), "Data set; data=NAME chooses it.", shared_by="program"
-    )
+    name: str = hyperparameter(Choice(NAMES), "Data set; data=NAME chooses it.", shared_by="program")
     validation_size: int = hyperparameter(
         Range(0, at_most="the training images less 1"),
         "Training images held back for validation.",
         unit="images",
         shared_by="program",
     )
+    image_size: Optional[int] = hyperparameter(  # noqa: UP045  OmegaConf reads this spelling in every version
+        Range(1, most=MOST_SIDE),
+        "Rows and columns to which images are resized.",
+        unit="pixels",
+        shared_by="program",
+        only_with=("data.name", ("images",)),
+        when_absent=None,
+    )
+
+    @property
+    def key(self) -> DataKey:
+        """Which data set this is; configurations of equal keys share it within a command."""
+        return DataKey(self.name, self.image_size)
 
 
 @dataclass(frozen=True)
@@ -183,7 +194,10 @@ class TrainConfig:
     optimizer: OptimizerConfig = OptimizerConfig()
 
     def __post_init__(self) -> None:
-        if mistakes := field_mistakes(self) or [*self._size_mistakes(), *self._schedule_mistakes()]:
+        mistakes = field_mistakes(self) or self._schedule_mistakes()
+        if not mistakes and self.data.name in DATASETS:  # of one's own images, `JobConfig` knows the place
+            mistakes = self.size_mistakes(DATASETS[self.data.name])
+        if mistakes:
             raise ConfigError(mistakes)
 
     def _schedule_mistakes(self) -> list[str]:
@@ -197,9 +211,9 @@ class TrainConfig:
             f"schedule={self.schedule}"
         ]
 
-    def _size_mistakes(self) -> list[str]:
-        """Values that are in range one by one, but need more images than the data set has."""
-        declared = DATASETS[self.data.name].train_images
+    def size_mistakes(self, spec: DatasetSpec) -> list[str]:
+        """Values that are in range one by one, but need more images than the data set has; a line each."""
+        declared = spec.train_images
         left = declared - self.data.validation_size
         if left < 1:
             return [
@@ -220,7 +234,7 @@ class DataSourceConfig:
     """Where the images are."""
 
     dir: Optional[str] = setting(  # noqa: UP045  OmegaConf reads this spelling in every version
-        Text("a folder"), "Folder of the images; else $SWATH_DATA_DIR, the cache, a download."
+        Text("a folder or a file"), "Place of the images; else $SWATH_DATA_DIR, the cache, a download."
     )
 
 
@@ -307,19 +321,6 @@ class SweepConfig:
 
 
 @dataclass(frozen=True)
-class JobConfig:
-    """What one composed config holds.
-
-    Attributes:
-      train: what the run computes.
-      sweep: how the command is carried out.
-    """
-
-    train: TrainConfig
-    sweep: SweepConfig
-
-
-@dataclass(frozen=True)
 class _DataNode(DataSourceConfig, DataConfig):
     """The node `data` of a composed config."""
 
@@ -361,27 +362,6 @@ def schema_node(schema: type = _ConfigNode) -> DictConfig:
 
 
 _Config = TypeVar("_Config")
-
-
-def build_job(values: Mapping[str, Any]) -> JobConfig:
-    """The two configurations that values describe.
-
-    Args:
-      values: of every field, by dotted name, of the declared types.
-
-    Raises:
-      ConfigError: values are out of range; those of both configurations are reported together.
-    """
-    mistakes: list[str] = []
-    built: list[Any] = []
-    for schema in (TrainConfig, SweepConfig):
-        try:
-            built.append(build(schema, values))
-        except ConfigError as error:
-            mistakes += error.mistakes
-    if mistakes:
-        raise ConfigError(mistakes)
-    return JobConfig(*built)
 
 
 def build(schema: type[_Config], values: Mapping[str, Any], prefix: str = "") -> _Config:

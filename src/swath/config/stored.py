@@ -102,7 +102,7 @@ def run_name(config: object, swept: Sequence[str] = ()) -> str:
       swept: the fields that vary, by dotted name; `HEADLINE` if there are none.
     """
     values, fields = computed_values(config), swept or HEADLINE
-    return f"{' '.join(str(values[field]) for field in fields)} ({' '.join(fields)})"
+    return f"{' '.join(str(values.get(field, '-')) for field in fields)} ({' '.join(fields)})"
 
 
 NOT_FIELDS = ("defaults",)

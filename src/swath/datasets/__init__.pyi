@@ -1,9 +1,15 @@
+from .dataset import DataKey as DataKey
 from .dataset import Dataset as Dataset
 from .dataset import DatasetSpec as DatasetSpec
 from .dataset import PixelStatistics as PixelStatistics
 from .dataset import pixel_statistics as pixel_statistics
+from .own import MOST_SIDE as MOST_SIDE
 from .registry import DATASETS as DATASETS
+from .registry import NAMES as NAMES
 from .registry import check_available as check_available
+from .registry import forget_files as forget_files
 from .registry import load_dataset as load_dataset
 from .registry import load_intact as load_intact
 from .registry import rebuild_dataset as rebuild_dataset
+from .registry import spec_of as spec_of
+from .source import given_path as given_path

@@ -1,7 +1,6 @@
 """Batch files of images in their official layout: found, and read out of a folder or a tar archive."""
 
 import gzip
-import hashlib
 import stat
 import tarfile
 import zlib
@@ -9,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from swath.datasets.source import Source, source_on_disk
 from swath.errors import DataError
 
 
@@ -73,23 +73,6 @@ class BatchLayout:
         return f"get the file again from the official archive {self.archive}"
 
 
-@dataclass(frozen=True)
-class Source:
-    """A folder or an archive that holds batch files.
-
-    Attributes:
-      origin: name of the source in records, equal on all machines: "data.dir", "SWATH_DATA_DIR" or a URL.
-      place: folder of the batch files, or tar archive with them.
-      key: identifies the place; each key has one cache entry.
-      identity: identifies the content; a cache entry with another identity is out of date.
-    """
-
-    origin: str
-    place: Path
-    key: str
-    identity: str
-
-
 def find_source(layout: BatchLayout, directory: Path, origin: str) -> Source:
     """Find the batch files in a directory named by the user; looks at names, sizes and times only.
 
@@ -106,27 +89,15 @@ def find_source(layout: BatchLayout, directory: Path, origin: str) -> Source:
         for folder in (directory / layout.folder, directory):
             files = [folder / file_name for file_name in layout.files]
             if all(file.is_file() for file in files):
-                return _source_on_disk(origin, folder, files)
+                return source_on_disk(origin, folder, files)
         if archive.is_file():
-            return _source_on_disk(origin, archive, [archive])
+            return source_on_disk(origin, archive, [archive])
     except OSError as error:
         raise DataError(f"cannot look into {directory}, given as {origin}: {error.strerror}") from error
     raise DataError(
         f"no {layout.title} in {directory}, given as {origin}: {_missing(layout, directory)}; expected "
         f"{layout.folder}/ with {', '.join(layout.files)}, or {layout.archive}; "
         f"set {origin} to the folder that holds one of them"
-    )
-
-
-def _source_on_disk(origin: str, place: Path, files: list[Path]) -> Source:
-    """The source made of files on this machine, identified by their names, sizes and modification times."""
-    resolved = place.resolve()
-    states = [(file.name, status.st_size, status.st_mtime_ns) for file in files if (status := file.stat())]
-    return Source(
-        origin=origin,
-        place=resolved,
-        key=hashlib.sha256(str(resolved).encode(errors="surrogateescape")).hexdigest()[:16],
-        identity=hashlib.sha256(repr((str(resolved), states)).encode(errors="backslashreplace")).hexdigest(),
     )
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from swath.datasets.batch_files import Source
 from swath.datasets.dataset import Dataset, DatasetSpec
+from swath.datasets.source import Source
 from swath.system import atomic_write
 
 CACHE_VERSION = 1
@@ -105,6 +105,7 @@ class Entry:
             class_names=self.spec.class_names,
             digest=header["digest"],
             source=self.source.origin,
+            heading=self.spec.heading,
         )
 
     def write(self, dataset: Dataset) -> bool:

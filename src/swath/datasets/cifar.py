@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from swath.datasets.batch_files import BatchLayout, Source, find_source
-from swath.datasets.dataset import DatasetSpec
-from swath.errors import DataError
-from swath.system import cache_folder
+from swath.datasets.batch_files import BatchLayout, find_source
+from swath.datasets.cached import OfficialSpec
+from swath.datasets.source import Source
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from swath.datasets.dataset import Dataset
 
 
 @dataclass(frozen=True)
-class BatchedSpec(DatasetSpec):
+class BatchedSpec(OfficialSpec):
     """A data set of pickled batches, read from a folder or from its official archive, and cached.
 
     Attributes:
@@ -27,68 +25,30 @@ class BatchedSpec(DatasetSpec):
 
     layout: BatchLayout
 
-    def check_available(self, directory: str | None = None) -> None:
-        """Check that the folder named by the user, if any, holds all batch files."""
-        self._given_source(directory)
+    def find(self, directory: Path, origin: str) -> Source:
+        """Find the batch files, or the archive with them, in a folder named by the user."""
+        return find_source(self.layout, directory, origin)
 
-    def load(self, directory: str | None = None, *, rebuild: bool = False) -> Dataset:
-        """Load the data set; see `load_dataset` for the places where it is looked for."""
-        from swath.datasets.cache import Entry, locked
+    def read_files(self, source: Source) -> Dataset:
+        """Read and check every batch file of a source."""
+        from swath.datasets.pickled_batches import read_dataset
 
-        folder = cache_folder()
-        given = self._given_source(directory)
-        official = Source(
+        return read_dataset(self, self.layout, source)
+
+    def official(self, folder: Path) -> Source:
+        """The official archive in a folder."""
+        return Source(
             origin=self.layout.url,
             place=folder / self.layout.archive,
             key=self.layout.sha256[:16],
             identity=self.layout.sha256,
         )
-        entry = Entry(folder, self, given or official)
-        cached = None if rebuild else entry.read()
-        if cached is not None:
-            return cached
-        with locked(folder) as is_writable:
-            cached = None if rebuild else entry.read()  # another process may have written it meanwhile
-            if cached is not None:
-                return cached
-            if given is not None:
-                dataset = self.read(given)
-            elif is_writable:
-                dataset = self._downloaded(official)
-            else:
-                with tempfile.TemporaryDirectory() as scratch:
-                    dataset = self._downloaded(replace(official, place=Path(scratch) / self.layout.archive))
-            if is_writable and entry.write(dataset):
-                return entry.read() or dataset
-            return dataset
 
-    def read(self, source: Source) -> Dataset:
-        """Read and check every batch file of a source.
-
-        Raises:
-          DataError: a file does not match the layout.
-        """
-        from swath.datasets.pickled_batches import read_dataset
-
-        return read_dataset(self, self.layout, source)
-
-    def _downloaded(self, official: Source) -> Dataset:
-        """Read the official archive, downloaded unless it is there already."""
+    def fetch(self, official: Source) -> None:
+        """Download the official archive, unless it is there already."""
         from swath.datasets.download import fetch  # its imports take longer than loading from the cache
 
         fetch(official.origin, official.identity, official.place)
-        return self.read(official)
-
-    def _given_source(self, directory: str | None) -> Source | None:
-        """The source named by the user, or None if `data.dir` and $SWATH_DATA_DIR are both unset."""
-        for origin, given in (("data.dir", directory), ("SWATH_DATA_DIR", os.environ.get("SWATH_DATA_DIR"))):
-            if given:
-                try:
-                    place = Path(given).expanduser()
-                except RuntimeError as error:  # the home folder of an unknown user
-                    raise DataError(f"cannot find the folder {given}, given as {origin}: {error}") from error
-                return find_source(self.layout, place, origin)
-        return None
 
 
 CIFAR10 = BatchedSpec(

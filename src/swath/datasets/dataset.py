@@ -6,13 +6,25 @@ import hashlib
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:  # the registry is read before any array exists, so NumPy is not loaded for it
     import numpy as np
     from numpy.typing import NDArray
 
     Bytes = NDArray[np.uint8]  # pixel values in 0..255, or labels
+
+
+class DataKey(NamedTuple):
+    """What a configuration says of its images; those of equal keys share them within a command.
+
+    Attributes:
+      name: value of `data.name`.
+      image_size: value of `data.image_size`; None for data sets whose images have a size of their own.
+    """
+
+    name: str
+    image_size: int | None = None
 
 
 @dataclass(frozen=True)
@@ -42,6 +54,11 @@ class DatasetSpec(ABC):
     def num_classes(self) -> int:
         """Number of labels."""
         return len(self.class_names)
+
+    @property
+    def heading(self) -> str:
+        """What the digest covers beside the arrays; empty where the name stands for shape and classes."""
+        return ""
 
     @abstractmethod
     def load(self, directory: str | None = None, *, rebuild: bool = False) -> Dataset:
@@ -81,8 +98,10 @@ class Dataset:
       test_labels: uint8 [test], read-only.
       image_shape: channels, rows, columns of every image.
       class_names: name of each label, in the order of the labels.
-      digest: SHA-256 (hex) of the four arrays, computed when they were first read from their source.
+      digest: SHA-256 (hex) of the heading and the four arrays, computed when they were first read from their
+        source.
       source: where the data came from: "data.dir", "SWATH_DATA_DIR", a URL, or the name of a library.
+      heading: what the name of the data set does not tell of its images; see `DatasetSpec.heading`.
     """
 
     name: str
@@ -94,6 +113,7 @@ class Dataset:
     class_names: tuple[str, ...]
     digest: str
     source: str
+    heading: str = ""
 
     @property
     def pixels(self) -> int:
@@ -112,12 +132,14 @@ class Dataset:
         run in a thread beside other work.
         """
         arrays = (self.train_images, self.train_labels, self.test_images, self.test_labels)
-        return digest_of(*arrays) == self.digest
+        return digest_of(*arrays, heading=self.heading) == self.digest
 
 
-def digest_of(train_images: Bytes, train_labels: Bytes, test_images: Bytes, test_labels: Bytes) -> str:
-    """SHA-256 (hex) of the bytes of the four arrays, one after another."""
-    digest = hashlib.sha256()
+def digest_of(
+    train_images: Bytes, train_labels: Bytes, test_images: Bytes, test_labels: Bytes, heading: str = ""
+) -> str:
+    """SHA-256 (hex) of a heading and the bytes of the four arrays, one after another."""
+    digest = hashlib.sha256(heading.encode())
     for array in (train_images, train_labels, test_images, test_labels):
         digest.update(array.ravel().data)  # C order
     return digest.hexdigest()

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from swath.datasets.batch_files import BatchLayout, Source, read_files
+from swath.datasets.batch_files import BatchLayout, read_files
 from swath.datasets.dataset import Dataset, DatasetSpec, digest_of
+from swath.datasets.source import Source
 from swath.errors import DataError
 
 if TYPE_CHECKING:

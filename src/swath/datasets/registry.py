@@ -1,27 +1,78 @@
-"""The registered data sets, loaded by name."""
+"""The data sets by name: registered ones, and those of one's own files."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from swath.datasets.cifar import CIFAR10
+from swath.datasets.cifar100 import CIFAR100
+from swath.datasets.dataset import DataKey
 from swath.datasets.digits import DIGITS
+from swath.datasets.image_folder import find_images
+from swath.datasets.mnist import FASHION_MNIST, MNIST
+from swath.datasets.npz_file import find_npz
 from swath.errors import DataError
 
 if TYPE_CHECKING:
     from swath.datasets.dataset import Dataset, DatasetSpec
 
-DATASETS: dict[str, DatasetSpec] = {spec.name: spec for spec in (CIFAR10, DIGITS)}
-"""Specification of each data set, by the value of `data.name`."""
+DATASETS: dict[str, DatasetSpec] = {
+    spec.name: spec for spec in (CIFAR10, CIFAR100, DIGITS, FASHION_MNIST, MNIST)
+}
+"""Specification of each registered data set, by the value of `data.name`."""
+
+OWN: Mapping[str, Callable[[str | None, int | None], DatasetSpec]] = {
+    "images": find_images,
+    "npz": find_npz,
+}
+"""(`data.dir`, `data.image_size`) -> specification, for each kind of files of one's own."""
+
+NAMES = (*DATASETS, *OWN)
+"""The values of `data.name`."""
+
+_found: dict[tuple[DataKey, str | None, str | None], DatasetSpec | DataError] = {}
 
 
-def load_dataset(name: str, directory: str | None = None) -> Dataset:
+def spec_of(key: DataKey, directory: str | None = None) -> DatasetSpec:
+    """The specification of a data set. One's own files are looked at once, until `forget_files`.
+
+    Args:
+      key: which data set.
+      directory: value of `data.dir`; $SWATH_DATA_DIR if not given.
+
+    Raises:
+      DataError: unknown name, or one's own files are missing or are something else.
+    """
+    if key.name in DATASETS:
+        return DATASETS[key.name]
+    if key.name not in OWN:
+        raise DataError(f"unknown data set {key.name!r}; choose one of {', '.join(NAMES)}")
+    asked = (key, directory, os.environ.get("SWATH_DATA_DIR"))
+    if asked not in _found:  # a sweep asks for each of its configurations
+        try:
+            _found[asked] = OWN[key.name](directory, key.image_size)
+        except DataError as error:
+            _found[asked] = error
+    found = _found[asked]
+    if isinstance(found, DataError):
+        raise DataError(str(found))
+    return found
+
+
+def forget_files() -> None:
+    """Look at one's own files again: a new command begins."""
+    _found.clear()
+
+
+def load_dataset(key: DataKey | str, directory: str | None = None) -> Dataset:
     """Load a data set, from the cache if it has an entry there.
 
     Args:
-      name: a key of `DATASETS`.
-      directory: folder with the files of the data set (`data.dir`); $SWATH_DATA_DIR if not given. Without
-        either, the official archive is downloaded once. With either, nothing is downloaded.
+      key: which data set; a name stands for a key without more.
+      directory: place of the files of the data set (`data.dir`); $SWATH_DATA_DIR if not given. Without
+        either, official files are downloaded once. With either, nothing is downloaded.
 
     Returns:
       The data set with the digest computed when it was first read; the arrays are not hashed again. See
@@ -30,38 +81,36 @@ def load_dataset(name: str, directory: str | None = None) -> Dataset:
     Raises:
       DataError: unknown name, missing or damaged files, or a failed download.
     """
-    return _spec(name).load(directory)
+    return spec_of(_key(key), directory).load(directory)
 
 
-def rebuild_dataset(name: str, directory: str | None = None) -> Dataset:
+def rebuild_dataset(key: DataKey | str, directory: str | None = None) -> Dataset:
     """Load a data set from its original files and replace its cache entry; use it if `is_intact` is false.
 
     Raises:
       DataError: see `load_dataset`.
     """
-    return _spec(name).load(directory, rebuild=True)
+    return spec_of(_key(key), directory).load(directory, rebuild=True)
 
 
-def load_intact(name: str, directory: str | None = None) -> Dataset:
+def load_intact(key: DataKey | str, directory: str | None = None) -> Dataset:
     """Load a data set, verify its digest, and rebuild it if the cached arrays have changed.
 
     Raises:
       DataError: see `load_dataset`.
     """
-    dataset = load_dataset(name, directory)
-    return dataset if dataset.is_intact() else rebuild_dataset(name, directory)
+    dataset = load_dataset(key, directory)
+    return dataset if dataset.is_intact() else rebuild_dataset(key, directory)
 
 
-def check_available(name: str, directory: str | None = None) -> None:
+def check_available(key: DataKey | str, directory: str | None = None) -> None:
     """Check that the folder named by the user holds the data set; reads no image and uses no network.
 
     Raises:
       DataError: unknown name, or files are missing in `data.dir` or $SWATH_DATA_DIR.
     """
-    _spec(name).check_available(directory)
+    spec_of(_key(key), directory).check_available(directory)
 
 
-def _spec(name: str) -> DatasetSpec:
-    if name not in DATASETS:
-        raise DataError(f"unknown data set {name!r}; choose one of {', '.join(sorted(DATASETS))}")
-    return DATASETS[name]
+def _key(key: DataKey | str) -> DataKey:
+    return DataKey(key) if isinstance(key, str) else key

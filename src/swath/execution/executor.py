@@ -10,7 +10,7 @@ import numpy as np
 
 from swath import training
 from swath.config import TrainConfig, computed_values, shared_values
-from swath.datasets import Dataset
+from swath.datasets import DataKey, Dataset
 from swath.execution.events import Evaluation, GroupEvent, GroupStopped, GroupTask, SegmentTrained
 from swath.models import model_of
 from swath.planning import Segment, plan_segments, remember_verified, segment_steps_of, step_s, width_key
@@ -166,11 +166,11 @@ class ThreadExecutor:
     """Trains a group in the thread that reads its events; keeps data and compiled programs between groups.
 
     Args:
-      datasets: the data sets of all configurations, by name.
+      datasets: the data sets of all configurations.
       verified: whether a width is bit-exact, by `planning.width_key`; copied, and extended by new checks.
     """
 
-    def __init__(self, datasets: Mapping[str, Dataset], verified: Mapping[str, bool]) -> None:
+    def __init__(self, datasets: Mapping[DataKey, Dataset], verified: Mapping[str, bool]) -> None:
         self._datasets = datasets
         self._verified = dict(verified)
         self._compiled: dict[object, CompiledData] = {}
@@ -199,10 +199,10 @@ class ThreadExecutor:
 
     def is_bit_exact(self, config: TrainConfig, lanes: int) -> bool:
         """See `Executor`; each width is checked once per machine."""
-        key = width_key(config, lanes)
+        key = width_key(config, lanes, self._datasets[config.data.key])
         if key not in self._verified:
             self._verified[key] = self._check(config, lanes)
-            remember_verified(config, lanes, self._verified[key])
+            remember_verified(key, self._verified[key])
         return self._verified[key]
 
     def _check(self, config: TrainConfig, lanes: int) -> bool:
@@ -227,7 +227,7 @@ class ThreadExecutor:
         key = shared_values(config, "program")
         with self._compiling:
             if key not in self._compiled:
-                dataset = self._datasets[config.data.name]
+                dataset = self._datasets[config.data.key]
                 data = training.make_device_data(
                     dataset, config.data.validation_size, config.preprocessing, config.augment
                 )

@@ -9,7 +9,7 @@ from functools import partial
 from uuid import uuid4
 
 from swath.config import TrainConfig, readable_name
-from swath.datasets import Dataset
+from swath.datasets import DataKey, Dataset
 from swath.errors import SwathError, failure_reason
 from swath.execution import events
 from swath.execution.runs import RunRequest, RunResult, SweepInfo
@@ -43,7 +43,7 @@ class Runner:
         self,
         sweep_info: SweepInfo,
         tracker: Tracker,
-        datasets: Mapping[str, Dataset],
+        datasets: Mapping[DataKey, Dataset],
         observer: events.Observer,
         executor: events.Executor,
         widths: LaneWidths,
@@ -90,10 +90,10 @@ class Runner:
         Raises:
           SwathError: the run failed.
         """
-        group, name = solo_group(config), config.data.name
+        group, key = solo_group(config), config.data.key
         run = TrialRun(RunRequest(config), 0, 1, NullRunLogger(), _ignore)
         task = events.GroupTask(uuid4().hex, group, (None,))
-        trial = TrialGroup(task.group_id, group, [run], self._datasets[name], _ignore)
+        trial = TrialGroup(task.group_id, group, [run], self._datasets[key], _ignore)
         with closing(self._executor.submit(task)) as stream:
             trial.consume(stream, lambda: self._cancellation.reason)
         result = run.ended.result()
@@ -150,7 +150,7 @@ class Runner:
                 results[planned.number].cancel()
                 results[planned.number].set_running_or_notify_cancel()  # wakes those who wait for it
             return
-        dataset = self._datasets[group.shared.data.name]
+        dataset = self._datasets[group.shared.data.key]
         runs: list[TrialRun] = []
         try:
             for index, lane in enumerate(group.lanes):

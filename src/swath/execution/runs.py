@@ -102,6 +102,7 @@ class RunResult:
       trained_steps: number of steps that this command trained.
       correct: which images are classified correctly, by split: uint8 [ceil(images / 8)], as `numpy.packbits`
         packs them; empty if unknown.
+      data_sizes: tag with the sizes of its data set, as stored; empty if unknown.
     """
 
     config: TrainConfig
@@ -117,6 +118,7 @@ class RunResult:
     steps: int = 0
     trained_steps: int = 0
     correct: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
+    data_sizes: str = ""
 
     @property
     def is_complete(self) -> bool:
@@ -124,9 +126,10 @@ class RunResult:
         return self.status == "FINISHED" or bool(self.digest)
 
     def stored(self) -> StoredRun:
-        """This result as a reader of the store would return it, without tags and times."""
+        """This result as a reader of the store would return it, without times and most tags."""
         params = {name: str(value) for name, value in computed_values(self.config).items()}
-        return StoredRun(self.run_id or "", "", "", self.status, 0, None, "", params, self.metrics)
+        tags = {schema.DATA_SIZES: self.data_sizes} if self.data_sizes else {}
+        return StoredRun(self.run_id or "", "", "", self.status, 0, None, "", params, self.metrics, tags)
 
     def correct_mask(self, metric: str) -> CorrectMask | None:
         """Which images of an accuracy's split are classified correctly; None if unknown."""
@@ -134,7 +137,7 @@ class RunResult:
         packed = None if split is None else self.correct.get(split)
         if packed is None:
             return None
-        images = (self.config.data.name, split, self.config.data.validation_size)
+        images = (self.config.data, split)
         return CorrectMask(images, np.unpackbits(packed).astype(np.bool_))
 
     def ranking_row(self, place: int | None) -> RankingRow:

@@ -51,6 +51,7 @@ def run_info(request: RunRequest, sweep_info: SweepInfo, dataset: Dataset) -> tr
             schema.SWEPT: " ".join(sweep_info.swept),
             schema.FINGERPRINT: fingerprint(config),
             schema.DATA_DIGEST: dataset.digest,
+            schema.DATA_SIZES: tracking.sizes_of(dataset).text(),
             schema.OVERRIDES: json.dumps(overrides),
             schema.CONFIG_SCHEMA: SCHEMA_VERSION,
             schema.LANE: lane_key(config, dataset.digest),
@@ -227,7 +228,7 @@ class TrialRun:
         )
         predictions = (artifacts.validation_predictions, artifacts.test_predictions)
         self._digest.add("learned", *learned.values(), *predictions)
-        self._end("FINISHED", metrics, None, artifacts)
+        self._end("FINISHED", metrics, None, artifacts, tracking.sizes_of(dataset).text())
 
     def abort(self, status: tracking.Status, reason: str, fault: Exception | None = None) -> None:
         """End a run before its last step.
@@ -252,6 +253,7 @@ class TrialRun:
         metrics: dict[str, float],
         error: str | None,
         artifacts: tracking.RunArtifacts | None = None,
+        data_sizes: str = "",
     ) -> None:
         metrics = {
             **metrics,
@@ -269,7 +271,7 @@ class TrialRun:
         tags = {schema.BITS: digest, schema.TRAIN_ACCURACY_TAG: repr(train_accuracy)}
         self._logger.end(tracking.RunSummary(status, once, error, artifacts, tags))
         correct = {} if artifacts is None else artifacts.correct()
-        result = self._result(status, metrics, error, correct=correct)
+        result = self._result(status, metrics, error, correct=correct, data_sizes=data_sizes)
         self.ended.set_result(replace(result, train_accuracy=train_accuracy, digest=digest))
 
     def _result(

@@ -1,18 +1,19 @@
 """Draws the weights of each class as an image."""
 
+import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-_SCALE = 4
+_TILE = 128
+"""Longer side of the image of a class, at most: a pixel of the data is drawn as a square, or with others."""
 
 _GAP = 8
 
 _LABEL = 16
-
-_ROW = 5
 
 _UNIT_SCALE = 2
 
@@ -24,7 +25,7 @@ def draw_weights(
     image_shape: tuple[int, int, int],
     class_names: tuple[str, ...],
 ) -> Image.Image:
-    """Draw the weights of each class as a labelled image, five in a row.
+    """Draw the weights of each class as a labelled image, about twice as wide as high.
 
     Middle grey is a weight of zero. A channel is brighter where its weight is greater. All classes share one
     scale, the 99.5th percentile of the absolute weights, so that a few extreme weights do not make all others
@@ -38,18 +39,26 @@ def draw_weights(
     Returns:
       The picture; its `info["scale"]` is the weight that has the brightest colour.
     """
-    height, width = image_shape[1] * _SCALE, image_shape[2] * _SCALE
-    rows = -(-len(class_names) // _ROW)
-    sheet = Image.new("RGB", (_GAP + _ROW * (width + _GAP), _GAP + rows * (height + _LABEL + _GAP)), "white")
+    longer = max(image_shape[1:])
+    height, width = (
+        max(1, side * (_TILE // longer) if longer <= _TILE else side * _TILE // longer)
+        for side in image_shape[1:]
+    )
+    columns = math.ceil(math.sqrt(2 * len(class_names)))  # ten classes in two rows of five
+    rows = -(-len(class_names) // columns)
+    sheet = Image.new(
+        "RGB", (_GAP + columns * (width + _GAP), _GAP + rows * (height + _LABEL + _GAP)), "white"
+    )
     pen = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(size=12)
     for index, (name, image) in enumerate(
         zip(class_names, _class_images(arrays["weights"], image_shape), strict=True)
     ):
-        left = _GAP + index % _ROW * (width + _GAP)
-        top = _GAP + index // _ROW * (height + _LABEL + _GAP)
-        pen.text((left, top), name, fill="black", font=font)
-        sheet.paste(image.resize((width, height), Image.Resampling.NEAREST), (left, top + _LABEL))
+        left = _GAP + index % columns * (width + _GAP)
+        top = _GAP + index // columns * (height + _LABEL + _GAP)
+        pen.text((left, top), _shortened(name, width, font), fill="black", font=font)
+        filter_ = Image.Resampling.NEAREST if longer <= _TILE else Image.Resampling.BOX
+        sheet.paste(image.resize((width, height), filter_), (left, top + _LABEL))
     sheet.info["scale"] = _largest(arrays["weights"])
     return sheet
 
@@ -89,6 +98,14 @@ def draw_units(
         sheet.paste(image.resize((width, height), Image.Resampling.NEAREST), place)
     sheet.info["scale"] = _largest(weights)
     return sheet
+
+
+def _shortened(name: str, width: int, font: Any) -> str:
+    """A name that is no wider than its image."""
+    if font.getlength(name) <= width:
+        return name
+    kept = next((end for end in range(len(name), 0, -1) if font.getlength(f"{name[:end]}...") <= width), 1)
+    return f"{name[:kept]}..."
 
 
 def _largest(weights: NDArray[np.float32]) -> float:

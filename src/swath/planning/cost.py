@@ -1,13 +1,15 @@
 """Cost model: estimates of the time, store size and memory that a plan needs.
 
 The constants were measured on one core of an AMD EPYC with AVX2. Other machines are faster or slower, but the
-ratios between groups are similar on all of them, and the progress of a sweep depends on the ratios only.
+ratios between groups are similar on all of them, and the progress of a sweep depends on the ratios only. How
+they grow with the weights was measured on 28 x 28 to 64 x 64 x 3 values and 10 and 100 classes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from swath.config import TrainConfig, computed_values
-from swath.datasets import DATASETS
+from swath.datasets import DATASETS, DataKey, DatasetSpec
 from swath.errors import SwathError
 from swath.models import MOST_ROWS, model_of
 from swath.planning.lane_groups import LaneGroup, plan_segments
@@ -23,10 +25,22 @@ STEP_S = 150e-6
 """Seconds per step, regardless of its batch."""
 
 IMAGE_S = 0.5e-6
-"""Seconds per image of a batch, to draw, gather and convert it."""
+"""Seconds per image of a batch with `MEASURED_PIXELS`, to draw, gather and convert it."""
 
-WEIGHT_S = 7e-11
-"""Seconds per image, lane and weight, for both matrix products and the update."""
+IMAGE_LANE_S = 0.75e-6
+"""Seconds per image and lane, whatever the sizes."""
+
+WEIGHTED_IMAGE_S = 1.45e-6
+"""Seconds per image and lane for each `MEASURED_WEIGHTS`, for both matrix products."""
+
+MEASURED = "cifar10"
+"""The data set on which the constants were measured."""
+
+MEASURED_PIXELS = 3_072
+"""Values of one of its images."""
+
+MEASURED_WEIGHTS = 30_720
+"""Weights of a lane for the ten classes of these images."""
 
 START_S = 8.0
 """Seconds to load TensorFlow and MLflow, open the store and create the tensors of the images."""
@@ -37,8 +51,11 @@ RUN_S = 0.15
 VALUE_BYTES = 230
 """Bytes per metric value in SQLite, including the index."""
 
-RUN_BYTES = 90_000
-"""Bytes per run, for artifacts, params and tags, without its weights and the state of its optimizer."""
+RUN_BYTES = 35_000
+"""Bytes per run, for params, tags and the artifacts without weights."""
+
+WEIGHT_BYTES = 5.7
+"""Bytes per weight, in `weights.npz` and in the picture."""
 
 WEIGHT_COPIES = 4
 
@@ -62,60 +79,88 @@ STEP_METRICS = 2
 """Metrics per step: accuracy and loss."""
 
 
-def step_s(config: TrainConfig, lanes: int) -> float:
-    """Seconds of one step of a lane group."""
-    pixels, classes = image_sizes(config)
-    values = computed_values(config)
-    per_image = WEIGHT_S * model_of(values).weights(values, pixels, classes)
-    return STEP_S + config.batch_size * (IMAGE_S + per_image * lanes)
+class ImageSizes(Protocol):
+    """Sizes of a data set, which its specification and its images have alike."""
+
+    @property
+    def pixels(self) -> int:
+        """Values per image."""
+
+    @property
+    def num_classes(self) -> int:
+        """Number of labels."""
 
 
-def training_s(group: LaneGroup) -> float:
-    """Training time of a lane group in seconds; lanes are removed from it when they end."""
-    longest = group.max_steps
+Images = Mapping[DataKey, ImageSizes]
+"""Sizes of the data sets of a plan."""
+
+
+def step_s(config: TrainConfig, lanes: int, sizes: ImageSizes | None = None) -> float:
+    """Seconds of one step of a lane group.
+
+    Args:
+      config: a configuration of the group.
+      lanes: number of lanes.
+      sizes: of its data set; None for those of CIFAR-10.
+    """
+    sizes = DATASETS[MEASURED] if sizes is None else sizes
+    lane_s = IMAGE_LANE_S + WEIGHTED_IMAGE_S * _weights(config, sizes) / MEASURED_WEIGHTS
+    return STEP_S + config.batch_size * (IMAGE_S * sizes.pixels / MEASURED_PIXELS + lane_s * lanes)
+
+
+def training_s(group: LaneGroup, images: Images | None = None) -> float:
+    """Training time of a lane group in seconds; lanes are removed from it when they end.
+
+    Args:
+      group: the lane group.
+      images: sizes of the data sets; without them, those of CIFAR-10 are assumed.
+    """
+    longest, shared = group.max_steps, group.shared
+    sizes = None if images is None else images[shared.data.key]
     return sum(
-        step_s(group.shared, sum(lane.max_steps > segment.first for lane in group.lanes))
+        step_s(shared, sum(lane.max_steps > segment.first for lane in group.lanes), sizes)
         * (segment.end - segment.first)
         for segment in plan_segments(group, longest)
     )
 
 
-def sweep_s(groups: Sequence[LaneGroup], at_a_time: int) -> float:
+def sweep_s(groups: Sequence[LaneGroup], at_a_time: int, images: Images) -> float:
     """Duration of a sweep in seconds, if `at_a_time` groups are trained at a time, in their order."""
     busy_until = [0.0] * at_a_time
     for group in groups:
         first_free = busy_until.index(min(busy_until))
-        busy_until[first_free] += training_s(group) + RUN_S * len(group.runs)
+        busy_until[first_free] += training_s(group, images) + RUN_S * len(group.runs)
     return START_S + max(busy_until)
 
 
-def store_bytes(configs: Sequence[TrainConfig], every_steps: int) -> int:
+def store_bytes(configs: Sequence[TrainConfig], every_steps: int, images: Images) -> int:
     """Bytes that the runs of a sweep add to the store, including artifacts."""
     values = sum(STEP_METRICS * stored_steps(config.max_steps, every_steps) for config in configs)
-    return VALUE_BYTES * values + sum(RUN_BYTES + _array_bytes(config) for config in configs)
+    stored = sum(
+        _weights(config, images[config.data.key]) * (1 + STATES[config.optimizer.name]) for config in configs
+    )
+    return VALUE_BYTES * values + RUN_BYTES * len(configs) + round(WEIGHT_BYTES * stored)
 
 
-def _array_bytes(config: TrainConfig) -> int:
-    """Bytes of the stored weights of a run, and of the state of its optimizer."""
-    pixels, classes = image_sizes(config)
+def _weights(config: TrainConfig, sizes: ImageSizes) -> int:
+    """Weights of a lane."""
     values = computed_values(config)
-    return 4 * model_of(values).weights(values, pixels, classes) * (1 + STATES[config.optimizer.name])
+    return model_of(values).weights(values, sizes.pixels, sizes.num_classes)
 
 
-def group_bytes(config: TrainConfig, lanes: int) -> int:
+def group_bytes(config: TrainConfig, lanes: int, sizes: ImageSizes) -> int:
     """Bytes of the tensors of a lane group, without the images of the data set.
 
     They are: weights, gradient, scaled gradient and new weights, and states of the optimizer; the batches of
     the steps in flight, before and after conversion, or a block of an evaluation; units of all layers,
     softmax and gradients.
     """
-    pixels, classes = image_sizes(config)
-    values = computed_values(config)
+    pixels, values = sizes.pixels, computed_values(config)
     model = model_of(values)
     copies = WEIGHT_COPIES + OPTIMIZER_COPIES[config.optimizer.name]
-    weights = 4 * copies * model.weights(values, pixels, classes) * lanes
+    weights = 4 * copies * model.weights(values, pixels, sizes.num_classes) * lanes
     images = max(config.batch_size * STEPS_IN_FLIGHT, BLOCK_IMAGES)
-    units = sum(model.layers(values, classes)) * lanes
+    units = sum(model.layers(values, sizes.num_classes)) * lanes
     return weights + images * (9 * pixels + 4 * LOGIT_COPIES * units)
 
 
@@ -124,10 +169,10 @@ def memory_for_groups(available_bytes: int) -> int:
     return available_bytes // 2 // workers()
 
 
-def lanes_that_fit(config: TrainConfig, memory_bytes: int) -> int:
+def lanes_that_fit(config: TrainConfig, memory_bytes: int, sizes: ImageSizes) -> int:
     """Maximum width, at least 1, of a group that uses no more than `memory_bytes`."""
-    without = group_bytes(config, 0)
-    per_lane = group_bytes(config, 1) - without
+    without = group_bytes(config, 0, sizes)
+    per_lane = group_bytes(config, 1, sizes) - without
     return max(1, (memory_bytes - without) // per_lane)
 
 
@@ -137,27 +182,21 @@ def stored_steps(max_steps: int, every_steps: int) -> int:
     return last // every_steps + 1 + bool(last % every_steps)
 
 
-def check_memory(names: list[str]) -> None:
+def check_memory(specs: Sequence[DatasetSpec]) -> None:
     """Check that the data sets fit into memory.
 
     Args:
-      names: data sets that will be loaded.
+      specs: data sets that will be loaded.
 
     Raises:
       SwathError: the program and the images need more memory than is available.
     """
-    specs = [DATASETS[name] for name in names]
     image_bytes = sum(spec.pixels * (spec.train_images + spec.test_images) for spec in specs)
     needed, free = PROGRAM_BYTES + COPIES_OF_IMAGES * image_bytes, available_bytes()
     if free < needed:
+        names = " and ".join(dict.fromkeys(spec.name for spec in specs))
         raise SwathError(
-            f"not enough memory for {' and '.join(names)}: about {needed / 1e9:.2f} GB needed, "
+            f"not enough memory for {names}: about {needed / 1e9:.2f} GB needed, "
             f"{free / 1e9:.2f} GB available; raise the limit (Slurm: --mem, Docker: --memory) "
             "or close other programs"
         )
-
-
-def image_sizes(config: TrainConfig) -> tuple[int, int]:
-    """Values per image, and number of classes, of the data set of a configuration."""
-    spec = DATASETS[config.data.name]
-    return spec.pixels, spec.num_classes

@@ -13,8 +13,9 @@ import archspec.cpu
 from filelock import FileLock
 
 from swath.config import TrainConfig, computed_values, named_values, shape_values, shared_values
+from swath.datasets import DATASETS, DataKey
 from swath.models import compute_variables, is_onednn_on, model_of, most_isa
-from swath.planning.cost import image_sizes, lanes_that_fit
+from swath.planning.cost import Images, ImageSizes, lanes_that_fit
 from swath.planning.lane_groups import LaneGroup
 from swath.system import atomic_write, cache_folder
 
@@ -35,18 +36,20 @@ class LaneWidths:
       most: maximum width in the settings.
       memory_bytes: memory that the tensors of one group may use.
       verified: whether a width is bit-exact on this machine, by `width_key`.
+      images: sizes of the data sets; those of the registered ones are known.
     """
 
     most: int
     memory_bytes: int
     verified: Mapping[str, bool] = field(default_factory=dict)
+    images: Images = field(default_factory=lambda: {DataKey(name): spec for name, spec in DATASETS.items()})
 
     def __call__(self, config: TrainConfig, wanted: int) -> int:
         """Maximum width, from 1 to `wanted`; a width that has not been verified counts as bit-exact."""
         limit = model_of(computed_values(config)).most_lanes
-        most = min(wanted, self.most, limit or wanted, lanes_that_fit(config, self.memory_bytes))
+        most = min(wanted, self.most, limit or wanted, self._fitting(config))
         for width in (most, *(width for width in FALLBACK_WIDTHS if width < most)):
-            if width == 1 or self.verified.get(width_key(config, width), True):
+            if width == 1 or self.verified.get(self._key(config, width), True):
                 return width
         return 1
 
@@ -55,14 +58,20 @@ class LaneWidths:
         found: dict[str, tuple[TrainConfig, int]] = {}
         for group in groups:
             config, width = group.shared, len(group.lanes)
-            key = width_key(config, width)
+            key = self._key(config, width)
             if width > 1 and key not in self.verified:
                 found.setdefault(key, (config, width))
         return list(found.values())
 
     def with_answer(self, config: TrainConfig, width: int, is_bit_exact: bool) -> "LaneWidths":
         """A copy of these widths with one more verified width."""
-        return replace(self, verified={**self.verified, width_key(config, width): is_bit_exact})
+        return replace(self, verified={**self.verified, self._key(config, width): is_bit_exact})
+
+    def _fitting(self, config: TrainConfig) -> int:
+        return lanes_that_fit(config, self.memory_bytes, self.images[config.data.key])
+
+    def _key(self, config: TrainConfig, width: int) -> str:
+        return width_key(config, width, self.images[config.data.key])
 
     def notes(self, configs: Sequence[TrainConfig]) -> Iterator[str]:
         """A line for each batch size whose configurations cannot all be trained together."""
@@ -74,7 +83,7 @@ class LaneWidths:
             batch_size = next(iter(members.values())).batch_size
             widest[batch_size] = max(widest.get(batch_size, []), list(members.values()), key=len)
         for batch_size, found in widest.items():
-            wanted, fit = min(len(found), self.most), lanes_that_fit(found[0], self.memory_bytes)
+            wanted, fit = min(len(found), self.most), self._fitting(found[0])
             if fit < wanted:
                 yield (
                     f"Little memory available: at batch_size={batch_size}, at most {fit} of {wanted} "
@@ -87,15 +96,15 @@ class LaneWidths:
                 )
 
 
-def width_key(config: TrainConfig, width: int) -> str:
+def width_key(config: TrainConfig, width: int, sizes: ImageSizes) -> str:
     """Identity of a width: everything that its bit-exactness depends on, except the machine."""
-    pixels, classes = image_sizes(config)
     program = {  # of the data set, its sizes count only
         name: value for name, value in shared_values(config, "program") if name.partition(".")[0] != "data"
     }
-    values = {**program, **shape_values(config)}
+    values = {name: value for name, value in {**program, **shape_values(config)}.items() if value is not None}
     model = model_of(computed_values(config)).name
-    return f"{model} pixels={pixels} classes={classes} {named_values(values, tuple(values))} lanes={width}"
+    images = f"pixels={sizes.pixels} classes={sizes.num_classes}"
+    return f"{model} {images} {named_values(values, tuple(values))} lanes={width}"
 
 
 def read_verified() -> dict[str, bool]:
@@ -103,13 +112,13 @@ def read_verified() -> dict[str, bool]:
     return _read(_path())
 
 
-def remember_verified(config: TrainConfig, width: int, is_bit_exact: bool) -> None:
+def remember_verified(key: str, is_bit_exact: bool) -> None:
     """Save one result in the user's cache; if that fails, the width is checked again by the next command."""
     path = _path()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock"), timeout=5):
-            answers = {**_read(path), width_key(config, width): is_bit_exact}
+            answers = {**_read(path), key: is_bit_exact}
             atomic_write(path, json.dumps(answers, indent=1))
     except OSError as error:
         _log.debug("the result of a width check was not saved: %s", error)

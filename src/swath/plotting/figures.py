@@ -11,7 +11,6 @@ from matplotlib.colors import Normalize
 from PIL import Image
 
 from swath import analysis, tracking
-from swath.datasets import DATASETS
 from swath.errors import SwathError
 from swath.metrics import confusion_counts
 from swath.models import model_of
@@ -157,11 +156,10 @@ def _best_figures(
     if not ranked:
         return
     ends = ranked[:1] if len(ranked) == 1 else [ranked[0], ranked[-1]]
-    classes = tracking.read_class_names(ends[0])
     sheets = [
         (
             f"{which}, {label_of(metric)} {run.metrics[metric]:.3f}\n{run.named_by(swept)}",
-            _picture(run, classes),
+            _picture(run),
         )
         for which, run in zip(("best run", "worst run"), ends, strict=False)
     ]
@@ -169,13 +167,17 @@ def _best_figures(
     predictions = tracking.read_predictions(ends[0], "test")
     if predictions is not None:
         title = f"best run, test accuracy {predictions.correct.mean():.3f}\n{ends[0].named_by(swept)}"
+        classes = tracking.read_class_names(ends[0])
         yield "confusion", draw_confusion(predictions, classes, title)
 
 
-def _picture(run: tracking.StoredRun, class_names: tuple[str, ...]) -> Image.Image:
+def _picture(run: tracking.StoredRun) -> Image.Image:
     """What a run learned, as a picture."""
+    sizes = tracking.data_sizes(run)
+    if sizes is None:
+        raise SwathError(f"run {run.run_id}: the shape of its images is not known")
     arrays = tracking.read_arrays(run, schema.WEIGHTS_FILE)
-    return model_of(run.params).draw(arrays, DATASETS[run.params[schema.DATA_NAME]].image_shape, class_names)
+    return model_of(run.params).draw(arrays, sizes.image_shape, tracking.read_class_names(run))
 
 
 MOST_NUMBERED_CLASSES = 10
@@ -207,8 +209,9 @@ def draw_confusion(predictions: tracking.Predictions, class_names: Sequence[str]
             axes.text(column, row, text, ha="center", va="center", fontsize=8, color=colour)
     shown = range(0, len(class_names), -(-len(class_names) // MOST_CLASS_LABELS))
     labels = [class_names[index] for index in shown]
-    axes.set_xticks(shown, labels, rotation=45, ha="right")
-    axes.set_yticks(shown, labels)
+    size = None if len(class_names) <= MOST_NUMBERED_CLASSES else 7
+    axes.set_xticks(shown, labels, rotation=45, ha="right", fontsize=size)
+    axes.set_yticks(shown, labels, fontsize=size)
     axes.set_xlabel("predicted class")
     axes.set_ylabel("true class")
     axes.set_title(title, fontsize=10)

@@ -10,7 +10,6 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from swath.analysis import images_of, ordered, spread, wilson_interval
-from swath.datasets import DATASETS
 from swath.plotting.layout import (
     LINES,
     MARKERS,
@@ -25,7 +24,7 @@ from swath.plotting.layout import (
     values_of,
 )
 from swath.plotting.palette import value_colours
-from swath.tracking import StoredRun, schema
+from swath.tracking import StoredRun, data_sizes, schema
 
 BEST, GUESSING = MARKED = ("best", "guessing")
 """Labels of what is not a value of a field."""
@@ -109,10 +108,10 @@ def _draw_panel(
 
 def _mark_guessing(row: Sequence[Axes], runs: Sequence[StoredRun], metric: str) -> None:
     """Mark the accuracy of guessing in a row of panels; only name it where it would flatten the lines."""
-    dataset = DATASETS.get(runs[0].params.get(schema.DATA_NAME, ""))
-    if not schema.is_accuracy(metric) or dataset is None:
+    sizes = data_sizes(runs[0])
+    if not schema.is_accuracy(metric) or sizes is None:
         return
-    guessed = 1 / dataset.num_classes
+    guessed = 1 / sizes.classes
     low, high = row[0].get_ylim()  # of the lines: the panels of a row share their axis
     style: dict[str, Any] = {"color": "0.5", "linestyle": ":", "linewidth": 1}
     for axes in row:

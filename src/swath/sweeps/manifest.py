@@ -87,8 +87,15 @@ def read_manifest(text: str | bytes) -> Manifest:
     return found
 
 
-def environment_changes(before: dict[str, str], now: dict[str, str]) -> tuple[list[str], list[str]]:
+def environment_changes(
+    before: dict[str, str], now: dict[str, str], data_place: str = ""
+) -> tuple[list[str], list[str]]:
     """Compare the provenance of two commands.
+
+    Args:
+      before: provenance tags of the earlier command and their values.
+      now: those of this command.
+      data_place: folder or file of the images, as the user named it; empty if nothing named one.
 
     Returns:
       One line for each change that can affect results, and one line for each other change.
@@ -101,6 +108,8 @@ def environment_changes(before: dict[str, str], now: dict[str, str]) -> tuple[li
             continue
         if name in before and first != second:
             line = f"{PROVENANCE_TAGS[name]}: {_short(first)}, now {_short(second)}"
+            if name == schema.DATA_DIGEST and data_place:
+                line = f"images in {data_place}: digest {_less(first, second)}, now {_less(second, first)}"
             (serious if name in RESULT_AFFECTING else others).append(line)
     return serious, others
 
@@ -109,6 +118,12 @@ def _is_extended(first: str | None, second: str | None) -> bool:
     """Whether one command has all data sets of the other, unchanged; each value lists their digests."""
     before, now = set((first or "").split()), set((second or "").split())
     return bool(before) and (before <= now or now <= before)
+
+
+def _less(first: str | None, second: str | None) -> str:
+    """The beginnings of the digests that only the first value lists."""
+    digests = sorted({*(first or "").split()} - {*(second or "").split()})
+    return " ".join(digest[:12] for digest in digests)
 
 
 def _short(value: str | None) -> str:
@@ -168,6 +183,7 @@ class ResumeRequest:
       provenance: provenance tags of this command and their values.
       checkpoints: folder with one checkpoint folder per sweep id.
       force: whether to accept changes that can affect results.
+      data_place: folder or file of the images, as the user named it; empty if nothing named one.
     """
 
     name: str
@@ -176,6 +192,7 @@ class ResumeRequest:
     provenance: dict[str, str]
     checkpoints: str
     force: bool
+    data_place: str = ""
 
 
 @dataclass(frozen=True)

@@ -161,7 +161,7 @@ class PriorRuns:
         return f"{line}; trained again (force_resume=true keeps finished ones)"
 
     def _changes(self, before: dict[str, str], manifest: Manifest | None = None) -> tuple[str, ...]:
-        serious, others = environment_changes(before, self._request.provenance)
+        serious, others = environment_changes(before, self._request.provenance, self._request.data_place)
         every = {run.every_steps for run in self._request.runs}
         if manifest is not None and {manifest.every_steps} != every:
             serious.append(f"tracking.every_steps: {manifest.every_steps}, now {min(every)}")

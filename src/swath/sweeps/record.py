@@ -109,7 +109,8 @@ def grid_lines(configs: Sequence[TrainConfig]) -> list[str]:
     """The values of each field that varies: `learning_rate=1e-07,1e-06`."""
     lines = []
     for field in varying(configs) if configs else ():
-        values = [str(value) for value in dict.fromkeys(computed_values(config)[field] for config in configs)]
+        found = dict.fromkeys(computed_values(config).get(field) for config in configs)
+        values = [str(value) for value in found if value is not None]
         more = f",... ({len(values)})" if len(values) > MOST_VALUES else ""
         lines.append(f"{field}={','.join(values[:MOST_VALUES])}{more}")
     return lines

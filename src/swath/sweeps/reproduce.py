@@ -18,7 +18,7 @@ from swath.config import (
     fingerprint,
     read_stored_config,
 )
-from swath.datasets import Dataset, load_intact
+from swath.datasets import DataKey, Dataset, forget_files, load_intact
 from swath.errors import ConfigError, SwathError
 from swath.execution import Observer, RunRequest, RunResult, SweepInfo
 from swath.planning import LaneWidths, memory_for_groups, read_verified
@@ -152,7 +152,7 @@ class Repeater:
       sweep_info: metadata that the repetitions share.
       recorder: records the runs in memory.
       observer: receives events.
-      data_dir: folder of the images; None for the default folders.
+      data_dir: place of the images; None for the default places.
     """
 
     def __init__(
@@ -162,8 +162,9 @@ class Repeater:
         observer: Observer,
         data_dir: Path | None = None,
     ) -> None:
+        forget_files()
         self._data_dir = None if data_dir is None else str(data_dir)
-        self._datasets: dict[str, Dataset] = {}
+        self._datasets: dict[DataKey, Dataset] = {}
         self._sweep_info = sweep_info
         self._recorder = recorder
         self._observer = observer
@@ -176,13 +177,13 @@ class Repeater:
         Raises:
           CannotReproduceError: the data is missing or different.
         """
-        name = original.config.data.name
+        key = original.config.data.key
         try:
-            if name not in self._datasets:
-                self._datasets[name] = load_intact(name, self._data_dir)
+            if key not in self._datasets:
+                self._datasets[key] = load_intact(key, self._data_dir)
         except SwathError as error:
             raise CannotReproduceError(f"its data cannot be loaded: {error}") from error
-        digest, expected = self._datasets[name].digest, original.run.tags.get(schema.DATA_DIGEST)
+        digest, expected = self._datasets[key].digest, original.run.tags.get(schema.DATA_DIGEST)
         if digest != expected:
             raise CannotReproduceError(
                 "its data differs from what it was trained on: "
@@ -205,7 +206,12 @@ class Repeater:
                 self._datasets,
                 SynchronizedObserver(self._observer),
                 ThreadExecutor(self._datasets, verified),
-                LaneWidths(default_sweep_config().lanes.max, memory_for_groups(available_bytes()), verified),
+                LaneWidths(
+                    default_sweep_config().lanes.max,
+                    memory_for_groups(available_bytes()),
+                    verified,
+                    self._datasets,
+                ),
             )
         futures: list[Future[RunResult]] = [Future() for _ in originals]
         requests = [RunRequest(each.config, every_steps=each.every_steps) for each in originals]
@@ -238,7 +244,7 @@ class Repeater:
         tags = {
             **self._environment,
             **tracking.runtime_tags(),
-            schema.DATA_DIGEST: self._datasets[result.config.data.name].digest,
+            schema.DATA_DIGEST: self._datasets[result.config.data.key].digest,
         }
         how = ending(result.status, {schema.ERROR: result.error or ""})
         params = {name: str(value) for name, value in computed_values(result.config).items()}

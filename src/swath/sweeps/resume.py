@@ -10,7 +10,7 @@ from filelock import FileLock, Timeout
 
 from swath import tracking
 from swath.config import SweepConfig, TrainConfig, computed_values, fingerprint, read_params
-from swath.datasets import Dataset
+from swath.datasets import DataKey, Dataset, given_path
 from swath.errors import SwathError
 from swath.execution import Note, Observer, RunRequest, RunResult, SweepInfo
 from swath.sweeps.manifest import (
@@ -49,7 +49,7 @@ def run_key(config: TrainConfig, digest: str, every_steps: int) -> RunKey:
     )
 
 
-def current_provenance(datasets: Mapping[str, Dataset]) -> dict[str, str]:
+def current_provenance(datasets: Mapping[DataKey, Dataset]) -> dict[str, str]:
     """Provenance tags of this command and their values."""
     digests = " ".join(sorted({dataset.digest for dataset in datasets.values()}))
     return tracking.provenance_of(
@@ -60,12 +60,12 @@ def current_provenance(datasets: Mapping[str, Dataset]) -> dict[str, str]:
 def new_manifest(
     sweep_info: SweepInfo,
     configs: Sequence[TrainConfig],
-    datasets: Mapping[str, Dataset],
+    datasets: Mapping[DataKey, Dataset],
     provenance: dict[str, str],
     every_steps: int,
 ) -> Manifest:
     """The manifest of a new sweep."""
-    identities = [(fingerprint(config), datasets[config.data.name].digest) for config in configs]
+    identities = [(fingerprint(config), datasets[config.data.key].digest) for config in configs]
     values = [computed_values(config) for config in configs]
     return Manifest(
         sweep_info.sweep,
@@ -108,7 +108,8 @@ class ResumePlan:
       tracker: tracker with an opened store.
       mode: `yes` or `failed`.
       force: whether to accept a changed environment.
-      datasets: data sets by name.
+      datasets: the data sets of the configurations.
+      data_place: see `ResumeRequest`.
       found: the earlier command; None if there is none.
       counts: number of configurations by outcome: already done, resumed, restarted, new, skipped.
     """
@@ -116,7 +117,8 @@ class ResumePlan:
     tracker: tracking.Tracker
     mode: str
     force: bool
-    datasets: Mapping[str, Dataset]
+    datasets: Mapping[DataKey, Dataset]
+    data_place: str = ""
     found: PriorSweep | None = None
     counts: Counter[str] = field(default_factory=Counter)
 
@@ -144,10 +146,11 @@ class ResumePlan:
         request = ResumeRequest(
             sweep_info.sweep,
             sweep_info.is_grid,
-            tuple(run_key(config, self.datasets[config.data.name].digest, every_steps) for config in configs),
+            tuple(run_key(config, self.datasets[config.data.key].digest, every_steps) for config in configs),
             provenance,
             str(checkpoints_folder()),
             self.force,
+            self.data_place,
         )
         self.found = self.tracker.call(PriorRunsService.find_sweep, request).result()
         return sweep_info if self.found is None else replace(sweep_info, sweep_id=self.found.sweep_id)
@@ -155,7 +158,7 @@ class ResumePlan:
     def resolve(self, requests: Sequence[RunRequest]) -> list[RunRequest | RunResult]:
         """For each configuration, the remaining training, or the result if nothing remains."""
         keys = [
-            run_key(request.config, self.datasets[request.config.data.name].digest, request.every_steps)
+            run_key(request.config, self.datasets[request.config.data.key].digest, request.every_steps)
             for request in requests
         ]
         found = self.tracker.call(PriorRunsService.prior_runs, keys).result()
@@ -200,6 +203,7 @@ def _prior_result(config: TrainConfig, before: PriorRun) -> RunResult:
         run_id,
         reused=True,
         correct=before.correct,
+        data_sizes=before.tags.get(schema.DATA_SIZES, ""),
     )
 
 
@@ -225,7 +229,7 @@ def start_sweep(
     store: tracking.StoreInfo,
     sweep_info: SweepInfo,
     configs: Sequence[TrainConfig],
-    datasets: Mapping[str, Dataset],
+    datasets: Mapping[DataKey, Dataset],
     observer: Observer,
     settings: SweepConfig,
 ) -> StartedSweep:
@@ -236,7 +240,7 @@ def start_sweep(
       store: the opened store.
       sweep_info: metadata of the command.
       configs: the configurations known so far, at least one.
-      datasets: data sets of the configurations, by name.
+      datasets: data sets of the configurations.
       observer: receives notes about changes, unreadable checkpoints and closed runs.
       settings: settings of the command.
 
@@ -254,7 +258,8 @@ def start_sweep(
             observer(Note(f"the server rejected the offline runs in {line}"))
         which = sweep_info.sweep if sweep_info.is_grid else fingerprint(configs[0])
         lock = SweepLock(f"{_identity_of(store.uri)} {store.experiment_id} {which}")
-        plan = ResumePlan(tracker, mode, settings.force_resume, datasets)
+        place, _ = given_path(settings.data.dir) or ("", "")
+        plan = ResumePlan(tracker, mode, settings.force_resume, datasets, str(place))
         sweep_info = plan.find(sweep_info, configs, provenance, every_steps)
         found = plan.found
         if older := tracker.call(PriorRunsService.older_arithmetic).result():
@@ -285,7 +290,7 @@ def _start_summary_run(
     tracker: tracking.Tracker,
     sweep_info: SweepInfo,
     configs: Sequence[TrainConfig],
-    datasets: Mapping[str, Dataset],
+    datasets: Mapping[DataKey, Dataset],
     provenance: dict[str, str],
     every_steps: int,
     found: PriorSweep | None,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from swath import execution
 from swath.config import SweepConfig, TrainConfig
-from swath.datasets import Dataset, check_available, load_dataset, load_intact, rebuild_dataset
+from swath.datasets import DataKey, Dataset, load_dataset, load_intact, rebuild_dataset, spec_of
 from swath.errors import SwathError
 from swath.planning import LaneWidths, check_memory, memory_for_groups, read_verified
 from swath.sweeps.record import sweep_summary
@@ -90,7 +90,7 @@ class Session:
         observer: execution.Observer,
         tracker: Tracker | None = None,
         pruner: execution.Pruner | None = None,
-        make_executor: "Callable[[Mapping[str, Dataset], Mapping[str, bool]], Executor] | None" = None,
+        make_executor: "Callable[[Mapping[DataKey, Dataset], Mapping[str, bool]], Executor] | None" = None,
     ) -> None:
         self.began = time.perf_counter()
         self._configs = configs
@@ -99,10 +99,11 @@ class Session:
         self._make_executor = make_executor
         if tracker is None:
             check_located(self._uri or default_uri(), [chosen_experiment(settings.tracking.experiment)[0]])
-        names = list(dict.fromkeys(config.data.name for config in configs))
-        for name in names:
-            check_available(name, settings.data.dir)
-        check_memory(sorted(names))
+        keys = list(dict.fromkeys(config.data.key for config in configs))
+        specs = [spec_of(key, settings.data.dir) for key in sorted(keys, key=str)]
+        for spec in specs:
+            spec.check_available(settings.data.dir)
+        check_memory(specs)
         self._tracker: Tracker = MlflowTracker() if tracker is None else tracker
         self._observer: execution.Observer = SynchronizedObserver(observer)
         self._asked_for: list[Future[execution.RunResult]] = []
@@ -110,7 +111,7 @@ class Session:
         self.sweep_error: str | None = None
         self.offline_folder: str | None = None
         try:
-            self._load(names)
+            self._load(keys)
             self.store = self._opened.result()
             for line in self.store.notes:
                 self._observer(execution.Note(line))
@@ -123,7 +124,7 @@ class Session:
             self._tracker, self.sweep_info.sweep_id, lambda line: self._observer(execution.Note(line))
         )
 
-    def _load(self, names: list[str]) -> None:
+    def _load(self, keys: list[DataKey]) -> None:
         """Load data sets, store and TensorFlow concurrently.
 
         The tracking process imports MLflow and prepares the store while TensorFlow is imported here and the
@@ -131,7 +132,7 @@ class Session:
         TensorFlow later.
         """
         data_dir, tracking = self._settings.data.dir, self._settings.tracking
-        self._datasets = {name: load_dataset(name, data_dir) for name in names}
+        self._datasets = {key: load_dataset(key, data_dir) for key in keys}
         trains = self._settings.resume == "no"
         loads = "TensorFlow and MLflow" if trains else "MLflow"
         self._observer(execution.Starting(loads))  # after a download, which has its own progress bar
@@ -143,12 +144,12 @@ class Session:
             self._observer(execution.Note(line))
         self._opened = self._tracker.open(StoreAddress(self._uri, name, artifacts, identity))
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="swath-digest") as threads:
-            intact = {name: threads.submit(self._datasets[name].is_intact) for name in names}
+            intact = {key: threads.submit(self._datasets[key].is_intact) for key in keys}
             if trains and self._make_executor is None:
                 from swath.execution import ThreadExecutor  # noqa: F401  TensorFlow takes seconds
-            for name, answer in intact.items():
+            for key, answer in intact.items():
                 if not answer.result():
-                    self._datasets[name] = rebuild_dataset(name, data_dir)
+                    self._datasets[key] = rebuild_dataset(key, data_dir)
 
     @property
     def _uri(self) -> str | None:
@@ -175,7 +176,7 @@ class Session:
             self._datasets,
             self._observer,
             make_executor(self._datasets, verified),
-            LaneWidths(settings.lanes.max, memory_for_groups(available_bytes()), verified),
+            LaneWidths(settings.lanes.max, memory_for_groups(available_bytes()), verified, self._datasets),
             self._checkpoints,
             settings.checkpoint.every_s,
             settings.retries,
@@ -185,9 +186,9 @@ class Session:
 
     def start(self, requests: Sequence[execution.RunRequest]) -> "list[Future[execution.RunResult]]":
         """Start training and tracking configurations; the results of the futures are not flushed."""
-        for name in dict.fromkeys(request.config.data.name for request in requests):
-            if name not in self._datasets:  # proposed by another sweeper
-                self._datasets[name] = load_intact(name, self._settings.data.dir)
+        for key in dict.fromkeys(request.config.data.key for request in requests):
+            if key not in self._datasets:  # proposed by another sweeper
+                self._datasets[key] = load_intact(key, self._settings.data.dir)
         futures: list[Future[execution.RunResult]] = [Future() for _ in requests]
         self._asked_for += futures
         plan = self.started.resume_plan

@@ -11,6 +11,9 @@ from .artifacts import read_class_names as read_class_names
 from .artifacts import read_predictions as read_predictions
 from .artifacts import read_weights as read_weights
 from .artifacts import write_files as write_files
+from .data_sizes import DataSizes as DataSizes
+from .data_sizes import data_sizes as data_sizes
+from .data_sizes import sizes_of as sizes_of
 from .deletion import Deletion as Deletion
 from .deletion import delete as delete
 from .deletion import plan_deletion as plan_deletion

@@ -16,11 +16,11 @@ from mlflow.models import Model, ModelSignature
 from mlflow.tracking import MlflowClient
 from mlflow.types import ColSpec, Schema, TensorSpec
 
-from swath.datasets import DATASETS
 from swath.errors import SwathError
 from swath.models import model_of
 from swath.tracking import schema
 from swath.tracking.artifacts import read_bytes, read_class_names
+from swath.tracking.data_sizes import data_sizes
 from swath.tracking.mlflow_setup import error_line
 from swath.tracking.stored_runs import StoredRun
 
@@ -119,14 +119,16 @@ def register_model(run: StoredRun, uri: str, name: str, tags: Mapping[str, str])
 def _save(run: StoredRun, target: Path, arrays_file: Path, model_id: str) -> None:
     """Write the model into a folder of this machine."""
     class_names = read_class_names(run)
-    image_shape = DATASETS[run.params[schema.DATA_NAME]].image_shape
-    channels, rows, columns = image_shape
+    sizes = data_sizes(run)
+    if sizes is None:
+        raise SwathError(f"run {run.run_id}: the shape of its images is not known")
+    channels, rows, columns = sizes.image_shape
     with np.load(io.BytesIO(read_bytes(run, schema.WEIGHTS_FILE))) as arrays:
         np.savez(
             arrays_file,
             **arrays,
             class_names=np.array(class_names),
-            image_shape=np.array(image_shape),
+            image_shape=np.array(sizes.image_shape),
         )
     mlflow.pyfunc.save_model(
         target,

@@ -41,6 +41,12 @@ SWEEP_ID = tag("swath.sweep_id", "both", "Id of the sweep: 12 hexadecimal digits
 SWEPT = tag("swath.swept", "both", "Fields that vary within the sweep, separated by spaces.")
 FINGERPRINT = tag("swath.fingerprint", "run", "Identity of the configuration: 16 hexadecimal digits.")
 DATA_DIGEST = tag("swath.data_digest", "both", "SHA-256 of all images and labels.")
+DATA_SIZES = tag(
+    "swath.data_sizes",
+    "run",
+    "Sizes of the data set as JSON: `shape` (channels, rows, columns), `classes`, `train`, `test` (images).",
+    "0.2",
+)
 LANE = hidden_tag(
     "swath.lane", "run", "Identity of the training: the same for runs that differ in max_steps at most."
 )

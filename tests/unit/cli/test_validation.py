@@ -8,9 +8,10 @@ from hydra_plugins.swath_lanes.sweeper import LanesSweeper
 from swath.cli import override_checks
 from swath.cli.arguments import read_arguments
 from swath.cli.validation import CheckedCommand, check_command
-from swath.config import parse_overrides, register
+from swath.config import config_groups, parse_overrides, register
 from swath.errors import ConfigError
 
+DATA = ", ".join(config_groups()["data"])
 BATCH_SIZE = "a whole number of images from 1 to the training images less data.validation_size"
 LEARNING_RATE = "a number above 0 that float32 can hold"
 LIMITS = 'see "What swath does not do" in docs/limits.md'
@@ -56,8 +57,8 @@ ONE_MISTAKE = {
     "resume=anyway": "resume=anyway is now resume=yes force_resume=true",
     "resume=perhaps": "resume=perhaps: expected one of no, yes, failed, true, false",
     "force_resume=true": "force_resume=true: expected together with resume=yes or resume=failed",
-    "data=cifra10": "data=cifra10: expected one of cifar10, digits; did you mean cifar10?",
-    "-m data=glob(x*)": "data=glob(x*): expected one of cifar10, digits",
+    "data=cifra10": f"data=cifra10: expected one of {DATA}; did you mean cifar10?",
+    "-m data=glob(x*)": f"data=glob(x*): expected one of {DATA}",
     "data={name:digits}": "data={name:digits}: set each field of data separately, for example data.name=...",
     "tracking={uri:x}": (
         "tracking={uri:x}: set each field of tracking separately, for example tracking.uri=..."
@@ -65,7 +66,7 @@ ONE_MISTAKE = {
     "~seed": "~seed: fields cannot be deleted; each has a default",
     "+seed=3": "+seed=3: the field exists; remove the leading +",
     "seed": "seed: expected seed=VALUE",
-    "data": "data: expected data=cifar10 or data=digits",
+    "data": f"data: expected {' or '.join(f'data={name}' for name in DATA.split(', '))}",
     "batch_size": "batch_size: expected batch_size=VALUE; to train this sweep, run: swath -cn batch_size",
     "-m max_steps=choice()": "max_steps=choice(): choice() without values; type values: -m max_steps=50,100",
     "-m learning_rate=range()": (
@@ -77,9 +78,9 @@ ONE_MISTAKE = {
     "max_steps=a#b": "max_steps=a#b: expected a whole number of steps from 1 up",
     "dry_run=~": "dry_run=~: expected true or false",
     "resume=a#b": "resume=a#b: expected one of no, yes, failed, true, false",
-    "data=~": "data=~: expected one of cifar10, digits",
+    "data=~": f"data=~: expected one of {DATA}",
     "data=/home/me/pictures": (
-        "data=/home/me/pictures: expected one of cifar10, digits; the folder is data.dir=/home/me/pictures"
+        f"data=/home/me/pictures: expected one of {DATA}; the folder is data.dir=/home/me/pictures"
     ),
     "optimizer=momenta": (
         "optimizer=momenta: expected one of adam, momentum, nesterov, sgd; did you mean momentum?"

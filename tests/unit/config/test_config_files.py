@@ -6,9 +6,10 @@ import pytest
 
 from swath.cli.arguments import read_arguments
 from swath.cli.validation import CheckedCommand, check_command
-from swath.config import register
+from swath.config import config_groups, register
 from swath.errors import ConfigError
 
+DATA = ", ".join(config_groups()["data"])
 LIMITS = 'see "What swath does not do" in docs/limits.md'
 FIRST = "defaults: [config, _self_]\n"
 PARAMS = f"{FIRST}hydra:\n  mode: MULTIRUN\n  sweeper:\n    params:\n"
@@ -91,16 +92,16 @@ DEFAULTS = {
         "line 2: defaults: confg: no such config; expected config or another one; did you mean config?"
     ],
     "defaults: [config, data: digit, _self_]\n": [
-        "line 1: data=digit: expected one of cifar10, digits; did you mean digits?"
+        f"line 1: data=digit: expected one of {DATA}; did you mean digits?"
     ],
     "defaults:\n  - config\n  - data: digits\n  - _self_\n": [
         "line 3: data is chosen already; write: override data: digits"
     ],
     "defaults: [config, _self_, override data: digit]\n": [
-        "line 1: data=digit: expected one of cifar10, digits; did you mean digits?"
+        f"line 1: data=digit: expected one of {DATA}; did you mean digits?"
     ],
     "defaults: [config, _self_, override dat: digits]\n": [
-        "line 1: dat: expected a config group: data, optimizer; did you mean data?"
+        "line 1: dat: expected a config group: data, model, optimizer; did you mean data?"
     ],
     "defaults: [config, _self_, override hydra/launcher: fused]\n": [
         "line 1: hydra/launcher=fused is now hydra/launcher=lanes"

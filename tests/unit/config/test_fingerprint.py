@@ -122,6 +122,7 @@ def test_computed_values_are_the_fields_of_a_train_config_that_have_a_value() ->
         "warmup_steps",
         "data.name",
         "data.validation_size",
+        "model.name",
         "optimizer.name",
     ]
 

@@ -1,15 +1,18 @@
 """Accepted values of configurations, and messages about invalid ones."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from support.pictures import write_pictures
 from support.small import run_config, sweep_config
 
 from swath.config import FIELDS, DataConfig, SweepConfig, TrainConfig, varying, walk_schema, walk_values
-from swath.config.schema import TrackingConfig, build_job, schema_node
+from swath.config.job_config import build_job
+from swath.config.schema import TrackingConfig, build, schema_node
 from swath.errors import ConfigError
 
 
@@ -52,7 +55,7 @@ def test_largest_seed_is_accepted() -> None:
 
 
 def test_all_mistakes_of_a_configuration_are_reported_together() -> None:
-    lines = mistakes(batch_size=0, max_steps=0, data=DataConfig("mnist", -1))
+    lines = mistakes(batch_size=0, max_steps=0, data=DataConfig("nothing", -1))
     assert [line.split("=")[0] for line in lines] == [
         "batch_size",
         "max_steps",
@@ -154,3 +157,22 @@ VALUES: dict[str, Any] = {
 
 def test_nothing_varies_among_no_configurations() -> None:
     assert varying(()) == ()
+
+
+def test_images_of_ones_own_are_counted_where_their_place_is_known(tmp_path: Path) -> None:
+    own = {**VALUES, "data.name": "images", "data.image_size": 4, "data.validation_size": 0, "batch_size": 21}
+    assert build(TrainConfig, own).batch_size == 21
+
+    place = write_pictures(tmp_path / "pictures", {"cats": 60, "dogs": 120})
+    with pytest.raises(ConfigError, match=r"^batch_size=21: expected at most 20 images, because images has"):
+        build_job({**own, "data.dir": str(place)})
+    assert build_job({**own, "data.dir": str(place), "batch_size": 20}).train.data.key == ("images", 4)
+
+
+def test_a_size_is_given_with_images_of_ones_own_only() -> None:
+    assert mistakes(data=DataConfig("images", 0)) == [
+        "data.image_size=None: expected a whole number of pixels from 1 to 1024"
+    ]
+    assert mistakes(data=DataConfig("digits", 0, 4)) == [
+        "data.image_size=4: only with data=images, found data=digits"
+    ]

@@ -14,8 +14,8 @@ from support.batches import SMALL
 
 from swath.datasets import Dataset
 from swath.datasets import cache as cache_module
-from swath.datasets.batch_files import Source
 from swath.datasets.cifar import BatchedSpec
+from swath.datasets.source import Source
 
 PREPARE = """
 import os, resource, sys, time

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from support.small import run_config
 
+from swath.datasets import DATASETS
 from swath.models import backend, compute_variables, is_onednn_on
 from swath.planning import read_verified, remember_verified, width_key
 
@@ -117,8 +118,8 @@ def test_xla_is_left_out_once_swath_has_loaded_tensorflow(monkeypatch: pytest.Mo
 def verified_width(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A width that was verified without any variable."""
     monkeypatch.setenv("SWATH_CACHE_DIR", str(tmp_path))
-    remember_verified(run_config(), 7, False)
-    key = width_key(run_config(), 7)
+    remember_verified(width_key(run_config(), 7, DATASETS["cifar10"]), False)
+    key = width_key(run_config(), 7, DATASETS["cifar10"])
     assert read_verified() == {key: False}
     return key
 
@@ -162,7 +163,7 @@ def test_width_stays_verified_with_variables_that_change_no_number(
 
 def test_spellings_of_off_share_their_widths(verified_width: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
-    remember_verified(run_config(), 7, True)
+    remember_verified(width_key(run_config(), 7, DATASETS["cifar10"]), True)
     for spelling in ("false", "False", "FALSE"):
         monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", spelling)
         assert read_verified() == {verified_width: True}

@@ -6,8 +6,11 @@ import pytest
 from support.small import run_config
 
 from swath.config import DataConfig
+from swath.datasets import DATASETS
 from swath.planning import LaneWidths, plan_groups, read_verified, remember_verified, width_key
 from swath.planning.cost import group_bytes
+
+CIFAR10 = DATASETS["cifar10"]
 
 PLENTY = 10**12
 """Bytes of memory; more than any group needs."""
@@ -21,7 +24,7 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def widths(*exact: int, most: int = 24, verified: int = 64) -> LaneWidths:
     """Widths of which those up to `verified` have been probed, and only those in `exact` are bit-exact."""
-    answers = {width_key(run_config(), width): width in exact for width in range(2, verified + 1)}
+    answers = {width_key(run_config(), width, CIFAR10): width in exact for width in range(2, verified + 1)}
     return LaneWidths(most, PLENTY, answers)
 
 
@@ -69,7 +72,7 @@ def test_solo_training_is_noted_once_for_each_batch_size() -> None:
 def test_groups_fit_into_the_available_memory() -> None:
     memory_bytes, config = 2 * 10**9, run_config(batch_size=100)
     widest = LaneWidths(100_000, memory_bytes)(config, 50_000)
-    assert group_bytes(config, widest) <= memory_bytes < group_bytes(config, widest + 1)
+    assert group_bytes(config, widest, CIFAR10) <= memory_bytes < group_bytes(config, widest + 1, CIFAR10)
     assert LaneWidths(24, memory_bytes=1)(run_config(), 10) == 1
 
 
@@ -88,33 +91,36 @@ def test_memory_note_counts_lanes_instead_of_configurations() -> None:
 
 
 def test_probe_results_are_cached_for_the_next_process() -> None:
-    remember_verified(run_config(), 7, False)
-    remember_verified(run_config(), 6, True)
-    assert read_verified() == {width_key(run_config(), 7): False, width_key(run_config(), 6): True}
+    remember_verified(width_key(run_config(), 7, CIFAR10), False)
+    remember_verified(width_key(run_config(), 6, CIFAR10), True)
+    assert read_verified() == {
+        width_key(run_config(), 7, CIFAR10): False,
+        width_key(run_config(), 6, CIFAR10): True,
+    }
 
 
 def test_key_of_a_width_names_model_program_and_sizes() -> None:
     expected = (
-        "softmax_regression pixels=3072 classes=10 preprocessing=mean_image augment=none optimizer.name=sgd "
-        "batch_size=10 lanes=7"
+        "softmax_regression pixels=3072 classes=10 preprocessing=mean_image augment=none "
+        "model.name=softmax_regression optimizer.name=sgd batch_size=10 lanes=7"
     )
-    assert width_key(run_config(), 7) == expected
+    assert width_key(run_config(), 7, CIFAR10) == expected
     other_data = run_config(data=DataConfig("digits", 300))
-    assert width_key(other_data, 7) == expected  # only its sizes matter
+    assert width_key(other_data, 7, DATASETS["digits"]) == expected  # only its sizes matter
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"batch_size=10 lanes=7": "yes"}'])
 def test_damaged_cache_is_ignored_and_replaced(damage: str, empty_cache: Path) -> None:
-    remember_verified(run_config(), 7, True)
+    remember_verified(width_key(run_config(), 7, CIFAR10), True)
     (file,) = empty_cache.glob("lanes-*.json")
     file.write_text(damage, encoding="utf-8")
     assert read_verified() == {}
-    remember_verified(run_config(), 8, True)
-    assert read_verified() == {width_key(run_config(), 8): True}
+    remember_verified(width_key(run_config(), 8, CIFAR10), True)
+    assert read_verified() == {width_key(run_config(), 8, CIFAR10): True}
 
 
 def test_cache_that_cannot_be_written_is_ignored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("SWATH_CACHE_DIR", str(tmp_path / "file" / "below"))
-    remember_verified(run_config(), 7, True)
+    remember_verified(width_key(run_config(), 7, CIFAR10), True)
     assert read_verified() == {}

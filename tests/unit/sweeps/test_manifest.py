@@ -48,6 +48,8 @@ def test_environment_changes_that_affect_results_are_separate() -> None:
 def test_more_or_fewer_data_sets_are_no_change_of_the_environment() -> None:
     one, two = {"swath.data_digest": "a"}, {"swath.data_digest": "a b"}
     assert environment_changes(one, two) == environment_changes(two, one) == ([], [])
+    named, _ = environment_changes(two, {"swath.data_digest": "a c"}, "pictures")
+    assert named == ["images in pictures: digest b, now c"]
     changed, _ = environment_changes(two, {"swath.data_digest": "a c"})
     (line,) = changed
     assert line.endswith(": a b, now a c")

@@ -88,12 +88,12 @@ def reserved_names(path: Path) -> dict[str, Kind]:
     """Names that a file must not contain.
 
     The config room declares the fields that become params, and bundled configs share the name of an artifact.
-    Optimizers declare which fields are their hyperparameters.
+    Optimizers and models declare which fields they read.
     """
     exempt: tuple[str, ...] = ()
     if path.parent == SOURCE / "config":
         exempt = (*PARAMS, schema.CONFIG_FILE)
-    elif path == SOURCE / "training" / "optimizers.py":
+    elif path in (SOURCE / "training" / "optimizers.py", SOURCE / "models" / "model.py"):
         exempt = PARAMS
     return {name: kind for name, kind in NAMES.items() if name not in exempt}
 

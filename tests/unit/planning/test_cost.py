@@ -1,0 +1,36 @@
+"""Estimates follow the size of the images and the number of classes."""
+
+from dataclasses import replace
+
+import pytest
+from support.small import run_config
+
+from swath.config import TrainConfig
+from swath.datasets import DATASETS, DataKey
+from swath.errors import SwathError
+from swath.planning import check_memory, plan_groups, store_bytes, training_s
+from swath.planning.cost import group_bytes
+
+IMAGES = {DataKey(name): spec for name, spec in DATASETS.items()}
+
+
+def on(name: str) -> TrainConfig:
+    return run_config(data=replace(run_config().data, name=name))
+
+
+@pytest.mark.parametrize(("smaller", "larger"), [("mnist", "cifar10"), ("cifar10", "cifar100")])
+def test_more_weights_take_longer_and_more_space(smaller: str, larger: str) -> None:
+    times = [training_s(plan_groups([on(name)])[0], IMAGES) for name in (smaller, larger)]
+    sizes = [store_bytes([on(name)], 1, IMAGES) for name in (smaller, larger)]
+    memory = [group_bytes(on(name), 8, DATASETS[name]) for name in (smaller, larger)]
+
+    assert times[0] < times[1]
+    assert sizes[0] < sizes[1]
+    assert memory[0] < memory[1]
+
+
+def test_images_that_do_not_fit_are_named() -> None:
+    huge = replace(DATASETS["mnist"], train_images=10**12)
+
+    with pytest.raises(SwathError, match=r"^not enough memory for cifar10 and mnist: about"):
+        check_memory([DATASETS["cifar10"], huge])
