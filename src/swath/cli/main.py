@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from swath.tracking import Tracker
 
 _HEAD = """\
-Train a softmax image classifier with one configuration or a grid of configurations. Configurations
+Train an image classifier with one configuration or a grid of configurations. Configurations
 of a grid train together in one TensorFlow program; each is recorded as an MLflow run.
 
 Commands
