@@ -9,6 +9,8 @@ import sys
 import time
 from collections.abc import Callable
 
+import numpy as np
+
 from benchmarks.limit import compile_limit, drawn_indices, prepared_indices
 from swath.datasets import load_dataset
 from swath.models import MODELS, tf
@@ -20,6 +22,7 @@ from swath.training import (
     compile_program,
     make_device_data,
 )
+from swath.training.optimizers import SCALE
 
 BATCH_SIZE = 100
 LEARNING_RATE = 1e-6
@@ -104,19 +107,17 @@ def _measure_in_turn(sides: Sides, steps: dict[str, int], repeats: int) -> dict[
 
 def _compiled(data: DeviceData) -> Program:
     """Softmax regression and gradient descent, compiled for ten classes."""
-    model = MODELS["softmax_regression"].make({}, int(data.train.images.shape[1]), 10)
+    model = MODELS["softmax_regression"].make({}, len(data.statistics.shift), 10)
     return compile_program(data, model, GradientDescent())
 
 
 def _training(program: Program, batch_size: int, lanes: int, steps: int) -> Callable[[], object]:
     start = program.pack([program.initial_state(0)] * lanes)
-    rates, seed = {"learning_rate": tf.constant([LEARNING_RATE] * lanes)}, tf.constant(0, tf.int64)
+    rates = {SCALE: np.full((steps, lanes), LEARNING_RATE, np.float32)}
 
     def run() -> object:
-        state, metrics = program.run(
-            start, rates, tf.constant(batch_size), seed, tf.constant(0), tf.constant(steps)
-        )
-        return state[PARAMETERS]["weights"].numpy(), metrics.correct.numpy(), metrics.losses.numpy()
+        state, metrics = program.run(start, rates, batch_size, 0, 0, steps)
+        return state[PARAMETERS]["biases"].numpy(), metrics.correct.numpy(), metrics.losses.numpy()
 
     return run
 

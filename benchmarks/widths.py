@@ -34,7 +34,7 @@ def ranges(numbers: Sequence[int]) -> str:
 def main() -> None:
     """Probe every width for every batch size, and print the table."""
     data = make_device_data(load_dataset("cifar10"), 0, "mean_image")
-    model = MODELS["softmax_regression"].make({}, int(data.train.images.shape[1]), 10)
+    model = MODELS["softmax_regression"].make({}, len(data.statistics.shift), 10)
     program, evaluate = compile_program(data, model, GradientDescent()), compile_evaluation(data, model)
     print(f"| batch size | bit-exact widths from {WIDTHS[0]} to {WIDTHS[-1]}, probed with {STEPS} steps |")
     print("|---:|---|")

@@ -3,6 +3,7 @@
 import contextlib
 from pathlib import Path
 
+import archspec.cpu
 import pytest
 from support.command import error_lines, swath, swath_reproduce
 from support.stores import open_read_only
@@ -62,9 +63,28 @@ def test_xla_is_off_whatever_its_variables_say(
     assert {entry["swath.compute_variables"] for entry in tags(tmp_path).values()} == {"unset"}
 
 
-@pytest.mark.parametrize(
-    ("name", "value"), [("ONEDNN_DEFAULT_FPMATH_MODE", "BF16"), ("ONEDNN_MAX_CPU_ISA", "SSE41")]
-)
+def test_kernels_for_an_older_processor_are_named(tmp_path: Path, plain: dict[str, str]) -> None:
+    done = swath(tmp_path, *GRID, real=True, ONEDNN_MAX_CPU_ISA="SSE41")
+    assert done.returncode == 0, done.stderr
+    assert bits(tmp_path).keys() == plain.keys()
+    (kernels,) = {entry["swath.kernels"] for entry in tags(tmp_path).values()}
+    assert ", at most SSE41: " in kernels
+    resumed = swath(tmp_path, *GRID, "resume=yes")
+    assert resumed.returncode != 0
+    assert any("kernels" in line for line in error_lines(resumed.stderr)), resumed.stderr
+
+
+@pytest.mark.skipif("avx2" not in archspec.cpu.host().features, reason="this processor has no AVX2")
+def test_kernels_for_avx2_give_the_same_results(tmp_path: Path, plain: dict[str, str]) -> None:
+    done = swath(tmp_path, *GRID, real=True, ONEDNN_MAX_CPU_ISA="AVX2")
+    assert done.returncode == 0, done.stderr
+    assert bits(tmp_path) == plain
+    resumed = swath(tmp_path, *GRID, "resume=yes")
+    assert resumed.returncode == 0, resumed.stderr
+    assert "already finished" in resumed.stderr
+
+
+@pytest.mark.parametrize(("name", "value"), [("ONEDNN_DEFAULT_FPMATH_MODE", "BF16")])
 def test_variable_is_recorded_and_named(tmp_path: Path, plain: dict[str, str], name: str, value: str) -> None:
     done = swath(tmp_path, *GRID, real=True, **{name: value, "TF_VAR_password": "hunter2"})
     assert done.returncode == 0, done.stderr

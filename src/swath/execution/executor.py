@@ -20,6 +20,9 @@ from swath.tracking import schema
 MIN_SAVING_S = 1.0
 """Seconds that removing lanes must save: the narrower width may have to be verified first."""
 
+MIN_SAVING_TRACED_S = 5.0
+"""The same for a model that has a program for each width, which must be traced first."""
+
 
 @dataclass(frozen=True)
 class CompiledData:
@@ -158,7 +161,8 @@ class GroupTrainer:
         needed = self._lanes()
         steps = max(self._max_steps[number] for number in self._open) - loop.steps_done
         before, after = (step_s(self._group.shared, lanes) for lanes in (len(loop.lanes), len(needed)))
-        if (before - after) * steps >= MIN_SAVING_S and self._is_bit_exact(len(needed)):
+        least = MIN_SAVING_S if self._compiled.program.model.any_width else MIN_SAVING_TRACED_S
+        if (before - after) * steps >= least and self._is_bit_exact(len(needed)):
             loop.keep(needed)
 
 

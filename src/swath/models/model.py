@@ -180,6 +180,7 @@ MLP = ModelSpec(
     Path(__file__).with_name("mlp_predictor.py"),
     "swath.models.weight_images:draw_units",
     layers=lambda values, classes: (*hidden_units_of(values), classes),
+    most_lanes=24,
 )
 
 MODELS = {spec.name: spec for spec in (SOFTMAX_REGRESSION, MLP)}

@@ -182,16 +182,18 @@ def stored_steps(max_steps: int, every_steps: int) -> int:
     return last // every_steps + 1 + bool(last % every_steps)
 
 
-def check_memory(specs: Sequence[DatasetSpec]) -> None:
+def check_memory(specs: Sequence[DatasetSpec], are_mirrored: bool = False) -> None:
     """Check that the data sets fit into memory.
 
     Args:
       specs: data sets that will be loaded.
+      are_mirrored: whether mirror images of the training images are kept too.
 
     Raises:
       SwathError: the program and the images need more memory than is available.
     """
-    image_bytes = sum(spec.pixels * (spec.train_images + spec.test_images) for spec in specs)
+    copies = 2 if are_mirrored else 1
+    image_bytes = sum(spec.pixels * (copies * spec.train_images + spec.test_images) for spec in specs)
     needed, free = PROGRAM_BYTES + COPIES_OF_IMAGES * image_bytes, available_bytes()
     if free < needed:
         names = " and ".join(dict.fromkeys(spec.name for spec in specs))

@@ -21,7 +21,7 @@ from swath.system import atomic_write, cache_folder
 
 _log = logging.getLogger("swath")
 
-FALLBACK_WIDTHS = (24, 16, 12, 8, 6, 4, 3, 2)
+FALLBACK_WIDTHS = (36, 24, 16, 12, 8, 6, 4, 3, 2)
 """Widths that are tried if the wanted one is not bit-exact."""
 
 VERIFIED_SOURCES = ("swath.models", "swath.training", "swath.planning.cost")
