@@ -15,8 +15,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks.arithmetic import arithmetic_times_ms
 from benchmarks.figures import draw_all
 from benchmarks.grid import count_times, grid_times
+from benchmarks.network_sweep import network_sweep_times
 from benchmarks.processes import process_times
 from benchmarks.report import machine, report
 
@@ -102,6 +104,21 @@ def storing(data: Path) -> Any:
     return _in_a_process("benchmarks.storing", str(PROCESS_REPEATS))
 
 
+def arithmetic(data: Path) -> Any:
+    """A step with both arithmetics and both kinds of kernels."""
+    return arithmetic_times_ms(PROCESS_REPEATS)
+
+
+def networks(data: Path) -> Any:
+    """Lanes of the multilayer perceptron."""
+    return _in_a_process("benchmarks.networks", str(LANE_REPEATS))
+
+
+def network_sweep(data: Path) -> Any:
+    """A sweep of 24 multilayer perceptrons, everything tracked."""
+    return network_sweep_times(data, GRID_REPEATS, print_line)
+
+
 PARTS: dict[str, Callable[[Path], Any]] = {
     function.__name__: function
     for function in (
@@ -116,6 +133,9 @@ PARTS: dict[str, Callable[[Path], Any]] = {
         comparing,
         checkpoints,
         storing,
+        arithmetic,
+        networks,
+        network_sweep,
     )
 }
 

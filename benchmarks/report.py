@@ -8,7 +8,7 @@ from typing import Any
 import archspec.cpu
 import psutil
 
-from benchmarks import process_sections, step_sections
+from benchmarks import model_sections, process_sections, step_sections
 from benchmarks.comparing_section import comparing_section
 from benchmarks.table import Found
 
@@ -34,6 +34,9 @@ def report(found: Found) -> str:
         "comparing": comparing_section,
         "checkpoints": process_sections.checkpoints_section,
         "storing": process_sections.storing_section,
+        "arithmetic": model_sections.arithmetic_section,
+        "networks": model_sections.networks_section,
+        "network_sweep": model_sections.network_sweep_section,
     }
     written = [write(found[name]) for name, write in writers.items() if name in found]
     parts = [HEAD, found["machine"], *written]

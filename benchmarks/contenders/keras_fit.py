@@ -31,9 +31,23 @@ class Config:
     learning_rate: float = 0.005
     max_steps: int = 1000
     seed: int = 0
+    hidden_units: int = 0
+    l2: float = 0.0
 
 
 ConfigStore.instance().store(name="config", node=Config)
+
+
+def _layers(config: Any) -> list[Any]:
+    """Softmax regression, or the tutorial's second model if there are hidden units."""
+    dense = tf.keras.layers.Dense
+    if not config.hidden_units:
+        return [dense(10, kernel_initializer="zeros")]
+    penalty = tf.keras.regularizers.L2(config.l2 / 2)  # Keras has no half
+    return [
+        dense(config.hidden_units, "relu", kernel_regularizer=penalty),
+        dense(10, kernel_regularizer=penalty),
+    ]
 
 
 @hydra.main(version_base="1.3", config_path=None, config_name="config")
@@ -43,8 +57,7 @@ def main(config: Any) -> float:
     mlflow.set_experiment("keras")
     with mlflow.start_run():
         mlflow.log_params(OmegaConf.to_container(config))
-        layer = tf.keras.layers.Dense(10, kernel_initializer="zeros")
-        model = tf.keras.Sequential([tf.keras.Input([3072]), layer])
+        model = tf.keras.Sequential([tf.keras.Input([3072]), *_layers(config)])
         model.compile(
             tf.keras.optimizers.SGD(config.learning_rate),
             tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True),
