@@ -66,10 +66,10 @@ def network_sweep_section(times: Found) -> str:
     """A tracked sweep of networks."""
     keras, swath = (statistics.median(times[side]) for side in (KERAS, SWATH))
     text = (
-        f"{CONFIGURATIONS} multilayer perceptrons with 120 hidden units and `l2`, {STEPS} steps of 100 images, "
-        f"every step and the weights tracked: {KERAS} takes {keras:.0f} s (three configurations were trained, "
-        f"and the time of one more was taken 21 times), swath {swath:.1f} s, so Keras takes "
-        f"{keras / swath:.1f} times as long (target: at least 6). Medians of {len(times[SWATH])} repeats. Peak "
-        f"resident memory of swath with its tracking process: {max(times['GB']):.2f} GB."
+        f"{CONFIGURATIONS} multilayer perceptrons with 120 hidden units and `l2`, {STEPS} steps of 100 "
+        f"images, every step and the weights tracked: {KERAS} takes {keras:.0f} s (three configurations were "
+        f"trained, and the time of one more was taken 21 times), swath {swath:.1f} s, so Keras takes "
+        f"{keras / swath:.1f} times as long (target: at least 6). Medians of {len(times[SWATH])} repeats. "
+        f"Peak resident memory of swath with its tracking process: {max(times['GB']):.2f} GB."
     )
     return textwrap.fill(text, 105, break_long_words=False) + "\n"
