@@ -34,7 +34,25 @@ REQUIRED_EQUAL = {
 
 SHOWN = {**REQUIRED_EQUAL, "swath.cpu": "processor", "swath.version": "swath"}
 
-COMMANDS = {"quickstart": ("-cn", "quickstart"), "article": ()}
+COMMANDS: dict[str, tuple[str, ...]] = {
+    "quickstart": ("-cn", "quickstart"),
+    "networks": (
+        "-m",
+        "data=digits",
+        "data.validation_size=300",
+        "model=mlp",
+        "model.hidden_units=[30],[64,32]",
+        "optimizer=sgd,momentum,nesterov,adam",
+        "learning_rate=0.001",
+        "l2=0.01",
+        "schedule=cosine",
+        "augment=mirror",
+        "preprocessing=scale",
+        "max_steps=200",
+    ),
+    "article": (),
+}
+"""Arguments of swath by the name of its command; only the last one needs CIFAR-10."""
 
 
 def compute_digests(data_dir: str | None, **kernels: str) -> dict[str, Any]:
@@ -64,7 +82,9 @@ def _digests(folder: str) -> Iterator[tuple[str, dict[str, str], dict[str, str]]
     (sweep,) = all_sweeps(reader)
     for run in sorted(sweep.runs, key=lambda run: run.named_by(sweep.swept)):
         learned = read_weights(run)
-        weights = hashlib.sha256(np.ascontiguousarray(learned.weights).tobytes() + learned.biases.tobytes())
+        weights = hashlib.sha256()
+        for array in learned.arrays.values():
+            weights.update(np.ascontiguousarray(array).tobytes())
         digests = {
             "data": run.tags["swath.data_digest"],
             "metrics": metrics_digest(reader, run),
