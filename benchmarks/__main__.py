@@ -106,7 +106,7 @@ def storing(data: Path) -> Any:
 
 def arithmetic(data: Path) -> Any:
     """A step with both arithmetics and both kinds of kernels."""
-    return arithmetic_times_ms(PROCESS_REPEATS)
+    return arithmetic_times_ms(GRID_REPEATS)
 
 
 def networks(data: Path) -> Any:

@@ -27,8 +27,8 @@ INVALID_COMMANDS = {
     "unknown sweep": (
         ["-cn", "learning_rates"],
         [
-            "swath: -cn learning_rates: expected one of article, batch_size, config, grid, learning_rate, "
-            "quickstart, steps; did you mean learning_rate?"
+            "swath: -cn learning_rates: expected one of article, batch_size, best_in_a_minute, config, grid, "
+            "hidden_units, learning_rate, mlp, quickstart, steps, tutorial_mlp; did you mean learning_rate?"
         ],
     ),
     "unknown flag": (

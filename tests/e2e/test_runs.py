@@ -12,7 +12,12 @@ from support.command import IS_CONFIGURATION, swath
 
 from swath.config import FIELDS
 
-HYPERPARAMETERS = {name for name, doc in FIELDS.items() if doc.scope == "identity"}
+HYPERPARAMETERS = {
+    name
+    for name, spec in FIELDS.items()
+    if spec.scope == "identity" and not spec.only_with and not spec.null_means
+}
+"""Those that every configuration has a value of."""
 ARTIFACTS = [
     "config.yaml",
     "confusion.json",

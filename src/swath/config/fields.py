@@ -120,7 +120,7 @@ def declared(field: "dataclasses.Field[Any]") -> FieldSpec:
     """The declaration of a leaf."""
     kind, optional = _plain_type(field.type)
     spec: FieldSpec = field.metadata[_METADATA_KEY]
-    return dataclasses.replace(spec, kind=kind, optional=optional)
+    return dataclasses.replace(spec, kind=kind, optional=optional or spec.only_with is not None)
 
 
 def walk_schema(schema: type) -> Iterator[tuple[str, FieldSpec]]:
@@ -199,12 +199,15 @@ def complete_overrides(config: object) -> list[str]:
     They set every field that decides the numbers. Config groups come first, as in Hydra's own files.
     """
     groups, fields = [], []
-    for name, value in computed_values(config).items():
+    values = {name: value for name, value, _ in walk_values(config)}
+    for name, value, spec in walk_values(config):
         group, _, field = name.rpartition(".")
+        if spec.scope != "identity" or not _exists(spec, values):
+            continue
         if field == "name":  # the file of a config group has the group's name for the choice
             groups.append(f"{group}={value}")
         else:
-            fields.append(f"{name}={value}")
+            fields.append(f"{name}={'null' if value is None else value}")
     return [*groups, *fields]
 
 
