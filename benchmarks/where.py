@@ -102,7 +102,7 @@ def main() -> None:
 def _wrap_training(clock: Clock) -> None:
     import hydra_plugins.swath_lanes._job as job
     import hydra_plugins.swath_lanes.launcher as launcher
-    import swath.cli.command
+    import swath.cli.task
     import swath.execution.executor
     import swath.tracking.rpc
     import swath.tracking.tracker
@@ -116,7 +116,7 @@ def _wrap_training(clock: Clock) -> None:
     clock.wrap(swath.tracking.rpc.Worker, "call", "sending")
     clock.wrap(launcher.LanesLauncher, "_job_config", "composing", less="Hydra's files")
     clock.wrap(job.JobRunner, "run", "Hydra's files")
-    clock.wrap(swath.cli.command, "_objective", "waiting for jobs", less="Hydra's files")
+    clock.wrap(swath.cli.task, "_objective", "waiting for jobs", less="Hydra's files")
     flush = swath.tracking.tracker.MlflowRunLogger.flush
 
     def flushed(run: Any) -> Any:

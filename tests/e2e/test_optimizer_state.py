@@ -25,7 +25,7 @@ def test_continued_run_is_bit_identical_to_an_unbroken_one(tmp_path: Path, optim
     fresh, extended = tmp_path / "fresh", tmp_path / "extended"
     for folder in (fresh, extended):
         folder.mkdir()
-    arguments = ("-m", *DIGITS, f"optimizer={optimizer}", "init_seed=1,2")
+    arguments = ("-m", *DIGITS, f"optimizer={optimizer}", "seed=1,2")
     assert swath(fresh, *arguments, "max_steps=60").returncode == 0
     assert swath(extended, *arguments, "max_steps=25").returncode == 0
     done = swath(extended, *arguments, "max_steps=25,60", "resume=yes")

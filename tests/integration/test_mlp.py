@@ -19,7 +19,8 @@ from swath.training.loop import batch_indices
 STEPS = 200
 
 CALM = {"preprocessing": "scale", "learning_rate": 1e-2}
-"""Inputs near 1. With those of the tutorial, near 60, units switch on and off with the last bits."""
+"""Inputs near 1. With those of the tutorial, near 60, units switch on and off with the last bits. Even so a
+unit may, which changes a loss by some 1e-6."""
 
 
 def config(*hidden_units: int, **changes: Any) -> TrainConfig:
@@ -88,12 +89,12 @@ def tutorial_losses(of: TrainConfig) -> NDArray[np.float64]:
 @pytest.mark.parametrize("hidden_units", [(120,), (64, 32), (300,)])
 def test_losses_agree_with_float64_formulas(hidden_units: tuple[int, ...]) -> None:
     of = config(*hidden_units, **CALM)
-    np.testing.assert_allclose(train_alone(of).losses, float64_losses(of), rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(train_alone(of).losses, float64_losses(of), rtol=1e-5, atol=1e-5)
 
 
 def test_losses_agree_with_the_tutorials_graph() -> None:
     of = config(120, **CALM)
-    np.testing.assert_allclose(train_alone(of).losses, tutorial_losses(of), rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(train_alone(of).losses, tutorial_losses(of), rtol=1e-5, atol=1e-5)
 
 
 def test_lanes_are_bit_identical_to_runs_alone_in_any_segments() -> None:

@@ -155,7 +155,7 @@ LANES = {
         config("momentum", 0.0, max_steps=30, l2=0.1),
         config("momentum", 0.5, max_steps=20, schedule="cosine", learning_rate=1e-4),
         config("momentum", 0.5, max_steps=30, schedule="cosine", learning_rate=1e-4),
-        config("momentum", 0.9, max_steps=30, schedule="step", warmup_steps=5, init_seed=3),
+        config("momentum", 0.9, max_steps=30, schedule="step", warmup_steps=5),
     ],
     "nesterov": [config("nesterov", part, max_steps=30, l2=part / 100) for part in (0.0, 0.9, 0.99)],
     "adam": [

@@ -39,7 +39,7 @@ def digests(batches: list[int], widths: list[int], fields: dict[str, Any]) -> di
                     "batch_size": batch_size,
                     "learning_rate": RATES[lane % len(RATES)] * (1 + lane // len(RATES)),
                     "max_steps": STEPS,
-                    "init_seed": lane,
+                    **({"init_seed": lane} if "model" in given else {}),
                     **given,
                 }
             )

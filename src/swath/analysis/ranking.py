@@ -5,6 +5,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from swath.analysis.lines import unknown_name
+from swath.config import FIELDS, with_meanings
 from swath.config import REPEATED_BY as REPEATED_BY
 from swath.errors import UsageError
 from swath.tracking import StoredRun, schema
@@ -89,12 +90,17 @@ def ranking_metric(runs: Iterable[Mapping[str, float]]) -> str:
 
 def configuration_of(values: Mapping[str, object]) -> Hashable:
     """A key that all repetitions of a configuration share: its fields except `REPEATED_BY`."""
-    return tuple(sorted((name, str(value)) for name, value in values.items() if name not in REPEATED_BY))
+    complete = with_meanings(values)
+    return tuple(sorted((name, str(value)) for name, value in complete.items() if name not in REPEATED_BY))
 
 
 def repetition_of(values: Mapping[str, object]) -> str:
-    """Which repetition of its configuration a run is: its values of `REPEATED_BY`, separated by spaces."""
-    return " ".join(str(values[name]) for name in REPEATED_BY if name in values)
+    """Which repetition of its configuration a run is: its values of `REPEATED_BY`, separated by spaces.
+
+    A value that says what no value would mean is left out.
+    """
+    given = [(FIELDS[name].null_means, values[name]) for name in REPEATED_BY if name in values]
+    return " ".join(str(value) for other, value in given if not other or value != values.get(other))
 
 
 def objective(metrics: Mapping[str, float]) -> float:

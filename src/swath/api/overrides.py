@@ -1,9 +1,10 @@
 """Fields of a call in Python as the overrides that the command would get."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from swath.config import FIELDS
 from swath.errors import ConfigError
 from swath.tracking import schema
 
@@ -55,6 +56,8 @@ def _flat(fields: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
 def _override(name: str, value: Any, sweeping: bool) -> str:
     if hasattr(value, "tolist"):  # of NumPy: some of its scalars are floats too
         value = value.tolist()
+    if name in FIELDS and FIELDS[name].kind is list and isinstance(value, list | tuple):
+        value = _lists(value, sweeping)
     single = _single(value)
     if single is not None:
         return single
@@ -67,8 +70,22 @@ def _override(name: str, value: Any, sweeping: bool) -> str:
     raise ConfigError([f"{name}={value!r}: expected a number, a text, True, False, None, or a list of these"])
 
 
+class _Grammar(str):
+    """A value that is in the grammar of Hydra's overrides already."""
+
+
+def _lists(value: Sequence[Any], sweeping: bool) -> Any:
+    """The value of a field that is a list: a flat list is one value, lists within a list are several."""
+    if not any(isinstance(entry, list | tuple) for entry in value):
+        return _Grammar(f"[{','.join(map(str, value))}]")
+    parts = [_lists(entry, sweeping) if isinstance(entry, list | tuple) else entry for entry in value]
+    return parts if sweeping or len(parts) != 1 else parts[0]
+
+
 def _single(value: object) -> str | None:
     """A value in the grammar of Hydra's overrides; None if it is not a single value."""
+    if isinstance(value, _Grammar):
+        return str(value)
     if value is None:
         return "null"
     if isinstance(value, bool):

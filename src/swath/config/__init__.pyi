@@ -48,6 +48,7 @@ from .schema import ModelConfig as ModelConfig
 from .schema import OptimizerConfig as OptimizerConfig
 from .schema import SweepConfig as SweepConfig
 from .schema import TrainConfig as TrainConfig
+from .schema import with_meanings as with_meanings
 from .stored import default_sweep_config as default_sweep_config
 from .stored import field_types as field_types
 from .stored import fingerprint as fingerprint

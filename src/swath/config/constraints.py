@@ -184,7 +184,7 @@ class SizeList:
 
     def canonical(self, value: Any) -> Any:
         """The numbers as `Sizes`; anything else is left as it is."""
-        if isinstance(value, str) and re.fullmatch(r"\[?\s*\d+(\s*,\s*\d+)*\s*\]?", value.strip()):
+        if isinstance(value, str) and re.fullmatch(r"\d+|\[\s*\d+(\s*,\s*\d+)*\s*\]", value.strip()):
             value = [int(part) for part in value.strip().strip("[]").split(",")]
         parts = [value] if type(value) is int else value
         if not isinstance(parts, Iterable) or isinstance(parts, str | bytes | Mapping):

@@ -8,7 +8,7 @@ from typing import Any, Literal, Union, cast, get_args, get_origin
 
 from omegaconf import MISSING
 
-from swath.config.constraints import Constraint
+from swath.config.constraints import Constraint, as_float32
 
 Scope = Literal["identity", "sweep"]
 """`identity`: the value decides the numbers of a run. `sweep`: it decides how a command is carried out."""
@@ -83,7 +83,8 @@ class FieldSpec:
 
     def counts_for_identity(self, value: object) -> bool:
         """Whether `value` of this field is part of a configuration's fingerprint."""
-        return self.scope == "identity" and value != self.when_absent
+        counted = as_float32(value) if isinstance(value, float) else value
+        return self.scope == "identity" and counted != self.when_absent
 
 
 def hyperparameter(constraint: Constraint, help: str, *, shared_by: Level, **details: Any) -> Any:  # noqa: A002
@@ -269,7 +270,8 @@ def _mistakes(name: str, value: Any, spec: FieldSpec, values: Mapping[str, Any])
             having = " or ".join(f"{choice}={word}" for word in words)
             yield f"{name}={value}: only with {having}, found {choice}={values[other]}"
     elif not spec.allows(value) or (value is None and spec.only_with is not None and not spec.null_means):
-        yield removed_choice(name, value) or f"{name}={value}: expected {spec.expected}"
+        shown = "null" if value is None else value
+        yield removed_choice(name, value) or f"{name}={shown}: expected {spec.expected}"
 
 
 def overridden(override: str) -> str:

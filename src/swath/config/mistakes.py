@@ -50,8 +50,8 @@ def unknown_field(name: str, known: Iterable[str] = ()) -> str:
       name: the dotted name.
       known: further names that are accepted in its place.
     """
-    first = name.lower().partition(".")[0]
-    if (absent := ABSENT_FIELDS.get(first)) is not None:
+    first, last = name.lower().partition(".")[0], name.lower().rpartition(".")[2].replace("_", "")
+    if (absent := ABSENT_FIELDS.get(first, ABSENT_FIELDS.get(last))) is not None:
         return f"{absent}; {LIMITS}"
     if (other := OTHER_NAMES.get(first)) is not None:
         return f"unknown field {name}; did you mean {other}?"

@@ -166,7 +166,7 @@ class TrainConfig:
         when_absent="constant",
     )
     warmup_steps: int = hyperparameter(
-        Range(0, at_most="schedule_steps less 1"),
+        Range(0, at_most="schedule_steps or max_steps less 1"),
         "Steps over which the learning rate rises at the start.",
         unit="steps",
         shared_by="lane",
@@ -186,6 +186,7 @@ class TrainConfig:
         "Seed of the initial weights; null: seed.",
         shared_by="lane",
         when_absent=None,
+        only_with=("model.name", tuple(name for name, spec in MODELS.items() if spec.has_random_start)),
         null_means="seed",
         repeats=True,
     )
@@ -343,6 +344,16 @@ HEADLINE = tuple(name for name, spec in FIELDS.items() if spec.headline)
 
 REPEATED_BY = tuple(name for name, spec in FIELDS.items() if spec.repeats)
 """The fields that repeat a configuration rather than change it."""
+
+
+def with_meanings(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Params or fields with what a field that has no value means: `init_seed` is `seed`, and so on."""
+    meant = {
+        name: values[spec.null_means]
+        for name, spec in FIELDS.items()
+        if spec.null_means in values and values.get(name) is None
+    }
+    return {**values, **meant}
 
 
 def schema_node(schema: type = _ConfigNode) -> DictConfig:

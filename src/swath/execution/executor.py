@@ -13,7 +13,15 @@ from swath.config import TrainConfig, computed_values, shared_values
 from swath.datasets import DataKey, Dataset
 from swath.execution.events import Evaluation, GroupEvent, GroupStopped, GroupTask, SegmentTrained
 from swath.models import model_of
-from swath.planning import Segment, plan_segments, remember_verified, segment_steps_of, step_s, width_key
+from swath.planning import (
+    Segment,
+    image_key,
+    plan_segments,
+    remember_verified,
+    segment_steps_of,
+    step_s,
+    width_key,
+)
 from swath.system import workers
 from swath.tracking import schema
 
@@ -178,6 +186,7 @@ class ThreadExecutor:
         self._datasets = datasets
         self._verified = dict(verified)
         self._compiled: dict[object, CompiledData] = {}
+        self._device_data: dict[object, training.DeviceData] = {}
         self._compiling = threading.Lock()
         self._stopping = threading.Event()
         self._dropped: defaultdict[str, set[int]] = defaultdict(set)
@@ -226,15 +235,26 @@ class ThreadExecutor:
     def close(self) -> None:
         """Free data and compiled programs."""
         self._compiled.clear()
+        self._device_data.clear()
+
+    def _images(self, config: TrainConfig) -> training.DeviceData:
+        """The images of a configuration as tensors; programs that differ in other fields share them."""
+        key = image_key(config)
+        if key not in self._device_data:
+            self._device_data[key] = training.make_device_data(
+                self._datasets[config.data.key],
+                config.data.validation_size,
+                config.preprocessing,
+                config.augment,
+            )
+        return self._device_data[key]
 
     def _compile(self, config: TrainConfig) -> CompiledData:
         key = shared_values(config, "program")
         with self._compiling:
             if key not in self._compiled:
                 dataset = self._datasets[config.data.key]
-                data = training.make_device_data(
-                    dataset, config.data.validation_size, config.preprocessing, config.augment
-                )
+                data = self._images(config)
                 values = computed_values(config)
                 model = model_of(values).make(values, dataset.pixels, dataset.num_classes)
                 self._compiled[key] = CompiledData(

@@ -25,6 +25,9 @@ from swath.models.backend import tf
 from swath.models.model import Arrays, Blocks, Outputs, Tensor, Tensors, Values, hidden_units_of
 from swath.models.outputs import RowPadding, cross_entropy, row_padding
 
+FIRST_LAYER_KEY = 2**62
+"""Added to the number of a layer, because the keys from 0 up draw the batches of the steps."""
+
 SHARED_COLUMNS = 512
 """Most columns of a first layer's product: wider ones were no faster (docs/decisions/mlp.md)."""
 
@@ -93,7 +96,7 @@ class MultilayerPerceptron:
         arrays: dict[str, NDArray[np.float32]] = {}
         for layer, size in zip(self._layers, self.sizes, strict=True):
             shape = [self._inputs(layer), size]
-            key = tf.constant([seed, layer], tf.int64)
+            key = tf.constant([seed, FIRST_LAYER_KEY + layer], tf.int64)
             drawn = tf.random.stateless_truncated_normal(shape, key, stddev=shape[0] ** -0.5, alg="philox")
             arrays[f"weights_{layer}"] = drawn.numpy()
             arrays[f"biases_{layer}"] = np.zeros(size, np.float32)

@@ -127,6 +127,7 @@ class ModelSpec:
       predictor: Python file that predicts from stored arrays with NumPy only; copied into logged models.
       picture: `module:function` that draws the weights, from arrays, image shape and class names.
       layers: (values of a run, number of classes) -> units of each layer; they decide memory and time.
+      has_random_start: whether the initial weights depend on a seed.
       most_lanes: most lanes of a program, where more would not be faster; None for no such limit.
     """
 
@@ -135,6 +136,7 @@ class ModelSpec:
     predictor: Path
     picture: str
     layers: Callable[[Values, int], Sequence[int]]
+    has_random_start: bool = True
     most_lanes: int | None = None
 
     def make(self, values: Values, pixels: int, classes: int) -> LanewiseModel:
@@ -172,6 +174,7 @@ SOFTMAX_REGRESSION = ModelSpec(
     Path(__file__).with_name("softmax_predictor.py"),
     "swath.models.weight_images:draw_weights",
     layers=lambda values, classes: (classes,),
+    has_random_start=False,
 )
 
 MLP = ModelSpec(

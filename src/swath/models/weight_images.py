@@ -15,7 +15,8 @@ _GAP = 8
 
 _LABEL = 16
 
-_UNIT_SCALE = 2
+_UNIT_TILE = 64
+"""The same for a unit of a hidden layer."""
 
 _UNIT_ROW = 10
 
@@ -39,11 +40,7 @@ def draw_weights(
     Returns:
       The picture; its `info["scale"]` is the weight that has the brightest colour.
     """
-    longer = max(image_shape[1:])
-    height, width = (
-        max(1, side * (_TILE // longer) if longer <= _TILE else side * _TILE // longer)
-        for side in image_shape[1:]
-    )
+    height, width, filter_ = _tile(image_shape, _TILE)
     columns = math.ceil(math.sqrt(2 * len(class_names)))  # ten classes in two rows of five
     rows = -(-len(class_names) // columns)
     sheet = Image.new(
@@ -57,10 +54,19 @@ def draw_weights(
         left = _GAP + index % columns * (width + _GAP)
         top = _GAP + index // columns * (height + _LABEL + _GAP)
         pen.text((left, top), _shortened(name, width, font), fill="black", font=font)
-        filter_ = Image.Resampling.NEAREST if longer <= _TILE else Image.Resampling.BOX
         sheet.paste(image.resize((width, height), filter_), (left, top + _LABEL))
     sheet.info["scale"] = _largest(arrays["weights"])
     return sheet
+
+
+def _tile(image_shape: tuple[int, int, int], most: int) -> tuple[int, int, Image.Resampling]:
+    """Rows and columns of a tile whose longer side is at most `most`, and how an image is resized to it."""
+    longer = max(image_shape[1:])
+    height, width = (
+        max(1, side * (most // longer) if longer <= most else side * most // longer)
+        for side in image_shape[1:]
+    )
+    return height, width, Image.Resampling.NEAREST if longer <= most else Image.Resampling.BOX
 
 
 MOST_UNITS = 100
@@ -87,7 +93,7 @@ def draw_units(
     """
     order = np.argsort(-np.abs(arrays["weights_2"]).sum(axis=1), kind="stable")[:MOST_UNITS]
     weights = arrays["weights_1"][:, order]
-    height, width = image_shape[1] * _UNIT_SCALE, image_shape[2] * _UNIT_SCALE
+    height, width, filter_ = _tile(image_shape, _UNIT_TILE)
     rows = -(-len(order) // _UNIT_ROW)
     columns = min(len(order), _UNIT_ROW)
     size = (_GAP + columns * (width + _GAP), _GAP + rows * (height + _GAP))
@@ -95,7 +101,7 @@ def draw_units(
     for index, image in enumerate(_class_images(weights, image_shape)):
         row, column = divmod(index, _UNIT_ROW)
         place = (_GAP + column * (width + _GAP), _GAP + row * (height + _GAP))
-        sheet.paste(image.resize((width, height), Image.Resampling.NEAREST), place)
+        sheet.paste(image.resize((width, height), filter_), place)
     sheet.info["scale"] = _largest(weights)
     return sheet
 

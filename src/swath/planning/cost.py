@@ -18,8 +18,11 @@ from swath.system import available_bytes, workers
 PROGRAM_BYTES = 500_000_000
 """Memory of TensorFlow with its compiled programs, and of MLflow in its process, without images."""
 
-COPIES_OF_IMAGES = 3
-"""Copies in memory: as read, as TensorFlow tensors, and while the validation images are split off."""
+COPIES_AS_READ = 2
+"""Copies of images besides the tensors: as read, and while the validation images are split off."""
+
+MIRRORED = "mirror"
+"""The value of `augment` with which mirror images are kept too."""
 
 STEP_S = 150e-6
 """Seconds per step, regardless of its batch."""
@@ -142,6 +145,10 @@ def store_bytes(configs: Sequence[TrainConfig], every_steps: int, images: Images
     return VALUE_BYTES * values + RUN_BYTES * len(configs) + round(WEIGHT_BYTES * stored)
 
 
+def _images(spec: DatasetSpec) -> int:
+    return spec.train_images + spec.test_images
+
+
 def _weights(config: TrainConfig, sizes: ImageSizes) -> int:
     """Weights of a lane."""
     values = computed_values(config)
@@ -182,21 +189,29 @@ def stored_steps(max_steps: int, every_steps: int) -> int:
     return last // every_steps + 1 + bool(last % every_steps)
 
 
-def check_memory(specs: Sequence[DatasetSpec], are_mirrored: bool = False) -> None:
-    """Check that the data sets fit into memory.
+def image_key(config: TrainConfig) -> tuple[DataKey, int, str, str]:
+    """What decides the tensors of images; all programs with the same key share them."""
+    return config.data.key, config.data.validation_size, config.preprocessing, config.augment
+
+
+def check_memory(specs: Mapping[DataKey, DatasetSpec], configs: Sequence[TrainConfig]) -> None:
+    """Check that the data sets fit into memory, as read and as tensors.
 
     Args:
       specs: data sets that will be loaded.
-      are_mirrored: whether mirror images of the training images are kept too.
+      configs: the configurations known so far.
 
     Raises:
       SwathError: the program and the images need more memory than is available.
     """
-    copies = 2 if are_mirrored else 1
-    image_bytes = sum(spec.pixels * (copies * spec.train_images + spec.test_images) for spec in specs)
-    needed, free = PROGRAM_BYTES + COPIES_OF_IMAGES * image_bytes, available_bytes()
+    image_bytes = COPIES_AS_READ * sum(spec.pixels * _images(spec) for spec in specs.values())
+    for key in {image_key(config) for config in configs}:
+        spec = specs[key[0]]
+        mirrored = spec.train_images if key[3] == MIRRORED else 0
+        image_bytes += spec.pixels * (_images(spec) + mirrored)
+    needed, free = PROGRAM_BYTES + image_bytes, available_bytes()
     if free < needed:
-        names = " and ".join(dict.fromkeys(spec.name for spec in specs))
+        names = " and ".join(dict.fromkeys(spec.name for spec in specs.values()))
         raise SwathError(
             f"not enough memory for {names}: about {needed / 1e9:.2f} GB needed, "
             f"{free / 1e9:.2f} GB available; raise the limit (Slurm: --mem, Docker: --memory) "

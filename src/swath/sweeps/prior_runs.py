@@ -135,7 +135,7 @@ class PriorRuns:
             planned = set() if manifest is None else {first for first, _ in manifest.identities}
             if fingerprints & (started | planned):
                 if not (_has_our_arithmetic(summary) or self._request.force):
-                    return None
+                    continue
                 changes = self._changes(summary.tags if manifest is None else manifest.provenance, manifest)
                 return PriorSweep(sweep_id, summary.run_id, changes, manifest)
         return None

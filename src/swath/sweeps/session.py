@@ -103,7 +103,7 @@ class Session:
         specs = [spec_of(key, settings.data.dir) for key in sorted(keys, key=str)]
         for spec in specs:
             spec.check_available(settings.data.dir)
-        check_memory(specs, any(config.augment == "mirror" for config in configs))
+        check_memory(dict(zip(sorted(keys, key=str), specs, strict=True)), configs)
         self._tracker: Tracker = MlflowTracker() if tracker is None else tracker
         self._observer: execution.Observer = SynchronizedObserver(observer)
         self._asked_for: list[Future[execution.RunResult]] = []

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from swath.config import effective_values
+from swath.config import TrainConfig, effective_values
 from swath.models import MOST_ROWS, ROW_MULTIPLE, Arrays, LanewiseModel, Tensor, Tensors, tf
 from swath.planning import STEPS_IN_FLIGHT, LaneGroup, Segment
 from swath.tracking import schema
@@ -77,6 +77,12 @@ def _parts(arrays: Arrays) -> dict[str, dict[str, NDArray[np.float32]]]:
         part, _, leaf = name.rpartition("/")
         found.setdefault(part, {})[leaf] = array
     return found
+
+
+def _init_seed(config: TrainConfig) -> int:
+    """Seed of the initial weights; models that start at zero have no such field."""
+    found: int | None = effective_values(config)[schema.INIT_SEED]
+    return config.seed if found is None else found
 
 
 def batch_indices(seed: Tensor, step: Tensor, batch_size: Tensor, images: Tensor) -> Tensor:
@@ -285,7 +291,7 @@ class LaneTraining:
         given = list(states) or [None] * len(group.lanes)
         self._state = program.pack(
             [
-                arrays or program.initial_state(effective_values(lane.config)[schema.INIT_SEED])
+                arrays or program.initial_state(_init_seed(lane.config))
                 for lane, arrays in zip(group.lanes, given, strict=True)
             ]
         )

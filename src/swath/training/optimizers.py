@@ -200,15 +200,17 @@ def tables_of(
 ) -> dict[str, Table]:
     """The tables of a segment, for one configuration per lane: float32 [steps, lanes], by name.
 
-    Each value is computed in float64 and rounded once.
+    Each value is computed in float64, from the float32 of each field that the fingerprint counts, and
+    rounded once.
     """
     rates = np.stack([learning_rates(config, first_step, steps) for config in configs], axis=1)
     fields = [computed_values(config) for config in configs]
     values = {
-        name: np.array([each[name] for each in fields], np.float64) for name in optimizer.hyperparameters
+        name: np.array([each[name] for each in fields], np.float32).astype(np.float64)
+        for name in optimizer.hyperparameters
     }
     tables = optimizer.tables(rates, values, first_step)
-    penalties = np.array([config.l2 for config in configs], np.float64)
+    penalties = np.array([config.l2 for config in configs], np.float32).astype(np.float64)
     if penalties.any():
         tables[DECAY] = tables[SCALE] * penalties
     return {name: table.astype(np.float32) for name, table in tables.items()}

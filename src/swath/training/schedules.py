@@ -31,7 +31,8 @@ def learning_rates(config: TrainConfig, first_step: int, steps: int) -> NDArray[
       steps: number of steps.
     """
     places = range(first_step, first_step + steps)
-    return np.array([config.learning_rate * _factor(config, step) for step in places], np.float64)
+    rate = float(np.float32(config.learning_rate))  # what the fingerprint counts
+    return np.array([rate * _factor(config, step) for step in places], np.float64)
 
 
 def _factor(config: TrainConfig, step: int) -> float:

@@ -93,7 +93,7 @@ ONE_MISTAKE = {
         "optimizer.momentum=1: expected a number from 0 to below 1 that float32 can hold"
     ),
     "-m optimizer=momentum optimizer.momentum=0.9,null": (
-        "optimizer.momentum=None: expected a number from 0 to below 1 that float32 can hold"
+        "optimizer.momentum=null: expected a number from 0 to below 1 that float32 can hold"
     ),
     "l2=-1e-60": "l2=-1e-60: expected a number from 0 up that float32 can hold",
     "schedule_steps=5": (

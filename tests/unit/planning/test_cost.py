@@ -31,6 +31,21 @@ def test_more_weights_take_longer_and_more_space(smaller: str, larger: str) -> N
 
 def test_images_that_do_not_fit_are_named() -> None:
     huge = replace(DATASETS["mnist"], train_images=10**12)
+    configs = [on("cifar10"), on("mnist")]
+    specs = {configs[0].data.key: DATASETS["cifar10"], configs[1].data.key: huge}
 
     with pytest.raises(SwathError, match=r"^not enough memory for cifar10 and mnist: about"):
-        check_memory([DATASETS["cifar10"], huge])
+        check_memory(specs, configs)
+
+
+def test_tensors_of_images_are_counted_once_for_each_way_to_prepare_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("swath.planning.cost.available_bytes", lambda: 10**9 * 1.25)
+    config = on("cifar10")
+    specs = {config.data.key: DATASETS["cifar10"]}  # 184 MB
+    check_memory(specs, [config, replace(config, learning_rate=1.0), replace(config, batch_size=7)])
+    with pytest.raises(SwathError, match="not enough memory"):
+        check_memory(
+            specs, [config, replace(config, preprocessing="none"), replace(config, augment="mirror")]
+        )
