@@ -17,7 +17,7 @@ SAMPLE = 3
 KERAS = "Keras `fit` with MLflow's callback per batch"
 SWATH = "swath"
 
-RATES = tuple(f"{1e-4 * 1.2**power:.3g}" for power in range(CONFIGURATIONS))
+RATES = tuple(f"{1e-5 * 1.2**power:.3g}" for power in range(CONFIGURATIONS))
 
 FIELDS = ("batch_size=100", f"max_steps={STEPS}", "l2=0.1")
 

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from support.small import run_config, small_dataset
 from support.training import train_alone, train_lanes
 
-from swath.config import OptimizerConfig, TrainConfig
+from swath.config import OptimizerConfig, TrainConfig, fingerprint
 from swath.models import tf
+from swath.training import optimizer_of
 from swath.training.loop import batch_indices, mirror_choices
+from swath.training.optimizers import tables_of
 
 STEPS = 200
 
@@ -193,3 +195,20 @@ def test_about_half_of_the_images_are_mirrored_and_each_step_draws_anew() -> Non
     assert set(np.unique(choices)) == {0, 1}
     assert abs(choices.mean() - 0.5) < 0.02  # 10,000 draws: four standard deviations
     assert len({row.tobytes() for row in choices}) == 100
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam", "momentum"])
+def test_configurations_with_one_fingerprint_have_the_same_tables(name: str) -> None:
+    """Numbers count as float32, in the fingerprint and in the tables."""
+    given = {"schedule": "cosine", "warmup_steps": 7, "max_steps": 50}
+    momentum = 0.9 if name == "momentum" else None
+    first = config(name, momentum, learning_rate=0.001, l2=0.1, **given)
+    rounded = None if momentum is None else float(np.float32(momentum))
+    rate, penalty = (float(np.float32(value)) for value in (0.001, 0.1))
+    second = config(name, rounded, learning_rate=rate, l2=penalty, **given)
+    assert first != second
+    assert fingerprint(first) == fingerprint(second)
+    tables = [tables_of(optimizer_of(first), [each], 0, 50) for each in (first, second)]
+    assert tables[0].keys() == tables[1].keys()
+    for table, other in zip(*(found.values() for found in tables), strict=True):
+        assert table.tobytes() == other.tobytes()
