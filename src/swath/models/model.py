@@ -106,8 +106,8 @@ class LanewiseModel(Protocol):
 
         Args:
           parameters: packed parameters of all lanes.
-          inputs: float32 [batch, pixels]
-          labels: int32 [batch]
+          inputs: float32 [rows, width] for each block of pixels
+          labels: int32 [rows]
           scale: scale of each lane, from `per_lane`.
           shape: from `shape_batch`.
         """
