@@ -99,7 +99,7 @@ def test_a_resume_names_the_folder_that_has_changed(copy: Path) -> None:
             ("data=images", "data.dir=pictures", "data.validation_size=30", "batch_size=1"),
             "data.validation_size=30: expected at most 29 images, because images has 30 training images",
         ),
-        (("data=digits", "data.image_size=8"), "data.image_size=8: data=digits has no such field; "),
+        (("data=digits", "data.image_size=8"), "data.image_size=8: only with data=images, found data=digits"),
         (("data=images", "data.image_size=0"), "data.image_size=0: expected a whole number of pixels from 1"),
     ],
 )
