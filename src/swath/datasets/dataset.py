@@ -60,6 +60,20 @@ class DatasetSpec(ABC):
         """What the digest covers beside the arrays; empty where the name stands for shape and classes."""
         return ""
 
+    def dataset(
+        self, train_images: Bytes, train_labels: Bytes, test_images: Bytes, test_labels: Bytes, source: str
+    ) -> Dataset:
+        """The data set of these arrays, with their digest; see `Dataset`."""
+        arrays = (train_images, train_labels, test_images, test_labels)
+        return Dataset(
+            self.name,
+            *arrays,
+            image_shape=self.image_shape,
+            class_names=self.class_names,
+            digest=digest_of(*arrays),
+            source=source,
+        )
+
     @abstractmethod
     def load(self, directory: str | None = None, *, rebuild: bool = False) -> Dataset:
         """Load the data set.

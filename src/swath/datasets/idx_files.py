@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from swath.datasets.dataset import Dataset, DatasetSpec, digest_of
+from swath.datasets.dataset import Dataset, DatasetSpec
 from swath.datasets.idx_layout import IdxLayout
 from swath.datasets.source import Source
 from swath.errors import DataError
@@ -37,17 +37,7 @@ def read_dataset(spec: DatasetSpec, layout: IdxLayout, source: Source) -> Datase
             raise DataError(f"{path.name} holds the label {values.max()}, expected 0..{spec.num_classes - 1}")
         arrays.append(values.reshape(count, -1) if shape else values)
     train_images, train_labels, test_images, test_labels = arrays
-    return Dataset(
-        name=spec.name,
-        train_images=train_images,
-        train_labels=train_labels,
-        test_images=test_images,
-        test_labels=test_labels,
-        image_shape=spec.image_shape,
-        class_names=spec.class_names,
-        digest=digest_of(train_images, train_labels, test_images, test_labels),
-        source=source.origin,
-    )
+    return spec.dataset(train_images, train_labels, test_images, test_labels, source.origin)
 
 
 def read_idx(path: Path, shape: tuple[int, ...], advice: str) -> "Bytes":

@@ -99,6 +99,8 @@ def read_image(folder: Path, name: str, size: int) -> "Bytes":
         raise DataError(f"{listed([name])} in {folder} has more than {most}; make it smaller") from error
     except DataError:
         raise
+    except MemoryError as error:
+        raise DataError(f"not enough memory to read {listed([name])} in {folder}") from error
     except Exception as error:  # damaged files raise exceptions of many classes
         reason = "it is no PNG or JPEG image, or is damaged"
         if isinstance(error, OSError) and error.strerror:

@@ -203,6 +203,10 @@ def _with_members(path: Path, use: Callable[[_Members], _Found]) -> _Found:
         raise DataError(f"{path}: {error}") from error
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or 'it is damaged'}") from error
+    except MemoryError as error:
+        raise DataError(
+            f"not enough memory to read {path}; close other programs, or use fewer images"
+        ) from error
     except Exception as error:  # damaged archives raise exceptions of many classes
         reason = shown(" ".join(str(error).split())) or type(error).__name__
         raise DataError(f"{path} is no .npz file of arrays, or is damaged: {reason}") from error

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from swath.datasets.batch_files import BatchLayout, read_files
-from swath.datasets.dataset import Dataset, DatasetSpec, digest_of
+from swath.datasets.dataset import Dataset, DatasetSpec
 from swath.datasets.source import Source
 from swath.errors import DataError
 
@@ -35,17 +35,7 @@ def read_dataset(spec: DatasetSpec, layout: BatchLayout, source: Source) -> Data
     images.flags.writeable = labels.flags.writeable = False
     train_images, test_images = np.split(images, [spec.train_images])
     train_labels, test_labels = np.split(labels, [spec.train_images])
-    return Dataset(
-        name=spec.name,
-        train_images=train_images,
-        train_labels=train_labels,
-        test_images=test_images,
-        test_labels=test_labels,
-        image_shape=spec.image_shape,
-        class_names=spec.class_names,
-        digest=digest_of(train_images, train_labels, test_images, test_labels),
-        source=source.origin,
-    )
+    return spec.dataset(train_images, train_labels, test_images, test_labels, source.origin)
 
 
 def parse_batch(

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from swath.datasets import DataKey, Dataset, forget_files, load_dataset, spec_of
+from swath.datasets.npz_file import _with_members
 from swath.errors import DataError
 
 KEY = DataKey("npz")
@@ -211,3 +212,14 @@ def test_a_damaged_file_is_refused_or_well_formed(
         assert len(found.train_images) == len(found.train_labels)
         assert found.train_images.dtype == found.train_labels.dtype == np.uint8
         assert found.train_labels.max() < found.num_classes
+
+
+def test_lack_of_memory_is_no_damage(tmp_path: Path) -> None:
+    path = tmp_path / "images.npz"
+    np.savez(path, images=np.zeros((2, 4, 4), np.uint8), labels=np.array([0, 1]))
+
+    def too_large(_: object) -> None:
+        raise MemoryError
+
+    with pytest.raises(DataError, match=r"^not enough memory to read .*images\.npz"):
+        _with_members(path, too_large)
