@@ -70,7 +70,8 @@ def consistent(values: dict[str, Any]) -> dict[str, Any]:
     """Values without the fields that do not exist beside the others, and with a warm-up that ends."""
     found = dict(values)
     for name, spec in walk_schema(TrainConfig):
-        if spec.only_with is not None and values[spec.only_with[0]] not in spec.only_with[1]:
+        unwanted = spec.not_with is not None and values[spec.not_with[0]] in spec.not_with[1]
+        if unwanted or (spec.only_with is not None and values[spec.only_with[0]] not in spec.only_with[1]):
             found[name] = None
         elif spec.only_with is not None and found[name] is None and not spec.null_means:
             found[name] = Sizes([8]) if name == "model.hidden_units" else spec.constraint.least

@@ -78,7 +78,7 @@ _COMPILED: dict[object, tuple[Program, Evaluate]] = {}
 def _compiled(config: TrainConfig, key: object) -> tuple[Program, Evaluate]:
     if key not in _COMPILED:
         data, values = _data_of(config), computed_values(config)
-        model = model_of(values).make(values, len(data.statistics.shift), 10)
+        model = model_of(values).make(values, len(data.statistics.shift), 10, (3, 32, 32))
         program = compile_program(data, model, optimizer_of(config))
         _COMPILED[key] = program, compile_evaluation(data, model)
     return _COMPILED[key]

@@ -52,7 +52,10 @@ def frame_of(runs: Sequence[StoredRun]) -> pd.DataFrame:
     configuration by dotted name (int64, float64 or str; Int64 if a run lacks the field), then every metric by
     name (float64, NaN if a run lacks it); `metrics.NAME` if another column has the same name.
     """
-    fields = [name for name in field_types() if any(name in run.params for run in runs)]
+    present = dict.fromkeys(name for run in runs for name in run.params)
+    fields = [name for name in field_types() if name in present]
+    # Fields of a model whose package is not installed here are texts.
+    fields += [name for name in present if schema.is_model_field(name) and name not in field_types()]
     taken = {*FIRST_COLUMNS, *field_types(), *RESERVED}
     metrics = sorted({name for run in runs for name in run.metrics}, key=_metric_order)
     columns: dict[str, Any] = {
@@ -77,7 +80,7 @@ def frame_of(runs: Sequence[StoredRun]) -> pd.DataFrame:
 def _column(field: str, texts: Sequence[str | None]) -> "pd.Series[Any]":
     """A field of all runs, of the schema's type if every text can be converted."""
     values = [None if text is None else typed(field, text) for text in texts]
-    kind = field_types()[field]
+    kind = field_types().get(field)
     if kind is float and all(value is None or isinstance(value, float) for value in values):
         return pd.Series(values, dtype="float64")
     if kind is int and all(value is None or isinstance(value, int) for value in values):

@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from swath import analysis, tracking
 from swath.api.overrides import Fields, merged, overrides_of
+from swath.api.program_models import with_model_names
 from swath.api.results import SweepResult
 from swath.cli import (
     CheckedCommand,
@@ -47,7 +48,8 @@ def sweep(
       name: a named sweep; None for a grid of the given values.
       changes: fields by dotted name, such as `{"data.validation_size": 5000}`; a list is swept over.
       progress: whether to show a progress bar.
-      **fields: more fields, whose names have no dots, and config groups, such as `data="digits"`.
+      **fields: more fields, whose names have no dots, and config groups, such as `data="digits"`. `model` may
+        also be an object: a `swath.models.Model` with a name, or a `swath.models.OwnModel`.
 
     Raises:
       ConfigError: a mistake in a name or value; nothing was started.
@@ -92,6 +94,7 @@ def reproduce(
 
 
 def _train(name: str | None, fields: Fields, multirun: bool, progress: bool) -> SweepResult:
+    fields = with_model_names(fields)
     register(())
     if name is not None and name not in (known := primary_configs(())):
         similar = difflib.get_close_matches(str(name), known, n=1)

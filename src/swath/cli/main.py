@@ -1,12 +1,14 @@
 """The command `swath`: help, checks, and what to run."""
 
 import difflib
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from swath.cli.arguments import keep_password, read_arguments
 from swath.config import config_folder, help_lines, question_of, sweep_sentence
 from swath.errors import ConfigError
+from swath.models import BROKEN, MODELS
 
 if TYPE_CHECKING:
     from swath.tracking import Tracker
@@ -39,11 +41,28 @@ def help_text() -> str:
     lines += help_lines("identity")
     lines += ["", "Settings (one value per command)"]
     lines += help_lines("sweep")
+    lines += model_lines()
     lines += ["", "Named sweeps"]
     sweeps = sorted(config_folder("sweeps").glob("*.yaml"))
     width = max((len(path.stem) for path in sweeps), default=0)
     lines += [f"  {path.stem:{width}}  {sweep_sentence(path)}" for path in sweeps]
     return "\n".join(lines)
+
+
+def model_lines() -> list[str]:
+    """The models of packages with their sentences, and why some cannot be used."""
+    added = [spec for spec in MODELS.values() if spec.own is not None]
+    if not added and not BROKEN:
+        return []
+    width = max(map(len, [*(spec.name for spec in added), *BROKEN]))
+    texts = {spec.name: f"{spec.own.help} [{spec.package}]" for spec in added if spec.own is not None}
+    texts |= {name: f"cannot be used: {reason}" for name, reason in BROKEN.items()}
+    lines = ["", "Models of packages"]
+    for name, text in texts.items():
+        first, *others = textwrap.wrap(text, 96 - width)
+        lines.append(f"  {name:{width}}  {first}")
+        lines += [f"  {'':{width}}  {line}" for line in others]
+    return lines
 
 
 def run(arguments: list[str], tracker: "Tracker | None" = None) -> int:

@@ -4,6 +4,10 @@ from .compose import hydra_ready as hydra_ready
 from .compose import register as register
 from .compose import register_schema as register_schema
 from .config_files import ConfigFiles as ConfigFiles
+from .constraints import Choice as Choice
+from .constraints import Flag as Flag
+from .constraints import Range as Range
+from .constraints import SizeList as SizeList
 from .fields import FieldSpec as FieldSpec
 from .fields import complete_overrides as complete_overrides
 from .fields import completed as completed
@@ -29,6 +33,8 @@ from .mistakes import NODES as NODES
 from .mistakes import group_mistake as group_mistake
 from .mistakes import unknown_field as unknown_field
 from .mistakes import value_mistakes as value_mistakes
+from .model_fields import ModelField as ModelField
+from .model_fields import model_field as model_field
 from .named_sweeps import question_of as question_of
 from .named_sweeps import sweep_sentence as sweep_sentence
 from .overrides import NOT_EXPANDED as NOT_EXPANDED
@@ -37,6 +43,7 @@ from .overrides import literal_values as literal_values
 from .overrides import parse_overrides as parse_overrides
 from .overrides import typed_value as typed_value
 from .overrides import unexpanded as unexpanded
+from .own_models import add_program_model as add_program_model
 from .reference import help_lines as help_lines
 from .schema import FIELDS as FIELDS
 from .schema import HEADLINE as HEADLINE

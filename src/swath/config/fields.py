@@ -1,9 +1,8 @@
 """Fields of configurations: one declaration per field, what is derived from it, and removed fields."""
 
 import dataclasses
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Literal, Union, cast, get_args, get_origin
 
 from omegaconf import MISSING
@@ -24,6 +23,10 @@ REQUIRED = object()
 
 _METADATA_KEY = "swath"
 
+OWN_FIELDS: "dict[str, FieldSpec]" = {}
+"""Fields of `model` that packages and programs have declared, without the prefix; `config.own_models` adds
+them. One that swath declares too is here if another model shares it."""
+
 
 @dataclass(frozen=True)
 class FieldSpec:
@@ -42,6 +45,7 @@ class FieldSpec:
       headline: whether the field names a configuration where nothing varies.
       only_with: (another field, its values with which this field exists); None if it always exists. Where
         it does not exist it is None, and no param of the run.
+      not_with: (another field, its values with which this field does not exist), in the same way.
       null_means: the field whose value stands for None where this field exists; empty if None is not allowed.
       tuned: whether its best value is looked for among numbers, so that a better one may lie beyond a grid.
       axis_order: place of the field among those that compete for the horizontal axis of a plot.
@@ -60,6 +64,7 @@ class FieldSpec:
     repeats: bool = False
     headline: bool = False
     only_with: tuple[str, tuple[str, ...]] | None = None
+    not_with: tuple[str, tuple[str, ...]] | None = None
     null_means: str = ""
     tuned: bool = False
     axis_order: int = 1_000
@@ -121,22 +126,46 @@ def declared(field: "dataclasses.Field[Any]") -> FieldSpec:
     """The declaration of a leaf."""
     kind, optional = _plain_type(field.type)
     spec: FieldSpec = field.metadata[_METADATA_KEY]
-    return dataclasses.replace(spec, kind=kind, optional=optional or spec.only_with is not None)
+    return dataclasses.replace(spec, kind=kind, optional=optional or bool(spec.only_with or spec.not_with))
 
 
 def walk_schema(schema: type) -> Iterator[tuple[str, FieldSpec]]:
-    """Every leaf of a schema as (dotted name, declaration), in source order."""
+    """Every leaf of a schema as (dotted name, declaration), in source order; then those of packages."""
+    own = own_fields(schema)
     for field in dataclasses.fields(schema):
         if _METADATA_KEY in field.metadata:
-            yield field.name, declared(field)
+            yield field.name, own.pop(field.name) if field.name in own else declared(field)
         else:
             assert isinstance(field.type, type), "nested schemas are written as classes"
             yield from ((f"{field.name}.{name}", spec) for name, spec in walk_schema(field.type))
+    yield from own.items()
 
 
-@cache
+def own_fields(schema: type) -> dict[str, FieldSpec]:
+    """The fields that packages and programs have added to a schema class."""
+    return dict(OWN_FIELDS) if getattr(schema, "has_own_fields", False) else {}
+
+
+_walked_schemas: dict[Any, tuple[tuple[str, FieldSpec], ...]] = {}
+
+_on_change: list[Callable[[], None]] = [_walked_schemas.clear]
+
+
+def forget_when_fields_change(forget: Callable[[], None]) -> None:
+    """Call a function whenever `OWN_FIELDS` has changed, such as one that clears a cache."""
+    _on_change.append(forget)
+
+
+def own_fields_changed() -> None:
+    """Tell all that depend on `OWN_FIELDS` that it has changed."""
+    for forget in _on_change:
+        forget()
+
+
 def _walked(schema: Any) -> tuple[tuple[str, FieldSpec], ...]:
-    return tuple(walk_schema(schema))
+    if schema not in _walked_schemas:
+        _walked_schemas[schema] = tuple(walk_schema(schema))
+    return _walked_schemas[schema]
 
 
 def _plain_type(annotation: Any) -> tuple[type, bool]:
@@ -182,7 +211,10 @@ def effective_values(config: object) -> dict[str, Any]:
 
 def _exists(spec: FieldSpec, values: Mapping[str, Any]) -> bool:
     """Whether a configuration with these values has the field."""
-    return spec.only_with is None or values[spec.only_with[0]] in spec.only_with[1]
+    wanted, unwanted = spec.only_with, spec.not_with
+    return (wanted is None or values[wanted[0]] in wanted[1]) and (
+        unwanted is None or values[unwanted[0]] not in unwanted[1]
+    )
 
 
 def completed(schema: type, params: Mapping[str, str]) -> dict[str, str]:
@@ -263,10 +295,12 @@ def field_mistakes(config: object) -> list[str]:
 
 
 def _mistakes(name: str, value: Any, spec: FieldSpec, values: Mapping[str, Any]) -> Iterator[str]:
-    if spec.only_with is not None and not _exists(spec, values):
-        if value is not None:
-            other, words = spec.only_with
-            choice = other.removesuffix(".name")
+    if not _exists(spec, values):
+        other, words = spec.only_with or spec.not_with or ("", ())
+        choice = other.removesuffix(".name")
+        if value is not None and spec.not_with is not None:
+            yield f"{name}={value}: {choice}={values[other]} has no such field"
+        elif value is not None:
             having = " or ".join(f"{choice}={word}" for word in words)
             yield f"{name}={value}: only with {having}, found {choice}={values[other]}"
     elif not spec.allows(value) or (value is None and spec.only_with is not None and not spec.null_means):

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from swath.models import MODELS
+
 BUNDLED = Path(__file__).resolve().parent / "bundled"
 """The folder that holds `conf` and `sweeps` in the wheel."""
 
@@ -21,12 +23,12 @@ def config_groups(user_folders: Sequence[Path] = ()) -> dict[str, list[str]]:
     """
     conf = config_folder("conf")
     groups = sorted(path.name for path in conf.iterdir() if path.is_dir() and path.name != "hydra")
-    return {
-        group: sorted(
-            {path.stem for folder in (*user_folders, conf) for path in (folder / group).glob("*.yaml")}
-        )
+    found = {
+        group: {path.stem for folder in (*user_folders, conf) for path in (folder / group).glob("*.yaml")}
         for group in groups
     }
+    found["model"].update(MODELS)  # those of packages have no file
+    return {group: sorted(names) for group, names in found.items()}
 
 
 def primary_configs(folders: tuple[Path, ...]) -> list[str]:

@@ -14,6 +14,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from swath.config.fields import forget_when_fields_change
 from swath.config.folders import config_groups, primary_configs, user_folders
 from swath.config.schema import FIELDS, schema_node
 from swath.errors import ConfigError
@@ -134,6 +135,9 @@ def _rounded(value: Any) -> Any:
 def _scratch_node() -> DictConfig:
     """A node for all conversions: creating one takes milliseconds, and there may be thousands of values."""
     return schema_node()
+
+
+forget_when_fields_change(_scratch_node.cache_clear)
 
 
 def literal_values(override: Override) -> list[Any]:

@@ -15,8 +15,6 @@ from swath.config.schema import FIELDS
 HELP_WIDTH = 100
 """Columns of `swath --help`."""
 
-_NAME_WIDTH = 2 + max(map(len, FIELDS))
-
 _UNBROKEN = "\N{NO-BREAK SPACE}"
 
 _HEAD = """\
@@ -44,13 +42,14 @@ They decide how a command is carried out. A command has one value of each, so no
 def help_lines(scope: Scope) -> list[str]:
     """For each field its name, sentence and allowed values, wrapped to `HELP_WIDTH` columns."""
     lines: list[str] = []
+    width = 2 + max(map(len, FIELDS))
     for name, spec in _of(scope):
         brief = spec.constraint.brief()
         text = f"{spec.help} [{brief.replace(' ', _UNBROKEN)}]" if brief else spec.help
-        wrapped = textwrap.wrap(text, HELP_WIDTH - 2 - _NAME_WIDTH)
+        wrapped = textwrap.wrap(text, HELP_WIDTH - 2 - width)
         first, *others = (line.replace(_UNBROKEN, " ") for line in wrapped)
-        lines.append(f"  {name:{_NAME_WIDTH}}{first}")
-        lines += [f"  {'':{_NAME_WIDTH}}{line}" for line in others]
+        lines.append(f"  {name:{width}}{first}")
+        lines += [f"  {'':{width}}{line}" for line in others]
     return lines
 
 
@@ -92,6 +91,10 @@ def _of(scope: Scope) -> Iterator[tuple[str, FieldSpec]]:
 
 
 def _exists_with(spec: FieldSpec) -> str:
+    if spec.not_with is not None:
+        field, words = spec.not_with
+        choice = field.removesuffix(".name")
+        return f" Not with {' or '.join(f'`{choice}={word}`' for word in words)}."
     if spec.only_with is None:
         return ""
     field, words = spec.only_with

@@ -2,16 +2,26 @@
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Optional, TypeVar
+from dataclasses import InitVar, dataclass
+from typing import Any, ClassVar, Optional, TypeVar
 
 from omegaconf import MISSING, DictConfig, OmegaConf
 
 from swath.config.constraints import Choice, Flag, Range, SizeList, Text
-from swath.config.fields import FieldSpec, declared, field_mistakes, hyperparameter, setting, walk_schema
+from swath.config.fields import (
+    FieldSpec,
+    declared,
+    field_mistakes,
+    forget_when_fields_change,
+    hyperparameter,
+    own_fields,
+    setting,
+    walk_schema,
+)
+from swath.config.own_models import ModelNames, install_models
 from swath.datasets import DATASETS, MOST_SIDE, NAMES, DataKey, DatasetSpec
 from swath.errors import ConfigError
-from swath.models import DEFAULT_MODEL, MODELS
+from swath.models import DEFAULT_MODEL
 
 SCHEMA_VERSION = "1"
 """Raised when the meaning of a field changes. A new field leaves it as it is."""
@@ -73,12 +83,21 @@ class OptimizerConfig:
     )
 
 
-@dataclass(frozen=True)
+OwnValues = tuple[tuple[str, Any], ...]
+"""Values of the fields that packages and programs have added, by name."""
+
+
+@dataclass(frozen=True, eq=False)
 class ModelConfig:
-    """The classifier."""
+    """The classifier. A field that a package has added is an attribute too; None where it does not exist.
+
+    The class is the same whatever packages there are, so that another process can unpickle it.
+    """
+
+    has_own_fields: ClassVar[bool] = True
 
     name: str = hyperparameter(
-        Choice(tuple(MODELS)),
+        ModelNames(),
         "Model; model=NAME chooses it.",
         shared_by="program",
         when_absent=DEFAULT_MODEL,
@@ -94,6 +113,25 @@ class ModelConfig:
         shape=True,
         axis_order=6,
     )
+    own: InitVar[OwnValues] = ()
+
+    def __post_init__(self, own: OwnValues) -> None:
+        object.__setattr__(self, "own", own)
+
+    def __getattr__(self, name: str) -> Any:
+        """The value of a field that a package has added."""
+        if name in own_fields(ModelConfig):
+            return dict(self.__dict__.get("own", ())).get(name)
+        raise AttributeError(f"ModelConfig has no attribute {name}")
+
+    def _values(self) -> tuple[Any, ...]:
+        return self.name, self.hidden_units, self.__dict__["own"]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ModelConfig) and self._values() == other._values()
+
+    def __hash__(self) -> int:
+        return hash(self._values())
 
 
 @dataclass(frozen=True)
@@ -186,7 +224,7 @@ class TrainConfig:
         "Seed of the initial weights; null: seed.",
         shared_by="lane",
         when_absent=None,
-        only_with=("model.name", tuple(name for name, spec in MODELS.items() if spec.has_random_start)),
+        not_with=("model.name", (DEFAULT_MODEL,)),  # its weights start at zero
         null_means="seed",
         repeats=True,
     )
@@ -333,11 +371,22 @@ class _ConfigNode(SweepConfig, TrainConfig):
     data: _DataNode = MISSING
 
 
-FIELDS: dict[str, FieldSpec] = {
-    **dict(walk_schema(TrainConfig)),
-    **dict(walk_schema(SweepConfig)),
-}
+MODEL_FIELDS = dict(walk_schema(ModelConfig))
+"""swath's own fields of `model`, without the prefix."""
+
+FIELDS: dict[str, FieldSpec] = {}
 """Every field by dotted name."""
+
+
+def _list_fields() -> None:
+    found = {**dict(walk_schema(TrainConfig)), **dict(walk_schema(SweepConfig))}
+    FIELDS.clear()
+    FIELDS.update(found)
+
+
+forget_when_fields_change(_list_fields)
+install_models(MODEL_FIELDS)
+_list_fields()
 
 HEADLINE = tuple(name for name, spec in FIELDS.items() if spec.headline)
 """The fields that name a configuration where nothing varies."""
@@ -368,8 +417,21 @@ def schema_node(schema: type = _ConfigNode) -> DictConfig:
     OmegaConf.set_readonly(node, False)
     for field in dataclasses.fields(schema):
         if isinstance(field.type, type) and dataclasses.is_dataclass(field.type):
-            node[field.name] = schema_node(field.type)
+            node[field.name] = schema_node(_with_own_fields(field.type))
     return node
+
+
+def _with_own_fields(schema: type) -> type:
+    """A class with the fields that packages have added, for OmegaConf."""
+    names = {field.name for field in dataclasses.fields(schema)}
+    added = [
+        (name, Any if spec.kind is list else spec.kind | None, dataclasses.field(default=None))
+        for name, spec in own_fields(schema).items()
+        if name not in names
+    ]
+    return (
+        dataclasses.make_dataclass(schema.__name__, added, bases=(schema,), frozen=True) if added else schema
+    )
 
 
 _Config = TypeVar("_Config")
@@ -393,4 +455,10 @@ def build(schema: type[_Config], values: Mapping[str, Any], prefix: str = "") ->
             found[field.name] = build(field.type, values, f"{name}.")
         else:
             found[field.name] = declared(field).constraint.canonical(values[name])
+    added = {name: spec for name, spec in own_fields(schema).items() if name not in found}
+    if added:
+        given = ((name, spec.constraint, values.get(prefix + name)) for name, spec in added.items())
+        found["own"] = tuple(
+            (name, limit.canonical(value)) for name, limit, value in given if value is not None
+        )
     return schema(**found)

@@ -15,6 +15,7 @@ from swath.config.fields import (
     REQUIRED,
     computed_values,
     effective_values,
+    forget_when_fields_change,
     is_removed,
     named_values,
     nested,
@@ -24,6 +25,7 @@ from swath.config.fields import (
 from swath.config.folders import config_folder
 from swath.config.schema import FIELDS, HEADLINE, SweepConfig, TrainConfig, build, schema_node
 from swath.errors import ConfigError
+from swath.models import DEFAULT_MODEL, MODELS, missing_model
 
 
 def fingerprint(config: object) -> str:
@@ -130,6 +132,8 @@ def read_stored_config(text: str, where: str) -> TrainConfig:
     if not isinstance(plain, dict):
         raise ConfigError([f"{where} is not a configuration: expected FIELD: VALUE lines"])
     given = {name: value for name, value in _leaves(plain) if not is_removed(name)}
+    if (model := str(given.get("model.name", DEFAULT_MODEL))) not in MODELS:
+        raise ConfigError([f"{where}: {missing_model(model)}"])  # its fields are unknown too
     mistakes = [f"{where}: {name}: unknown field" for name in given if name not in FIELDS]
     values = {}
     for name, spec in walk_schema(TrainConfig):
@@ -197,3 +201,6 @@ def typed(field: str, text: str) -> Any:
 def field_types() -> dict[str, Any]:
     """The type of each hyperparameter, by dotted name."""
     return {name: spec.kind for name, spec in walk_schema(TrainConfig)}
+
+
+forget_when_fields_change(field_types.cache_clear)

@@ -256,7 +256,9 @@ class ThreadExecutor:
                 dataset = self._datasets[config.data.key]
                 data = self._images(config)
                 values = computed_values(config)
-                model = model_of(values).make(values, dataset.pixels, dataset.num_classes)
+                model = model_of(values).make(
+                    values, dataset.pixels, dataset.num_classes, dataset.image_shape
+                )
                 self._compiled[key] = CompiledData(
                     data,
                     training.compile_program(data, model, training.optimizer_of(config)),

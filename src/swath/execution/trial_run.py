@@ -51,6 +51,7 @@ def run_info(request: RunRequest, sweep_info: SweepInfo, dataset: Dataset) -> tr
             schema.SWEPT: " ".join(sweep_info.swept),
             schema.FINGERPRINT: fingerprint(config),
             schema.DATA_DIGEST: dataset.digest,
+            **tracking.model_code_tags([config]),
             schema.DATA_SIZES: tracking.sizes_of(dataset).text(),
             schema.OVERRIDES: json.dumps(overrides),
             schema.CONFIG_SCHEMA: SCHEMA_VERSION,

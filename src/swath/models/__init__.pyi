@@ -10,8 +10,10 @@ from .backend import is_onednn_on as is_onednn_on
 from .backend import is_out_of_memory as is_out_of_memory
 from .backend import runtime as runtime
 from .backend import tf as tf
+from .model import BROKEN as BROKEN
 from .model import DEFAULT_MODEL as DEFAULT_MODEL
 from .model import MODELS as MODELS
+from .model import OWN_MODEL_PAGE as OWN_MODEL_PAGE
 from .model import Arrays as Arrays
 from .model import Blocks as Blocks
 from .model import LanewiseModel as LanewiseModel
@@ -19,4 +21,11 @@ from .model import ModelSpec as ModelSpec
 from .model import Outputs as Outputs
 from .model import Tensor as Tensor
 from .model import Tensors as Tensors
+from .model import add_model as add_model
+from .model import missing_model as missing_model
 from .model import model_of as model_of
+from .model_code import code_of as code_of
+from .own import Model as Model
+from .own import OwnModel as OwnModel
+from .own import from_keras as from_keras
+from .own import own_model as own_model

@@ -14,7 +14,7 @@ from filelock import FileLock
 
 from swath.config import TrainConfig, computed_values, named_values, shape_values, shared_values
 from swath.datasets import DATASETS, DataKey
-from swath.models import compute_variables, is_onednn_on, model_of, most_isa
+from swath.models import code_of, compute_variables, is_onednn_on, model_of, most_isa
 from swath.planning.cost import Images, ImageSizes, lanes_that_fit
 from swath.planning.lane_groups import LaneGroup
 from swath.system import atomic_write, cache_folder
@@ -102,7 +102,8 @@ def width_key(config: TrainConfig, width: int, sizes: ImageSizes) -> str:
         name: value for name, value in shared_values(config, "program") if name.partition(".")[0] != "data"
     }
     values = {name: value for name, value in {**program, **shape_values(config)}.items() if value is not None}
-    model = model_of(computed_values(config)).name
+    spec = model_of(computed_values(config))
+    model = code_of(spec) or spec.name
     images = f"pixels={sizes.pixels} classes={sizes.num_classes}"
     return f"{model} {images} {named_values(values, tuple(values))} lanes={width}"
 

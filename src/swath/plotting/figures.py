@@ -13,7 +13,7 @@ from PIL import Image
 from swath import analysis, tracking
 from swath.errors import SwathError
 from swath.metrics import confusion_counts
-from swath.models import model_of
+from swath.models import DEFAULT_MODEL, MODELS
 from swath.plotting.curves import Line, draw_curves
 from swath.plotting.grid_figures import draw_accuracy, draw_heat_map
 from swath.plotting.layout import (
@@ -157,13 +157,12 @@ def _best_figures(
         return
     ends = ranked[:1] if len(ranked) == 1 else [ranked[0], ranked[-1]]
     sheets = [
-        (
-            f"{which}, {label_of(metric)} {run.metrics[metric]:.3f}\n{run.named_by(swept)}",
-            _picture(run),
-        )
+        (f"{which}, {label_of(metric)} {run.metrics[metric]:.3f}\n{run.named_by(swept)}", picture)
         for which, run in zip(("best run", "worst run"), ends, strict=False)
+        if (picture := _picture(run)) is not None
     ]
-    yield "weights", draw_weight_sheets(sheets)
+    if sheets:
+        yield "weights", draw_weight_sheets(sheets)
     predictions = tracking.read_predictions(ends[0], "test")
     if predictions is not None:
         title = f"best run, test accuracy {predictions.correct.mean():.3f}\n{ends[0].named_by(swept)}"
@@ -171,13 +170,16 @@ def _best_figures(
         yield "confusion", draw_confusion(predictions, classes, title)
 
 
-def _picture(run: tracking.StoredRun) -> Image.Image:
-    """What a run learned, as a picture."""
+def _picture(run: tracking.StoredRun) -> Image.Image | None:
+    """What a run learned, as a picture; None if its model has no picture, or is not installed here."""
+    model = MODELS.get(run.params.get(schema.MODEL_NAME, DEFAULT_MODEL))
+    if model is None or model.picture is None:
+        return None
     sizes = tracking.data_sizes(run)
     if sizes is None:
         raise SwathError(f"run {run.run_id}: the shape of its images is not known")
     arrays = tracking.read_arrays(run, schema.WEIGHTS_FILE)
-    return model_of(run.params).draw(arrays, sizes.image_shape, tracking.read_class_names(run))
+    return model.draw(arrays, sizes.image_shape, tracking.read_class_names(run))
 
 
 MOST_NUMBERED_CLASSES = 10

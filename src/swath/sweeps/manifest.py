@@ -104,7 +104,7 @@ def environment_changes(
     others: list[str] = []
     for name in PROVENANCE_TAGS:
         first, second = before.get(name), now.get(name)
-        if name == schema.DATA_DIGEST and _is_extended(first, second):
+        if name in (schema.DATA_DIGEST, schema.MODEL_CODE) and _is_extended(first, second):
             continue
         if name in before and first != second:
             line = f"{PROVENANCE_TAGS[name]}: {_short(first)}, now {_short(second)}"
@@ -115,7 +115,7 @@ def environment_changes(
 
 
 def _is_extended(first: str | None, second: str | None) -> bool:
-    """Whether one command has all data sets of the other, unchanged; each value lists their digests."""
+    """Whether one command has all data sets, or models, of the other, unchanged; a value lists digests."""
     before, now = set((first or "").split()), set((second or "").split())
     return bool(before) and (before <= now or now <= before)
 

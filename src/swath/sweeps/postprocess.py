@@ -56,6 +56,7 @@ def postprocess_sweep(uri: str, sweep_id: str, models: str) -> str | None:
     from swath.tracking import (
         check_located,
         error_line,
+        is_loggable,
         is_model_logged,
         log_model,
         open_reader,
@@ -86,7 +87,8 @@ def postprocess_sweep(uri: str, sweep_id: str, models: str) -> str | None:
             faults.append(error_line(error, uri))
     try:
         for run in best_first[: {"all": None, "best": 1, "none": 0}[models]]:
-            if not is_model_logged(run, uri):  # a resumed sweep may already have logged it
+            # A resumed sweep may have logged it; a program's own model is known to that program only.
+            if is_loggable(run) and not is_model_logged(run, uri):
                 log_model(run, uri)
     except Exception as error:
         faults.append(error_line(error, uri))

@@ -64,8 +64,11 @@ class PriorRuns:
 
     def _is_comparable(self, run: tracking.StoredRun) -> bool:
         """Whether a run was made in an environment that gives bit-identical results, or any is accepted."""
-        names = [name for name in tracking.RESULT_AFFECTING if name != schema.DATA_DIGEST]
-        same = all(run.tags.get(name) == self._request.provenance.get(name) for name in names)
+        now, lists = self._request.provenance, (schema.DATA_DIGEST, schema.MODEL_CODE)
+        names = [name for name in tracking.RESULT_AFFECTING if name not in lists]
+        same = all(run.tags.get(name) == now.get(name) for name in names)
+        codes = (tags.get(schema.MODEL_CODE, "").split() for tags in (run.tags, now))
+        same = same and set(next(codes)) <= set(next(codes))
         return same or self._request.force
 
     def before(self, keys: Sequence[RunKey]) -> list[PriorRun]:

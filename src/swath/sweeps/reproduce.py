@@ -244,6 +244,7 @@ class Repeater:
         tags = {
             **self._environment,
             **tracking.runtime_tags(),
+            **tracking.model_code_tags([result.config]),
             schema.DATA_DIGEST: self._datasets[result.config.data.key].digest,
         }
         how = ending(result.status, {schema.ERROR: result.error or ""})

@@ -49,11 +49,12 @@ def run_key(config: TrainConfig, digest: str, every_steps: int) -> RunKey:
     )
 
 
-def current_provenance(datasets: Mapping[DataKey, Dataset]) -> dict[str, str]:
+def current_provenance(datasets: Mapping[DataKey, Dataset], configs: Sequence[TrainConfig]) -> dict[str, str]:
     """Provenance tags of this command and their values."""
     digests = " ".join(sorted({dataset.digest for dataset in datasets.values()}))
     return tracking.provenance_of(
         {**tracking.environment_tags(), **tracking.runtime_tags(), schema.DATA_DIGEST: digests}
+        | tracking.model_code_tags(configs)
     )
 
 
@@ -98,6 +99,10 @@ class SweepLock:
             raise SwathError("another command is resuming this sweep; wait until it ends") from error
         except OSError as error:
             raise SwathError(f"resume cannot write to its folder {folder} ({error.strerror})") from error
+
+    def release(self) -> None:
+        """Let other commands resume the sweep."""
+        self._lock.release()
 
 
 @dataclass
@@ -248,7 +253,7 @@ def start_sweep(
       SwathError: the sweep is running, or a change since it started can affect results.
     """
     mode, every_steps = settings.resume, settings.tracking.every_steps
-    provenance = current_provenance(datasets) if sweep_info.is_grid or mode != "no" else {}
+    provenance = current_provenance(datasets, configs) if sweep_info.is_grid or mode != "no" else {}
     plan = lock = found = None
     if mode != "no":
         synced = tracker.sync().result()

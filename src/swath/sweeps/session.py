@@ -10,9 +10,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from swath import execution
-from swath.config import SweepConfig, TrainConfig
+from swath.config import SweepConfig, TrainConfig, computed_values
 from swath.datasets import DataKey, Dataset, load_dataset, load_intact, rebuild_dataset, spec_of
 from swath.errors import SwathError
+from swath.models import model_of
 from swath.planning import LaneWidths, check_memory, memory_for_groups, read_verified
 from swath.sweeps.record import sweep_summary
 from swath.sweeps.resume import StartedSweep, start_sweep
@@ -56,6 +57,23 @@ class SynchronizedObserver:
                 except Exception:
                     self._observer = None
                     _log.debug("the observer has failed", exc_info=True)
+
+
+def _check_models(configs: Sequence[TrainConfig], directory: str | None) -> None:
+    """Try the models that are not swath's, before anything is stored; loads TensorFlow if there are any.
+
+    Raises:
+      SwathError: one cannot be created or computed.
+    """
+    tried = set()
+    for config in configs:
+        values = computed_values(config)
+        model = model_of(values)
+        chosen = (config.data.key, config.model)
+        if model.own is not None and chosen not in tried:
+            tried.add(chosen)
+            data = spec_of(config.data.key, directory)
+            model.check(values, data.pixels, data.num_classes, data.image_shape)
 
 
 class Session:
@@ -104,6 +122,7 @@ class Session:
         for spec in specs:
             spec.check_available(settings.data.dir)
         check_memory(dict(zip(sorted(keys, key=str), specs, strict=True)), configs)
+        _check_models(configs, settings.data.dir)
         self._tracker: Tracker = MlflowTracker() if tracker is None else tracker
         self._observer: execution.Observer = SynchronizedObserver(observer)
         self._asked_for: list[Future[execution.RunResult]] = []
@@ -251,6 +270,8 @@ class Session:
             return results
         finally:
             self._tracker.close()
+            if self.started.lock is not None:
+                self.started.lock.release()  # a program may resume the sweep again
 
     def _sync(self) -> str | None:
         """Copy offline runs to the server; returns their folder if that fails."""

@@ -4,6 +4,8 @@ from .files import remove_leftovers as remove_leftovers
 from .files import temporary_beside as temporary_beside
 from .machine import available_bytes as available_bytes
 from .machine import workers as workers
+from .packages import Offer as Offer
+from .packages import offers as offers
 from .redaction import hide_password as hide_password
 from .redaction import hide_passwords as hide_passwords
 from .redaction import passwords_in as passwords_in

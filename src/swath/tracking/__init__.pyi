@@ -38,6 +38,7 @@ from .mlflow_setup import error_line as error_line
 from .mlflow_setup import ignored_variables as ignored_variables
 from .mlflow_setup import is_store_error as is_store_error
 from .models import ALIAS as ALIAS
+from .models import is_loggable as is_loggable
 from .models import is_model_logged as is_model_logged
 from .models import log_model as log_model
 from .models import register_model as register_model
@@ -48,6 +49,7 @@ from .provenance import current_user as current_user
 from .provenance import environment_tags as environment_tags
 from .provenance import is_alive as is_alive
 from .provenance import is_elsewhere as is_elsewhere
+from .provenance import model_code_tags as model_code_tags
 from .provenance import provenance_of as provenance_of
 from .provenance import runtime_tags as runtime_tags
 from .provenance import wait_for_end as wait_for_end

@@ -91,10 +91,10 @@ def _write(folder: Path, start: RunInfo, end: RunSummary, environment: str) -> N
     np.savez_compressed(folder / schema.PREDICTIONS_FILE, **dict[str, Any](artifacts.predicted()))
     if state := artifacts.optimizer_state():
         np.savez(folder / schema.OPTIMIZER_FILE, **dict[str, Any](state))
-    picture = MODELS[artifacts.model].draw(
-        artifacts.parameters(), artifacts.image_shape, artifacts.class_names
-    )
-    picture.save(folder / schema.WEIGHTS_IMAGE_FILE, compress_level=PNG_COMPRESSION)
+    model = MODELS.get(artifacts.model)  # a model of a program is known to the training process only
+    if model is not None and model.picture is not None:
+        picture = model.draw(artifacts.parameters(), artifacts.image_shape, artifacts.class_names)
+        picture.save(folder / schema.WEIGHTS_IMAGE_FILE, compress_level=PNG_COMPRESSION)
     (folder / schema.CONFUSION_FILE).write_text(
         json.dumps(_confusion(artifacts), indent=1) + "\n", encoding="utf-8"
     )

@@ -1,12 +1,14 @@
 """Weights of runs as MLflow models, logged and registered."""
 
 import io
+import json
 import logging
 import os
 import tempfile
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import numpy as np
@@ -16,8 +18,9 @@ from mlflow.models import Model, ModelSignature
 from mlflow.tracking import MlflowClient
 from mlflow.types import ColSpec, Schema, TensorSpec
 
+from swath.config import computed_values, read_params
 from swath.errors import SwathError
-from swath.models import model_of
+from swath.models import DEFAULT_MODEL, MODELS, OWN_MODEL_PAGE, model_of
 from swath.tracking import schema
 from swath.tracking.artifacts import read_bytes, read_class_names
 from swath.tracking.data_sizes import data_sizes
@@ -26,9 +29,12 @@ from swath.tracking.stored_runs import StoredRun
 
 CODE = Path(__file__).with_name("model_code.py")
 
+OWN_PREDICTOR = Path(__file__).with_name("own_predictor.py")
+"""Predictor of models that have none of their own."""
 
 REQUIREMENTS = ("mlflow", "numpy", "pandas")
-"""Packages that a logged model imports; MLflow would take seconds to infer them."""
+"""Packages that a logged model imports; MLflow would take seconds to infer them. Those of a model that
+predicts by itself also include swath and the package of the model."""
 
 
 ALIAS = "champion"
@@ -68,6 +74,12 @@ def _silence_mlflow() -> None:
     """Turn off MLflow's hints and its progress bar for each file."""
     logging.getLogger("mlflow").setLevel(logging.ERROR)
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+
+
+def is_loggable(run: StoredRun) -> bool:
+    """Whether the weights of a run can be logged as a model here."""
+    model = MODELS.get(run.params.get(schema.MODEL_NAME, DEFAULT_MODEL))
+    return model is not None and model.is_served
 
 
 def is_model_logged(run: StoredRun, uri: str) -> bool:
@@ -118,26 +130,36 @@ def register_model(run: StoredRun, uri: str, name: str, tags: Mapping[str, str])
 
 def _save(run: StoredRun, target: Path, arrays_file: Path, model_id: str) -> None:
     """Write the model into a folder of this machine."""
+    own = model_of(run.params)
+    if not own.is_served:
+        raise SwathError(f"run {run.run_id}: {not_served(own.name)}")
     class_names = read_class_names(run)
     sizes = data_sizes(run)
     if sizes is None:
         raise SwathError(f"run {run.run_id}: the shape of its images is not known")
     channels, rows, columns = sizes.image_shape
+    more: dict[str, Any] = {}
+    if own.predictor is None:
+        more["described"] = np.array(_described(run, sizes.image_shape, len(class_names)))
     with np.load(io.BytesIO(read_bytes(run, schema.WEIGHTS_FILE))) as arrays:
         np.savez(
             arrays_file,
             **arrays,
             class_names=np.array(class_names),
             image_shape=np.array(sizes.image_shape),
+            **more,
         )
+    requirements = [f"{name}=={version(name)}" for name in REQUIREMENTS]
+    if own.predictor is None:
+        requirements += [f"swath=={version('swath')}", "==".join(own.package.split())]
     mlflow.pyfunc.save_model(
         target,
         mlflow_model=Model(run_id=run.run_id, model_id=model_id),
         python_model=str(CODE),
-        artifacts={"arrays": str(arrays_file), "predictor": str(model_of(run.params).predictor)},
+        artifacts={"arrays": str(arrays_file), "predictor": str(own.predictor or OWN_PREDICTOR)},
         signature=signature(class_names),
         input_example=np.zeros([1, rows, columns, channels], np.uint8),
-        pip_requirements=[f"{name}=={version(name)}" for name in REQUIREMENTS],
+        pip_requirements=requirements,
     )
     # MLflow records where it found the files, but reads them from within the model.
     saved = Model.load(str(target))
@@ -146,6 +168,17 @@ def _save(run: StoredRun, target: Path, arrays_file: Path, model_id: str) -> Non
     for artifact in flavor["artifacts"].values():
         artifact["uri"] = artifact["path"]
     saved.save(str(target / "MLmodel"))
+
+
+def _described(run: StoredRun, image_shape: tuple[int, int, int], classes: int) -> str:
+    """What `own_predictor.py` needs to create the model of a run, as JSON."""
+    values = computed_values(read_params(run.params))
+    return json.dumps({"values": values, "image_shape": image_shape, "classes": classes})
+
+
+def not_served(name: str) -> str:
+    """The line about a model that is defined in a program only."""
+    return f"its model {name} is defined in a program; to log it, make it a package: {OWN_MODEL_PAGE}"
 
 
 def signature(class_names: tuple[str, ...]) -> ModelSignature:

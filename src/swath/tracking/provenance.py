@@ -7,18 +7,20 @@ import re
 import socket
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
 import archspec.cpu
 import psutil
 
-from swath.models import ARITHMETIC, kernels, runtime
+from swath.config import TrainConfig, computed_values
+from swath.models import ARITHMETIC, code_of, kernels, model_of, runtime
 from swath.tracking import schema
 
 PROVENANCE_TAGS = {
     schema.DATA_DIGEST: "data",
+    schema.MODEL_CODE: "code of the model",
     schema.TENSORFLOW: "TensorFlow",
     schema.NUMPY: "NumPy",
     schema.MLFLOW: "MLflow",
@@ -37,6 +39,7 @@ PROVENANCE_TAGS = {
 
 RESULT_AFFECTING = (
     schema.DATA_DIGEST,
+    schema.MODEL_CODE,
     schema.TENSORFLOW,
     schema.ARITHMETIC,
     schema.KERNELS,
@@ -75,6 +78,12 @@ def environment_tags() -> dict[str, str]:
         tags[schema.DIRTY] = str(bool(_git("status", "--porcelain"))).lower()
         tags[schema.SOURCE_COMMIT] = commit
     return tags
+
+
+def model_code_tags(configs: Iterable[TrainConfig]) -> dict[str, str]:
+    """The tag with the code of the models that are not swath's; none if all are."""
+    found = {code_of(model_of(computed_values(config))) for config in configs} - {""}
+    return {schema.MODEL_CODE: " ".join(sorted(found))} if found else {}
 
 
 def installed_packages() -> str:

@@ -19,6 +19,7 @@ MAX_STEPS = ENTRIES["param", "max_steps"].name
 SEED = ENTRIES["param", "seed"].name
 INIT_SEED = ENTRIES["param", "init_seed"].name
 OPTIMIZER = ENTRIES["param", "optimizer.name"].name
+MODEL_NAME = ENTRIES["param", "model.name"].name
 DATA_NAME = ENTRIES["param", "data.name"].name
 VALIDATION_SIZE = ENTRIES["param", "data.validation_size"].name
 
@@ -96,6 +97,12 @@ KERNELS = tag(
 INTRA_OP_THREADS = hidden_tag("swath.intra_op_threads", "both", "Threads within one TensorFlow operation.")
 INTER_OP_THREADS = hidden_tag("swath.inter_op_threads", "both", "TensorFlow operations at a time.")
 DEVICE = hidden_tag("swath.device", "both", "Device that computed; always `cpu`.")
+MODEL_CODE = tag(
+    "swath.model_code",
+    "both",
+    "`NAME:DIGEST` of the source of a model that is not swath's; a sweep may have several.",
+    "0.2",
+)
 COMMIT = tag("swath.commit", "both", "Commit of the source, where swath ran from a checkout.")
 DIRTY = tag("swath.dirty", "both", "Whether that checkout had uncommitted changes: `true` or `false`.")
 
@@ -271,6 +278,11 @@ def with_logarithms(params: Mapping[str, str]) -> dict[str, str]:
 def without_logarithms(params: Mapping[str, str]) -> dict[str, str]:
     """Stored params without those that only MLflow's page shows."""
     return {name: value for name, value in params.items() if not name.startswith(LOG10)}
+
+
+def is_model_field(name: str) -> bool:
+    """Whether a param is a field of the model, which a package may have declared."""
+    return name.startswith(MODEL_NAME.removesuffix("name"))
 
 
 def is_metric(name: str) -> bool:

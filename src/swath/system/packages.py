@@ -1,0 +1,55 @@
+"""What installed Python packages add to swath, by their entry points."""
+
+import importlib.metadata
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Offer:
+    """An object that an installed package offers under a name.
+
+    Attributes:
+      name: of the entry point.
+      package: name and version of the package: `swath-convnet 0.1`.
+      value: the object; None if it could not be imported.
+      fault: why it could not be imported, in one line; empty if it was.
+    """
+
+    name: str
+    package: str
+    value: Any = None
+    fault: str = ""
+
+
+def offers(group: str) -> Iterator[Offer]:
+    """Import what installed packages offer, in the order of the packages' names.
+
+    Packages are found by their metadata, as pip installs it. A package that fails is an offer with a fault,
+    so that it stops no command that does not need it.
+
+    Args:
+      group: of entry points, such as `swath.models`.
+    """
+    found = {
+        (point.dist.name, point.dist.version, point.name): point
+        for point in reversed(importlib.metadata.entry_points(group=group))
+        if point.dist is not None
+    }  # of a package that is there twice, the one that Python finds first
+    for (package, version, name), point in sorted(found.items()):
+        described = f"{package} {version}"
+        loaded = "tensorflow" in sys.modules
+        try:
+            value = point.load()
+        except (Exception, SystemExit) as error:
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            yield Offer(name, described, fault=f"{point.value} cannot be imported ({reason})")
+            continue
+        if not loaded and "tensorflow" in sys.modules:
+            # TensorFlow takes seconds, and swath has to set it up before it is loaded.
+            fault = f"importing {point.module} imports TensorFlow; import it inside functions"
+            yield Offer(name, described, fault=fault)
+            continue
+        yield Offer(name, described, value)
