@@ -114,6 +114,11 @@ def networks(data: Path) -> Any:
     return _in_a_process("benchmarks.networks", str(LANE_REPEATS))
 
 
+def unrolled(data: Path) -> Any:
+    """Lanes of a convolutional network and of a Keras model, each with operations of its own."""
+    return _in_a_process("benchmarks.unrolled", str(LANE_REPEATS))
+
+
 def network_sweep(data: Path) -> Any:
     """A sweep of 24 multilayer perceptrons, everything tracked."""
     return network_sweep_times(data, GRID_REPEATS, print_line)
@@ -135,6 +140,7 @@ PARTS: dict[str, Callable[[Path], Any]] = {
         storing,
         arithmetic,
         networks,
+        unrolled,
         network_sweep,
     )
 }

@@ -7,6 +7,7 @@ from benchmarks.arithmetic import FORMER, KERNELS, SHAPES
 from benchmarks.network_sweep import CONFIGURATIONS, KERAS, STEPS, SWATH
 from benchmarks.networks import NETWORKS
 from benchmarks.table import Found, table
+from benchmarks.unrolled import CONVNET, KERAS_MLP, LANES, MLP, UNITS
 
 TARGETS = {("native", 1): "1.35", ("native", 6): "1.20", ("native", 24): "1.10", ("AVX2", 24): "1.00"}
 """Highest ratio that was aimed at, by kernels and lanes."""
@@ -25,6 +26,19 @@ NETWORK_LANES = """\
 CPU milliseconds of a step for each lane, in one program. *Shared*: lanes share the product of the first
 layer, up to 512 columns. *Unrolled*: each lane has a product of its own.
 """
+
+UNROLLED = """\
+## Lanes of a model of one's own
+
+CPU milliseconds of a step for each lane, in one program with operations for each lane; batches of 100
+images, plain gradient descent. In brackets the CPU seconds of the first step, which compiles the program.
+"""
+
+UNROLLED_MODELS = {
+    CONVNET: "`convnet` of `examples/own_model`",
+    KERAS_MLP: f"{UNITS} hidden units, by Keras",
+    MLP: f"{UNITS} hidden units, `mlp` of swath (shared)",
+}
 
 
 def arithmetic_section(times: Found) -> str:
@@ -60,6 +74,20 @@ def networks_section(times: Found) -> str:
         rows.append((str(units), str(batch_size), str(lanes), f"{shared:.2f}", f"{unrolled:.2f}"))
     headings = ("hidden units", "batch", "lanes", "shared (ms)", "unrolled (ms)")
     return "\n".join([NETWORK_LANES, table(headings, rows), ""])
+
+
+def unrolled_section(times: Found) -> str:
+    """Models of one's own."""
+    rows = []
+    for name, shown in UNROLLED_MODELS.items():
+        cells = [
+            f"{statistics.median(times[f'{name} {lanes}']) / lanes:.2f} ({compiling[0]:.1f} s)"
+            for lanes in LANES
+            if (compiling := times[f"compile {name} {lanes}"])
+        ]
+        rows.append((shown, *cells))
+    headings = ("model", "alone", *(f"{lanes} lanes" for lanes in LANES[1:]))
+    return "\n".join([UNROLLED, table(headings, rows), ""])
 
 
 def network_sweep_section(times: Found) -> str:

@@ -36,6 +36,7 @@ def report(found: Found) -> str:
         "storing": process_sections.storing_section,
         "arithmetic": model_sections.arithmetic_section,
         "networks": model_sections.networks_section,
+        "unrolled": model_sections.unrolled_section,
         "network_sweep": model_sections.network_sweep_section,
     }
     written = [write(found[name]) for name, write in writers.items() if name in found]

@@ -23,7 +23,13 @@ WITH_BLOCKS = [path for path in PAGES if path.name != "python.md" and blocks_of(
 
 
 def test_documents_show_python() -> None:
-    assert [path.name for path in WITH_BLOCKS] == ["README.md", "images.md", "notebook.md", "own-model.md"]
+    assert [path.name for path in WITH_BLOCKS] == [
+        "README.md",
+        "images.md",
+        "notebook.md",
+        "own-data.md",
+        "own-model.md",
+    ]
 
 
 @pytest.mark.parametrize("path", WITH_BLOCKS, ids=lambda path: path.name)

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from swath.config import add_program_model
-from swath.config.own_models import remove_model
+from swath.config import add_declared
+from swath.config.additions import MODELS as MODEL_KIND
+from swath.config.additions import remove
 from swath.models import OwnModel, tf
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "own_model"
@@ -58,11 +59,11 @@ def make_tanh(fields: Mapping[str, Any], image_shape: tuple[int, int, int], clas
 @contextlib.contextmanager
 def added(own: OwnModel) -> Iterator[None]:
     """Add a model as a program does, for a while."""
-    add_program_model(own)
+    add_declared(own)
     try:
         yield
     finally:
-        remove_model(own.name)
+        remove(MODEL_KIND, own.name)
 
 
 @contextlib.contextmanager

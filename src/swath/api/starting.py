@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from swath import analysis, tracking
+from swath.api.declarations import with_names
 from swath.api.overrides import Fields, merged, overrides_of
-from swath.api.program_models import with_model_names
 from swath.api.results import SweepResult
 from swath.cli import (
     CheckedCommand,
@@ -49,7 +49,8 @@ def sweep(
       changes: fields by dotted name, such as `{"data.validation_size": 5000}`; a list is swept over.
       progress: whether to show a progress bar.
       **fields: more fields, whose names have no dots, and config groups, such as `data="digits"`. `model` may
-        also be an object: a `swath.models.Model` with a name, or a `swath.models.OwnModel`.
+        also be an object: a `swath.models.Model` with a name, or a `swath.models.OwnModel`; `data` a
+        `swath.datasets.OwnDataset`.
 
     Raises:
       ConfigError: a mistake in a name or value; nothing was started.
@@ -94,7 +95,7 @@ def reproduce(
 
 
 def _train(name: str | None, fields: Fields, multirun: bool, progress: bool) -> SweepResult:
-    fields = with_model_names(fields)
+    fields = with_names(fields)
     register(())
     if name is not None and name not in (known := primary_configs(())):
         similar = difflib.get_close_matches(str(name), known, n=1)

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from swath.cli.arguments import keep_password, read_arguments
-from swath.config import config_folder, help_lines, question_of, sweep_sentence
+from swath.config import KINDS, config_folder, help_lines, question_of, sweep_sentence
 from swath.errors import ConfigError
-from swath.models import BROKEN, MODELS
 
 if TYPE_CHECKING:
     from swath.tracking import Tracker
@@ -41,7 +40,7 @@ def help_text() -> str:
     lines += help_lines("identity")
     lines += ["", "Settings (one value per command)"]
     lines += help_lines("sweep")
-    lines += model_lines()
+    lines += addition_lines()
     lines += ["", "Named sweeps"]
     sweeps = sorted(config_folder("sweeps").glob("*.yaml"))
     width = max((len(path.stem) for path in sweeps), default=0)
@@ -49,19 +48,21 @@ def help_text() -> str:
     return "\n".join(lines)
 
 
-def model_lines() -> list[str]:
-    """The models of packages with their sentences, and why some cannot be used."""
-    added = [spec for spec in MODELS.values() if spec.own is not None]
-    if not added and not BROKEN:
-        return []
-    width = max(map(len, [*(spec.name for spec in added), *BROKEN]))
-    texts = {spec.name: f"{spec.own.help} [{spec.package}]" for spec in added if spec.own is not None}
-    texts |= {name: f"cannot be used: {reason}" for name, reason in BROKEN.items()}
-    lines = ["", "Models of packages"]
-    for name, text in texts.items():
-        first, *others = textwrap.wrap(text, 96 - width)
-        lines.append(f"  {name:{width}}  {first}")
-        lines += [f"  {'':{width}}  {line}" for line in others]
+def addition_lines() -> list[str]:
+    """The models and data sets of packages with their sentences, and why some cannot be used."""
+    lines = []
+    for kind in KINDS:
+        texts = {
+            name: f"{declaration.help} [{package}]".lstrip()
+            for name, (declaration, package) in kind.added.items()
+        }
+        texts |= {name: f"cannot be used: {reason}" for name, reason in kind.broken.items()}
+        lines += ["", f"{kind.what.capitalize()}s of packages"] if texts else []
+        width = max(map(len, texts), default=0)
+        for name, text in texts.items():
+            first, *others = textwrap.wrap(text, 96 - width)
+            lines.append(f"  {name:{width}}  {first}")
+            lines += [f"  {'':{width}}  {line}" for line in others]
     return lines
 
 

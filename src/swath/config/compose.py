@@ -18,13 +18,12 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from swath.config.fields import OWN_FIELDS
+from swath.config.additions import KINDS, node_of
 from swath.config.folders import config_folder, set_user_folders, user_folders
 from swath.config.hydra_errors import composition_mistake, one_line
 from swath.config.job_config import JobConfig, build_job
-from swath.config.schema import FIELDS, MODEL_FIELDS, SCHEMA_NAME, schema_node
+from swath.config.schema import FIELDS, SCHEMA_NAME, schema_node
 from swath.errors import ConfigError
-from swath.models import MODELS
 
 
 def compose_config(config_name: str, lines: list[str]) -> DictConfig:
@@ -122,11 +121,9 @@ def register(folders: tuple[Path, ...] = ()) -> None:
 
 
 def register_schema() -> None:
-    """Register the schema with Hydra, for the rest of this process, and the models that have no file."""
+    """Register the schema with Hydra, for the rest of this process, and the choices that have no file."""
     store = ConfigStore.instance()
     store.store(name=SCHEMA_NAME, node=schema_node(), provider="swath")
-    for spec in MODELS.values():
-        if spec.own is not None:
-            node = dict.fromkeys((*MODEL_FIELDS, *OWN_FIELDS))
-            node |= {name: field.default for name, field in spec.own.fields.items()}
-            store.store(group="model", name=spec.name, node={**node, "name": spec.name}, provider="swath")
+    for kind in KINDS:
+        for name in kind.added:
+            store.store(group=kind.group, name=name, node=node_of(kind, name), provider="swath")

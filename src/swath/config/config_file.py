@@ -11,7 +11,7 @@ import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from swath.config.fields import removed_key
+from swath.config.earlier_fields import removed_key
 from swath.config.folders import config_groups
 from swath.config.mistakes import NODES, unknown_field, value_mistakes
 from swath.config.schema import FIELDS

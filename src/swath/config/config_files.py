@@ -6,8 +6,9 @@ They are read before Hydra reads them, because its errors name no line.
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from swath.config.added_fields import added_names
 from swath.config.config_file import ConfigFile, Default, Keys
-from swath.config.fields import OWN_FIELDS, removed_choice
+from swath.config.earlier_fields import removed_choice
 from swath.config.folders import config_folder, config_groups
 from swath.config.mistakes import group_mistake, suggestion
 from swath.config.schema import FIELDS, SCHEMA_NAME
@@ -142,5 +143,5 @@ class ConfigFiles:
 
 def _is_complete(file: ConfigFile) -> bool:
     """Whether a file sets every field of swath, so that it needs no defaults."""
-    own = {f"model.{name}" for name in OWN_FIELDS}
-    return all(tuple(name.split(".")) in file.lines for name in FIELDS if name not in own)
+    added = added_names()
+    return all(tuple(name.split(".")) in file.lines for name in FIELDS if name not in added)

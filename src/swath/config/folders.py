@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from swath.models import MODELS
+from swath.config.additions import KINDS
 
 BUNDLED = Path(__file__).resolve().parent / "bundled"
 """The folder that holds `conf` and `sweeps` in the wheel."""
@@ -27,7 +27,8 @@ def config_groups(user_folders: Sequence[Path] = ()) -> dict[str, list[str]]:
         group: {path.stem for folder in (*user_folders, conf) for path in (folder / group).glob("*.yaml")}
         for group in groups
     }
-    found["model"].update(MODELS)  # those of packages have no file
+    for kind in KINDS:
+        found[kind.group].update(kind.added)  # what packages add has no file
     return {group: sorted(names) for group, names in found.items()}
 
 

@@ -7,7 +7,7 @@ from yaml import MarkedYAMLError
 
 from swath.config.config_file import ConfigFile, syntax_mistake
 from swath.config.config_files import ConfigFiles
-from swath.config.fields import removed_choice, removed_key
+from swath.config.earlier_fields import removed_choice, removed_key
 from swath.config.folders import config_folder, user_folders
 from swath.config.mistakes import unknown_field
 from swath.config.schema import FIELDS

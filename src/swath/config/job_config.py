@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from swath.config.schema import SweepConfig, TrainConfig, build
+from swath.config.schema import build
+from swath.config.sweep_config import SweepConfig
+from swath.config.train_config import TrainConfig
 from swath.datasets import DATASETS, spec_of
 from swath.errors import ConfigError, DataError
 

@@ -7,10 +7,10 @@ from typing import Any
 from omegaconf import ListConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from swath.config.fields import removed_choice
+from swath.config.additions import KINDS
+from swath.config.earlier_fields import removed_choice
 from swath.config.overrides import NOT_EXPANDED, typed_value, unexpanded
 from swath.config.schema import FIELDS
-from swath.models import BROKEN
 
 NODES = tuple(dict.fromkeys(name.rpartition(".")[0] for name in FIELDS if "." in name))
 """Fields that hold other fields, such as `tracking`."""
@@ -109,8 +109,9 @@ def group_mistake(group: str, value: Any, options: list[str]) -> str | None:
     """The line about the choice of a config that a group does not have; None if it has it."""
     if value in options:
         return None
-    if group == "model" and value in BROKEN:
-        return f"{group}={value}: {BROKEN[str(value)]}"
+    for kind in KINDS:
+        if group == kind.group and value in kind.broken:
+            return f"{group}={value}: {kind.broken[str(value)]}"
     line = f"{group}={value}: expected one of {', '.join(options)}"
     if f"{group}.dir" in FIELDS and ("/" in str(value) or str(value).startswith("~")):
         return f"{line}; the folder is {group}.dir={value}"

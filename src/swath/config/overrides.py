@@ -14,7 +14,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from swath.config.fields import forget_when_fields_change
+from swath.config.added_fields import forget_when_fields_change
 from swath.config.folders import config_groups, primary_configs, user_folders
 from swath.config.schema import FIELDS, schema_node
 from swath.errors import ConfigError

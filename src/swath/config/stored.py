@@ -10,22 +10,17 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from swath.config.added_fields import forget_when_fields_change
+from swath.config.additions import not_installed
 from swath.config.constraints import Range, as_float32
-from swath.config.fields import (
-    REQUIRED,
-    computed_values,
-    effective_values,
-    forget_when_fields_change,
-    is_removed,
-    named_values,
-    nested,
-    walk_schema,
-    walk_values,
-)
+from swath.config.earlier_fields import is_removed
+from swath.config.field_values import computed_values, effective_values, named_values, nested, walk_values
+from swath.config.fields import REQUIRED, walk_schema
 from swath.config.folders import config_folder
-from swath.config.schema import FIELDS, HEADLINE, SweepConfig, TrainConfig, build, schema_node
+from swath.config.schema import FIELDS, HEADLINE, build, schema_node
+from swath.config.sweep_config import SweepConfig
+from swath.config.train_config import TrainConfig
 from swath.errors import ConfigError
-from swath.models import DEFAULT_MODEL, MODELS, missing_model
 
 
 def fingerprint(config: object) -> str:
@@ -132,8 +127,8 @@ def read_stored_config(text: str, where: str) -> TrainConfig:
     if not isinstance(plain, dict):
         raise ConfigError([f"{where} is not a configuration: expected FIELD: VALUE lines"])
     given = {name: value for name, value in _leaves(plain) if not is_removed(name)}
-    if (model := str(given.get("model.name", DEFAULT_MODEL))) not in MODELS:
-        raise ConfigError([f"{where}: {missing_model(model)}"])  # its fields are unknown too
+    if missing := not_installed(given):
+        raise ConfigError([f"{where}: {missing}"])  # its fields are unknown too
     mistakes = [f"{where}: {name}: unknown field" for name in given if name not in FIELDS]
     values = {}
     for name, spec in walk_schema(TrainConfig):

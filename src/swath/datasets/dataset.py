@@ -6,7 +6,7 @@ import hashlib
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:  # the registry is read before any array exists, so NumPy is not loaded for it
     import numpy as np
@@ -21,10 +21,12 @@ class DataKey(NamedTuple):
     Attributes:
       name: value of `data.name`.
       image_size: value of `data.image_size`; None for data sets whose images have a size of their own.
+      own: values of the fields that a package has added to `data`, by name.
     """
 
     name: str
     image_size: int | None = None
+    own: tuple[tuple[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -63,15 +65,18 @@ class DatasetSpec(ABC):
     def dataset(
         self, train_images: Bytes, train_labels: Bytes, test_images: Bytes, test_labels: Bytes, source: str
     ) -> Dataset:
-        """The data set of these arrays, with their digest; see `Dataset`."""
+        """The data set of these arrays, which become read-only, with their digest; see `Dataset`."""
         arrays = (train_images, train_labels, test_images, test_labels)
+        for array in arrays:
+            array.flags.writeable = False
         return Dataset(
             self.name,
             *arrays,
             image_shape=self.image_shape,
             class_names=self.class_names,
-            digest=digest_of(*arrays),
+            digest=digest_of(*arrays, heading=self.heading),
             source=source,
+            heading=self.heading,
         )
 
     @abstractmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from swath.datasets.dataset import Dataset, DatasetSpec, digest_of
+from swath.datasets.dataset import Dataset, DatasetSpec
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,16 +36,7 @@ class DigitsSpec(DatasetSpec):
         images, labels = enlarge(digits.images, self.image_shape), digits.target.astype(np.uint8)
         is_test = np.arange(len(labels)) % self.test_every == 0
         arrays = (images[~is_test], labels[~is_test], images[is_test], labels[is_test])
-        for array in arrays:
-            array.flags.writeable = False
-        return Dataset(
-            self.name,
-            *arrays,
-            image_shape=self.image_shape,
-            class_names=self.class_names,
-            digest=digest_of(*arrays),
-            source="scikit-learn",
-        )
+        return self.dataset(*arrays, source="scikit-learn")
 
 
 DIGITS = DigitsSpec("digits", (3, 32, 32), tuple("0123456789"), train_images=1_497, test_images=300)

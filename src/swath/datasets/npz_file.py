@@ -52,7 +52,6 @@ class NpzSpec(OwnSpec):
 
     def read(self, source: Source) -> Dataset:
         """Read the images, and the labels again."""
-        from swath.datasets.dataset import Dataset, digest_of
 
         def arrays(members: _Members) -> tuple[Bytes, Bytes, Bytes, Bytes]:
             images, labels = _flat(members.array("images")), _labels(members, "labels")
@@ -64,17 +63,7 @@ class NpzSpec(OwnSpec):
         if _source(self.files.origin, self.files.place).identity != self.files.identity:
             raise DataError(f"{self.files.place} has changed since its headers were read; start again")
         found = _with_members(self.files.place, arrays)
-        for array in found:
-            array.flags.writeable = False
-        return Dataset(
-            self.name,
-            *found,
-            image_shape=self.image_shape,
-            class_names=self.class_names,
-            digest=digest_of(*found, heading=self.heading),
-            source=self.files.origin,
-            heading=self.heading,
-        )
+        return self.dataset(*found, source=self.files.origin)
 
 
 def _source(origin: str, path: Path) -> Source:
@@ -89,12 +78,11 @@ def _source(origin: str, path: Path) -> Source:
         raise DataError(f"cannot read {path}, given as {origin}: {error.strerror}") from error
 
 
-def find_npz(directory: str | None, image_size: int | None) -> NpzSpec:
+def find_npz(directory: str | None) -> NpzSpec:
     """Read the headers and labels of an .npz file; nothing in it is unpickled.
 
     Args:
       directory: value of `data.dir`; without it, $SWATH_DATA_DIR names the file.
-      image_size: ignored: the images have a size of their own.
 
     Raises:
       DataError: there is no such file, or it holds something else.

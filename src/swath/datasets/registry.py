@@ -1,14 +1,15 @@
-"""The data sets by name: registered ones, and those of one's own files."""
+"""The data sets by name: registered ones, those of one's own files, and those of packages and programs."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from swath.datasets.cifar import CIFAR10
 from swath.datasets.cifar100 import CIFAR100
 from swath.datasets.dataset import DataKey
+from swath.datasets.declared import find_declared
 from swath.datasets.digits import DIGITS
 from swath.datasets.image_folder import find_images
 from swath.datasets.mnist import FASHION_MNIST, MNIST
@@ -17,20 +18,21 @@ from swath.errors import DataError
 
 if TYPE_CHECKING:
     from swath.datasets.dataset import Dataset, DatasetSpec
+    from swath.datasets.declared import OwnDataset
 
 DATASETS: dict[str, DatasetSpec] = {
     spec.name: spec for spec in (CIFAR10, CIFAR100, DIGITS, FASHION_MNIST, MNIST)
 }
 """Specification of each registered data set, by the value of `data.name`."""
 
-OWN: Mapping[str, Callable[[str | None, int | None], DatasetSpec]] = {
-    "images": find_images,
-    "npz": find_npz,
+OWN: dict[str, Callable[[str | None, DataKey], DatasetSpec]] = {
+    "images": lambda directory, key: find_images(directory, key.image_size),
+    "npz": lambda directory, key: find_npz(directory),
 }
-"""(`data.dir`, `data.image_size`) -> specification, for each kind of files of one's own."""
+"""(`data.dir`, key) -> specification, for files of one's own, and for data sets of packages and programs."""
 
-NAMES = (*DATASETS, *OWN)
-"""The values of `data.name`."""
+BROKEN: dict[str, str] = {}
+"""Data sets that packages declare and that cannot be used: the reason by name, in one line."""
 
 _found: dict[tuple[DataKey, str | None, str | None], DatasetSpec | DataError] = {}
 
@@ -48,17 +50,46 @@ def spec_of(key: DataKey, directory: str | None = None) -> DatasetSpec:
     if key.name in DATASETS:
         return DATASETS[key.name]
     if key.name not in OWN:
-        raise DataError(f"unknown data set {key.name!r}; choose one of {', '.join(NAMES)}")
+        raise DataError(missing_dataset(key.name))
     asked = (key, directory, os.environ.get("SWATH_DATA_DIR"))
     if asked not in _found:  # a sweep asks for each of its configurations
         try:
-            _found[asked] = OWN[key.name](directory, key.image_size)
+            _found[asked] = OWN[key.name](directory, key)
         except DataError as error:
             _found[asked] = error
     found = _found[asked]
     if isinstance(found, DataError):
         raise DataError(str(found))
     return found
+
+
+def names() -> tuple[str, ...]:
+    """The values of `data.name`."""
+    return (*DATASETS, *OWN)
+
+
+def add_dataset(own: OwnDataset, package: str) -> None:
+    """Add a data set, or replace the one of this name.
+
+    Args:
+      own: its declaration.
+      package: name and version of its package; empty if the program itself declares it.
+    """
+    OWN[own.name] = lambda directory, key: find_declared(own, package, directory, key)
+    _found.clear()
+
+
+def remove_dataset(name: str) -> None:
+    """Remove a data set that a package or a program has added."""
+    OWN.pop(name, None)
+    _found.clear()
+
+
+def missing_dataset(name: str) -> str:
+    """The line about a data set that is not there."""
+    if name in BROKEN:
+        return f"data set {name}: {BROKEN[name]}"
+    return f"data set {name} is not installed; choose one of {', '.join(names())}, or install its package"
 
 
 def forget_files() -> None:

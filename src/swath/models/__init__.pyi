@@ -24,6 +24,7 @@ from .model import Tensors as Tensors
 from .model import add_model as add_model
 from .model import missing_model as missing_model
 from .model import model_of as model_of
+from .model import remove_model as remove_model
 from .model_code import code_of as code_of
 from .own import Model as Model
 from .own import OwnModel as OwnModel

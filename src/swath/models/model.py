@@ -260,6 +260,11 @@ def add_model(own: OwnModel, package: str = "") -> None:
     )
 
 
+def remove_model(name: str) -> None:
+    """Remove a model that a package or a program has added."""
+    MODELS.pop(name, None)
+
+
 DEFAULT_MODEL = SOFTMAX_REGRESSION.name
 """The model of runs without a model name."""
 

@@ -1,3 +1,6 @@
+from .code import module_of as module_of
+from .code import object_digest as object_digest
+from .code import package_digest as package_digest
 from .files import atomic_write as atomic_write
 from .files import cache_folder as cache_folder
 from .files import remove_leftovers as remove_leftovers

@@ -4,6 +4,7 @@ import importlib.metadata
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 
@@ -27,8 +28,8 @@ class Offer:
 def offers(group: str) -> Iterator[Offer]:
     """Import what installed packages offer, in the order of the packages' names.
 
-    Packages are found by their metadata, as pip installs it. A package that fails is an offer with a fault,
-    so that it stops no command that does not need it.
+    Packages are found by their metadata, as pip installs it; not in the working folder, where Python may look
+    too. A package that fails is an offer with a fault, so that it stops no command that does not need it.
 
     Args:
       group: of entry points, such as `swath.models`.
@@ -36,7 +37,7 @@ def offers(group: str) -> Iterator[Offer]:
     found = {
         (point.dist.name, point.dist.version, point.name): point
         for point in reversed(importlib.metadata.entry_points(group=group))
-        if point.dist is not None
+        if point.dist is not None and not _is_here(point.dist)
     }  # of a package that is there twice, the one that Python finds first
     for (package, version, name), point in sorted(found.items()):
         described = f"{package} {version}"
@@ -53,3 +54,11 @@ def offers(group: str) -> Iterator[Offer]:
             yield Offer(name, described, fault=fault)
             continue
         yield Offer(name, described, value)
+
+
+def _is_here(package: importlib.metadata.Distribution) -> bool:
+    """Whether the metadata of a package is in the working folder."""
+    try:
+        return Path(str(package.locate_file(""))).resolve() == Path.cwd()
+    except OSError:  # the working folder has been deleted
+        return False

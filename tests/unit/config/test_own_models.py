@@ -16,7 +16,7 @@ from swath.config import (
     Range,
     SizeList,
     TrainConfig,
-    add_program_model,
+    add_declared,
     complete_overrides,
     computed_values,
     fingerprint,
@@ -44,7 +44,7 @@ def look(folder: Path, at: Path | None = None) -> tuple[Any, ...]:
     done = subprocess.run(
         [sys.executable, "-P", "-c", LOOK],
         env=environment,
-        cwd=at or folder,
+        cwd=at or folder.parent,
         capture_output=True,
         text=True,
         check=True,
@@ -132,7 +132,7 @@ def test_field_is_checked_fingerprinted_and_stored() -> None:
             ConfigError, match=r"^model\.units=0: expected a whole number of units from 1 up$"
         ):
             config(ModelConfig("mine", own=(("units", 0), ("pooling", "max"))))
-        with pytest.raises(ConfigError, match=r"^model\.units=None: expected a whole number of units"):
+        with pytest.raises(ConfigError, match=r"^model\.units=null: expected a whole number of units"):
             config(ModelConfig("mine", own=(("pooling", "max"),)))
         with pytest.raises(ConfigError, match=r"^model\.units=5: only with model=mine, found model=mlp$"):
             config(ModelConfig("mlp", (3,), own=(("units", 5),)))
@@ -169,7 +169,7 @@ def test_field_of_swath_may_be_shared() -> None:
 )
 def test_declaration_that_cannot_be_added_is_one_line(own: OwnModel, line: str) -> None:
     with pytest.raises(ConfigError, match=f"^{line}"):
-        add_program_model(own)
+        add_declared(own)
     assert "mine" not in MODELS
 
 

@@ -12,7 +12,9 @@ from support.small import run_config, sweep_config
 
 from swath.config import FIELDS, DataConfig, SweepConfig, TrainConfig, varying, walk_schema, walk_values
 from swath.config.job_config import build_job
-from swath.config.schema import TrackingConfig, build, schema_node
+from swath.config.schema import build, schema_node
+from swath.config.sweep_config import TrackingConfig
+from swath.datasets import DataKey
 from swath.errors import ConfigError
 
 
@@ -166,7 +168,7 @@ def test_images_of_ones_own_are_counted_where_their_place_is_known(tmp_path: Pat
     place = write_pictures(tmp_path / "pictures", {"cats": 60, "dogs": 120})
     with pytest.raises(ConfigError, match=r"^batch_size=21: expected at most 20 images, because images has"):
         build_job({**own, "data.dir": str(place)})
-    assert build_job({**own, "data.dir": str(place), "batch_size": 20}).train.data.key == ("images", 4)
+    assert build_job({**own, "data.dir": str(place), "batch_size": 20}).train.data.key == DataKey("images", 4)
 
 
 def test_a_size_is_given_with_images_of_ones_own_only() -> None:

@@ -1,0 +1,46 @@
+"""Models and data sets that a program gives as objects in a call."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from swath.api.overrides import Fields
+from swath.config import add_declared
+from swath.datasets import OwnDataset
+from swath.errors import ConfigError
+from swath.models import own_model
+
+
+def with_names(fields: Fields) -> Fields:
+    """The fields of a call, with the names of models and data sets in place of objects, which are added.
+
+    Raises:
+      ConfigError: an object is no model or data set, or its name is taken.
+    """
+    return {name: _named(name, given) for name, given in fields.items()}
+
+
+def _named(field: str, given: Any) -> Any:
+    if field not in ("model", "data") or given is None or isinstance(given, str):
+        return given
+    several = isinstance(given, Iterable)
+    entries = given if several else [given]
+    names = [entry if isinstance(entry, str) else _added(field, entry) for entry in entries]
+    if repeated := next((name for name in names if names.count(name) > 1), None):
+        what = f"two entries have the name {repeated}; give each a name of its own"
+        raise ConfigError([f"{field}: {what}"])
+    return names if several else names[0]
+
+
+def _added(field: str, given: object) -> str:
+    try:
+        declared = own_model(given) if field == "model" else _own_dataset(given)
+    except (TypeError, ValueError) as error:
+        raise ConfigError([f"{field}: {error}"]) from error
+    add_declared(declared)
+    return declared.name
+
+
+def _own_dataset(given: object) -> OwnDataset:
+    if not isinstance(given, OwnDataset):
+        raise TypeError(f"expected an OwnDataset or the name of a data set; found {type(given).__name__}")
+    return given
