@@ -11,7 +11,7 @@ from swath.models import MODELS, Tensor, tf
 from swath.models.arithmetic import forward_product, gradient_product
 from swath.planning import STEPS_IN_FLIGHT
 from swath.training import DeviceData
-from swath.training.loop import batch_indices
+from swath.training.draws import batch_indices
 
 Draw = Callable[[Tensor], Tensor]
 """step -> int32 [batch], indices of the images of that step."""

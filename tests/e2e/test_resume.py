@@ -66,7 +66,7 @@ def test_extended_sweep_reuses_finished_runs(extended: tuple[Path, Path, list[st
 
 def test_longer_run_continues_from_the_end_of_a_shorter_one(tmp_path: Path) -> None:
     patch = """
-import swath.training.loop as train
+import swath.training.lane_training as train
 advance = train.LaneTraining.advance
 def counted(self, span):
     print("trained", span.first, span.end)
@@ -172,7 +172,7 @@ def test_transient_failure_is_retried(tmp_path: Path) -> None:
 
 
 FAULT_IN_TRAINING = """
-import swath.training.loop as train
+import swath.training.lane_training as train
 advance = train.LaneTraining.advance
 def faulty(self, span):
     if span.first:

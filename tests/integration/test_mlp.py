@@ -14,7 +14,7 @@ from swath.config.constraints import Sizes
 from swath.models import MODELS, tf
 from swath.models.mlp import MultilayerPerceptron
 from swath.models.mlp_predictor import logits
-from swath.training.loop import batch_indices
+from swath.training.draws import batch_indices
 
 STEPS = 200
 

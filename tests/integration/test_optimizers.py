@@ -13,7 +13,7 @@ from support.training import train_alone, train_lanes
 from swath.config import OptimizerConfig, TrainConfig, fingerprint
 from swath.models import tf
 from swath.training import optimizer_of
-from swath.training.loop import batch_indices, mirror_choices
+from swath.training.draws import batch_indices, mirror_choices
 from swath.training.optimizers import tables_of
 
 STEPS = 200

@@ -9,7 +9,7 @@ from support.small import run_config, small_dataset
 from support.training import device_data, train_lanes
 
 from swath.models import tf
-from swath.training.loop import batch_indices
+from swath.training.draws import batch_indices
 
 STEPS = 200
 Curves = tuple[NDArray[np.float64], NDArray[np.float64]]

@@ -9,7 +9,7 @@ from swath.analysis import LINE_LENGTH, MAX_FAILURES, failure_line, ranking_metr
 from swath.cli.tables import counted
 from swath.config import FIELDS, computed_values, named_values, readable_name
 from swath.execution import Event, GroupEnded, Planned, RunEnded, RunResult, SegmentDone, StepsDone
-from swath.planning import LaneGroup, step_s, training_s
+from swath.planning import Images, LaneGroup, step_s, training_s
 
 MAX_SAME_REASON = 3
 """Failures with the same reason that are printed when they happen."""
@@ -63,28 +63,33 @@ class Progress:
     best: tuple[str, float, str] | None = None
     _planned_s: float = 0.0
     _ended_s: float = 0.0
+    _images: Images | None = None
     _steps: int = 0
     _began: float | None = None
 
     def update(self, event: Event) -> None:
         """Count an event."""
         match event:
-            case Planned(groups):
+            case Planned(groups, images):
                 self.groups += len(groups)
-                self._planned_s += sum(training_s(group) for group in groups)
+                if images is not None:
+                    self._images = images
+                self._planned_s += sum(training_s(group, self._images) for group in groups)
                 if self._began is None:
                     self._began = self.clock()
             case SegmentDone(group, segment, lanes):
                 entry = self.running.setdefault(id(group), GroupProgress(group))
                 entry.steps, entry.lanes = segment.end, lanes
-                spent_s = step_s(group.shared, lanes) * (segment.end - segment.first)
-                entry.estimated_s = min(entry.estimated_s + spent_s, training_s(group))
+                sizes = None if self._images is None else self._images[group.shared.data.key]
+                spent_s = step_s(group.shared, lanes, sizes) * (segment.end - segment.first)
+                entry.estimated_s = min(entry.estimated_s + spent_s, training_s(group, self._images))
             case StepsDone(_, _, accuracies):
                 self._steps += len(accuracies)
             case GroupEnded(group):
                 self.running.pop(id(group), None)
                 self.groups_ended += 1
-                self._ended_s += training_s(group)  # the whole estimate, even if the group ended early
+                # The whole estimate, even if the group ended early.
+                self._ended_s += training_s(group, self._images)
             case RunEnded(result):
                 self._count(result)
 

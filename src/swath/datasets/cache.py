@@ -4,6 +4,7 @@ An entry is one file: 4,096 bytes of JSON, then the bytes of the four arrays. On
 readers find the old entry or the new one, and keep the one that they have mapped.
 """
 
+import itertools
 import json
 import logging
 import os
@@ -30,8 +31,8 @@ SUFFIX = ".arrays"
 """Of the file names of entries."""
 
 
-MAX_ENTRIES = 4
-"""Number of entries to keep; the oldest are removed (184 MB each for CIFAR-10)."""
+MOST_BYTES = 2_000_000_000
+"""Size of the entries that are kept; the oldest are removed (CIFAR-10: 184 MB). The newest stays."""
 
 
 log = logging.getLogger("swath")
@@ -126,13 +127,20 @@ class Entry:
 
         try:
             atomic_write(self.path, write_to)
-            entries = sorted(self.folder.glob(f"*{SUFFIX}"), key=lambda path: path.stat().st_mtime_ns)
-            for old in entries[:-MAX_ENTRIES]:
-                old.unlink(missing_ok=True)
+            self._remove_old()
         except OSError as error:
             _warn(error)
             return False
         return True
+
+    def _remove_old(self) -> None:
+        """Remove the oldest entries where all together are too large."""
+        found = [(path, path.stat()) for path in self.folder.glob(f"*{SUFFIX}")]
+        newest_first = sorted(found, key=lambda entry: entry[1].st_mtime_ns, reverse=True)
+        sizes = itertools.accumulate(status.st_size for _, status in newest_first)
+        for (path, _), total in zip(newest_first, sizes, strict=True):
+            if total > MOST_BYTES and path != self.path:
+                path.unlink(missing_ok=True)
 
     def _header(self, digest: object) -> dict[str, object]:
         return {

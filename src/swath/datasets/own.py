@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 MOST_CLASSES = 256
 """Labels are uint8."""
 
-MOST_SIDE = 1024
-"""Rows or columns of an image: there is a weight for each pixel, lane and class."""
+MOST_SIDE = 512
+"""Rows or columns of an image: there is a weight for each pixel, lane and class, and each block of pixels has
+operations of its own, so that a program takes half a minute to compile at 512 and many minutes at 1,024."""
 
 _RESERVED = "class_name"
 """A column beside those of the classes in what a logged model predicts."""

@@ -12,7 +12,7 @@ from swath.config import TrainConfig
 from swath.datasets import PixelStatistics
 from swath.execution.runs import RunResult
 from swath.models import Arrays
-from swath.planning import LaneGroup, Segment
+from swath.planning import Images, LaneGroup, Segment
 
 
 @dataclass(frozen=True)
@@ -153,9 +153,15 @@ class Note:
 
 @dataclass(frozen=True)
 class Planned:
-    """Lane groups were planned and will be trained."""
+    """Lane groups were planned and will be trained.
+
+    Attributes:
+      groups: the groups.
+      images: sizes of their data sets; None for those of CIFAR-10.
+    """
 
     groups: Sequence[LaneGroup]
+    images: Images | None = None
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from swath.datasets import DataKey, Dataset
 from swath.execution.events import Evaluation, GroupEvent, GroupStopped, GroupTask, SegmentTrained
 from swath.models import model_of
 from swath.planning import (
+    ImageSizes,
     Segment,
     image_key,
     plan_segments,
@@ -40,11 +41,13 @@ class CompiledData:
       data: the images as TensorFlow tensors.
       program: the compiled loop over steps.
       evaluate: the compiled evaluation.
+      sizes: of the images.
     """
 
     data: training.DeviceData
     program: training.Program
     evaluate: training.Evaluate
+    sizes: ImageSizes
 
 
 class GroupTrainer:
@@ -168,7 +171,8 @@ class GroupTrainer:
         """Stop training lanes without open runs, if that saves time and the new width is bit-exact."""
         needed = self._lanes()
         steps = max(self._max_steps[number] for number in self._open) - loop.steps_done
-        before, after = (step_s(self._group.shared, lanes) for lanes in (len(loop.lanes), len(needed)))
+        shared, sizes = self._group.shared, self._compiled.sizes
+        before, after = (step_s(shared, lanes, sizes) for lanes in (len(loop.lanes), len(needed)))
         least = MIN_SAVING_S if self._compiled.program.model.any_width else MIN_SAVING_TRACED_S
         if (before - after) * steps >= least and self._is_bit_exact(len(needed)):
             loop.keep(needed)
@@ -263,5 +267,6 @@ class ThreadExecutor:
                     data,
                     training.compile_program(data, model, training.optimizer_of(config)),
                     training.compile_evaluation(data, model),
+                    dataset,
                 )
             return self._compiled[key]

@@ -79,7 +79,7 @@ class Runner:
             the configuration is never started.
         """
         groups = self._plan(requests)
-        self._observer(events.Planned(groups))
+        self._observer(events.Planned(groups, self._widths.images))
         of_jobs = dict(enumerate(requests)), dict(enumerate(results))
         for group in groups:
             self._threads.submit(self._run_group, group, *of_jobs)
@@ -237,7 +237,7 @@ class Runner:
         self._observer(events.Note(f"FAILED {name}: {failed.error}; retrying, {times}"))
         again = replace(request, run_id=failed.logger.wait_for_id() or request.run_id, attempt=attempt)
         group = LaneGroup((Lane((planned,)),))
-        self._observer(events.Planned([group]))
+        self._observer(events.Planned([group], self._widths.images))
         try:
             self._threads.submit(self._run_group, group, {planned.number: again}, {planned.number: future})
         except RuntimeError:  # stopped meanwhile

@@ -1,6 +1,7 @@
 from .cost import BLOCK_IMAGES as BLOCK_IMAGES
 from .cost import STEPS_IN_FLIGHT as STEPS_IN_FLIGHT
 from .cost import Images as Images
+from .cost import ImageSizes as ImageSizes
 from .cost import check_memory as check_memory
 from .cost import image_key as image_key
 from .cost import memory_for_groups as memory_for_groups

@@ -19,11 +19,11 @@ from .evaluation import Scores as Scores
 from .evaluation import Split as Split
 from .evaluation import compile_evaluation as compile_evaluation
 from .evaluation import make_device_data as make_device_data
-from .loop import PARAMETERS as PARAMETERS
-from .loop import LaneTraining as LaneTraining
-from .loop import Program as Program
-from .loop import SegmentResult as SegmentResult
-from .loop import compile_program as compile_program
+from .lane_training import LaneTraining as LaneTraining
+from .lane_training import SegmentResult as SegmentResult
 from .optimizers import GradientDescent as GradientDescent
 from .optimizers import Optimizer as Optimizer
 from .optimizers import optimizer_of as optimizer_of
+from .program import PARAMETERS as PARAMETERS
+from .program import Program as Program
+from .program import compile_program as compile_program

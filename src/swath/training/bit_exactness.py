@@ -3,7 +3,7 @@
 import numpy as np
 
 from swath.training.evaluation import DeviceData, Evaluate, Split
-from swath.training.loop import PARAMETERS, Program
+from swath.training.program import PARAMETERS, Program
 
 STEPS = 6
 """Steps of the check."""

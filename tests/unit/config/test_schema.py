@@ -173,7 +173,7 @@ def test_images_of_ones_own_are_counted_where_their_place_is_known(tmp_path: Pat
 
 def test_a_size_is_given_with_images_of_ones_own_only() -> None:
     assert mistakes(data=DataConfig("images", 0)) == [
-        "data.image_size=null: expected a whole number of pixels from 1 to 1024"
+        "data.image_size=null: expected a whole number of pixels from 1 to 512"
     ]
     assert mistakes(data=DataConfig("digits", 0, 4)) == [
         "data.image_size=4: only with data=images, found data=digits"

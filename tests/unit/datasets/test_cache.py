@@ -218,17 +218,28 @@ def test_a_killed_process_leaves_no_entry_and_its_temporary_file_is_removed(
     assert [name.endswith(".arrays") for name in entries(cache)] == [True]
 
 
-def test_the_oldest_entries_are_removed(cache: Path, batches_dir: Path) -> None:
+def test_the_oldest_entries_are_removed_where_all_are_too_large(
+    cache: Path, batches_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cache.mkdir()
-    for age in range(cache_module.MAX_ENTRIES):
-        old = cache / f"small-{age}.arrays"
-        old.touch()
-        os.utime(old, (age, age))
-
+    old = [f"small-{age}.arrays" for age in range(6)]
+    for age, name in enumerate(old):
+        (cache / name).write_bytes(bytes(1_000))
+        os.utime(cache / name, (age, age))
     SMALL.load(str(batches_dir))
+    (new,) = set(entries(cache)) - set(old)
+    assert len(entries(cache)) == 7
 
-    assert len(entries(cache)) == cache_module.MAX_ENTRIES
-    assert "small-0.arrays" not in entries(cache) and "small-1.arrays" in entries(cache)
+    size = (cache / new).stat().st_size
+    (cache / new).unlink()
+    monkeypatch.setattr(cache_module, "MOST_BYTES", size + 4_500)
+    SMALL.load(str(batches_dir))
+    assert sorted(entries(cache)) == sorted([*old[2:], new])
+
+    (cache / new).unlink()
+    monkeypatch.setattr(cache_module, "MOST_BYTES", 0)
+    SMALL.load(str(batches_dir))
+    assert entries(cache) == [new]
 
 
 @pytest.fixture

@@ -56,7 +56,7 @@ def changed(part: int, array: Any) -> Images:
 @pytest.mark.parametrize(
     ("images", "line"),
     [
-        (dots(shape=(4, 5, 2)), "images of 4 x 5 x 2, expected 1 to 1024 rows"),
+        (dots(shape=(4, 5, 2)), "images of 4 x 5 x 2, expected 1 to 512 rows"),
         (dots(shape=(4, 5)), "shape is \\(4, 5\\), expected rows, columns, channels"),
         (dots(class_names=("one",)), "has 1 classes, expected 2 to 256"),
         (dots(test_images=0), "expected training and test images"),

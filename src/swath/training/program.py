@@ -1,7 +1,6 @@
-"""The compiled loop over steps, and the training of a lane group in segments."""
+"""The compiled loop over steps."""
 
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any, NamedTuple
@@ -9,12 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from swath.config import TrainConfig, effective_values
 from swath.models import MOST_ROWS, ROW_MULTIPLE, Arrays, LanewiseModel, Tensor, Tensors, tf
-from swath.planning import STEPS_IN_FLIGHT, LaneGroup, Segment
-from swath.tracking import schema
+from swath.planning import STEPS_IN_FLIGHT
+from swath.training.draws import batch_indices, mirror_choices
 from swath.training.evaluation import DeviceData, correct_counts
-from swath.training.optimizers import DECAY, SCALE, Optimizer, Table, tables_of
+from swath.training.optimizers import DECAY, SCALE, Optimizer, Table
 
 PARAMETERS = ""
 """Key of the parameters in a packed state; the other keys are optimizer states."""
@@ -77,31 +75,6 @@ def _parts(arrays: Arrays) -> dict[str, dict[str, NDArray[np.float32]]]:
         part, _, leaf = name.rpartition("/")
         found.setdefault(part, {})[leaf] = array
     return found
-
-
-def _init_seed(config: TrainConfig) -> int:
-    """Seed of the initial weights; models that start at zero have no such field."""
-    found: int | None = effective_values(config)[schema.INIT_SEED]
-    return config.seed if found is None else found
-
-
-def batch_indices(seed: Tensor, step: Tensor, batch_size: Tensor, images: Tensor) -> Tensor:
-    """Indices of the images of one step: int32 [batch], drawn uniformly with replacement from 0..images-1.
-
-    The generator is counter-based (Philox; Salmon et al. 2011) with the key (seed, step), so the batch of a
-    step does not depend on earlier steps.
-    """
-    key = tf.stack([tf.cast(seed, tf.int64), tf.cast(step, tf.int64)])
-    return tf.random.stateless_uniform([batch_size], key, 0, images, tf.int32, alg="philox")
-
-
-def mirror_choices(seed: Tensor, step: Tensor, batch_size: Tensor) -> Tensor:
-    """Whether each image of a step is mirrored: int32 [batch], 0 or 1 with the same probability.
-
-    The key is (seed, -1 - step), which `batch_indices` does not use.
-    """
-    key = tf.stack([tf.cast(seed, tf.int64), -1 - tf.cast(step, tf.int64)])
-    return tf.random.stateless_uniform([batch_size], key, 0, 2, tf.int32, alg="philox")
 
 
 def compile_program(data: DeviceData, model: LanewiseModel, optimizer: Optimizer) -> Program:
@@ -241,86 +214,3 @@ def _with_decay(gradients: Tensors, parameters: Tensors, decay: Tensors, penaliz
             decay[name],
         )
     return found
-
-
-@dataclass(frozen=True)
-class SegmentResult:
-    """Results of a trained segment, and the state after it.
-
-    Attributes:
-      segment: the steps.
-      lanes: indices of the trained lanes, in the order of the columns below.
-      accuracies: float64 [steps, lanes], training accuracy of each step's batch before its update, in 0..1.
-      losses: float64 [steps, lanes], mean cross-entropy of that batch (a float32, exactly).
-      state: packed arrays of these lanes after the segment.
-      duration_s: wall time in seconds.
-    """
-
-    segment: Segment
-    lanes: tuple[int, ...]
-    accuracies: NDArray[np.float64]
-    losses: NDArray[np.float64]
-    state: dict[str, Tensors]
-    duration_s: float
-
-
-class LaneTraining:
-    """Trains the lanes of a group from any train state; finished lanes can be removed.
-
-    Args:
-      group: the lane group.
-      program: the program, compiled for the data of the group.
-      states: arrays of each lane before the first step of the group; None for the initial arrays.
-      clock: returns seconds since an arbitrary point in time.
-
-    Attributes:
-      lanes: indices of the lanes that are still trained.
-      steps_done: number of trained steps.
-    """
-
-    def __init__(
-        self,
-        group: LaneGroup,
-        program: Program,
-        states: Iterable[Arrays | None] = (),
-        clock: Callable[[], float] = time.perf_counter,
-    ) -> None:
-        self._group = group
-        self._program = program
-        self._clock = clock
-        given = list(states) or [None] * len(group.lanes)
-        self._state = program.pack(
-            [
-                arrays or program.initial_state(_init_seed(lane.config))
-                for lane, arrays in zip(group.lanes, given, strict=True)
-            ]
-        )
-        self.lanes = tuple(range(len(group.lanes)))
-        self.steps_done = group.first_step
-
-    def advance(self, segment: Segment) -> SegmentResult:
-        """Train a segment. The division of steps into segments does not change the results."""
-        shared = self._group.shared
-        started = self._clock()
-        steps = segment.end - segment.first
-        configs = [self._group.lanes[lane].config for lane in self.lanes]
-        tables = tables_of(self._program.optimizer, configs, segment.first, steps)
-        self._state, metrics = self._program.run(
-            self._state, tables, shared.batch_size, shared.seed, segment.first, steps
-        )
-        correct, losses = metrics.correct.numpy(), metrics.losses.numpy()
-        self.steps_done = segment.end
-        return SegmentResult(
-            segment,
-            self.lanes,
-            correct / shared.batch_size,
-            losses.astype(np.float64),
-            self._state,
-            self._clock() - started,
-        )
-
-    def keep(self, lanes: Sequence[int]) -> None:
-        """Remove all lanes except the given ones."""
-        kept = [self._program.unpack(self._state, self.lanes.index(lane)) for lane in lanes]
-        self._state = self._program.pack(kept)
-        self.lanes = tuple(lanes)
