@@ -1,6 +1,6 @@
 """Models and data sets that a program gives as objects in a call."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from swath.api.overrides import Fields
@@ -22,6 +22,8 @@ def with_names(fields: Fields) -> Fields:
 def _named(field: str, given: Any) -> Any:
     if field not in ("model", "data") or given is None or isinstance(given, str):
         return given
+    if isinstance(given, Mapping):  # fields below the name
+        return {**given, "name": _named(field, given["name"])} if "name" in given else given
     several = isinstance(given, Iterable)
     entries = given if several else [given]
     names = [entry if isinstance(entry, str) else _added(field, entry) for entry in entries]
