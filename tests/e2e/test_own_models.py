@@ -69,6 +69,27 @@ def test_logged_model_predicts_by_the_package(swept: tuple[Path, str], packages:
     assert "swath-convnet==0.1" in text
 
 
+def test_logged_model_without_its_package_or_with_other_code_says_so(
+    swept: tuple[Path, str], packages: str, tmp_path: Path
+) -> None:
+    folder, run = swept[0], best_run(swept[0])
+    np.save(folder / "images.npy", load_dataset("digits").test_images[:2])
+    install_example(tmp_path)
+    network = tmp_path / "swath_convnet" / "network.py"
+    network.write_text(network.read_text() + "\n# Changed.\n")
+    for place, line in (("", UNKNOWN), (str(tmp_path), "this model was logged with convnet:")):
+        done = subprocess.run(
+            [sys.executable, "-c", SERVE, run.info.run_id],
+            cwd=folder,
+            env={"PYTHONPATH": place, "PATH": "/usr/bin:/bin", "HOME": str(folder)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode != 0
+        assert line in done.stderr
+
+
 def test_longer_sweep_continues_with_the_bits_of_one_that_was_not_interrupted(
     swept: tuple[Path, str], packages: str, tmp_path: Path
 ) -> None:
@@ -197,6 +218,7 @@ def test_module_of_the_working_folder_is_never_imported(swept: tuple[Path, str],
     run_id = best_run(swept[0]).info.run_id
     stored = swath_reproduce(tmp_path, run_id, "--uri", f"sqlite:///{swept[0]}/mlflow.db")
     assert "imported" not in stored.stdout + stored.stderr
+    assert UNKNOWN in stored.stdout + stored.stderr
 
 
 PROGRAM = """
@@ -223,6 +245,10 @@ models = [Linear("linear", 0.0), from_keras(dense), "softmax_regression"]
 fields = {"lanes.verify": 6, "data": "digits", "preprocessing": "scale", "max_steps": int(sys.argv[1])}
 result = swath.sweep(fields, model=models, learning_rate=[0.01, 0.1], resume=sys.argv[2], progress=False)
 print(len(result.runs), result.best["run_id"])
+if sys.argv[2] == "yes":
+    frame = swath.load_sweep(result.sweep_id)
+    run_id = frame[frame["model.name"] == "linear"]["run_id"].iloc[0]
+    print(swath.reproduce(run_id, model=Linear("linear", 0.0)))
 """
 
 
@@ -237,6 +263,7 @@ def test_models_of_a_program_are_swept_resumed_and_named_by_a_reproduction(tmp_p
             check=False,
         )
         assert done.returncode == 0, done.stderr
+    assert "identical" in done.stdout
     rows = query_store(
         tmp_path,
         "SELECT r.run_uuid, r.status FROM params p JOIN runs r USING (run_uuid) "

@@ -55,7 +55,7 @@ def frame_of(runs: Sequence[StoredRun]) -> pd.DataFrame:
     present = dict.fromkeys(name for run in runs for name in run.params)
     fields = [name for name in field_types() if name in present]
     # Fields of a model whose package is not installed here are texts.
-    fields += [name for name in present if schema.is_model_field(name) and name not in field_types()]
+    fields += [name for name in present if schema.may_be_declared(name) and name not in field_types()]
     taken = {*FIRST_COLUMNS, *field_types(), *RESERVED}
     metrics = sorted({name for run in runs for name in run.metrics}, key=_metric_order)
     columns: dict[str, Any] = {

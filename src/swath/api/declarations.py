@@ -16,30 +16,34 @@ def with_names(fields: Fields) -> Fields:
     Raises:
       ConfigError: an object is no model or data set, or its name is taken.
     """
-    return {name: _named(name, given) for name, given in fields.items()}
+    declared: list[Any] = []
+    found = {name: _named(name, given, declared) for name, given in fields.items()}
+    add_declared(*declared)
+    return found
 
 
-def _named(field: str, given: Any) -> Any:
+def _named(field: str, given: Any, declared: list[Any]) -> Any:
+    """The names of what is given for a field; objects are appended to `declared`."""
     if field not in ("model", "data") or given is None or isinstance(given, str):
         return given
     if isinstance(given, Mapping):  # fields below the name
-        return {**given, "name": _named(field, given["name"])} if "name" in given else given
+        return {**given, "name": _named(field, given["name"], declared)} if "name" in given else given
     several = isinstance(given, Iterable)
     entries = given if several else [given]
-    names = [entry if isinstance(entry, str) else _added(field, entry) for entry in entries]
+    names = [entry if isinstance(entry, str) else _declared(field, entry, declared) for entry in entries]
     if repeated := next((name for name in names if names.count(name) > 1), None):
         what = f"two entries have the name {repeated}; give each a name of its own"
         raise ConfigError([f"{field}: {what}"])
     return names if several else names[0]
 
 
-def _added(field: str, given: object) -> str:
+def _declared(field: str, given: object, declared: list[Any]) -> str:
     try:
-        declared = own_model(given) if field == "model" else _own_dataset(given)
+        found = own_model(given) if field == "model" else _own_dataset(given)
     except (TypeError, ValueError) as error:
         raise ConfigError([f"{field}: {error}"]) from error
-    add_declared(declared)
-    return declared.name
+    declared.append(found)
+    return found.name
 
 
 def _own_dataset(given: object) -> OwnDataset:

@@ -75,6 +75,8 @@ def reproduce(
     uri: str | None = None,
     rtol: float | None = None,
     data_dir: str | Path | None = None,
+    model: Any = None,
+    data: Any = None,
 ) -> "Verdict":
     """Train a run again, compare all results bit by bit, and return the verdict.
 
@@ -83,10 +85,14 @@ def reproduce(
       uri: MLflow store; None for $MLFLOW_TRACKING_URI, else mlflow.db in the working folder.
       rtol: relative tolerance; None to require bit-identical results.
       data_dir: place of the images; None for $SWATH_DATA_DIR, the cache or a download.
+      model: the object that `sweep` got, where a program declares the model of the run.
+      data: the object that `sweep` got, where a program declares its data set.
 
     Raises:
+      ConfigError: `model` or `data` is no declaration.
       SwathError: there is no such run, or the store cannot be read.
     """
+    with_names({"model": model, "data": data})
     tracking.configure_environment()
     reader = tracking.open_reader(uri)
     return verdict_of(

@@ -53,8 +53,8 @@ def addition_lines() -> list[str]:
     lines = []
     for kind in KINDS:
         texts = {
-            name: f"{declaration.help} [{package}]".lstrip()
-            for name, (declaration, package) in kind.added.items()
+            name: f"{addition.declaration.help} [{addition.package}]".lstrip()
+            for name, addition in kind.added.items()
         }
         texts |= {name: f"cannot be used: {reason}" for name, reason in kind.broken.items()}
         lines += ["", f"{kind.what.capitalize()}s of packages"] if texts else []

@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.progress import Progress, TextColumn
 
 from swath import tracking
-from swath.analysis import Sweep
+from swath.analysis import Sweep, ordered
 from swath.cli.output import print_note
 from swath.cli.screens import Bar
 from swath.cli.tables import counted
@@ -78,7 +78,12 @@ def postprocess(uri: str, sweep: Sweep) -> None:
     fault = postprocess_sweep(uri, sweep.sweep_id, "best")
     if fault is not None:
         raise SwathError(f"--postprocess: {fault}")
-    print_note(f"Added to the store: plots, report and model of sweep {sweep.name} {sweep.sweep_id}.")
+    best = ordered(sweep.finished)[0] if sweep.finished else None
+    if best is None or tracking.is_loggable(best):
+        print_note(f"Added to the store: plots, report and model of sweep {sweep.name} {sweep.sweep_id}.")
+        return
+    print_note(f"Added to the store: plots and report of sweep {sweep.name} {sweep.sweep_id}.")
+    print_note(f"No model was logged: {tracking.not_loggable(best)}")
 
 
 def delete(uri: str, sweep: Sweep, confirmed: bool) -> None:

@@ -1,11 +1,12 @@
 """Adds models and data sets of packages and programs, with their fields, to those of swath."""
 
+import keyword
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from swath import datasets, models
-from swath.config.added_fields import ADDED, fields_changed
+from swath.config.added_fields import ADDED, OpenNode, fields_changed
 from swath.config.constraints import Choice
 from swath.config.declaring import OwnField
 from swath.config.fields import FieldSpec
@@ -19,10 +20,12 @@ class Addition(NamedTuple):
     Attributes:
       declaration: an `OwnModel` or an `OwnDataset`.
       package: name and version of its package; empty if the program declares it.
+      module: the module that the package names.
     """
 
     declaration: Any
-    package: str
+    package: str = ""
+    module: str = ""
 
 
 @dataclass(frozen=True)
@@ -36,11 +39,12 @@ class Kind:
       entry_points: group of entry points whose objects are declarations.
       declaration: class of the declarations.
       names: the names that are there, swath's and added ones.
-      add: (declaration, package) -> None.
+      add: (declaration, package, module) -> None.
       remove: name -> None.
       missing: name -> the line about a name that is not there.
       broken: why a name that a package declares cannot be used, in one line.
       added: what was added, by name.
+      reserved: names that a field cannot have, beside those of every node.
       always: values of swath's fields that exist with every choice, where none is given.
       ours: swath's fields of the node, without the prefix.
     """
@@ -51,10 +55,11 @@ class Kind:
     entry_points: str
     declaration: type
     names: Callable[[], Collection[str]]
-    add: Callable[[Any, str], None]
+    add: Callable[[Any, str, str], None]
     remove: Callable[[str], None]
     missing: Callable[[str], str]
     broken: dict[str, str]
+    reserved: tuple[str, ...] = ("own", "group")
     always: dict[str, Any] = field(default_factory=dict)
     added: dict[str, Addition] = field(default_factory=dict)
     ours: dict[str, FieldSpec] = field(default_factory=dict)
@@ -84,6 +89,7 @@ DATA = Kind(
     datasets.remove_dataset,
     datasets.missing_dataset,
     datasets.BROKEN,
+    ("own", "group", "key"),
     {"validation_size": 0},
 )
 
@@ -116,7 +122,7 @@ def install(kind: Kind, ours: dict[str, FieldSpec]) -> None:
     """
     kind.ours.update(ours)
     declared: dict[str, str] = {}
-    for offer in offers(kind.entry_points):
+    for offer in offers(kind.entry_points, models.set_variables):
         fault = offer.fault or _fault(kind, offer.name, offer.value)
         if offer.name in declared:
             fault = f"{declared[offer.name]} and {offer.package} both declare it; uninstall one of them"
@@ -125,30 +131,50 @@ def install(kind: Kind, ours: dict[str, FieldSpec]) -> None:
         elif fault:
             kind.broken[offer.name] = f"{offer.package}: {fault}"
         else:
-            _add(kind, Addition(offer.value, offer.package))
+            _add(kind, Addition(offer.value, offer.package, offer.module))
         declared.setdefault(offer.name, offer.package)
 
 
-def add_declared(declaration: Any) -> None:
-    """Add a model or data set that a program declares; it replaces one that the program added before.
+def add_declared(*declarations: Any) -> None:
+    """Add models and data sets that a program declares, or none of them.
+
+    Each replaces one of its name that the program added before.
 
     Args:
-      declaration: an `OwnModel` or an `OwnDataset`.
+      *declarations: each an `OwnModel` or an `OwnDataset`.
 
     Raises:
-      ConfigError: the name or a field is taken.
+      ConfigError: a name or a field is taken.
     """
-    kind = next(kind for kind in KINDS if isinstance(declaration, kind.declaration))
-    name, subject = declaration.name, f"{kind.what} {declaration.name}"
-    before = kind.added.get(name)
-    if name in kind.names() and (before is None or before.package):
-        of = "of swath" if before is None else f"of {before.package}"
-        raise ConfigError([f"{subject}: the name is taken by a {kind.what} {of}; choose another name"])
-    if before is not None:
-        remove(kind, name)
-    if fault := _fault(kind, name, declaration):
-        raise ConfigError([f"{subject}: {fault}"])
-    _add(kind, Addition(declaration, ""))
+    given = [(_kind_of(declaration), declaration) for declaration in declarations]
+    before = [
+        (kind, kind.added[each.name])
+        for kind, each in given
+        if each.name in kind.added and not kind.added[each.name].package
+    ]
+    for kind, addition in before:
+        remove(kind, addition.declaration.name)
+    for number, (kind, declaration) in enumerate(given):
+        if fault := _program_fault(kind, declaration):
+            for added_to, each in given[:number]:
+                remove(added_to, each.name)
+            for taken_from, addition in before:
+                _add(taken_from, addition)
+            raise ConfigError([f"{kind.what} {declaration.name}: {fault}"])
+        _add(kind, Addition(declaration))
+
+
+def _kind_of(declaration: Any) -> Kind:
+    return next(kind for kind in KINDS if isinstance(declaration, kind.declaration))
+
+
+def _program_fault(kind: Kind, declaration: Any) -> str:
+    """Why a declaration of a program cannot be added, in one line; empty if it can."""
+    there = kind.added.get(declaration.name)
+    if declaration.name in kind.names():
+        of = f"of {there.package or 'the program'}" if there is not None else "of swath"
+        return f"the name is taken by a {kind.what} {of}; choose another name"
+    return _fault(kind, declaration.name, declaration)
 
 
 def _fault(kind: Kind, name: str, value: object) -> str:
@@ -167,6 +193,8 @@ def _fault(kind: Kind, name: str, value: object) -> str:
             return f"field {leaf} is {what}, expected one of swath.config.{kind.group}_field"
         there = _declaration_of(kind, leaf)
         if there is None:
+            if keyword.iskeyword(leaf) or hasattr(OpenNode, leaf) or leaf in kind.reserved:
+                return f"field {leaf} has a name that Python or swath uses; rename it, such as {leaf}_value"
             continue
         if there.only_with is None:
             return f"field {leaf} is taken; rename it"
@@ -198,7 +226,7 @@ def _with(spec: FieldSpec) -> tuple[str, ...]:
 
 def _add(kind: Kind, addition: Addition) -> None:
     declaration = addition.declaration
-    kind.add(declaration, addition.package)
+    kind.add(*addition)
     kind.added[declaration.name] = addition
     for leaf, given in declaration.fields.items():
         there = _declaration_of(kind, leaf)

@@ -2,10 +2,11 @@
 
 import math
 import re
-import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from swath.system import as_float32
 
 
 class Constraint(Protocol):
@@ -22,14 +23,6 @@ class Constraint(Protocol):
 
     def brief(self) -> str:
         """The allowed values in a few characters: "1 or more"; empty where there is nothing to add."""
-
-
-def as_float32(value: float) -> float:
-    """The nearest float32 of `value`, as a Python float; infinite where float32 cannot hold it."""
-    try:
-        return float(struct.unpack("<f", struct.pack("<f", value))[0])
-    except OverflowError:
-        return math.copysign(math.inf, value)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from typing import Any, Literal, Union, get_args, get_origin
 from omegaconf import MISSING
 
 from swath.config.added_fields import added_fields
-from swath.config.constraints import Constraint, as_float32
+from swath.config.constraints import Constraint
+from swath.system import as_float32
 
 Scope = Literal["identity", "sweep"]
 """`identity`: the value decides the numbers of a run. `sweep`: it decides how a command is carried out."""

@@ -12,7 +12,7 @@ from yaml import YAMLError
 
 from swath.config.added_fields import forget_when_fields_change
 from swath.config.additions import not_installed
-from swath.config.constraints import Range, as_float32
+from swath.config.constraints import Range
 from swath.config.earlier_fields import is_removed
 from swath.config.field_values import computed_values, effective_values, named_values, nested, walk_values
 from swath.config.fields import REQUIRED, walk_schema
@@ -21,6 +21,7 @@ from swath.config.schema import FIELDS, HEADLINE, build, schema_node
 from swath.config.sweep_config import SweepConfig
 from swath.config.train_config import TrainConfig
 from swath.errors import ConfigError
+from swath.system import as_float32
 
 
 def fingerprint(config: object) -> str:

@@ -13,7 +13,7 @@ from swath.datasets.dataset import Dataset
 from swath.datasets.own import MOST_CLASSES, MOST_SIDE, OwnSpec, check_class_names
 from swath.datasets.source import Source, given_path, source_of
 from swath.errors import DataError
-from swath.system import module_of, package_digest
+from swath.system import as_float32, package_digest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -147,12 +147,15 @@ class DeclaredSpec(OwnSpec):
         return checked
 
 
-def find_declared(own: OwnDataset, package: str, directory: str | None, key: DataKey) -> DeclaredSpec:
+def find_declared(
+    own: OwnDataset, package: str, module: str, directory: str | None, key: DataKey
+) -> DeclaredSpec:
     """Look for the images of a declared data set; reads names and headers only.
 
     Args:
       own: the declaration.
       package: name and version of its package; empty if a program declares it.
+      module: the module that the package names.
       directory: value of `data.dir`; without it, $SWATH_DATA_DIR names the place.
       key: values of its fields.
 
@@ -161,30 +164,22 @@ def find_declared(own: OwnDataset, package: str, directory: str | None, key: Dat
     """
     given = given_path(directory)
     place, origin = given or (None, package or "the program")
-    values = {name: value for name, value in (*key.own, ("image_size", key.image_size)) if name in own.fields}
+    given_values = (*key.own, ("image_size", key.image_size))
+    values = {
+        name: as_float32(value) if isinstance(value, float) else value  # as in fingerprints
+        for name, value in given_values
+        if name in own.fields
+    }
     images = _told(own.name, lambda: own.images(values, place))
-    if not isinstance(images, Images):
-        raise DataError(f"data set {own.name}: find returns {type(images).__name__}, expected Images")
-    shape = _told(own.name, lambda: tuple(map(int, images.shape)))
-    if len(shape) != 3:
-        raise DataError(f"data set {own.name}: shape is {shape}, expected rows, columns, channels")
-    rows, columns, channels = shape
-    if not (1 <= rows <= MOST_SIDE and 1 <= columns <= MOST_SIDE and channels in (1, 3)):
-        raise DataError(
-            f"data set {own.name}: images of {rows} x {columns} x {channels}, expected 1 to {MOST_SIDE} rows "
-            f"and columns and 1 or 3 channels, of 2 to {MOST_CLASSES} classes"
-        )
-    class_names = tuple(map(str, images.class_names))
-    check_class_names(class_names, f"data set {own.name}")
-    if min(images.train_images, images.test_images) < 1:
-        raise DataError(f"data set {own.name}: expected training and test images")
-    code = _code(own) if package else ""
+    _check_told(own.name, images)
+    rows, columns, channels = images.shape
+    code = _code(module) if package else ""
     reading = (RULE, package, code, tuple(sorted(values.items())))
     files = _told(own.name, lambda: _source(origin, place, own.name, images.files, reading))
     return DeclaredSpec(
         name=own.name,
         image_shape=(channels, rows, columns),
-        class_names=class_names,
+        class_names=images.class_names,
         train_images=images.train_images,
         test_images=images.test_images,
         files=files,
@@ -195,11 +190,41 @@ def find_declared(own: OwnDataset, package: str, directory: str | None, key: Dat
     )
 
 
-def _code(own: OwnDataset) -> str:
-    """Digest of the package's Python files; empty if they cannot be read."""
+def _check_told(name: str, images: object) -> None:
+    """Check what a declaration tells.
+
+    Raises:
+      DataError: it is something else than `Images` says.
+    """
+    where = f"data set {name}"
+    if not isinstance(images, Images):
+        raise DataError(f"{where}: find returns {type(images).__name__}, expected Images")
+    shape, numbers = images.shape, (images.train_images, images.test_images)
+    if not (isinstance(shape, tuple) and len(shape) == 3 and all(type(each) is int for each in shape)):
+        raise DataError(f"{where}: shape is {shape!r}, expected (rows, columns, channels)")
+    rows, columns, channels = shape
+    if not (1 <= rows <= MOST_SIDE and 1 <= columns <= MOST_SIDE and channels in (1, 3)):
+        raise DataError(
+            f"{where}: images of {rows} x {columns} x {channels}, expected 1 to {MOST_SIDE} rows and columns "
+            f"and 1 or 3 channels"
+        )
+    classes = images.class_names
+    if not (isinstance(classes, tuple) and all(isinstance(each, str) for each in classes)):
+        raise DataError(f"{where}: class_names is {classes!r}, expected a tuple of 2 to {MOST_CLASSES} texts")
+    check_class_names(classes, where)
+    if not all(type(each) is int and each > 0 for each in numbers):
+        raise DataError(
+            f"{where}: {numbers[0]!r} training and {numbers[1]!r} test images, expected whole numbers above 0"
+        )
+    if not all(isinstance(file, Path) for file in images.files):
+        raise DataError(f"{where}: files is {images.files!r}, expected paths (pathlib.Path)")
+
+
+def _code(module: str) -> str:
+    """Digest of the Python files of a package; empty if they cannot be read."""
     try:
-        return package_digest(module_of(own.find))
-    except (OSError, ImportError, ValueError, AttributeError):
+        return package_digest(module)
+    except (OSError, ImportError, ValueError):
         return ""
 
 
@@ -207,7 +232,7 @@ def _source(
     origin: str, place: Path | None, name: str, files: tuple[Path, ...], reading: tuple[object, ...]
 ) -> Source:
     states = [(str(file), status.st_size, status.st_mtime_ns) for file in files if (status := file.stat())]
-    return source_of(origin, place or Path(name), states, reading)
+    return source_of(origin, place or Path("/", name), states, reading)
 
 
 def _told(name: str, call: Callable[[], Any]) -> Any:
@@ -216,7 +241,7 @@ def _told(name: str, call: Callable[[], Any]) -> Any:
         return call()
     except DataError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         text = " ".join(str(error).split())
         reason = (
             text if isinstance(error, OSError | ValueError) and text else f"{type(error).__name__}: {text}"

@@ -68,14 +68,15 @@ def names() -> tuple[str, ...]:
     return (*DATASETS, *OWN)
 
 
-def add_dataset(own: OwnDataset, package: str) -> None:
+def add_dataset(own: OwnDataset, package: str, module: str = "") -> None:
     """Add a data set, or replace the one of this name.
 
     Args:
       own: its declaration.
       package: name and version of its package; empty if the program itself declares it.
+      module: the module that the package names.
     """
-    OWN[own.name] = lambda directory, key: find_declared(own, package, directory, key)
+    OWN[own.name] = lambda directory, key: find_declared(own, package, module, directory, key)
     _found.clear()
 
 

@@ -9,6 +9,7 @@ from .backend import compute_variables as compute_variables
 from .backend import is_onednn_on as is_onednn_on
 from .backend import is_out_of_memory as is_out_of_memory
 from .backend import runtime as runtime
+from .backend import set_variables as set_variables
 from .backend import tf as tf
 from .model import BROKEN as BROKEN
 from .model import DEFAULT_MODEL as DEFAULT_MODEL
@@ -25,6 +26,7 @@ from .model import add_model as add_model
 from .model import missing_model as missing_model
 from .model import model_of as model_of
 from .model import remove_model as remove_model
+from .model_code import UNKNOWN as UNKNOWN
 from .model_code import code_of as code_of
 from .own import Model as Model
 from .own import OwnModel as OwnModel

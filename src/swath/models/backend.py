@@ -108,7 +108,7 @@ def compute_variables() -> str:
     setting of their own, such as oneDNN's switch, are left out.
     """
     own = {ONEDNN_VARIABLE, *MOST_ISA_VARIABLES}
-    if "tensorflow" not in sys.modules or _import_tensorflow.cache_info().currsize:
+    if "tensorflow" not in sys.modules or set_variables():
         own.update(XLA_VARIABLES)  # were removed, or will be
     found = [
         f"{name}={value if name.startswith(READ) else _digest(value)}"
@@ -188,15 +188,27 @@ _importing = threading.Lock()
 
 
 @cache
-def _import_tensorflow() -> Any:
-    """Import TensorFlow with XLA off, and with defaults for its other variables; other values are kept."""
-    if "tensorflow" not in sys.modules:  # else it is too late, and `compute_variables` lists it
+def set_variables() -> bool:
+    """Turn XLA off, and set defaults for TensorFlow's other variables; other values are kept.
+
+    Returns:
+      whether that was in time: TensorFlow was not loaded yet. `compute_variables` says so.
+    """
+    in_time = "tensorflow" not in sys.modules
+    if in_time:
         for name in XLA_VARIABLES:
             os.environ.pop(name, None)
     os.environ.setdefault(ONEDNN_VARIABLE, "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # Hide all GPUs, so that a machine with a GPU gets the same results as one without; CUDA is not started.
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    return in_time
+
+
+@cache
+def _import_tensorflow() -> Any:
+    """Import TensorFlow as swath needs it."""
+    set_variables()
     with _discard_native_stderr():
         import tensorflow
     _pin(tensorflow)

@@ -1,10 +1,10 @@
-"""Keras models as models of swath: weights as named arrays, outputs by `stateless_call`."""
+"""Keras models as models of swath: weights as named arrays, outputs in a stateless scope."""
 
 import random
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ class KerasModel:
     """A `Model` whose losses are the cross-entropies of a Keras model's outputs.
 
     Its arrays are the trainable variables: `dense_1.kernel` is the kernel of the first layer whose name
-    begins with `dense`.
+    begins with `dense`. Others, such as those of frozen layers, are constants that the builder gives.
 
     Args:
       build: creates the Keras model.
@@ -48,7 +48,8 @@ class KerasModel:
         self._classes = classes
         self._fields = fields
         self._model = self._built(0)
-        _check(self._model, classes)
+        _check(self._model, image_shape, classes)
+        self._states = [variable.value for variable in self._model.non_trainable_variables]
         self._names = _array_names(self._model)
         self.penalized = tuple(
             name
@@ -66,7 +67,7 @@ class KerasModel:
     ) -> tuple[Tensor, Tensor]:
         """See `Model`."""
         weights = [parameters[name] for name in self._names]
-        logits, _ = self._model.stateless_call(weights, [], inputs, training=False)
+        logits, _, _ = _stateless(self._model, weights, self._states, inputs, training=False)
         return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits), logits
 
     def _built(self, seed: int) -> Any:
@@ -92,7 +93,7 @@ class KerasModel:
         if not isinstance(model, keras.Model):
             raise SwathError(f"{_named(self._build)} returns {type(model).__name__}, expected a keras.Model")
         if not model.built:
-            model.build((None, *self._image_shape))
+            model(np.zeros((1, *self._image_shape), np.float32))
         return model
 
 
@@ -109,49 +110,95 @@ def _array_names(model: Any) -> list[str]:
     """A name for each trainable variable that does not depend on how many models were built before."""
     seen: Counter[str] = Counter()
     layers: dict[str, str] = {}
-    found = []
+    found: list[str] = []
     for variable in model.trainable_variables:
         layer, _, leaf = variable.path.rpartition("/")
         if layer not in layers:
             kind = re.sub(r"_\d+$", "", layer.rpartition("/")[2]) or "layer"
             seen[kind] += 1
             layers[layer] = f"{kind}_{seen[kind]}"
-        found.append(f"{layers[layer]}.{leaf}")
+        name = f"{layers[layer]}.{re.sub(r'_[0-9]+$', '', leaf)}"  # Keras counts variables without a name
+        seen[name] += 1
+        found.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
     return found
 
 
-def _check(model: Any, classes: int) -> None:
+def _check(model: Any, image_shape: tuple[int, int, int], classes: int) -> None:
     """Check that training changes nothing but the trainable variables, by their gradients.
 
-    Raises:
-      SwathError: it names the layer.
-    """
-    import keras
+    Two random images are computed three times, twice as in training.
 
-    leaves = [layer for layer in model._flatten_layers(include_self=False) if not list(layer._layers)]
-    for layer in leaves:
-        what = f"Keras layer {layer.name} ({type(layer).__name__})"
-        names = ", ".join(variable.name for variable in layer.non_trainable_variables)
-        if "seed_generator" in names:
-            raise SwathError(f"{what} draws random numbers; leave it out: the field l2 is a penalty")
-        if names:
-            raise SwathError(
-                f"{what} has state that is not trained by gradients ({names}); leave it out, or replace it"
-            )
-        if layer.losses or any(getattr(layer, name, None) for name in _REGULARIZERS):
-            raise SwathError(f"{what} adds a loss of its own; leave it out: the field l2 is the penalty")
-    if model.non_trainable_variables:
-        raise SwathError("the Keras model has state that is not trained by gradients; leave it out")
+    Raises:
+      SwathError: it names the layer, where there is one.
+    """
     for variable in model.trainable_variables:
         if variable.dtype != "float32":
             raise SwathError(f"Keras variable {variable.path} is {variable.dtype}, expected float32")
-    if tuple(model.output_shape) != (None, classes):
-        raise SwathError(f"the Keras model's output is {model.output_shape}, expected (None, {classes})")
-    last = model.layers[-1]
-    if getattr(last, "activation", None) is keras.activations.softmax or isinstance(
-        last, keras.layers.Softmax
-    ):
-        raise SwathError(f"Keras layer {last.name} is a softmax; expected logits: leave the softmax out")
+        if getattr(variable, "constraint", None) is not None:
+            raise SwathError(f"Keras variable {variable.path} has a constraint, which swath does not apply")
+    images = tf.constant(np.random.default_rng(0).standard_normal((2, *image_shape)).astype(np.float32))
+    trained, trained_state, losses = _called(model, images, training=True)
+    again, _, _ = _called(model, images, training=True)
+    found, found_state, _ = _called(model, images, training=False)
+    for variable, *states in zip(model.non_trainable_variables, trained_state, found_state, strict=True):
+        if any(not np.array_equal(variable.numpy(), state.numpy()) for state in states):
+            raise SwathError(_state_fault(model, variable))
+    if losses:
+        raise SwathError("the Keras model adds losses of its own; leave them out: the field l2 is a penalty")
+    if not np.array_equal(trained, again):
+        raise SwathError("the Keras model draws random numbers; leave out what draws them")
+    if not np.array_equal(trained, found):
+        raise SwathError("the Keras model computes something else in training; leave out what does")
+    if found.shape != (2, classes):
+        shape = list(found.shape[1:])
+        raise SwathError(f"the Keras model's output is [images, {shape}], expected [images, {classes}]")
+    if np.allclose(found.sum(axis=1), 1, atol=1e-4) and (found >= 0).all():
+        raise SwathError("the Keras model's outputs add up to 1; expected logits: leave the softmax out")
+    if ((found > 0) & (found < 1)).all():
+        between = "the Keras model's outputs lie between 0 and 1"
+        raise SwathError(f"{between}; expected logits: leave the sigmoid out")
 
 
-_REGULARIZERS = ("kernel_regularizer", "bias_regularizer", "activity_regularizer")
+def _called(
+    model: Any, images: Tensor, *, training: bool
+) -> tuple[NDArray[np.float32], list[Any], list[Any]]:
+    """Outputs, states after the call, and losses that layers add."""
+    weights, states = (
+        [variable.value for variable in variables]
+        for variables in (model.trainable_variables, model.non_trainable_variables)
+    )
+    outputs, after, losses = _stateless(model, weights, states, images, training=training)
+    return np.asarray(outputs), after, losses
+
+
+def _stateless(
+    model: Any, weights: Sequence[Any], states: Sequence[Any], inputs: Tensor, *, training: bool
+) -> tuple[Any, list[Any], list[Any]]:
+    """Outputs with these values of the variables, the other variables afterwards, and losses of layers.
+
+    `stateless_call` would leave out the model's own `__call__`, which tells its layers whether it trains.
+    """
+    import keras
+
+    others = model.non_trainable_variables
+    mapping = [*zip(model.trainable_variables, weights, strict=True), *zip(others, states, strict=True)]
+    with keras.StatelessScope(state_mapping=mapping, collect_losses=True) as scope:
+        outputs = model(inputs, training=training)
+        losses = list(model.losses)
+    current = [scope.get_current_value(variable) for variable in others]
+    after = [before if value is None else value for before, value in zip(states, current, strict=True)]
+    return outputs, after, losses
+
+
+def _state_fault(model: Any, variable: Any) -> str:
+    """The line about a variable that a call changes."""
+    layers = [
+        layer
+        for layer in model._flatten_layers(include_self=False)
+        if any(each is variable for each in layer.variables)
+    ]
+    innermost = layers[-1] if layers else model
+    what = f"Keras layer {innermost.name} ({type(innermost).__name__})"
+    if "seed_generator" in variable.path:
+        return f"{what} draws random numbers; leave it out: the field l2 is a penalty"
+    return f"{what} has state that is not trained by gradients ({variable.name}); leave it out, or replace it"

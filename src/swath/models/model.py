@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from swath.errors import SwathError
+from swath.models.model_code import program_code
+from swath.system import as_float32
 
 if TYPE_CHECKING:  # plans need the sizes of a model, and no NumPy
     import numpy as np
@@ -136,6 +138,8 @@ class ModelSpec:
       most_lanes: most lanes of a program, where more would not be faster; None for no such limit.
       own: the declaration of a model that is not one of swath's; `source` is empty.
       package: name and version of the package that declares it; empty for swath's and for a program's.
+      module: the module that the package names.
+      program_code: digest of the object that a program gave when it declared the model.
     """
 
     name: str
@@ -146,6 +150,8 @@ class ModelSpec:
     most_lanes: int | None = None
     own: OwnModel | None = None
     package: str = ""
+    module: str = ""
+    program_code: str = ""
 
     @property
     def is_served(self) -> bool:
@@ -171,8 +177,22 @@ class ModelSpec:
         model: LanewiseModel = _load(self.source)(values, pixels, classes)
         return model
 
-    def check(self, values: Values, pixels: int, classes: int, image_shape: tuple[int, int, int]) -> None:
+    def check(
+        self,
+        values: Values,
+        pixels: int,
+        classes: int,
+        image_shape: tuple[int, int, int],
+        seeds: Iterable[int] = (0,),
+    ) -> None:
         """Create a model that is not one of swath's, and compute a gradient, before anything is stored.
+
+        Args:
+          values: see `make`.
+          pixels: see `make`.
+          classes: see `make`.
+          image_shape: see `make`.
+          seeds: of the initial weights.
 
         Raises:
           SwathError: the model cannot be created or computed.
@@ -181,7 +201,7 @@ class ModelSpec:
             return
         try:
             made: Any = self.make(values, pixels, classes, image_shape)
-            made.check()
+            made.check(seeds)
         except SwathError:
             raise
         except Exception as error:
@@ -214,8 +234,12 @@ def hidden_units_of(values: Values) -> tuple[int, ...]:
 
 
 def fields_of_model(values: Values, names: Iterable[str]) -> dict[str, Any]:
-    """Values of fields of the model of a run, by their names without the prefix."""
-    return {name: values[f"model.{name}"] for name in names}
+    """Values of fields of the model of a run, by their names without the prefix.
+
+    Numbers are those of float32, as in fingerprints: runs of one fingerprint compute the same.
+    """
+    found = {name: values[f"model.{name}"] for name in names}
+    return {name: as_float32(value) if isinstance(value, float) else value for name, value in found.items()}
 
 
 SOFTMAX_REGRESSION = ModelSpec(
@@ -247,16 +271,18 @@ MOST_UNROLLED = 8
 """Most lanes of a program in which each lane has operations of its own (docs/decisions/own-models.md)."""
 
 
-def add_model(own: OwnModel, package: str = "") -> None:
+def add_model(own: OwnModel, package: str = "", module: str = "") -> None:
     """Add a model, or replace the one of this name.
 
     Args:
       own: its declaration.
       package: name and version of its package; empty if the program itself declares it.
+      module: the module that the package names.
     """
     layers = own.layers or (lambda values, classes: (128, classes))
+    code = "" if package else program_code(own.source)
     MODELS[own.name] = ModelSpec(
-        own.name, "", own.predictor, own.picture, layers, MOST_UNROLLED, own, package
+        own.name, "", own.predictor, own.picture, layers, MOST_UNROLLED, own, package, module, code
     )
 
 

@@ -1,20 +1,34 @@
 """Identity of the code of a model that a package or a program brings, to notice that it has changed."""
 
-from swath.models.model import ModelSpec
-from swath.system import module_of, object_digest, package_digest
+from typing import TYPE_CHECKING, Any
+
+from swath.system import object_digest, package_digest
+
+if TYPE_CHECKING:
+    from swath.models.model import ModelSpec
+
+UNKNOWN = "unknown"
+"""Stands for the digest of code of which nobody can say whether it has changed."""
 
 
-def code_of(spec: ModelSpec) -> str:
-    """`NAME:DIGEST` of a model: of the Python files of its package, or the source of its class or function.
+def code_of(spec: "ModelSpec") -> str:
+    """`NAME:DIGEST` of a model: of its package's Python files, or of the object that a program gave.
 
-    Empty for a model of swath, whose version says it; `NAME:unknown` where there is no source.
+    Empty for a model of swath, whose version says it; `NAME:unknown` where a change would not be noticed.
     """
-    own = spec.own
-    if own is None:
+    if spec.own is None:
         return ""
+    if not spec.package:
+        return f"{spec.name}:{spec.program_code}"
     try:
-        module = module_of(own.make if isinstance(own.make, str) else own.source)
-        digest = package_digest(module) if spec.package else object_digest(own.source)
-    except (OSError, TypeError, ImportError, ValueError, AttributeError):
-        return f"{spec.name}:unknown"
-    return f"{spec.name}:{digest}"
+        return f"{spec.name}:{package_digest(spec.module)}"
+    except (OSError, ImportError, ValueError):
+        return f"{spec.name}:{UNKNOWN}"
+
+
+def program_code(source: Any) -> str:
+    """Digest of the object with which a program declares a model, as it is now."""
+    try:
+        return object_digest(source)
+    except (TypeError, ValueError, AttributeError, RecursionError, ImportError):
+        return UNKNOWN

@@ -162,4 +162,8 @@ def from_keras(
         model: Model = KerasModel(build, (rows, columns, channels), classes, values)
         return model
 
-    return OwnModel(name or getattr(build, "__name__", ""), make, fields or {}, source=build, **details)
+    found = name or getattr(build, "__name__", "")
+    if not NAME.fullmatch(found):
+        rule = "expected a name of lower-case letters, digits and _"
+        raise ValueError(f"{found!r}: {rule}; give it as name=")
+    return OwnModel(found, make, fields or {}, source=build, **details)

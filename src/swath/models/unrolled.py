@@ -4,7 +4,7 @@ The operations of a lane have the shapes that they have alone, and read the same
 that it has alone, whatever the model computes (docs/decisions/own-models.md).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,8 +16,8 @@ from swath.models.backend import tf
 from swath.models.model import Arrays, Blocks, Outputs, Tensor, Tensors
 from swath.models.own import LAYOUTS, Model
 
-TAKEN = ("shift", "scale")
-"""Names of arrays that a run's file of weights has besides those of the model."""
+TAKEN = ("shift", "scale", "image_shape", "class_names", "described", "file")
+"""Names of arrays that files of weights and logged models have besides those of the model."""
 
 
 class BatchShape(NamedTuple):
@@ -56,6 +56,7 @@ class UnrolledModel:
         self.penalized = tuple(model.penalized)
         if model.layout not in LAYOUTS:
             raise self._error(f"layout is {model.layout!r}, expected 'pixels' or 'images'")
+        self._shapes: dict[str, tuple[int, ...]] = {}
         first = self.init(0)
         self._shapes = {name: array.shape for name, array in first.items()}
         if unknown := [name for name in self.penalized if name not in first]:
@@ -64,18 +65,33 @@ class UnrolledModel:
     def _error(self, what: str) -> SwathError:
         return SwathError(f"model {self.name}: {what}")
 
-    def check(self) -> None:
-        """Compute the gradients of two black images.
+    def check(self, seeds: Iterable[int] = (0,)) -> None:
+        """Draw the initial arrays of each seed, and compute the gradients of two images in two graphs.
 
         Raises:
-          SwathError: the model returns something else than `Model` says.
+          SwathError: the model returns something else than `Model` says, or something else each time.
         """
+        first = self.init(0)
+        for seed in dict.fromkeys((0, *seeds)):
+            arrays = self.init(seed)
+            if seed == 0 and any(not np.array_equal(arrays[name], first[name]) for name in first):
+                raise self._error("init returns other arrays for the same seed; use the seed for all of them")
         channels, rows, columns = self._image_shape
-        inputs, two = tf.zeros([2, channels * rows * columns]), tf.constant(2)
-        packed = self.stack([self.init(0)])
-        shape = self.shape_batch(two, two, 1)
-        scale = dict.fromkeys(self._shapes, (tf.constant(1.0),))
-        self.gradients(packed, [inputs], tf.zeros([2], tf.int32), scale, shape)
+        pixels = channels * rows * columns
+        images = np.random.default_rng(0).standard_normal((2, pixels)).astype(np.float32)
+        packed, scale = self.stack([first]), dict.fromkeys(self._shapes, (tf.constant(1.0),))
+
+        def gradients(inputs: Tensor, labels: Tensor) -> Any:
+            shape = self.shape_batch(tf.shape(inputs)[0], tf.shape(inputs)[0], 1)
+            return self.gradients(packed, [inputs], labels, scale, shape)
+
+        signature = [tf.TensorSpec([None, pixels]), tf.TensorSpec([None], tf.int32)]
+        found = []
+        for _ in range(2):
+            graph = tf.function(gradients, input_signature=signature, autograph=False)
+            found.append([part.numpy().tobytes() for part in tf.nest.flatten(graph(images, [0, 1]))])
+        if found[0] != found[1]:
+            raise self._error("losses computes something else each time; leave out what draws random numbers")
 
     def init(self, seed: int) -> Arrays:
         """The model's own arrays, checked."""
@@ -86,10 +102,13 @@ class UnrolledModel:
         for name, array in found.items():
             if not isinstance(name, str) or not name or "/" in name or name in TAKEN:
                 raise self._error(
-                    f"init names an array {name!r}; expected a name without /, not shift or scale"
+                    f"init names an array {name!r}; expected a name without /, none of {', '.join(TAKEN)}"
                 )
             if array.dtype != np.float32:
                 raise self._error(f"init returns {name} as {array.dtype}, expected float32")
+        shapes = {name: array.shape for name, array in found.items()}
+        if self._shapes and shapes != self._shapes:
+            raise self._error(f"init({seed}) returns {_shown(shapes)}, init(0) {_shown(self._shapes)}")
         return found
 
     def signature(self, lanes: int) -> Tensors:
@@ -185,3 +204,7 @@ class UnrolledModel:
     def _outputs(self, found: Sequence[tuple[Tensor, Tensor]]) -> Outputs:
         predictions = [tf.argmax(logits, axis=1, output_type=tf.int32) for _, logits in found]
         return Outputs(tf.stack(predictions, axis=1), tf.stack([losses for losses, _ in found], axis=1))
+
+
+def _shown(shapes: Mapping[str, tuple[int, ...]]) -> str:
+    return ", ".join(f"{name} {list(shape)}" for name, shape in shapes.items())

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swath.errors import SwathError
+from swath.models import UNKNOWN
 from swath.tracking import PROVENANCE_TAGS, RESULT_AFFECTING, MetricBatch, schema
 from swath.training import TrainState
 
@@ -104,6 +105,9 @@ def environment_changes(
     others: list[str] = []
     for name in PROVENANCE_TAGS:
         first, second = before.get(name), now.get(name)
+        if name == schema.MODEL_CODE and (unknown := _unknown_in_both(first, second)):
+            serious.append(f"{PROVENANCE_TAGS[name]}: nobody can say whether that of {unknown} has changed")
+            continue
         if name in (schema.DATA_DIGEST, schema.MODEL_CODE) and _is_extended(first, second):
             continue
         if name in before and first != second:
@@ -118,6 +122,12 @@ def _is_extended(first: str | None, second: str | None) -> bool:
     """Whether one command has all data sets, or models, of the other, unchanged; a value lists digests."""
     before, now = set((first or "").split()), set((second or "").split())
     return bool(before) and (before <= now or now <= before)
+
+
+def _unknown_in_both(first: str | None, second: str | None) -> str:
+    """The models that both commands have, and whose code has no digest."""
+    common = set((first or "").split()) & set((second or "").split())
+    return ", ".join(sorted(each.partition(":")[0] for each in common if each.endswith(f":{UNKNOWN}")))
 
 
 def _less(first: str | None, second: str | None) -> str:

@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from swath import execution
-from swath.config import SweepConfig, TrainConfig, computed_values
+from swath.config import ModelConfig, SweepConfig, TrainConfig, computed_values, effective_values
 from swath.datasets import DataKey, Dataset, load_dataset, load_intact, rebuild_dataset, spec_of
 from swath.errors import SwathError
 from swath.models import model_of
@@ -29,6 +29,7 @@ from swath.tracking import (
     chosen_experiment,
     default_uri,
     ignored_variables,
+    schema,
 )
 from swath.training import CheckpointWriter
 
@@ -65,15 +66,14 @@ def _check_models(configs: Sequence[TrainConfig], directory: str | None) -> None
     Raises:
       SwathError: one cannot be created or computed.
     """
-    tried = set()
+    seeds: dict[tuple[DataKey, ModelConfig], dict[int, TrainConfig]] = {}
     for config in configs:
-        values = computed_values(config)
-        model = model_of(values)
-        chosen = (config.data.key, config.model)
-        if model.own is not None and chosen not in tried:
-            tried.add(chosen)
-            data = spec_of(config.data.key, directory)
-            model.check(values, data.pixels, data.num_classes, data.image_shape)
+        if model_of(computed_values(config)).own is not None:
+            meant = effective_values(config)
+            seeds.setdefault((config.data.key, config.model), {})[meant[schema.INIT_SEED]] = config
+    for (key, _), found in seeds.items():
+        values, data = computed_values(next(iter(found.values()))), spec_of(key, directory)
+        model_of(values).check(values, data.pixels, data.num_classes, data.image_shape, found)
 
 
 class Session:

@@ -1,4 +1,3 @@
-from .code import module_of as module_of
 from .code import object_digest as object_digest
 from .code import package_digest as package_digest
 from .files import atomic_write as atomic_write
@@ -7,6 +6,7 @@ from .files import remove_leftovers as remove_leftovers
 from .files import temporary_beside as temporary_beside
 from .machine import available_bytes as available_bytes
 from .machine import workers as workers
+from .numbers import as_float32 as as_float32
 from .packages import Offer as Offer
 from .packages import offers as offers
 from .redaction import hide_password as hide_password

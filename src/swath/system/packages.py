@@ -2,7 +2,7 @@
 
 import importlib.metadata
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,17 +15,19 @@ class Offer:
     Attributes:
       name: of the entry point.
       package: name and version of the package: `swath-convnet 0.1`.
+      module: the module that the entry point names.
       value: the object; None if it could not be imported.
       fault: why it could not be imported, in one line; empty if it was.
     """
 
     name: str
     package: str
+    module: str
     value: Any = None
     fault: str = ""
 
 
-def offers(group: str) -> Iterator[Offer]:
+def offers(group: str, prepare: Callable[[], object]) -> Iterator[Offer]:
     """Import what installed packages offer, in the order of the packages' names.
 
     Packages are found by their metadata, as pip installs it; not in the working folder, where Python may look
@@ -33,12 +35,15 @@ def offers(group: str) -> Iterator[Offer]:
 
     Args:
       group: of entry points, such as `swath.models`.
+      prepare: called before the first package is imported.
     """
     found = {
         (point.dist.name, point.dist.version, point.name): point
         for point in reversed(importlib.metadata.entry_points(group=group))
         if point.dist is not None and not _is_here(point.dist)
     }  # of a package that is there twice, the one that Python finds first
+    if found:
+        prepare()
     for (package, version, name), point in sorted(found.items()):
         described = f"{package} {version}"
         loaded = "tensorflow" in sys.modules
@@ -46,14 +51,14 @@ def offers(group: str) -> Iterator[Offer]:
             value = point.load()
         except (Exception, SystemExit) as error:
             reason = " ".join(f"{type(error).__name__}: {error}".split())
-            yield Offer(name, described, fault=f"{point.value} cannot be imported ({reason})")
+            yield Offer(name, described, point.module, fault=f"{point.value} cannot be imported ({reason})")
             continue
         if not loaded and "tensorflow" in sys.modules:
             # TensorFlow takes seconds, and swath has to set it up before it is loaded.
             fault = f"importing {point.module} imports TensorFlow; import it inside functions"
-            yield Offer(name, described, fault=fault)
+            yield Offer(name, described, point.module, fault=fault)
             continue
-        yield Offer(name, described, value)
+        yield Offer(name, described, point.module, value)
 
 
 def _is_here(package: importlib.metadata.Distribution) -> bool:

@@ -41,6 +41,7 @@ from .models import ALIAS as ALIAS
 from .models import is_loggable as is_loggable
 from .models import is_model_logged as is_model_logged
 from .models import log_model as log_model
+from .models import not_loggable as not_loggable
 from .models import register_model as register_model
 from .offline import OfflineFallbackStore as OfflineFallbackStore
 from .provenance import PROVENANCE_TAGS as PROVENANCE_TAGS

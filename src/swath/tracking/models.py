@@ -20,7 +20,7 @@ from mlflow.types import ColSpec, Schema, TensorSpec
 
 from swath.config import computed_values, read_params
 from swath.errors import SwathError
-from swath.models import DEFAULT_MODEL, MODELS, OWN_MODEL_PAGE, model_of
+from swath.models import DEFAULT_MODEL, MODELS, OWN_MODEL_PAGE, code_of, missing_model, model_of
 from swath.tracking import schema
 from swath.tracking.artifacts import read_bytes, read_class_names
 from swath.tracking.data_sizes import data_sizes
@@ -82,6 +82,12 @@ def is_loggable(run: StoredRun) -> bool:
     return model is not None and model.is_served
 
 
+def not_loggable(run: StoredRun) -> str:
+    """Why the weights of a run cannot be logged as a model here, in one line."""
+    name = run.params.get(schema.MODEL_NAME, DEFAULT_MODEL)
+    return f"run {run.run_id}: {not_served(name) if name in MODELS else missing_model(name)}"
+
+
 def is_model_logged(run: StoredRun, uri: str) -> bool:
     """Whether the run's model is in the store at `uri`."""
     models = MlflowClient(tracking_uri=uri).search_logged_models(
@@ -132,7 +138,7 @@ def _save(run: StoredRun, target: Path, arrays_file: Path, model_id: str) -> Non
     """Write the model into a folder of this machine."""
     own = model_of(run.params)
     if not own.is_served:
-        raise SwathError(f"run {run.run_id}: {not_served(own.name)}")
+        raise SwathError(not_loggable(run))
     class_names = read_class_names(run)
     sizes = data_sizes(run)
     if sizes is None:
@@ -173,7 +179,8 @@ def _save(run: StoredRun, target: Path, arrays_file: Path, model_id: str) -> Non
 def _described(run: StoredRun, image_shape: tuple[int, int, int], classes: int) -> str:
     """What `own_predictor.py` needs to create the model of a run, as JSON."""
     values = computed_values(read_params(run.params))
-    return json.dumps({"values": values, "image_shape": image_shape, "classes": classes})
+    code = code_of(model_of(values))
+    return json.dumps({"values": values, "image_shape": image_shape, "classes": classes, "code": code})
 
 
 def not_served(name: str) -> str:

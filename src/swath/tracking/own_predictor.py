@@ -17,12 +17,17 @@ from numpy.typing import NDArray
 def _model(described: str) -> Any:
     """The model that a text in the arrays describes."""
     from swath.config import FIELDS
-    from swath.models import model_of
+    from swath.errors import SwathError
+    from swath.models import code_of, model_of
 
     given = json.loads(described)
+    spec = model_of(given["values"])
+    if code_of(spec) != given["code"]:
+        found, expected = code_of(spec), given["code"]
+        raise SwathError(f"model {spec.name}: its code is {found}, this model was logged with {expected}")
     values = {name: FIELDS[name].constraint.canonical(value) for name, value in given["values"].items()}
     shape = tuple(given["image_shape"])
-    return model_of(values).make(values, int(np.prod(shape)), given["classes"], shape)
+    return spec.make(values, int(np.prod(shape)), given["classes"], shape)
 
 
 def logits(arrays: Mapping[str, NDArray[Any]], pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -37,7 +42,7 @@ def logits(arrays: Mapping[str, NDArray[Any]], pixels: NDArray[np.uint8]) -> NDA
       float32 [n, classes]
 
     Raises:
-      SwathError: the package of the model is not installed.
+      SwathError: the package of the model is not installed, or its code has changed.
     """
     model = _model(str(arrays["described"]))
     inputs = pixels.astype(np.float32) - arrays["shift"]

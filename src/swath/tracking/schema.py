@@ -280,9 +280,9 @@ def without_logarithms(params: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in params.items() if not name.startswith(LOG10)}
 
 
-def is_model_field(name: str) -> bool:
-    """Whether a param is a field of the model, which a package may have declared."""
-    return name.startswith(MODEL_NAME.removesuffix("name"))
+def may_be_declared(name: str) -> bool:
+    """Whether a param is a field of the model or of the data set, which a package may have declared."""
+    return name.startswith((MODEL_NAME.removesuffix("name"), DATA_NAME.removesuffix("name")))
 
 
 def is_metric(name: str) -> bool:

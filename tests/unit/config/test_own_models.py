@@ -24,6 +24,8 @@ from swath.config import (
     read_stored_config,
     stored_config,
 )
+from swath.config.additions import MODELS as MODEL_KIND
+from swath.config.additions import remove
 from swath.errors import ConfigError
 from swath.models import MODELS, OwnModel
 
@@ -100,6 +102,26 @@ def test_packages_that_cannot_be_used_are_named_and_the_others_work(tmp_path: Pa
     }
 
 
+def test_package_that_loads_tensorflow_leaves_xla_off(tmp_path: Path) -> None:
+    code = "import sys, os\nsys.modules['tensorflow'] = sys\nassert 'TF_XLA_FLAGS' not in os.environ\n"
+    write_package(tmp_path, "loads", f"{code}MODEL = 3")
+    look_at = "from swath.models import BROKEN; import swath.config; swath.config.FIELDS; print(BROKEN)"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", look_at],
+        env={
+            "PYTHONPATH": str(tmp_path),
+            "PATH": "",
+            "HOME": str(tmp_path),
+            "TF_XLA_FLAGS": "--tf_xla_auto_jit=2",
+        },
+        cwd=tmp_path.parent,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "importing loads imports TensorFlow" in done.stdout
+
+
 def test_a_name_that_two_packages_declare_is_neither(tmp_path: Path) -> None:
     write_package(tmp_path, "first", declaration("wide"), "wide = first:MODEL")
     write_package(tmp_path, "second", declaration("wide"), "wide = second:MODEL")
@@ -161,6 +183,12 @@ def test_field_of_swath_may_be_shared() -> None:
         (OwnModel("mlp", make_tanh), "model mlp: the name is taken by a model of swath; choose another name"),
         (OwnModel("mine", make_tanh, {"units": 3}), "model mine: field units is an int, expected one of"),
         (OwnModel("mine", make_tanh, {"name": UNITS}), "model mine: field name is taken; rename it"),
+        (OwnModel("mine", make_tanh, {"lambda": UNITS}), "model mine: field lambda has a name that Python"),
+        (
+            OwnModel("mine", make_tanh, {"own": UNITS}),
+            "model mine: field own has a name that Python or swath",
+        ),
+        (OwnModel("mine", make_tanh, {"group": UNITS}), "model mine: field group has a name that Python or"),
         (
             OwnModel("mine", make_tanh, {"hidden_units": UNITS}),
             "model mine: field hidden_units is declared in another way by swath; rename it",
@@ -196,3 +224,22 @@ def test_stored_run_of_a_model_that_is_not_there_is_one_line() -> None:
         "config.yaml: model mine is not installed; install its package, or make it one: "
         "docs/how-to/own-model.md"
     ]
+
+
+def test_fields_that_two_models_of_a_program_share_may_change_in_one_call() -> None:
+    def both(least: int) -> list[OwnModel]:
+        units = model_field(5, Range(least), "Units.", unit="units")
+        return [OwnModel(name, make_tanh, {"units": units}) for name in ("mine", "other")]
+
+    try:
+        add_declared(*both(1))
+        add_declared(*both(2))
+        assert FIELDS["model.units"].constraint == Range(2)
+        with pytest.raises(ConfigError, match=r"^model mlp: the name is taken by a model of swath"):
+            add_declared(*both(3), OwnModel("mlp", make_tanh))
+        assert FIELDS["model.units"].constraint == Range(2)
+        assert FIELDS["model.units"].only_with == ("model.name", ("mine", "other"))
+    finally:
+        for name in ("mine", "other"):
+            remove(MODEL_KIND, name)
+    assert "model.units" not in FIELDS

@@ -1,5 +1,6 @@
 """Data sets that packages and programs declare: what is checked of them, and when they are read again."""
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -57,9 +58,12 @@ def changed(part: int, array: Any) -> Images:
     ("images", "line"),
     [
         (dots(shape=(4, 5, 2)), "images of 4 x 5 x 2, expected 1 to 512 rows"),
-        (dots(shape=(4, 5)), "shape is \\(4, 5\\), expected rows, columns, channels"),
+        (dots(shape=(4, 5)), "shape is \\(4, 5\\), expected \\(rows, columns, channels\\)"),
+        (dots(class_names=None), "class_names is None, expected a tuple of 2 to 256 texts"),
+        (dots(train_images="24"), "'24' training and 6 test images, expected whole numbers above 0"),
+        (dots(files=("here",)), r"files is \('here',\), expected paths"),
         (dots(class_names=("one",)), "has 1 classes, expected 2 to 256"),
-        (dots(test_images=0), "expected training and test images"),
+        (dots(test_images=0), "24 training and 0 test images, expected whole numbers above 0"),
         (3, "find returns int, expected Images"),
     ],
 )
@@ -127,8 +131,23 @@ def test_names_of_swath_are_taken(name: str) -> None:
         add_declared(OwnDataset(name, find_dots))
 
 
+def test_a_program_that_ends_in_find_is_one_line() -> None:
+    with (
+        dataset_added(OwnDataset("dots", lambda fields, place: sys.exit(3))),
+        pytest.raises(DataError, match=r"^data set dots: SystemExit: 3$"),
+    ):
+        check_available(KEY)
+
+
 @pytest.mark.parametrize("name", ["dir", "validation_size", "name"])
 def test_fields_that_every_data_set_has_are_taken(name: str) -> None:
     field = data_field(2, Range(0), "Something.")
     with pytest.raises(ConfigError, match=f"^data set dots: field {name} is taken; rename it"):
+        add_declared(OwnDataset("dots", find_dots, {name: field}))
+
+
+@pytest.mark.parametrize("name", ["key", "own", "group", "class"])
+def test_fields_with_names_that_are_in_use_are_refused(name: str) -> None:
+    field = data_field(2, Range(0), "Something.")
+    with pytest.raises(ConfigError, match=f"^data set dots: field {name} has a name that Python"):
         add_declared(OwnDataset("dots", find_dots, {name: field}))

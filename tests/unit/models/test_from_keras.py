@@ -88,12 +88,14 @@ def test_lanes_have_the_bits_that_they_have_alone() -> None:
         ("Dropout(0.5, name='mine')", r"layer mine \(Dropout\) draws random numbers"),
         ("GaussianNoise(0.1, name='mine')", r"layer mine \(GaussianNoise\) draws random numbers"),
         ("BatchNormalization(name='mine')", r"mine \(BatchNormalization\) has state .*moving_mean"),
-        ("Dense(10, trainable=False, name='mine')", r"layer mine \(Dense\) has state that is not trained"),
-        ("Dense(10, kernel_regularizer='l2', name='mine')", r"layer mine \(Dense\) adds a loss of its own"),
-        ("Dense(10, activation='softmax', name='mine')", "layer mine is a softmax; expected logits"),
-        ("Softmax(name='mine')", "layer mine is a softmax; expected logits"),
+        ("SpectralNormalization(layers.Dense(10), name='mine')", r"mine \(SpectralNormalization\) has state"),
+        ("Dense(10, kernel_regularizer='l2', name='mine')", "adds losses of its own"),
+        ("Dense(10, kernel_constraint='non_neg', name='mine')", "mine/kernel has a constraint"),
+        ("Dense(10, activation='softmax', name='mine')", "outputs add up to 1; expected logits"),
+        ("Softmax(name='mine')", "outputs add up to 1; expected logits"),
+        ("Activation('sigmoid')", "outputs lie between 0 and 1; expected logits"),
         ("Dense(10, dtype='float64', name='mine')", "mine/kernel is float64, expected float32"),
-        ("Dense(11)", r"output is \(None, 11\), expected \(None, 10\)"),
+        ("Dense(11)", r"output is \[images, \[11\]\], expected \[images, 10\]"),
     ],
 )
 def test_layer_that_swath_cannot_train_is_refused_by_name(layer: str, line: str) -> None:
@@ -106,6 +108,122 @@ def test_layer_that_swath_cannot_train_is_refused_by_name(layer: str, line: str)
 
     with added(from_keras(wrong)), pytest.raises(SwathError, match=line):
         made("wrong")
+
+
+def ending_with(call: Any) -> Any:
+    """A function that builds a network whose last layer computes `call(layer, inputs, training)`."""
+
+    def built(image_shape: tuple[int, int, int], classes: int) -> Any:
+        import keras
+
+        class Last(keras.layers.Layer):
+            def call(self, inputs: Any, training: bool = False) -> Any:
+                return call(self, inputs, training)
+
+        layers = [keras.layers.Flatten(), keras.layers.Dense(classes), Last()]
+        return keras.Sequential([keras.Input(image_shape), *layers])
+
+    return built
+
+
+def with_loss(layer: Any, inputs: Any, training: bool) -> Any:
+    layer.add_loss(tf.reduce_mean(inputs))
+    return inputs
+
+
+@pytest.mark.parametrize(
+    ("call", "line"),
+    [
+        (with_loss, "adds losses of its own"),
+        (lambda layer, inputs, training: inputs * (0.0 if training else 1.0), "computes something else"),
+        (lambda layer, inputs, training: inputs + tf.random.normal([10]), "draws random numbers"),
+        (lambda layer, inputs, training: tf.nn.softmax(inputs), "outputs add up to 1"),
+    ],
+)
+def test_what_a_layer_does_in_its_call_is_noticed(call: Any, line: str) -> None:
+    with added(from_keras(ending_with(call), "wrong")), pytest.raises(SwathError, match=line):
+        made("wrong")
+
+
+def test_names_of_arrays_do_not_depend_on_what_was_built_before() -> None:
+    def twins(image_shape: tuple[int, int, int], classes: int) -> Any:
+        import keras
+
+        class Twins(keras.layers.Layer):
+            def build(self, shape: Any) -> None:
+                self.first = self.add_weight(shape=(shape[-1], classes), initializer="ones")
+                self.second = self.add_weight(shape=(classes,), initializer="zeros")
+                self.third = self.add_weight(shape=(classes,), initializer="ones", name="w")
+                self.fourth = self.add_weight(shape=(classes,), initializer="zeros", name="w")
+
+            def call(self, inputs: Any) -> Any:
+                return inputs @ self.first * self.third + self.second + self.fourth
+
+        return keras.Sequential([keras.Input(image_shape), keras.layers.Flatten(), Twins()])
+
+    with added(from_keras(twins)):
+        shapes = [
+            {name: array.shape for name, array in made("twins").init(seed).items()} for seed in (0, 1, 2)
+        ]
+    assert shapes[0] == shapes[1] == shapes[2]
+    assert list(shapes[0]) == ["twins_1.variable", "twins_1.variable_2", "twins_1.w", "twins_1.w_2"]
+
+
+def test_recurrent_subclassed_and_frozen_models_are_accepted() -> None:
+    def recurrent(image_shape: tuple[int, int, int], classes: int) -> Any:
+        import keras
+
+        layers = keras.layers
+        rows = layers.Reshape((32, 96))
+        return keras.Sequential([keras.Input(image_shape), rows, layers.GRU(4), layers.Dense(classes)])
+
+    def subclassed(image_shape: tuple[int, int, int], classes: int) -> Any:
+        import keras
+
+        class Own(keras.Model):
+            def __init__(self) -> None:
+                super().__init__()
+                self.flat = keras.layers.Flatten()
+                self.frozen = keras.layers.Dense(8, trainable=False)
+                self.last = keras.layers.Dense(classes)
+
+            def call(self, inputs: Any) -> Any:
+                return self.last(self.frozen(self.flat(inputs)))
+
+        return Own()
+
+    for build, arrays in ((recurrent, 5), (subclassed, 2)):
+        with added(from_keras(build)):
+            name = build.__name__
+            assert len(made(name).init(0)) == arrays
+            config = run_config(model=ModelConfig(name), preprocessing="scale", learning_rate=0.01)
+            configs = [config, run_config(**{**vars(config), "learning_rate": 0.1})]
+            together = train_lanes(configs, 4)
+            assert [lane.to_bytes() for lane in together] == [train_alone(e).to_bytes() for e in configs]
+
+
+def test_dropout_within_a_model_of_ones_own_is_noticed() -> None:
+    def hidden(image_shape: tuple[int, int, int], classes: int) -> Any:
+        import keras
+
+        class Own(keras.Model):
+            def __init__(self) -> None:
+                super().__init__()
+                self.flat, self.drop = keras.layers.Flatten(), keras.layers.Dropout(0.5)
+                self.last = keras.layers.Dense(classes)
+
+            def call(self, inputs: Any) -> Any:
+                return self.last(self.drop(self.flat(inputs)))
+
+        return Own()
+
+    with added(from_keras(hidden)), pytest.raises(SwathError, match=r"\(Dropout\) draws random numbers"):
+        made("hidden")
+
+
+def test_function_without_a_name_needs_one() -> None:
+    with pytest.raises(ValueError, match=r"'<lambda>': expected a name .*; give it as name="):
+        from_keras(lambda image_shape, classes: 3)
 
 
 def test_function_that_returns_something_else_is_refused() -> None:

@@ -1,5 +1,6 @@
 """Lanes of a one-lane model: formulas against float64, bits alone and in company, and what is refused."""
 
+import random
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -131,9 +132,10 @@ class Named(TanhNetwork):
     [
         (
             Named("a/b", np.float32),
-            "init names an array 'a/b'; expected a name without /, not shift",
+            "init names an array 'a/b'; expected a name without /, none of shift, scale",
         ),
         (Named("shift", np.float32), "init names an array 'shift'; expected"),
+        (Named("class_names", np.float32), "init names an array 'class_names'; expected"),
         (Named("a", np.float64), "init returns a as float64, expected float32"),
     ],
 )
@@ -152,9 +154,9 @@ def test_penalized_array_that_is_not_there_is_named() -> None:
 @pytest.mark.parametrize(
     ("returned", "line"),
     [
-        (lambda losses, logits: losses, "losses returns EagerTensor; expected"),
+        (lambda losses, logits: losses, "losses returns SymbolicTensor; expected"),
         (lambda losses, logits: (tf.reduce_mean(losses), logits), r"a tensor of shape \(\); expected"),
-        (lambda losses, logits: (losses, logits[:, :2]), r"a tensor of shape \(2, 2\); expected"),
+        (lambda losses, logits: (losses, logits[:, :2]), r"a tensor of shape \(None, 2\); expected"),
         (lambda losses, logits: (tf.cast(losses, tf.float64), logits), "losses returns float64; expected"),
     ],
 )
@@ -164,6 +166,57 @@ def test_what_losses_returns_is_checked(returned: Any, line: str) -> None:
             return returned(*super().losses(parameters, inputs, labels))
 
     with pytest.raises(SwathError, match=line):
+        UnrolledModel("mine", Wrong(PIXELS, 2, CLASSES), IMAGE_SHAPE, CLASSES).check()
+
+
+def arrays_of(units: int) -> dict[str, Any]:
+    return {"first": np.zeros((PIXELS, units), np.float32), "second": np.zeros((2, CLASSES), np.float32)}
+
+
+@pytest.mark.parametrize(
+    ("init", "line"),
+    [
+        (
+            lambda seed: arrays_of(2 + seed),
+            r"init\(1\) returns first \[\d+, 3\], .*init\(0\)",
+        ),
+        (
+            lambda seed: arrays_of(2) | ({"third": np.ones(1, np.float32)} if seed else {}),
+            "third",
+        ),
+        (
+            lambda seed: {"first": np.random.standard_normal(3).astype(np.float32)},
+            "other arrays for the same",
+        ),
+    ],
+)
+def test_init_is_checked_for_every_seed(init: Any, line: str) -> None:
+    class Wrong(TanhNetwork):
+        penalized = ()
+
+        def init(self, seed: int) -> Any:
+            return init(seed)
+
+    with pytest.raises(SwathError, match=line):
+        UnrolledModel("mine", Wrong(PIXELS, 2, CLASSES), IMAGE_SHAPE, CLASSES).check([0, 1])
+
+
+@pytest.mark.parametrize(
+    ("factor", "error", "line"),
+    [
+        (lambda losses: random.random(), SwathError, "something else each time"),
+        (lambda losses: tf.random.uniform([]), SwathError, "something else each time"),
+        (lambda losses: 2.0 if tf.reduce_mean(losses) > 5 else 1.0, TypeError, "symbolic"),
+        (lambda losses: losses.numpy().max(), AttributeError, "numpy"),
+    ],
+)
+def test_what_fails_in_a_graph_only_is_found_before_the_training(factor: Any, error: Any, line: str) -> None:
+    class Wrong(TanhNetwork):
+        def losses(self, parameters: Any, inputs: Any, labels: Any) -> Any:
+            losses, logits = super().losses(parameters, inputs, labels)
+            return losses * factor(losses), logits
+
+    with pytest.raises(error, match=line):
         UnrolledModel("mine", Wrong(PIXELS, 2, CLASSES), IMAGE_SHAPE, CLASSES).check()
 
 
