@@ -1,5 +1,6 @@
 """A package with a model, installed as pip does, and a model of a program: swept, resumed, reproduced."""
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 from support.command import error_lines, swath, swath_compare, swath_reproduce
 from support.models import best_run, load_npz
-from support.own_models import declaration, install_example, write_package
+from support.own_models import EXAMPLE, declaration, install_example, write_package
 from support.waiting import query_store
 
 from swath.datasets import load_dataset
@@ -33,6 +34,14 @@ def swept(tmp_path_factory: pytest.TempPathFactory, packages: str) -> tuple[Path
     done = swath(folder, *GRID, "lanes.verify=4", PYTHONPATH=packages, SWATH_POSTPROCESS="wait")
     assert done.returncode == 0, done.stderr
     return folder, done.stderr
+
+
+def test_command_of_the_example_finishes(packages: str, tmp_path: Path) -> None:
+    text = (EXAMPLE / "README.md").read_text(encoding="utf-8")
+    (line,) = (line for line in text.splitlines() if line.startswith("swath "))
+    done = swath(tmp_path, *shlex.split(line)[1:], PYTHONPATH=packages)
+    assert done.returncode == 0, done.stderr
+    assert "4 of 4 runs finished" in done.stderr
 
 
 def test_lanes_are_bit_identical_to_solo_runs(swept: tuple[Path, str]) -> None:
