@@ -101,6 +101,7 @@ def test_xla_is_left_out_before_tensorflow_is_loaded(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.usefixtures("tensorflow_not_loaded")
 def test_xla_is_listed_if_another_program_has_loaded_tensorflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backend, "set_variables", functools.cache(backend.set_variables.__wrapped__))
     monkeypatch.setenv("TF_XLA_FLAGS", "--tf_xla_auto_jit=2")
     monkeypatch.setitem(sys.modules, "tensorflow", types.ModuleType("tensorflow"))
     assert compute_variables() == "TF_XLA_FLAGS=--tf_xla_auto_jit=2"
