@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,16 +11,13 @@ from swath.datasets.dataset import Dataset
 from swath.datasets.own import MOST_CLASSES, MOST_SIDE, OwnSpec, check_class_names
 from swath.datasets.source import Source, given_path, source_of
 from swath.errors import DataError
-from swath.system import as_float32, package_digest
+from swath.system import as_float32, check_names, loaded, package_digest
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from swath.datasets.dataset import Bytes, DataKey
-
-NAME = re.compile("[a-z][a-z0-9_]*")
-"""Names of data sets and of their fields."""
 
 RULE = "declared-1"
 """Name of the way in which arrays become images, part of the digest."""
@@ -81,17 +76,11 @@ class OwnDataset:
     help: str = ""
 
     def __post_init__(self) -> None:
-        for name in (self.name, *self.fields):
-            if not isinstance(name, str) or not NAME.fullmatch(name):
-                raise ValueError(f"{name!r}: expected a name of lower-case letters, digits and _")
+        check_names(self.name, *self.fields)
 
     def images(self, values: Mapping[str, Any], place: Path | None) -> Images:
         """Find the images with values of the fields."""
-        find: Any = self.find
-        if isinstance(find, str):
-            module, _, function = find.partition(":")
-            find = getattr(importlib.import_module(module), function)
-        found: Images = find(values, place)
+        found: Images = loaded(self.find)(values, place)
         return found
 
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from swath.models.model import Arrays, Tensor, Values, fields_of_model
-
-NAME = re.compile("[a-z][a-z0-9_]*")
-"""Names of models and of their fields."""
+from swath.system import check_names, loaded
 
 LAYOUTS = ("pixels", "images")
 """`pixels`: inputs are float32 [images, pixels], all values of the first channel first, as CIFAR-10 stores
@@ -96,9 +92,7 @@ class OwnModel:
     def __post_init__(self) -> None:
         if self.source is None:
             object.__setattr__(self, "source", self.make)
-        for name in (self.name, *self.fields):
-            if not isinstance(name, str) or not NAME.fullmatch(name):
-                raise ValueError(f"{name!r}: expected a name of lower-case letters, digits and _")
+        check_names(self.name, *self.fields)
 
     def build(self, values: Values, image_shape: tuple[int, int, int], classes: int) -> Model:
         """Create the model of a run; loads TensorFlow.
@@ -110,11 +104,7 @@ class OwnModel:
         """
         from swath.models.backend import tf  # noqa: F401  set up before the model imports it
 
-        make: Any = self.make
-        if isinstance(make, str):
-            module, _, function = make.partition(":")
-            make = getattr(importlib.import_module(module), function)
-        model: Model = make(fields_of_model(values, self.fields), image_shape, classes)
+        model: Model = loaded(self.make)(fields_of_model(values, self.fields), image_shape, classes)
         return model
 
 
@@ -163,7 +153,8 @@ def from_keras(
         return model
 
     found = name or getattr(build, "__name__", "")
-    if not NAME.fullmatch(found):
-        rule = "expected a name of lower-case letters, digits and _"
-        raise ValueError(f"{found!r}: {rule}; give it as name=")
+    try:
+        check_names(found)
+    except ValueError as error:
+        raise ValueError(f"{error}; give it as name=") from error
     return OwnModel(found, make, fields or {}, source=build, **details)

@@ -8,6 +8,8 @@ from .machine import available_bytes as available_bytes
 from .machine import workers as workers
 from .numbers import as_float32 as as_float32
 from .packages import Offer as Offer
+from .packages import check_names as check_names
+from .packages import loaded as loaded
 from .packages import offers as offers
 from .redaction import hide_password as hide_password
 from .redaction import hide_passwords as hide_passwords

@@ -1,11 +1,16 @@
 """What installed Python packages add to swath, by their entry points."""
 
+import importlib
 import importlib.metadata
+import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+NAME = re.compile("[a-z][a-z0-9_]*")
+"""Names of what packages and programs declare, and of its fields."""
 
 
 @dataclass(frozen=True)
@@ -67,3 +72,22 @@ def _is_here(package: importlib.metadata.Distribution) -> bool:
         return Path(str(package.locate_file(""))).resolve() == Path.cwd()
     except OSError:  # the working folder has been deleted
         return False
+
+
+def check_names(*names: object) -> None:
+    """Check the names in a declaration.
+
+    Raises:
+      ValueError: one cannot be typed.
+    """
+    for name in names:
+        if not isinstance(name, str) or not NAME.fullmatch(name):
+            raise ValueError(f"{name!r}: expected a name of lower-case letters, digits and _")
+
+
+def loaded(declared: Any) -> Any:
+    """The function that a declaration gives, or names as `module:function`; then its module is imported."""
+    if not isinstance(declared, str):
+        return declared
+    module, _, function = declared.partition(":")
+    return getattr(importlib.import_module(module), function)

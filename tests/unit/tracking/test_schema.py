@@ -91,9 +91,10 @@ def reserved_names(path: Path) -> dict[str, Kind]:
     Optimizers and models declare which fields they read.
     """
     exempt: tuple[str, ...] = ()
+    declares = {"training/optimizers.py", "models/model.py", "models/registry.py"}
     if path.parent == SOURCE / "config":
         exempt = (*PARAMS, schema.CONFIG_FILE)
-    elif path in (SOURCE / "training" / "optimizers.py", SOURCE / "models" / "model.py"):
+    elif path.relative_to(SOURCE).as_posix() in declares:
         exempt = PARAMS
     return {name: kind for name, kind in NAMES.items() if name not in exempt}
 
