@@ -58,18 +58,23 @@ print(*mlflow.pyfunc.load_model(f"runs:/{sys.argv[1]}/model").predict(images)["c
 """
 
 
-def test_logged_model_predicts_by_the_package(swept: tuple[Path, str], packages: str) -> None:
-    folder, run = swept[0], best_run(swept[0])
-    data = load_dataset("digits")
-    np.save(folder / "images.npy", data.test_images)
-    done = subprocess.run(
-        [sys.executable, "-c", SERVE, run.info.run_id],
+def served(folder: Path, run_id: str, packages: str) -> "subprocess.CompletedProcess[str]":
+    """Predict the images of `images.npy` by the logged model of a run, in a process with these packages."""
+    return subprocess.run(
+        [sys.executable, "-c", SERVE, run_id],
         cwd=folder,
         env={"PYTHONPATH": packages, "PATH": "/usr/bin:/bin", "HOME": str(folder)},
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def test_logged_model_predicts_by_the_package(swept: tuple[Path, str], packages: str) -> None:
+    folder, run = swept[0], best_run(swept[0])
+    data = load_dataset("digits")
+    np.save(folder / "images.npy", data.test_images)
+    done = served(folder, run.info.run_id, packages)
     assert done.returncode == 0, done.stderr
     stored = load_npz(run, "predictions.npz")["test"]
     found = np.array(done.stdout.split()[-len(stored) :])
@@ -79,7 +84,7 @@ def test_logged_model_predicts_by_the_package(swept: tuple[Path, str], packages:
 
 
 def test_logged_model_without_its_package_or_with_other_code_says_so(
-    swept: tuple[Path, str], packages: str, tmp_path: Path
+    swept: tuple[Path, str], tmp_path: Path
 ) -> None:
     folder, run = swept[0], best_run(swept[0])
     np.save(folder / "images.npy", load_dataset("digits").test_images[:2])
@@ -87,14 +92,7 @@ def test_logged_model_without_its_package_or_with_other_code_says_so(
     network = tmp_path / "swath_convnet" / "network.py"
     network.write_text(network.read_text() + "\n# Changed.\n")
     for place, line in (("", UNKNOWN), (str(tmp_path), "this model was logged with convnet:")):
-        done = subprocess.run(
-            [sys.executable, "-c", SERVE, run.info.run_id],
-            cwd=folder,
-            env={"PYTHONPATH": place, "PATH": "/usr/bin:/bin", "HOME": str(folder)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = served(folder, run.info.run_id, place)
         assert done.returncode != 0
         assert line in done.stderr
 
