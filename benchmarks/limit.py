@@ -41,7 +41,8 @@ def compile_limit(data: DeviceData, draw: Draw, lanes: int = 1) -> Callable[[Ten
 
     def run_steps(steps: Tensor) -> Tensor:
         def body(done: Tensor, weights: Any) -> tuple[Tensor, Any]:
-            pixels = tf.unstack(tf.cast(tf.gather(data.train.images, draw(done), axis=1), tf.float32))
+            images = tf.transpose(tf.gather(data.train.images, draw(done)), [1, 0, 2])
+            pixels = tf.unstack(tf.cast(images, tf.float32))
             return done + 1, tuple(gradient_product(pixels, forward_product(pixels, weights)))
 
         _, weights = tf.while_loop(

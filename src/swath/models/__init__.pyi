@@ -1,6 +1,7 @@
 from .arithmetic import ARITHMETIC as ARITHMETIC
 from .arithmetic import MOST_ROWS as MOST_ROWS
 from .arithmetic import ROW_MULTIPLE as ROW_MULTIPLE
+from .arithmetic import block_sizes as block_sizes
 from .arithmetic import in_blocks as in_blocks
 from .arithmetic import kernels as kernels
 from .arithmetic import most_isa as most_isa

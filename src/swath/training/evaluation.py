@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swath.datasets import Dataset, PixelStatistics, pixel_statistics
-from swath.models import Blocks, LanewiseModel, Tensor, Tensors, in_blocks, tf
+from swath.models import Blocks, LanewiseModel, Tensor, Tensors, block_sizes, in_blocks, tf
 from swath.planning import BLOCK_IMAGES
 
 
@@ -18,7 +18,7 @@ class Split:
     """Images and labels of a split.
 
     Attributes:
-      images: uint8 [blocks, n, width], the pixels cut into blocks; see `models.in_blocks`.
+      images: uint8 [n, blocks, width], the pixels of an image cut into blocks; see `models.block_sizes`.
       labels: int32 [n]
     """
 
@@ -64,7 +64,9 @@ class DeviceData:
           labels: of the split.
           chosen: int32 [rows], indices of the images.
         """
-        inputs = normalize(tf.gather(images, chosen, axis=1), self.shift, self.scale)
+        # An image is copied in one piece, and the blocks become the first axis while they are still bytes.
+        pixels = tf.transpose(tf.gather(images, chosen), [1, 0, 2])
+        inputs = normalize(pixels, self.shift, self.scale)
         return tf.unstack(inputs), tf.gather(labels, chosen)
 
 
@@ -107,7 +109,11 @@ def _in_blocks(values: NDArray[np.float32]) -> Tensor:
 
 
 def _split(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Split:
-    return Split(tf.constant(in_blocks(images, 1)), tf.constant(labels.astype(np.int32)))
+    count, width = block_sizes(images.shape[1])
+    missing = count * width - images.shape[1]
+    padded = np.pad(images, [(0, 0), (0, missing)]) if missing else images
+    blocks = padded.reshape(len(images), count, width)
+    return Split(tf.constant(blocks), tf.constant(labels.astype(np.int32)))
 
 
 def normalize(pixels: Tensor, shift: Tensor, scale: Tensor | None) -> Tensor:
@@ -180,7 +186,7 @@ def compile_evaluation(data: DeviceData, model: LanewiseModel) -> Evaluate:
         )
         return predictions.concat()[:count], losses.concat()[:count]
 
-    count, _, pixels = data.train.images.shape
+    _, count, pixels = data.train.images.shape
 
     @cache
     def compiled(width: int | None) -> Any:
@@ -188,7 +194,7 @@ def compile_evaluation(data: DeviceData, model: LanewiseModel) -> Evaluate:
         signature = [
             model.signature(width or 1),
             tf.TensorSpec([], tf.int32),
-            tf.TensorSpec([count, None, pixels], tf.uint8),
+            tf.TensorSpec([None, count, pixels], tf.uint8),
             tf.TensorSpec([None], tf.int32),
         ]
         return tf.function(partial(evaluate_split, width), autograph=False, input_signature=signature)
