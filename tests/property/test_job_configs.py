@@ -82,3 +82,37 @@ def test_job_configs_equal_those_that_hydra_composes(
                 composer.composed(overrides)
             continue
         assert plain(launcher._job_config(composer.composed, tuple(overrides), number)) == expected
+
+
+def configuration(composer: JobComposer, overrides: list[str]) -> Any:
+    """The configuration of a job, or the mistakes in it."""
+    try:
+        return composer.job(overrides)
+    except ConfigError as error:
+        return error.mistakes
+
+
+SIZES = ("[128]", "[256]", "[128,64]", "64")
+
+
+@example([["model=mlp", f"model.hidden_units={sizes}"] for sizes in (*SIZES, *SIZES)])
+@settings(max_examples=12, deadline=None, phases=[Phase.explicit, Phase.generate])
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["model=mlp", "data=digits"]),
+            st.sampled_from([f"model.hidden_units={sizes}" for sizes in SIZES]),
+            st.sampled_from(["seed=1", "learning_rate=0.1", "learning_rate=0.2"]),
+        ).map(list),
+        min_size=2,
+        max_size=5,
+    )
+)
+def test_configuration_of_a_job_does_not_depend_on_other_jobs(
+    loader: ConfigLoader, jobs: list[list[str]]
+) -> None:
+    composer = JobComposer("config", [])
+    for number, overrides in enumerate([*jobs, *jobs]):
+        # One more override, because the configuration of equal overrides is kept.
+        changed = [*overrides, f"max_steps={number + 1}"]
+        assert configuration(composer, changed) == configuration(JobComposer("config", []), changed)

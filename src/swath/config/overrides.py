@@ -120,6 +120,8 @@ def typed_value(key: str, value: object) -> Any:
     node = _scratch_node()
     OmegaConf.update(node, key, value)
     found = OmegaConf.select(node, key)
+    if OmegaConf.is_config(found):
+        return OmegaConf.to_container(found)  # the next conversion changes the node's own list
     return _rounded(found)
 
 
