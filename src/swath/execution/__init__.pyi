@@ -9,6 +9,7 @@ from .events import Note as Note
 from .events import Observer as Observer
 from .events import Planned as Planned
 from .events import RunEnded as RunEnded
+from .events import RunPaused as RunPaused
 from .events import SegmentDone as SegmentDone
 from .events import SegmentTrained as SegmentTrained
 from .events import Starting as Starting
@@ -16,7 +17,9 @@ from .events import StepsDone as StepsDone
 from .executor import ThreadExecutor as ThreadExecutor
 from .runner import Runner as Runner
 from .runs import SINGLE as SINGLE
+from .runs import Paused as Paused
 from .runs import RunRequest as RunRequest
 from .runs import RunResult as RunResult
 from .runs import SweepInfo as SweepInfo
+from .runs import Trial as Trial
 from .trial_group import Pruner as Pruner

@@ -24,12 +24,14 @@ class GroupTask:
       group: its lanes and their runs.
       states: initial arrays of each lane; None for the initial arrays of the model.
       state_every_s: seconds between two events that contain the arrays of all lanes, for checkpoints.
+      untested: numbers of runs that are not evaluated on the test images.
     """
 
     group_id: str
     group: LaneGroup
     states: tuple[Arrays | None, ...]
     state_every_s: float = float("inf")
+    untested: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -208,7 +210,14 @@ class RunEnded:
     result: RunResult
 
 
-Event = Starting | Note | Planned | SegmentDone | GroupEnded | StepsDone | RunEnded
+@dataclass(frozen=True)
+class RunPaused:
+    """A run has come to a rung of a search, which will decide whether it goes on."""
+
+    result: RunResult
+
+
+Event = Starting | Note | Planned | SegmentDone | GroupEnded | StepsDone | RunEnded | RunPaused
 
 Observer = Callable[[Event], None]
 """Receives events; called from several threads, one at a time."""

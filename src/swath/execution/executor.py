@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -113,22 +113,22 @@ class GroupTrainer:
             result.accuracies,
             result.losses,
             result.duration_s,
-            self._evaluations(segment, result, bool(finishing)),
+            self._evaluations(segment, result, finishing),
             states,
             due,
             self._compiled.data.statistics if finishing else None,
         )
 
     def _evaluations(
-        self, segment: Segment, result: training.SegmentResult, finishing: bool
+        self, segment: Segment, result: training.SegmentResult, finishing: Sequence[int]
     ) -> dict[str, Evaluation]:
-        """Evaluate validation images if due or if a run finishes, test images if a run finishes."""
+        """Evaluate validation images if due or if a run finishes, and test images if a tested run does."""
         every = self._group.shared.evaluate_every_steps
         due = bool(every) and segment.end % every == 0 and bool(self._open)
         data, found = self._compiled.data, {}
         splits = {
-            schema.SPLITS[0]: (data.validation, due or finishing),
-            schema.SPLITS[1]: (data.test, finishing),
+            schema.SPLITS[0]: (data.validation, due or bool(finishing)),
+            schema.SPLITS[1]: (data.test, not self._task.untested.issuperset(finishing)),
         }
         for name, (split, wanted) in splits.items():
             if wanted and len(split):

@@ -14,9 +14,9 @@ from swath.errors import SwathError, failure_reason
 from swath.execution import events
 from swath.execution.runs import RunRequest, RunResult, SweepInfo
 from swath.execution.trial_group import Pruner, TrialGroup
-from swath.execution.trial_run import TrialRun, is_transient, run_info
+from swath.execution.trial_run import TrialRun, is_transient, run_info, trial_info
 from swath.planning import Lane, LaneGroup, LaneWidths, PlannedRun, plan_groups, solo_group
-from swath.tracking import NullRunLogger, Tracker
+from swath.tracking import NullRunLogger, RunInfo, Tracker
 from swath.training import Checkpoints
 
 _log = logging.getLogger("swath")
@@ -171,6 +171,7 @@ class Runner:
             group,
             tuple(None if state is None else state.arrays for state in states),
             self._checkpoint_every_s if self._checkpoints is not None else float("inf"),
+            frozenset(planned.number for planned in group.runs if not _tests(requests[planned.number])),
         )
         trial = TrialGroup(
             task.group_id, group, runs, dataset, self._observer, self._checkpoints, self._pruner
@@ -217,7 +218,7 @@ class Runner:
     ) -> None:
         """Resolve the future of a run that has ended, or retry the run after a transient failure."""
         result = ended.result()
-        if self._retries or self._stop_on_failure:
+        if (self._retries or self._stop_on_failure) and result.paused is None:
             result = _flushed(result)
         if result.status == "FAILED":
             if result.is_transient and request.attempt < self._retries and not self._cancellation.is_set():
@@ -226,7 +227,7 @@ class Runner:
             if self._stop_on_failure:
                 self._cancel(f"{readable_name(result.config)} failed, and on_failure=stop")
         future.set_result(result)
-        self._observer(events.RunEnded(result))
+        self._observer(events.RunPaused(result) if result.paused else events.RunEnded(result))
 
     def _retry(
         self, planned: PlannedRun, request: RunRequest, future: "Future[RunResult]", failed: RunResult
@@ -245,8 +246,16 @@ class Runner:
             self._observer(events.RunEnded(failed))
 
     def _start_run(self, request: RunRequest, lane: int, lanes: int, dataset: Dataset) -> TrialRun:
-        logger = self._tracker.start_run(run_info(request, self._sweep_info, dataset), request.run_id)
-        return TrialRun(request, lane, lanes, logger, self._observer)
+        logger = request.logger
+        if logger is None:
+            logger = self._tracker.start_run(run_info(request, self._sweep_info, dataset), request.run_id)
+        if request.trial is None:
+            return TrialRun(request, lane, lanes, logger, self._observer)
+
+        def described(finished: bool) -> RunInfo:
+            return trial_info(request, self._sweep_info, dataset, finished=finished)
+
+        return TrialRun(request, lane, lanes, logger, self._observer, described)
 
 
 def _flushed(result: RunResult) -> RunResult:
@@ -258,3 +267,8 @@ def _flushed(result: RunResult) -> RunResult:
 
 def _ignore(event: events.Event) -> None:
     """An observer that ignores all events."""
+
+
+def _tests(request: RunRequest) -> bool:
+    """Whether a run is evaluated on the test images after the steps of its request."""
+    return request.trial is None or request.trial.tests

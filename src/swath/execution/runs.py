@@ -1,8 +1,9 @@
 """Requests for runs, and their results."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +56,40 @@ class SweepInfo:
 
 
 @dataclass(frozen=True)
+class Trial:
+    """What a search says of a run whose length is decided while it is trained.
+
+    Attributes:
+      number: of the trial, from 0.
+      round_number: of the round in which it was proposed, from 0.
+      point: what was proposed, as JSON.
+      full: the configuration at its full length.
+      is_last: whether the run ends for good after the steps of its request.
+      tests: whether it is evaluated on the test images after these steps.
+    """
+
+    number: int
+    round_number: int
+    point: str
+    full: TrainConfig
+    is_last: bool
+    tests: bool
+
+
+@dataclass(frozen=True)
+class Paused:
+    """A run that has come to a rung; it waits for the decision.
+
+    Attributes:
+      state: train state from which it goes on.
+      end: (why) -> the result; ends the run for good, without training.
+    """
+
+    state: TrainState
+    end: "Callable[[str], RunResult]"
+
+
+@dataclass(frozen=True)
 class RunRequest:
     """One configuration to run.
 
@@ -66,6 +101,9 @@ class RunRequest:
       start: train state to resume from; None to start at step 0.
       prefix_metrics: metrics of the steps before `start` that the stored run may lack.
       attempt: number of earlier attempts by this command.
+      trial: what a search says of the run; None for a run that no search may stop.
+      logger: writes the run that goes on, if this command has begun it.
+      tags: further tags of the run.
     """
 
     config: TrainConfig
@@ -75,6 +113,9 @@ class RunRequest:
     start: TrainState | None = None
     prefix_metrics: tuple[MetricBatch, ...] = ()
     attempt: int = 0
+    trial: Trial | None = None
+    logger: RunLogger | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def first_step(self) -> int:
@@ -103,10 +144,11 @@ class RunResult:
       correct: which images are classified correctly, by split: uint8 [ceil(images / 8)], as `numpy.packbits`
         packs them; empty if unknown.
       data_sizes: tag with the sizes of its data set, as stored; empty if unknown.
+      paused: how it goes on or ends, if its status is PAUSED.
     """
 
     config: TrainConfig
-    status: Status
+    status: Status | Literal["PAUSED"]
     metrics: dict[str, float]
     error: str | None
     logger: RunLogger
@@ -119,6 +161,7 @@ class RunResult:
     trained_steps: int = 0
     correct: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
     data_sizes: str = ""
+    paused: Paused | None = None
 
     @property
     def is_complete(self) -> bool:

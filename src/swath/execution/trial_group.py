@@ -90,6 +90,7 @@ class TrialGroup:
                     return
                 self._feed(event)
                 if not self._open():
+                    self._save_paused()
                     break
                 ended = [
                     planned.number
@@ -129,6 +130,16 @@ class TrialGroup:
         ]
         self._checkpoints.save(self._group_id, lanes)
 
+    def _save_paused(self) -> None:
+        """Save the train state of each lane whose run waits for a decision of a search."""
+        lanes = {
+            run.lane: LaneCheckpoint(lane_key(run.config, self._dataset.digest), paused.state)
+            for run in self._runs
+            if (paused := run.ended.result().paused) is not None
+        }
+        if self._checkpoints is not None and lanes:
+            self._checkpoints.save(self._group_id, list(lanes.values()))
+
     def _feed(self, trained: SegmentTrained) -> None:
         """Pass a segment to the runs, then its evaluations."""
         open_runs = self._open()
@@ -150,8 +161,7 @@ class TrialGroup:
                     self._isolate_failure(run, lambda run: run.add_validation(trained, validation, share_s))
                 self._prune(trained, validation)
         if finishing:
-            assert test is not None
-            seconds = share_s + test.duration_s / len(finishing)
+            seconds = share_s + (0.0 if test is None else test.duration_s / len(finishing))
             for run in finishing:
                 self._isolate_failure(run, lambda run: run.finish(trained, seconds, self._dataset))
 

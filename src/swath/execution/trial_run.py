@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,14 +24,47 @@ from swath.config import (
 from swath.datasets import Dataset
 from swath.errors import SwathError
 from swath.execution.events import Evaluation, Observer, SegmentTrained, StepsDone
-from swath.execution.runs import RunRequest, RunResult, SweepInfo
+from swath.execution.runs import Paused, RunRequest, RunResult, SweepInfo
 from swath.models import Arrays, is_out_of_memory, model_of
 from swath.tracking import schema
 from swath.training import INITIAL, TRAIN_ACCURACY_STEPS, ResultDigest, TrainState, lane_key
 
 
 def run_info(request: RunRequest, sweep_info: SweepInfo, dataset: Dataset) -> tracking.RunInfo:
-    """Metadata of a run that is stored before its first step."""
+    """Metadata of a run that is stored before its first step; a trial of a search has no length yet."""
+    trial = request.trial
+    if trial is None:
+        return _run_info(request, sweep_info, dataset)
+    info = trial_info(request, sweep_info, dataset, finished=False)
+    params = {name: value for name, value in info.params.items() if name != schema.MAX_STEPS}
+    return replace(info, name=f"trial {trial.number}", params=params)
+
+
+def trial_info(
+    request: RunRequest, sweep_info: SweepInfo, dataset: Dataset, *, finished: bool
+) -> tracking.RunInfo:
+    """Metadata of a trial of a search at its end.
+
+    Args:
+      request: the steps to which it came.
+      sweep_info: properties that the runs share.
+      dataset: the images.
+      finished: whether it ended there; else it has failed, and it keeps the length that was proposed.
+    """
+    trial = request.trial
+    assert trial is not None
+    config = request.config if finished else trial.full
+    info = _run_info(replace(request, config=config), sweep_info, dataset)
+    tags = {
+        schema.SEARCH_STAGE: "trial",
+        schema.SEARCH_TRIAL: str(trial.number),
+        schema.SEARCH_ROUND: str(trial.round_number),
+        schema.SEARCH_POINT: trial.point,
+    }
+    return replace(info, tags={**info.tags, **tags})
+
+
+def _run_info(request: RunRequest, sweep_info: SweepInfo, dataset: Dataset) -> tracking.RunInfo:
     config = request.config
     # Overrides of resume do not identify the run, and a reproduction must not resume.
     overrides = [text for text in request.overrides if overridden(text) not in ("resume", "force_resume")]
@@ -58,6 +91,7 @@ def run_info(request: RunRequest, sweep_info: SweepInfo, dataset: Dataset) -> tr
             schema.LANE: lane_key(config, dataset.digest),
             schema.EVERY_STEPS: str(request.every_steps),
             **tracking.runtime_tags(),
+            **request.tags,
         },
         dataset=tracking.DatasetInfo(
             name=dataset.name,
@@ -88,6 +122,7 @@ class TrialRun:
       lanes: number of lanes of the group.
       logger: writes the run to the store.
       observer: receives an event for each segment.
+      described: (whether it finished) -> metadata of a trial of a search at its end; None for other runs.
       clock: returns seconds since an arbitrary point in time.
 
     Attributes:
@@ -103,9 +138,12 @@ class TrialRun:
         lanes: int,
         logger: tracking.RunLogger,
         observer: Observer,
+        described: Callable[[bool], tracking.RunInfo] | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.config = request.config
+        self._trial = request.trial
+        self._described = described
         self.lane = lane
         self.ended: Future[RunResult] = Future()
         self._lanes = lanes
@@ -188,7 +226,7 @@ class TrialRun:
         self._log_once(trained.segment.end, found)
 
     def finish(self, trained: SegmentTrained, duration_s: float, dataset: Dataset) -> None:
-        """End the run after its last step.
+        """End the run after its last step, or pause it there until a search has decided.
 
         Args:
           trained: its last segment, with evaluations and the arrays of its lane.
@@ -197,39 +235,72 @@ class TrialRun:
         """
         self._evaluate_s += duration_s
         column = trained.lanes.index(self.lane)
-        validation, test = (trained.evaluations.get(split) for split in schema.SPLITS)
-        assert test is not None
-        assert trained.statistics is not None
-        metrics = _named(schema.SPLITS[1], test, column)
-        if validation is not None:
-            last = _named(schema.SPLITS[0], validation, column)
-            metrics |= last
-            if self._curves:
-                self._log_once(trained.segment.end, last)
-        self._digest.add("end", *metrics.values())
-        for name in (schema.VALIDATION_LOSS, schema.TEST_LOSS):
-            if not np.isfinite(metrics.get(name, 0.0)):
-                reason = f"diverged after step {self._step - 1}: {name} is {metrics[name]}"
-                self._end("FAILED", metrics, reason)
-                return
-        learned = trained.states[self.lane]
+        found = {split: trained.evaluations.get(split) for split in schema.SPLITS}
+        if self._trial is not None and not self._trial.tests:
+            found[schema.SPLITS[1]] = None
+        scores = {
+            split: None if each is None else _named(split, each, column) for split, each in found.items()
+        }
         no_images: NDArray[np.uint8] = np.zeros(0, np.uint8)
+        predictions = {
+            split: no_images if each is None else each.predictions[:, column] for split, each in found.items()
+        }
+        assert trained.statistics is not None
+        learned = trained.states[self.lane]
         held_back = self.config.data.validation_size
+        tested = found[schema.SPLITS[1]] is not None
         artifacts = tracking.RunArtifacts(
             model=model_of(computed_values(self.config)).name,
             arrays=learned,
             shift=trained.statistics.shift,
             scale=trained.statistics.scale,
-            validation_predictions=no_images if validation is None else validation.predictions[:, column],
+            validation_predictions=predictions[schema.SPLITS[0]],
             validation_labels=dataset.train_labels[len(dataset.train_labels) - held_back :],
-            test_predictions=test.predictions[:, column],
-            test_labels=dataset.test_labels,
+            test_predictions=predictions[schema.SPLITS[1]],
+            test_labels=dataset.test_labels if tested else no_images,
             image_shape=dataset.image_shape,
             class_names=dataset.class_names,
         )
+        validation, test = (scores[split] or {} for split in schema.SPLITS)
+        if self._trial is not None:
+            at_rung = zip((schema.RUNG_ACCURACY, schema.RUNG_LOSS), validation.values(), strict=True)
+            self._log_once(trained.segment.end, dict(at_rung))
+        sizes = tracking.sizes_of(dataset).text()
+        if self._trial is None or self._trial.is_last:
+            why = "" if self._trial is None else f"trained to its full length, {self._step} steps"
+            self._finish(trained.segment.end, validation, test, artifacts, sizes, why)
+        else:
+            state = self.state(learned)
+
+            def end(why: str) -> RunResult:
+                self.ended = Future()
+                self._finish(trained.segment.end, validation, test, artifacts, sizes, why)
+                return self.ended.result()
+
+            result = self._result("PAUSED", {**test, **validation}, None, paused=Paused(state, end))
+            self.ended.set_result(result)
+
+    def _finish(
+        self,
+        step: int,
+        validation: dict[str, float],
+        test: dict[str, float],
+        artifacts: tracking.RunArtifacts,
+        data_sizes: str,
+        why: str,
+    ) -> None:
+        metrics = {**test, **validation}
+        if validation and self._curves:
+            self._log_once(step, validation)
+        self._digest.add("end", *metrics.values())
+        for name in (schema.VALIDATION_LOSS, schema.TEST_LOSS):
+            if not np.isfinite(metrics.get(name, 0.0)):
+                reason = f"diverged after step {self._step - 1}: {name} is {metrics[name]}"
+                self._end("FAILED", metrics, reason, why=why)
+                return
         predictions = (artifacts.validation_predictions, artifacts.test_predictions)
-        self._digest.add("learned", *learned.values(), *predictions)
-        self._end("FINISHED", metrics, None, artifacts, tracking.sizes_of(dataset).text())
+        self._digest.add("learned", *artifacts.arrays.values(), *predictions)
+        self._end("FINISHED", metrics, None, artifacts, data_sizes, why)
 
     def abort(self, status: tracking.Status, reason: str, fault: Exception | None = None) -> None:
         """End a run before its last step.
@@ -255,6 +326,7 @@ class TrialRun:
         error: str | None,
         artifacts: tracking.RunArtifacts | None = None,
         data_sizes: str = "",
+        why: str = "",
     ) -> None:
         metrics = {
             **metrics,
@@ -270,13 +342,20 @@ class TrialRun:
         train_accuracy = float(self._last_accuracies.mean())
         digest = self._digest.hexdigest()
         tags = {schema.BITS: digest, schema.TRAIN_ACCURACY_TAG: repr(train_accuracy)}
-        self._logger.end(tracking.RunSummary(status, once, error, artifacts, tags))
+        if why:
+            tags[schema.SEARCH_WHY] = why
+        described = None if self._described is None else self._described(artifacts is not None)
+        self._logger.end(tracking.RunSummary(status, once, error, artifacts, tags, described=described))
         correct = {} if artifacts is None else artifacts.correct()
         result = self._result(status, metrics, error, correct=correct, data_sizes=data_sizes)
         self.ended.set_result(replace(result, train_accuracy=train_accuracy, digest=digest))
 
     def _result(
-        self, status: tracking.Status, metrics: dict[str, float], error: str | None, **more: Any
+        self,
+        status: tracking.Status | Literal["PAUSED"],
+        metrics: dict[str, float],
+        error: str | None,
+        **more: Any,
     ) -> RunResult:
         steps, trained = self._step, self._step - self._first_step
         return RunResult(

@@ -210,6 +210,30 @@ class Session:
                 self._datasets[key] = load_intact(key, self._settings.data.dir)
         futures: list[Future[execution.RunResult]] = [Future() for _ in requests]
         self._asked_for += futures
+        self._start(requests, futures)
+        return futures
+
+    def start_trials(self, requests: Sequence[execution.RunRequest]) -> "list[Future[execution.RunResult]]":
+        """Start training trials of a search to their next rung; what ends for good is given to `record`."""
+        futures: list[Future[execution.RunResult]] = [Future() for _ in requests]
+        self._start(requests, futures)
+        return futures
+
+    def record(self, result: execution.RunResult) -> None:
+        """Count the result of a trial among those of the sweep."""
+        future: Future[execution.RunResult] = Future()
+        future.set_result(result)
+        self._asked_for.append(future)
+
+    def tell_ended(self, result: execution.RunResult) -> None:
+        """Tell the observer that a trial has ended for good."""
+        self._observer(execution.RunEnded(result))
+
+    def _start(
+        self,
+        requests: Sequence[execution.RunRequest],
+        futures: "Sequence[Future[execution.RunResult]]",
+    ) -> None:
         plan = self.started.resume_plan
         resolved = requests if plan is None else plan.resolve(requests)
         todo: list[tuple[execution.RunRequest, Future[execution.RunResult]]] = []
@@ -223,7 +247,6 @@ class Session:
             if self._runner is None:
                 self._runner = self._make_runner()
             self._runner.start([request for request, _ in todo], [future for _, future in todo])
-        return futures
 
     def check(self, count: int) -> "list[tuple[execution.RunResult, bool]]":
         """Train finished configurations again as solo runs and compare all results.

@@ -59,9 +59,9 @@ def hidden_tag(former: str, where: str, meaning: str) -> str:
     return tag(name, where, f"{meaning} `{former}` in stores of version 0.1.", "0.2")
 
 
-def metric(name: str, meaning: str) -> str:
+def metric(name: str, meaning: str, since: str = "0.1") -> str:
     """Declare a metric of a run; returns its name."""
-    return entry("metric", name, "run", meaning)
+    return entry("metric", name, "run", meaning, since)
 
 
 def file(name: str, where: str, meaning: str, since: str = "0.1") -> str:

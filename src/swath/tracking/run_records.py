@@ -163,6 +163,8 @@ class RunSummary:
       artifacts: learned arrays and predictions; None if the run did not finish.
       tags: value of each tag.
       traceback: traceback of an unexpected error, stored as `traceback.txt`.
+      described: metadata that was not known when the run started; None if all was. MLflow's params cannot be
+        changed, so a run whose length is decided while it is trained gets its length at its end.
     """
 
     status: Status
@@ -171,3 +173,4 @@ class RunSummary:
     artifacts: RunArtifacts | None = None
     tags: dict[str, str] = field(default_factory=dict)
     traceback: str | None = None
+    described: RunInfo | None = None

@@ -67,6 +67,13 @@ RESUMED = tag("swath.resumed", "both", "How often the run has been resumed.")
 REPRODUCED = tag("swath.reproduced", "both", "Verdict of the last recorded reproduction.")
 AFTERWARDS = tag("swath.afterwards", "both", "`done` once plots and models are stored, or what went wrong.")
 
+# Trials of a search.
+SEARCH_TRIAL = tag("swath.search.trial", "run", "Number of the trial in its search, from 0.", "0.2")
+SEARCH_ROUND = tag("swath.search.round", "run", "Round in which the trial was proposed, from 0.", "0.2")
+SEARCH_POINT = tag("swath.search.point", "run", "What was proposed, as JSON: overrides by field.", "0.2")
+SEARCH_WHY = tag("swath.search.why", "run", "Why the trial ended at its last step.", "0.2")
+SEARCH_STAGE = tag("swath.search.stage", "run", "`trial`, or `confirm`: a finalist with another seed.", "0.2")
+
 # Where the numbers came from.
 VERSION = tag("swath.version", "both", "Version of swath.")
 TENSORFLOW = tag("swath.tensorflow", "both", "Version of TensorFlow.")
@@ -182,6 +189,10 @@ VALIDATION_ACCURACY = metric("validation/accuracy", "Accuracy on the validation 
 VALIDATION_LOSS = metric("validation/loss", "Mean cross-entropy on the validation images, in nats.")
 TEST_ACCURACY = metric("test/accuracy", "Accuracy on the test images, 0..1.")
 TEST_LOSS = metric("test/loss", "Mean cross-entropy on the test images, in nats.")
+RUNG_ACCURACY = metric(
+    "rung/accuracy", "Validation accuracy at a rung of a search; not in the digest.", "0.2"
+)
+RUNG_LOSS = metric("rung/loss", "Validation loss at a rung of a search; not in the digest.", "0.2")
 TRAIN_S = metric("runtime/train_s", "The run's share of its lane group's training time, in seconds.")
 EVALUATE_S = metric("runtime/evaluate_s", "The run's share of the evaluation time, in seconds.")
 GROUP_S = metric("runtime/group_s", "Training time of the whole lane group, in seconds.")

@@ -4,7 +4,7 @@ import contextlib
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mlflow.entities import Metric
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
@@ -207,6 +207,12 @@ class RunStore:
     def _end(self, entry: _OpenRun, summary: RunSummary) -> float:
         started = time.perf_counter()
         client = self.client
+        if summary.described is not None:
+            entry.info = summary.described
+            with self._recording_failure(entry):
+                self._describe(entry)
+            client.update_run(entry.run_id, name=entry.info.name)
+            summary = replace(summary, tags={**entry.info.tags, **summary.tags})
         with artifact_folder(client, entry.run_id, entry.artifact_uri) as folder:
             written = write_artifacts(folder, entry.info, summary, self._environment_text)
         tracked_s = entry.tracked_s + time.perf_counter() - started

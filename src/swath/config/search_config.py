@@ -1,0 +1,47 @@
+"""How a search chooses what it trains: `search.*`, settings of a sweep."""
+
+from dataclasses import dataclass
+from typing import Optional
+
+from swath.config.constraints import Choice, Flag, Range
+from swath.config.fields import setting
+
+SAMPLER_NAMES = ("qmc", "random", "tpe", "grid")
+
+OBJECTIVES = ("validation/accuracy", "validation/loss")
+
+
+@dataclass(frozen=True)
+class SearchConfig:
+    """A search: which trials it proposes, when it stops one, and when it ends."""
+
+    trials: Optional[int] = setting(  # noqa: UP045  OmegaConf reads this spelling in every version
+        Range(1),
+        "Trials in all, with those of earlier commands; null: 72, or every point.",
+        "trials",
+    )
+    sampler: Optional[str] = setting(  # noqa: UP045
+        Choice(SAMPLER_NAMES), "How trials are proposed; null: qmc, or grid where there is no interval."
+    )
+    seed: int = setting(Range(0, most=2**63 - 1), "Seed of the proposals; `seed` stays that of the batches.")
+    round: Optional[int] = setting(  # noqa: UP045
+        Range(1), "Trials that are proposed together; null: 24 with tpe, else all.", "trials"
+    )
+    halving: bool = setting(Flag(), "Stop trials at rungs; false: train every trial to max_steps.")
+    factor: int = setting(Range(2), "One trial of this many goes on at a rung.", "trials")
+    first_steps: Optional[int] = setting(  # noqa: UP045
+        Range(1), "Steps of the first rung; null: a tenth of max_steps.", "steps"
+    )
+    objective: str = setting(Choice(OBJECTIVES), "What trials are ranked by.")
+    confirm: int = setting(Range(0), "Finalists that are trained again with other seeds.", "trials")
+    confirm_seeds: int = setting(Range(1), "Further seeds of each finalist.", "seeds")
+    test: str = setting(Choice(("finalists", "all")), "Trials that are evaluated on the test images.")
+    within_s: Optional[float] = setting(  # noqa: UP045
+        Range(above=0), "Begin nothing that would end later than this after the start.", "seconds"
+    )
+    within_steps: Optional[int] = setting(  # noqa: UP045
+        Range(1), "Most steps of all trials together.", "steps"
+    )
+    patience: Optional[int] = setting(  # noqa: UP045
+        Range(1), "End after this many rounds without a gain that is more than chance.", "rounds"
+    )

@@ -1,0 +1,17 @@
+from .driver import Confirmed as Confirmed
+from .driver import Search as Search
+from .driver import SearchOutcome as SearchOutcome
+from .driver import TrialState as TrialState
+from .plan import DEFAULT_ROUND as DEFAULT_ROUND
+from .plan import DEFAULT_TRIALS as DEFAULT_TRIALS
+from .plan import SearchPlan as SearchPlan
+from .proposing import at_steps as at_steps
+from .rungs import Decision as Decision
+from .rungs import Rungs as Rungs
+from .rungs import decide as decide
+from .rungs import rungs_of as rungs_of
+from .sampling import NOT_RESUMABLE as NOT_RESUMABLE
+from .sampling import SAMPLERS as SAMPLERS
+from .sampling import sampler_of as sampler_of
+from .space import Dimension as Dimension
+from .space import Space as Space

@@ -1,0 +1,265 @@
+"""Carries out a search: begins rounds, decides rungs, ends and continues trials, confirms the finalists.
+
+Which trials are proposed, stopped and promoted follows from values alone. Round k begins when round k - 2 has
+ended: its proposals know the rounds before k - 1, and its first rung is trained beside the later rungs of round
+k - 1, so that no core waits.
+"""
+
+import json
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass, field, replace
+
+from swath.execution import RunRequest, RunResult, Trial
+from swath.search.plan import SearchPlan
+from swath.search.proposing import Proposal, Proposer, at_steps
+from swath.search.rungs import Decision, decide, is_value, rank
+from swath.search.sampling import Told, sampler_of
+from swath.sweeps import Session
+from swath.tracking import schema
+
+
+@dataclass
+class TrialState:
+    """A trial, as far as it has come.
+
+    Attributes:
+      proposal: what is trained.
+      values: value of the objective at each rung that it has come to; None where it failed.
+      result: the latest result.
+    """
+
+    proposal: Proposal
+    values: list[float | None] = field(default_factory=list)
+    result: RunResult | None = None
+
+    @property
+    def last(self) -> float | None:
+        """Value at its last rung."""
+        return self.values[-1] if self.values else None
+
+
+@dataclass(frozen=True)
+class Confirmed:
+    """A finalist with its confirming runs.
+
+    Attributes:
+      trial: its number.
+      values: the objective of the trial, then with each other seed; those that did not fail.
+    """
+
+    trial: int
+    values: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        """Mean over the seeds."""
+        return statistics.fmean(self.values)
+
+
+@dataclass
+class SearchOutcome:
+    """What a search has found.
+
+    Attributes:
+      trials: all trials, by number.
+      decisions: the decisions of each rung of each round: (round, rung, decisions).
+      confirmed: the finalists, best mean first; empty without confirming runs.
+      ended_by: why it ended before all trials, or empty.
+    """
+
+    trials: list[TrialState] = field(default_factory=list)
+    decisions: list[tuple[int, int, list[Decision]]] = field(default_factory=list)
+    confirmed: list[Confirmed] = field(default_factory=list)
+    ended_by: str = ""
+
+
+class Search:
+    """A search at work.
+
+    Args:
+      session: trains and records the runs.
+      plan: the search.
+      note: shows a line to the user.
+      clock: returns seconds since an arbitrary point in time.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        plan: SearchPlan,
+        note: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._session = session
+        self._plan = plan
+        self._note = note
+        self._clock = clock
+        self._began = clock()
+        self._proposer = Proposer(plan, sampler_of(plan.sampler, plan.space, plan.seed))
+        self._rounds: list[list[TrialState]] = []
+        self._rung_of_round: list[int] = []
+        self._at_rung: list[list[TrialState]] = []
+        self._running: dict[Future[RunResult], TrialState] = {}
+        self._stopped = False
+        self.outcome = SearchOutcome()
+
+    def run(self) -> SearchOutcome:
+        """Search until nothing is left to begin."""
+        while True:
+            self._begin_rounds()
+            self._decide_rungs()
+            if not self._running:
+                if self._may_begin_round() and not self._stopped:
+                    continue
+                break
+            for future in wait(self._running, return_when=FIRST_COMPLETED).done:
+                self._receive(self._running.pop(future), future)
+        if not self._stopped:
+            self._confirm()
+        return self.outcome
+
+    def _may_begin_round(self) -> bool:
+        number = len(self._rounds)
+        if self._stopped or self._proposer.is_exhausted or number >= len(self._plan.rounds):
+            return False
+        return number < 2 or self._has_ended(number - 2)
+
+    def _has_ended(self, number: int) -> bool:
+        return not self._at_rung[number]
+
+    def _begin_rounds(self) -> None:
+        while self._may_begin_round():
+            number = len(self._rounds)
+            proposals = self._proposer.propose(number, self._told(number - 1))
+            states = [TrialState(proposal) for proposal in proposals]
+            if self._proposer.is_exhausted:
+                self.outcome.ended_by = f"the space has no more than {self._count() + len(states)} points"
+                self._note(f"Search: {self.outcome.ended_by}")
+            self._rounds.append(states)
+            self._rung_of_round.append(0)
+            self._at_rung.append(states)
+            self.outcome.trials += states
+            self._start(states, 0)
+
+    def _count(self) -> int:
+        return len(self.outcome.trials)
+
+    def _told(self, rounds: int) -> list[Told]:
+        """Results of the first rounds, with larger values for better ones."""
+        sign = 1.0 if self._plan.maximize else -1.0
+        return [
+            Told(state.proposal.point, rung, None if value is None else sign * value)
+            for states in self._rounds[: max(0, rounds)]
+            for state in states
+            for rung, value in enumerate(state.values)
+        ]
+
+    def _start(self, states: Sequence[TrialState], rung: int) -> None:
+        """Train trials to a rung, each from where it stands."""
+        steps = self._plan.rungs.steps
+        is_last = rung == len(steps) - 1
+        requests = []
+        for state in states:
+            proposal, before = state.proposal, state.result
+            trial = Trial(
+                proposal.number,
+                proposal.round_number,
+                json.dumps(proposal.point),
+                proposal.config,
+                is_last,
+                is_last or self._plan.tests_all,
+            )
+            paused = None if before is None else before.paused
+            requests.append(
+                RunRequest(
+                    at_steps(proposal.config, steps[rung]),
+                    self._plan.overrides(proposal.point),
+                    self._session.every_steps,
+                    start=None if paused is None else paused.state,
+                    trial=trial,
+                    logger=None if before is None else before.logger,
+                )
+            )
+        if requests:
+            self._running |= dict(zip(self._session.start_trials(requests), states, strict=True))
+
+    def _receive(self, state: TrialState, future: Future[RunResult]) -> None:
+        """Note what came of a trial at a rung."""
+        if future.cancelled():
+            self._stopped = True
+            return
+        result = future.result()
+        state.result = result
+        value = result.metrics.get(self._plan.objective)
+        came = result.status in ("PAUSED", "FINISHED") and is_value(value)
+        state.values.append(value if came else None)
+        if result.status == "KILLED":
+            self._stopped = True
+        if result.paused is None:
+            self._session.record(result)
+
+    def _decide_rungs(self) -> None:
+        """Decide every rung to which all of its trials have come."""
+        for number, states in enumerate(self._at_rung):
+            rung = self._rung_of_round[number]
+            if self._stopped or not states or any(len(state.values) <= rung for state in states):
+                continue
+            values = {state.proposal.number: state.values[rung] for state in states}
+            decisions = decide(values, self._plan.rungs.factor, self._plan.maximize)
+            if rung == len(self._plan.rungs.steps) - 1:
+                self._at_rung[number] = []
+                continue
+            self.outcome.decisions.append((number, rung, decisions))
+            going = {each.trial for each in decisions if each.goes_on}
+            by_number = {state.proposal.number: state for state in states}
+            for decision in decisions:
+                if not decision.goes_on:
+                    self._end(by_number[decision.trial], decision, len(going), rung)
+            self._at_rung[number] = [state for state in states if state.proposal.number in going]
+            self._rung_of_round[number] = rung + 1
+            self._start(self._at_rung[number], rung + 1)
+
+    def _end(self, state: TrialState, decision: Decision, going: int, rung: int) -> None:
+        """End a trial for good at the rung where it stands."""
+        result = state.result
+        if result is None or result.paused is None:
+            return  # it has failed
+        steps = self._plan.rungs.steps[rung]
+        bar = "" if decision.bar is None else f", {decision.value:.4f} against {decision.bar:.4f}"
+        why = f"stopped at {steps}: place {decision.place} of {decision.of}, {going} went on{bar}"
+        state.result = result.paused.end(why)
+        self._session.record(state.result)
+        self._session.tell_ended(state.result)
+
+    def _confirm(self) -> None:
+        """Train the finalists with other seeds; the mean names the winner."""
+        last = len(self._plan.rungs.steps)
+        finalists = {
+            state.proposal.number: state.last for state in self.outcome.trials if len(state.values) == last
+        }
+        best = [n for n in rank(finalists, self._plan.maximize) if is_value(finalists[n])][
+            : self._plan.confirm
+        ]
+        if not best:
+            return
+        requests, owners = [], []
+        for number in best:
+            proposal = self.outcome.trials[number].proposal
+            for offset in range(1, self._plan.confirm_seeds + 1):
+                config = replace(proposal.config, seed=proposal.config.seed + offset)
+                tags = {schema.SEARCH_STAGE: "confirm", schema.SEARCH_TRIAL: str(number)}
+                overrides = (*self._plan.overrides(proposal.point), f"seed={config.seed}")
+                requests.append(RunRequest(config, overrides, self._session.every_steps, tags=tags))
+                owners.append(number)
+        found: dict[int, list[float]] = {number: [float(finalists[number] or 0.0)] for number in best}
+        for number, future in zip(owners, self._session.start(requests), strict=True):
+            result = future.result()
+            value = result.metrics.get(self._plan.objective)
+            if result.status == "FINISHED" and value is not None and is_value(value):
+                found[number].append(value)
+        confirmed = [Confirmed(number, tuple(values)) for number, values in found.items()]
+        sign = -1.0 if self._plan.maximize else 1.0
+        self.outcome.confirmed = sorted(confirmed, key=lambda each: (sign * each.mean, each.trial))

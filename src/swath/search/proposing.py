@@ -1,0 +1,106 @@
+"""Turns the points of a sampler into the trials of a round: no point twice, and few values that split programs."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from swath.config import TrainConfig, fingerprint
+from swath.errors import ConfigError, SwathError
+from swath.search.plan import LANES_PER_VALUE, SearchPlan
+from swath.search.sampling import Sampler, Told
+from swath.search.space import Dimension, Point
+
+TRIES = 100
+"""Candidates for each trial until the space counts as exhausted."""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A trial before its training.
+
+    Attributes:
+      number: from 0, in the order of proposals.
+      round_number: from 0.
+      point: what was proposed.
+      config: its configuration at full length.
+    """
+
+    number: int
+    round_number: int
+    point: Point
+    config: TrainConfig
+
+
+class Proposer:
+    """Proposes the trials of a search, round by round."""
+
+    def __init__(self, plan: SearchPlan, sampler: Sampler) -> None:
+        self._plan = plan
+        self._sampler = sampler
+        self._seen: set[str] = set()
+        self._count = 0
+        self.is_exhausted = False
+
+    def propose(self, round_number: int, told: Sequence[Told]) -> list[Proposal]:
+        """The trials of a round; fewer than planned if the space is exhausted."""
+        size = self._plan.rounds[round_number]
+        found: list[Proposal] = []
+        kept = _Values(self._plan, size)
+        candidates = itertools.islice(self._sampler.candidates(round_number, told), TRIES * size)
+        for candidate in candidates:
+            point = kept.snapped(candidate)
+            config = self._composed(point)
+            identity = fingerprint(config)
+            if identity in self._seen:
+                continue
+            self._seen.add(identity)
+            found.append(Proposal(self._count, round_number, point, config))
+            self._count += 1
+            if len(found) == size:
+                return found
+        self.is_exhausted = True
+        return found
+
+    def _composed(self, point: Point) -> TrainConfig:
+        try:
+            return self._plan.compose(point)
+        except ConfigError as error:
+            shown = " ".join(f"{name}={text}" for name, text in point.items())
+            raise SwathError(f"the search proposes {shown}: {'; '.join(error.mistakes)}") from error
+
+
+class _Values:
+    """Few values of each number that splits programs: the first ones of a round; others move to the nearest."""
+
+    def __init__(self, plan: SearchPlan, size: int) -> None:
+        self._dimensions = [each for each in plan.space.dimensions if each.splits and each.is_number]
+        self._most = max(1, size // LANES_PER_VALUE)
+        self._kept: dict[str, list[str]] = {each.name: [] for each in self._dimensions}
+
+    def snapped(self, point: Point) -> Point:
+        changed = {
+            each.name: self._nearest(each, point[each.name])
+            for each in self._dimensions
+            if each.name in point
+        }
+        return {**point, **changed}
+
+    def _nearest(self, dimension: Dimension, text: str) -> str:
+        kept = self._kept[dimension.name]
+        if text in kept:
+            return text
+        if len(kept) < self._most:
+            kept.append(text)
+            return text
+        place = dimension.place_of(text)
+        return min(kept, key=lambda other: (abs(dimension.place_of(other) - place), other))
+
+
+def at_steps(config: TrainConfig, steps: int) -> TrainConfig:
+    """A configuration that is trained for fewer steps, with the schedule of its full length."""
+    if steps == config.max_steps:
+        return config
+    schedule_steps = config.schedule_steps
+    if config.schedule != "constant" and schedule_steps is None:
+        schedule_steps = config.max_steps
+    return replace(config, max_steps=steps, schedule_steps=schedule_steps)
