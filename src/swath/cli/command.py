@@ -23,6 +23,7 @@ from swath.cli.screens import (
     SingleRunReporter,
     spinner_of,
 )
+from swath.cli.search_task import SearchTask, print_search
 from swath.cli.summary import (
     SweepReport,
     print_answer,
@@ -79,8 +80,12 @@ def run_command(
         args.output.say(f"Given before: {of}; they are trained each time")
     with _reporter(checked, sweep_info, args.output) as reporter:
         session = Session(sweep_info, checked.configs, checked.sweep, reporter, tracker)
-        run_all = partial(run_with_hydra, args, password_overrides, sweep_task(session, checked))
-        outcome = train(session, run_all, checked.sweep.lanes.verify)
+        if checked.search is not None:
+            searched = SearchTask(session, checked.search)
+            outcome = train(session, searched, checked.sweep.lanes.verify)
+        else:
+            run_all = partial(run_with_hydra, args, password_overrides, sweep_task(session, checked))
+            outcome = train(session, run_all, checked.sweep.lanes.verify)
     report = _print_outcome(outcome, session, checked, args.output)
     try:
         failure = _run_postprocessing(session, checked, outcome, args.output) or failure_of(outcome, session)
@@ -90,6 +95,8 @@ def run_command(
         args.output.say(f"Interrupted: not all plots and models are there; make them with: {make}")
         failure = failure_of(outcome, session)
     _print_end(report, outcome, failure, checked, args.output)
+    if checked.search is not None and searched.outcome is not None and not args.output.as_json:
+        print_search(searched.outcome, checked.search, args.output)
     if failure is not None:
         raise failure
     return outcome.exit_status

@@ -2,9 +2,9 @@
 
 import itertools
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra._internal.utils import _locate
 from hydra.core.override_parser.types import Override
@@ -15,6 +15,7 @@ from swath.cli.hydra_checks import LANES_LAUNCHER, hydra_mistakes
 from swath.cli.override_checks import override_mistakes, single_mistake, swept_mistakes
 from swath.config import (
     FIELDS,
+    SEARCH_DEFAULTS,
     ConfigFiles,
     JobComposer,
     JobConfig,
@@ -31,6 +32,9 @@ from swath.config import (
 )
 from swath.datasets import forget_files
 from swath.errors import ConfigError
+
+if TYPE_CHECKING:
+    from swath.search import SearchPlan
 
 MAX_MISTAKES = 20
 """Listed mistakes."""
@@ -56,6 +60,7 @@ class CheckedCommand:
       jobs_per_launch: number of jobs that the sweeper passes to its launcher at a time.
       composer: composes the config of a job.
       base: composed config with Hydra's part; a job's fields may differ.
+      search: what a search will do; `configs` are those of its first round. None for other commands.
     """
 
     multirun: bool
@@ -68,6 +73,7 @@ class CheckedCommand:
     jobs_per_launch: int
     composer: JobComposer
     base: DictConfig
+    search: "SearchPlan | None" = None
 
 
 def check_command(
@@ -111,12 +117,37 @@ def check_command(
             chosen = {str(each.key_or_group) for each in overrides if each.is_sweep_override()}
             chosen |= {str(name) for name in params}
             return _checked(base, config_name, [config_of(base)], composer, multirun=True, chosen=chosen)
-        in_files = _parsed_params(params, options, files)
         task = [override for override in overrides if not override.is_hydra_override()]
+        is_search = config_of(base).sweep.search != SEARCH_DEFAULTS
+        in_files = _parsed_params(params, options, files)
+        if is_search or any(_is_interval(override) for override in (*in_files, *task)):
+            return _checked_search(base, config_name, composer, [*in_files, *task], options)
         _raise_if(swept_mistakes(task))
         sweeper = _locate(base.hydra.sweeper._target_)
         jobs = _jobs(composer, sweeper.split_arguments(in_files + task, None)[0])
         return _checked(base, config_name, jobs, composer, multirun=True)
+
+
+def _is_interval(override: Override) -> bool:
+    return override.is_sweep_override() and not override.is_discrete_sweep()
+
+
+def _checked_search(
+    base: DictConfig,
+    name: str,
+    composer: JobComposer,
+    overrides: list[Override],
+    options: dict[str, list[str]],
+) -> CheckedCommand:
+    """A search, whose configurations are those of its first round so far."""
+    from swath.search import first_round, plan_of
+
+    typed = list({str(each.key_or_group): each for each in overrides}.values())  # the last one counts
+    plan = plan_of(typed, config_of(base).sweep.search, composer, options)
+    jobs = [JobConfig(config, config_of(base).sweep) for config in first_round(plan)]
+    checked = _checked(base, name, jobs, composer, multirun=True)
+    swept = tuple(each.name for each in plan.space.dimensions if each.name in FIELDS)
+    return replace(checked, search=plan, swept=swept)
 
 
 PARAMS = ("hydra", "sweeper", "params")
@@ -163,10 +194,7 @@ def _parsed_params(params: Any, options: dict[str, list[str]], files: ConfigFile
             mistakes += [f"{place}{line}" for line in error.mistakes]
             continue
         found.append(override)
-        lines = [*override_mistakes(override, options, in_file=True)] or [
-            *swept_mistakes([override], in_file=True)
-        ]
-        mistakes += [f"{place}{line}" for line in lines]
+        mistakes += [f"{place}{line}" for line in override_mistakes(override, options, in_file=True)]
     _raise_if(iter(mistakes))
     return found
 

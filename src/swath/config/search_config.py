@@ -36,12 +36,19 @@ class SearchConfig:
     confirm: int = setting(Range(0), "Finalists that are trained again with other seeds.", "trials")
     confirm_seeds: int = setting(Range(1), "Further seeds of each finalist.", "seeds")
     test: str = setting(Choice(("finalists", "all")), "Trials that are evaluated on the test images.")
-    within_s: Optional[float] = setting(  # noqa: UP045
-        Range(above=0), "Begin nothing that would end later than this after the start.", "seconds"
-    )
-    within_steps: Optional[int] = setting(  # noqa: UP045
-        Range(1), "Most steps of all trials together.", "steps"
-    )
-    patience: Optional[int] = setting(  # noqa: UP045
-        Range(1), "End after this many rounds without a gain that is more than chance.", "rounds"
-    )
+
+
+SEARCH_DEFAULTS = SearchConfig(
+    trials=None,
+    sampler=None,
+    seed=0,
+    round=None,
+    halving=True,
+    factor=4,
+    first_steps=None,
+    objective="validation/accuracy",
+    confirm=3,
+    confirm_seeds=2,
+    test="finalists",
+)
+"""What `conf/base.yaml` says; any other value makes a search of a sweep."""

@@ -8,6 +8,7 @@ from omegaconf import MISSING
 from swath.config.constraints import Choice, Flag, Range, Text
 from swath.config.field_values import field_mistakes
 from swath.config.fields import setting
+from swath.config.search_config import SearchConfig
 from swath.errors import ConfigError
 
 POSTPROCESS = ("background", "wait", "off")
@@ -83,6 +84,7 @@ class SweepConfig:
     tracking: TrackingConfig = MISSING
     lanes: LanesConfig = MISSING
     checkpoint: CheckpointConfig = MISSING
+    search: SearchConfig = MISSING
     # YAML reads an unquoted yes as true, so both spellings are accepted.
     resume: str = setting(
         Choice(("no", "yes", "failed"), {"true": "yes", "false": "no"}),

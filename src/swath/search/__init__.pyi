@@ -2,6 +2,8 @@ from .driver import Confirmed as Confirmed
 from .driver import Search as Search
 from .driver import SearchOutcome as SearchOutcome
 from .driver import TrialState as TrialState
+from .from_command import first_round as first_round
+from .from_command import plan_of as plan_of
 from .plan import DEFAULT_ROUND as DEFAULT_ROUND
 from .plan import DEFAULT_TRIALS as DEFAULT_TRIALS
 from .plan import SearchPlan as SearchPlan

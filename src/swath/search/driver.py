@@ -1,8 +1,8 @@
 """Carries out a search: begins rounds, decides rungs, ends and continues trials, confirms the finalists.
 
 Which trials are proposed, stopped and promoted follows from values alone. Round k begins when round k - 2 has
-ended: its proposals know the rounds before k - 1, and its first rung is trained beside the later rungs of round
-k - 1, so that no core waits.
+ended: its proposals know the rounds before k - 1, and its first rung is trained beside the later rungs of
+round k - 1, so that no core waits.
 """
 
 import json

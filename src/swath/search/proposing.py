@@ -1,4 +1,4 @@
-"""Turns the points of a sampler into the trials of a round: no point twice, and few values that split programs."""
+"""Turns points of a sampler into the trials of a round: no point twice, few values that split programs."""
 
 import itertools
 from collections.abc import Sequence
@@ -70,7 +70,7 @@ class Proposer:
 
 
 class _Values:
-    """Few values of each number that splits programs: the first ones of a round; others move to the nearest."""
+    """Few values of each number that splits programs: the first of a round; others move to the nearest."""
 
     def __init__(self, plan: SearchPlan, size: int) -> None:
         self._dimensions = [each for each in plan.space.dimensions if each.splits and each.is_number]

@@ -1,8 +1,8 @@
 """Successive halving: at how many steps trials are compared, and which of them go on.
 
-Jamieson and Talwalkar 2016, "Non-stochastic best arm identification and hyperparameter optimization". A rung is
-decided when every trial has come to it, so the decisions depend on values only, never on the order in which
-trials arrive.
+Jamieson and Talwalkar 2016, "Non-stochastic best arm identification and hyperparameter optimization". A rung
+is decided when every trial has come to it, so the decisions depend on values only, never on the order in
+which trials arrive.
 """
 
 import math

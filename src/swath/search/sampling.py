@@ -191,8 +191,8 @@ SAMPLERS: dict[str, type[Any]] = {
 """Samplers by the value of `search.sampler`."""
 
 NOT_RESUMABLE = ("cmaes", "nsgaii", "nsgaiii", "gp", "bruteforce")
-"""Samplers of others that a search of swath does not have: their state is not their history, so a search could
-not be resumed exactly."""
+"""Samplers of others that a search of swath does not have: their state is not their history, so a search
+could not be resumed exactly."""
 
 
 def sampler_of(name: str, space: Space, seed: int) -> Sampler:

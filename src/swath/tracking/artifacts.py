@@ -95,9 +95,10 @@ def _write(folder: Path, start: RunInfo, end: RunSummary, environment: str) -> N
     if model is not None and model.picture is not None:
         picture = model.draw(artifacts.parameters(), artifacts.image_shape, artifacts.class_names)
         picture.save(folder / schema.WEIGHTS_IMAGE_FILE, compress_level=PNG_COMPRESSION)
-    (folder / schema.CONFUSION_FILE).write_text(
-        json.dumps(_confusion(artifacts), indent=1) + "\n", encoding="utf-8"
-    )
+    if artifacts.test_labels.size:  # a search evaluates its finalists only
+        (folder / schema.CONFUSION_FILE).write_text(
+            json.dumps(_confusion(artifacts), indent=1) + "\n", encoding="utf-8"
+        )
 
 
 def _confusion(learned: RunArtifacts) -> dict[str, object]:

@@ -189,9 +189,7 @@ VALIDATION_ACCURACY = metric("validation/accuracy", "Accuracy on the validation 
 VALIDATION_LOSS = metric("validation/loss", "Mean cross-entropy on the validation images, in nats.")
 TEST_ACCURACY = metric("test/accuracy", "Accuracy on the test images, 0..1.")
 TEST_LOSS = metric("test/loss", "Mean cross-entropy on the test images, in nats.")
-RUNG_ACCURACY = metric(
-    "rung/accuracy", "Validation accuracy at a rung of a search; not in the digest.", "0.2"
-)
+RUNG_ACCURACY = metric("rung/accuracy", "Validation accuracy at a rung of a search; not in the bits.", "0.2")
 RUNG_LOSS = metric("rung/loss", "Validation loss at a rung of a search; not in the digest.", "0.2")
 TRAIN_S = metric("runtime/train_s", "The run's share of its lane group's training time, in seconds.")
 EVALUATE_S = metric("runtime/evaluate_s", "The run's share of the evaluation time, in seconds.")

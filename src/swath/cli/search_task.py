@@ -1,0 +1,43 @@
+"""Runs a search as the task of a command, and prints how it went."""
+
+from collections import Counter
+
+from swath.cli.output import Output
+from swath.cli.tables import TableData, counted
+from swath.execution import Note
+from swath.search import Search, SearchOutcome, SearchPlan
+from swath.sweeps import Session
+
+
+class SearchTask:
+    """A function that searches, and keeps the outcome."""
+
+    def __init__(self, session: Session, plan: SearchPlan) -> None:
+        self._search = Search(session, plan, lambda line: session.tell(Note(line)))
+        self.outcome: SearchOutcome | None = None
+
+    def __call__(self) -> None:
+        """Search until nothing is left to begin."""
+        self.outcome = self._search.outcome
+        self._search.run()
+
+
+def print_search(outcome: SearchOutcome, plan: SearchPlan, output: Output) -> None:
+    """Print the rungs, and the confirmed finalists."""
+    output.table(_rungs(outcome, plan))
+    for place, confirmed in enumerate(outcome.confirmed, start=1):
+        point = outcome.trials[confirmed.trial].proposal.point
+        named = " ".join(f"{name}={text}" for name, text in point.items())
+        values = ", ".join(f"{value:.4f}" for value in confirmed.values)
+        seeds = counted(len(confirmed.values), "seed")
+        output.say(f"Confirmed {place}: {named}: {confirmed.mean:.4f} on average over {seeds} ({values})")
+
+
+def _rungs(outcome: SearchOutcome, plan: SearchPlan) -> TableData:
+    came = Counter(rung for state in outcome.trials for rung in range(len(state.values)))
+    failed = Counter(len(state.values) - 1 for state in outcome.trials if state.values and state.last is None)
+    rows = [
+        [f"{steps:,}", str(came[rung]), str(came[rung + 1]), str(failed[rung])]
+        for rung, steps in enumerate(plan.rungs.steps)
+    ]
+    return TableData(["rung (steps)", "trials", "went on", "failed"], rows)
