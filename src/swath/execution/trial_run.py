@@ -196,7 +196,8 @@ class TrialRun:
         self._step = trained.segment.first + kept
         self._observer(StepsDone(self.config, trained.segment.first, accuracies[:kept]))
         if diverged.size:
-            self._end("FAILED", {}, f"diverged at step {self._step - 1}: loss is {losses[kept - 1]}")
+            reason = f"diverged at step {self._step - 1}: loss is {losses[kept - 1]}"
+            self.ended.set_result(self._end("FAILED", {}, reason))
 
     def _log_steps(
         self, first_step: int, accuracies: NDArray[np.float64], losses: NDArray[np.float64]
@@ -268,14 +269,12 @@ class TrialRun:
         sizes = tracking.sizes_of(dataset).text()
         if self._trial is None or self._trial.is_last:
             why = "" if self._trial is None else f"trained to its full length, {self._step} steps"
-            self._finish(trained.segment.end, validation, test, artifacts, sizes, why)
+            self.ended.set_result(self._finish(trained.segment.end, validation, test, artifacts, sizes, why))
         else:
             state = self.state(learned)
 
             def end(why: str) -> RunResult:
-                self.ended = Future()
-                self._finish(trained.segment.end, validation, test, artifacts, sizes, why)
-                return self.ended.result()
+                return self._finish(trained.segment.end, validation, test, artifacts, sizes, why)
 
             result = self._result("PAUSED", {**test, **validation}, None, paused=Paused(state, end))
             self.ended.set_result(result)
@@ -288,7 +287,7 @@ class TrialRun:
         artifacts: tracking.RunArtifacts,
         data_sizes: str,
         why: str,
-    ) -> None:
+    ) -> RunResult:
         metrics = {**test, **validation}
         if validation and self._curves:
             self._log_once(step, validation)
@@ -296,11 +295,10 @@ class TrialRun:
         for name in (schema.VALIDATION_LOSS, schema.TEST_LOSS):
             if not np.isfinite(metrics.get(name, 0.0)):
                 reason = f"diverged after step {self._step - 1}: {name} is {metrics[name]}"
-                self._end("FAILED", metrics, reason, why=why)
-                return
+                return self._end("FAILED", metrics, reason, why=why)
         predictions = (artifacts.validation_predictions, artifacts.test_predictions)
         self._digest.add("learned", *artifacts.arrays.values(), *predictions)
-        self._end("FINISHED", metrics, None, artifacts, data_sizes, why)
+        return self._end("FINISHED", metrics, None, artifacts, data_sizes, why)
 
     def abort(self, status: tracking.Status, reason: str, fault: Exception | None = None) -> None:
         """End a run before its last step.
@@ -327,7 +325,7 @@ class TrialRun:
         artifacts: tracking.RunArtifacts | None = None,
         data_sizes: str = "",
         why: str = "",
-    ) -> None:
+    ) -> RunResult:
         metrics = {
             **metrics,
             schema.TRAIN_S: self._train_s,
@@ -348,7 +346,7 @@ class TrialRun:
         self._logger.end(tracking.RunSummary(status, once, error, artifacts, tags, described=described))
         correct = {} if artifacts is None else artifacts.correct()
         result = self._result(status, metrics, error, correct=correct, data_sizes=data_sizes)
-        self.ended.set_result(replace(result, train_accuracy=train_accuracy, digest=digest))
+        return replace(result, train_accuracy=train_accuracy, digest=digest)
 
     def _result(
         self,
