@@ -58,8 +58,8 @@ class Dimension:
 
     def text(self, number: float) -> str:
         """A number of the interval, rounded, as the text of an override."""
-        rounded = float(f"{number:.{DIGITS}g}")
-        inside = min(max(round(rounded) if self.whole else rounded, self.low), self.high)
+        rounded = float(f"{round(number) if self.whole else number:.{DIGITS}g}")
+        inside = min(max(rounded, self.low), self.high)
         return str(int(inside)) if self.whole else repr(float(inside))
 
     def place_of(self, text: str) -> float:

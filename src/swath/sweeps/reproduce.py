@@ -20,7 +20,7 @@ from swath.config import (
 )
 from swath.datasets import DataKey, Dataset, forget_files, load_intact
 from swath.errors import ConfigError, SwathError
-from swath.execution import Observer, RunRequest, RunResult, SweepInfo
+from swath.execution import Observer, RunRequest, RunResult, SweepInfo, Trial
 from swath.planning import LaneWidths, memory_for_groups, read_verified
 from swath.sweeps.session import SynchronizedObserver
 from swath.system import available_bytes
@@ -214,7 +214,9 @@ class Repeater:
                 ),
             )
         futures: list[Future[RunResult]] = [Future() for _ in originals]
-        requests = [RunRequest(each.config, every_steps=each.every_steps) for each in originals]
+        requests = [
+            RunRequest(each.config, every_steps=each.every_steps, trial=_as_trial(each)) for each in originals
+        ]
         self._runner.start(requests, futures)
         results = [future.result() for future in futures]
         return [
@@ -250,3 +252,12 @@ class Repeater:
         how = ending(result.status, {schema.ERROR: result.error or ""})
         params = {name: str(value) for name, value in computed_values(result.config).items()}
         return RunValues(params, tracking.provenance_of(tags), how, curves, arrays, every_steps)
+
+
+def _as_trial(original: Original) -> Trial | None:
+    """What a search has not evaluated, a repetition does not evaluate either: its digest would differ."""
+    if original.run.tags.get(schema.SEARCH_STAGE) != "trial":
+        return None
+    tags, tests = original.run.tags, schema.TEST_ACCURACY in original.run.metrics
+    number, round_number = int(tags[schema.SEARCH_TRIAL]), int(tags[schema.SEARCH_ROUND])
+    return Trial(number, round_number, tags[schema.SEARCH_POINT], original.config, True, tests)

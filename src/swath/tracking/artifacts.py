@@ -95,20 +95,22 @@ def _write(folder: Path, start: RunInfo, end: RunSummary, environment: str) -> N
     if model is not None and model.picture is not None:
         picture = model.draw(artifacts.parameters(), artifacts.image_shape, artifacts.class_names)
         picture.save(folder / schema.WEIGHTS_IMAGE_FILE, compress_level=PNG_COMPRESSION)
-    if artifacts.test_labels.size:  # a search evaluates its finalists only
-        (folder / schema.CONFUSION_FILE).write_text(
-            json.dumps(_confusion(artifacts), indent=1) + "\n", encoding="utf-8"
-        )
+    (folder / schema.CONFUSION_FILE).write_text(
+        json.dumps(_confusion(artifacts), indent=1) + "\n", encoding="utf-8"
+    )
 
 
 def _confusion(learned: RunArtifacts) -> dict[str, object]:
-    counts = confusion_counts(learned.test_labels, learned.test_predictions, len(learned.class_names))
+    """Of the test images, or of the validation images where a search has not evaluated the test images."""
+    tested = bool(learned.test_labels.size)
+    truth = learned.test_labels if tested else learned.validation_labels
+    predicted = learned.test_predictions if tested else learned.validation_predictions
     return {
-        "images": "test",
+        "images": schema.SPLITS[1] if tested else schema.SPLITS[0],
         "classes": list(learned.class_names),
         "rows": "true class",
         "columns": "predicted class",
-        "counts": counts.tolist(),
+        "counts": confusion_counts(truth, predicted, len(learned.class_names)).tolist(),
     }
 
 

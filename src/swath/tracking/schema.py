@@ -315,8 +315,8 @@ def is_per_step(metric: str) -> bool:
 
 
 def is_measured(metric: str) -> bool:
-    """Whether a metric is a measurement of the machine rather than a computed number."""
-    return metric.startswith((RUNTIME, SYSTEM))
+    """Whether a metric belongs to the machine or to a search, rather than to the configuration of a run."""
+    return metric.startswith((RUNTIME, SYSTEM)) or metric in (RUNG_ACCURACY, RUNG_LOSS)
 
 
 def larger_is_better(metric: str) -> bool:
