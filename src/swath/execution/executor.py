@@ -86,6 +86,10 @@ class GroupTrainer:
         loop = training.LaneTraining(self._group, self._compiled.program, self._task.states)
         result: training.SegmentResult | None = None
         saved_at = self._clock()
+        if self._group.first_step == self._group.max_steps:  # trained by an earlier command, and not ended
+            untrained = loop.untrained()
+            yield self._event(untrained.segment, untrained, False)
+            return
         for segment in plan_segments(self._group, segment_steps_of(self._group)):
             if self._is_stopping():
                 yield GroupStopped(self._task.group_id, self._states(result, self._lanes()))

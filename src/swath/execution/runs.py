@@ -66,6 +66,7 @@ class Trial:
       full: the configuration at its full length.
       is_last: whether the run ends for good after the steps of its request.
       tests: whether it is evaluated on the test images after these steps.
+      why: why it ends after these steps, if it was stopped there by an earlier command.
     """
 
     number: int
@@ -74,6 +75,7 @@ class Trial:
     full: TrainConfig
     is_last: bool
     tests: bool
+    why: str = ""
 
 
 @dataclass(frozen=True)

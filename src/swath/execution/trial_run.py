@@ -203,6 +203,8 @@ class TrialRun:
         self, first_step: int, accuracies: NDArray[np.float64], losses: NDArray[np.float64]
     ) -> None:
         """Log the steps that are due; keep the last step, which is logged if the run ends there."""
+        if not len(losses):
+            return
         every = self._every_steps
         values = {schema.TRAIN_ACCURACY: accuracies, schema.TRAIN_LOSS: losses}
         last_step = first_step + len(losses) - 1
@@ -268,7 +270,9 @@ class TrialRun:
             self._log_once(trained.segment.end, dict(at_rung))
         sizes = tracking.sizes_of(dataset).text()
         if self._trial is None or self._trial.is_last:
-            why = "" if self._trial is None else f"trained to its full length, {self._step} steps"
+            why = ""
+            if self._trial is not None:
+                why = self._trial.why or f"trained to its full length, {self._step} steps"
             self.ended.set_result(self._finish(trained.segment.end, validation, test, artifacts, sizes, why))
         else:
             state = self.state(learned)

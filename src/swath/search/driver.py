@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field, replace
 
+from swath.errors import SwathError
 from swath.execution import RunRequest, RunResult, Trial
 from swath.search.plan import SearchPlan
 from swath.search.proposing import Proposal, Proposer, at_steps
@@ -104,19 +105,25 @@ class Search:
         self._at_rung: list[list[TrialState]] = []
         self._running: dict[Future[RunResult], TrialState] = {}
         self._stopped = False
+        self._ending: dict[Future[RunResult], TrialState] = {}
+        self._resume = session.started.resume_plan
+        self._stored = {} if self._resume is None else self._resume.trials()
         self.outcome = SearchOutcome()
 
     def run(self) -> SearchOutcome:
         """Search until nothing is left to begin."""
         while True:
             self._begin_rounds()
-            self._decide_rungs()
+            if self._decide_rungs():
+                continue
             if not self._running:
                 if self._may_begin_round() and not self._stopped:
                     continue
                 break
             for future in wait(self._running, return_when=FIRST_COMPLETED).done:
                 self._receive(self._running.pop(future), future)
+        for future, state in self._ending.items():
+            self._finish(state, future)
         if not self._stopped:
             self._confirm()
         return self.outcome
@@ -161,30 +168,68 @@ class Search:
         """Train trials to a rung, each from where it stands."""
         steps = self._plan.rungs.steps
         is_last = rung == len(steps) - 1
-        requests = []
+        requests, started = [], []
         for state in states:
-            proposal, before = state.proposal, state.result
-            trial = Trial(
-                proposal.number,
-                proposal.round_number,
-                json.dumps(proposal.point),
-                proposal.config,
-                is_last,
-                is_last or self._plan.tests_all,
-            )
-            paused = None if before is None else before.paused
-            requests.append(
-                RunRequest(
-                    at_steps(proposal.config, steps[rung]),
-                    self._plan.overrides(proposal.point),
-                    self._session.every_steps,
-                    start=None if paused is None else paused.state,
-                    trial=trial,
-                    logger=None if before is None else before.logger,
-                )
-            )
+            if self._is_known(state, rung):
+                continue
+            requests.append(self._request(state, rung, is_last=is_last))
+            started.append(state)
         if requests:
-            self._running |= dict(zip(self._session.start_trials(requests), states, strict=True))
+            self._running |= dict(zip(self._session.start_trials(requests), started, strict=True))
+
+    def _request(self, state: TrialState, rung: int, *, is_last: bool, why: str = "") -> RunRequest:
+        proposal, before = state.proposal, state.result
+        tests = self._plan.tests_all or rung == len(self._plan.rungs.steps) - 1
+        point = json.dumps(proposal.point)
+        trial = Trial(proposal.number, proposal.round_number, point, proposal.config, is_last, tests, why)
+        request = RunRequest(
+            at_steps(proposal.config, self._plan.rungs.steps[rung]),
+            self._plan.overrides(proposal.point),
+            self._session.every_steps,
+            trial=trial,
+        )
+        if before is not None and before.paused is not None:
+            return replace(request, start=before.paused.state, logger=before.logger)
+        if proposal.number in self._stored and self._resume is not None:
+            return self._resume.start_of_trial(proposal.number, request)
+        return request
+
+    def _is_known(self, state: TrialState, rung: int) -> bool:
+        """Take the value of a trial at a rung from the store, if it is there.
+
+        Raises:
+          SwathError: the stored search is another one.
+        """
+        number, steps = state.proposal.number, self._plan.rungs.steps[rung]
+        if number not in self._stored:
+            return False
+        stored, result = self._stored[number]
+        if json.loads(stored.point) != dict(state.proposal.point):
+            now = json.dumps(state.proposal.point)
+            raise SwathError(
+                f"trial {number} of the stored search is {stored.point}, now {now}: the search has changed; "
+                "start a new one without resume"
+            )
+        config = at_steps(state.proposal.config, steps)
+        if stored.run.status == "FAILED" and stored.steps is not None and steps not in stored.at_rungs:
+            state.result = result(state.proposal.config)
+            state.values.append(None)
+            self._session.record(state.result)
+            return True
+        if steps not in stored.at_rungs:
+            if stored.steps is not None:
+                raise SwathError(_not_following(number, stored.steps, "goes on"))
+            return False
+        accuracy, loss = stored.at_rungs[steps]
+        state.values.append(loss if self._plan.objective == schema.VALIDATION_LOSS else accuracy)
+        if stored.steps == steps:
+            state.result = result(config)
+            if rung == len(self._plan.rungs.steps) - 1:
+                self._session.record(state.result)
+        elif rung == len(self._plan.rungs.steps) - 1:  # evaluated, and not ended for good
+            request = self._request(state, rung, is_last=True)
+            self._ending |= dict(zip(self._session.start_trials([request]), [state], strict=True))
+        return True
 
     def _receive(self, state: TrialState, future: Future[RunResult]) -> None:
         """Note what came of a trial at a rung."""
@@ -201,12 +246,14 @@ class Search:
         if result.paused is None:
             self._session.record(result)
 
-    def _decide_rungs(self) -> None:
-        """Decide every rung to which all of its trials have come."""
+    def _decide_rungs(self) -> bool:
+        """Decide every rung to which all of its trials have come; returns whether there was one."""
+        decided = False
         for number, states in enumerate(self._at_rung):
             rung = self._rung_of_round[number]
             if self._stopped or not states or any(len(state.values) <= rung for state in states):
                 continue
+            decided = True
             values = {state.proposal.number: state.values[rung] for state in states}
             decisions = decide(values, self._plan.rungs.factor, self._plan.maximize)
             if rung == len(self._plan.rungs.steps) - 1:
@@ -221,18 +268,38 @@ class Search:
             self._at_rung[number] = [state for state in states if state.proposal.number in going]
             self._rung_of_round[number] = rung + 1
             self._start(self._at_rung[number], rung + 1)
+        return decided
 
     def _end(self, state: TrialState, decision: Decision, going: int, rung: int) -> None:
         """End a trial for good at the rung where it stands."""
-        result = state.result
-        if result is None or result.paused is None:
-            return  # it has failed
         steps = self._plan.rungs.steps[rung]
         bar = "" if decision.bar is None else f", {decision.value:.4f} against {decision.bar:.4f}"
         why = f"stopped at {steps}: place {decision.place} of {decision.of}, {going} went on{bar}"
-        state.result = result.paused.end(why)
+        result, stored = state.result, self._stored.get(state.proposal.number)
+        if result is not None and result.paused is not None:
+            state.result = result.paused.end(why)
+            self._session.record(state.result)
+            self._session.tell_ended(state.result)
+        elif decision.value is None or stored is None:
+            return  # it has failed, and is recorded
+        elif stored[0].steps is None:
+            if max(stored[0].at_rungs) > steps:
+                raise SwathError(_not_following(state.proposal.number, steps, "is stopped"))
+            request = self._request(state, rung, is_last=True, why=why)
+            self._ending |= dict(zip(self._session.start_trials([request]), [state], strict=True))
+        elif stored[0].steps != steps:
+            raise SwathError(_not_following(state.proposal.number, steps, "is stopped"))
+        elif result is not None:
+            self._session.record(result)
+
+    def _finish(self, state: TrialState, future: Future[RunResult]) -> None:
+        """Record a trial that an earlier command had trained and not ended."""
+        if future.cancelled():
+            self._stopped = True
+            return
+        state.result = future.result()
+        self._stopped = self._stopped or state.result.status == "KILLED"
         self._session.record(state.result)
-        self._session.tell_ended(state.result)
 
     def _confirm(self) -> None:
         """Train the finalists with other seeds; the mean names the winner."""
@@ -263,3 +330,11 @@ class Search:
         confirmed = [Confirmed(number, tuple(values)) for number, values in found.items()]
         sign = -1.0 if self._plan.maximize else 1.0
         self.outcome.confirmed = sorted(confirmed, key=lambda each: (sign * each.mean, each.trial))
+
+
+def _not_following(number: int, steps: int, what: str) -> str:
+    """The line about a stored search whose decisions are others."""
+    return (
+        f"trial {number} {what} at {steps} steps, but not in the stored search: it was made with other "
+        "settings, or a value in the store has changed; start a new one without resume"
+    )

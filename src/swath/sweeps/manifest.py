@@ -254,6 +254,25 @@ class PriorRun:
         return self.status == "FINISHED"
 
 
+@dataclass(frozen=True)
+class PriorTrial:
+    """Stored state of a trial of a search.
+
+    Attributes:
+      number: of the trial.
+      point: what was proposed, as JSON.
+      run: its run; its metrics are there if the trial has ended for good.
+      steps: steps at which it ended for good; None if it has not ended.
+      at_rungs: accuracy and loss on the validation images, by steps of the rungs to which it has come.
+    """
+
+    number: int
+    point: str
+    run: PriorRun
+    steps: int | None
+    at_rungs: dict[int, tuple[float, float]]
+
+
 class PriorRunsService(Protocol):
     """Methods of the tracking process that find the results of earlier commands."""
 
@@ -269,6 +288,12 @@ class PriorRunsService(Protocol):
 
     def prior_runs(self, keys: Sequence[RunKey]) -> list[PriorRun]:
         """Stored state of each configuration, in the same order. Call `find_sweep` first."""
+
+    def trials(self) -> list[PriorTrial]:
+        """Stored state of the trials of the search that is resumed. Call `find_sweep` first."""
+
+    def start_of_trial(self, number: int, key: RunKey) -> PriorRun:
+        """From where a trial goes on that has not ended for good; at most from the steps of the key."""
 
     def other_runs(self) -> list[tuple[dict[str, str], PriorRun]]:
         """Params and state of the runs of the sweep whose configurations are not part of this command."""

@@ -14,6 +14,7 @@ from swath.sweeps.manifest import (
     Manifest,
     PriorRun,
     PriorSweep,
+    PriorTrial,
     ResumeRequest,
     RunKey,
     environment_changes,
@@ -89,6 +90,44 @@ class PriorRuns:
             for run in of_sweep
             if run.run_id not in self._used and run.params  # else it was killed before it was described
         ]
+
+    def trials(self) -> list[PriorTrial]:
+        """Stored state of the trials of the search; they are no longer among `others`."""
+        found = []
+        for run in self._trial_runs().values():
+            self._used.add(run.run_id)
+            names = (schema.RUNG_ACCURACY, schema.RUNG_LOSS)
+            curves = {curve.metric: curve for curve in self._reader.curves([run.run_id], names)}
+            columns = [curves[name] for name in names if name in curves]
+            at_rungs = (
+                {
+                    int(step): (float(accuracy), float(loss))
+                    for step, accuracy, loss in zip(
+                        columns[0].steps, columns[0].values, columns[1].values, strict=True
+                    )
+                }
+                if len(columns) == len(names)
+                else {}
+            )
+            number, point = int(run.tags[schema.SEARCH_TRIAL]), run.tags[schema.SEARCH_POINT]
+            has_ended = run.status == "FINISHED" or schema.BITS in run.tags
+            steps = int(run.params[schema.MAX_STEPS]) if has_ended else None
+            found.append(PriorTrial(number, point, _ended(run), steps, at_rungs))
+        return found
+
+    def start_of_trial(self, number: int, key: RunKey) -> PriorRun:
+        """From where a trial goes on."""
+        run = self._trial_runs()[number]
+        start, prefix_metrics = self._starts.of(key, run, to_the_end=True)
+        return PriorRun(run.run_id, run.status, None, {}, run.tags, {}, start, prefix_metrics)
+
+    def _trial_runs(self) -> dict[int, tracking.StoredRun]:
+        """The run of each trial of the search that is resumed."""
+        return {
+            int(run.tags[schema.SEARCH_TRIAL]): run
+            for run in self._runs
+            if self._is_own(run) and run.tags.get(schema.SEARCH_STAGE) == "trial" and _has_our_arithmetic(run)
+        }
 
     def _before(self, key: RunKey, candidates: list[tracking.StoredRun]) -> PriorRun:
         usable = [
@@ -276,6 +315,15 @@ class ResumeService:
         """See `PriorRunsService`."""
         assert self._prior is not None
         return self._prior.before(keys)
+
+    def trials(self) -> list[PriorTrial]:
+        """See `PriorRunsService`."""
+        return [] if self._prior is None else self._prior.trials()
+
+    def start_of_trial(self, number: int, key: RunKey) -> PriorRun:
+        """See `PriorRunsService`."""
+        assert self._prior is not None
+        return self._prior.start_of_trial(number, key)
 
     def other_runs(self) -> list[tuple[dict[str, str], PriorRun]]:
         """See `PriorRunsService`."""

@@ -2,9 +2,10 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from filelock import FileLock, Timeout
 
@@ -18,6 +19,7 @@ from swath.sweeps.manifest import (
     PriorRun,
     PriorRunsService,
     PriorSweep,
+    PriorTrial,
     ResumeRequest,
     RunKey,
     configurations_of,
@@ -183,6 +185,20 @@ class ResumePlan:
             request, run_id=before.run_id, start=before.start, prefix_metrics=before.prefix_metrics
         )
 
+    def trials(self) -> dict[int, tuple[PriorTrial, Callable[[TrainConfig], RunResult]]]:
+        """The stored trials of a search by number, each with a function that makes a result of it."""
+        found = self.tracker.call(PriorRunsService.trials).result()
+        return {each.number: (each, partial(_prior_trial_result, each)) for each in found}
+
+    def start_of_trial(self, number: int, request: RunRequest) -> RunRequest:
+        """The remaining training of a trial that has not ended for good."""
+        key = run_key(request.config, self.datasets[request.config.data.key].digest, request.every_steps)
+        before = self.tracker.call(PriorRunsService.start_of_trial, number, key).result()
+        self.counts["resumed" if before.start is not None else "restarted"] += 1
+        return replace(
+            request, run_id=before.run_id, start=before.start, prefix_metrics=before.prefix_metrics
+        )
+
     def others(self) -> list[RunResult]:
         """Results of the runs of the sweep whose configurations are not part of this command."""
         found = self.tracker.call(PriorRunsService.other_runs).result()
@@ -210,6 +226,10 @@ def _prior_result(config: TrainConfig, before: PriorRun) -> RunResult:
         correct=before.correct,
         data_sizes=before.tags.get(schema.DATA_SIZES, ""),
     )
+
+
+def _prior_trial_result(trial: PriorTrial, config: TrainConfig) -> RunResult:
+    return _prior_result(config, trial.run)
 
 
 @dataclass(frozen=True)

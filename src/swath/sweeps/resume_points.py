@@ -63,19 +63,22 @@ class ResumePoints:
                 self._shorter.setdefault(run.tags.get(schema.LANE, ""), []).append(run)
         self._prepared: dict[tuple[str, int, int], ResumePoint] = {}
 
-    def of(self, key: RunKey, run: StoredRun | None) -> ResumePoint:
+    def of(self, key: RunKey, run: StoredRun | None, *, to_the_end: bool = False) -> ResumePoint:
         """The latest point from which a configuration can resume.
 
         Args:
           key: the configuration.
           run: its interrupted run; None if there is none.
+          to_the_end: whether a checkpoint after the last step will do: the run has not been ended.
         """
         shorter = [entry for entry in self._shorter.get(key.lane, []) if _steps(entry) < key.max_steps]
         best = max(shorter, key=_steps, default=None)
         usable = [
             lane.state
             for lane in self._checkpoints.get(key.lane, [])
-            if run is not None and _has_all_before(run, lane.state.step, key)
+            if run is not None
+            and lane.state.step < key.max_steps + to_the_end
+            and _has_all_before(run, lane.state.step, key)
         ]
         saved = max(usable, key=lambda start: start.step, default=None)
         if saved is not None and (best is None or saved.step >= _steps(best)):
@@ -163,7 +166,7 @@ def _value_at(curve: Curve | None, step: int) -> float | None:
 
 def _has_all_before(run: StoredRun, step: int, key: RunKey) -> bool:
     """Whether the store contains all metrics of a run before a step, and the run has steps after it."""
-    if not 0 < step < key.max_steps:
+    if step <= 0:
         return False
     last_due = (step - 1) // key.every_steps * key.every_steps
     if any(run.last_steps.get(name, -1) < last_due for name in TRAIN):

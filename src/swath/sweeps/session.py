@@ -216,7 +216,7 @@ class Session:
     def start_trials(self, requests: Sequence[execution.RunRequest]) -> "list[Future[execution.RunResult]]":
         """Start training trials of a search to their next rung; what ends for good is given to `record`."""
         futures: list[Future[execution.RunResult]] = [Future() for _ in requests]
-        self._start(requests, futures)
+        self._train(list(zip(requests, futures, strict=True)))
         return futures
 
     def record(self, result: execution.RunResult) -> None:
@@ -243,6 +243,9 @@ class Session:
             else:
                 future.set_result(each)
                 self._observer(execution.RunEnded(each))
+        self._train(todo)
+
+    def _train(self, todo: "Sequence[tuple[execution.RunRequest, Future[execution.RunResult]]]") -> None:
         if todo:
             if self._runner is None:
                 self._runner = self._make_runner()

@@ -91,6 +91,12 @@ class LaneTraining:
             self._clock() - started,
         )
 
+    def untrained(self) -> SegmentResult:
+        """A segment without steps, where the lanes stand."""
+        none = np.zeros((0, len(self.lanes)))
+        segment = Segment(self.steps_done, self.steps_done)
+        return SegmentResult(segment, self.lanes, none, none, self._state, 0.0)
+
     def keep(self, lanes: Sequence[int]) -> None:
         """Remove all lanes except the given ones."""
         kept = [self._program.unpack(self._state, self.lanes.index(lane)) for lane in lanes]
