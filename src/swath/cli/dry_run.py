@@ -1,5 +1,7 @@
 """`dry_run=true`: prints the plan of a command, with estimates of its time and of the size of the store."""
 
+from typing import TYPE_CHECKING
+
 from swath import planning
 from swath.cli.output import Output
 from swath.cli.progress import duration
@@ -9,6 +11,9 @@ from swath.config import HEADLINE, computed_values
 from swath.datasets import spec_of
 from swath.system import available_bytes, hide_passwords, workers
 from swath.tracking import check_located, chosen_experiment, default_uri, schema
+
+if TYPE_CHECKING:
+    from swath.search import SearchPlan
 
 MAX_ROWS = 100
 """Listed configurations, and listed groups."""
@@ -26,6 +31,12 @@ def print_plan(checked: CheckedCommand, output: Output) -> None:
         return
     widths = _widths(checked)
     groups, at_a_time = _groups_of(checked, widths)
+    share = 1.0
+    if checked.search is not None:
+        for line in _search_lines(checked.search):
+            output.say(line)
+        full = len(checked.configs) * checked.search.rungs.steps[-1]
+        share = checked.search.most_steps / full
     output.say(_heading(groups, len(checked.configs)))
     output.table(_configurations(checked, groups))
     if len(checked.configs) > MAX_ROWS:
@@ -37,7 +48,7 @@ def print_plan(checked: CheckedCommand, output: Output) -> None:
             f"{counted(len(unverified), 'width')} not probed on this machine yet; if a width is not "
             "bit-exact, its lane groups become narrower.",
         )
-    expected = duration(planning.sweep_s(groups, at_a_time, widths.images))
+    expected = duration(share * planning.sweep_s(groups, at_a_time, widths.images))
     bytes_ = planning.store_bytes(checked.configs, checked.sweep.tracking.every_steps, widths.images)
     output.say(
         f"Estimate (based on a 2-core AMD EPYC): {expected} on {counted(workers(), 'core')}, "
@@ -117,3 +128,25 @@ def _groups(groups: list[planning.LaneGroup], images: planning.Images) -> TableD
 
 def _store(checked: CheckedCommand) -> str:
     return hide_passwords(checked.sweep.tracking.uri or default_uri())
+
+
+def _search_lines(plan: "SearchPlan") -> list[str]:
+    """What a search will do at most, in sentences."""
+    rounds, rungs = plan.rounds, plan.rungs
+    of = f" in {len(rounds)} rounds of {plan.round_size}" if len(rounds) > 1 else ""
+    proposed = f"Search: {counted(plan.trials, 'trial')}{of}, proposed by {plan.sampler}"
+    lines = [f"{proposed}, ranked by {plan.objective}."]
+    if len(rungs.steps) > 1:
+        parts = [
+            f"{size} to {steps:,}" for size, steps in zip(rungs.sizes(rounds[0]), rungs.steps, strict=True)
+        ]
+        lines.append(f"Trials of a round, and the steps to which they are trained: {', '.join(parts)}.")
+    if plan.confirm:
+        seeds = counted(plan.confirm_seeds, "more seed")
+        lines.append(
+            f"Then the best {plan.confirm} with {seeds} each. At most {plan.most_steps:,} steps in all."
+        )
+    few = [each.name for each in plan.space.dimensions if each.splits and each.is_number]
+    if few:
+        lines.append(f"A round has few values of {', '.join(few)}, so that trials share programs.")
+    return lines
