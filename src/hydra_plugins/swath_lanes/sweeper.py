@@ -13,11 +13,17 @@ from hydra.core.override_parser.types import ChoiceSweep, Override, ValueType
 
 @dataclass
 class LanesSweeperConf:
-    """Config of the sweeper; same as that of the basic sweeper."""
+    """Config of the sweeper: that of the basic sweeper, and the names of other sweepers for a search.
+
+    swath reads them before Hydra does: a search is none of Hydra's sweeps.
+    """
 
     _target_: str = "hydra_plugins.swath_lanes.sweeper.LanesSweeper"
     max_batch_size: Any = None
     params: Any = field(default_factory=dict)
+    n_trials: Any = None
+    direction: Any = None
+    sampler: Any = None
 
 
 ConfigStore.instance().store(
@@ -27,6 +33,9 @@ ConfigStore.instance().store(
 
 class LanesSweeper(BasicSweeper):
     """A grid over all given values, in the order of Hydra's basic sweeper."""
+
+    def __init__(self, max_batch_size: Any, params: Any = None, **of_a_search: Any) -> None:
+        super().__init__(max_batch_size, params)
 
     def validate_batch_is_legal(self, batch: Any) -> None:
         """Compose every job to check it, unless the jobs were already checked."""

@@ -60,11 +60,13 @@ from .ranking_frame import compare as compare
 from .ranking_frame import configuration_frame as configuration_frame
 from .ranking_frame import ranking_frame as ranking_frame
 from .ranking_frame import single_configurations as single_configurations
+from .significance import CONFIDENCE as CONFIDENCE
 from .significance import CorrectMask as CorrectMask
 from .significance import Ranked as Ranked
 from .significance import RankedConfiguration as RankedConfiguration
 from .significance import RankedRun as RankedRun
 from .significance import images_of as images_of
+from .significance import paired_p as paired_p
 from .significance import rank_configurations_with_tests as rank_configurations_with_tests
 from .significance import rank_sweep as rank_sweep
 from .significance import rank_with_tests as rank_with_tests

@@ -35,17 +35,21 @@ def rank(
     runs: Sequence[Mapping[str, float]],
     metric: str | None = None,
     configurations: Sequence[Hashable] | None = None,
+    confirming: Sequence[bool] = (),
 ) -> Ranking:
     """Rank runs by validation accuracy, or by test accuracy if no run has validation images.
 
     Configurations that were repeated with several seeds are ranked by the mean over their runs; a run's own
     value only orders the runs of one configuration. Ties are broken by the loss on the same images, then by
-    the given order. Runs whose metric is missing or NaN come last and do not count in means.
+    the given order. Runs whose metric is missing or NaN come last and do not count in means. Configurations
+    that a search has confirmed with other seeds come before those that it has not: the best of many trials
+    with one seed is flattered.
 
     Args:
       runs: single-valued metrics of each run, by MLflow name.
       metric: another metric to rank by.
       configurations: a key per run that is equal for repetitions; None if nothing is repeated.
+      confirming: whether each run confirms a finalist of a search; empty if none does.
     """
     metric = metric or ranking_metric(runs)
     names = (metric, schema.loss_beside(metric))
@@ -55,7 +59,11 @@ def rank(
         repeated.setdefault(index if configurations is None else configurations[index], []).append(index)
     best_first = sorted(
         repeated.values(),
-        key=lambda members: (_missing_last(_means([keys[index] for index in members])), members[0]),
+        key=lambda members: (
+            not any(confirming[index] for index in members) if confirming else False,
+            _missing_last(_means([keys[index] for index in members])),
+            members[0],
+        ),
     )
     order = [
         index
@@ -136,7 +144,12 @@ def mean_of(values: Sequence[float]) -> float:
 
 def rank_runs(runs: Sequence[StoredRun], metric: str | None = None) -> Ranking:
     """Rank stored runs; see `rank`."""
-    return rank([run.metrics for run in runs], metric, [configuration_of(run.params) for run in runs])
+    return rank(
+        [run.metrics for run in runs],
+        metric,
+        [configuration_of(run.params) for run in runs],
+        [run.tags.get(schema.SEARCH_STAGE) == schema.CONFIRM for run in runs],
+    )
 
 
 def ordered(runs: Sequence[StoredRun], metric: str | None = None) -> list[StoredRun]:

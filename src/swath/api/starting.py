@@ -28,7 +28,7 @@ from swath.cli import (
 )
 from swath.config import computed_values, primary_configs, question_of, readable_name, register
 from swath.errors import ConfigError, SwathError
-from swath.execution import SINGLE, Event, Note, RunRequest, SweepInfo
+from swath.execution import AD_HOC, SINGLE, Event, Note, RunRequest, SweepInfo
 from swath.sweeps import Session, failure_of, postprocessing_of, train
 from swath.system import hide_passwords
 
@@ -113,7 +113,7 @@ def _train(name: str | None, fields: Fields, multirun: bool, progress: bool) -> 
         raise ConfigError(["sweep: expected a grid; other sweepers are started with the command swath"])
     options = ["-cn", name] if name else ["-m"] if multirun else []
     info = SweepInfo(
-        (name or "ad-hoc") if multirun else SINGLE,
+        (name or AD_HOC) if multirun else SINGLE,
         uuid.uuid4().hex[:12],
         checked.swept,
         command=hide_passwords(shlex.join(["swath", *options, *texts])),

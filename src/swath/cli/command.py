@@ -37,7 +37,7 @@ from swath.cli.task import sweep_task
 from swath.cli.validation import CheckedCommand
 from swath.cli.with_hydra import run_with_hydra
 from swath.errors import INTERRUPTED, SwathError, failure_reason
-from swath.execution import SINGLE, SweepInfo
+from swath.execution import AD_HOC, SINGLE, SweepInfo
 from swath.sweeps import Outcome, Session, failure_of, postprocessing_of, train
 from swath.system import hide_passwords
 from swath.tracking import Tracker
@@ -63,7 +63,7 @@ def run_command(
       SwathError: a data set or the store cannot be used.
     """
     postprocess_when(checked)
-    sweep_name = args.config_name if checked.config_name != "config" else "ad-hoc"
+    sweep_name = args.config_name if checked.config_name != "config" else AD_HOC
     sweep_info = SweepInfo(
         sweep_name if checked.multirun else SINGLE,
         uuid.uuid4().hex[:12],
@@ -79,10 +79,12 @@ def run_command(
         of = f"{repeated} of {len(checked.configs)} configurations"
         args.output.say(f"Given before: {of}; they are trained each time")
     with _reporter(checked, sweep_info, args.output) as reporter:
-        session = Session(sweep_info, checked.configs, checked.sweep, reporter, tracker)
+        record = None if checked.search is None else checked.search.record
+        session = Session(sweep_info, checked.configs, checked.sweep, reporter, tracker, search=record)
         if checked.search is not None:
             searched = SearchTask(session, checked.search)
             outcome = train(session, searched, checked.sweep.lanes.verify)
+            outcome.is_search = True
         else:
             run_all = partial(run_with_hydra, args, password_overrides, sweep_task(session, checked))
             outcome = train(session, run_all, checked.sweep.lanes.verify)

@@ -22,6 +22,8 @@ LAUNCHERS = {
 }
 """Launchers that train in this process; others pickle the task, which holds an open store."""
 
+LANES_SWEEPER = "hydra_plugins.swath_lanes.sweeper.LanesSweeper"
+
 MAXIMIZE = "maximize"
 """The direction in which a sweeper that searches goes: a job returns an accuracy."""
 
@@ -45,7 +47,8 @@ def hydra_mistakes(composed: DictConfig, sweeping: bool) -> Iterator[str]:
     if composed.hydra.job.chdir:
         yield "hydra.job.chdir=true: not supported; all jobs of a command share one process and its folder"
     direction = composed.hydra.sweeper.get("direction", MAXIMIZE)
-    if sweeping and getattr(direction, "name", direction) != MAXIMIZE:
+    is_ours = composed.hydra.sweeper.get("_target_") == LANES_SWEEPER  # where it says what a search ranks by
+    if sweeping and not is_ours and getattr(direction, "name", direction) != MAXIMIZE:
         yield (
             f"hydra.sweeper.direction={getattr(direction, 'name', direction)}: expected {MAXIMIZE}; "
             "a job returns an accuracy"

@@ -11,11 +11,11 @@ from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from swath.cli.hydra_checks import LANES_LAUNCHER, hydra_mistakes
+from swath.cli.hydra_checks import LANES_LAUNCHER, LANES_SWEEPER, hydra_mistakes
 from swath.cli.override_checks import override_mistakes, single_mistake, swept_mistakes
+from swath.cli.search_checks import is_search, search_plan
 from swath.config import (
     FIELDS,
-    SEARCH_DEFAULTS,
     ConfigFiles,
     JobComposer,
     JobConfig,
@@ -41,7 +41,7 @@ MAX_MISTAKES = 20
 
 _GRID_SWEEPERS = (
     "hydra._internal.core_plugins.basic_sweeper.BasicSweeper",
-    "hydra_plugins.swath_lanes.sweeper.LanesSweeper",
+    LANES_SWEEPER,
 )
 
 
@@ -118,18 +118,13 @@ def check_command(
             chosen |= {str(name) for name in params}
             return _checked(base, config_name, [config_of(base)], composer, multirun=True, chosen=chosen)
         task = [override for override in overrides if not override.is_hydra_override()]
-        is_search = config_of(base).sweep.search != SEARCH_DEFAULTS
         in_files = _parsed_params(params, options, files)
-        if is_search or any(_is_interval(override) for override in (*in_files, *task)):
+        if is_search(base, [*in_files, *task], files):
             return _checked_search(base, config_name, composer, [*in_files, *task], options)
         _raise_if(swept_mistakes(task))
         sweeper = _locate(base.hydra.sweeper._target_)
         jobs = _jobs(composer, sweeper.split_arguments(in_files + task, None)[0])
         return _checked(base, config_name, jobs, composer, multirun=True)
-
-
-def _is_interval(override: Override) -> bool:
-    return override.is_sweep_override() and not override.is_discrete_sweep()
 
 
 def _checked_search(
@@ -140,14 +135,13 @@ def _checked_search(
     options: dict[str, list[str]],
 ) -> CheckedCommand:
     """A search, whose configurations are those of its first round so far."""
-    from swath.search import first_round, plan_of
+    from swath.search import first_round
 
-    typed = list({str(each.key_or_group): each for each in overrides}.values())  # the last one counts
-    plan = plan_of(typed, config_of(base).sweep.search, composer, options)
+    plan = search_plan(base, composer, overrides, options)
     jobs = [JobConfig(config, config_of(base).sweep) for config in first_round(plan)]
     checked = _checked(base, name, jobs, composer, multirun=True)
-    swept = tuple(each.name for each in plan.space.dimensions if each.name in FIELDS)
-    return replace(checked, search=plan, swept=swept)
+    named = dict.fromkeys(each.name for each in plan.space.dimensions)
+    return replace(checked, search=plan, swept=tuple(each for each in named if each in FIELDS))
 
 
 PARAMS = ("hydra", "sweeper", "params")

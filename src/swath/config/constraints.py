@@ -197,6 +197,36 @@ class SizeList:
 
 
 @dataclass(frozen=True)
+class Lines:
+    """A list of texts.
+
+    Attributes:
+      example: one of them.
+    """
+
+    example: str
+
+    def allows(self, value: Any) -> bool:
+        """Whether `value` is such a list; it may be empty."""
+        return isinstance(self.canonical(value), tuple)
+
+    def canonical(self, value: Any) -> Any:
+        """The texts as a tuple; anything else is left as it is."""
+        if isinstance(value, str) or not isinstance(value, Iterable) or isinstance(value, Mapping):
+            return value
+        found = list(value)
+        return tuple(found) if all(isinstance(each, str) and each.strip() for each in found) else value
+
+    def expected(self, kind: type, unit: str) -> str:
+        """With the example."""
+        return f"a list of texts such as {self.example!r}"
+
+    def brief(self) -> str:
+        """Nothing: an example would be too long."""
+        return ""
+
+
+@dataclass(frozen=True)
 class Flag:
     """True or false."""
 

@@ -1,12 +1,14 @@
 """How a search chooses what it trains: `search.*`, settings of a sweep."""
 
 from dataclasses import dataclass
-from typing import Optional
+from typing import Any, Optional
 
-from swath.config.constraints import Choice, Flag, Range
+from swath.config.constraints import Choice, Flag, Lines, Range
 from swath.config.fields import setting
 
 SAMPLER_NAMES = ("qmc", "random", "tpe", "grid")
+
+WHEN_EXAMPLE = "preprocessing=standardize: learning_rate=tag(log,interval(1e-5,1e-1))"
 
 OBJECTIVES = ("validation/accuracy", "validation/loss")
 
@@ -17,7 +19,7 @@ class SearchConfig:
 
     trials: Optional[int] = setting(  # noqa: UP045  OmegaConf reads this spelling in every version
         Range(1),
-        "Trials in all, with those of earlier commands; null: 72, or every point.",
+        "Trials in all, with those of earlier commands; null: 72, every point, or what a limit allows.",
         "trials",
     )
     sampler: Optional[str] = setting(  # noqa: UP045
@@ -25,7 +27,7 @@ class SearchConfig:
     )
     seed: int = setting(Range(0, most=2**63 - 1), "Seed of the proposals; `seed` stays that of the batches.")
     round: Optional[int] = setting(  # noqa: UP045
-        Range(1), "Trials that are proposed together; null: 24 with tpe, else all.", "trials"
+        Range(1), "Trials that are proposed together; null: 24 with tpe or a limit, else all.", "trials"
     )
     halving: bool = setting(Flag(), "Stop trials at rungs; false: train every trial to max_steps.")
     factor: int = setting(Range(2), "One trial of this many goes on at a rung.", "trials")
@@ -35,6 +37,18 @@ class SearchConfig:
     objective: str = setting(Choice(OBJECTIVES), "What trials are ranked by.")
     confirm: int = setting(Range(0), "Finalists that are trained again with other seeds.", "trials")
     confirm_seeds: int = setting(Range(1), "Further seeds of each finalist.", "seeds")
+    within_s: Optional[float] = setting(  # noqa: UP045
+        Range(above=0), "Time for the search, from the start of the command; null: no limit.", "seconds"
+    )
+    within_steps: Optional[int] = setting(  # noqa: UP045
+        Range(1), "Training steps of all trials and confirming runs, at most; null: no limit.", "steps"
+    )
+    patience: Optional[int] = setting(  # noqa: UP045
+        Range(1), "Rounds without a gain that is more than chance, after which it ends; null: none.", "rounds"
+    )
+    when: Any = setting(  # noqa: RUF009
+        Lines(WHEN_EXAMPLE), "Fields that are searched with some values of another only."
+    )
     test: str = setting(Choice(("finalists", "all")), "Trials that are evaluated on the test images.")
 
 
@@ -49,6 +63,10 @@ SEARCH_DEFAULTS = SearchConfig(
     objective="validation/accuracy",
     confirm=3,
     confirm_seeds=2,
+    within_s=None,
+    within_steps=None,
+    patience=None,
+    when=(),
     test="finalists",
 )
 """What `conf/base.yaml` says; any other value makes a search of a sweep."""

@@ -16,6 +16,7 @@ from .events import Starting as Starting
 from .events import StepsDone as StepsDone
 from .executor import ThreadExecutor as ThreadExecutor
 from .runner import Runner as Runner
+from .runs import AD_HOC as AD_HOC
 from .runs import SINGLE as SINGLE
 from .runs import Paused as Paused
 from .runs import RunRequest as RunRequest

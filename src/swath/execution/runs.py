@@ -17,6 +17,9 @@ from swath.training import TrainState
 SINGLE = "single"
 """Sweep name of single runs."""
 
+AD_HOC = "ad-hoc"
+"""Name of a sweep that has none."""
+
 
 @dataclass(frozen=True)
 class SweepInfo:
@@ -147,6 +150,7 @@ class RunResult:
         packs them; empty if unknown.
       data_sizes: tag with the sizes of its data set, as stored; empty if unknown.
       paused: how it goes on or ends, if its status is PAUSED.
+      stage: what it is to a search, `trial` or `confirm`; empty for other runs.
     """
 
     config: TrainConfig
@@ -164,6 +168,7 @@ class RunResult:
     correct: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
     data_sizes: str = ""
     paused: Paused | None = None
+    stage: str = ""
 
     @property
     def is_complete(self) -> bool:
@@ -173,7 +178,8 @@ class RunResult:
     def stored(self) -> StoredRun:
         """This result as a reader of the store would return it, without times and most tags."""
         params = {name: str(value) for name, value in computed_values(self.config).items()}
-        tags = {schema.DATA_SIZES: self.data_sizes} if self.data_sizes else {}
+        named = {schema.DATA_SIZES: self.data_sizes, schema.SEARCH_STAGE: self.stage}
+        tags = {name: value for name, value in named.items() if value}
         return StoredRun(self.run_id or "", "", "", self.status, 0, None, "", params, self.metrics, tags)
 
     def correct_mask(self, metric: str) -> CorrectMask | None:

@@ -56,7 +56,7 @@ def trial_info(
     config = request.config if finished else trial.full
     info = _run_info(replace(request, config=config), sweep_info, dataset)
     tags = {
-        schema.SEARCH_STAGE: "trial",
+        schema.SEARCH_STAGE: schema.TRIAL,
         schema.SEARCH_TRIAL: str(trial.number),
         schema.SEARCH_ROUND: str(trial.round_number),
         schema.SEARCH_POINT: trial.point,
@@ -143,6 +143,7 @@ class TrialRun:
     ) -> None:
         self.config = request.config
         self._trial = request.trial
+        self._stage = request.tags.get(schema.SEARCH_STAGE, "" if request.trial is None else schema.TRIAL)
         self._described = described
         self.lane = lane
         self.ended: Future[RunResult] = Future()
@@ -361,7 +362,15 @@ class TrialRun:
     ) -> RunResult:
         steps, trained = self._step, self._step - self._first_step
         return RunResult(
-            self.config, status, metrics, error, self._logger, steps=steps, trained_steps=trained, **more
+            self.config,
+            status,
+            metrics,
+            error,
+            self._logger,
+            steps=steps,
+            trained_steps=trained,
+            stage=self._stage,
+            **more,
         )
 
     def _log_once(self, step: int, values: Mapping[str, float]) -> None:

@@ -4,6 +4,7 @@ from .driver import SearchOutcome as SearchOutcome
 from .driver import TrialState as TrialState
 from .from_command import first_round as first_round
 from .from_command import plan_of as plan_of
+from .limits import rounds_without_gain as rounds_without_gain
 from .plan import DEFAULT_ROUND as DEFAULT_ROUND
 from .plan import DEFAULT_TRIALS as DEFAULT_TRIALS
 from .plan import SearchPlan as SearchPlan
@@ -17,3 +18,4 @@ from .sampling import SAMPLERS as SAMPLERS
 from .sampling import sampler_of as sampler_of
 from .space import Dimension as Dimension
 from .space import Space as Space
+from .space_of_overrides import conditions_of as conditions_of

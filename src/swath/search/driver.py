@@ -8,12 +8,13 @@ round k - 1, so that no core waits.
 import json
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field, replace
 
 from swath.errors import SwathError
 from swath.execution import RunRequest, RunResult, Trial
+from swath.search.limits import Clock, rounds_without_gain
 from swath.search.plan import SearchPlan
 from swath.search.proposing import Proposal, Proposer, at_steps
 from swath.search.rungs import Decision, decide, is_value, rank
@@ -30,11 +31,13 @@ class TrialState:
       proposal: what is trained.
       values: value of the objective at each rung that it has come to; None where it failed.
       result: the latest result.
+      trained: steps that this command has trained of it.
     """
 
     proposal: Proposal
     values: list[float | None] = field(default_factory=list)
     result: RunResult | None = None
+    trained: int = 0
 
     @property
     def last(self) -> float | None:
@@ -84,7 +87,7 @@ class Search:
       session: trains and records the runs.
       plan: the search.
       note: shows a line to the user.
-      clock: returns seconds since an arbitrary point in time.
+      clock: that of `Session.began`, in seconds.
     """
 
     def __init__(
@@ -92,19 +95,22 @@ class Search:
         session: Session,
         plan: SearchPlan,
         note: Callable[[str], None],
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
+        if session.started.search is not None:  # with the rounds of earlier commands
+            rounds = tuple(session.started.search.rounds)
+            plan = replace(plan, rounds=rounds, trials=sum(rounds))
         self._session = session
         self._plan = plan
         self._note = note
-        self._clock = clock
-        self._began = clock()
+        self._clock = Clock(plan, clock, session.began)
         self._proposer = Proposer(plan, sampler_of(plan.sampler, plan.space, plan.seed))
         self._rounds: list[list[TrialState]] = []
         self._rung_of_round: list[int] = []
         self._at_rung: list[list[TrialState]] = []
         self._running: dict[Future[RunResult], TrialState] = {}
         self._stopped = False
+        self._trained = 0
         self._ending: dict[Future[RunResult], TrialState] = {}
         self._resume = session.started.resume_plan
         self._stored = {} if self._resume is None else self._resume.trials()
@@ -120,19 +126,63 @@ class Search:
                 if self._may_begin_round() and not self._stopped:
                     continue
                 break
-            for future in wait(self._running, return_when=FIRST_COMPLETED).done:
+            for future in self._wait(self._running):
                 self._receive(self._running.pop(future), future)
+        while open_ := [future for future in self._ending if not future.done()]:
+            self._wait(open_)
         for future, state in self._ending.items():
             self._finish(state, future)
         if not self._stopped:
             self._confirm()
         return self.outcome
 
+    def _wait(self, running: Collection[Future[RunResult]]) -> Collection[Future[RunResult]]:
+        """Wait until one has ended; if the time is over, stop them all."""
+        ended = wait(running, self._clock.left_s, FIRST_COMPLETED).done
+        if not ended:
+            self._end_by(f"the {self._plan.within_s:g} seconds of search.within_s are over")
+            self._session.stop(self.outcome.ended_by)
+            ended = wait(running).done
+        return ended
+
+    def _end_by(self, why: str) -> None:
+        if not self.outcome.ended_by:
+            self.outcome.ended_by = why
+            self._note(f"Search: {why}")
+
     def _may_begin_round(self) -> bool:
         number = len(self._rounds)
-        if self._stopped or self._proposer.is_exhausted or number >= len(self._plan.rounds):
+        if self._stopped or self.outcome.ended_by or number >= len(self._plan.rounds):
             return False
-        return number < 2 or self._has_ended(number - 2)
+        if number >= 2 and not self._has_ended(number - 2):
+            return False
+        return number == 0 or (self._has_time(number) and self._has_patience(number))
+
+    def _has_time(self, number: int) -> bool:
+        """Whether a round, what has begun and the confirming runs will end in time."""
+        rungs, sizes = self._plan.rungs, self._plan.rounds
+        finalists = sum(rungs.sizes(size)[-1] for size in sizes[: number + 1])
+        begun = sum(map(rungs.most_steps, sizes[:number])) - self._trained
+        begun += self._plan.confirming_steps(finalists)
+        allowed = self._clock.allows(self._trained, begun, rungs.most_steps(sizes[number]))
+        if allowed is False and all(map(self._has_ended, range(number))):
+            self._end_by(f"no time is left for another round in {self._plan.within_s:g} seconds")
+        return bool(allowed)
+
+    def _has_patience(self, number: int) -> bool:
+        """Whether the rounds before the latest have brought a gain lately; the latest may not have ended."""
+        if self._plan.patience is None:
+            return True
+        last = len(self._plan.rungs.steps)
+        ended = [
+            [(value, state.result) for state in states if len(state.values) == last and (value := state.last)]
+            for states in self._rounds[: number - 1]
+        ]
+        without = rounds_without_gain(ended, self._plan.objective, self._plan.maximize)
+        if without < self._plan.patience:
+            return True
+        self._end_by(f"{without} rounds without a gain that is more than chance")
+        return False
 
     def _has_ended(self, number: int) -> bool:
         return not self._at_rung[number]
@@ -143,8 +193,7 @@ class Search:
             proposals = self._proposer.propose(number, self._told(number - 1))
             states = [TrialState(proposal) for proposal in proposals]
             if self._proposer.is_exhausted:
-                self.outcome.ended_by = f"the space has no more than {self._count() + len(states)} points"
-                self._note(f"Search: {self.outcome.ended_by}")
+                self._end_by(f"the space is exhausted after {self._count() + len(states)} trials")
             self._rounds.append(states)
             self._rung_of_round.append(0)
             self._at_rung.append(states)
@@ -175,6 +224,7 @@ class Search:
             requests.append(self._request(state, rung, is_last=is_last))
             started.append(state)
         if requests:
+            self._clock.start()
             self._running |= dict(zip(self._session.start_trials(requests), started, strict=True))
 
     def _request(self, state: TrialState, rung: int, *, is_last: bool, why: str = "") -> RunRequest:
@@ -214,7 +264,7 @@ class Search:
         if stored.run.status == "FAILED" and stored.steps is not None and steps not in stored.at_rungs:
             state.result = result(state.proposal.config)
             state.values.append(None)
-            self._session.record(state.result)
+            self._record(state)
             return True
         if steps not in stored.at_rungs:
             if stored.steps is not None:
@@ -225,7 +275,7 @@ class Search:
         if stored.steps == steps:
             state.result = result(config)
             if rung == len(self._plan.rungs.steps) - 1:
-                self._session.record(state.result)
+                self._record(state)
         elif rung == len(self._plan.rungs.steps) - 1:  # evaluated, and not ended for good
             request = self._request(state, rung, is_last=True)
             self._ending |= dict(zip(self._session.start_trials([request]), [state], strict=True))
@@ -238,13 +288,15 @@ class Search:
             return
         result = future.result()
         state.result = result
+        state.trained += result.trained_steps
+        self._trained += result.trained_steps
         value = result.metrics.get(self._plan.objective)
         came = result.status in ("PAUSED", "FINISHED") and is_value(value)
         state.values.append(value if came else None)
         if result.status == "KILLED":
             self._stopped = True
         if result.paused is None:
-            self._session.record(result)
+            self._record(state)
 
     def _decide_rungs(self) -> bool:
         """Decide every rung to which all of its trials have come; returns whether there was one."""
@@ -270,6 +322,11 @@ class Search:
             self._start(self._at_rung[number], rung + 1)
         return decided
 
+    def _record(self, state: TrialState) -> None:
+        """Count a trial that has ended for good among the results of the sweep."""
+        assert state.result is not None
+        self._session.record(replace(state.result, trained_steps=state.trained))
+
     def _end(self, state: TrialState, decision: Decision, going: int, rung: int) -> None:
         """End a trial for good at the rung where it stands."""
         steps = self._plan.rungs.steps[rung]
@@ -278,7 +335,7 @@ class Search:
         result, stored = state.result, self._stored.get(state.proposal.number)
         if result is not None and result.paused is not None:
             state.result = result.paused.end(why)
-            self._session.record(state.result)
+            self._record(state)
             self._session.tell_ended(state.result)
         elif decision.value is None or stored is None:
             return  # it has failed, and is recorded
@@ -290,7 +347,7 @@ class Search:
         elif stored[0].steps != steps:
             raise SwathError(_not_following(state.proposal.number, steps, "is stopped"))
         elif result is not None:
-            self._session.record(result)
+            self._record(state)
 
     def _finish(self, state: TrialState, future: Future[RunResult]) -> None:
         """Record a trial that an earlier command had trained and not ended."""
@@ -299,7 +356,7 @@ class Search:
             return
         state.result = future.result()
         self._stopped = self._stopped or state.result.status == "KILLED"
-        self._session.record(state.result)
+        self._record(state)
 
     def _confirm(self) -> None:
         """Train the finalists with other seeds; the mean names the winner."""
@@ -317,12 +374,17 @@ class Search:
             proposal = self.outcome.trials[number].proposal
             for offset in range(1, self._plan.confirm_seeds + 1):
                 config = replace(proposal.config, seed=proposal.config.seed + offset)
-                tags = {schema.SEARCH_STAGE: "confirm", schema.SEARCH_TRIAL: str(number)}
+                tags = {schema.SEARCH_STAGE: schema.CONFIRM, schema.SEARCH_TRIAL: str(number)}
                 overrides = (*self._plan.overrides(proposal.point), f"seed={config.seed}")
                 requests.append(RunRequest(config, overrides, self._session.every_steps, tags=tags))
                 owners.append(number)
         found: dict[int, list[float]] = {number: [float(finalists[number] or 0.0)] for number in best}
-        for number, future in zip(owners, self._session.start(requests), strict=True):
+        futures = self._session.start(requests)
+        while open_ := [future for future in futures if not future.done()]:
+            self._wait(open_)
+        for number, future in zip(owners, futures, strict=True):
+            if future.cancelled():
+                continue
             result = future.result()
             value = result.metrics.get(self._plan.objective)
             if result.status == "FINISHED" and value is not None and is_value(value):

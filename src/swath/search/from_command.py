@@ -1,27 +1,24 @@
 """The search that a command describes: its space from the overrides, the rest from `search.*`."""
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
-from hydra.core.override_parser.types import IntervalSweep, Override
+from hydra.core.override_parser.types import Override
 
-from swath.config import FIELDS, JobComposer, SearchConfig, TrainConfig, typed_value
+from swath.config import JobComposer, SearchConfig, TrainConfig, complete_overrides
 from swath.errors import ConfigError
-from swath.search.plan import DEFAULT_ROUND, DEFAULT_TRIALS, SearchPlan
+from swath.search.plan import DEFAULT_ROUND, DEFAULT_TRIALS, MOST_TRIALS, SearchPlan, most_rounds
 from swath.search.proposing import Proposer
-from swath.search.rungs import rungs_of
+from swath.search.rungs import Rungs, rungs_of
 from swath.search.sampling import sampler_of
-from swath.search.space import Dimension, Point, Space
+from swath.search.space import Point, Space
+from swath.search.space_of_overrides import Options, space_of
+from swath.sweeps import rounds_of
 from swath.tracking import schema
-
-LIMITS = {schema.MAX_STEPS: "its largest value is the length of a trial that is never stopped"}
 
 
 def plan_of(
-    overrides: Sequence[Override],
-    settings: SearchConfig,
-    composer: JobComposer,
-    options: dict[str, list[str]],
+    overrides: Sequence[Override], settings: SearchConfig, composer: JobComposer, options: Options
 ) -> SearchPlan:
     """The plan of a search.
 
@@ -36,21 +33,9 @@ def plan_of(
     """
     fixed = [str(each.input_line) for each in overrides if not each.is_sweep_override()]
     swept = [each for each in overrides if each.is_sweep_override()]
-    if mistakes := [line for each in swept for line in _mistakes(each, options)]:
-        raise ConfigError(mistakes)
-    lengths = [each for each in swept if each.key_or_group == schema.MAX_STEPS]
-    fixed += [f"{schema.MAX_STEPS}={_longest(each)}" for each in lengths]
-    dimensions = tuple(_dimension(each, options) for each in swept if each not in lengths)
-    space = Space(dimensions)
-    if not dimensions:
-        raise ConfigError(
-            ["a search needs a field with several values or an interval, such as -m learning_rate=..."]
-        )
-    sampler = settings.sampler or ("qmc" if any(each.is_number for each in dimensions) else "grid")
-    count = space.count
-    most = settings.trials or (count if sampler == "grid" and count is not None else DEFAULT_TRIALS)
-    trials = most if count is None else min(most, count)
-    size = settings.round or (DEFAULT_ROUND if sampler == "tpe" else trials)
+    space, longest = space_of(swept, settings, options)
+    if longest is not None:
+        fixed.append(f"{schema.MAX_STEPS}={longest}")
 
     def lines(point: Point) -> tuple[str, ...]:
         return (*fixed, *(f"{name}={text}" for name, text in point.items()))
@@ -58,10 +43,13 @@ def plan_of(
     def compose(point: Point) -> TrainConfig:
         return composer.job(lines(point)).train
 
-    max_steps = compose(space.at([0.5] * len(dimensions))).max_steps
-    first = settings.first_steps
-    if first is not None and settings.halving and first > max_steps:
-        raise ConfigError([f"search.first_steps={first}: expected at most max_steps={max_steps}"])
+    middle = space.at([0.5] * len(space.dimensions))
+    rungs = _rungs(compose(middle).max_steps, settings)
+    sampler = settings.sampler or ("qmc" if any(each.is_number for each in space.dimensions) else "grid")
+    has_limit = settings.within_s is not None or settings.within_steps is not None
+    is_whole = sampler == "grid" or not (sampler == "tpe" or has_limit or settings.patience)
+    size = settings.round or (0 if is_whole else DEFAULT_ROUND)
+    trials = _trials(space, sampler, settings, has_limit)
     plan = SearchPlan(
         space,
         compose,
@@ -69,20 +57,33 @@ def plan_of(
         sampler,
         settings.seed,
         trials,
-        min(size, trials),
-        rungs_of(max_steps, first, settings.factor, settings.halving),
+        size,
+        tuple(rounds_of(trials, size)),
+        rungs,
+        tuple(str(each.input_line) for each in swept if each.key_or_group != schema.MAX_STEPS),
+        tuple(_fixed_values(space, middle, compose)),
+        tuple(settings.when),
         settings.objective,
         settings.objective.endswith("accuracy"),
         settings.test == "all",
         settings.confirm,
         settings.confirm_seeds,
+        settings.within_s,
+        settings.within_steps,
+        settings.patience,
     )
     sampler_of(sampler, space, settings.seed)
+    if settings.within_steps is not None:
+        plan = _within_steps(plan, settings.within_steps)
     return plan
 
 
 def first_round(plan: SearchPlan) -> list[TrainConfig]:
-    """The configurations of the first round, at their full length."""
+    """The configurations of the first round, at their full length.
+
+    Raises:
+      ConfigError: no validation images are held back.
+    """
     proposer = Proposer(plan, sampler_of(plan.sampler, plan.space, plan.seed))
     proposals = proposer.propose(0, [])
     held_back = {proposal.config.data.validation_size for proposal in proposals}
@@ -92,66 +93,40 @@ def first_round(plan: SearchPlan) -> list[TrainConfig]:
     return [proposal.config for proposal in proposals]
 
 
-def _mistakes(override: Override, options: dict[str, list[str]]) -> Iterator[str]:
-    """What is wrong with the values or the interval of a field; one line each."""
-    key, line = str(override.key_or_group), override.input_line
-    if override.is_discrete_sweep():
-        if not any(True for _ in override.sweep_iterator()):
-            yield f"{line}: no values"
-        return
-    sweep = override.value()
-    assert isinstance(sweep, IntervalSweep)
-    low, high = float(sweep.start or 0), float(sweep.end or 0)
-    if key in options or FIELDS[key].kind not in (int, float):
-        yield f"{line}: {key} has no interval; type its values, separated by commas"
-    elif low > high:
-        yield f"{line}: the ends are reversed; expected interval({high:g},{low:g})"
-    elif "log" in sweep.tags and low <= 0:
-        yield f"{line}: expected a lower end above 0, because of tag(log,...)"
-    elif FIELDS[key].kind is int and math.ceil(low) > math.floor(high):
-        yield f"{line}: no whole number lies between {low:g} and {high:g}"
-    else:
-        spec = FIELDS[key]
-        ends = (math.ceil(low), math.floor(high)) if spec.kind is int else (low, high)
-        if not all(spec.allows(typed_value(key, end)) for end in ends):
-            yield f"{line}: expected {spec.expected}"
+def _trials(space: Space, sampler: str, settings: SearchConfig, has_limit: bool) -> int:
+    """Trials in all, at most."""
+    count = space.count
+    default = MOST_TRIALS if has_limit else count if sampler == "grid" and count else DEFAULT_TRIALS
+    trials = settings.trials or default
+    return trials if count is None else min(trials, count)
 
 
-def _dimension(override: Override, options: dict[str, list[str]]) -> Dimension:
-    key = str(override.key_or_group)
-    splits = key in options or FIELDS[key].shared_by in ("program", "group")
-    if override.is_discrete_sweep():
-        return Dimension(key, choices=tuple(_texts(override)), splits=splits)
-    sweep = override.value()
-    assert isinstance(sweep, IntervalSweep)
-    low, high, whole = float(sweep.start or 0), float(sweep.end or 0), FIELDS[key].kind is int
-    if whole:
-        low, high = float(math.ceil(low)), float(math.floor(high))
-    return Dimension(key, low, high, "log" in sweep.tags, whole, splits=splits)
+def _rungs(max_steps: int, settings: SearchConfig) -> Rungs:
+    first = settings.first_steps
+    if first is not None and settings.halving and first > max_steps:
+        raise ConfigError([f"search.first_steps={first}: expected at most max_steps={max_steps}"])
+    return rungs_of(max_steps, first, settings.factor, settings.halving)
 
 
-def _texts(override: Override) -> list[str]:
-    """The values of an override in Hydra's grammar; sums of a range are rounded."""
-    found = []
-    for text in override.sweep_string_iterator():
-        value = str(text)
-        found.append(
-            f"{float(value):.15g}" if "e" not in value and "." in value and _is_number(value) else value
-        )
-    return list(dict.fromkeys(found))
+def _within_steps(plan: SearchPlan, most: int) -> SearchPlan:
+    """The plan with as many trials as a number of steps allows.
+
+    Raises:
+      ConfigError: not one trial and its confirming runs fit.
+    """
+    rounds = most_rounds(plan, most)
+    if not rounds:
+        least = replace(plan, rounds=(1,)).most_steps
+        raise ConfigError([f"search.within_steps={most}: one trial with its confirming runs takes {least}"])
+    return replace(plan, rounds=rounds, trials=sum(rounds))
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _longest(override: Override) -> int:
-    if override.is_discrete_sweep():
-        return max(int(text) for text in override.sweep_string_iterator())
-    sweep = override.value()
-    assert isinstance(sweep, IntervalSweep)
-    return math.floor(float(sweep.end or 0))
+def _fixed_values(space: Space, middle: Point, compose: Callable[[Point], TrainConfig]) -> Iterator[str]:
+    """Overrides that set every field that no dimension sets, whatever the defaults are."""
+    base = complete_overrides(compose(middle))
+    varying = {each.name for each in space.dimensions}
+    for dimension in space.dimensions:
+        for text in dimension.choices if dimension.when is None else ():
+            other = complete_overrides(compose({**middle, dimension.name: text}))
+            varying |= {line.partition("=")[0] for line in set(base) ^ set(other)}
+    return (line for line in base if line.partition("=")[0] not in varying)

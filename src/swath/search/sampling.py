@@ -5,7 +5,6 @@ search that is begun again, or continued in another process, proposes the same o
 """
 
 import hashlib
-import itertools
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
@@ -100,13 +99,7 @@ class GridSampler:
 
     def candidates(self, round_number: int, told: Sequence[Told]) -> Iterator[Point]:
         """See `Sampler`. A round passes over the points of earlier ones, which were proposed before."""
-        dimensions = self._space.dimensions
-        for texts in itertools.product(*(dimension.choices for dimension in dimensions)):
-            point: dict[str, str] = {}
-            for dimension, text in zip(dimensions, texts, strict=True):
-                if self._space.existing(point, dimension):
-                    point[dimension.name] = text
-            yield point
+        yield from map(dict, self._space.points())
 
 
 class TpeSampler:
@@ -139,22 +132,19 @@ class TpeSampler:
             point: dict[str, str] = {}
             for dimension in self._space.dimensions:
                 if self._space.existing(point, dimension):
-                    drawn = trial._suggest(dimension.name, self._distribution(dimension))
+                    drawn = trial._suggest(dimension.label, self._distribution(dimension))
                     point[dimension.name] = drawn if dimension.choices else dimension.text(drawn)
             yield point
 
     def _trial(self, result: Told) -> Any:
-        dimensions = [each for each in self._space.dimensions if each.name in result.point]
-        values = {
-            each.name: result.point[each.name] if each.choices else float(result.point[each.name])
-            for each in dimensions
-        }
-        typed = {
-            each.name: int(values[each.name]) if each.whole and each.is_number else values[each.name]
-            for each in dimensions
-        }
-        distributions = {each.name: self._distribution(each) for each in dimensions}
-        return self._optuna.trial.create_trial(params=typed, distributions=distributions, value=result.value)
+        """A finished trial of Optuna."""
+        found = [each for each in self._space.dimensions if each.name in result.point]
+        found = [each for each in found if self._space.existing(result.point, each)]
+        return self._optuna.trial.create_trial(
+            params={each.label: each.value(result.point[each.name]) for each in found},
+            distributions={each.label: self._distribution(each) for each in found},
+            value=result.value,
+        )
 
     def _distribution(self, dimension: Dimension) -> Any:
         found = self._optuna.distributions

@@ -1,7 +1,8 @@
 """The space that a search looks through: a dimension for each field with an interval or several values."""
 
+import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 DIGITS = 3
@@ -20,7 +21,8 @@ class Dimension:
       whole: whether numbers are whole.
       choices: values in the grammar of overrides; empty for numbers.
       splits: whether trials that differ in it cannot share a program.
-      when: (another dimension, its values) with which this one exists; None if it always does.
+      when: (another dimension, its values) with which this one exists; None if it always does. Dimensions of
+        one name exist with different values of another.
     """
 
     name: str
@@ -31,6 +33,14 @@ class Dimension:
     choices: tuple[str, ...] = ()
     splits: bool = False
     when: tuple[str, tuple[str, ...]] | None = None
+
+    @property
+    def label(self) -> str:
+        """The name, and with what the dimension exists; unique in a space."""
+        if self.when is None:
+            return self.name
+        other, values = self.when
+        return f"{self.name} ({other}={','.join(values)})"
 
     @property
     def is_number(self) -> bool:
@@ -61,6 +71,12 @@ class Dimension:
         rounded = float(f"{round(number) if self.whole else number:.{DIGITS}g}")
         inside = min(max(rounded, self.low), self.high)
         return str(int(inside)) if self.whole else repr(float(inside))
+
+    def value(self, text: str) -> str | int | float:
+        """The value of a text of `at`: a number of an interval, or the text of a choice."""
+        if self.choices:
+            return text
+        return int(text) if self.whole else float(text)
 
     def place_of(self, text: str) -> float:
         """The place of a number between 0 and 1; the inverse of `at`, for comparing distances."""
@@ -95,8 +111,22 @@ class Space:
     @property
     def count(self) -> int | None:
         """How many points there are at most; None if there is no limit."""
-        counts = [dimension.count for dimension in self.dimensions]
-        return None if None in counts else math.prod(count for count in counts if count is not None)
+        always = [dimension.count for dimension in self.dimensions if dimension.when is None]
+        others = [dimension.count for dimension in self.dimensions if dimension.when is not None]
+        if None in (*always, *others):
+            return None
+        if others:
+            return len(set(self.points()))
+        return math.prod(count for count in always if count is not None)
+
+    def points(self) -> Iterator[tuple[tuple[str, str], ...]]:
+        """Every point of a space without intervals, in the order of Hydra's grids; some come twice."""
+        for texts in itertools.product(*(dimension.choices for dimension in self.dimensions)):
+            point: dict[str, str] = {}
+            for dimension, text in zip(self.dimensions, texts, strict=True):
+                if self.existing(point, dimension):
+                    point[dimension.name] = text
+            yield tuple(point.items())
 
     def existing(self, point: Point, dimension: Dimension) -> bool:
         """Whether a dimension exists in a point."""

@@ -13,7 +13,6 @@ from .reproduce import CannotReproduceError as CannotReproduceError
 from .reproduce import Original as Original
 from .reproduce import Repeater as Repeater
 from .reproduce import original_of as original_of
-from .samplers import GridSampler as GridSampler
-from .samplers import Sampler as Sampler
-from .samplers import search as search
+from .search_record import SearchRecord as SearchRecord
+from .search_record import rounds_of as rounds_of
 from .session import Session as Session

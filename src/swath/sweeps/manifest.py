@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from swath.errors import SwathError
 from swath.models import UNKNOWN
+from swath.sweeps.search_record import SearchRecord
 from swath.tracking import PROVENANCE_TAGS, RESULT_AFFECTING, MetricBatch, schema
 from swath.training import TrainState
 
@@ -29,6 +30,7 @@ class Manifest:
       every_steps: interval in steps at which per-step metrics are stored.
       configurations: `fingerprint`, `data_digest` and hyperparameter `values` of each configuration.
       earlier: provenance of each earlier command of the sweep, oldest first.
+      search: what decides its trials, if it is a search.
     """
 
     sweep: str
@@ -38,6 +40,7 @@ class Manifest:
     every_steps: int
     configurations: list[dict[str, Any]]
     earlier: list[dict[str, str]]
+    search: SearchRecord | None = None
 
     @property
     def identities(self) -> set[tuple[str, str]]:
@@ -45,9 +48,12 @@ class Manifest:
         return {(entry["fingerprint"], entry["data_digest"]) for entry in self.configurations}
 
     def resuming(self, before: "Manifest | None") -> "Manifest":
-        """This manifest, extended by the configurations and provenance of the manifest that it replaces."""
+        """This manifest, extended by configurations, provenance and rounds of the one that it replaces."""
+        search = self.search
+        if search is not None:
+            search = search.continuing(None if before is None else before.search)
         if before is None:
-            return self
+            return replace(self, search=search)
         known = self.identities
         others = [
             entry
@@ -62,11 +68,15 @@ class Manifest:
             self.every_steps,
             [*others, *self.configurations],
             [*before.earlier, before.provenance],
+            search,
         )
 
     def text(self) -> str:
         """The manifest as JSON."""
         values = {"facts" if name == "provenance" else name: value for name, value in vars(self).items()}
+        del values["search"]
+        if self.search is not None:
+            values["search"] = self.search.values()
         return json.dumps({"schema": SCHEMA, **values}, indent=1) + "\n"
 
 
@@ -81,6 +91,8 @@ def read_manifest(text: str | bytes) -> Manifest:
         if values.pop("schema") != SCHEMA:
             raise SwathError(f"{schema.MANIFEST_FILE} was written by another version of swath")
         values["provenance"] = values.pop("facts")
+        if "search" in values:
+            values["search"] = SearchRecord.of(values["search"])
         found = Manifest(**values)
         _ = found.identities
     except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -194,6 +206,7 @@ class ResumeRequest:
       checkpoints: folder with one checkpoint folder per sweep id.
       force: whether to accept changes that can affect results.
       data_place: folder or file of the images, as the user named it; empty if nothing named one.
+      search: what decides the trials of a search; None for other sweeps.
     """
 
     name: str
@@ -203,6 +216,7 @@ class ResumeRequest:
     checkpoints: str
     force: bool
     data_place: str = ""
+    search: SearchRecord | None = None
 
 
 @dataclass(frozen=True)

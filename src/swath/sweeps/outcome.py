@@ -24,6 +24,7 @@ class Outcome:
       signal_status: exit status after a signal, else 0.
       failure: an error that ended the training.
       abandoned: whether a second signal has stopped the storing of results.
+      is_search: whether trials may fail or be put down, as long as one finishes.
     """
 
     results: Sequence[RunResult] = ()
@@ -31,6 +32,7 @@ class Outcome:
     signal_status: int = 0
     failure: Exception | None = None
     abandoned: bool = False
+    is_search: bool = False
 
     @property
     def is_stored(self) -> bool:
@@ -40,7 +42,8 @@ class Outcome:
     @property
     def exit_status(self) -> int:
         """The exit status of the command if nothing is raised."""
-        failed = any(result.status != "FINISHED" for result in self.results)
+        finished = [result.status == "FINISHED" for result in self.results]
+        failed = not any(finished) if self.is_search else not all(finished)
         return self.signal_status or int(failed or not all(same for _, same in self.verified))
 
 

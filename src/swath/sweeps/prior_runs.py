@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from swath import tracking
 from swath.errors import SwathError
+from swath.execution import AD_HOC
 from swath.models import ARITHMETIC
 from swath.sweeps.manifest import (
     Manifest,
@@ -21,6 +22,7 @@ from swath.sweeps.manifest import (
     read_manifest,
 )
 from swath.sweeps.resume_points import ResumePoints
+from swath.sweeps.search_record import SearchRecord
 from swath.system import hide_passwords
 from swath.tracking import schema
 from swath.training import checkpoint_folder
@@ -126,7 +128,9 @@ class PriorRuns:
         return {
             int(run.tags[schema.SEARCH_TRIAL]): run
             for run in self._runs
-            if self._is_own(run) and run.tags.get(schema.SEARCH_STAGE) == "trial" and _has_our_arithmetic(run)
+            if self._is_own(run)
+            and run.tags.get(schema.SEARCH_STAGE) == schema.TRIAL
+            and _has_our_arithmetic(run)
         }
 
     def _before(self, key: RunKey, candidates: list[tracking.StoredRun]) -> PriorRun:
@@ -175,12 +179,34 @@ class PriorRuns:
             sweep_id, manifest = summary.tags[schema.SWEEP_ID], _manifest(summary)
             started = {_identity(run)[0] for run in named if run.tags[schema.SWEEP_ID] == sweep_id}
             planned = set() if manifest is None else {first for first, _ in manifest.identities}
-            if fingerprints & (started | planned):
+            search = None if manifest is None else manifest.search
+            if self._request.search is not None or search is not None:
+                is_same = self._is_same_search(search)
+            else:
+                is_same = bool(fingerprints & (started | planned))
+            if is_same:
                 if not (_has_our_arithmetic(summary) or self._request.force):
                     continue
                 changes = self._changes(summary.tags if manifest is None else manifest.provenance, manifest)
                 return PriorSweep(sweep_id, summary.run_id, changes, manifest)
         return None
+
+    def _is_same_search(self, before: SearchRecord | None) -> bool:
+        """Whether a sweep of this name is the search that this command continues.
+
+        Raises:
+          SwathError: a named search has changed since.
+        """
+        now = self._request.search
+        if now is None or before is None:
+            return False
+        lines = list(now.differences(before))
+        if lines and self._request.name != AD_HOC and not self._request.force:
+            raise SwathError(
+                f"the search {self._request.name} has changed: {'; '.join(lines)}; start a new "
+                "one without resume, or add force_resume=true to begin a new one here"
+            )
+        return not lines
 
     def older_arithmetic(self) -> str:
         """A line on runs of these configurations that another arithmetic made; empty if there is none."""

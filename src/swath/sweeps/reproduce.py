@@ -256,7 +256,7 @@ class Repeater:
 
 def _as_trial(original: Original) -> Trial | None:
     """What a search has not evaluated, a repetition does not evaluate either: its digest would differ."""
-    if original.run.tags.get(schema.SEARCH_STAGE) != "trial":
+    if original.run.tags.get(schema.SEARCH_STAGE) != schema.TRIAL:
         return None
     tags, tests = original.run.tags, schema.TEST_ACCURACY in original.run.metrics
     number, round_number = int(tags[schema.SEARCH_TRIAL]), int(tags[schema.SEARCH_ROUND])

@@ -25,6 +25,7 @@ from swath.sweeps.manifest import (
     configurations_of,
 )
 from swath.sweeps.record import sweep_description
+from swath.sweeps.search_record import SearchRecord
 from swath.system import cache_folder
 from swath.tracking import schema
 from swath.training import checkpoints_folder, lane_key
@@ -66,6 +67,7 @@ def new_manifest(
     datasets: Mapping[DataKey, Dataset],
     provenance: dict[str, str],
     every_steps: int,
+    search: SearchRecord | None = None,
 ) -> Manifest:
     """The manifest of a new sweep."""
     identities = [(fingerprint(config), datasets[config.data.key].digest) for config in configs]
@@ -78,6 +80,7 @@ def new_manifest(
         every_steps,
         configurations_of(identities, values),
         [],
+        search,
     )
 
 
@@ -135,6 +138,7 @@ class ResumePlan:
         configs: Sequence[TrainConfig],
         provenance: dict[str, str],
         every_steps: int,
+        search: SearchRecord | None = None,
     ) -> SweepInfo:
         """Find the earlier command.
 
@@ -143,6 +147,7 @@ class ResumePlan:
           configs: the configurations known so far.
           provenance: provenance tags of this command and their values.
           every_steps: interval in steps at which per-step metrics are stored.
+          search: what decides the trials of a search; None for other sweeps.
 
         Returns:
           `sweep_info` with the id of the earlier command, if there is one.
@@ -158,6 +163,7 @@ class ResumePlan:
             str(checkpoints_folder()),
             self.force,
             self.data_place,
+            search,
         )
         self.found = self.tracker.call(PriorRunsService.find_sweep, request).result()
         return sweep_info if self.found is None else replace(sweep_info, sweep_id=self.found.sweep_id)
@@ -225,6 +231,7 @@ def _prior_result(config: TrainConfig, before: PriorRun) -> RunResult:
         reused=True,
         correct=before.correct,
         data_sizes=before.tags.get(schema.DATA_SIZES, ""),
+        stage=before.tags.get(schema.SEARCH_STAGE, ""),
     )
 
 
@@ -241,12 +248,14 @@ class StartedSweep:
       resume_plan: the remaining training of each configuration; None without resume.
       summary_run: id of the sweep's summary run; None for a single run.
       lock: prevents other commands from resuming the same sweep for the lifetime of this object.
+      search: what decides the trials of a search, with its rounds; None for other sweeps.
     """
 
     sweep_info: SweepInfo
     resume_plan: ResumePlan | None
     summary_run: Future[str] | None
     lock: SweepLock | None
+    search: SearchRecord | None = None
 
 
 def start_sweep(
@@ -257,6 +266,7 @@ def start_sweep(
     datasets: Mapping[DataKey, Dataset],
     observer: Observer,
     settings: SweepConfig,
+    search: SearchRecord | None = None,
 ) -> StartedSweep:
     """Start the summary run; with `resume`, first find what earlier commands have stored.
 
@@ -268,6 +278,7 @@ def start_sweep(
       datasets: data sets of the configurations.
       observer: receives notes about changes, unreadable checkpoints and closed runs.
       settings: settings of the command.
+      search: what decides the trials of a search; None for other sweeps.
 
     Raises:
       SwathError: the sweep is running, or a change since it started can affect results.
@@ -285,7 +296,7 @@ def start_sweep(
         lock = SweepLock(f"{_identity_of(store.uri)} {store.experiment_id} {which}")
         place, _ = given_path(settings.data.dir) or ("", "")
         plan = ResumePlan(tracker, mode, settings.force_resume, datasets, str(place))
-        sweep_info = plan.find(sweep_info, configs, provenance, every_steps)
+        sweep_info = plan.find(sweep_info, configs, provenance, every_steps, search)
         found = plan.found
         if older := tracker.call(PriorRunsService.older_arithmetic).result():
             observer(Note(older))
@@ -297,30 +308,17 @@ def start_sweep(
         observer(Note(line))
     for run_id in tracker.close_stale().result():
         observer(Note(f"run {run_id} closed as KILLED: its process had died"))
-    summary_run = (
-        _start_summary_run(tracker, sweep_info, configs, datasets, provenance, every_steps, found)
-        if sweep_info.is_grid
-        else None
-    )
-    return StartedSweep(sweep_info, plan, summary_run, lock)
+    summary_run = None
+    if sweep_info.is_grid:
+        manifest = new_manifest(sweep_info, configs, datasets, provenance, every_steps, search)
+        manifest = manifest.resuming(None if found is None else found.manifest)
+        start = sweep_description(sweep_info, configs, manifest)
+        summary_run = tracker.start_sweep(start, None if found is None else found.run_id)
+        search = manifest.search
+    return StartedSweep(sweep_info, plan, summary_run, lock, search)
 
 
 def _identity_of(uri: str) -> str:
     """The same text for every way to write the address of a store."""
     database = tracking.database_file(uri)
     return uri if database is None else str(database.resolve())
-
-
-def _start_summary_run(
-    tracker: tracking.Tracker,
-    sweep_info: SweepInfo,
-    configs: Sequence[TrainConfig],
-    datasets: Mapping[DataKey, Dataset],
-    provenance: dict[str, str],
-    every_steps: int,
-    found: PriorSweep | None,
-) -> Future[str]:
-    manifest = new_manifest(sweep_info, configs, datasets, provenance, every_steps)
-    manifest = manifest.resuming(None if found is None else found.manifest)
-    start = sweep_description(sweep_info, configs, manifest)
-    return tracker.start_sweep(start, None if found is None else found.run_id)

@@ -17,6 +17,7 @@ from swath.models import model_of
 from swath.planning import LaneWidths, check_memory, memory_for_groups, read_verified
 from swath.sweeps.record import sweep_summary
 from swath.sweeps.resume import StartedSweep, start_sweep
+from swath.sweeps.search_record import SearchRecord
 from swath.system import available_bytes, real_uri
 from swath.tracking import (
     TRACKING_VARIABLE,
@@ -87,6 +88,7 @@ class Session:
       tracker: records the runs, and is closed with the session; None for a new `MlflowTracker`.
       pruner: stops runs early; None for no pruning.
       make_executor: (data sets, verified widths) -> executor; None for `ThreadExecutor`.
+      search: what decides the trials of a search; None for other sweeps.
 
     Attributes:
       began: start time of the command, on the clock of `time.perf_counter`.
@@ -109,12 +111,14 @@ class Session:
         tracker: Tracker | None = None,
         pruner: execution.Pruner | None = None,
         make_executor: "Callable[[Mapping[DataKey, Dataset], Mapping[str, bool]], Executor] | None" = None,
+        search: SearchRecord | None = None,
     ) -> None:
         self.began = time.perf_counter()
         self._configs = configs
         self._settings = settings
         self._pruner = pruner
         self._make_executor = make_executor
+        self._search = search
         if tracker is None:
             check_located(self._uri or default_uri(), [chosen_experiment(settings.tracking.experiment)[0]])
         keys = list(dict.fromkeys(config.data.key for config in configs))
@@ -177,7 +181,14 @@ class Session:
 
     def _start_sweep(self, sweep_info: execution.SweepInfo, store: StoreInfo) -> StartedSweep:
         return start_sweep(
-            self._tracker, store, sweep_info, self._configs, self._datasets, self._observer, self._settings
+            self._tracker,
+            store,
+            sweep_info,
+            self._configs,
+            self._datasets,
+            self._observer,
+            self._settings,
+            self._search,
         )
 
     def _make_runner(self) -> "Runner":
@@ -267,10 +278,10 @@ class Session:
         drawn = random.sample(complete, min(count, len(complete)))
         return [(result, self._runner.digest_of_solo_run(result.config) == result.digest) for result in drawn]
 
-    def stop(self) -> None:
+    def stop(self, reason: str = "interrupted") -> None:
         """Stop training after the current segment and wait until open runs have ended as KILLED."""
         if self._runner is not None:
-            self._runner.stop()
+            self._runner.stop(reason)
 
     def close(self, interrupted: bool) -> list[execution.RunResult]:
         """Wait until everything is stored; returns the flushed results, in the order of the requests.

@@ -73,6 +73,7 @@ SEARCH_ROUND = tag("swath.search.round", "run", "Round in which the trial was pr
 SEARCH_POINT = tag("swath.search.point", "run", "What was proposed, as JSON: overrides by field.", "0.2")
 SEARCH_WHY = tag("swath.search.why", "run", "Why the trial ended at its last step.", "0.2")
 SEARCH_STAGE = tag("swath.search.stage", "run", "`trial`, or `confirm`: a finalist with another seed.", "0.2")
+TRIAL, CONFIRM = "trial", "confirm"
 
 # Where the numbers came from.
 VERSION = tag("swath.version", "both", "Version of swath.")

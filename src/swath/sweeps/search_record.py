@@ -1,0 +1,95 @@
+"""What decides the trials of a search, as its manifest keeps it: enough to decide everything again."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, Self
+
+DECIDING = ("space", "when", "fixed", "sampler", "seed", "rungs", "factor", "objective", "test")
+"""Attributes with other values mean another search."""
+
+
+@dataclass(frozen=True)
+class SearchRecord:
+    """A search, as JSON can hold it.
+
+    Attributes:
+      space: an override with an interval or several values for each dimension.
+      when: a line for each dimension that exists with some values of another only; see `search.when`.
+      fixed: overrides that set all other fields that decide a run's numbers.
+      sampler: name of the sampler.
+      seed: of the proposals.
+      rungs: steps of each rung; the last is the full length.
+      factor: one trial of this many goes on at a rung.
+      objective: metric that ranks trials.
+      test: `finalists` or `all`.
+      confirm: finalists that are trained with other seeds.
+      confirm_seeds: further seeds of each.
+      round_size: trials that are proposed together; 0 for all.
+      trials: trials in all.
+      rounds: trials of each round, those of earlier commands first.
+    """
+
+    space: list[str]
+    fixed: list[str]
+    sampler: str
+    seed: int
+    rungs: list[int]
+    factor: int
+    objective: str
+    test: str
+    confirm: int
+    confirm_seeds: int
+    round_size: int
+    trials: int
+    rounds: list[int] = field(default_factory=list)
+    when: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> Self:
+        """The record of a manifest; values of a later version that this one does not know are left out.
+
+        Raises:
+          TypeError: values are missing.
+        """
+        known = {each.name for each in fields(cls)}
+        return cls(**{name: value for name, value in values.items() if name in known})
+
+    def values(self) -> dict[str, Any]:
+        """The record, for a manifest."""
+        return asdict(self)
+
+    def continuing(self, before: "SearchRecord | None") -> Self:
+        """This search with the rounds of an earlier command, and further ones up to the number of trials."""
+        known = [] if before is None else before.rounds
+        return replace(self, rounds=rounds_of(self.trials, self.round_size, known))
+
+    def differences(self, before: "SearchRecord") -> Iterator[str]:
+        """What makes the earlier search another one; one line each."""
+        for name in DECIDING:
+            first, second = getattr(before, name), getattr(self, name)
+            if first == second:
+                continue
+            label = name if name in ("space", "when", "fixed") else f"search.{name}"
+            if isinstance(first, list):
+                less, more = _without(first, second), _without(second, first)
+                yield f"{label}: {less or '(none)'}, now {more or '(none)'}"
+            else:
+                yield f"{label}: {first}, now {second}"
+
+
+def _without(values: Sequence[object], others: Sequence[object]) -> str:
+    return " ".join(str(value) for value in values if value not in others)
+
+
+def rounds_of(trials: int, size: int, before: Sequence[int] = ()) -> list[int]:
+    """Trials of each round: the earlier rounds as they were, then full ones, then the rest.
+
+    Args:
+      trials: in all.
+      size: trials of a full round; 0 for all that are left.
+      before: trials of each earlier round.
+    """
+    rounds = list(before)
+    while (left := trials - sum(rounds)) > 0:
+        rounds.append(min(size or left, left))
+    return rounds
