@@ -74,6 +74,18 @@ class _Grammar(str):
     """A value that is in the grammar of Hydra's overrides already."""
 
 
+def interval(low: float, high: float, *, log: bool = False) -> str:
+    """An interval that a search looks through: `learning_rate=interval(1e-8, 1e-2, log=True)`.
+
+    Args:
+      low: smallest number.
+      high: largest number.
+      log: whether numbers are spread evenly by their ratio.
+    """
+    text = f"interval({low!r},{high!r})"
+    return _Grammar(f"tag(log,{text})" if log else text)
+
+
 def _lists(value: Sequence[Any], sweeping: bool) -> Any:
     """The value of a field that is a list: a flat list is one value, lists within a list are several."""
     if not any(isinstance(entry, list | tuple) for entry in value):

@@ -7,7 +7,7 @@ import shlex
 import sys
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +29,7 @@ from swath.cli import (
 from swath.config import computed_values, primary_configs, question_of, readable_name, register
 from swath.errors import ConfigError, SwathError
 from swath.execution import AD_HOC, SINGLE, Event, Note, RunRequest, SweepInfo
+from swath.search import Search
 from swath.sweeps import Session, failure_of, postprocessing_of, train
 from swath.system import hide_passwords
 
@@ -59,6 +60,43 @@ def sweep(
     if isinstance(name, Mapping):
         return _train(None, {**name, **merged(changes, fields)}, True, progress)
     return _train(name, merged(changes, fields), True, progress)
+
+
+def search(
+    name: str | Fields | None = None,
+    changes: Fields | None = None,
+    *,
+    trials: int | None = None,
+    sampler: str | None = None,
+    within_s: float | None = None,
+    progress: bool = True,
+    **fields: Any,
+) -> SweepResult:
+    """Search for the best configuration, as `swath -cn search` does, and return its result.
+
+    `search("search", trials=24)` starts a named search;
+    `search(learning_rate=swath.interval(1e-8, 1e-2, log=True), max_steps=5000)` looks through a space.
+    Fields with a list are searched too. Other settings of a search are fields: `{"search.confirm": 0}`.
+
+    Args:
+      name: a named search; None for a space of the given values.
+      changes: as for `sweep`.
+      trials: `search.trials`, trials in all; None for the setting.
+      sampler: `search.sampler`; None for the setting.
+      within_s: `search.within_s`, seconds; None for the setting.
+      progress: whether to show a progress bar.
+      **fields: as for `sweep`.
+
+    Raises:
+      ConfigError: a mistake in a name or value, or no validation images to rank on; nothing was started.
+      SwathError: the data set or the store cannot be used.
+    """
+    named, first = (None, name) if isinstance(name, Mapping) else (name, {})
+    settings = {"search.trials": trials, "search.sampler": sampler, "search.within_s": within_s}
+    given = {key: value for key, value in settings.items() if value is not None}
+    # A setting that is typed makes a search, also where every field has a list of values.
+    always = {"search.halving": True} if named is None else {}
+    return _train(named, {**always, **first, **merged(changes, fields), **given}, True, progress)
 
 
 def run(changes: Fields | None = None, *, progress: bool = True, **fields: Any) -> SweepResult:
@@ -123,9 +161,9 @@ def _train(name: str | None, fields: Fields, multirun: bool, progress: bool) -> 
     )
     when = postprocess_when(checked)
     with _Bar(checked, progress) as bar:
-        session = Session(info, checked.configs, checked.sweep, bar)
-        run_all = partial(_run_all, session, [_request(checked, config, texts) for config in checked.configs])
-        outcome = train(session, run_all, checked.sweep.lanes.verify)
+        record = None if checked.search is None else checked.search.record
+        session = Session(info, checked.configs, checked.sweep, bar, search=record)
+        outcome = train(session, _task(session, checked, texts), checked.sweep.lanes.verify)
         task = postprocessing_of(outcome, session, when, checked.sweep.tracking.log_models)
         if task is not None and task.in_background:
             task.start()
@@ -138,6 +176,13 @@ def _train(name: str | None, fields: Fields, multirun: bool, progress: bool) -> 
         names = "; ".join(readable_name(result.config, checked.swept) for result in different)
         raise SwathError(f"lanes.verify: not bit-identical to the solo run: {names}")
     return SweepResult(session.sweep_info.sweep_id, checked.sweep.tracking.uri)
+
+
+def _task(session: Session, checked: CheckedCommand, texts: Sequence[str]) -> Callable[[], object]:
+    """A function that trains everything."""
+    if checked.search is not None:
+        return Search(session, checked.search, lambda line: session.tell(Note(line))).run
+    return partial(_run_all, session, [_request(checked, config, texts) for config in checked.configs])
 
 
 def _run_all(session: Session, requests: Sequence[RunRequest]) -> None:

@@ -8,7 +8,16 @@ from dataclasses import dataclass, field
 from swath.analysis import LINE_LENGTH, MAX_FAILURES, failure_line, ranking_metric, values_alone
 from swath.cli.tables import counted
 from swath.config import FIELDS, computed_values, named_values, readable_name
-from swath.execution import Event, GroupEnded, Planned, RunEnded, RunResult, SegmentDone, StepsDone
+from swath.execution import (
+    Event,
+    GroupEnded,
+    Planned,
+    RunEnded,
+    RunResult,
+    SearchStanding,
+    SegmentDone,
+    StepsDone,
+)
 from swath.planning import Images, LaneGroup, step_s, training_s
 
 MAX_SAME_REASON = 3
@@ -48,6 +57,7 @@ class Progress:
       failed: number of runs that ended without finishing.
       reasons: number of runs that did not finish, by reason.
       best: objective, its value, and configuration of the best run so far.
+      search: how far a search has come; None for other sweeps.
     """
 
     count: int | None
@@ -61,10 +71,13 @@ class Progress:
     failed: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     best: tuple[str, float, str] | None = None
+    search: SearchStanding | None = None
     _planned_s: float = 0.0
     _ended_s: float = 0.0
     _images: Images | None = None
     _steps: int = 0
+    _steps_left: int = 0
+    _steps_then: int = 0
     _began: float | None = None
 
     def update(self, event: Event) -> None:
@@ -92,10 +105,16 @@ class Progress:
                 self._ended_s += training_s(group, self._images)
             case RunEnded(result):
                 self._count(result)
+            case SearchStanding():
+                self.search, self._steps_left, self._steps_then = event, event.steps_left, self._steps
+                self.best = event.best
 
     @property
     def fraction_done(self) -> float:
-        """Finished fraction of the planned work, 0..1, by estimated time."""
+        """Finished fraction of the planned work, 0..1, by estimated time; of a search, by steps."""
+        if self.search is not None:
+            left = max(self._steps_left - (self._steps - self._steps_then), 0)
+            return self._steps / (self._steps + left) if self._steps else 0.0
         done = self._ended_s + sum(entry.estimated_s for entry in self.running.values())
         return min(done / self._planned_s, 1.0) if self._planned_s else 0.0
 
@@ -107,7 +126,7 @@ class Progress:
     @property
     def remaining_s(self) -> float | None:
         """Estimated remaining seconds, from the speed so far; None if nothing is done yet, or at a search."""
-        if self.count is None:
+        if self.count is None and self.search is None:
             return None
         return self.elapsed_s * (1 - self.fraction_done) / self.fraction_done if self.fraction_done else None
 
@@ -143,6 +162,8 @@ class Progress:
 
     def summary(self) -> str:
         """The progress in a few words."""
+        if self.search is not None:
+            return self._search_summary(self.search)
         of = "" if self.count is None else f" of {self.count}"
         parts = [f"{self.ended}{of} done"]
         if self.failed:
@@ -150,6 +171,26 @@ class Progress:
         if self.remaining_s is not None and self.ended != self.count:
             parts.append(f"{duration(self.remaining_s)} left")
         return ", ".join(parts)
+
+    def _search_summary(self, search: SearchStanding) -> str:
+        """How far a search has come, in a few words."""
+        if search.confirming:
+            parts = ["confirming the finalists"]
+        else:
+            more = f" of {search.most_trials}" if search.left_s is None else ""
+            parts = [f"{search.trials}{more} trials", f"{search.stopped} stopped"]
+        if search.left_s is not None:
+            parts.append(f"{duration(search.left_s)} left")
+        elif self.remaining_s is not None:
+            parts.append(f"at most {duration(self.remaining_s)} left")
+        return ", ".join(parts)
+
+    def rungs(self) -> str:
+        """How many trials of a search have come to each rung: `500 steps: 72, 2,000: 18, 5,000: 5`."""
+        if self.search is None:
+            return ""
+        parts = [f"{steps:,}: {came}" for steps, came in self.search.at_rungs]
+        return f"trials at each rung: {', '.join(parts)}"
 
     def best_so_far(self, room: int = LINE_LENGTH) -> str:
         """The best run so far: `best so far: validation 0.3640, learning_rate=1e-06`; empty if none ended.
@@ -173,6 +214,8 @@ class Progress:
     def lines(self) -> list[str]:
         """The progress and the best run so far in one line or, where that is too long, in two."""
         summary = self.summary()
+        if self.search is not None:
+            return [summary, *filter(None, [self.rungs(), self.best_so_far()])]
         if self.best is None:
             return [summary]
         for best in (self.best_so_far(), values_alone(self.best_so_far())):
@@ -186,6 +229,8 @@ class Progress:
             self.failed += 1
             self.reasons[result.error or ""] += 1
             return
+        if self.search is not None:
+            return  # the search says which is the best
         metric = ranking_metric([result.metrics])
         accuracy = result.metrics[metric]
         # Not comparable across splits: any validation accuracy beats a test accuracy, by its name.

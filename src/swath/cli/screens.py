@@ -14,7 +14,17 @@ from rich.text import Text
 
 from swath.cli.output import Output, is_animated
 from swath.cli.progress import GroupProgress, Progress
-from swath.execution import Event, GroupEnded, Note, Planned, RunEnded, SegmentDone, Starting, StepsDone
+from swath.execution import (
+    Event,
+    GroupEnded,
+    Note,
+    Planned,
+    RunEnded,
+    SearchStanding,
+    SegmentDone,
+    Starting,
+    StepsDone,
+)
 from swath.tracking import schema
 
 LINE_EVERY_S = 10.0
@@ -173,15 +183,15 @@ class _BarText:
 
 
 class _Bars(Bars):
-    """Progress bars with a line of text below them."""
+    """Progress bars with lines of text below them."""
 
-    below = ""
+    below: tuple[str, ...] = ()
 
     def get_renderables(self) -> Iterable[RenderableType]:
-        """The bars, then the line."""
+        """The bars, then the lines."""
         yield from super().get_renderables()
-        if self.below:
-            yield Text(f"{BELOW}{self.below}", no_wrap=True, overflow="ellipsis")
+        for line in self.below:
+            yield Text(f"{BELOW}{line}", no_wrap=True, overflow="ellipsis")
 
 
 class BarReporter(AbstractContextManager["BarReporter"]):
@@ -223,13 +233,13 @@ class BarReporter(AbstractContextManager["BarReporter"]):
         match event:
             case Starting(loads):
                 self._bars.start()
-                self._bars.below = self._progress.starting(loads)
+                self._bars.below = (self._progress.starting(loads),)
             case Note(text, transient):
                 if transient:
-                    self._bars.below = text
+                    self._bars.below = (text,)
                 else:
                     self._console.print(text, highlight=False, markup=False, soft_wrap=True)
-            case Planned() | StepsDone():
+            case Planned() | StepsDone() | SearchStanding():
                 self._update()
             case SegmentDone(group):
                 self._show_group(self._progress.running[id(group)])
@@ -244,7 +254,8 @@ class BarReporter(AbstractContextManager["BarReporter"]):
                 self._update()
 
     def _update(self) -> None:
-        self._bars.below = self._progress.best_so_far(self._console.width - len(BELOW))
+        best = self._progress.best_so_far(self._console.width - len(BELOW))
+        self._bars.below = tuple(filter(None, (self._progress.rungs(), best)))
         self._bars.update(
             self._total, total=1.0, completed=self._progress.fraction_done, note=self._progress.summary()
         )

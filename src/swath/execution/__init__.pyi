@@ -10,6 +10,7 @@ from .events import Observer as Observer
 from .events import Planned as Planned
 from .events import RunEnded as RunEnded
 from .events import RunPaused as RunPaused
+from .events import SearchStanding as SearchStanding
 from .events import SegmentDone as SegmentDone
 from .events import SegmentTrained as SegmentTrained
 from .events import Starting as Starting

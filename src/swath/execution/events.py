@@ -217,7 +217,36 @@ class RunPaused:
     result: RunResult
 
 
-Event = Starting | Note | Planned | SegmentDone | GroupEnded | StepsDone | RunEnded | RunPaused
+@dataclass(frozen=True)
+class SearchStanding:
+    """How far a search has come: at its start, and after each decision.
+
+    Attributes:
+      trials: proposed so far.
+      most_trials: trials in all, at most.
+      in_training: trials on the way to a rung.
+      stopped: trials that a rung has stopped.
+      at_rungs: steps of each rung, and how many trials have come to it.
+      best: metric, value and proposed point of the best trial so far; None if there is none.
+      steps_left: steps to train, at most, with those in training.
+      left_s: seconds that the search still has; None without a limit.
+      confirming: whether the finalists are trained with other seeds.
+    """
+
+    trials: int
+    most_trials: int
+    in_training: int
+    stopped: int
+    at_rungs: tuple[tuple[int, int], ...]
+    best: tuple[str, float, str] | None
+    steps_left: int
+    left_s: float | None
+    confirming: bool = False
+
+
+Event = (
+    SearchStanding | Starting | Note | Planned | SegmentDone | GroupEnded | StepsDone | RunEnded | RunPaused
+)
 
 Observer = Callable[[Event], None]
 """Receives events; called from several threads, one at a time."""

@@ -1,10 +1,10 @@
-from .driver import Confirmed as Confirmed
 from .driver import Search as Search
-from .driver import SearchOutcome as SearchOutcome
-from .driver import TrialState as TrialState
 from .from_command import first_round as first_round
 from .from_command import plan_of as plan_of
 from .limits import rounds_without_gain as rounds_without_gain
+from .outcome import Confirmed as Confirmed
+from .outcome import SearchOutcome as SearchOutcome
+from .outcome import TrialState as TrialState
 from .plan import DEFAULT_ROUND as DEFAULT_ROUND
 from .plan import DEFAULT_TRIALS as DEFAULT_TRIALS
 from .plan import SearchPlan as SearchPlan

@@ -6,78 +6,22 @@ round k - 1, so that no core waits.
 """
 
 import json
-import statistics
 import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from swath.errors import SwathError
 from swath.execution import RunRequest, RunResult, Trial
 from swath.search.limits import Clock, rounds_without_gain
+from swath.search.outcome import Confirmed, SearchOutcome, TrialState
 from swath.search.plan import SearchPlan
-from swath.search.proposing import Proposal, Proposer, at_steps
+from swath.search.proposing import Proposer, at_steps
 from swath.search.rungs import Decision, decide, is_value, rank
 from swath.search.sampling import Told, sampler_of
+from swath.search.standing import standing_of
 from swath.sweeps import Session
 from swath.tracking import schema
-
-
-@dataclass
-class TrialState:
-    """A trial, as far as it has come.
-
-    Attributes:
-      proposal: what is trained.
-      values: value of the objective at each rung that it has come to; None where it failed.
-      result: the latest result.
-      trained: steps that this command has trained of it.
-    """
-
-    proposal: Proposal
-    values: list[float | None] = field(default_factory=list)
-    result: RunResult | None = None
-    trained: int = 0
-
-    @property
-    def last(self) -> float | None:
-        """Value at its last rung."""
-        return self.values[-1] if self.values else None
-
-
-@dataclass(frozen=True)
-class Confirmed:
-    """A finalist with its confirming runs.
-
-    Attributes:
-      trial: its number.
-      values: the objective of the trial, then with each other seed; those that did not fail.
-    """
-
-    trial: int
-    values: tuple[float, ...]
-
-    @property
-    def mean(self) -> float:
-        """Mean over the seeds."""
-        return statistics.fmean(self.values)
-
-
-@dataclass
-class SearchOutcome:
-    """What a search has found.
-
-    Attributes:
-      trials: all trials, by number.
-      decisions: the decisions of each rung of each round: (round, rung, decisions).
-      confirmed: the finalists, best mean first; empty without confirming runs.
-      ended_by: why it ended before all trials, or empty.
-    """
-
-    trials: list[TrialState] = field(default_factory=list)
-    decisions: list[tuple[int, int, list[Decision]]] = field(default_factory=list)
-    confirmed: list[Confirmed] = field(default_factory=list)
-    ended_by: str = ""
 
 
 class Search:
@@ -121,6 +65,7 @@ class Search:
         while True:
             self._begin_rounds()
             if self._decide_rungs():
+                self._tell_standing()
                 continue
             if not self._running:
                 if self._may_begin_round() and not self._stopped:
@@ -135,6 +80,11 @@ class Search:
         if not self._stopped:
             self._confirm()
         return self.outcome
+
+    def _tell_standing(self, confirming: int = 0) -> None:
+        """Tell the observer how far the search has come; `confirming` runs are left to confirm finalists."""
+        running, left_s = len(self._running), self._clock.left_s
+        self._session.tell(standing_of(self._plan, self.outcome, running, confirming, left_s))
 
     def _wait(self, running: Collection[Future[RunResult]]) -> Collection[Future[RunResult]]:
         """Wait until one has ended; if the time is over, stop them all."""
@@ -199,6 +149,7 @@ class Search:
             self._at_rung.append(states)
             self.outcome.trials += states
             self._start(states, 0)
+            self._tell_standing()
 
     def _count(self) -> int:
         return len(self.outcome.trials)
@@ -380,6 +331,7 @@ class Search:
                 owners.append(number)
         found: dict[int, list[float]] = {number: [float(finalists[number] or 0.0)] for number in best}
         futures = self._session.start(requests)
+        self._tell_standing(confirming=len(requests))
         while open_ := [future for future in futures if not future.done()]:
             self._wait(open_)
         for number, future in zip(owners, futures, strict=True):
