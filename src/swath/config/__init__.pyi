@@ -41,6 +41,8 @@ from .mistakes import value_mistakes as value_mistakes
 from .named_sweeps import question_of as question_of
 from .named_sweeps import sweep_sentence as sweep_sentence
 from .overrides import NOT_EXPANDED as NOT_EXPANDED
+from .overrides import IntervalSweep as IntervalSweep
+from .overrides import Override as Override
 from .overrides import example_values as example_values
 from .overrides import literal_values as literal_values
 from .overrides import parse_overrides as parse_overrides

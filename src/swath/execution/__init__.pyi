@@ -24,4 +24,3 @@ from .runs import RunRequest as RunRequest
 from .runs import RunResult as RunResult
 from .runs import SweepInfo as SweepInfo
 from .runs import Trial as Trial
-from .trial_group import Pruner as Pruner

@@ -107,7 +107,7 @@ class Executor(Protocol):
         """
 
     def drop(self, group_id: str, numbers: Collection[int]) -> None:
-        """Stop training runs of a group that have ended early, such as pruned runs.
+        """Stop training runs of a group that have ended early, such as diverged runs.
 
         Events of segments that are already trained may still contain their lanes.
 

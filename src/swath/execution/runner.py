@@ -13,7 +13,7 @@ from swath.datasets import DataKey, Dataset
 from swath.errors import SwathError, failure_reason
 from swath.execution import events
 from swath.execution.runs import RunRequest, RunResult, SweepInfo
-from swath.execution.trial_group import Pruner, TrialGroup
+from swath.execution.trial_group import TrialGroup
 from swath.execution.trial_run import TrialRun, is_transient, run_info, trial_info
 from swath.planning import Lane, LaneGroup, LaneWidths, PlannedRun, plan_groups, solo_group
 from swath.tracking import NullRunLogger, RunInfo, Tracker
@@ -36,7 +36,6 @@ class Runner:
       checkpoint_every_s: seconds between two checkpoints of a group.
       retries: retries per run after a transient failure.
       stop_on_failure: whether a failed run stops the others.
-      pruner: stops unpromising runs early; None for no pruning.
     """
 
     def __init__(
@@ -51,7 +50,6 @@ class Runner:
         checkpoint_every_s: float = float("inf"),
         retries: int = 0,
         stop_on_failure: bool = False,
-        pruner: Pruner | None = None,
     ) -> None:
         self._sweep_info = sweep_info
         self._tracker = tracker
@@ -63,7 +61,6 @@ class Runner:
         self._checkpoint_every_s = checkpoint_every_s
         self._retries = retries
         self._stop_on_failure = stop_on_failure
-        self._pruner = pruner
         self._cancellation = events.Cancellation()
         self._noted: set[str] = set()
         self._threads = ThreadPoolExecutor(executor.workers(), thread_name_prefix="swath-group")
@@ -173,9 +170,7 @@ class Runner:
             self._checkpoint_every_s if self._checkpoints is not None else float("inf"),
             frozenset(planned.number for planned in group.runs if not _tests(requests[planned.number])),
         )
-        trial = TrialGroup(
-            task.group_id, group, runs, dataset, self._observer, self._checkpoints, self._pruner
-        )
+        trial = TrialGroup(task.group_id, group, runs, dataset, self._observer, self._checkpoints)
         try:
             stream = self._executor.submit(task)
         except Exception as error:

@@ -2,13 +2,11 @@
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Protocol
 
-from swath.config import TrainConfig, readable_name
+from swath.config import readable_name
 from swath.datasets import Dataset
 from swath.errors import SwathError, failure_reason
 from swath.execution.events import (
-    Evaluation,
     GroupEnded,
     GroupEvent,
     GroupStopped,
@@ -25,19 +23,6 @@ from swath.training import Checkpoints, LaneCheckpoint, lane_key
 _log = logging.getLogger("swath")
 
 
-class Pruner(Protocol):
-    """Stops unpromising runs early. Called from several threads, one for each lane group."""
-
-    def keeps(self, config: TrainConfig, step: int, accuracy: float) -> bool:
-        """Whether a run continues after a validation.
-
-        Args:
-          config: configuration of the run.
-          step: number of steps trained.
-          accuracy: accuracy on the validation images, in 0..1.
-        """
-
-
 class TrialGroup:
     """The runs of a lane group, in the process that records them.
 
@@ -48,7 +33,6 @@ class TrialGroup:
       dataset: the data set of the group.
       observer: receives an event for each segment.
       checkpoints: saves train states; None to save none.
-      pruner: stops unpromising runs early; None for no pruning.
     """
 
     def __init__(
@@ -59,7 +43,6 @@ class TrialGroup:
         dataset: Dataset,
         observer: Observer,
         checkpoints: Checkpoints | None = None,
-        pruner: Pruner | None = None,
     ) -> None:
         self._group_id = group_id
         self._group = group
@@ -67,7 +50,6 @@ class TrialGroup:
         self._dataset = dataset
         self._observer = observer
         self._checkpoints = checkpoints
-        self._pruner = pruner
 
     def consume(
         self,
@@ -159,25 +141,10 @@ class TrialGroup:
             if due:
                 for run in continuing:
                     self._isolate_failure(run, lambda run: run.add_validation(trained, validation, share_s))
-                self._prune(trained, validation)
         if finishing:
             seconds = share_s + (0.0 if test is None else test.duration_s / len(finishing))
             for run in finishing:
                 self._isolate_failure(run, lambda run: run.finish(trained, seconds, self._dataset))
-
-    def _prune(self, trained: SegmentTrained, validation: Evaluation) -> None:
-        """End the runs that the pruner rejects after a validation."""
-        if self._pruner is None:
-            return
-        for run in self._open():
-            if run.config.max_steps > trained.segment.end:
-                self._isolate_failure(run, lambda run: self._prune_run(run, trained, validation))
-
-    def _prune_run(self, run: TrialRun, trained: SegmentTrained, validation: Evaluation) -> None:
-        assert self._pruner is not None
-        accuracy = float(validation.accuracies[trained.lanes.index(run.lane)])
-        if not self._pruner.keeps(run.config, trained.segment.end, accuracy):
-            run.abort("KILLED", f"pruned after step {trained.segment.end - 1}")
 
     def _isolate_failure(self, run: TrialRun, feed: Callable[[TrialRun], None]) -> None:
         """Pass results to one run; an error ends only this run."""

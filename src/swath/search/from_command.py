@@ -3,9 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from hydra.core.override_parser.types import Override
-
-from swath.config import JobComposer, SearchConfig, TrainConfig, complete_overrides
+from swath.config import JobComposer, Override, SearchConfig, TrainConfig, complete_overrides
 from swath.errors import ConfigError
 from swath.search.plan import DEFAULT_ROUND, DEFAULT_TRIALS, MOST_TRIALS, SearchPlan, most_rounds
 from swath.search.proposing import Proposer

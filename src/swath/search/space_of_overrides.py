@@ -4,9 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from hydra.core.override_parser.types import IntervalSweep, Override
-
-from swath.config import FIELDS, SearchConfig, parse_overrides, typed_value
+from swath.config import FIELDS, IntervalSweep, Override, SearchConfig, parse_overrides, typed_value
 from swath.errors import ConfigError
 from swath.search.space import Dimension, Space
 from swath.tracking import schema

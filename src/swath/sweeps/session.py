@@ -86,7 +86,6 @@ class Session:
       settings: settings of the command.
       observer: receives events.
       tracker: records the runs, and is closed with the session; None for a new `MlflowTracker`.
-      pruner: stops runs early; None for no pruning.
       make_executor: (data sets, verified widths) -> executor; None for `ThreadExecutor`.
       search: what decides the trials of a search; None for other sweeps.
 
@@ -109,14 +108,12 @@ class Session:
         settings: SweepConfig,
         observer: execution.Observer,
         tracker: Tracker | None = None,
-        pruner: execution.Pruner | None = None,
         make_executor: "Callable[[Mapping[DataKey, Dataset], Mapping[str, bool]], Executor] | None" = None,
         search: SearchRecord | None = None,
     ) -> None:
         self.began = time.perf_counter()
         self._configs = configs
         self._settings = settings
-        self._pruner = pruner
         self._make_executor = make_executor
         self._search = search
         if tracker is None:
@@ -211,7 +208,6 @@ class Session:
             settings.checkpoint.every_s,
             settings.retries,
             settings.on_failure == "stop",
-            self._pruner,
         )
 
     def start(self, requests: Sequence[execution.RunRequest]) -> "list[Future[execution.RunResult]]":

@@ -12,6 +12,7 @@ from swath.search import Dimension, SearchPlan, Space, rungs_of, sampler_of
 from swath.search.proposing import Proposer, at_steps
 from swath.search.sampling import Told
 from swath.search.space import Point
+from swath.sweeps import rounds_of
 
 RATES = Dimension("learning_rate", 1e-8, 1e-2, log=True)
 SIZES = Dimension("batch_size", 16, 500, whole=True, splits=True)
@@ -26,7 +27,15 @@ def compose(point: Point) -> TrainConfig:
 
 def plan_of(space: Space, trials: int, size: int, sampler: str = "qmc", seed: int = 0) -> SearchPlan:
     return SearchPlan(
-        space, compose, lambda point: (), sampler, seed, trials, size, rungs_of(100, None, 4, True)
+        space,
+        compose,
+        lambda point: (),
+        sampler,
+        seed,
+        trials,
+        size,
+        tuple(rounds_of(trials, size)),
+        rungs_of(100, None, 4, True),
     )
 
 

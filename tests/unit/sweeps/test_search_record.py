@@ -1,0 +1,75 @@
+"""What decides the trials of a search, in its manifest."""
+
+from dataclasses import replace
+
+import pytest
+
+from swath.sweeps import SearchRecord, rounds_of
+from swath.sweeps.manifest import Manifest, read_manifest
+
+RECORD = SearchRecord(
+    space=["learning_rate=tag(log,interval(1e-8,1e-2))"],
+    fixed=["batch_size=100", "max_steps=500"],
+    sampler="qmc",
+    seed=0,
+    rungs=[50, 200, 500],
+    factor=4,
+    objective="validation/accuracy",
+    test="finalists",
+    confirm=3,
+    confirm_seeds=2,
+    round_size=0,
+    trials=72,
+    rounds=[72],
+)
+
+
+def manifest(search: SearchRecord | None) -> Manifest:
+    return Manifest("search", "abc", "swath -cn search", {}, 1, [], [], search)
+
+
+@pytest.mark.parametrize("search", [RECORD, None])
+def test_record_survives_the_manifest(search: SearchRecord | None) -> None:
+    found = read_manifest(manifest(search).text())
+    assert found.search == search
+    assert ("search" in manifest(search).text()) == (search is not None) or found.sweep == "search"
+
+
+def test_value_of_a_later_version_is_left_out() -> None:
+    assert SearchRecord.of({**RECORD.values(), "later": 1}) == RECORD
+
+
+def test_missing_value_makes_a_damaged_manifest() -> None:
+    values = RECORD.values()
+    del values["seed"]
+    with pytest.raises(TypeError):
+        SearchRecord.of(values)
+
+
+def test_more_trials_are_further_rounds() -> None:
+    before = manifest(RECORD)
+    more = manifest(replace(RECORD, trials=200)).resuming(before)
+    assert more.search is not None
+    assert more.search.rounds == [72, 128]
+    fewer = manifest(replace(RECORD, trials=10)).resuming(before)
+    assert fewer.search is not None
+    assert fewer.search.rounds == [72]
+
+
+@pytest.mark.parametrize(
+    ("trials", "size", "before", "rounds"),
+    [(72, 0, [], [72]), (72, 24, [], [24, 24, 24]), (50, 24, [], [24, 24, 2]), (100, 24, [72], [72, 24, 4])],
+)
+def test_rounds(trials: int, size: int, before: list[int], rounds: list[int]) -> None:
+    assert rounds_of(trials, size, before) == rounds
+
+
+def test_differences_are_named() -> None:
+    assert list(RECORD.differences(replace(RECORD, trials=5, rounds=[5], confirm=0))) == []
+    other = replace(RECORD, seed=1, space=["learning_rate=1,2"], rungs=[500])
+    lines = list(other.differences(RECORD))
+    assert lines == [
+        "space: learning_rate=tag(log,interval(1e-8,1e-2)), now learning_rate=1,2",
+        "search.seed: 0, now 1",
+        "search.rungs: 50 200, now (none)",
+    ]
