@@ -15,6 +15,8 @@ EXAMPLES = """\
 examples
   swath-reproduce 4f2a91c07b3e                       train a run again and compare it bit for bit
   swath-reproduce --sweep learning_rate              reproduce all runs of the latest sweep with this name
+  swath-reproduce --sweep search --best              decide a search again, and train its best run again
+  swath-reproduce --sweep search --decisions         decide a search again; train nothing
   swath-reproduce config.yaml --against 4f2a91c07b3e train a config file and compare it with a run
   swath-reproduce 4f2a91c07b3e --record              store the new run and the verdict
   swath-reproduce 4f2a91c07b3e --show                print the config, environment and commands; train nothing
@@ -37,6 +39,14 @@ def parser() -> argparse.ArgumentParser:
         "--sweep",
         metavar="SWEEP",
         help="reproduce all runs of a sweep: its id, or a name for its latest sweep",
+    )
+    found.add_argument(
+        "--best",
+        action="store_true",
+        help="train only the best run of the sweep",
+    )
+    found.add_argument(
+        "--decisions", action="store_true", help="check the decisions of a search; train nothing"
     )
     found.add_argument("--against", metavar="RUN_ID", help="train a config file and compare it with this run")
     found.add_argument("--rtol", type=_tolerance, metavar="X", help="accept relative differences up to X")
@@ -97,6 +107,11 @@ def _check(args: argparse.Namespace) -> None:
             raise ConfigError([f"{args.runs[0]}: no such file; expected a config.yaml"])
     elif bool(args.runs) == bool(args.sweep):
         raise ConfigError(["expected run ids or --sweep SWEEP; to list sweeps, run: swath-compare"])
+    for name in ("best", "decisions"):
+        if getattr(args, name) and not args.sweep:
+            raise ConfigError([f"--{name}: only with --sweep SWEEP"])
+    if args.decisions and (args.record or args.show or args.best):
+        raise ConfigError(["--decisions trains and shows nothing; remove --record, --show and --best"])
     if args.record and args.show:
         raise ConfigError(["--show trains nothing; remove --record"])
     if args.data_dir is not None and not args.data_dir.exists():

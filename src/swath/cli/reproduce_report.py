@@ -13,7 +13,8 @@ from typing import Never
 from tqdm import tqdm
 
 from swath import tracking
-from swath.analysis import Verdict, find_sweep, not_reproducible, run_with, verdict_on
+from swath.analysis import Sweep, Verdict, find_sweep, not_reproducible, run_with, verdict_on
+from swath.cli.reproduce_search import verdict_on_decisions
 from swath.config import (
     TrainConfig,
     complete_overrides,
@@ -38,7 +39,8 @@ def selected_runs(reader: tracking.Reader, args: argparse.Namespace) -> Selected
       SwathError: there is no such sweep.
     """
     if args.sweep:
-        runs = find_sweep(reader, args.sweep).runs
+        sweep = find_sweep(reader, args.sweep)
+        runs = [_best_run(sweep)] if args.best else sweep.runs
         return [(run.run_id, run) for run in runs]
     found: SelectedRuns = []
     for typed in [args.against] if args.against else dict.fromkeys(args.runs):
@@ -46,6 +48,20 @@ def selected_runs(reader: tracking.Reader, args: argparse.Namespace) -> Selected
             found.append((typed, run_with(reader, typed)))
         except SwathError as error:
             found.append((typed, not_reproducible(str(error))))
+    return found
+
+
+def _best_run(sweep: Sweep) -> tracking.StoredRun:
+    """The run that the summary of a sweep names as the best.
+
+    Raises:
+      SwathError: it names none, or the run is missing.
+    """
+    best = "" if sweep.summary_run is None else sweep.summary_run.tags.get(schema.BEST_RUN_ID, "")
+    found = next((run for run in sweep.runs if run.run_id == best), None)
+    if found is None:
+        what = f"its best run {best} is missing" if best else "it has no best run"
+        raise SwathError(f"sweep {sweep.sweep_id}: {what}; leave out --best")
     return found
 
 
@@ -133,6 +149,9 @@ def verdicts(args: argparse.Namespace) -> int:
     """
     reader = tracking.open_reader(args.uri)
     config = selected_config(args)
+    decisions = _decisions(reader, args)
+    if args.decisions:
+        return decisions
     lines: list[tuple[str, Verdict | Original]] = []
     for typed, run in selected_runs(reader, args):
         if isinstance(run, Verdict):
@@ -146,7 +165,24 @@ def verdicts(args: argparse.Namespace) -> int:
     found = _trained(args, lines)
     for name, entry in found:
         print(f"{name}  {hide_passwords(entry.text)}")
-    return max((entry.exit_status for _, entry in found), default=0)
+    return max([decisions, *(entry.exit_status for _, entry in found)])
+
+
+def _decisions(reader: tracking.Reader, args: argparse.Namespace) -> int:
+    """Print the verdict on the decisions, if a search is selected; returns the exit status.
+
+    Raises:
+      ConfigError: decisions are asked for, and no search is selected.
+    """
+    sweep = find_sweep(reader, args.sweep) if args.sweep else None
+    verdict = None if sweep is None else verdict_on_decisions(reader, sweep.sweep_id)
+    if sweep is None or verdict is None:
+        if args.decisions:
+            raise ConfigError([f"--decisions: {args.sweep} is no search; leave out --decisions"])
+        return 0
+    note_relocation(reader)
+    print(f"{sweep.sweep_id}  {hide_passwords(verdict.text)}", flush=True)
+    return verdict.exit_status
 
 
 def _trained(

@@ -24,3 +24,4 @@ from .runs import RunRequest as RunRequest
 from .runs import RunResult as RunResult
 from .runs import SweepInfo as SweepInfo
 from .runs import Trial as Trial
+from .runs import why_at_full_length as why_at_full_length

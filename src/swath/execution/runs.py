@@ -81,6 +81,11 @@ class Trial:
     why: str = ""
 
 
+def why_at_full_length(steps: int) -> str:
+    """Why a trial ended that no rung has stopped."""
+    return f"trained to its full length, {steps} steps"
+
+
 @dataclass(frozen=True)
 class Paused:
     """A run that has come to a rung; it waits for the decision.

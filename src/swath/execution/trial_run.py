@@ -24,7 +24,7 @@ from swath.config import (
 from swath.datasets import Dataset
 from swath.errors import SwathError
 from swath.execution.events import Evaluation, Observer, SegmentTrained, StepsDone
-from swath.execution.runs import Paused, RunRequest, RunResult, SweepInfo
+from swath.execution.runs import Paused, RunRequest, RunResult, SweepInfo, why_at_full_length
 from swath.models import Arrays, is_out_of_memory, model_of
 from swath.tracking import schema
 from swath.training import INITIAL, TRAIN_ACCURACY_STEPS, ResultDigest, TrainState, lane_key
@@ -273,7 +273,7 @@ class TrialRun:
         if self._trial is None or self._trial.is_last:
             why = ""
             if self._trial is not None:
-                why = self._trial.why or f"trained to its full length, {self._step} steps"
+                why = self._trial.why or why_at_full_length(self._step)
             self.ended.set_result(self._finish(trained.segment.end, validation, test, artifacts, sizes, why))
         else:
             state = self.state(learned)

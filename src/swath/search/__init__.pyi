@@ -1,6 +1,7 @@
 from .driver import Search as Search
 from .from_command import first_round as first_round
 from .from_command import plan_of as plan_of
+from .from_command import plan_of_record as plan_of_record
 from .limits import rounds_without_gain as rounds_without_gain
 from .outcome import Confirmed as Confirmed
 from .outcome import SearchOutcome as SearchOutcome
@@ -9,6 +10,8 @@ from .plan import DEFAULT_ROUND as DEFAULT_ROUND
 from .plan import DEFAULT_TRIALS as DEFAULT_TRIALS
 from .plan import SearchPlan as SearchPlan
 from .proposing import at_steps as at_steps
+from .replay import Replayed as Replayed
+from .replay import replay as replay
 from .rungs import Decision as Decision
 from .rungs import Rungs as Rungs
 from .rungs import decide as decide

@@ -1,8 +1,7 @@
 """Carries out a search: begins rounds, decides rungs, ends and continues trials, confirms the finalists.
 
-Which trials are proposed, stopped and promoted follows from values alone. Round k begins when round k - 2 has
-ended: its proposals know the rounds before k - 1, and its first rung is trained beside the later rungs of
-round k - 1, so that no core waits.
+Which trials are proposed, stopped and promoted follows from values alone: see `Course`. The first rung of a
+round is trained beside the later rungs of the one before, so that no core waits.
 """
 
 import json
@@ -13,12 +12,13 @@ from dataclasses import replace
 
 from swath.errors import SwathError
 from swath.execution import RunRequest, RunResult, Trial
+from swath.search.confirming import by_mean, finalists, with_other_seeds
+from swath.search.course import Course
 from swath.search.limits import Clock, rounds_without_gain
 from swath.search.outcome import Confirmed, SearchOutcome, TrialState
 from swath.search.plan import SearchPlan
-from swath.search.proposing import Proposer, at_steps
-from swath.search.rungs import Decision, decide, is_value, rank
-from swath.search.sampling import Told, sampler_of
+from swath.search.proposing import at_steps
+from swath.search.rungs import is_value
 from swath.search.standing import standing_of
 from swath.sweeps import Session
 from swath.tracking import schema
@@ -48,17 +48,15 @@ class Search:
         self._plan = plan
         self._note = note
         self._clock = Clock(plan, clock, session.began)
-        self._proposer = Proposer(plan, sampler_of(plan.sampler, plan.space, plan.seed))
-        self._rounds: list[list[TrialState]] = []
-        self._rung_of_round: list[int] = []
-        self._at_rung: list[list[TrialState]] = []
+        self.outcome = SearchOutcome()
+        self._course = Course(plan, self.outcome)
+        self._rounds = self._course.rounds
         self._running: dict[Future[RunResult], TrialState] = {}
         self._stopped = False
         self._trained = 0
         self._ending: dict[Future[RunResult], TrialState] = {}
         self._resume = session.started.resume_plan
         self._stored = {} if self._resume is None else self._resume.trials()
-        self.outcome = SearchOutcome()
 
     def run(self) -> SearchOutcome:
         """Search until nothing is left to begin."""
@@ -102,9 +100,7 @@ class Search:
 
     def _may_begin_round(self) -> bool:
         number = len(self._rounds)
-        if self._stopped or self.outcome.ended_by or number >= len(self._plan.rounds):
-            return False
-        if number >= 2 and not self._has_ended(number - 2):
+        if self._stopped or self.outcome.ended_by or not self._course.may_begin_round:
             return False
         return number == 0 or (self._has_time(number) and self._has_patience(number))
 
@@ -135,34 +131,15 @@ class Search:
         return False
 
     def _has_ended(self, number: int) -> bool:
-        return not self._at_rung[number]
+        return self._course.has_ended(number)
 
     def _begin_rounds(self) -> None:
         while self._may_begin_round():
-            number = len(self._rounds)
-            proposals = self._proposer.propose(number, self._told(number - 1))
-            states = [TrialState(proposal) for proposal in proposals]
-            if self._proposer.is_exhausted:
-                self._end_by(f"the space is exhausted after {self._count() + len(states)} trials")
-            self._rounds.append(states)
-            self._rung_of_round.append(0)
-            self._at_rung.append(states)
-            self.outcome.trials += states
+            states = self._course.begin_round()
+            if self._course.is_exhausted:
+                self._end_by(f"the space is exhausted after {len(self.outcome.trials)} trials")
             self._start(states, 0)
             self._tell_standing()
-
-    def _count(self) -> int:
-        return len(self.outcome.trials)
-
-    def _told(self, rounds: int) -> list[Told]:
-        """Results of the first rounds, with larger values for better ones."""
-        sign = 1.0 if self._plan.maximize else -1.0
-        return [
-            Told(state.proposal.point, rung, None if value is None else sign * value)
-            for states in self._rounds[: max(0, rounds)]
-            for state in states
-            for rung, value in enumerate(state.values)
-        ]
 
     def _start(self, states: Sequence[TrialState], rung: int) -> None:
         """Train trials to a rung, each from where it stands."""
@@ -252,25 +229,11 @@ class Search:
     def _decide_rungs(self) -> bool:
         """Decide every rung to which all of its trials have come; returns whether there was one."""
         decided = False
-        for number, states in enumerate(self._at_rung):
-            rung = self._rung_of_round[number]
-            if self._stopped or not states or any(len(state.values) <= rung for state in states):
-                continue
+        for each in self._course.decided() if not self._stopped else ():
             decided = True
-            values = {state.proposal.number: state.values[rung] for state in states}
-            decisions = decide(values, self._plan.rungs.factor, self._plan.maximize)
-            if rung == len(self._plan.rungs.steps) - 1:
-                self._at_rung[number] = []
-                continue
-            self.outcome.decisions.append((number, rung, decisions))
-            going = {each.trial for each in decisions if each.goes_on}
-            by_number = {state.proposal.number: state for state in states}
-            for decision in decisions:
-                if not decision.goes_on:
-                    self._end(by_number[decision.trial], decision, len(going), rung)
-            self._at_rung[number] = [state for state in states if state.proposal.number in going]
-            self._rung_of_round[number] = rung + 1
-            self._start(self._at_rung[number], rung + 1)
+            for state, why in each.stopped:
+                self._end(state, why, each.rung)
+            self._start(each.going, each.rung + 1)
         return decided
 
     def _record(self, state: TrialState) -> None:
@@ -278,17 +241,15 @@ class Search:
         assert state.result is not None
         self._session.record(replace(state.result, trained_steps=state.trained))
 
-    def _end(self, state: TrialState, decision: Decision, going: int, rung: int) -> None:
+    def _end(self, state: TrialState, why: str, rung: int) -> None:
         """End a trial for good at the rung where it stands."""
         steps = self._plan.rungs.steps[rung]
-        bar = "" if decision.bar is None else f", {decision.value:.4f} against {decision.bar:.4f}"
-        why = f"stopped at {steps}: place {decision.place} of {decision.of}, {going} went on{bar}"
         result, stored = state.result, self._stored.get(state.proposal.number)
         if result is not None and result.paused is not None:
             state.result = result.paused.end(why)
             self._record(state)
             self._session.tell_ended(state.result)
-        elif decision.value is None or stored is None:
+        elif state.last is None or stored is None:
             return  # it has failed, and is recorded
         elif stored[0].steps is None:
             if max(stored[0].at_rungs) > steps:
@@ -311,25 +272,18 @@ class Search:
 
     def _confirm(self) -> None:
         """Train the finalists with other seeds; the mean names the winner."""
-        last = len(self._plan.rungs.steps)
-        finalists = {
-            state.proposal.number: state.last for state in self.outcome.trials if len(state.values) == last
-        }
-        best = [n for n in rank(finalists, self._plan.maximize) if is_value(finalists[n])][
-            : self._plan.confirm
-        ]
+        best = finalists(self._plan, self.outcome.trials)
         if not best:
             return
         requests, owners = [], []
-        for number in best:
-            proposal = self.outcome.trials[number].proposal
-            for offset in range(1, self._plan.confirm_seeds + 1):
-                config = replace(proposal.config, seed=proposal.config.seed + offset)
+        for state in best:
+            number = state.proposal.number
+            for config in with_other_seeds(self._plan, state):
                 tags = {schema.SEARCH_STAGE: schema.CONFIRM, schema.SEARCH_TRIAL: str(number)}
-                overrides = (*self._plan.overrides(proposal.point), f"seed={config.seed}")
+                overrides = (*self._plan.overrides(state.proposal.point), f"seed={config.seed}")
                 requests.append(RunRequest(config, overrides, self._session.every_steps, tags=tags))
                 owners.append(number)
-        found: dict[int, list[float]] = {number: [float(finalists[number] or 0.0)] for number in best}
+        found = {state.proposal.number: [float(state.last or 0.0)] for state in best}
         futures = self._session.start(requests)
         self._tell_standing(confirming=len(requests))
         while open_ := [future for future in futures if not future.done()]:
@@ -342,8 +296,7 @@ class Search:
             if result.status == "FINISHED" and value is not None and is_value(value):
                 found[number].append(value)
         confirmed = [Confirmed(number, tuple(values)) for number, values in found.items()]
-        sign = -1.0 if self._plan.maximize else 1.0
-        self.outcome.confirmed = sorted(confirmed, key=lambda each: (sign * each.mean, each.trial))
+        self.outcome.confirmed = by_mean(self._plan, confirmed)
 
 
 def _not_following(number: int, steps: int, what: str) -> str:

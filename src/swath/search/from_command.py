@@ -3,7 +3,16 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from swath.config import JobComposer, Override, SearchConfig, TrainConfig, complete_overrides
+from swath.config import (
+    FIELDS,
+    SEARCH_DEFAULTS,
+    JobComposer,
+    Override,
+    SearchConfig,
+    TrainConfig,
+    complete_overrides,
+    parse_overrides,
+)
 from swath.errors import ConfigError
 from swath.search.plan import DEFAULT_ROUND, DEFAULT_TRIALS, MOST_TRIALS, SearchPlan, most_rounds
 from swath.search.proposing import Proposer
@@ -11,7 +20,7 @@ from swath.search.rungs import Rungs, rungs_of
 from swath.search.sampling import sampler_of
 from swath.search.space import Point, Space
 from swath.search.space_of_overrides import Options, space_of
-from swath.sweeps import rounds_of
+from swath.sweeps import SearchRecord, rounds_of
 from swath.tracking import schema
 
 
@@ -76,6 +85,65 @@ def plan_of(
     return plan
 
 
+def plan_of_record(record: SearchRecord, options: Options) -> SearchPlan:
+    """The plan of a stored search; it needs neither the config that was named nor its folder.
+
+    Args:
+      record: what decides the search; Hydra is initialised.
+      options: the names of the configs in each config group.
+
+    Raises:
+      ConfigError: the record is none of a search, or needs a model, a data set or a config that is not here.
+    """
+    steps = record.rungs
+    _check(record)
+    settings = replace(
+        SEARCH_DEFAULTS,
+        trials=record.trials,
+        sampler=record.sampler,
+        seed=record.seed,
+        round=record.round_size or None,
+        halving=len(steps) > 1,
+        factor=record.factor,
+        first_steps=steps[0] if len(steps) > 1 else None,
+        objective=record.objective,
+        confirm=record.confirm,
+        confirm_seeds=record.confirm_seeds,
+        when=tuple(record.when),
+        test=record.test,
+    )
+    overrides = parse_overrides([*record.fixed, *record.space])
+    plan = plan_of(overrides, settings, JobComposer("config", []), options)
+    if list(plan.rungs.steps) != steps:
+        found, expected = (",".join(map(str, each)) for each in (steps, plan.rungs.steps))
+        raise ConfigError([f"its rungs are {found}, but with these values they are {expected}"])
+    return replace(plan, rounds=tuple(record.rounds), trials=record.trials, round_size=record.round_size)
+
+
+CHECKED = ("sampler", "seed", "factor", "objective", "test", "confirm", "confirm_seeds", "trials", "when")
+"""Values of a record that are those of `search.*`."""
+
+
+def _check(record: SearchRecord) -> None:
+    """Check what nobody has typed.
+
+    Raises:
+      ConfigError: a value is none of a search.
+    """
+    values = {name: getattr(record, name) for name in CHECKED}
+    mistakes = [
+        f"search.{name}={value}: expected {FIELDS[f'search.{name}'].expected}"
+        for name, value in values.items()
+        if not FIELDS[f"search.{name}"].allows(value)
+    ]
+    for name in ("rungs", "rounds"):
+        value = getattr(record, name)
+        if not (value and all(type(each) is int and each > 0 for each in value)):
+            mistakes.append(f"{name}: expected whole numbers from 1 up, found {value}")
+    if mistakes:
+        raise ConfigError(mistakes)
+
+
 def first_round(plan: SearchPlan) -> list[TrainConfig]:
     """The configurations of the first round, at their full length.
 
@@ -120,11 +188,29 @@ def _within_steps(plan: SearchPlan, most: int) -> SearchPlan:
 
 
 def _fixed_values(space: Space, middle: Point, compose: Callable[[Point], TrainConfig]) -> Iterator[str]:
-    """Overrides that set every field that no dimension sets, whatever the defaults are."""
+    """Overrides that set every field that no dimension sets, whatever the defaults are.
+
+    A field that comes with a choice, as `optimizer.momentum` does with `optimizer=momentum`, is left out
+    where the choices do not agree: the config group has its value.
+    """
     base = complete_overrides(compose(middle))
     varying = {each.name for each in space.dimensions}
-    for dimension in space.dimensions:
-        for text in dimension.choices if dimension.when is None else ():
-            other = complete_overrides(compose({**middle, dimension.name: text}))
-            varying |= {line.partition("=")[0] for line in set(base) ^ set(other)}
+    for point in _choices(space):
+        other = complete_overrides(compose(point))
+        varying |= {line.partition("=")[0] for line in set(base) ^ set(other)}
     return (line for line in base if line.partition("=")[0] not in varying)
+
+
+def _choices(space: Space) -> Iterator[Point]:
+    """A point for each value of each dimension without an interval."""
+    places = {each.name: 0.5 for each in space.dimensions if each.when is None}
+    for dimension in space.dimensions:
+        chosen = dict(places)
+        if dimension.when is not None:
+            other = next(each for each in space.dimensions if each.name == dimension.when[0])
+            chosen[other.name] = (other.choices.index(dimension.when[1][0]) + 0.5) / len(other.choices)
+        for index in range(len(dimension.choices)):
+            place = (index + 0.5) / len(dimension.choices)
+            yield space.at(
+                [place if each is dimension else chosen.get(each.name, 0.5) for each in space.dimensions]
+            )

@@ -97,6 +97,19 @@ def decide(values: Mapping[int, float | None], factor: int, maximize: bool) -> l
     ]
 
 
+def stopped_because(decision: Decision, steps: int, going: int) -> str:
+    """Why a trial ended at a rung, in one line.
+
+    Args:
+      decision: on the trial.
+      steps: those of the rung.
+      going: trials that went on.
+    """
+    known = decision.bar is not None and decision.value is not None
+    against = f", {decision.value:.4f} against {decision.bar:.4f}" if known else ""
+    return f"stopped at {steps}: place {decision.place} of {decision.of}, {going} went on{against}"
+
+
 def rank(values: Mapping[int, float | None], maximize: bool) -> Sequence[int]:
     """Trials, best first; failed ones last."""
 

@@ -16,3 +16,6 @@ from .reproduce import original_of as original_of
 from .search_record import SearchRecord as SearchRecord
 from .search_record import rounds_of as rounds_of
 from .session import Session as Session
+from .stored_search import StoredSearch as StoredSearch
+from .stored_search import StoredTrial as StoredTrial
+from .stored_search import read_search as read_search

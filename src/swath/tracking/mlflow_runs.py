@@ -1,6 +1,7 @@
 """Experiments, runs and summary runs through MLflow's client."""
 
 import contextlib
+import hashlib
 import json
 import time
 from collections import Counter
@@ -175,7 +176,9 @@ class SummaryRun:
         self._client = client
         self._find_best = find_best
         self._experiment_id = experiment_id
+        digests = {schema.MANIFEST_FILE: hashlib.sha256(description.manifest.encode()).hexdigest()}
         tags = {**environment, **description.tags, schema.KIND: "sweep", schema.NOTE: description.note}
+        tags[schema.FILES] = json.dumps(digests)
         self._known: dict[str, float] = {}
         self._resumed = 0
         if run_id is None:

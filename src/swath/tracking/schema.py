@@ -59,7 +59,9 @@ REPRODUCES = tag("swath.reproduces", "reproduction", "Id of the run that this on
 # How a run ended.
 ERROR = tag("swath.error", "run", "Why the run did not finish, in one line.")
 BITS = tag("swath.bits", "run", "Result digest: SHA-256 of everything that the run computed.")
-FILES = hidden_tag("swath.files", "run", "SHA-256 of each file of the run, as JSON.")
+FILES = hidden_tag(
+    "swath.files", "both", "SHA-256 of each file of the run, as JSON; of a sweep, that of its manifest."
+)
 TRAIN_ACCURACY_TAG = tag(
     "swath.train_accuracy", "run", "Mean training accuracy of the last 100 steps, as Python prints a float."
 )
