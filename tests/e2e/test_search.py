@@ -79,7 +79,7 @@ def test_every_trial_has_the_bits_of_its_run_by_hand(searched: tuple[Path, Any],
     trials = trials_of(searched[0])
     chosen = [max(trials, key=lambda number: int(trials[number]["max_steps"])), min(trials)]
     chosen += [next(number for number, entry in trials.items() if entry["max_steps"] == "40")]
-    for number in chosen:
+    for number in dict.fromkeys(chosen):
         point = json.loads(trials[number]["swath.search.point"])
         folder = tmp_path / str(number)
         folder.mkdir()
