@@ -1,28 +1,30 @@
 """Hyperparameter sweeps of the CIFAR-10 softmax classifier, tracked in MLflow, reproducible bit for bit.
 
-Start something: `sweep`, `run`, `reproduce`. Look at what was stored: `compare`, `load_sweep`, `load_curves`,
-`load_weights`. The commands `swath`, `swath-compare` and `swath-reproduce` do the same from a shell.
+Start something: `sweep`, `search`, `run`, `reproduce`. Look at what was stored: `compare`, `load_sweep`,
+`load_curves`, `load_weights`. The commands `swath`, `swath-compare` and `swath-reproduce` do the same from a shell.
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from swath.analysis import compare, load_curves, load_sweep, load_weights
-    from swath.api import SweepResult, reproduce, run, sweep
+    from swath.api import SweepResult, interval, reproduce, run, search, sweep
 
 __version__ = "0.1.0"
 
-_STARTS = ("SweepResult", "reproduce", "run", "sweep")
+_STARTS = ("SweepResult", "interval", "reproduce", "run", "search", "sweep")
 
 __all__ = [  # noqa: RUF022  grouped
     "__version__",
     "SweepResult",
     "compare",
+    "interval",
     "load_curves",
     "load_sweep",
     "load_weights",
     "reproduce",
     "run",
+    "search",
     "sweep",
 ]
 

@@ -1,3 +1,4 @@
+from .overrides import interval as interval
 from .results import SweepResult as SweepResult
 from .starting import reproduce as reproduce
 from .starting import run as run
