@@ -53,8 +53,8 @@ screenshots: $(VENV)/.installed-dev ## Recreate the screenshots of the MLflow UI
 	@SWATH_SCREENSHOTS="$(CURDIR)/docs" $(BIN)/pytest -q tests/e2e/test_browser.py
 
 lock: $(VENV)/.installed-dev ## Bring the two lock files in line with pyproject.toml; with UPGRADE=1 to the newest versions
-	@$(LOCK) --extra build --output-file requirements.lock
-	@$(LOCK) --extra build --extra dev --constraint requirements.lock --output-file requirements-dev.lock
+	@$(LOCK) --extra build --extra search --output-file requirements.lock
+	@$(LOCK) --extra build --extra search --extra dev --constraint requirements.lock --output-file requirements-dev.lock
 
 docs: $(VENV)/.installed-dev ## Build the documentation site into site/; a broken internal link is an error
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet

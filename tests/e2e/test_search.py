@@ -114,7 +114,10 @@ def test_resumed_search_that_is_done_trains_nothing(searched: tuple[Path, Any]) 
         (["batch_size=interval(20.2,20.8)"], "no whole number lies between 20.2 and 20.8"),
         (["schedule=interval(1,2)"], "schedule has no interval; type its values"),
         (["learning_rate=1e-5,1e-4", "search.trails=3"], "did you mean search.trials?"),
-        (["learning_rate=1e-5,1e-4", "search.sampler=cmaes"], "search.sampler=cmaes: expected one of qmc"),
+        (
+            ["learning_rate=1e-5,1e-4", "search.sampler=cmaes"],
+            "search.sampler=cmaes: its state is not in the store",
+        ),
         (["learning_rate=interval(1e-5,1e-4)", "search.sampler=grid"], "learning_rate is an interval"),
     ],
 )

@@ -26,8 +26,6 @@ def trials_of(folder: Path) -> dict[int, dict[str, Any]]:
 
 
 def decided(folder: Path) -> dict[int, tuple[Any, ...]]:
-    """What a search decided and computed, by trial."""
-    return {
-        number: (entry["max_steps"], entry["swath.search.why"], entry["swath.bits"], entry["rungs"])
-        for number, entry in trials_of(folder).items()
-    }
+    """What a search proposed, decided and computed, by trial."""
+    names = ("swath.search.point", "max_steps", "swath.search.why", "swath.bits", "rungs")
+    return {number: tuple(entry[name] for name in names) for number, entry in trials_of(folder).items()}

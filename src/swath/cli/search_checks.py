@@ -8,7 +8,7 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig
 
 from swath.cli.override_checks import override_mistakes
-from swath.config import SEARCH_DEFAULTS, ConfigFiles, JobComposer, SearchConfig, config_of
+from swath.config import FIELDS, SEARCH_DEFAULTS, ConfigFiles, JobComposer, SearchConfig, config_of
 from swath.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -84,15 +84,11 @@ def _settings(base: DictConfig) -> SearchConfig:
 
 def _alias_mistakes(sweeper: Any) -> Iterator[str]:
     """What is wrong with Hydra's names; one line each."""
-    from swath.search import NOT_RESUMABLE, SAMPLERS
-
     trials, direction, sampler = (sweeper.get(name) for name in ("n_trials", "direction", "sampler"))
     if trials is not None and not (type(trials) is int and trials > 0):
         yield f"hydra.sweeper.n_trials={trials}: expected a whole number of trials from 1 up"
     if direction is not None and direction not in OBJECTIVE_OF_DIRECTION:
         yield f"hydra.sweeper.direction={direction}: expected {' or '.join(OBJECTIVE_OF_DIRECTION)}"
-    if sampler in NOT_RESUMABLE:
-        why = "its state is not in the store, so a search could not be resumed exactly"
-        yield f"hydra.sweeper.sampler={sampler}: {why}; expected one of {', '.join(SAMPLERS)}"
-    elif sampler is not None and sampler not in SAMPLERS:
-        yield f"hydra.sweeper.sampler={sampler}: expected one of {', '.join(SAMPLERS)}"
+    spec = FIELDS[f"{NODE}.sampler"]
+    if sampler is not None and not spec.allows(sampler):
+        yield f"hydra.sweeper.sampler={sampler}: {spec.refusal(sampler)}"

@@ -91,10 +91,12 @@ class Choice:
     Attributes:
       words: the allowed words.
       aliases: other spellings, in lower case, and the word that each stands for; not case-sensitive.
+      refused: words that other programs have, and why each is none here.
     """
 
     words: tuple[str, ...]
     aliases: Mapping[str, str] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
 
     def allows(self, value: Any) -> bool:
         """Whether `value` is one of the words or aliases."""

@@ -145,4 +145,4 @@ def _mistakes(name: str, value: Any, spec: FieldSpec, values: Mapping[str, Any])
             yield f"{name}={value}: only with {having}, found {choice}={values[other]}"
     elif not spec.allows(value) or (value is None and spec.only_with is not None and not spec.null_means):
         shown = "null" if value is None else value
-        yield removed_choice(name, value) or f"{name}={shown}: expected {spec.expected}"
+        yield removed_choice(name, value) or f"{name}={shown}: {spec.refusal(value)}"

@@ -8,7 +8,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 from omegaconf import MISSING
 
 from swath.config.added_fields import added_fields
-from swath.config.constraints import Constraint
+from swath.config.constraints import Choice, Constraint
 from swath.system import as_float32
 
 Scope = Literal["identity", "sweep"]
@@ -83,6 +83,11 @@ class FieldSpec:
     def expected(self) -> str:
         """The allowed values as a phrase for error messages and help."""
         return self.constraint.expected(self.kind, self.unit)
+
+    def refusal(self, value: object) -> str:
+        """What is said of a value that is not allowed: why it is not, if that is known, and what is."""
+        why = self.constraint.refused.get(str(value)) if isinstance(self.constraint, Choice) else None
+        return f"expected {self.expected}" if why is None else f"{why}; expected {self.expected}"
 
     def counts_for_identity(self, value: object) -> bool:
         """Whether `value` of this field is part of a configuration's fingerprint."""

@@ -92,7 +92,7 @@ def value_mistakes(key: str, value: object, in_file: bool = False) -> Iterator[s
     if (found := unexpanded(key, typed)) is not None:
         yield f"{key}={value}: {NOT_EXPANDED}; expected {found}"
     elif not spec.allows(typed):
-        yield f"{key}={value}: expected {spec.expected}"
+        yield f"{key}={value}: {spec.refusal(typed)}"
 
 
 def _value_hint(key: str, value: object, in_file: bool) -> str:

@@ -8,6 +8,14 @@ from swath.config.fields import setting
 
 SAMPLER_NAMES = ("qmc", "random", "tpe", "grid")
 
+_STATE = "its state is not in the store, so a search could not be resumed exactly"
+
+OTHER_SAMPLERS = {
+    **dict.fromkeys(("cmaes", "nsgaii", "nsgaiii", "gp"), _STATE),
+    "bruteforce": "a grid proposes every point",
+}
+"""Samplers of Optuna that a search of swath does not have, and why; see docs/decisions/search-samplers.md."""
+
 WHEN_EXAMPLE = "preprocessing=standardize: learning_rate=tag(log,interval(1e-5,1e-1))"
 
 OBJECTIVES = ("validation/accuracy", "validation/loss")
@@ -23,7 +31,8 @@ class SearchConfig:
         "trials",
     )
     sampler: Optional[str] = setting(  # noqa: UP045
-        Choice(SAMPLER_NAMES), "How trials are proposed; null: qmc, or grid where there is no interval."
+        Choice(SAMPLER_NAMES, refused=OTHER_SAMPLERS),
+        "How trials are proposed; null: qmc, or grid where there is no interval.",
     )
     seed: int = setting(Range(0, most=2**63 - 1), "Seed of the proposals; `seed` stays that of the batches.")
     round: Optional[int] = setting(  # noqa: UP045

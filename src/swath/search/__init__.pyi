@@ -16,9 +16,8 @@ from .rungs import Decision as Decision
 from .rungs import Rungs as Rungs
 from .rungs import decide as decide
 from .rungs import rungs_of as rungs_of
-from .sampling import NOT_RESUMABLE as NOT_RESUMABLE
-from .sampling import SAMPLERS as SAMPLERS
-from .sampling import sampler_of as sampler_of
+from .samplers import SAMPLERS as SAMPLERS
+from .samplers import sampler_of as sampler_of
 from .space import Dimension as Dimension
 from .space import Space as Space
 from .space_of_overrides import conditions_of as conditions_of

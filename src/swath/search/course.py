@@ -11,7 +11,8 @@ from swath.search.outcome import SearchOutcome, TrialState
 from swath.search.plan import SearchPlan
 from swath.search.proposing import Proposer
 from swath.search.rungs import decide, stopped_because
-from swath.search.sampling import Told, sampler_of
+from swath.search.samplers import sampler_of
+from swath.search.sampling import Told
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from swath.errors import ConfigError
 from swath.search.plan import DEFAULT_ROUND, DEFAULT_TRIALS, MOST_TRIALS, SearchPlan, most_rounds
 from swath.search.proposing import Proposer
 from swath.search.rungs import Rungs, rungs_of
-from swath.search.sampling import sampler_of
+from swath.search.samplers import sampler_of
 from swath.search.space import Point, Space
 from swath.search.space_of_overrides import Options, space_of
 from swath.sweeps import SearchRecord, rounds_of
