@@ -154,28 +154,34 @@ def test_no_point_comes_twice_and_a_space_is_exhausted() -> None:
     assert more[3] == []
 
 
-@needs_optuna
-def test_points_without_results_are_kept_away_from() -> None:
-    told = [Told({"learning_rate": f"{1 + number / 10:g}e-05"}, 0, -float(number)) for number in range(24)]
-    sampler = TpeSampler(Space((RATES,)), 0)
+RATES_ALONE = Space((RATES,))
+POINTS = [RATES_ALONE.at([(0.3 + 0.618 * index) % 1]) for index in range(48)]
+"""Spread evenly over the rates."""
 
-    def near(waiting: list[Point]) -> int:
-        points = itertools.islice(sampler.candidates(2, told, waiting), 12)
-        return sum(1e-5 <= float(point["learning_rate"]) <= 1.5e-5 for point in points)
 
-    waiting: list[Point] = [{"learning_rate": f"{1 + number / 50:g}e-05"} for number in range(24)]
-    assert near(waiting) < near([])
+def exponents(told: list[Told], waiting: list[Point]) -> list[float]:
+    """Logarithms of 12 proposed rates."""
+    found = TpeSampler(RATES_ALONE, 0).candidates(2, told, waiting)
+    return [math.log10(float(point["learning_rate"])) for point in itertools.islice(found, 12)]
 
 
 @needs_optuna
-def test_where_trials_fail_few_are_proposed() -> None:
-    def failing(point: Point) -> float | None:
-        rate = float(point["learning_rate"])
-        return None if rate > 1e-4 else math.log10(rate)  # the best lie beside those that diverge
+def test_it_keeps_away_from_points_whose_results_are_not_known() -> None:
+    told = [Told(point, 0, -abs(math.log10(float(point["learning_rate"])) + 5)) for point in POINTS]
+    waiting: list[Point] = [{"learning_rate": f"{10 ** (-5.5 + index / 24):.3g}"} for index in range(24)]
+    near = [sum(-5.5 < each < -4.5 for each in exponents(told, known)) for known in ([], waiting)]
+    assert near[0] >= 6 and near[1] <= 2, near
 
-    rounds = searched(plan_of(Space((RATES,)), (24, 24, 24, 24)), failing)
-    failed = [sum(failing(point) is None for point in points) for points in rounds]
-    assert failed[0] >= 6 and max(failed[2:]) <= 4, failed
+
+@needs_optuna
+def test_it_keeps_away_from_where_trials_fail() -> None:
+    rates = [float(point["learning_rate"]) for point in POINTS]
+    # The best lie beside those that fail.
+    values = [None if rate > 1e-4 else math.log10(rate) for rate in rates]
+    told = [Told(point, 0, value) for point, value in zip(POINTS, values, strict=True)]
+    finished = [each for each in told if each.value is not None]
+    failing = [sum(each > -4 for each in exponents(known, [])) for known in (finished, told)]
+    assert failing[1] <= failing[0] - 2, failing
 
 
 @needs_optuna
