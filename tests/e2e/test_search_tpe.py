@@ -7,14 +7,30 @@ from pathlib import Path
 
 import pytest
 from support.command import error_lines, swath
-from support.searches import KILL_AFTER, REPEATED, decided, trials_of
+from support.searches import DIGITS, decided, trials_of
 from support.waiting import query_store
 
 from swath.search import Dimension, Space, sampler_of
 
-DIGITS = ("data=digits", "data.validation_size=300", "max_steps=40")
-SPACE = ("-m", "learning_rate=tag(log,interval(1e-8,1e-2))", "batch_size=20,50")
-SEARCH = (*SPACE, *DIGITS, "search.sampler=tpe", "search.trials=36", "search.round=12", "search.confirm=0")
+SPACE = ("-m", "learning_rate=tag(log,interval(1e-8,1e-2))", "batch_size=20,50", *DIGITS, "max_steps=40")
+SEARCH = (*SPACE, "search.sampler=tpe", "search.trials=36", "search.round=12", "search.confirm=0")
+
+REPEATED = """
+select count(*) from (select run_uuid, key, step from metrics where key in ('train/loss', 'rung/loss')
+group by run_uuid, key, step having count(*) > 1)
+"""
+
+KILL = """
+import os, signal
+import swath.search.driver as driver
+decide = driver.Search._decide_rungs
+def decide_and_die(self):
+    found = decide(self)
+    if ({round_number}, 0) in [(number, rung) for number, rung, _ in self.outcome.decisions]:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return found
+driver.Search._decide_rungs = decide_and_die
+"""
 
 needs_optuna = pytest.mark.skipif(
     importlib.util.find_spec("optuna") is None, reason="Optuna is not installed: pip install 'swath[search]'"
@@ -53,7 +69,7 @@ def test_third_round_learns_from_the_first(searched: Path) -> None:
 @needs_optuna
 def test_killed_search_goes_on_with_the_same_proposals_and_weights(searched: Path, tmp_path: Path) -> None:
     for resume, round_number in (("no", 0), ("yes", 2)):
-        patch = KILL_AFTER.format(round_number=round_number, rung=0)
+        patch = KILL.format(round_number=round_number)
         killed = swath(tmp_path, *SEARCH, f"resume={resume}", patch=patch)
         assert killed.returncode == -9, killed.stderr
     done = swath(tmp_path, *SEARCH, "resume=yes")
@@ -75,7 +91,7 @@ def test_without_optuna_one_line_says_what_to_install(tmp_path: Path) -> None:
 @pytest.mark.parametrize("field", ["search.sampler", "hydra.sweeper.sampler"])
 @pytest.mark.parametrize("sampler", ["cmaes", "nsgaii", "nsgaiii", "gp"])
 def test_sampler_that_could_not_be_resumed_is_refused(field: str, sampler: str, tmp_path: Path) -> None:
-    done = swath(tmp_path, *SPACE, *DIGITS, f"{field}={sampler}")
+    done = swath(tmp_path, *SPACE, f"{field}={sampler}")
     assert done.returncode == 2
     assert error_lines(done.stderr) == [
         f"swath: {field}={sampler}: its state is not in the store, so a search could not be resumed exactly; "
@@ -85,7 +101,7 @@ def test_sampler_that_could_not_be_resumed_is_refused(field: str, sampler: str, 
 
 
 def test_another_name_of_the_grid_is_refused(tmp_path: Path) -> None:
-    done = swath(tmp_path, *SPACE, *DIGITS, "search.sampler=bruteforce")
+    done = swath(tmp_path, *SPACE, "search.sampler=bruteforce")
     assert error_lines(done.stderr) == [
         "swath: search.sampler=bruteforce: a grid proposes every point; "
         "expected one of qmc, random, tpe, grid"
