@@ -73,3 +73,4 @@ from .train_config import DataConfig as DataConfig
 from .train_config import ModelConfig as ModelConfig
 from .train_config import OptimizerConfig as OptimizerConfig
 from .train_config import TrainConfig as TrainConfig
+from .train_config import at_steps as at_steps

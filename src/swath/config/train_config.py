@@ -1,6 +1,6 @@
 """What a run computes: the configuration that decides its numbers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Optional
 
 from omegaconf import MISSING
@@ -223,3 +223,13 @@ class TrainConfig:
                 f"because {self.data.name} has {declared} training images{of_these}"
             ]
         return []
+
+
+def at_steps(config: TrainConfig, steps: int) -> TrainConfig:
+    """A configuration that is trained for fewer steps, with the schedule of its full length."""
+    if steps == config.max_steps:
+        return config
+    schedule_steps = config.schedule_steps
+    if config.schedule != "constant" and schedule_steps is None:
+        schedule_steps = config.max_steps
+    return replace(config, max_steps=steps, schedule_steps=schedule_steps)

@@ -1,3 +1,4 @@
+from .course import Course as Course
 from .driver import Search as Search
 from .from_command import first_round as first_round
 from .from_command import plan_of as plan_of
@@ -9,7 +10,6 @@ from .outcome import TrialState as TrialState
 from .plan import DEFAULT_ROUND as DEFAULT_ROUND
 from .plan import DEFAULT_TRIALS as DEFAULT_TRIALS
 from .plan import SearchPlan as SearchPlan
-from .proposing import at_steps as at_steps
 from .replay import Replayed as Replayed
 from .replay import replay as replay
 from .rungs import Decision as Decision

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import replace
 
+from swath.config import at_steps
 from swath.errors import SwathError
 from swath.execution import RunRequest, RunResult, Trial
 from swath.search.confirming import by_mean, finalists, with_other_seeds
@@ -17,7 +18,6 @@ from swath.search.course import Course
 from swath.search.limits import Clock, rounds_without_gain
 from swath.search.outcome import Confirmed, SearchOutcome, TrialState
 from swath.search.plan import SearchPlan
-from swath.search.proposing import at_steps
 from swath.search.rungs import is_value
 from swath.search.standing import standing_of
 from swath.sweeps import Session

@@ -134,7 +134,7 @@ def _check(record: SearchRecord) -> None:
     mistakes = [
         f"search.{name}={value}: expected {FIELDS[f'search.{name}'].expected}"
         for name, value in values.items()
-        if not FIELDS[f"search.{name}"].allows(value)
+        if not (_has_type(name, value) and FIELDS[f"search.{name}"].allows(value))
     ]
     for name in ("rungs", "rounds"):
         value = getattr(record, name)
@@ -142,6 +142,11 @@ def _check(record: SearchRecord) -> None:
             mistakes.append(f"{name}: expected whole numbers from 1 up, found {value}")
     if mistakes:
         raise ConfigError(mistakes)
+
+
+def _has_type(name: str, value: object) -> bool:
+    kind = FIELDS[f"search.{name}"].kind
+    return type(value) is kind if kind in (int, str) else isinstance(value, list)
 
 
 def first_round(plan: SearchPlan) -> list[TrainConfig]:

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from swath.config import TrainConfig, fingerprint
 from swath.errors import ConfigError, SwathError
@@ -113,13 +113,3 @@ class _Values:
             return text
         place = dimension.place_of(text)
         return min(kept, key=lambda other: (abs(dimension.place_of(other) - place), other))
-
-
-def at_steps(config: TrainConfig, steps: int) -> TrainConfig:
-    """A configuration that is trained for fewer steps, with the schedule of its full length."""
-    if steps == config.max_steps:
-        return config
-    schedule_steps = config.schedule_steps
-    if config.schedule != "constant" and schedule_steps is None:
-        schedule_steps = config.max_steps
-    return replace(config, max_steps=steps, schedule_steps=schedule_steps)

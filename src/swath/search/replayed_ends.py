@@ -4,9 +4,8 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from swath.config import FIELDS, TrainConfig, computed_values, fingerprint
+from swath.config import FIELDS, TrainConfig, at_steps, computed_values, fingerprint
 from swath.search.outcome import TrialState
-from swath.search.proposing import at_steps
 from swath.sweeps import StoredTrial
 from swath.tracking import StoredRun, schema
 

@@ -4,15 +4,18 @@ import hashlib
 import json
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from swath import tracking
 from swath.analysis import LATEST, RunValues, ending, named_arrays, stored_values
 from swath.config import (
     SCHEMA_VERSION,
     TrainConfig,
+    at_steps,
     computed_values,
     default_sweep_config,
     fingerprint,
@@ -20,7 +23,7 @@ from swath.config import (
 )
 from swath.datasets import DataKey, Dataset, forget_files, load_intact
 from swath.errors import ConfigError, SwathError
-from swath.execution import Observer, RunRequest, RunResult, SweepInfo, Trial
+from swath.execution import Observer, Paused, RunRequest, RunResult, SweepInfo, Trial
 from swath.planning import LaneWidths, memory_for_groups, read_verified
 from swath.sweeps.session import SynchronizedObserver
 from swath.system import available_bytes
@@ -79,7 +82,23 @@ def original_of(reader: tracking.Reader, run: tracking.StoredRun, config: TrainC
         numbers = stored_values(reader, run)
     except SwathError as error:
         raise CannotReproduceError(str(error)) from error
+    if _is_trial(run):
+        numbers.curves.update(_values_at_rungs(reader, run))
     return Original(run, config or stored, int(every_steps), numbers)
+
+
+def _is_trial(run: tracking.StoredRun) -> bool:
+    return run.tags.get(schema.SEARCH_STAGE) == schema.TRIAL
+
+
+def _values_at_rungs(reader: tracking.Reader, run: tracking.StoredRun) -> dict[str, tracking.Curve]:
+    """The curves by which a search decided of a trial, and their entries in the table of latest metrics."""
+    found = {curve.metric: curve for curve in reader.curves([run.run_id], schema.RUNGS)}
+    for name in schema.RUNGS:
+        if name in run.metrics:
+            last = np.array([run.last_steps.get(name, 0)], np.int64), np.array([run.metrics[name]])
+            found[f"{LATEST}{name}"] = tracking.Curve(run.run_id, name, *last)
+    return found
 
 
 def _check_kind(run: tracking.StoredRun) -> None:
@@ -213,23 +232,26 @@ class Repeater:
                     self._datasets,
                 ),
             )
-        futures: list[Future[RunResult]] = [Future() for _ in originals]
-        requests = [
-            RunRequest(each.config, every_steps=each.every_steps, trial=_as_trial(each)) for each in originals
-        ]
-        self._runner.start(requests, futures)
-        results = [future.result() for future in futures]
-        return [
-            (result, self._numbers(result, each.every_steps))
-            for result, each in zip(results, originals, strict=True)
-        ]
+        going = {index: _first_request(each) for index, each in enumerate(originals)}
+        results: dict[int, RunResult] = {}
+        while going:
+            futures: list[Future[RunResult]] = [Future() for _ in going]
+            self._runner.start(list(going.values()), futures)
+            for index, future in zip(going, futures, strict=True):
+                results[index] = future.result()
+            going = {
+                index: _next_request(originals[index], request, results[index].paused, results[index])
+                for index, request in going.items()
+                if results[index].paused is not None
+            }
+        return [(results[index], self._numbers(results[index], each)) for index, each in enumerate(originals)]
 
     def stop(self) -> None:
         """Stop training after the current segment."""
         if self._runner is not None:
             self._runner.stop()
 
-    def _numbers(self, result: RunResult, every_steps: int) -> RunValues | None:
+    def _numbers(self, result: RunResult, original: Original) -> RunValues | None:
         recorded = result.logger
         if (
             not isinstance(recorded, tracking.InMemoryRunLogger)
@@ -237,7 +259,12 @@ class Repeater:
             or not result.digest
         ):
             return None
-        series = {name: values for name, values in recorded.series().items() if not schema.is_measured(name)}
+        compared = schema.RUNGS if _is_trial(original.run) else ()
+        series = {
+            name: values
+            for name, values in recorded.series().items()
+            if name in compared or not schema.is_measured(name)
+        }
         curves = {name: tracking.Curve("", name, *values) for name, values in series.items()}
         for name, (steps, values) in series.items():
             curves[f"{LATEST}{name}"] = tracking.Curve("", name, steps[-1:], values[-1:])
@@ -251,13 +278,38 @@ class Repeater:
         }
         how = ending(result.status, {schema.ERROR: result.error or ""})
         params = {name: str(value) for name, value in computed_values(result.config).items()}
-        return RunValues(params, tracking.provenance_of(tags), how, curves, arrays, every_steps)
+        return RunValues(params, tracking.provenance_of(tags), how, curves, arrays, original.every_steps)
 
 
-def _as_trial(original: Original) -> Trial | None:
-    """What a search has not evaluated, a repetition does not evaluate either: its digest would differ."""
-    if original.run.tags.get(schema.SEARCH_STAGE) != schema.TRIAL:
-        return None
+def _first_request(original: Original) -> RunRequest:
+    """The training of a run; of a trial of a search, up to its first rung."""
+    request = RunRequest(original.config, every_steps=original.every_steps)
+    return _to_rung(original, request, 0) if _is_trial(original.run) else request
+
+
+def _next_request(
+    original: Original, before: RunRequest, paused: Paused | None, result: RunResult
+) -> RunRequest:
+    """The training of a trial from one rung to the next."""
+    assert paused is not None
+    request = replace(before, start=paused.state, logger=result.logger)
+    return _to_rung(original, request, before.config.max_steps)
+
+
+def _to_rung(original: Original, request: RunRequest, done: int) -> RunRequest:
+    """A request up to the next rung at which the search has a value, or to the end.
+
+    What a search has not evaluated, a repetition does not evaluate either: its digest would differ.
+    """
+    curve = original.numbers.curves.get(schema.RUNG_ACCURACY)
+    rungs = [] if curve is None else sorted(map(int, curve.steps))
+    end = original.config.max_steps
+    steps = next((step for step in rungs if done < step < end), end)
     tags, tests = original.run.tags, schema.TEST_ACCURACY in original.run.metrics
-    number, round_number = int(tags[schema.SEARCH_TRIAL]), int(tags[schema.SEARCH_ROUND])
-    return Trial(number, round_number, tags[schema.SEARCH_POINT], original.config, True, tests)
+    number, round_number = (
+        int(text) if text.isdecimal() else 0
+        for text in (tags.get(schema.SEARCH_TRIAL, ""), tags.get(schema.SEARCH_ROUND, ""))
+    )
+    point = tags.get(schema.SEARCH_POINT, "")
+    trial = Trial(number, round_number, point, original.config, steps == end, tests)
+    return replace(request, config=at_steps(original.config, steps), trial=trial)

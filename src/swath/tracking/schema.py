@@ -194,6 +194,7 @@ TEST_ACCURACY = metric("test/accuracy", "Accuracy on the test images, 0..1.")
 TEST_LOSS = metric("test/loss", "Mean cross-entropy on the test images, in nats.")
 RUNG_ACCURACY = metric("rung/accuracy", "Validation accuracy at a rung of a search; not in the bits.", "0.2")
 RUNG_LOSS = metric("rung/loss", "Validation loss at a rung of a search; not in the digest.", "0.2")
+RUNGS = (RUNG_ACCURACY, RUNG_LOSS)
 TRAIN_S = metric("runtime/train_s", "The run's share of its lane group's training time, in seconds.")
 EVALUATE_S = metric("runtime/evaluate_s", "The run's share of the evaluation time, in seconds.")
 GROUP_S = metric("runtime/group_s", "Training time of the whole lane group, in seconds.")
@@ -319,7 +320,7 @@ def is_per_step(metric: str) -> bool:
 
 def is_measured(metric: str) -> bool:
     """Whether a metric belongs to the machine or to a search, rather than to the configuration of a run."""
-    return metric.startswith((RUNTIME, SYSTEM)) or metric in (RUNG_ACCURACY, RUNG_LOSS)
+    return metric.startswith((RUNTIME, SYSTEM)) or metric in RUNGS
 
 
 def larger_is_better(metric: str) -> bool:

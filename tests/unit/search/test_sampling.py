@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 from support.small import run_config
 
-from swath.config import TrainConfig
+from swath.config import TrainConfig, at_steps
 from swath.errors import ConfigError
 from swath.search import Dimension, SearchPlan, Space, rungs_of, sampler_of
-from swath.search.proposing import Proposer, at_steps
+from swath.search.proposing import Proposer
 from swath.search.sampling import Told
 from swath.search.space import Point
 from swath.sweeps import rounds_of
