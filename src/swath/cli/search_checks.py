@@ -32,7 +32,7 @@ def is_search(base: DictConfig, overrides: Sequence[Override], files: ConfigFile
     return (
         any(override.is_sweep_override() and not override.is_discrete_sweep() for override in overrides)
         or any(str(override.key_or_group).startswith(f"{NODE}.") for override in overrides)
-        or files.place((NODE,)) is not None
+        or files.sets((NODE,))
         or config_of(base).sweep.search != SEARCH_DEFAULTS
         or any(base.hydra.sweeper.get(name) is not None for name in ("n_trials", "direction", "sampler"))
     )

@@ -57,6 +57,13 @@ class ConfigFiles:
                 return file.at(file.lines[keys])
         return None
 
+    def sets(self, keys: Keys) -> bool:
+        """Whether a file of a sweep or of the user sets a key; swath's own set all, and stored configs too."""
+        return any(
+            keys in file.lines and file.path.parent != config_folder("conf") and not _is_complete(file)
+            for _, file in self._included
+        )
+
     def mistakes(self) -> Iterator[str]:
         """Mistakes in the files, one line each, with file and line."""
         own = [file for _, file in self._included if file.path.parent != config_folder("conf")]
