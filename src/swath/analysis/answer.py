@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from swath.analysis.lines import LINE_LENGTH
 from swath.analysis.ranking import REPEATED_BY, SHORT_ID
 from swath.analysis.ranking_cells import spread_text
+from swath.analysis.search_space import AT_AN_END, SearchedField
 from swath.analysis.significance import Ranked, RankedConfiguration, RankedRun
 from swath.config import FIELDS, typed
 from swath.tracking import StoredRun, schema
@@ -16,19 +17,21 @@ INDENT = " " * len("Best: ")
 
 @dataclass(frozen=True)
 class Edge:
-    """A field whose best value is the smallest or largest that was tried.
+    """A field whose best value is the smallest or largest that was tried, or lies at an end of its interval.
 
     Attributes:
       field: dotted name.
       value: the best value.
       is_largest: whether it is the largest; else it is the smallest.
-      count: number of values that were tried.
+      count: number of values that were tried; 0 for an interval.
+      end: the end of the interval that it is at; 0 for listed values.
     """
 
     field: str
     value: str
     is_largest: bool
     count: int
+    end: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,8 @@ class Answer:
       others: number of other runs or, with several seeds, of other configurations.
       tested: number of those that were tested against the best.
       tied: number of those that are not significantly different from the best.
-      edges: tuned fields whose best value is at the edge of the grid.
+      edges: tuned fields whose best value is at the edge of the grid, or of the space of a search.
+      is_search: whether a search made it.
     """
 
     metric: str
@@ -54,6 +58,7 @@ class Answer:
     tested: int
     tied: int
     edges: tuple[Edge, ...]
+    is_search: bool = False
 
 
 def answer_of(
@@ -62,6 +67,7 @@ def answer_of(
     tried: Sequence[StoredRun],
     swept: Sequence[str],
     metric: str,
+    space: Sequence[SearchedField] = (),
 ) -> Answer:
     """The answer that a ranking gives.
 
@@ -71,6 +77,7 @@ def answer_of(
       tried: all runs of the sweep: those that failed, too, tell how far the grid goes.
       swept: the fields that vary.
       metric: the metric that ranks.
+      space: what a search looked through; empty for a grid.
     """
     fields = tuple(field for field in swept if field not in REPEATED_BY)
     others: Sequence[Ranked] = (groups or ranked)[1:]
@@ -82,7 +89,8 @@ def answer_of(
         len(others),
         sum(entry.p_vs_best is not None for entry in others),
         sum(entry.tied_with_best for entry in others),
-        tuple(edges_of(tried, ranked[0].run, fields)),
+        tuple(edges_in(space, ranked[0].run) if space else edges_of(tried, ranked[0].run, fields)),
+        bool(space),
     )
 
 
@@ -98,6 +106,31 @@ def edges_of(runs: Sequence[StoredRun], best: StoredRun, fields: Sequence[str]) 
         value = typed(field, best.params.get(field, ""))
         if value in (min(values), max(values)):
             found.append(Edge(field, best.params[field], value == max(values), len(values)))
+    return found
+
+
+def edges_in(space: Sequence[SearchedField], best: StoredRun) -> list[Edge]:
+    """The tuned fields of a search whose value in the best run is at an end of what could be proposed.
+
+    What was proposed tells nothing: the largest of many random values is hardly ever an end.
+    """
+    found = []
+    for field in space:
+        if field.name not in FIELDS or not FIELDS[field.name].tuned or not field.exists_in(best.params):
+            continue
+        text = best.params.get(field.name, "")
+        value = typed(field.name, text)
+        if not isinstance(value, int | float):
+            continue
+        if field.is_interval:
+            place = field.place_of(value) if not field.log or value > 0 else 0.5
+            if field.low < field.high and not AT_AN_END < place < 1 - AT_AN_END:
+                is_largest = place > 0.5
+                found.append(Edge(field.name, text, is_largest, 0, field.high if is_largest else field.low))
+            continue
+        values = {typed(field.name, choice) for choice in field.choices}
+        if len(values) > 1 and value in (min(values), max(values)):
+            found.append(Edge(field.name, text, value == max(values), len(values)))
     return found
 
 
@@ -120,19 +153,23 @@ def answer_lines(found: Answer) -> list[str]:
     elif found.others and schema.split_of(found.metric) is not None:
         lines.append("Not tested for significance: predictions are missing, or are of other images.")
     if found.edges:
-        lines += _edge_lines(found.edges)
+        lines += _edge_lines(found.edges, "space" if found.is_search else "grid")
     return lines
 
 
-def _edge_lines(edges: Sequence[Edge]) -> list[str]:
-    parts = [
-        f"{edge.field}={edge.value} ({'largest' if edge.is_largest else 'smallest'} of {edge.count})"
-        for edge in edges
-    ]
-    line = f"At the edge of the grid, so better values may lie beyond: {', '.join(parts)}."
+def _edge_lines(edges: Sequence[Edge], where: str) -> list[str]:
+    parts = [f"{edge.field}={edge.value} ({_place(edge)})" for edge in edges]
+    start = f"At the edge of the {where}, so better values may lie beyond:"
+    line = f"{start} {', '.join(parts)}."
     if len(line) <= LINE_LENGTH:
         return [line]
-    return ["At the edge of the grid, so better values may lie beyond:", *(INDENT + part for part in parts)]
+    return [start, *(INDENT + part for part in parts)]
+
+
+def _place(edge: Edge) -> str:
+    if edge.count:
+        return f"{'largest' if edge.is_largest else 'smallest'} of {edge.count}"
+    return f"the interval {'ends' if edge.is_largest else 'begins'} at {edge.end:g}"
 
 
 def _best_lines(found: Answer) -> list[str]:

@@ -1,4 +1,8 @@
-"""Hyperparameter importance: the share of a metric's variance that each hyperparameter explains."""
+"""Hyperparameter importance: the share of a metric's variance that each hyperparameter explains.
+
+On a full grid it is decomposed exactly (`main_effects`); of a search, and of a grid with holes, PED-ANOVA
+says what distinguishes the best.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,7 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swath.analysis.lines import short_lines
-from swath.analysis.ranking import REPEATED_BY
+from swath.analysis.ped_anova import Column, Importance, best_count, ped_anova
+from swath.analysis.ranking import REPEATED_BY, rank_runs
+from swath.analysis.search_history import SearchHistory
+from swath.config import FIELDS, typed
 from swath.tracking import StoredRun
 
 
@@ -118,14 +125,37 @@ def _range(effect: Effect) -> str:
 
 
 def importance_notes(
-    runs: Sequence[StoredRun], swept: Sequence[str], metric: str, repeated: bool
+    runs: Sequence[StoredRun],
+    swept: Sequence[str],
+    metric: str,
+    repeated: bool,
+    history: SearchHistory | None = None,
 ) -> list[str]:
-    """The importance of the fields of a grid in sentences; empty if the runs are no grid, or of one field."""
+    """The importance of the fields of a sweep in sentences; empty if nothing, or only one field, varies.
+
+    Args:
+      runs: finished runs.
+      swept: the fields that vary.
+      metric: the metric that ranks.
+      repeated: whether any configuration has several seeds.
+      history: the search that the runs belong to; None for other sweeps.
+    """
+    if history is not None:
+        return _ped_anova_lines(importance_in(history), len(_valued(history)))
     effects = effects_of(runs, swept, metric)
-    if effects is None or (len(effects.fields) < 2 and not repeated):
+    if effects is None:
+        return _ped_anova_lines(importance_among(runs, swept, metric), len(runs))
+    if len(effects.fields) < 2 and not repeated:
         return []  # a single field explains everything
     repeated_by = ", ".join(field for field in REPEATED_BY if field in swept)
     return importance_lines(effects, metric, repeated_by if repeated else None)
+
+
+def _ped_anova_lines(importances: Sequence[Importance], count: int) -> list[str]:
+    if len(importances) < 2:
+        return []
+    shares = ", ".join(f"{each.name} {each.share:.0%}" for each in importances)
+    return short_lines(f"What distinguishes the best {best_count(count)} of {count} (PED-ANOVA): {shares}.")
 
 
 def effects_of(runs: Sequence[StoredRun], swept: Sequence[str], metric: str) -> Effects | None:
@@ -133,3 +163,69 @@ def effects_of(runs: Sequence[StoredRun], swept: Sequence[str], metric: str) -> 
     fields = [field for field in swept if field not in REPEATED_BY]
     grid = {field: [run.params.get(field, "") for run in runs] for field in fields}
     return main_effects(grid, [run.metrics.get(metric, math.nan) for run in runs])
+
+
+def importance_in(history: SearchHistory) -> list[Importance]:
+    """The importance of the fields of a search, largest first; see `ped_anova`.
+
+    The best trials are those that halving kept longest, so values of different lengths are not compared.
+    """
+    columns: dict[str, Column] = {}
+    for name, field in history.named_fields.items():
+        texts = [trial.point.get(name, "") for trial in history.trials]
+        if len(set(texts)) < 2:
+            continue
+        columns[name] = (
+            [field.place_of(float(text)) if text else math.nan for text in texts]
+            if field.is_interval
+            else texts
+        )
+    places = {trial.number: place for place, trial in enumerate(history.trials)}
+    return ped_anova(columns, [places[number] for number in _valued(history)])
+
+
+def _valued(history: SearchHistory) -> list[int]:
+    """Numbers of the trials that have a value, best first."""
+    return [trial.number for trial in history.best_first if not math.isnan(trial.value)]
+
+
+MOST_CHOICES = 6
+"""Distinct numbers of a grid that count as choices; more are compared by their distances."""
+
+
+def importance_among(runs: Sequence[StoredRun], swept: Sequence[str], metric: str) -> list[Importance]:
+    """The importance of the fields of runs that are no full grid, largest first; see `ped_anova`."""
+    columns = {
+        field: _column(field, [run.params.get(field, "") for run in runs])
+        for field in swept
+        if field not in REPEATED_BY
+    }
+    order = rank_runs(runs, metric).order
+    valued = [index for index in order if not math.isnan(runs[index].metrics.get(metric, math.nan))]
+    return ped_anova(columns, valued)
+
+
+def _column(field: str, texts: Sequence[str]) -> Column:
+    """The values of a field of a grid: as choices, or as places in the range of many numbers."""
+    found = [typed(field, text) for text in texts]
+    numbers = [float(value) for value in found if isinstance(value, int | float)]
+    if len(numbers) < len(texts) or len(set(numbers)) <= MOST_CHOICES:
+        return list(texts)
+    if field in FIELDS and FIELDS[field].log_scale and min(numbers) > 0:
+        numbers = [math.log(number) for number in numbers]
+    low, high = min(numbers), max(numbers)
+    return [(number - low) / (high - low) for number in numbers]
+
+
+def leading_field(
+    runs: Sequence[StoredRun], swept: Sequence[str], metric: str, history: SearchHistory | None
+) -> str | None:
+    """The field that matters most; None if nothing can be said.
+
+    The parameters are those of `importance_notes`.
+    """
+    effects = None if history is not None else effects_of(runs, swept, metric)
+    if effects is not None:
+        return effects.fields[0].name
+    found = importance_among(runs, swept, metric) if history is None else importance_in(history)
+    return found[0].name if found else None

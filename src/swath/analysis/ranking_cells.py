@@ -14,6 +14,9 @@ DIGITS = 4
 TIE = "="
 """Marks entries that are not significantly different from the best."""
 
+NOT_EVALUATED = "-"
+"""Stands for an accuracy that other rows have, and that was not evaluated here."""
+
 TIE_COLUMN, P_COLUMN, INTERVAL_COLUMN = "tie", "p", "95% interval"
 
 Cells = dict[str, str]
@@ -98,6 +101,12 @@ def other_accuracies(metric: str) -> list[str]:
     return [name for name in (schema.VALIDATION_ACCURACY, schema.TEST_ACCURACY) if name != metric]
 
 
+def with_not_evaluated(cells: Sequence[Cells], metrics: Sequence[str]) -> list[Cells]:
+    """Rows in which a missing metric that other rows have is marked as not evaluated."""
+    some = [name for name in metrics if any(row.get(name) for row in cells)]
+    return [{**row, **{name: row.get(name) or NOT_EVALUATED for name in some}} for row in cells]
+
+
 def ranking_page(
     ranked: Sequence[RankedRun],
     groups: Sequence[RankedConfiguration],
@@ -124,4 +133,5 @@ def ranking_page(
         columns = ["rank", metric, *swept, INTERVAL_COLUMN, *others, P_COLUMN, TIE_COLUMN, "run"]
         cells = [run_cells(entry, metric) for entry in ranked[:most_rows]]
         cells = [{**row, "run": row["run_id"][:SHORT_ID]} for row in cells]
+    cells = with_not_evaluated(cells, others)
     return columns, [[row.get(column, "") for column in columns] for row in cells]

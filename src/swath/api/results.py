@@ -61,7 +61,9 @@ class SweepResult:
             return []
         metric = analysis.metric_of(sweep.finished, None)
         ranked, groups = analysis.rank_sweep(sweep.finished, metric)
-        return analysis.answer_lines(analysis.answer_of(ranked, groups, sweep.runs, sweep.swept, metric))
+        space = analysis.stored_space(sweep)
+        found = analysis.answer_of(ranked, groups, sweep.runs, sweep.swept, metric, space)
+        return analysis.answer_lines(found)
 
     def plot(self, name: str | None = None, metric: str | None = None) -> "ShownFigure":
         """A figure of the sweep.

@@ -91,6 +91,7 @@ def _add_rows(found: argparse.ArgumentParser) -> None:
         choices=("configuration", "run"),
         help="what a row is (default in tables with several seeds: configuration)",
     )
+    add("--long", action="store_true", help="of a search: say of every trial why it ended")
     add("--columns", type=_names, metavar="A,B", help="only these columns, in this order")
     add("--digits", type=_digits, metavar="N", help="decimals of metrics (default: 4; csv and json: all)")
     add("--format", choices=FORMATS, help="output format (default: table in a terminal, else csv)")
@@ -217,6 +218,7 @@ RULES = (
     Rule("since", excludes=ONE_SWEEP),
     Rule("metric", (*ONE_SWEEP, "diff"), SWEEP_NEEDED),
     *(Rule(name, ONE_SWEEP, SWEEP_NEEDED) for name in ("where", "per", "ui", "open")),
+    Rule("long", ("sweep",), SWEEP_NEEDED),
     *(Rule(name, ONE_SWEEP, SWEEP_NEEDED) for name in ("report", "plots", "register")),
     *(Rule(name, ("plots",), "--plots DIR") for name in ("plot_format", "dpi", "size")),
     Rule("svg", ("plots",), "--plots DIR", excludes=("plot_format",)),

@@ -29,17 +29,26 @@ def ranking_notes(
     ranked: Sequence[analysis.RankedRun],
     groups: Sequence[analysis.RankedConfiguration],
     metric: str,
+    history: analysis.SearchHistory | None = None,
 ) -> list[str]:
-    """The lines below a ranking: how it was ranked, what is missing, importance, and last the answer."""
+    """The lines below a ranking: how it was ranked, what mattered, and what is missing.
+
+    Args:
+      sweep: the sweep.
+      ranked: the runs, best first.
+      groups: the configurations, best first; empty if none has several seeds.
+      metric: the metric that ranks.
+      history: the search, if it is one.
+    """
     runs = [entry.run for entry in ranked]
     validated = any(schema.VALIDATION_ACCURACY in run.metrics for run in runs)
     notes = [analysis.ranked_by(metric, bool(groups), validated)]
     if len({analysis.images_of(run, metric) for run in runs}) > 1:
         notes.append("Accuracies were measured on different images, so their order is not meaningful.")
     if groups:
-        notes += _seed_notes(groups)
+        notes += _seed_notes(groups) if history is None else []  # a search confirms few on purpose
         runs = [run for group in groups for run in group.configuration.by_seed.values()]
-    notes += analysis.importance_notes(runs, sweep.swept, metric, bool(groups))
+    notes += analysis.importance_notes(runs, sweep.swept, metric, bool(groups), history)
     counts = sweep.counts
     missing = [
         f"{counts[status]} {status.lower()}" for status in ("RUNNING", "FAILED", "KILLED") if counts[status]

@@ -7,6 +7,7 @@ from swath import analysis
 from swath.analysis import DIGITS, one_line
 from swath.cli.compare_notes import failure_lines, postprocessing_lines, ranking_notes, state_lines
 from swath.cli.compare_rows import Rows, cell_text, format_of, ranking, sorted_by, write
+from swath.cli.compare_search import show_search
 from swath.cli.compare_tables import list_frame, list_rows
 from swath.cli.formats import FOR_PEOPLE, FOR_PROGRAMS, write_whole
 from swath.cli.output import print_note
@@ -55,14 +56,25 @@ def show_ranking(reader: Reader, sweep: analysis.Sweep, args: argparse.Namespace
     if not runs:
         _show_unranked(sweep, unranked, args)
         return
-    metric = analysis.metric_of(runs, args.metric)
+    history = analysis.history_of(reader, whole)
+    if args.long and history is None:
+        raise UsageError(f"--long: sweep {whole.name} {whole.sweep_id} is no search; remove it")
+    metric = analysis.metric_of(runs, args.metric or (history.objective if history else None))
     ranked, groups = analysis.rank_sweep(runs, metric)
     rows = ranking(ranked, groups, unranked, sweep.swept, metric, args, store)
     write(args, rows, sweep.heading(store))
-    notes = [*ranking_notes(sweep, ranked, groups, metric), *failure_lines(sweep, analysis.MAX_FAILURES)]
+    told = history if args.where is None else None  # a part of a search has no rungs
+    notes = [
+        *ranking_notes(sweep, ranked, groups, metric, told),
+        *failure_lines(sweep, analysis.MAX_FAILURES),
+    ]
     for line in [*notes, *postprocessing_lines(whole)]:
         print_note(line)
-    for line in analysis.answer_lines(analysis.answer_of(ranked, groups, whole.runs, sweep.swept, metric)):
+    space = () if history is None else history.fields
+    if told is not None:
+        show_search(told, args.long, args.digits)
+    answer = analysis.answer_of(ranked, groups, whole.runs, sweep.swept, metric, space)
+    for line in analysis.answer_lines(answer):
         print_note(line)
     _show_pages(sweep, args)
     if args.plots:

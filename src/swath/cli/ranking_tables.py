@@ -61,6 +61,7 @@ def _table(
     ranked: Sequence[analysis.Ranked], cells: Sequence[analysis.Cells], columns: Sequence[Column]
 ) -> TableData:
     """The cells as a table, the best row highlighted."""
+    cells = analysis.with_not_evaluated(cells, [schema.VALIDATION_ACCURACY, schema.TEST_ACCURACY])
     rows = [[row.get(column.name, "") for column in columns] for row in cells]
     bold = [index for index, entry in enumerate(ranked) if entry.place == 1]
     return TableData(columns, rows, bold).without_empty(keep=P_VALUE.name)

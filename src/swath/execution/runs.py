@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from swath.analysis import REPEATED_BY, CorrectMask, RankingRow
+from swath.analysis import REPEATED_BY, CorrectMask, RankingRow, SearchedField
 from swath.config import TrainConfig, computed_values
 from swath.errors import SwathError
 from swath.tracking import MetricBatch, RunLogger, Status, StoredRun, schema
@@ -35,6 +35,7 @@ class SweepInfo:
       tags: the user's own tags of every run.
       description: the user's description; empty if there is none.
       run_name: the user's name of the summary run or of the single run; empty for swath's own.
+      space: what a search looks through; empty for other sweeps.
     """
 
     sweep: str
@@ -46,6 +47,7 @@ class SweepInfo:
     tags: Mapping[str, str] = field(default_factory=dict)
     description: str = ""
     run_name: str = ""
+    space: tuple[SearchedField, ...] = ()
 
     @property
     def is_grid(self) -> bool:

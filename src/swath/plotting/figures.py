@@ -30,6 +30,8 @@ from swath.plotting.layout import (
     save,
     values_of,
 )
+from swath.plotting.search_figures import draw_best_so_far, draw_rungs
+from swath.plotting.search_slices import draw_importance, draw_slices
 from swath.tracking import schema
 
 MOST_CURVES = 200
@@ -98,13 +100,17 @@ def figures_of(
     """Name and figure of each plot of a sweep.
 
     They are `accuracy`, `accuracy_by_steps`, `heat_map`, `learning_curves`, `loss_curves`, `weights` and
-    `confusion`, without those that need more fields or runs than the sweep has.
+    `confusion`, without those that need more fields or runs than the sweep has; of a search, `best_so_far`,
+    `rungs`, `slices` and `importance` instead of the first three, whose runs would have different lengths.
     """
     runs = analysis.latest(sweep.finished)
-    ranked_by = analysis.metric_of(runs, metric)
+    history = analysis.history_of(reader, sweep)
+    ranked_by = analysis.metric_of(runs, metric or (history.objective if history else None))
     best_first = analysis.ordered(runs, ranked_by)
     layout = layout_of(sweep.swept, runs)
-    if layout is not None:
+    if history is not None:
+        yield from _search_figures(history)
+    elif layout is not None:
         yield "accuracy", draw_accuracy(runs, layout, ranked_by)
         by_steps = layout_along(schema.MAX_STEPS, layout)
         if by_steps is not None:
@@ -120,6 +126,17 @@ def figures_of(
         if lines:
             yield name, draw_curves(lines, len(configurations))
     yield from _best_figures(best_first, sweep.swept, ranked_by)
+
+
+def _search_figures(history: analysis.SearchHistory) -> Iterator[tuple[str, ShownFigure]]:
+    importances = analysis.importance_in(history)
+    figures = {
+        "best_so_far": draw_best_so_far(history),
+        "rungs": draw_rungs(history),
+        "slices": draw_slices(history, importances),
+        "importance": draw_importance(importances),
+    }
+    yield from ((name, figure) for name, figure in figures.items() if figure is not None)
 
 
 def _of_best(

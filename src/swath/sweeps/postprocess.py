@@ -19,6 +19,7 @@ from swath.tracking import TRACKING_VARIABLE, configure_environment, schema
 
 if TYPE_CHECKING:
     from swath.analysis import RankedRun, Sweep
+    from swath.tracking import Reader
 
 NICENESS = 10
 """Niceness of the process: a low priority, because another command may be training."""
@@ -82,7 +83,7 @@ def postprocess_sweep(uri: str, sweep_id: str, models: str) -> str | None:
                 page = report_html(reader, sweep, store)
                 (Path(folder) / schema.REPORT_FILE).write_text(page, encoding="utf-8")
                 write_files(uri, target, Path(folder))
-            colour_runs(uri, sweep)
+            colour_runs(uri, sweep, reader)
         except Exception as error:
             faults.append(error_line(error, uri))
     try:
@@ -98,26 +99,27 @@ def postprocess_sweep(uri: str, sweep_id: str, models: str) -> str | None:
     return fault
 
 
-def colour_runs(uri: str, sweep: "Sweep") -> None:
+def colour_runs(uri: str, sweep: "Sweep", reader: "Reader | None" = None) -> None:
     """Give each finished run a colour on MLflow's page, by the field that explains most of the ranking.
 
     Args:
       uri: address of the store.
       sweep: a sweep with at least one finished run.
+      reader: reader of the store, for a search; None to take the runs of a search as those of a grid.
 
     Raises:
       MlflowException: a tag could not be stored.
     """
-    from swath.analysis import effects_of, metric_of
+    from swath.analysis import history_of, leading_field, metric_of
     from swath.config import typed
     from swath.plotting import value_colours
     from swath.tracking import set_tag
 
     runs = sweep.finished
-    effects = effects_of(runs, sweep.swept, metric_of(runs, None))
-    if effects is None:
+    history = None if reader is None else history_of(reader, sweep)
+    field = leading_field(runs, sweep.swept, metric_of(runs, None), history)
+    if field is None:
         return
-    field = effects.fields[0].name
     values = [typed(field, run.params.get(field, "")) for run in runs]
     colours = value_colours(values)
     for run, value in zip(runs, values, strict=True):

@@ -47,7 +47,7 @@ def rank_results(sweep_info: SweepInfo, results: Sequence[RunResult]) -> RankedR
     }
     ranked, groups = analysis.rank_sweep(runs, metric, masks)
     tried = [result.stored() for result in results]
-    answer = analysis.answer_of(ranked, groups, tried, swept, metric)
+    answer = analysis.answer_of(ranked, groups, tried, swept, metric, sweep_info.space)
     return RankedResults(swept, metric, ranked, groups, answer)
 
 

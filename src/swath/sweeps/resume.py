@@ -10,6 +10,7 @@ from functools import partial
 from filelock import FileLock, Timeout
 
 from swath import tracking
+from swath.analysis import searched_fields
 from swath.config import SweepConfig, TrainConfig, computed_values, fingerprint, read_params
 from swath.datasets import DataKey, Dataset, given_path
 from swath.errors import SwathError
@@ -309,6 +310,8 @@ def start_sweep(
     for run_id in tracker.close_stale().result():
         observer(Note(f"run {run_id} closed as KILLED: its process had died"))
     summary_run = None
+    if search is not None:
+        sweep_info = replace(sweep_info, space=searched_fields(search.space, search.when))
     if sweep_info.is_grid:
         manifest = new_manifest(sweep_info, configs, datasets, provenance, every_steps, search)
         manifest = manifest.resuming(None if found is None else found.manifest)
