@@ -98,7 +98,7 @@ def _divergence(column: Column, best: Sequence[int], every: Sequence[int]) -> fl
 def _shares(values: Sequence[str], names: Sequence[str]) -> NDArray[np.float64]:
     """Share of each choice; one more value is spread over all, so that none has the share 0."""
     counts = np.array([values.count(name) for name in names], np.float64)
-    return (counts + 1 / len(names)) / (counts.sum() + 1)
+    return np.asarray((counts + 1 / len(names)) / (counts.sum() + 1), np.float64)
 
 
 def _density(known: NDArray[np.float64], width: float) -> NDArray[np.float64]:
@@ -115,5 +115,6 @@ def _known(places: Sequence[float]) -> NDArray[np.float64]:
 
 def _width(known: NDArray[np.float64]) -> float:
     """Scott's rule: 1.06 times the smaller of the standard deviation and IQR / 1.34, times n^(-1/5)."""
-    low, high = np.quantile(known, (0.25, 0.75))
-    return max(1.06 * min(float(known.std()), float(high - low) / 1.34) * known.size ** (-1 / 5), NARROWEST)
+    low, high = (float(bound) for bound in np.quantile(known, (0.25, 0.75)))
+    narrow = 1.06 * min(float(known.std()), (high - low) / 1.34) / math.pow(known.size, 0.2)
+    return max(narrow, NARROWEST)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class StoredTrial:
+class SearchedTrial:
     """A trial of a stored search.
 
     Attributes:
@@ -95,7 +95,7 @@ class Finalist:
       values: the objective with its own seed, then with each other seed.
     """
 
-    trial: StoredTrial
+    trial: SearchedTrial
     values: tuple[float, ...]
 
     @property
@@ -125,7 +125,7 @@ class SearchHistory:
     objective: str
     sampler: str
     tests_all: bool
-    trials: tuple[StoredTrial, ...]
+    trials: tuple[SearchedTrial, ...]
     confirming: Mapping[int, Sequence[StoredRun]] = field(default_factory=dict)
 
     @property
@@ -139,14 +139,14 @@ class SearchHistory:
         return by_name(self.fields)
 
     @property
-    def best_first(self) -> list[StoredTrial]:
+    def best_first(self) -> list[SearchedTrial]:
         """The trials in the order of halving: by how far they came, then by value, then by number.
 
         A trial that was stopped is worse than any that went on, whatever its value: values of different
         numbers of steps are not compared. Failed ones come last.
         """
 
-        def key(trial: StoredTrial) -> tuple[float, ...]:
+        def key(trial: SearchedTrial) -> tuple[float, ...]:
             if math.isnan(trial.value):
                 return 1, 0, 0.0, trial.number
             return 0, -len(trial.values), -self.sign * trial.value, trial.number
@@ -154,7 +154,7 @@ class SearchHistory:
         return sorted(self.trials, key=key)
 
     @property
-    def finalists(self) -> list[StoredTrial]:
+    def finalists(self) -> list[SearchedTrial]:
         """The trials that were trained to their full length, best first."""
         return [
             trial
@@ -175,7 +175,7 @@ class SearchHistory:
         return sorted(found, key=lambda each: (-self.sign * each.mean, each.trial.number))
 
     @property
-    def winner(self) -> StoredTrial | None:
+    def winner(self) -> SearchedTrial | None:
         """The best trial: by the mean over the confirming seeds, or else by halving; None if all failed."""
         if self.confirmed:
             return self.confirmed[0].trial
@@ -197,12 +197,12 @@ class SearchHistory:
                 rows.append(RungRow(number, steps, len(came), len(on), failed, bar))
         return rows
 
-    def _reached(self, trial: StoredTrial) -> int:
+    def _reached(self, trial: SearchedTrial) -> int:
         """Index of the last rung towards which a trial was trained."""
         by_steps = sum(steps < trial.steps for steps in self.rungs)
         return min(max(by_steps, len(trial.values) - 1), len(self.rungs) - 1)
 
-    def _went_on(self, trial: StoredTrial, rung: int) -> bool:
+    def _went_on(self, trial: SearchedTrial, rung: int) -> bool:
         """Whether a trial went on from a rung; at the last, whether it was trained to its full length."""
         if rung == len(self.rungs) - 1:
             return len(trial.values) == len(self.rungs) and not trial.has_failed
@@ -274,9 +274,9 @@ def _record(sweep: Sweep) -> dict[str, Any] | None:
 
 def _trial(
     number: int, run: StoredRun, values: Sequence[float], rungs: Sequence[int], fixed: Mapping[str, str]
-) -> StoredTrial:
+) -> SearchedTrial:
     point = json.loads(run.tags.get(schema.SEARCH_POINT, "{}"))
     size = {**fixed, **point, **run.params}.get(schema.BATCH_SIZE, 0)
     steps = max(run.last_steps.get(schema.TRAIN_LOSS, -1) + 1, rungs[len(values) - 1] if values else 0)
     round_number = int(run.tags.get(schema.SEARCH_ROUND, 0))
-    return StoredTrial(number, round_number, point, run, tuple(values), steps, int(size))
+    return SearchedTrial(number, round_number, point, run, tuple(values), steps, int(size))

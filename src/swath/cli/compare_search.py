@@ -23,7 +23,8 @@ def show_search(history: analysis.SearchHistory, is_long: bool, digits: int | No
     print_table(console, TableData(headings, rows))
     if is_long or len(history.trials) <= MOST_TRIALS:
         headings, rows = analysis.trial_page(history, decimals)
-        columns = [*headings[:3], *(Column(heading, justify="left") for heading in headings[3:])]
+        left = [Column(heading, justify="left") for heading in headings[3:]]
+        columns: list[Column | str] = [*headings[:3], *left]
         print_table(console, TableData(columns, rows))
     else:
         print_note(f"To see why each of the {len(history.trials)} trials ended, add --long")

@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter
 
-from swath.analysis import SearchHistory, StoredTrial, expected_best
+from swath.analysis import SearchHistory, SearchedTrial, expected_best
 from swath.plotting.layout import LINES, ShownFigure, label_of, new_figure
 from swath.plotting.palette import COLOURS
 
@@ -58,7 +59,7 @@ def draw_best_so_far(history: SearchHistory) -> ShownFigure | None:
     return figure
 
 
-def _independent(history: SearchHistory) -> Sequence[StoredTrial]:
+def _independent(history: SearchHistory) -> Sequence[SearchedTrial]:
     """The trials that were proposed without knowing others; with TPE, those of the first two rounds.
 
     The proposals of a round know the rounds before the one before.
@@ -91,7 +92,7 @@ def draw_rungs(history: SearchHistory) -> ShownFigure | None:
         axes.plot(
             steps,
             values,
-            color=WINNER if place == 0 else COLOURS[(place - 1) % len(COLOURS)],
+            color=WINNER if place == 0 else COLOURS[1 + (place - 1) % (len(COLOURS) - 1)],
             linestyle=LINES[place % len(LINES)],
             linewidth=2.4 if place == 0 else 1.5,
             marker="o",
@@ -119,7 +120,7 @@ def draw_rungs(history: SearchHistory) -> ShownFigure | None:
     return figure
 
 
-def _winner_first(history: SearchHistory, finalists: Sequence[StoredTrial]) -> list[StoredTrial]:
+def _winner_first(history: SearchHistory, finalists: Sequence[SearchedTrial]) -> list[SearchedTrial]:
     return sorted(finalists, key=lambda trial: trial is not history.winner)
 
 
@@ -134,6 +135,6 @@ def _draw_bars(axes: Axes, history: SearchHistory) -> None:
         bars = [row.bar for row in history.rung_rows() if row.steps == steps and row.bar is not None]
         if bars:
             bar = min(bars) if history.sign > 0 else max(bars)
-            mark = {"marker": "_", "s": 260, "color": "black", "linewidths": 1.4, "zorder": 5}
+            mark: dict[str, Any] = {"marker": "_", "s": 260, "color": "black", "linewidths": 1.4, "zorder": 5}
             label = "last that went on" if steps == history.rungs[0] else None
             axes.scatter([steps], [bar], label=label, **mark)

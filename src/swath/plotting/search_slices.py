@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 
-from swath.analysis import Importance, SearchedField, SearchHistory, StoredTrial
+from swath.analysis import Importance, SearchedField, SearchHistory, SearchedTrial
 from swath.plotting.layout import ShownFigure, label_of, new_figure
 from swath.plotting.palette import COLOURS
 
@@ -52,7 +53,7 @@ def _varies(history: SearchHistory, name: str) -> bool:
 
 
 def _draw_slice(
-    axes: Axes, history: SearchHistory, field: SearchedField, trials: Sequence[StoredTrial]
+    axes: Axes, history: SearchHistory, field: SearchedField, trials: Sequence[SearchedTrial]
 ) -> None:
     known = [trial for trial in trials if field.name in trial.point]
     positions = _positions(field, known)
@@ -74,13 +75,19 @@ def _draw_slice(
         )
     winner = history.winner
     if winner is not None and winner in known:
-        ring = {"marker": "o", "s": 150, "facecolors": "none", "edgecolors": "#D55E00", "linewidths": 2}
+        ring: dict[str, Any] = {
+            "marker": "o",
+            "s": 150,
+            "facecolors": "none",
+            "edgecolors": "#D55E00",
+            "linewidths": 2,
+        }
         label = f"{BEST}, by the mean over seeds" if history.confirmed else BEST
         axes.scatter([positions[known.index(winner)]], [winner.value], label=label, zorder=20, **ring)
     _set_axis(axes, field)
 
 
-def _positions(field: SearchedField, trials: Sequence[StoredTrial]) -> list[float]:
+def _positions(field: SearchedField, trials: Sequence[SearchedTrial]) -> list[float]:
     if field.is_interval:
         return [float(trial.point[field.name]) for trial in trials]
     shifts = np.random.default_rng(0).uniform(-JITTER, JITTER, len(trials)).tolist()
