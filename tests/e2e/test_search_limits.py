@@ -98,7 +98,13 @@ def test_search_is_limited_by_steps(tmp_path: Path) -> None:
 
 def test_search_without_any_value_fails_and_says_why(tmp_path: Path) -> None:
     done = swath(
-        tmp_path, "-m", *DIGITS, "learning_rate=interval(1e20,1e30)", "max_steps=20", "search.trials=4"
+        tmp_path,
+        "-m",
+        *DIGITS,
+        "model=mlp",
+        "learning_rate=interval(1e20,1e30)",
+        "max_steps=20",
+        "search.trials=4",
     )
     assert done.returncode == 1
     assert "diverged at step" in done.stderr

@@ -59,9 +59,9 @@ def test_field_that_exists_with_one_value_only() -> None:
 @pytest.mark.parametrize(
     ("line", "what"),
     [
-        ("preprocessing=scale: learning_rate=interval(0,1)", "of mean_image,standardize of this search"),
-        ("augment=mirror: learning_rate=interval(0,1)", "expected a field with several values"),
-        ("preprocessing=standardize learning_rate=interval(0,1)", "expected FIELD=VALUE: FIELD=VALUES"),
+        ("preprocessing=scale: learning_rate=interval(0.1,1)", "of mean_image,standardize of this search"),
+        ("augment=mirror: learning_rate=interval(0.1,1)", "expected a field with several values"),
+        ("preprocessing=standardize learning_rate=interval(0.1,1)", "expected FIELD=VALUE: FIELD=VALUES"),
         ("preprocessing=standardize: learning_rate=interval(2,1)", "the ends are reversed"),
     ],
 )
