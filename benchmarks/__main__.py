@@ -21,6 +21,7 @@ from benchmarks.grid import count_times, grid_times
 from benchmarks.network_sweep import network_sweep_times
 from benchmarks.processes import process_times
 from benchmarks.report import machine, report
+from benchmarks.searching import search_times
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -124,6 +125,11 @@ def network_sweep(data: Path) -> Any:
     return network_sweep_times(data, GRID_REPEATS, print_line)
 
 
+def searching(data: Path) -> Any:
+    """A halved search against all configurations, and against Optuna's halving."""
+    return search_times(data, GRID_REPEATS, 1, print_line)
+
+
 PARTS: dict[str, Callable[[Path], Any]] = {
     function.__name__: function
     for function in (
@@ -142,6 +148,7 @@ PARTS: dict[str, Callable[[Path], Any]] = {
         networks,
         unrolled,
         network_sweep,
+        searching,
     )
 }
 

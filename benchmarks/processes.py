@@ -1,6 +1,7 @@
 """Measures whole processes: the tutorial's configuration, trained by swath and by the tutorial's script."""
 
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -31,12 +32,14 @@ class Measured:
       peak_bytes: peak resident memory of the process, from samples.
       family_peak_bytes: peak resident memory including all children; shared memory is counted repeatedly.
       output: standard output and standard error.
+      cpu_s: processor time of the process and of the children that it has waited for, in seconds.
     """
 
     wall_s: float
     peak_bytes: int
     family_peak_bytes: int
     output: str
+    cpu_s: float = 0.0
 
 
 def measure(
@@ -47,7 +50,7 @@ def measure(
     Raises:
       subprocess.CalledProcessError: the command failed.
     """
-    started = time.perf_counter()
+    started, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     process = psutil.Popen(
         list(command),
         cwd=folder,
@@ -63,7 +66,9 @@ def measure(
     peak.join()
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command, output)
-    return Measured(wall_s, peak.bytes, peak.family_bytes, output)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu_s = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+    return Measured(wall_s, peak.bytes, peak.family_bytes, output, cpu_s)
 
 
 def process_times(data: Path, repeats: int) -> dict[str, list[Measured]]:

@@ -42,6 +42,7 @@ def whole_store(folder: Path) -> dict[str, Any]:
                 "bits": tags.get("swath.bits"),
                 "train_accuracy": tags.get("swath.train_accuracy"),
                 "error": tags.get("swath.error"),
+                "search": {name: text for name, text in tags.items() if name.startswith("swath.search.")},
                 "params": dict(
                     database.execute("select key, value from params where run_uuid = ?", (run_id,))
                 ),

@@ -1,6 +1,6 @@
 """Kill a sweep's process group at random moments and resume until it finishes; then check its store.
 
-python -m torture.kills [KILLS [FIRST_SEED]]   (from tests/; `make torture` runs 200)
+python -m torture.kills [grid|search [KILLS [FIRST_SEED]]]   (from tests/; `make torture` runs 200 and 100)
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from support.command import SWATH
 from support.forks import training_server
 from support.stores import orphans, whole_store
 
-SWEEP = (
+GRID = (
     "-m",
     "data=digits",
     "data.validation_size=300",
@@ -31,11 +31,39 @@ SWEEP = (
 )
 """16 configurations, four of which diverge. Shorter runs are prefixes of longer ones."""
 
+SEARCH = (
+    "-m",
+    "data=digits",
+    "data.validation_size=300",
+    "batch_size=20,50",
+    "learning_rate=tag(log,interval(1e-8,1e-4))",
+    "max_steps=1200",
+    "search.trials=20",
+    "search.round=10",
+    "search.confirm=2",
+    "search.confirm_seeds=1",
+)
+"""Two rounds of ten trials with three rungs, and two finalists with another seed."""
+
 MAX_KILLS = 4
 """Maximum number of kills per sweep."""
 
-EXPECTED_STATUS = 1
-"""Exit status of the sweep: some configurations diverge."""
+
+@dataclass(frozen=True)
+class Subject:
+    """What is killed.
+
+    Attributes:
+      arguments: of the command.
+      status: its exit status if nothing kills it.
+    """
+
+    arguments: tuple[str, ...]
+    status: int
+
+
+SUBJECTS = {"grid": Subject(GRID, 1), "search": Subject(SEARCH, 0)}
+"""Some configurations of the grid diverge, so its status is 1."""
 
 
 @dataclass(frozen=True)
@@ -93,18 +121,19 @@ def fork_command(arguments: list[str], folder: Path, cache: Path, log: IO[bytes]
     return server.spawn("swath.cli.entry:swath", folder, tuple(arguments), environment(cache), output)
 
 
-def run_reference(folder: Path, cache: Path, start: Start = start_command) -> float:
+def run_reference(subject: Subject, folder: Path, cache: Path, start: Start = start_command) -> float:
     """Run the sweep twice without kills, since the first probes widths; return the seconds of the second."""
     for name in ("probing", "reference"):
         (folder / name).mkdir()
         started = time.monotonic()
         with (folder / f"{name}.txt").open("wb") as log:
-            status = start(list(SWEEP), folder / name, cache, log).wait()
-        assert status == EXPECTED_STATUS, (folder / f"{name}.txt").read_text()
+            status = start(list(subject.arguments), folder / name, cache, log).wait()
+        assert status == subject.status, (folder / f"{name}.txt").read_text()
     return time.monotonic() - started
 
 
 def run_campaign(
+    subject: Subject,
     seed: int,
     folder: Path,
     cache: Path,
@@ -116,7 +145,7 @@ def run_campaign(
     """Kill a sweep up to `max_kills` times, resume it after each kill, and compare its store."""
     rng = random.Random(seed)
     kills = 0
-    arguments = [*SWEEP, "resume=true"] + (["checkpoint.every_s=0.5"] if seed % 2 else [])
+    arguments = [*subject.arguments, "resume=true"] + (["checkpoint.every_s=0.5"] if seed % 2 else [])
     log = (folder / "log.txt").open("wb")
     for attempt in range(3 * MAX_KILLS):
         process = start(arguments, folder, cache, log)
@@ -130,14 +159,12 @@ def run_campaign(
             status = process.wait()
             kills += 1
     log.close()
-    return Campaign(seed, kills, tuple(_faults(folder, cache, status, reference)))
+    return Campaign(seed, kills, tuple(_faults(folder, cache, status, subject.status, reference)))
 
 
-def _faults(folder: Path, cache: Path, status: int, reference: dict[str, object]) -> list[str]:
+def _faults(folder: Path, cache: Path, status: int, expected: int, reference: dict[str, object]) -> list[str]:
     faults = (
-        []
-        if status == EXPECTED_STATUS
-        else [f"exit status {status}: {(folder / 'log.txt').read_text()[-500:]}"]
+        [] if status == expected else [f"exit status {status}: {(folder / 'log.txt').read_text()[-500:]}"]
     )
     try:
         found = whole_store(folder)
@@ -160,18 +187,19 @@ def _first_difference(found: object, expected: object) -> str:
     return "nothing"
 
 
-def main(kills: int, first_seed: int) -> int:
+def main(what: str, kills: int, first_seed: int) -> int:
     """Run campaigns until `kills` is reached; return the exit status."""
     done, failed, seed = 0, 0, first_seed
     with tempfile.TemporaryDirectory(prefix="swath-torture-") as name:
         folder, cache = Path(name), Path(name) / "cache"
-        duration_s = run_reference(folder, cache)
+        subject = SUBJECTS[what]
+        duration_s = run_reference(subject, folder, cache)
         reference = whole_store(folder / "reference")
-        print(f"undisturbed, the sweep takes {duration_s:.1f} s", flush=True)
+        print(f"undisturbed, the {what} takes {duration_s:.1f} s", flush=True)
         while done < kills:
             place = folder / f"campaign-{seed}"
             place.mkdir()
-            result = run_campaign(seed, place, cache, duration_s, reference)
+            result = run_campaign(subject, seed, place, cache, duration_s, reference)
             done += result.kills
             failed += bool(result.faults)
             print(f"seed {seed}: {result.kills} kills; {'; '.join(result.faults) or 'ok'}", flush=True)
@@ -181,4 +209,5 @@ def main(kills: int, first_seed: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*(int(word) for word in [*sys.argv[1:], *("200", "0")[len(sys.argv) - 1 :]])))
+    what, kills, first_seed = [*sys.argv[1:], *("grid", "200", "0")[len(sys.argv) - 1 :]]
+    sys.exit(main(what, int(kills), int(first_seed)))
