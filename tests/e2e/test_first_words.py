@@ -97,15 +97,18 @@ def test_brackets(tmp_path: Path, typed: str, values: list[float]) -> None:
         assert re.search(rf"\b{value}\b", done.stdout)
 
 
-@pytest.mark.parametrize("field", ["learning_rate", "batch_size"])
-def test_intervals(tmp_path: Path, field: str) -> None:
-    (line,) = refused(tmp_path, "-m", f"{field}=interval(1e-7,1e-6)")
-    assert "a grid has no intervals" in line
-    example = re.search(r"type values: -m (\S+)$", line)
-    assert example is not None
-    done = swath(tmp_path, "-m", example[1], "dry_run=true", "data=digits")
+def test_intervals(tmp_path: Path) -> None:
+    typed = ["learning_rate=interval(1e-7,1e-6)", "data=digits"]
+    (line,) = refused(tmp_path, *typed)
+    assert line.endswith("to search, add -m")
+    (line,) = refused(tmp_path, "-m", *typed)
+    hint = line.rpartition("such as ")[2]
+    assert hint == "data.validation_size=5000"
+    (line,) = refused(tmp_path, "-m", *typed, hint)
+    assert "expected at most" in line, "digits has fewer images"
+    done = swath(tmp_path, "-m", *typed, "data.validation_size=200", "dry_run=true")
     assert done.returncode == 0, done.stderr
-    assert "2 configurations" in done.stderr
+    assert "72 configurations" in done.stderr
 
 
 NEED_QUOTES = [

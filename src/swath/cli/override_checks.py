@@ -1,6 +1,5 @@
 """Checks of single overrides: of names, of values, and of the ways to write a sweep."""
 
-import importlib.util
 from collections.abc import Iterator, Sequence
 
 from hydra.core.override_parser.types import Glob, Override
@@ -9,7 +8,6 @@ from swath.config import (
     FIELDS,
     LIST_FIELDS,
     NODES,
-    example_values,
     group_mistake,
     literal_values,
     removed_choice,
@@ -17,13 +15,6 @@ from swath.config import (
     unknown_field,
     value_mistakes,
 )
-
-SEARCHERS = {
-    "hydra_optuna_sweeper": "optuna",
-    "hydra_ax_sweeper": "ax",
-    "hydra_nevergrad_sweeper": "nevergrad",
-}
-"""Packages with a sweeper that searches, and its name in `hydra/sweeper=NAME`."""
 
 
 def override_mistakes(
@@ -75,44 +66,14 @@ def _choice_mistakes(override: Override, options: list[str]) -> Iterator[str]:
             yield line
 
 
-def swept_mistakes(overrides: Sequence[Override], in_file: bool = False) -> Iterator[str]:
-    """Overrides whose values a grid cannot list; one line each.
-
-    Args:
-      overrides: parsed by Hydra.
-      in_file: whether they are entries of `hydra.sweeper.params` in a config file.
-    """
+def swept_mistakes(overrides: Sequence[Override]) -> Iterator[str]:
+    """Overrides of a grid that have no values; one line each."""
     for override in overrides:
-        if not override.is_sweep_override():
-            continue
-        if not override.is_discrete_sweep():
-            yield interval_mistake(override, in_file)
-        elif not any(True for _ in override.sweep_iterator()):
+        if override.is_sweep_override() and not any(True for _ in override.sweep_iterator()):
             yield f"{override.input_line}: no values"
 
 
-def interval_mistake(override: Override, in_file: bool = False) -> str:
-    """The line about an interval in a command that trains a grid."""
-    key = str(override.key_or_group)
-    found = next((name for module, name in SEARCHERS.items() if _is_installed(module)), None)
-    search = f"; or add hydra/sweeper={found} to search" if found else ""
-    values = f"{key}: {example_values(key)}" if in_file else f"-m {key}={example_values(key)}"
-    return f"{override.input_line}: a grid has no intervals; type values: {values}{search}"
-
-
-def _is_installed(plugin: str) -> bool:
-    return importlib.util.find_spec(f"hydra_plugins.{plugin}") is not None
-
-
-def single_mistake(override: Override, searches: bool) -> str:
-    """The line about several values in a command that trains one configuration.
-
-    Args:
-      override: with the values.
-      searches: whether the chosen sweeper searches, so that it accepts an interval.
-    """
-    if override.is_discrete_sweep():
-        return f"{override.input_line}: expected one value; to sweep several values, add -m"
-    if searches:
-        return f"{override.input_line}: expected one value; to search, add -m"
-    return interval_mistake(override)
+def single_mistake(override: Override) -> str:
+    """The line about several values or an interval in a command that trains one configuration."""
+    purpose = "sweep several values" if override.is_discrete_sweep() else "search"
+    return f"{override.input_line}: expected one value; to {purpose}, add -m"

@@ -108,7 +108,7 @@ def check_command(
         params = base.hydra.sweeper.get("params") or {}
         if not sweeping:
             swept = [override for override in overrides if override.is_sweep_override()]
-            _raise_if(single_mistake(override, searches) for override in swept)
+            _raise_if(single_mistake(override) for override in swept)
             if base.hydra.mode is None:
                 _raise_if(_without_mode(params, files))
             return _checked(base, config_name, [config_of(base)], composer)

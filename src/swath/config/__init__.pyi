@@ -43,7 +43,6 @@ from .named_sweeps import sweep_sentence as sweep_sentence
 from .overrides import NOT_EXPANDED as NOT_EXPANDED
 from .overrides import IntervalSweep as IntervalSweep
 from .overrides import Override as Override
-from .overrides import example_values as example_values
 from .overrides import literal_values as literal_values
 from .overrides import parse_overrides as parse_overrides
 from .overrides import typed_value as typed_value

@@ -58,7 +58,7 @@ class ConfigFiles:
         return None
 
     def sets(self, keys: Keys) -> bool:
-        """Whether a file of a sweep or of the user sets a key; swath's own set all, and stored configs too."""
+        """Whether a file of a sweep or of the user sets a key; swath's own, and stored configs, set all."""
         return any(
             keys in file.lines and file.path.parent != config_folder("conf") and not _is_complete(file)
             for _, file in self._included

@@ -5,7 +5,6 @@ import shlex
 import pytest
 
 from hydra_plugins.swath_lanes.sweeper import LanesSweeper
-from swath.cli import override_checks
 from swath.cli.arguments import read_arguments
 from swath.cli.validation import CheckedCommand, check_command
 from swath.config import config_groups, parse_overrides, register
@@ -119,10 +118,11 @@ ONE_MISTAKE = {
         "tracking.experiment: expected one value for the whole sweep; found cifar10, digits"
     ),
     "-m batch_size=interval(1,9)": (
-        "batch_size=interval(1,9): a grid has no intervals; type values: -m batch_size=50,100"
+        "data.validation_size=0: a search ranks trials on validation images; hold some back, such as "
+        "data.validation_size=5000"
     ),
     "learning_rate=interval(1e-7,1e-6)": (
-        "learning_rate=interval(1e-7,1e-6): a grid has no intervals; type values: -m learning_rate=1e-7,1e-6"
+        "learning_rate=interval(1e-7,1e-6): expected one value; to search, add -m"
     ),
     "-m batch_size=range(0,3)": f"batch_size=0: expected {BATCH_SIZE}",
     "-m data=digits,cifar10 batch_size=20000": (
@@ -149,22 +149,6 @@ def test_mistake_is_reported_in_one_line(command: str, line: str) -> None:
     with pytest.raises(ConfigError) as caught:
         check(command)
     assert caught.value.mistakes == [line]
-
-
-@pytest.mark.parametrize(
-    ("plugin", "name"),
-    [("hydra_optuna_sweeper", "optuna"), ("hydra_ax_sweeper", "ax"), ("none", None)],
-)
-@pytest.mark.parametrize("option", ["", "-m "])
-def test_hint_for_an_interval_names_a_sweeper_that_is_installed(
-    plugin: str, name: str | None, option: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(override_checks, "_is_installed", lambda module: module == plugin)
-    with pytest.raises(ConfigError) as caught:
-        check(f"{option}learning_rate=interval(1e-7,1e-6)")
-    (line,) = caught.value.mistakes
-    assert ("hydra/sweeper=" in line) is (name is not None)
-    assert name is None or line.endswith(f"; or add hydra/sweeper={name} to search")
 
 
 def test_every_value_of_a_range_is_rounded() -> None:
@@ -229,3 +213,17 @@ def test_override_replaces_values_of_a_named_sweep() -> None:
     checked = check("-cn quickstart max_steps=20,30,40 seed=1")
     assert len(checked.configs) == 18
     assert {config.seed for config in checked.configs} == {1}
+
+
+@pytest.mark.parametrize(
+    ("command", "is_search"),
+    [
+        ("-m learning_rate=1e-7,1e-6", False),
+        ("-cn grid", False),
+        ("-cn grid_halved", True),
+        ("-m learning_rate=1e-7,1e-6 data.validation_size=5000 search.halving=true", True),
+        ("-m learning_rate=interval(1e-7,1e-6) data.validation_size=5000", True),
+    ],
+)
+def test_an_interval_or_a_setting_of_a_search_makes_one(command: str, is_search: bool) -> None:
+    assert (check(command).search is not None) is is_search
