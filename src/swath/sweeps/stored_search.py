@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from swath import tracking
@@ -94,7 +95,7 @@ def read_search(reader: tracking.Reader, sweep_id: str) -> StoredSearch | None:
     confirming = [run for run in runs if run.tags.get(schema.SEARCH_STAGE) == schema.CONFIRM]
     trials: dict[int, StoredTrial] = {}
     fault = ""
-    at_rungs = values_at_rungs(reader, of_trials)
+    curves = _curves(reader, [*of_trials, *confirming])
     for run in of_trials:
         try:
             number, round_number = int(run.tags[schema.SEARCH_TRIAL]), int(run.tags[schema.SEARCH_ROUND])
@@ -104,7 +105,9 @@ def read_search(reader: tracking.Reader, sweep_id: str) -> StoredSearch | None:
         if number in trials:
             fault = fault or f"two runs are trial {number}: {trials[number].run.run_id} and {run.run_id}"
             continue
-        trials[number] = StoredTrial(run, number, round_number, _point(run), at_rungs[run.run_id])
+        trials[number] = StoredTrial(run, number, round_number, _point(run), _at_rungs(curves[run.run_id]))
+    for run in (each for each in [*of_trials, *confirming] if schema.BITS in each.tags):
+        fault = fault or next(_contradictions(run, curves[run.run_id]), "")
     others = [run for run in runs if run not in of_trials and run not in confirming]
     if others and not fault:
         fault = f"run {others[0].run_id} is neither a trial nor a run that confirms one"
@@ -113,20 +116,34 @@ def read_search(reader: tracking.Reader, sweep_id: str) -> StoredSearch | None:
     )
 
 
-def values_at_rungs(reader: tracking.Reader, runs: Iterable[tracking.StoredRun]) -> dict[str, ValuesAtRungs]:
-    """The values of trials at rungs, by run id."""
+def _curves(
+    reader: tracking.Reader, runs: Iterable[tracking.StoredRun]
+) -> dict[str, dict[str, dict[int, float]]]:
+    """The curves by which a search decides, by run id and metric: value by step."""
     run_ids = [run.run_id for run in runs]
-    columns: dict[str, dict[str, dict[int, float]]] = {run_id: {} for run_id in run_ids}
-    for curve in reader.curves(run_ids, (schema.RUNG_ACCURACY, schema.RUNG_LOSS)):
+    found: dict[str, dict[str, dict[int, float]]] = {run_id: {} for run_id in run_ids}
+    for curve in reader.curves(run_ids, (*schema.RUNGS, *schema.VALIDATION)):
         pairs = zip(curve.steps.tolist(), curve.values.tolist(), strict=True)
-        columns[curve.run_id][curve.metric] = {int(step): float(value) for step, value in pairs}
-    found = {}
-    for run_id, by_metric in columns.items():
-        accuracies, losses = (by_metric.get(name, {}) for name in (schema.RUNG_ACCURACY, schema.RUNG_LOSS))
-        found[run_id] = {
-            step: (accuracies[step], losses[step]) for step in sorted(accuracies) if step in losses
-        }
+        found[curve.run_id][curve.metric] = {int(step): float(value) for step, value in pairs}
     return found
+
+
+def _at_rungs(curves: Mapping[str, Mapping[int, float]]) -> ValuesAtRungs:
+    accuracies, losses = (curves.get(name, {}) for name in schema.RUNGS)
+    return {step: (accuracies[step], losses[step]) for step in sorted(accuracies) if step in losses}
+
+
+def _contradictions(run: tracking.StoredRun, curves: Mapping[str, Mapping[int, float]]) -> Iterator[str]:
+    """Metrics whose last value differs from that in MLflow's table of latest metrics."""
+    for name in (*schema.RUNGS, *schema.VALIDATION):
+        curve, latest = curves.get(name, {}), run.metrics.get(name)
+        last = curve[max(curve)] if curve else None
+        if last != latest and not (_is_nan(last) and _is_nan(latest)):
+            yield f"run {run.run_id} has two last values of {name}: {last} and {latest}"
+
+
+def _is_nan(value: float | None) -> bool:
+    return value is not None and math.isnan(value)
 
 
 def _point(run: tracking.StoredRun) -> dict[str, str] | None:
