@@ -68,8 +68,8 @@ from .ranking_frame import ranking_frame as ranking_frame
 from .ranking_frame import single_configurations as single_configurations
 from .search_history import Finalist as Finalist
 from .search_history import RungRow as RungRow
-from .search_history import SearchHistory as SearchHistory
 from .search_history import SearchedTrial as SearchedTrial
+from .search_history import SearchHistory as SearchHistory
 from .search_history import history_of as history_of
 from .search_history import stored_space as stored_space
 from .search_lines import confirmed_lines as confirmed_lines

@@ -68,7 +68,7 @@ def draw_accuracy(runs: Sequence[StoredRun], layout: Layout, metric: str) -> Sho
         for handle, label in zip(*place.get_legend_handles_labels(), strict=True)
     }
     labels = [
-        *(label for label in named if not label.startswith(MARKED)),
+        *(label for label in map(str, values_of(runs, layout.line)) if label in named),
         *sorted(label for label in named if label.startswith(MARKED)),
     ]
     title = None if layout.line is None else label_of(layout.line)
@@ -85,6 +85,9 @@ def _draw_panel(
     colours = value_colours(lines)
     found = cells(runs, layout)
     set_scale(axes, along)
+    here = {position for member, _, position in found if member == panel}
+    if len(here) == 1 and is_logarithmic(along):  # else Matplotlib divides by the width of the axis
+        axes.set_xlim(min(along), max(along))
     for index, line in enumerate(lines):
         points = {
             position: found[panel, line, position] for position in along if (panel, line, position) in found
@@ -152,19 +155,18 @@ def _draw_line(
         positions.append(shift(position))
         means.append(spread([run.metrics[metric] for run in here]).mean if here else math.nan)
         bars.append(_bars(here, metric))
-    axes.errorbar(
-        positions,
-        means,
-        yerr=list(zip(*bars, strict=True)) if bars else None,
-        marker=MARKERS[index % len(MARKERS)],
-        linestyle=LINES[index % len(LINES)],
-        color=colour,
-        markersize=5,
-        linewidth=1.2,
-        elinewidth=0.8,
-        capsize=2,
-        label=label,
-    )
+    style: dict[str, Any] = {
+        "marker": MARKERS[index % len(MARKERS)],
+        "linestyle": LINES[index % len(LINES)],
+        "color": colour,
+        "markersize": 5,
+        "linewidth": 1.2,
+        "label": label,
+    }
+    if not any(map(math.isfinite, means)):  # the bars of no point make Matplotlib divide by zero
+        axes.plot([], [], **style)
+        return
+    axes.errorbar(positions, means, yerr=list(zip(*bars, strict=True)), elinewidth=0.8, capsize=2, **style)
 
 
 def _bars(runs: Sequence[StoredRun], metric: str) -> tuple[float, float]:
@@ -172,9 +174,10 @@ def _bars(runs: Sequence[StoredRun], metric: str) -> tuple[float, float]:
     if len(runs) > 1:
         std = spread([run.metrics[metric] for run in runs]).std
         return std, std
-    if not runs or not (images := images_of(runs[0], metric)):
+    value = runs[0].metrics.get(metric, math.nan) if runs else math.nan
+    images = images_of(runs[0], metric) if runs else 0
+    if not images or math.isnan(value):
         return 0.0, 0.0
-    value = runs[0].metrics[metric]
     low, high = wilson_interval(value, images)
     return max(0.0, value - low), max(0.0, high - value)
 

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter
 
-from swath.analysis import SearchHistory, SearchedTrial, expected_best
+from swath.analysis import SearchedTrial, SearchHistory, expected_best
 from swath.plotting.layout import LINES, ShownFigure, label_of, new_figure
 from swath.plotting.palette import COLOURS
 

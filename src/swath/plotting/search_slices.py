@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from swath.analysis import Importance, SearchedField, SearchHistory, SearchedTrial
+from swath.analysis import Importance, SearchedField, SearchedTrial, SearchHistory
 from swath.plotting.layout import ShownFigure, label_of, new_figure
 from swath.plotting.palette import COLOURS
 

@@ -271,3 +271,19 @@ def test_lines_of_numbers_have_ordered_colours() -> None:
     colours = [to_hex(found.lines[0].get_color()) for found in bars]
     assert colours == list(value_colours([9, 30, 100]).values())
     assert len({found.lines[0].get_marker() for found in bars}) == 3, "told apart without colours too"
+
+
+@pytest.mark.filterwarnings("error")
+def test_line_without_a_point_in_a_panel_is_in_the_legend_and_makes_no_warning() -> None:
+    runs = [
+        replace(each, params={**each.params, "max_steps": steps})
+        for each, steps in zip(grid_runs(), ("10", "10", "10", "20", "20", "20"), strict=True)
+    ]
+    only_validated = [replace(each, metrics={"validation/accuracy": 0.3}) for each in runs[:3]]
+    figure = draw_accuracy(
+        [*only_validated, *runs[3:]],
+        Layout("learning_rate", "batch_size", "max_steps"),
+        "validation/accuracy",
+    )
+    figure.draw_without_rendering()
+    assert legend_of(figure)[:2] == ["10", "20"]
