@@ -1,6 +1,7 @@
 """The command `swath-compare`: what its arguments ask for."""
 
 import argparse
+import shlex
 
 from swath.cli.compare_arguments import check_arguments, parser
 from swath.errors import SwathError, UsageError
@@ -47,6 +48,8 @@ def _show(args: argparse.Namespace) -> None:
     from swath.analysis import all_of, all_sweeps, find_sweep
     from swath.cli import store_actions
     from swath.cli.compare_report import close_all_stale, show_diff, show_list, show_ranking
+    from swath.cli.output import print_note
+    from swath.cli.tables import counted
     from swath.tracking import open_reader
 
     uri = args.uri or default_uri()
@@ -64,7 +67,14 @@ def _show(args: argparse.Namespace) -> None:
         show_list(all_sweeps(reader), args)
     else:
         sweep = find_sweep(reader, args.sweep)
-        if args.export:
+        if args.export_optuna:
+            from swath.analysis import history_of
+            from swath.cli.optuna_export import export_optuna
+
+            count = export_optuna(history_of(reader, sweep), sweep, args.export_optuna)
+            print_note(f"Exported {counted(count, 'trial')} of search {sweep.name} to {args.export_optuna}.")
+            print_note(f"To see them: optuna-dashboard {shlex.quote(str(args.export_optuna))}")
+        elif args.export:
             store_actions.export(uri, sweep, args.export)
         elif args.postprocess:
             store_actions.postprocess(uri, sweep)

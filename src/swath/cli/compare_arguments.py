@@ -25,6 +25,7 @@ examples
   swath-compare --diff RUN_A RUN_B                      show the differences between two runs
   swath-compare grid --register cifar10-softmax         register the best run as a model
   swath-compare grid --export grid-for-ada              copy a sweep into a store of its own
+  swath-compare search --export-optuna study.journal    write a search for optuna-dashboard
 """
 
 PLOT_FORMATS = ("png", "svg", "pdf")
@@ -122,6 +123,12 @@ def _add_actions(found: argparse.ArgumentParser) -> None:
     )
     add("--export", type=Path, metavar="FOLDER", help="copy the sweep into a new store that MLflow opens too")
     add(
+        "--export-optuna",
+        type=Path,
+        metavar="FILE",
+        help="write a search into a new journal file that optuna-dashboard opens",
+    )
+    add(
         "--postprocess", action="store_true", help="make the plots, the report and the model that are missing"
     )
     add(
@@ -209,6 +216,7 @@ RULES = (
     Rule("close_stale", takes=("uri",), applies="applies to the whole store"),
     Rule("relocate", takes=("uri", "yes"), applies="applies to the whole store"),
     Rule("export", ("sweep",), SWEEP_NEEDED, ("uri", "sweep"), "applies to one sweep"),
+    Rule("export_optuna", ("sweep",), SWEEP_NEEDED, ("uri", "sweep"), "applies to one sweep"),
     Rule("postprocess", ("sweep",), SWEEP_NEEDED, ("uri", "sweep"), "applies to one sweep"),
     Rule("delete", ("sweep",), SWEEP_NEEDED, ("uri", "sweep", "yes"), "applies to one sweep"),
     Rule("diff", takes=("uri", "metric", *ROWS), applies="compares two runs or two sweeps"),
