@@ -1,7 +1,8 @@
 """Hyperparameter sweeps of the CIFAR-10 softmax classifier, tracked in MLflow, reproducible bit for bit.
 
 Start something: `sweep`, `search`, `run`, `reproduce`. Look at what was stored: `compare`, `load_sweep`,
-`load_curves`, `load_weights`. The commands `swath`, `swath-compare` and `swath-reproduce` do the same from a shell.
+`load_curves`, `load_weights`. The commands `swath`, `swath-compare` and `swath-reproduce` do the same from a
+shell.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -141,11 +141,13 @@ def _search_lines(plan: "SearchPlan") -> list[str]:
             f"{size} to {steps:,}" for size, steps in zip(rungs.sizes(rounds[0]), rungs.steps, strict=True)
         ]
         lines.append(f"Trials of a round, and the steps to which they are trained: {', '.join(parts)}.")
-    if plan.confirm:
+    if best := min(plan.confirm, sum(rungs.sizes(size)[-1] for size in rounds)):
         seeds = counted(plan.confirm_seeds, "more seed")
-        lines.append(
-            f"Then the best {plan.confirm} with {seeds} each. At most {plan.most_steps:,} steps in all."
-        )
+        lines.append(f"Then the best {best} with {seeds} each. At most {plan.most_steps:,} steps in all.")
+    else:
+        lines.append(f"At most {plan.most_steps:,} steps in all.")
+    if plan.held_back:
+        lines.append(f"Held back to rank trials: {plan.held_back:,} training images.")
     few = [each.name for each in plan.space.dimensions if each.splits and each.is_number]
     if few:
         lines.append(f"A round has few values of {', '.join(few)}, so that trials share programs.")

@@ -19,6 +19,7 @@ of a grid train together in one TensorFlow program; each is recorded as an MLflo
 Commands
   swath [FIELD=VALUE ...]                 train one configuration
   swath -m FIELD=V1,V2 [FIELD=V1,V2 ...]  train a grid: all combinations of the values
+  swath -m FIELD=interval(A,B) ...        search: propose values, stop most trials early
   swath -cn NAME [FIELD=VALUE ...]        train a named sweep; optionally change fields
   swath --config-dir FOLDER -cn NAME      train your own config or sweep
   swath --cfg job [FIELD=VALUE ...]       print the configuration and exit
@@ -30,6 +31,7 @@ Commands
 Examples
   swath learning_rate=1e-6 max_steps=2000
   swath -m batch_size=50,100 learning_rate=1e-7,1e-6
+  swath -cn search search.trials=24
   swath -cn grid resume=yes
 """
 

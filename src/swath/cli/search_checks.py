@@ -8,8 +8,18 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig
 
 from swath.cli.override_checks import override_mistakes
-from swath.config import FIELDS, SEARCH_DEFAULTS, ConfigFiles, JobComposer, SearchConfig, config_of
+from swath.config import (
+    FIELDS,
+    SEARCH_DEFAULTS,
+    ConfigFiles,
+    JobComposer,
+    SearchConfig,
+    config_of,
+    parse_overrides,
+)
+from swath.datasets import spec_of
 from swath.errors import ConfigError
+from swath.tracking import schema
 
 if TYPE_CHECKING:
     from swath.search import SearchPlan
@@ -61,7 +71,17 @@ def search_plan(
         raise ConfigError([f"search.when: {line}" for line in mistakes])
     task = [each for each in overrides if not str(each.key_or_group).startswith(f"{NODE}.")]
     last = {str(each.key_or_group): each for each in task}  # the last one counts
-    return plan_of(list(last.values()), settings, composer, options)
+    held_back = 0
+    if schema.VALIDATION_SIZE not in last and not config_of(base).train.data.validation_size:
+        held_back = _a_tenth(base)
+        last |= {schema.VALIDATION_SIZE: parse_overrides([f"{schema.VALIDATION_SIZE}={held_back}"])[0]}
+    return replace(plan_of(list(last.values()), settings, composer, options), held_back=held_back)
+
+
+def _a_tenth(base: DictConfig) -> int:
+    """A tenth of the training images, which a search holds back if nobody says how many."""
+    config = config_of(base)
+    return spec_of(config.train.data.key, config.sweep.data.dir).train_images // 10
 
 
 def _settings(base: DictConfig) -> SearchConfig:

@@ -13,12 +13,15 @@ class SearchTask:
     """A function that searches, and keeps the outcome."""
 
     def __init__(self, session: Session, plan: SearchPlan) -> None:
+        self._session, self._held_back = session, plan.held_back
         self._search = Search(session, plan, lambda line: session.tell(Note(line)))
         self.outcome: SearchOutcome | None = None
 
     def __call__(self) -> None:
         """Search until nothing is left to begin."""
         self.outcome = self._search.outcome
+        if self._held_back:
+            self._session.tell(Note(f"held back to rank trials: {self._held_back:,} training images"))
         self._search.run()
 
 

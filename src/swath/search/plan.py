@@ -42,6 +42,7 @@ class SearchPlan:
       fixed_lines: overrides that set all other fields that decide a run's numbers.
       within_s: seconds after which nothing is begun, and what is trained is put down; None for no limit.
       within_steps: training steps of all trials and confirming runs, at most; None for no limit.
+      held_back: validation images that the search holds back because nobody said how many; 0 if somebody did.
       patience: rounds without a gain that is more than chance, after which it ends; None for no limit.
     """
 
@@ -65,6 +66,7 @@ class SearchPlan:
     within_s: float | None = None
     within_steps: int | None = None
     patience: int | None = None
+    held_back: int = 0
 
     @property
     def record(self) -> SearchRecord:

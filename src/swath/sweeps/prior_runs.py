@@ -112,7 +112,8 @@ class PriorRuns:
                 else {}
             )
             number, point = int(run.tags[schema.SEARCH_TRIAL]), run.tags[schema.SEARCH_POINT]
-            has_ended = run.status == "FINISHED" or schema.BITS in run.tags
+            # A process may have died between the tags of the end and the status.
+            has_ended = run.status == "FINISHED" or (run.status == "FAILED" and schema.BITS in run.tags)
             steps = int(run.params[schema.MAX_STEPS]) if has_ended else None
             found.append(PriorTrial(number, point, _ended(run), steps, at_rungs))
         return found

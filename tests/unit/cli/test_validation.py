@@ -117,7 +117,8 @@ ONE_MISTAKE = {
     "-m data=digits,cifar10 tracking.experiment=${data.name}": (
         "tracking.experiment: expected one value for the whole sweep; found cifar10, digits"
     ),
-    "-m batch_size=interval(1,9)": (
+    "-m batch_size=interval(0,9)": f"batch_size=interval(0,9): expected {BATCH_SIZE}",
+    "-m batch_size=interval(1,9) data.validation_size=0": (
         "data.validation_size=0: a search ranks trials on validation images; hold some back, such as "
         "data.validation_size=5000"
     ),
@@ -213,17 +214,3 @@ def test_override_replaces_values_of_a_named_sweep() -> None:
     checked = check("-cn quickstart max_steps=20,30,40 seed=1")
     assert len(checked.configs) == 18
     assert {config.seed for config in checked.configs} == {1}
-
-
-@pytest.mark.parametrize(
-    ("command", "is_search"),
-    [
-        ("-m learning_rate=1e-7,1e-6", False),
-        ("-cn grid", False),
-        ("-cn grid_halved", True),
-        ("-m learning_rate=1e-7,1e-6 data.validation_size=5000 search.halving=true", True),
-        ("-m learning_rate=interval(1e-7,1e-6) data.validation_size=5000", True),
-    ],
-)
-def test_an_interval_or_a_setting_of_a_search_makes_one(command: str, is_search: bool) -> None:
-    assert (check(command).search is not None) is is_search

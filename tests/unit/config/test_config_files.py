@@ -168,9 +168,7 @@ ENTRIES = {
     "max_step: 5,6": "max_step=5,6: unknown field max_step; did you mean max_steps?",
     "seed: 1,x": "seed=x: expected a whole number from 0 to 9223372036854775807",
     "seed: [1,2]": "seed: a list; sweep it below hydra.sweeper.params: seed: 1,2",
-    "batch_size: interval(1,2)": (
-        "batch_size=interval(1,2): a grid has no intervals; type values: batch_size: 50,100"
-    ),
+    "batch_size: interval(2,1)": ("batch_size=interval(2,1): the ends are reversed; expected interval(1,2)"),
     "seed: choice()": "seed=choice(): choice() without values; type values: -m seed=50,100",
     "seed: range(3,1)": "seed=range(3,1): no values",
     "retries: 0,3": "retries=0,3: expected one value for the whole sweep",
