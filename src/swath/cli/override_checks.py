@@ -1,6 +1,6 @@
 """Checks of single overrides: of names, of values, and of the ways to write a sweep."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from hydra.core.override_parser.types import Glob, Override
 
@@ -64,13 +64,6 @@ def _choice_mistakes(override: Override, options: list[str]) -> Iterator[str]:
     for value in values:
         if (line := group_mistake(override.key_or_group, value, options)) is not None:
             yield line
-
-
-def swept_mistakes(overrides: Sequence[Override]) -> Iterator[str]:
-    """Overrides of a grid that have no values; one line each."""
-    for override in overrides:
-        if override.is_sweep_override() and not any(True for _ in override.sweep_iterator()):
-            yield f"{override.input_line}: no values"
 
 
 def single_mistake(override: Override) -> str:

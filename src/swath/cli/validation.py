@@ -12,7 +12,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from swath.cli.hydra_checks import LANES_LAUNCHER, LANES_SWEEPER, hydra_mistakes
-from swath.cli.override_checks import override_mistakes, single_mistake, swept_mistakes
+from swath.cli.override_checks import override_mistakes, single_mistake
 from swath.cli.search_checks import is_search, search_plan
 from swath.config import (
     FIELDS,
@@ -32,6 +32,7 @@ from swath.config import (
 )
 from swath.datasets import forget_files
 from swath.errors import ConfigError
+from swath.search import swept_mistakes
 
 if TYPE_CHECKING:
     from swath.search import SearchPlan
@@ -121,7 +122,7 @@ def check_command(
         in_files = _parsed_params(params, options, files)
         if is_search(base, [*in_files, *task], files):
             return _checked_search(base, config_name, composer, [*in_files, *task], options)
-        _raise_if(swept_mistakes(task))
+        _raise_if(line for each in task for line in swept_mistakes(each, options))
         sweeper = _locate(base.hydra.sweeper._target_)
         jobs = _jobs(composer, sweeper.split_arguments(in_files + task, None)[0])
         return _checked(base, config_name, jobs, composer, multirun=True)
@@ -188,7 +189,8 @@ def _parsed_params(params: Any, options: dict[str, list[str]], files: ConfigFile
             mistakes += [f"{place}{line}" for line in error.mistakes]
             continue
         found.append(override)
-        mistakes += [f"{place}{line}" for line in override_mistakes(override, options, in_file=True)]
+        lines = list(override_mistakes(override, options, in_file=True)) or swept_mistakes(override, options)
+        mistakes += [f"{place}{line}" for line in lines]
     _raise_if(iter(mistakes))
     return found
 

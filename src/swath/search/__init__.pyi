@@ -21,3 +21,4 @@ from .samplers import sampler_of as sampler_of
 from .space import Dimension as Dimension
 from .space import Space as Space
 from .space_of_overrides import conditions_of as conditions_of
+from .space_of_overrides import swept_mistakes as swept_mistakes

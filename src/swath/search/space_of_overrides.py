@@ -26,7 +26,7 @@ def space_of(swept: Sequence[Override], settings: SearchConfig, options: Options
     """
     conditions = conditions_of(settings)
     others = [each for _, _, each in conditions]
-    if mistakes := [line for each in (*swept, *others) for line in _mistakes(each, options)]:
+    if mistakes := [line for each in (*swept, *others) for line in swept_mistakes(each, options)]:
         raise ConfigError(mistakes)
     lengths = [each for each in swept if each.key_or_group == schema.MAX_STEPS]
     dimensions = [_dimension(each, options) for each in swept if each not in lengths]
@@ -83,8 +83,8 @@ def _with_conditions(
     return (*always, *(each for each in found if each.when is not None), *conditional)
 
 
-def _mistakes(override: Override, options: Options) -> Iterator[str]:
-    """What is wrong with the values or the interval of a field; one line each."""
+def swept_mistakes(override: Override, options: Options) -> Iterator[str]:
+    """What is wrong with the several values or the interval of a field; one line each."""
     key, line = str(override.key_or_group), override.input_line
     if not override.is_sweep_override():
         return
