@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 from support.command import error_lines, swath, swath_compare
 from support.pages import Page
+from support.waiting import query_store
 
 DIGITS = ("data=digits", "data.validation_size=300")
 SPACE = ("-m", "learning_rate=tag(log,interval(1e-8,1e-4))", "batch_size=20,50")
@@ -130,3 +131,18 @@ def test_report_has_the_rungs_the_reasons_and_the_pictures(folder: Path, tmp_pat
     assert any(line.startswith("Best of 16 with one seed ") for line in page.of("p"))
     assert any("(-: not evaluated)" in line for line in page.of("p"))
     assert any("the lighter, the earlier it was stopped" in line for line in page.of("figcaption"))
+
+
+def test_summary_run_has_the_best_value_and_the_steps_by_trial(folder: Path) -> None:
+    query = "select step, value from metrics where key = 'search/{}' order by step"
+    best, steps = (query_store(folder, query.format(name)) for name in ("best", "steps"))
+    assert [step for step, _ in best] == [step for step, _ in steps] == list(range(16))
+    (largest,) = query_store(folder, "select max(value) from metrics where key = 'rung/accuracy'")
+    values = [value for _, value in best]
+    assert values == sorted(values)  # type: ignore[type-var]
+    assert values[-1] <= largest[0]  # type: ignore[operator]
+    assert steps[-1][1] == 16 * 25 + 8 * 25 + 4 * 50
+    (view,) = query_store(
+        folder, "select value from experiment_tags where key like 'mlflow.sharedViewState.%'"
+    )
+    assert "search/best" in str(view)

@@ -36,6 +36,7 @@ class SweepInfo:
       description: the user's description; empty if there is none.
       run_name: the user's name of the summary run or of the single run; empty for swath's own.
       space: what a search looks through; empty for other sweeps.
+      objective: metric by which a search ranks; None for the default.
     """
 
     sweep: str
@@ -48,6 +49,7 @@ class SweepInfo:
     description: str = ""
     run_name: str = ""
     space: tuple[SearchedField, ...] = ()
+    objective: str | None = None
 
     @property
     def is_grid(self) -> bool:
@@ -158,6 +160,7 @@ class RunResult:
       data_sizes: tag with the sizes of its data set, as stored; empty if unknown.
       paused: how it goes on or ends, if its status is PAUSED.
       stage: what it is to a search, `trial` or `confirm`; empty for other runs.
+      trial: number of the trial, if it is one.
     """
 
     config: TrainConfig
@@ -176,6 +179,7 @@ class RunResult:
     data_sizes: str = ""
     paused: Paused | None = None
     stage: str = ""
+    trial: int | None = None
 
     @property
     def is_complete(self) -> bool:

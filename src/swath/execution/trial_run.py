@@ -370,6 +370,7 @@ class TrialRun:
             steps=steps,
             trained_steps=trained,
             stage=self._stage,
+            trial=None if self._trial is None else self._trial.number,
             **more,
         )
 

@@ -39,7 +39,7 @@ def rank_results(sweep_info: SweepInfo, results: Sequence[RunResult]) -> RankedR
     if not finished:
         return RankedResults(swept)
     runs = [result.stored() for result in finished]
-    metric = analysis.metric_of(runs, None)
+    metric = analysis.metric_of(runs, sweep_info.objective)
     masks = {
         run.run_id: mask
         for run, result in zip(runs, finished, strict=True)

@@ -2,9 +2,13 @@
 
 import csv
 import io
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import count, takewhile
+
+import numpy as np
 
 from swath import tracking
 from swath.analysis import REPEATED_BY, answer_lines
@@ -95,6 +99,7 @@ def sweep_summary(
         experiment_note=_experiment_note(sweep_info, [result.config for result in results], lines),
         ranking_csv=_ranking_csv(results, found),
         view=_view(sweep_info, [result.config for result in results]),
+        by_trial=None if interrupted or counts["KILLED"] else _by_trial(sweep_info, results),
     )
 
 
@@ -102,7 +107,31 @@ def _view(sweep_info: SweepInfo, configs: Sequence[TrainConfig]) -> str:
     validated = any(config.data.validation_size for config in configs)
     accuracies = (schema.VALIDATION_ACCURACY, schema.TEST_ACCURACY) if validated else (schema.TEST_ACCURACY,)
     averaged = next((field for field in REPEATED_BY if field in sweep_info.swept), None)
-    return tracking.view_state(sweep_info.sweep_id, sweep_info.swept, accuracies, averaged)
+    is_search = bool(sweep_info.space)
+    return tracking.view_state(
+        sweep_info.sweep_id, sweep_info.swept, accuracies, averaged, is_search=is_search
+    )
+
+
+def _by_trial(sweep_info: SweepInfo, results: Sequence[RunResult]) -> tracking.MetricBatch | None:
+    """Best value so far and steps so far, by number of the trial; None if this is no search.
+
+    Trials that have no value repeat the best one before. The trials count up to the first that is missing, as
+    the last ones may be where a search was interrupted.
+    """
+    metric = sweep_info.objective
+    trials = {result.trial: result for result in results if result.trial is not None}
+    if metric is None or 0 not in trials:
+        return None
+    better = max if schema.larger_is_better(metric) else min
+    best: list[float] = []
+    steps: list[float] = []
+    for number in takewhile(trials.__contains__, count()):
+        values = [trials[number].metrics.get(metric, math.nan), *best[-1:]]
+        known = [value for value in values if not math.isnan(value)]
+        best.append(better(known) if known else math.nan)
+        steps.append(trials[number].steps + (steps[-1] if steps else 0))
+    return tracking.MetricBatch(0, {schema.SEARCH_BEST: np.array(best), schema.SEARCH_STEPS: np.array(steps)})
 
 
 def grid_lines(configs: Sequence[TrainConfig]) -> list[str]:

@@ -237,7 +237,7 @@ def _prior_result(config: TrainConfig, before: PriorRun) -> RunResult:
 
 
 def _prior_trial_result(trial: PriorTrial, config: TrainConfig) -> RunResult:
-    return _prior_result(config, trial.run)
+    return replace(_prior_result(config, trial.run), trial=trial.number)
 
 
 @dataclass(frozen=True)
@@ -311,7 +311,8 @@ def start_sweep(
         observer(Note(f"run {run_id} closed as KILLED: its process had died"))
     summary_run = None
     if search is not None:
-        sweep_info = replace(sweep_info, space=searched_fields(search.space, search.when))
+        space = searched_fields(search.space, search.when)
+        sweep_info = replace(sweep_info, space=space, objective=search.objective)
     if sweep_info.is_grid:
         manifest = new_manifest(sweep_info, configs, datasets, provenance, every_steps, search)
         manifest = manifest.resuming(None if found is None else found.manifest)

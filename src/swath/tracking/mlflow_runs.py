@@ -180,6 +180,7 @@ class SummaryRun:
         tags = {**environment, **description.tags, schema.KIND: "sweep", schema.NOTE: description.note}
         tags[schema.FILES] = json.dumps(digests)
         self._known: dict[str, float] = {}
+        self._last_steps: dict[str, int] = {}
         self._resumed = 0
         if run_id is None:
             run = client.create_run(
@@ -187,7 +188,7 @@ class SummaryRun:
             )
         else:
             run = client.get_run(run_id)
-            self._known = run.data.metrics
+            self._known, self._last_steps = run.data.metrics, last_steps(run)
             self._resumed = int(run.data.tags.get(schema.RESUMED, "0")) + 1
             client.log_batch(run_id, tags=run_tags({**tags, schema.RESUMED: str(self._resumed)}))
             client.update_run(run_id, status="RUNNING")
@@ -216,6 +217,9 @@ class SummaryRun:
             ],
             tags=run_tags({**summary.tags, schema.NOTE: summary.note}),
         )
+        # A resumed search begins with the same trials.
+        for batch in () if summary.by_trial is None else summary.by_trial.after(self._last_steps):
+            log_in_batches(self._client, self.run_id, batch)
         self._client.set_experiment_tag(self._experiment_id, self._view_tag, summary.view)
         self._describe_experiment(summary.experiment_note)
         self._client.set_terminated(self.run_id, summary.status)

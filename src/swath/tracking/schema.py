@@ -209,6 +209,20 @@ SYSTEM = entry(
     "MLflow's system metrics, if its variable asks for them; of a single run, on that run.",
     "0.2",
 )
+SEARCH_BEST = entry(
+    "metric",
+    "search/best",
+    "sweep",
+    "Of a search: best value of the objective so far; the step is the number of the trial.",
+    "0.2",
+)
+SEARCH_STEPS = entry(
+    "metric",
+    "search/steps",
+    "sweep",
+    "Of a search: training steps of all trials so far; the step is the number of the trial.",
+    "0.2",
+)
 BEST = entry("metric prefix", "best/", "sweep", "Followed by a metric's name: its value in the best run.")
 
 # Files.

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from swath.tracking.run_records import Status
+from swath.tracking.run_records import MetricBatch, Status
 
 STILL_RUNNING = "It is running, or was cut off."
 """Text in the description of a sweep that has not ended."""
@@ -45,6 +45,7 @@ class SweepSummary:
       experiment_note: description of the experiment in Markdown.
       ranking_csv: content of the artifact `ranking.csv`.
       view: view state of MLflow's page of the sweep, as JSON.
+      by_trial: metrics of a search, whose steps are the numbers of its trials; None for other sweeps.
     """
 
     status: Status
@@ -54,3 +55,4 @@ class SweepSummary:
     experiment_note: str
     ranking_csv: str
     view: str
+    by_trial: MetricBatch | None = None

@@ -31,6 +31,11 @@ def sweep_filter(sweep_id: str) -> str:
     return f"tags.`{schema.SWEEP_ID}` = '{sweep_id}' AND {IS_CONFIGURATION}"
 
 
+def search_filter(sweep_id: str) -> str:
+    """Filter of MLflow for the runs of a search, and its summary run, which has the metrics by trial."""
+    return f"tags.`{schema.SWEEP_ID}` = '{sweep_id}' AND tags.`{schema.KIND}` != 'reproduction'"
+
+
 def runs_page(experiment_id: str, sweep_id: str) -> str:
     """Path of the page with the ranked table of a sweep's runs.
 

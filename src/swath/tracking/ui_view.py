@@ -10,7 +10,7 @@ from typing import Any
 
 from swath.config import FIELDS
 from swath.tracking import schema
-from swath.tracking.ui_urls import sweep_filter
+from swath.tracking.ui_urls import search_filter, sweep_filter
 
 SECTIONS = {"answer": True, "train": True, "validation": True, "test": True, "runtime": False}
 """Sections of the page of charts, and whether each is open; `answer` holds charts over the grid."""
@@ -27,7 +27,12 @@ CREATED_COLUMN = "runDateAndNestInfo"
 
 
 def view_state(
-    sweep_id: str, swept: Sequence[str], metrics: Sequence[str], averaged: str | None = None
+    sweep_id: str,
+    swept: Sequence[str],
+    metrics: Sequence[str],
+    averaged: str | None = None,
+    *,
+    is_search: bool = False,
 ) -> str:
     """View state of a sweep's page, as JSON in MLflow's form.
 
@@ -39,6 +44,7 @@ def view_state(
       metrics: accuracies shown as columns, the one that ranks first.
       averaged: the field that only repeats a configuration, such as `seed`; the page then shows means over
         its values. None if nothing is repeated.
+      is_search: whether the sweep is a search; the page then also has the best value so far, by trial.
     """
     params = [_shown_param(field) for field in swept if field != averaged]
     columns = [f"metrics.`{name}`" for name in metrics] + [f"params.`{field}`" for field in swept]
@@ -50,7 +56,7 @@ def view_state(
         "groupByKeys": [{"mode": "param", "groupByData": field} for field in swept if field != averaged],
     }
     view = {
-        "searchFilter": sweep_filter(sweep_id),
+        "searchFilter": search_filter(sweep_id) if is_search else sweep_filter(sweep_id),
         "orderByKey": f"metrics.`{metrics[0]}`" if metrics else "attributes.start_time",
         "orderByAsc": False,
         "lifecycleFilter": "Active",
@@ -67,7 +73,12 @@ def view_state(
             "selectedXAxisMetricKey": "",
         },
         "compareRunSections": [_section(name, is_open) for name, is_open in SECTIONS.items()],
-        "compareRunCharts": [*_answer_charts(params, metrics), *_curves()],
+        "compareRunCharts": [
+            *(_by_trial() if is_search else ()),
+            # Parallel coordinates leave out runs without a value, such as trials that were not tested.
+            *_answer_charts(params, metrics[:1] if is_search else metrics),
+            *_curves(),
+        ],
     }
     return json.dumps(view)
 
@@ -118,6 +129,25 @@ def _answer_charts(params: Sequence[str], metrics: Sequence[str]) -> list[dict[s
         selected = {"selectedParams": list(params), "selectedMetrics": list(metrics)}
         charts.append(_chart("PARALLEL", "answer", "parallel", showAllRuns=True, **selected))
     return charts
+
+
+def _by_trial() -> list[dict[str, Any]]:
+    """The best value so far by trial, which is not smoothed."""
+    return [
+        _chart(
+            "LINE",
+            "answer",
+            schema.SEARCH_BEST,
+            metricKey=schema.SEARCH_BEST,
+            selectedMetricKeys=[schema.SEARCH_BEST],
+            displayName="best so far, by trial",
+            scaleType="linear",
+            xAxisKey="step",
+            useGlobalXaxisKey=False,
+            useGlobalLineSmoothing=False,
+            lineSmoothness=0,
+        )
+    ]
 
 
 def _curves() -> list[dict[str, Any]]:

@@ -146,8 +146,9 @@ def test_edge_of_a_search_is_the_end_of_an_interval(
 
 
 def test_value_is_missing_where_all_failed(tmp_path: Path) -> None:
-    sweep = made_search(tmp_path, values=[(), (math.nan,)], confirmed={})
-    found = history_of(SearchReader(sweep), sweep)
+    values = [(), (math.nan,)]
+    sweep = made_search(tmp_path, values=values, confirmed={})
+    found = history_of(SearchReader(sweep, values), sweep)
     assert found is not None
     assert (found.winner, found.finalists, found.confirmed) == (None, [], [])
     assert [(row.came, row.went_on, row.failed, row.bar) for row in found.rung_rows()] == [

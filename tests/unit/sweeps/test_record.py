@@ -108,3 +108,35 @@ def test_best_run_with_several_seeds_belongs_to_the_best_mean() -> None:
         "run1e-07/0",
         "run1e-07/1",
     ]
+
+
+def test_search_has_its_best_value_and_its_steps_by_trial() -> None:
+    search = replace(SWEEP_INFO, objective="validation/accuracy")
+    first, second = RESULTS[:2]
+    trials = [
+        replace(second, trial=2, steps=40),
+        replace(first, trial=0),
+        replace(RESULTS[3], trial=1, steps=3),
+        replace(second, trial=None, stage="confirm"),
+    ]
+    by_trial = sweep_summary(search, trials, 4, 1.0, interrupted=False).by_trial
+    assert by_trial is not None
+    assert {name: values.tolist() for name, values in by_trial.values.items()} == {
+        "search/best": [0.2, 0.2, 0.4],
+        "search/steps": [10.0, 13.0, 53.0],
+    }
+    assert (by_trial.first_step, by_trial.every) == (0, 1)
+    assert sweep_summary(search, trials, 4, 1.0, interrupted=True).by_trial is None, "trials may go on"
+    assert sweep_summary(SWEEP_INFO, RESULTS, 5, 1.0, interrupted=False).by_trial is None
+
+
+def test_search_by_loss_is_ranked_by_loss() -> None:
+    search = replace(SWEEP_INFO, objective="validation/loss")
+    trials = [
+        replace(result(1e-7, "FINISHED", validation_accuracy=0.9, validation_loss=2.0), trial=0),
+        replace(result(1e-6, "FINISHED", validation_accuracy=0.8, validation_loss=1.0), trial=1),
+    ]
+    end = sweep_summary(search, trials, 2, 1.0, interrupted=False)
+    assert end.tags["swath.best_run_id"] == "run1e-06/0"
+    assert end.by_trial is not None
+    assert end.by_trial.values["search/best"].tolist() == [2.0, 1.0]

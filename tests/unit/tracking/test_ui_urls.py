@@ -51,6 +51,19 @@ def test_view_shows_fields_that_span_decades_as_logarithms() -> None:
     assert "params.`learning_rate`" in view["selectedColumns"], "the column shows the value itself"
 
 
+def test_view_of_a_search_has_the_best_so_far_and_all_trials() -> None:
+    metrics = ["validation/accuracy", "test/accuracy"]
+    view = json.loads(view_state(SWEEP_ID, ["learning_rate", "batch_size"], metrics, is_search=True))
+    assert view["searchFilter"] == (
+        "tags.`swath.sweep_id` = '0123456789ab' AND tags.`swath.kind` != 'reproduction'"
+    ), "the summary run has the metric"
+    best, *others = view["compareRunCharts"]
+    assert (best["type"], best["metricKey"], best["lineSmoothness"]) == ("LINE", "search/best", 0)
+    (parallel,) = [chart for chart in others if chart["type"] == "PARALLEL"]
+    assert parallel["selectedMetrics"] == ["validation/accuracy"], "the page leaves out runs without a value"
+    assert sum(chart["type"] == "SCATTER" for chart in others) == 2
+
+
 def test_view_with_several_seeds_shows_means_over_them() -> None:
     swept = ["learning_rate", "seed"]
     grouped = json.loads(view_state(SWEEP_ID, swept, ["test/accuracy"], "seed"))["groupBy"]
