@@ -126,9 +126,21 @@ def _steps(run: tracking.StoredRun, config: TrainConfig) -> Iterator[str]:
         yield f"pip install {shlex.join(_dependencies(installed))}"
     except SwathError:
         yield "# cannot read its environment.txt"
+    yield from _notes_on_trial(run)
     yield f"swath {shlex.join(complete_overrides(config))}"
     yield "# or, with its config file:"
     yield "swath --config-dir FOLDER --config-name config  # save the following as FOLDER/config.yaml"
+
+
+def _notes_on_trial(run: tracking.StoredRun) -> Iterator[str]:
+    """What the command means for a trial of a search: its length is that at which it ended."""
+    if run.tags.get(schema.SEARCH_STAGE) != schema.TRIAL:
+        return
+    why = run.tags.get(schema.SEARCH_WHY, run.tags.get(schema.ERROR, "no reason was stored"))
+    yield f"# trial {run.tags.get(schema.SEARCH_TRIAL)} of a search, {why}"
+    if run.status == "FINISHED" and schema.TEST_ACCURACY not in run.metrics:
+        yield "# the command also evaluates it on the test images, which the search did not: same weights,"
+        yield "# another result digest"
 
 
 def _dependencies(installed: str) -> list[str]:
