@@ -70,7 +70,8 @@ class SweepResult:
 
         Args:
           name: `accuracy`, `accuracy_by_steps`, `heat_map`, `learning_curves`, `loss_curves`, `weights` or
-            `confusion`; None for the first that the sweep has.
+            `confusion`; of a search also `best_so_far`, `rungs`, `slices`, `importance`; None for the first
+            that the sweep has.
           metric: metric to rank by; None for the default.
 
         Raises:
