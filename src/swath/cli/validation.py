@@ -139,7 +139,8 @@ def _checked_search(
     from swath.search import first_round
 
     plan = search_plan(base, composer, overrides, options)
-    jobs = [JobConfig(config, config_of(base).sweep) for config in first_round(plan)]
+    sweep = config_of(base).sweep
+    jobs = [JobConfig(config, sweep) for config in first_round(plan)]
     checked = _checked(base, name, jobs, composer, multirun=True)
     named = dict.fromkeys(each.name for each in plan.space.dimensions)
     return replace(checked, search=plan, swept=tuple(each for each in named if each in FIELDS))
