@@ -74,9 +74,11 @@ def test_dry_run_of_a_search_names_what_it_knows(path: str, folder: Path) -> Non
     done = swath(folder, *SEARCH, MAXIMIZE, "dry_run=true", PYTHONPATH=path)
     assert done.returncode == 0, done.stderr
     words = done.stderr.splitlines()
-    assert words[0] == (
-        "The sweeper chooses learning_rate during the sweep. All configurations share these values:"
-    )
+    assert words[:3] == [
+        "The sweeper Search chooses learning_rate during the sweep:",
+        "  learning_rate=interval(1e-7,1e-5)",
+        "All configurations share these values:",
+    ]
     rows = {line.split()[0]: line.split()[1] for line in done.stdout.splitlines()}
     assert rows["max_steps"] == "20"
     assert "learning_rate" not in rows

@@ -251,11 +251,14 @@ def _of_stage(sweep: Sweep, stage: str) -> list[StoredRun]:
 
 
 def stored_space(sweep: Sweep) -> tuple[SearchedField, ...]:
-    """What a search looked through; empty for another sweep, or where the manifest cannot be read."""
+    """What a search of swath or of another sweeper looked through; empty for another sweep."""
     record = _record(sweep)
+    tag = "" if sweep.summary_run is None else sweep.summary_run.tags.get(schema.SPACE, "")
     try:
-        return () if record is None else searched_fields(record["space"], record.get("when", ()))
-    except (KeyError, TypeError, ConfigError):
+        if record is not None:
+            return searched_fields(record["space"], record.get("when", ()))
+        return searched_fields(json.loads(tag), ()) if tag else ()
+    except (KeyError, TypeError, ValueError, ConfigError):
         return ()
 
 

@@ -7,6 +7,7 @@ import sys
 import time
 import uuid
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from functools import partial
 
 from swath.cli.arguments import Arguments
@@ -75,6 +76,11 @@ def run_command(
         description=args.description,
         run_name=os.environ.get("MLFLOW_RUN_NAME", ""),
     )
+    if checked.sweeper is not None:
+        other = checked.sweeper
+        sweep_info = replace(
+            sweep_info, space=other.space, space_lines=other.lines, most=other.most, sweeper=other.name
+        )
     if repeated := len(checked.configs) - len(set(checked.configs)):
         of = f"{repeated} of {len(checked.configs)} configurations"
         args.output.say(f"Given before: {of}; they are trained each time")
@@ -184,7 +190,9 @@ def _reporter(checked: CheckedCommand, sweep_info: SweepInfo, output: Output) ->
         return QuietReporter()
     # How much of the training is left is known once the sweep to resume has been read.
     expected_s = estimated_s(checked) if checked.jobs_known and checked.sweep.resume == "no" else None
-    progress = Progress(len(checked.configs) if checked.jobs_known else None, checked.swept, expected_s)
+    most = None if checked.sweeper is None else checked.sweeper.most
+    count = len(checked.configs) if checked.jobs_known else most
+    progress = Progress(count, checked.swept, expected_s, is_chosen=checked.sweeper is not None)
     if is_animated(sys.stderr):
         return BarReporter(sweep_info.sweep, progress, console_of(sys.stderr))
     return PlainReporter(progress)

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from swath import planning
+from swath.cli.other_sweepers import OtherSweeper
 from swath.cli.output import Output
 from swath.cli.progress import duration
 from swath.cli.tables import TableData, counted
@@ -23,10 +24,12 @@ def print_plan(checked: CheckedCommand, output: Output) -> None:
     """Print the plan. TensorFlow and MLflow are not loaded; nothing is trained or written."""
     experiment, _ = chosen_experiment(checked.sweep.tracking.experiment)
     check_located(checked.sweep.tracking.uri or default_uri(), [experiment])
-    if not checked.jobs_known:
-        chosen = " and ".join(checked.swept) or "the configurations"
-        output.say(f"The sweeper chooses {chosen} during the sweep. All configurations share these values:")
+    if checked.sweeper is not None:
+        for line in _chosen_lines(checked.sweeper):
+            output.say(line)
+        output.say("All configurations share these values:")
         output.table(_shared(checked))
+        output.say("No estimate: time and size depend on what the sweeper chooses.")
         output.say("Dry run: nothing was trained or written.")
         return
     widths = _widths(checked)
@@ -104,6 +107,15 @@ def _shared(checked: CheckedCommand) -> TableData:
     return TableData(
         ("field", "value"), [[name, values[name]] for name in values if name not in checked.swept]
     )
+
+
+def _chosen_lines(sweeper: OtherSweeper) -> list[str]:
+    """What another sweeper chooses, and how often."""
+    chosen = " and ".join(sweeper.swept) or "the configurations"
+    often = "" if sweeper.most is None else f", at most {counted(sweeper.most, 'configuration')}"
+    often += "" if sweeper.at_a_time is None else f", {sweeper.at_a_time} at a time"
+    heading = f"The sweeper {sweeper.name} chooses {chosen} during the sweep{often}"
+    return [f"{heading}{':' if sweeper.lines else '.'}", *(f"  {line}" for line in sweeper.lines)]
 
 
 def _configurations(checked: CheckedCommand, groups: list[planning.LaneGroup]) -> TableData:

@@ -49,6 +49,7 @@ class Progress:
       count: number of configurations; None if a sweeper chooses them during the sweep.
       swept: the fields that vary.
       expected_s: estimated training time, in seconds; None if unknown.
+      is_chosen: whether another sweeper chooses configurations during the sweep, `count` of them.
       clock: returns seconds since an arbitrary point in time.
       groups: number of planned lane groups.
       groups_ended: number of lane groups that have ended.
@@ -63,6 +64,7 @@ class Progress:
     count: int | None
     swept: tuple[str, ...]
     expected_s: float | None = None
+    is_chosen: bool = False
     clock: Callable[[], float] = time.perf_counter
     groups: int = 0
     groups_ended: int = 0
@@ -73,6 +75,7 @@ class Progress:
     best: tuple[str, float, str] | None = None
     search: SearchStanding | None = None
     _planned_s: float = 0.0
+    _planned_runs: int = 0
     _ended_s: float = 0.0
     _images: Images | None = None
     _steps: int = 0
@@ -88,6 +91,7 @@ class Progress:
                 if images is not None:
                     self._images = images
                 self._planned_s += sum(training_s(group, self._images) for group in groups)
+                self._planned_runs += sum(len(group.runs) for group in groups)
                 if self._began is None:
                     self._began = self.clock()
             case SegmentDone(group, segment, lanes):
@@ -116,7 +120,11 @@ class Progress:
             left = max(self._steps_left - (self._steps - self._steps_then), 0)
             return self._steps / (self._steps + left) if self._steps else 0.0
         done = self._ended_s + sum(entry.estimated_s for entry in self.running.values())
-        return min(done / self._planned_s, 1.0) if self._planned_s else 0.0
+        planned = self._planned_s
+        if self.is_chosen and self.count is not None and self._planned_runs:
+            # As if those that are not chosen yet took as long as the others.
+            planned *= max(self.count / self._planned_runs, 1.0)
+        return min(done / planned, 1.0) if planned else 0.0
 
     @property
     def elapsed_s(self) -> float:
@@ -156,7 +164,8 @@ class Progress:
 
     def starting(self, loads: str) -> str:
         """What happens before the training, and how long that will take."""
-        of = "" if self.count is None else f"{counted(self.count, 'configuration')}; "
+        most = "at most " if self.is_chosen else ""
+        of = "" if self.count is None else f"{most}{counted(self.count, 'configuration')}; "
         expected = "" if self.expected_s is None else f"; training takes about {duration(self.expected_s)}"
         return f"{of}loading {loads}{expected} ..."
 

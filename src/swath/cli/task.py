@@ -14,9 +14,9 @@ from omegaconf import DictConfig
 
 from swath.analysis import objective, ranking_metric
 from swath.cli.validation import CheckedCommand, differing_settings
-from swath.config import JobConfig, config_of
+from swath.config import JobConfig, TrainConfig, config_of, readable_name
 from swath.errors import ConfigError
-from swath.execution import RunRequest, RunResult
+from swath.execution import Note, RunRequest, RunResult
 from swath.sweeps import Session
 
 WORST = -math.inf
@@ -40,13 +40,24 @@ def sweep_task(session: Session, checked: CheckedCommand) -> Callable[[DictConfi
             raise ConfigError(list(differing_settings([checked.sweep, sweep])))
         return RunRequest(job.train, tuple(filter_overrides(overrides)), checked.sweep.tracking.every_steps)
 
+    asked_for: set[TrainConfig] = set()
+
+    def start(requests: Sequence[RunRequest]) -> "list[Future[RunResult]]":
+        if checked.sweeper is not None:
+            for each in requests:
+                if each.config in asked_for:
+                    named = readable_name(each.config, checked.swept)
+                    session.tell(Note(f"Given before: {named}; it is trained again"))
+                asked_for.add(each.config)
+        return session.start(requests)
+
     def task(config: DictConfig) -> float:
-        (future,) = session.start([request(config_of(config), HydraConfig.get().overrides.task)])
+        (future,) = start([request(config_of(config), HydraConfig.get().overrides.task)])
         return _objective(future)
 
     def start_jobs(overrides: Sequence[Sequence[str]], compose: object) -> list[Callable[[], float]]:
         requests = [request(checked.composer.job(typed), typed) for typed in overrides]
-        return [partial(_objective, future) for future in session.start(requests)]
+        return [partial(_objective, future) for future in start(requests)]
 
     function: Any = task
     function.start_jobs = start_jobs

@@ -12,6 +12,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from swath.cli.hydra_checks import LANES_LAUNCHER, LANES_SWEEPER, hydra_mistakes
+from swath.cli.other_sweepers import OtherSweeper, other_sweeper, other_sweeper_mistakes
 from swath.cli.override_checks import override_mistakes, single_mistake
 from swath.cli.search_checks import is_search, search_plan
 from swath.config import (
@@ -61,6 +62,7 @@ class CheckedCommand:
       jobs_per_launch: number of jobs that the sweeper passes to its launcher at a time.
       composer: composes the config of a job.
       base: composed config with Hydra's part; a job's fields may differ.
+      sweeper: another sweeper, which chooses configurations during the sweep; None for swath's own.
       search: what a search will do; `configs` are those of its first round. None for other commands.
     """
 
@@ -74,6 +76,7 @@ class CheckedCommand:
     jobs_per_launch: int
     composer: JobComposer
     base: DictConfig
+    sweeper: OtherSweeper | None = None
     search: "SearchPlan | None" = None
 
 
@@ -113,12 +116,15 @@ def check_command(
             if base.hydra.mode is None:
                 _raise_if(_without_mode(params, files))
             return _checked(base, config_name, [config_of(base)], composer)
+        task = [override for override in overrides if not override.is_hydra_override()]
         if searches:
             _raise_if(_searched_mistakes(params, options, files))
-            chosen = {str(each.key_or_group) for each in overrides if each.is_sweep_override()}
-            chosen |= {str(name) for name in params}
-            return _checked(base, config_name, [config_of(base)], composer, multirun=True, chosen=chosen)
-        task = [override for override in overrides if not override.is_hydra_override()]
+            # Others may be objects, such as Ax's.
+            known = {name: each for name, each in params.items() if isinstance(each, str | int | float)}
+            chosen = [*_parsed_params(known, options, files), *task]
+            _raise_if(line for each in chosen for line in other_sweeper_mistakes(each, options))
+            sweeper, job = other_sweeper(base.hydra.sweeper, chosen, composer)
+            return _checked(base, config_name, [job], composer, multirun=True, sweeper=sweeper)
         in_files = _parsed_params(params, options, files)
         if is_search(base, [*in_files, *task], files):
             return _checked_search(base, config_name, composer, [*in_files, *task], options)
@@ -202,7 +208,7 @@ def _checked(
     jobs: list[JobConfig],
     composer: JobComposer,
     multirun: bool = False,
-    chosen: set[str] | None = None,
+    sweeper: OtherSweeper | None = None,
 ) -> CheckedCommand:
     _raise_if(hydra_mistakes(base, multirun))
     _raise_if(differing_settings([job.sweep for job in jobs]))
@@ -214,19 +220,14 @@ def _checked(
         name,
         tuple(configs),
         jobs[0].sweep,
-        chosen is None,
-        varying(configs) if chosen is None else _computed_only(chosen),
+        sweeper is None,
+        varying(configs) if sweeper is None else sweeper.swept,
         trains_lanes,
         jobs_per_launch,
         composer,
         base,
+        sweeper=sweeper,
     )
-
-
-def _computed_only(chosen: set[str]) -> tuple[str, ...]:
-    """The fields that a sweeper chooses, in order; none if it also chooses a config group."""
-    fields = tuple(name for name, spec in FIELDS.items() if name in chosen and spec.scope == "identity")
-    return fields if len(fields) == len(chosen) else ()
 
 
 def differing_settings(sweeps: list[SweepConfig]) -> Iterator[str]:

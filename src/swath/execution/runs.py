@@ -35,7 +35,10 @@ class SweepInfo:
       tags: the user's own tags of every run.
       description: the user's description; empty if there is none.
       run_name: the user's name of the summary run or of the single run; empty for swath's own.
-      space: what a search looks through; empty for other sweeps.
+      space: what a search looks through, by swath or another sweeper of Hydra; empty for other sweeps.
+      space_lines: the same as overrides; empty for other sweeps.
+      most: configurations that another sweeper will ask for; None if that is not known.
+      sweeper: name of another sweeper, which chooses during the sweep; empty for swath's own.
       objective: metric by which a search ranks; None for the default.
     """
 
@@ -50,6 +53,9 @@ class SweepInfo:
     run_name: str = ""
     space: tuple[SearchedField, ...] = ()
     objective: str | None = None
+    space_lines: tuple[str, ...] = ()
+    most: int | None = None
+    sweeper: str = ""
 
     @property
     def is_grid(self) -> bool:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -45,8 +46,9 @@ def sweep_description(
             schema.SWEPT: " ".join(sweep_info.swept),
             schema.COMMAND: sweep_info.command,
             **({schema.QUESTION: sweep_info.question} if sweep_info.question else {}),
-            schema.GRID: "; ".join(grid_lines(configs)),
-            schema.ASKED_FOR: str(len(configs)),
+            schema.GRID: "" if sweep_info.space_lines else "; ".join(grid_lines(configs)),
+            **({schema.SPACE: json.dumps(sweep_info.space_lines)} if sweep_info.sweeper else {}),
+            **_asked_for(sweep_info, configs),
             **tracking.runtime_tags(),
         },
         note=_note(sweep_info, configs, [tracking.STILL_RUNNING]),
@@ -55,6 +57,13 @@ def sweep_description(
         manifest=manifest.text(),
         start_ms=sweep_info.start_ms,
     )
+
+
+def _asked_for(sweep_info: SweepInfo, configs: Sequence[TrainConfig]) -> dict[str, str]:
+    """The number of configurations, if it is known: another sweeper may not say how many it will choose."""
+    if sweep_info.sweeper:
+        return {} if sweep_info.most is None else {schema.ASKED_FOR: str(sweep_info.most)}
+    return {schema.ASKED_FOR: str(len(configs))}
 
 
 def sweep_summary(
@@ -79,6 +88,7 @@ def sweep_summary(
     speed = f" in {wall_s:.1f} s, {steps_per_s:,.0f} steps/s" if trained else ""
     lines = [f"{len(finished)} of {asked_for} finished{speed}."]
     tags = {
+        schema.SWEPT: " ".join(found.swept),  # another sweeper may choose without saying what
         schema.ASKED_FOR: str(asked_for),
         schema.FINISHED_COUNT: str(counts["FINISHED"]),
         schema.FAILED_COUNT: str(counts["FAILED"]),
@@ -155,7 +165,10 @@ def _note(sweep_info: SweepInfo, configs: Sequence[TrainConfig], lines: Sequence
     question = sweep_info.question or f"Which {' and '.join(sweep_info.swept)}?"
     asks = [sweep_info.description] if sweep_info.description else []
     asks += [f"**{question}**"] if sweep_info.question or sweep_info.swept else []
-    grid = [f"Grid: `{line}`" for line in grid_lines(configs)]
+    searched = [f"Space: `{line}`" for line in sweep_info.space_lines]
+    if sweep_info.sweeper:
+        searched.append(f"Chosen during the sweep by Hydra's sweeper `{sweep_info.sweeper}`.")
+    grid = searched or [f"Grid: `{line}`" for line in grid_lines(configs)]
     command = sweep_info.command
     if len(command) > MOST_OF_A_COMMAND:
         command = f"{command[:MOST_OF_A_COMMAND]} ..."

@@ -311,8 +311,12 @@ def start_sweep(
         observer(Note(f"run {run_id} closed as KILLED: its process had died"))
     summary_run = None
     if search is not None:
-        space = searched_fields(search.space, search.when)
-        sweep_info = replace(sweep_info, space=space, objective=search.objective)
+        sweep_info = replace(
+            sweep_info,
+            space=searched_fields(search.space, search.when),
+            space_lines=(*search.space, *search.when),
+            objective=search.objective,
+        )
     if sweep_info.is_grid:
         manifest = new_manifest(sweep_info, configs, datasets, provenance, every_steps, search)
         manifest = manifest.resuming(None if found is None else found.manifest)

@@ -320,7 +320,8 @@ class Session:
         assert self.started.summary_run is not None
         self.started.summary_run.result()
         wall_s = time.perf_counter() - self.began
-        asked_for = max(self._number_asked_for(), len(results))
+        most = self.sweep_info.most if interrupted else None
+        asked_for = max(self._number_asked_for(), len(results), most or 0)
         summary = sweep_summary(self.sweep_info, results, asked_for, wall_s, interrupted)
         self._tracker.end_sweep(summary).result()
 
