@@ -1,12 +1,15 @@
 # Two commands do all the set-up: `make sweep` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help sweep test test-mlflow check verify torture benchmark screenshots lock docs wheel clean
+.PHONY: help sweep test test-mlflow test-optuna check verify torture benchmark screenshots lock docs wheel clean
 
 VENV := .venv
 unexport PIP_USER
 BIN := $(VENV)/bin
 MLFLOW := 3.18.0
 OTHER := .venv-mlflow
+OPTUNA := .venv-optuna
+# It wants Optuna < 3; SQLAlchemy and the others are those of the lock.
+OPTUNA_SWEEPER := hydra-optuna-sweeper==1.3.0 optuna==2.10.1 cmaes==0.12.0
 MLFLOW_TESTS := tests/integration/test_readers.py tests/integration/test_run_store.py tests/integration/test_sql_steps.py \
                 tests/integration/test_migration.py tests/e2e/test_postprocessing.py \
                 tests/integration/test_deletion.py tests/integration/test_export.py \
@@ -32,6 +35,12 @@ test-mlflow: $(VENV)/.installed-dev ## Run the tests of the store and its pages 
 	@echo "$(CURDIR)/$(VENV)/lib/$$(ls $(VENV)/lib)/site-packages" > $$($(OTHER)/bin/python -c 'import site; print(site.getsitepackages()[0])')/locked.pth
 	@$(OTHER)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@$(OTHER)/bin/python -W ignore -m pytest $(PYTEST_ARGUMENTS) $(MLFLOW_TESTS)
+
+test-optuna: $(VENV)/.installed-dev ## Run the tests of Hydra's Optuna sweeper, which needs an older Optuna
+	@$(BIN)/python -m venv $(OPTUNA) && $(OPTUNA)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps $(OPTUNA_SWEEPER)
+	@echo "$(CURDIR)/$(VENV)/lib/$$(ls $(VENV)/lib)/site-packages" > $$($(OPTUNA)/bin/python -c 'import site; print(site.getsitepackages()[0])')/locked.pth
+	@$(OPTUNA)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(OPTUNA)/bin/python -W ignore -m pytest $(PYTEST_ARGUMENTS) tests/e2e/test_optuna_sweeper.py
 
 check: $(VENV)/.installed-dev ## Formatting, lint, types, import direction
 	@$(BIN)/ruff format --check .
@@ -64,7 +73,7 @@ wheel: $(VENV)/.installed-dev ## Build the wheel into dist/
 	@$(BIN)/python -m build --wheel --no-isolation --outdir dist .
 
 clean: ## Remove the environment and everything built; runs and stores stay
-	@rm -rf $(VENV) $(OTHER) dist build site .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) $(OTHER) $(OPTUNA) dist build site .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(VENV)/.python:
 	@for candidate in $(CANDIDATES); do \

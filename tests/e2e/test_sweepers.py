@@ -4,10 +4,13 @@ from pathlib import Path
 
 import pytest
 from support.command import error_lines, swath
+from support.waiting import query_store
 
 SWEEPER = '''
 import math
 from hydra.plugins.sweeper import Sweeper
+
+RATES = (("1e-7", "1e36"), ("1e-6", "1e-5"))
 
 class Search(Sweeper):
     """Tries some rates, two at a time; like Optuna's, it ends the sweep at a value that is not a number."""
@@ -24,7 +27,7 @@ class Search(Sweeper):
     def sweep(self, arguments):
         fixed = [argument for argument in arguments if not argument.startswith("learning_rate=")]
         values, job = [], 0
-        for rates in (("1e-7", "1e36"), ("1e-6", "1e-5")):
+        for rates in RATES:
             jobs = [[*fixed, f"learning_rate={rate}"] for rate in rates]
             values += [found.return_value for found in self.launcher.launch(jobs, job)]
             job += len(jobs)
@@ -82,6 +85,40 @@ def test_dry_run_of_a_search_names_what_it_knows(path: str, folder: Path) -> Non
     rows = {line.split()[0]: line.split()[1] for line in done.stdout.splitlines()}
     assert rows["max_steps"] == "20"
     assert "learning_rate" not in rows
+    assert list(folder.iterdir()) == []
+
+
+def test_record_of_a_search_names_what_was_searched(path: str, folder: Path) -> None:
+    swath(folder, *SEARCH, MAXIMIZE, PYTHONPATH=path)
+    tags = dict(
+        query_store(
+            folder,
+            "select key, value from tags where run_uuid in "
+            "(select run_uuid from tags where key = 'swath.space')",
+        )
+    )
+    assert tags["swath.space"] == '["learning_rate=interval(1e-7,1e-5)"]'
+    assert (tags["swath.swept"], tags["swath.grid"], tags["swath.asked_for"]) == ("learning_rate", "", "4")
+    note = str(tags["mlflow.note.content"])
+    assert "Space: `learning_rate=interval(1e-7,1e-5)`" in note
+    assert "Chosen during the sweep by Hydra's sweeper `Search`." in note
+    assert "Grid:" not in note
+
+
+def test_configuration_that_is_asked_for_twice_is_said(path: str, folder: Path) -> None:
+    plugin = Path(path) / "hydra_plugins" / "searching.py"
+    plugin.write_text(plugin.read_text().replace('("1e-6", "1e-5"))', '("1e-6", "1e-7"))'))
+    done = swath(folder, *SEARCH, MAXIMIZE, PYTHONPATH=path)
+    repeated = [line for line in done.stderr.splitlines() if line.startswith("Given before")]
+    assert repeated == ["Given before: learning_rate=1e-07; it is trained again"]
+
+
+@pytest.mark.parametrize("typed", ["batch_size=interval(2,9)", "learning_rate=interval(-1,1)"])
+def test_interval_is_checked_before_anything_starts(typed: str, path: str, folder: Path) -> None:
+    done = swath(folder, *SEARCH, MAXIMIZE, typed, PYTHONPATH=path)
+    assert done.returncode == 2
+    (line,) = error_lines(done.stderr)
+    assert line.startswith(f"swath: {typed}: ")
     assert list(folder.iterdir()) == []
 
 

@@ -70,7 +70,7 @@ def show_ranking(reader: Reader, sweep: analysis.Sweep, args: argparse.Namespace
     ]
     for line in [*notes, *postprocessing_lines(whole)]:
         print_note(line)
-    space = () if history is None else history.fields
+    space = analysis.stored_space(whole) if history is None else history.fields
     if told is not None:
         show_search(told, args.long, args.digits)
     answer = analysis.answer_of(ranked, groups, whole.runs, sweep.swept, metric, space)

@@ -111,7 +111,7 @@ def _shared(checked: CheckedCommand) -> TableData:
 
 def _chosen_lines(sweeper: OtherSweeper) -> list[str]:
     """What another sweeper chooses, and how often."""
-    chosen = " and ".join(sweeper.swept) or "the configurations"
+    chosen = ", ".join(sweeper.swept) or "the configurations"
     often = "" if sweeper.most is None else f", at most {counted(sweeper.most, 'configuration')}"
     often += "" if sweeper.at_a_time is None else f", {sweeper.at_a_time} at a time"
     heading = f"The sweeper {sweeper.name} chooses {chosen} during the sweep{often}"

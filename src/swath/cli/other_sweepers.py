@@ -69,7 +69,7 @@ def other_sweeper(
 
 
 def other_sweeper_mistakes(override: Override, options: dict[str, list[str]]) -> Iterator[str]:
-    """What another sweeper cannot choose: a field of the command, an interval outside the field's; by line."""
+    """What is wrong with an interval or the values that another sweeper is given; one line each."""
     from swath.search import swept_mistakes
 
     key = str(override.key_or_group)
@@ -82,9 +82,8 @@ def other_sweeper_mistakes(override: Override, options: dict[str, list[str]]) ->
     assert isinstance(interval, IntervalSweep)
     if FIELDS[key].kind is int and not (type(interval.start) is int and type(interval.end) is int):
         typed = str(override.input_line).partition("=")[2]
-        whole = typed.replace("interval(", "int(interval(") + ")" if "tag(" not in typed else ""
-        hint = f"; write {key}={whole}" if whole else "; write int(interval(...))"
-        yield f"{override.input_line}: the sweeper would choose numbers that are not whole{hint}"
+        why = "the sweeper would choose numbers that are not whole"
+        yield f"{override.input_line}: {why}; write {key}=int({typed})"
 
 
 def _fields_of_group(override: Override, fixed: Sequence[str], composer: JobComposer) -> tuple[str, ...]:

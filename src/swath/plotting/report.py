@@ -61,7 +61,7 @@ def report_html(reader: tracking.Reader, sweep: analysis.Sweep, store: str, metr
     best = ranked[0].run
     validated = any(schema.VALIDATION_ACCURACY in run.metrics for run in runs)
     columns, rows = analysis.ranking_page(ranked, groups, sweep.swept, ranked_by, MOST_ROWS)
-    space = () if history is None else history.fields
+    space = analysis.stored_space(sweep) if history is None else history.fields
     answer = analysis.answer_of(ranked, groups, sweep.runs, sweep.swept, ranked_by, space)
     values: dict[str, Any] = {
         "title": f"sweep {sweep.name} {sweep.sweep_id}",

@@ -129,7 +129,9 @@ TRACKER_PID_START = hidden_tag(
 COMMAND = tag("swath.command", "sweep", "The command that was typed, without passwords.")
 QUESTION = tag("swath.question", "sweep", "Question that the named sweep answers.", "0.2")
 GRID = tag("swath.grid", "sweep", "Values of each field that varies; empty for a search.")
-SPACE = tag("swath.space", "sweep", "What another sweeper of Hydra chooses from, as JSON: a list of overrides.", "0.2")
+SPACE = tag(
+    "swath.space", "sweep", "What another sweeper of Hydra chooses from, as JSON: a list of overrides.", "0.2"
+)
 ASKED_FOR = tag("swath.asked_for", "sweep", "Number of configurations of the sweep.")
 FINISHED_COUNT = tag("swath.finished", "sweep", "Number of configurations that finished.")
 FAILED_COUNT = tag("swath.failed", "sweep", "Number of configurations that failed.")
