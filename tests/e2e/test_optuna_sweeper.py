@@ -1,4 +1,4 @@
-"""Hydra's Optuna sweeper, which wants Optuna 2: `make test-optuna` runs these tests in an environment that has it."""
+"""Hydra's Optuna sweeper, which wants Optuna 2: `make test-optuna` runs these tests where there is one."""
 
 import importlib.util
 import json
