@@ -49,7 +49,6 @@ class Progress:
       count: number of configurations; None if a sweeper chooses them during the sweep.
       swept: the fields that vary.
       expected_s: estimated training time, in seconds; None if unknown.
-      is_chosen: whether another sweeper chooses configurations during the sweep, `count` of them.
       clock: returns seconds since an arbitrary point in time.
       groups: number of planned lane groups.
       groups_ended: number of lane groups that have ended.
@@ -59,12 +58,12 @@ class Progress:
       reasons: number of runs that did not finish, by reason.
       best: objective, its value, and configuration of the best run so far.
       search: how far a search has come; None for other sweeps.
+      is_chosen: whether another sweeper chooses configurations during the sweep, `count` of them.
     """
 
     count: int | None
     swept: tuple[str, ...]
     expected_s: float | None = None
-    is_chosen: bool = False
     clock: Callable[[], float] = time.perf_counter
     groups: int = 0
     groups_ended: int = 0
@@ -74,6 +73,7 @@ class Progress:
     reasons: Counter[str] = field(default_factory=Counter)
     best: tuple[str, float, str] | None = None
     search: SearchStanding | None = None
+    is_chosen: bool = False
     _planned_s: float = 0.0
     _planned_runs: int = 0
     _ended_s: float = 0.0
