@@ -15,7 +15,7 @@ from swath.execution import Event, SweepInfo
 from swath.sweeps import CannotReproduceError, Repeater, original_of
 from swath.tracking import InMemoryTracker, open_reader
 
-SEEDS = 216
+SEEDS = 11 * len(CHANGES)
 
 
 @pytest.fixture(scope="module")

@@ -239,6 +239,14 @@ def manifest(rng: random.Random, store: SearchStore) -> str:
     return f"{name} in the manifest: {search[name]}{', repaired' if repaired else ''}"
 
 
+def winner(rng: random.Random, store: SearchStore) -> str:
+    """Change which run the sweep names as the best."""
+    before = store.tag(store.manifest.parents[1].name, "swath.best_run_id")
+    after = rng.choice([each for each in (*store.trials, *store.confirming) if each != before])
+    store.set_tag(store.manifest.parents[1].name, "swath.best_run_id", after)
+    return f"best run: {after}"
+
+
 SPACE = "learning_rate=tag(log,interval(1e-8,1e-4))"
 FIXED = [
     "data=digits",
@@ -292,6 +300,7 @@ CHANGES: tuple[Change, ...] = (
     identity,
     manifest,
     manifest,
+    winner,
 )
 
 SEARCH = (

@@ -1,7 +1,7 @@
 """The search that a command describes: its space from the overrides, the rest from `search.*`."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from swath.config import (
     FIELDS,
@@ -120,7 +120,9 @@ def plan_of_record(record: SearchRecord, options: Options) -> SearchPlan:
     return replace(plan, rounds=tuple(record.rounds), trials=record.trials, round_size=record.round_size)
 
 
-CHECKED = ("sampler", "seed", "factor", "objective", "test", "confirm", "confirm_seeds", "trials", "when")
+CHECKED = tuple(
+    each.name for each in fields(SearchConfig) if each.name in {own.name for own in fields(SearchRecord)}
+)
 """Values of a record that are those of `search.*`."""
 
 

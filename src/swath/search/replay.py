@@ -7,6 +7,7 @@ stored values of its trials. The first one that does not follow is named.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from swath.analysis import answer_of, rank_sweep
 from swath.config import TrainConfig
 from swath.execution import why_at_full_length
 from swath.search.confirming import finalists, with_other_seeds
@@ -85,6 +86,7 @@ class _Replay:
             self._check_leftover()
             self._check_confirming()
             self._check_counts()
+            self._check_winner()
         except _DoesNotFollowError as error:
             self._found.fault = str(error)
         return self._found
@@ -292,6 +294,18 @@ class _Replay:
                 raise _DoesNotFollowError(
                     f"{found} runs are {status}, but {count} were at the end of the search"
                 )
+
+    def _check_winner(self) -> None:
+        """Compare the best run with the one that the summary names."""
+        named = self._stored.summary_run.tags.get(schema.BEST_RUN_ID)
+        runs = [each.run for each in self._stored.trials.values()] + list(self._stored.confirming)
+        finished = [run for run in runs if run.status == "FINISHED"]
+        if not (self._stored.has_ended and finished) or named is None:
+            return
+        ranked, groups = rank_sweep(finished, self._plan.objective, {})
+        best = answer_of(ranked, groups, runs, (), self._plan.objective).best.run
+        if best.run_id != named:
+            raise _DoesNotFollowError(f"run {named} is named as the best, but it is {best.run_id}")
 
 
 def _number(text: str | None) -> int:
