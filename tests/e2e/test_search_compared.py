@@ -146,3 +146,14 @@ def test_summary_run_has_the_best_value_and_the_steps_by_trial(folder: Path) -> 
         folder, "select value from experiment_tags where key like 'mlflow.sharedViewState.%'"
     )
     assert "search/best" in str(view)
+
+
+def test_resumed_search_continues_the_metrics_by_trial(tmp_path: Path) -> None:
+    search = (*SPACE, *DIGITS, "max_steps=20", "search.confirm=0")
+    for trials, resume in ((6, "no"), (9, "yes")):
+        done = swath(tmp_path, *search, f"search.trials={trials}", f"resume={resume}")
+        assert done.returncode == 0, done.stderr
+    steps = query_store(tmp_path, "select step, value from metrics where key = 'search/steps' order by step")
+    assert [step for step, _ in steps] == list(range(9)), "each once"
+    (trained,) = query_store(tmp_path, "select sum(value) from params where key = 'max_steps'")
+    assert steps[-1][1] == trained[0]

@@ -278,6 +278,7 @@ class PriorTrial:
       run: its run; its metrics are there if the trial has ended for good.
       steps: steps at which it ended for good; None if it has not ended.
       at_rungs: accuracy and loss on the validation images, by steps of the rungs to which it has come.
+      trained: steps that it has been trained.
     """
 
     number: int
@@ -285,6 +286,7 @@ class PriorTrial:
     run: PriorRun
     steps: int | None
     at_rungs: dict[int, tuple[float, float]]
+    trained: int = 0
 
 
 class PriorRunsService(Protocol):

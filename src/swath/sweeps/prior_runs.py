@@ -115,7 +115,9 @@ class PriorRuns:
             # A process may have died between the tags of the end and the status.
             has_ended = run.status == "FINISHED" or (run.status == "FAILED" and schema.BITS in run.tags)
             steps = int(run.params[schema.MAX_STEPS]) if has_ended else None
-            found.append(PriorTrial(number, point, _ended(run), steps, at_rungs))
+            finished = steps if run.status == "FINISHED" else None
+            trained = finished or run.last_steps.get(schema.TRAIN_LOSS, -1) + 1
+            found.append(PriorTrial(number, point, _ended(run), steps, at_rungs, trained))
         return found
 
     def start_of_trial(self, number: int, key: RunKey) -> PriorRun:

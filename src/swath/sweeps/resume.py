@@ -237,7 +237,7 @@ def _prior_result(config: TrainConfig, before: PriorRun) -> RunResult:
 
 
 def _prior_trial_result(trial: PriorTrial, config: TrainConfig) -> RunResult:
-    return replace(_prior_result(config, trial.run), trial=trial.number)
+    return replace(_prior_result(config, trial.run), trial=trial.number, steps=trial.trained)
 
 
 @dataclass(frozen=True)
