@@ -49,6 +49,24 @@ def test_a_named_sweep_is_changed_by_fields(here: Path) -> None:
     assert set(runs["sweep"]) == {"quickstart"}
 
 
+def test_a_search_is_the_one_that_the_command_starts(here: Path, tmp_path_factory: Any) -> None:
+    space = face.interval(1e-8, 1e-4, log=True)
+    found = face.search(
+        learning_rate=space, batch_size=[20, 50], data="digits", max_steps=50, trials=8, progress=False
+    )
+    other = tmp_path_factory.mktemp("command")
+    typed = (
+        "learning_rate=tag(log,interval(1e-08,0.0001))",
+        "batch_size=20,50",
+        "data=digits",
+        "max_steps=50",
+    )
+    assert swath(other, "-m", *typed, "search.trials=8").returncode == 0
+    assert whole_store(here) == whole_store(other)
+    assert sorted(set(found.runs["max_steps"])) == [5, 20, 50]
+    assert found.best["max_steps"] == 50
+
+
 def test_results_are_frames_figures_and_html(here: Path) -> None:
     found = face.sweep(data="digits", learning_rate=[1e-7, 1e-6, 1e-5], max_steps=10, progress=False)
     assert list(found.rank()["rank"]) == [1, 2, 3]
