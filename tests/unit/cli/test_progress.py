@@ -407,3 +407,23 @@ def test_bar_of_an_action_on_a_store_has_no_colour(monkeypatch: pytest.MonkeyPat
     text = output.getvalue()
     assert "1,000/2,000" in text and "━" in text and "─" in text
     assert colour_codes(text) <= {"0", "1", "2"}
+
+
+def test_time_left_counts_what_another_sweeper_has_not_chosen_yet() -> None:
+    clock = Clock()
+    progress = Progress(12, ("learning_rate",), None, clock, is_chosen=True)
+    assert progress.starting("MLflow") == "at most 12 configurations; loading MLflow ..."
+    for event in events_of_a_sweep(group(), clock):
+        progress.update(event)
+    assert progress.fraction_done == pytest.approx(3 / 12), "three of twelve have ended"
+    assert progress.remaining_s == pytest.approx(progress.elapsed_s * 3)
+    assert progress.summary().startswith("3 of 12 done")
+
+
+def test_nobody_knows_how_long_a_sweeper_takes_that_does_not_say_how_many() -> None:
+    clock = Clock()
+    progress = Progress(None, ("learning_rate",), None, clock, is_chosen=True)
+    for event in events_of_a_sweep(group(), clock):
+        progress.update(event)
+    assert progress.remaining_s is None
+    assert progress.summary().startswith("3 done")

@@ -138,6 +138,14 @@ def test_few_batch_sizes_are_proposed_in_a_round() -> None:
         assert len({point["learning_rate"] for point in points}) > 12
 
 
+@pytest.mark.parametrize("sampler", ["qmc", "random", pytest.param("tpe", marks=needs_optuna)])
+def test_a_round_has_more_batch_sizes_where_few_are_not_enough(sampler: str) -> None:
+    space = Space((Dimension("learning_rate", choices=("1e-6", "1e-5", "1e-4")), SIZES))
+    rounds = searched(plan_of(space, (24, 24, 24), sampler), rate_and_size)
+    assert [len(points) for points in rounds] == [24, 24, 24]
+    assert all(8 <= len({point["batch_size"] for point in points}) <= 16 for points in rounds)
+
+
 @needs_optuna
 def test_no_point_comes_twice_and_a_space_is_exhausted() -> None:
     rates = tuple(f"{digit}e-6" for digit in range(1, 10))

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from support.small import run_config
 
 from swath.execution import RunResult, SweepInfo
@@ -79,6 +80,23 @@ def test_start_of_the_summary_run_is_that_of_the_command() -> None:
     unasked = sweep_description(SWEEP_INFO, configs, manifest)
     assert unasked.start_ms is None
     assert "swath.question" not in unasked.tags
+
+
+@pytest.mark.parametrize(("most", "asked_for"), [(6, "6"), (None, None)])
+def test_record_of_another_sweeper_says_what_it_chooses_from(most: int | None, asked_for: str | None) -> None:
+    manifest = Manifest("ad-hoc", "0123456789ab", "swath -m", {}, 1, [], [])
+    lines = ("learning_rate=tag(log,interval(1e-7,1e-3))",)
+    chosen = replace(SWEEP_INFO, space_lines=lines, most=most, sweeper="OptunaSweeper")
+    start = sweep_description(chosen, [RESULTS[0].config], manifest)
+    assert start.tags["swath.space"] == '["learning_rate=tag(log,interval(1e-7,1e-3))"]'
+    assert start.tags["swath.grid"] == ""
+    assert start.tags.get("swath.asked_for") == asked_for
+    end = sweep_summary(replace(chosen, swept=()), RESULTS, 5, 2.0, interrupted=False)
+    assert end.tags["swath.swept"] == "learning_rate", "it may choose without saying what"
+    for note in (start.note, end.note):
+        assert "Space: `learning_rate=tag(log,interval(1e-7,1e-3))`" in note
+        assert "Chosen during the sweep by Hydra's sweeper `OptunaSweeper`." in note
+        assert "Grid:" not in note
 
 
 def test_experiment_description_begins_with_the_latest_sweep() -> None:
