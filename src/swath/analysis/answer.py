@@ -10,6 +10,7 @@ from swath.analysis.ranking_cells import spread_text
 from swath.analysis.search_space import AT_AN_END, SearchedField
 from swath.analysis.significance import Ranked, RankedConfiguration, RankedRun
 from swath.config import FIELDS, typed
+from swath.system import readable_number
 from swath.tracking import StoredRun, schema
 
 INDENT = " " * len("Best: ")
@@ -158,7 +159,7 @@ def answer_lines(found: Answer) -> list[str]:
 
 
 def _edge_lines(edges: Sequence[Edge], where: str) -> list[str]:
-    parts = [f"{edge.field}={edge.value} ({_place(edge)})" for edge in edges]
+    parts = [f"{edge.field}={readable_number(edge.value)} ({_place(edge)})" for edge in edges]
     start = f"At the edge of the {where}, so better values may lie beyond:"
     line = f"{start} {', '.join(parts)}."
     if len(line) <= LINE_LENGTH:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from swath.analysis.ranking import REPEATED_BY, SHORT_ID
 from swath.analysis.significance import Ranked, RankedConfiguration, RankedRun
 from swath.analysis.sweeps import Spread
+from swath.system import readable_number
 from swath.tracking import schema
 
 DIGITS = 4
@@ -64,7 +65,7 @@ def run_cells(entry: RankedRun, metric: str, digits: int = DIGITS) -> Cells:
     return {
         **{name: number_text(value, digits) for name, value in run.metrics.items()},
         metric: number_text(entry.value, digits),
-        **run.params,
+        **{name: readable_number(text) for name, text in run.params.items()},
         **_test_cells(entry),
         INTERVAL_COLUMN: interval,
         "seconds": f"{seconds:.2f}",
@@ -85,7 +86,7 @@ def configuration_cells(entry: RankedConfiguration, metric: str, most: int, digi
     counted = found.spreads[metric].count if metric in found.spreads else 0
     return {
         **{name: spread_text(spread, digits) for name, spread in found.spreads.items()},
-        **found.members[0].params,
+        **{name: readable_number(text) for name, text in found.members[0].params.items()},
         **_test_cells(entry),
         "seeds": str(counted) if counted == most else f"{counted} of {most}",
     }

@@ -6,6 +6,7 @@ from typing import Any, cast
 from swath.config.added_fields import forget_when_fields_change
 from swath.config.earlier_fields import removed_choice
 from swath.config.fields import LEVELS, FieldSpec, Level, walk_schema
+from swath.system import readable_number
 
 _walked_schemas: dict[Any, tuple[tuple[str, FieldSpec], ...]] = {}
 
@@ -105,7 +106,7 @@ def shape_values(config: object) -> dict[str, Any]:
 
 def named_values(values: Mapping[str, Any], fields: Sequence[str]) -> str:
     """Those of `fields` that have a value, with it: `learning_rate=1e-06 max_steps=500`."""
-    return " ".join(f"{field}={values[field]}" for field in fields if field in values)
+    return " ".join(f"{field}={readable_number(values[field])}" for field in fields if field in values)
 
 
 def nested(values: Mapping[str, Any]) -> dict[str, Any]:

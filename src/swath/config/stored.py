@@ -21,7 +21,7 @@ from swath.config.schema import FIELDS, HEADLINE, build, schema_node
 from swath.config.sweep_config import SweepConfig
 from swath.config.train_config import TrainConfig
 from swath.errors import ConfigError
-from swath.system import as_float32
+from swath.system import as_float32, readable_number
 
 
 def fingerprint(config: object) -> str:
@@ -100,7 +100,7 @@ def run_name(config: object, swept: Sequence[str] = ()) -> str:
       swept: the fields that vary, by dotted name; `HEADLINE` if there are none.
     """
     values, fields = computed_values(config), swept or HEADLINE
-    return f"{' '.join(str(values.get(field, '-')) for field in fields)} ({' '.join(fields)})"
+    return f"{' '.join(readable_number(values.get(field, '-')) for field in fields)} ({' '.join(fields)})"
 
 
 NOT_FIELDS = ("defaults",)

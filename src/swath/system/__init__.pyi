@@ -7,6 +7,7 @@ from .files import temporary_beside as temporary_beside
 from .machine import available_bytes as available_bytes
 from .machine import workers as workers
 from .numbers import as_float32 as as_float32
+from .numbers import readable_number as readable_number
 from .packages import Offer as Offer
 from .packages import check_names as check_names
 from .packages import loaded as loaded
