@@ -25,14 +25,13 @@ def readable_number(value: object) -> str:
     if len(text) <= LONG or not isinstance(value, float | str):
         return text
     try:
-        number = float(text)
-        meant = as_float32(number)
+        meant = as_float32(float(text))
     except ValueError:
         return text
     if not math.isfinite(meant) or text.isdigit():
         return text
     for digits in range(1, 10):
-        shorter = float(f"{number:.{digits}g}")
+        shorter = float(f"{meant:.{digits}g}")
         if as_float32(shorter) == meant:
             return min(repr(shorter), text, key=len)
     return text
