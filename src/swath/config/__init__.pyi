@@ -54,6 +54,7 @@ from .schema import REPEATED_BY as REPEATED_BY
 from .schema import SCHEMA_VERSION as SCHEMA_VERSION
 from .schema import with_meanings as with_meanings
 from .search_config import SEARCH_DEFAULTS as SEARCH_DEFAULTS
+from .search_config import WHEN_EXAMPLE as WHEN_EXAMPLE
 from .search_config import SearchConfig as SearchConfig
 from .stored import default_sweep_config as default_sweep_config
 from .stored import field_types as field_types

@@ -12,7 +12,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import (
     IntervalSweep as IntervalSweep,
 )  # for rooms that do not import Hydra
-from hydra.core.override_parser.types import Override, Transformer, ValueType
+from hydra.core.override_parser.types import Override as Override
+from hydra.core.override_parser.types import Transformer, ValueType
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException

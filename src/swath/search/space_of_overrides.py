@@ -4,7 +4,15 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from swath.config import FIELDS, IntervalSweep, Override, SearchConfig, parse_overrides, typed_value
+from swath.config import (
+    FIELDS,
+    WHEN_EXAMPLE,
+    IntervalSweep,
+    Override,
+    SearchConfig,
+    parse_overrides,
+    typed_value,
+)
 from swath.errors import ConfigError
 from swath.search.space import Dimension, Space
 from swath.tracking import schema
@@ -50,9 +58,7 @@ def conditions_of(settings: SearchConfig) -> list[Condition]:
         name, equals, values = first.strip().partition("=")
         if not (colon and equals and values and rest.strip()):
             expected = "expected FIELD=VALUE: FIELD=VALUES, such as"
-            raise ConfigError(
-                [f"search.when: {line!r}: {expected} {FIELDS['search.when'].constraint.example!r}"]
-            )
+            raise ConfigError([f"search.when: {line!r}: {expected} {WHEN_EXAMPLE!r}"])
         (override,) = parse_overrides([rest.strip()])
         found.append((name.strip(), tuple(each.strip() for each in values.split(",")), override))
     return found
