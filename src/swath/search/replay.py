@@ -7,14 +7,12 @@ stored values of its trials. The first one that does not follow is named.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from swath.analysis import answer_of, rank_sweep
-from swath.config import TrainConfig
 from swath.execution import why_at_full_length
-from swath.search.confirming import finalists, with_other_seeds
 from swath.search.course import Course, RungDecided
 from swath.search.outcome import SearchOutcome, TrialState
 from swath.search.plan import SearchPlan
-from swath.search.replayed_ends import End, config_faults, end_faults
+from swath.search.replayed_ends import End, end_faults
+from swath.search.replayed_finish import Finish
 from swath.search.rungs import is_value
 from swath.sweeps import StoredSearch, StoredTrial, rounds_of
 from swath.tracking import schema
@@ -84,9 +82,7 @@ class _Replay:
             self._search()
             self._check_undecided()
             self._check_leftover()
-            self._check_confirming()
-            self._check_counts()
-            self._check_winner()
+            self._check_finish()
         except _DoesNotFollowError as error:
             self._found.fault = str(error)
         return self._found
@@ -241,84 +237,19 @@ class _Replay:
         if left and not self._course.is_exhausted:
             self._found.missing.append(f"the last {_counted(left, 'trial')}")
 
-    def _check_confirming(self) -> None:
-        """Compare the finalists and their seeds with the runs that confirm them."""
+    def _check_finish(self) -> None:
+        """Compare finalists, counts and the best run with what the store has."""
         rounds = range(len(self._course.rounds))
         has_ended = bool(rounds) and all(map(self._course.has_ended, rounds))
-        best = finalists(self._plan, self._outcome.trials) if has_ended else []
-        expected = {
-            (state.proposal.number, config.seed): config
-            for state in best
-            for config in with_other_seeds(self._plan, state)
-        }
-        there: set[tuple[int, int]] = set()
-        for run in self._stored.confirming:
-            trial, seed = _number(run.tags.get(schema.SEARCH_TRIAL)), _number(run.params.get(schema.SEED))
-            name = f"the run that confirms trial {trial} with seed {seed}"
-            config = expected.get((trial, seed))
-            if config is None and (has_ended and not self._stored.is_resumed):
-                raise _DoesNotFollowError(f"{name} is there, but the finalists are {_finalists(best)}")
-            config = config or self._of_earlier_command(trial, seed)
-            if config is None:
-                raise _DoesNotFollowError(f"{name} is there, but that trial is no finalist")
-            if (trial, seed) in there:
-                raise _DoesNotFollowError(f"{name} is there twice")
-            there.add((trial, seed))
-            if (fault := next(config_faults(run, name, config), None)) is not None:
-                raise _DoesNotFollowError(fault)
-            self._found.confirming += 1
-            if run.status not in ("FINISHED", "FAILED"):
-                self._found.missing.append(f"the end of {name}")
-        for trial, seed in expected.keys() - there:
-            if self._stored.has_ended and not self._stored.is_resumed:
-                raise _DoesNotFollowError(f"the run that confirms trial {trial} with seed {seed} is missing")
-            self._found.missing.append(f"the run that confirms trial {trial} with seed {seed}")
-
-    def _of_earlier_command(self, trial: int, seed: int) -> TrainConfig | None:
-        """What confirms a finalist of the search before it was extended; None if that cannot be."""
-        if not 0 <= trial < len(self._outcome.trials):
-            return None
-        state = self._outcome.trials[trial]
-        came = len(state.values) == len(self._plan.rungs.steps)
-        configs = {config.seed: config for config in with_other_seeds(self._plan, state)}
-        return configs.get(seed) if came else None
-
-    def _check_counts(self) -> None:
-        """Compare the numbers of runs with those that the summary counted at the end."""
-        if not self._stored.has_ended or self._stored.is_resumed:
-            return
-        runs = [each.run for each in self._stored.trials.values()] + list(self._stored.confirming)
-        for status, tag in (("FINISHED", schema.FINISHED_COUNT), ("FAILED", schema.FAILED_COUNT)):
-            count, found = self._stored.count(tag), sum(run.status == status for run in runs)
-            if count is not None and count != found:
-                raise _DoesNotFollowError(
-                    f"{found} runs are {status}, but {count} were at the end of the search"
-                )
-
-    def _check_winner(self) -> None:
-        """Compare the best run with the one that the summary names."""
-        named = self._stored.summary_run.tags.get(schema.BEST_RUN_ID)
-        runs = [each.run for each in self._stored.trials.values()] + list(self._stored.confirming)
-        finished = [run for run in runs if run.status == "FINISHED"]
-        if not (self._stored.has_ended and finished) or named is None:
-            return
-        ranked, groups = rank_sweep(finished, self._plan.objective, {})
-        best = answer_of(ranked, groups, runs, (), self._plan.objective).best.run
-        if best.run_id != named:
-            raise _DoesNotFollowError(f"run {named} is named as the best, but it is {best.run_id}")
-
-
-def _number(text: str | None) -> int:
-    """A number of a tag; -1 if it is none."""
-    return int(text) if text is not None and text.isdecimal() else -1
+        finish = Finish(self._plan, self._stored, self._outcome.trials, has_ended)
+        if (fault := next(finish.faults(), None)) is not None:
+            raise _DoesNotFollowError(fault)
+        self._found.confirming = finish.confirming
+        self._found.missing += finish.missing
 
 
 def _shown(point: Mapping[str, str] | None) -> str:
     return "unknown" if point is None else " ".join(f"{name}={text}" for name, text in point.items())
-
-
-def _finalists(best: list[TrialState]) -> str:
-    return ", ".join(f"trial {state.proposal.number}" for state in best) or "none"
 
 
 def _counted(count: int, noun: str) -> str:

@@ -63,6 +63,11 @@ class StoredSearch:
     fault: str = ""
 
     @property
+    def runs(self) -> list[tracking.StoredRun]:
+        """The runs of trials, then those that confirm finalists."""
+        return [*(trial.run for trial in self.trials.values()), *self.confirming]
+
+    @property
     def has_ended(self) -> bool:
         """Whether its last command ended by itself, after all that it had begun."""
         return self.summary_run.status == "FINISHED" and self.count(schema.KILLED_COUNT) == 0
