@@ -1,7 +1,7 @@
-"""The same trials in the usual style: Optuna's successive halving, TensorFlow 2 and MLflow, one after the other.
+"""The same trials in the usual style: Optuna's successive halving, TensorFlow 2, MLflow; one after the other.
 
-Optuna stops a trial at a rung and starts the next; a stopped trial never goes on. Per-step values are logged at
-the end of a trial. Independent of swath; uses TensorFlow's default settings.
+Optuna stops a trial at a rung and starts the next; a stopped trial never goes on. Per-step values are logged
+at the end of a trial. Independent of swath; uses TensorFlow's default settings.
 
     python optuna_halving.py FOLDER STEPS FIRST_STEPS BATCH_SIZES LEARNING_RATES
 """

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 NODE = "search"
 """The settings of a search."""
 
-OBJECTIVE_OF_DIRECTION = {"maximize": "validation/accuracy", "minimize": "validation/loss"}
+OBJECTIVE_OF_DIRECTION = {"maximize": schema.VALIDATION_ACCURACY, "minimize": schema.VALIDATION_LOSS}
 """What the direction of Hydra's other sweepers means here."""
 
 

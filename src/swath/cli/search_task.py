@@ -7,6 +7,7 @@ from swath.cli.tables import TableData, counted
 from swath.execution import Note
 from swath.search import Search, SearchOutcome, SearchPlan
 from swath.sweeps import Session
+from swath.tracking import schema
 
 
 class SearchTask:
@@ -32,7 +33,7 @@ def print_search(outcome: SearchOutcome, plan: SearchPlan, output: Output) -> No
         point = outcome.trials[confirmed.trial].proposal.point
         named = " ".join(f"{name}={text}" for name, text in point.items())
         values = ", ".join(f"{value:.4f}" for value in confirmed.values)
-        seeds = counted(len(confirmed.values), "seed")
+        seeds = counted(len(confirmed.values), schema.SEED)
         output.say(f"Confirmed {place}: {named}: {confirmed.mean:.4f} on average over {seeds} ({values})")
 
 

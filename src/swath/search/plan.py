@@ -7,6 +7,7 @@ from swath.config import TrainConfig
 from swath.search.rungs import Rungs
 from swath.search.space import Point, Space
 from swath.sweeps import SearchRecord
+from swath.tracking import schema
 
 LANES_PER_VALUE = 12
 """Trials of a round that share a value of a field that splits programs, so that lanes are full."""
@@ -58,7 +59,7 @@ class SearchPlan:
     space_lines: tuple[str, ...] = ()
     fixed_lines: tuple[str, ...] = ()
     when_lines: tuple[str, ...] = ()
-    objective: str = "validation/accuracy"
+    objective: str = schema.VALIDATION_ACCURACY
     maximize: bool = True
     tests_all: bool = False
     confirm: int = 3

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Self
 
-DECIDING = ("space", "when", "fixed", "sampler", "seed", "rungs", "factor", "objective", "test")
-"""Attributes with other values mean another search."""
+FREE = ("confirm", "confirm_seeds", "round_size", "trials", "rounds")
+"""Attributes that may have other values when the same search goes on."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class SearchRecord:
 
     def differences(self, before: "SearchRecord") -> Iterator[str]:
         """What makes the earlier search another one; one line each."""
-        for name in DECIDING:
+        for name in (each.name for each in fields(self) if each.name not in FREE):
             first, second = getattr(before, name), getattr(self, name)
             if first == second:
                 continue
