@@ -37,7 +37,7 @@ search: {trials: 6, confirm: 0}
 
 KILL = """
 import os, signal
-import swath.search.driver as driver
+import swath.searching.driver as driver
 decide = driver.Search._decide_rungs
 def decide_and_die(self):
     found = decide(self)

@@ -87,7 +87,7 @@ def test_search_that_was_killed_ends_as_one_that_was_not(searched: tuple[Path, A
 
 KILL = """
 import os, signal
-import swath.search.driver as driver
+import swath.searching.driver as driver
 decide = driver.Search._decide_rungs
 def decide_and_die(self):
     found = decide(self)

@@ -10,7 +10,7 @@ from support.command import error_lines, swath
 from support.searches import DIGITS, decided, trials_of
 from support.waiting import query_store
 
-from swath.search import Dimension, Space, sampler_of
+from swath.searching import Dimension, Space, sampler_of
 
 SPACE = ("-m", "learning_rate=tag(log,interval(1e-8,1e-2))", "batch_size=20,50", *DIGITS, "max_steps=40")
 SEARCH = (*SPACE, "search.sampler=tpe", "search.trials=36", "search.round=12", "search.confirm=0")
@@ -22,7 +22,7 @@ group by run_uuid, key, step having count(*) > 1)
 
 KILL = """
 import os, signal
-import swath.search.driver as driver
+import swath.searching.driver as driver
 decide = driver.Search._decide_rungs
 def decide_and_die(self):
     found = decide(self)

@@ -12,7 +12,7 @@ from swath.cli.validation import check_command
 from swath.config import Range, config_groups, hydra_ready, model_field, register
 from swath.errors import ConfigError
 from swath.models import OwnModel
-from swath.search import Course, SearchOutcome, SearchPlan, plan_of_record
+from swath.searching import Course, SearchOutcome, SearchPlan, plan_of_record
 from swath.sweeps import SearchRecord
 
 RATE = "learning_rate=tag(log,interval(1e-8,1e-2))"

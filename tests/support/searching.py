@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 
 from support.small import run_config
 from swath.config import TrainConfig
-from swath.search import Dimension, SearchPlan, Space, rungs_of, sampler_of
-from swath.search.proposing import Proposal, Proposer
-from swath.search.sampling import Told
-from swath.search.space import Point
+from swath.searching import Dimension, SearchPlan, Space, rungs_of, sampler_of
+from swath.searching.proposing import Proposal, Proposer
+from swath.searching.sampling import Told
+from swath.searching.space import Point
 
 Objective = Callable[[Point], float | None]
 

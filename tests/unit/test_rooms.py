@@ -12,7 +12,7 @@ SOURCE = Path(__file__).resolve().parents[2] / "src" / "swath"
 ROOMS = (
     "api",
     "cli",
-    "search",
+    "searching",
     "sweeps",
     "execution",
     "plotting",

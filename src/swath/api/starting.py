@@ -29,7 +29,7 @@ from swath.cli import (
 from swath.config import computed_values, primary_configs, question_of, readable_name, register
 from swath.errors import ConfigError, SwathError
 from swath.execution import AD_HOC, SINGLE, Event, Note, RunRequest, SweepInfo
-from swath.search import Search
+from swath.searching import Search
 from swath.sweeps import Session, failure_of, postprocessing_of, train
 from swath.system import hide_passwords
 

@@ -14,7 +14,7 @@ from swath.system import available_bytes, hide_passwords, workers
 from swath.tracking import check_located, chosen_experiment, default_uri, schema
 
 if TYPE_CHECKING:
-    from swath.search import SearchPlan
+    from swath.searching import SearchPlan
 
 MAX_ROWS = 100
 """Listed configurations, and listed groups."""

@@ -70,7 +70,7 @@ def other_sweeper(
 
 def other_sweeper_mistakes(override: Override, options: dict[str, list[str]]) -> Iterator[str]:
     """What is wrong with an interval or the values that another sweeper is given; one line each."""
-    from swath.search import swept_mistakes
+    from swath.searching import swept_mistakes
 
     key = str(override.key_or_group)
     if key in FIELDS and FIELDS[key].scope == "sweep":

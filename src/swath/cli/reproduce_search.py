@@ -13,7 +13,7 @@ def verdict_on_decisions(reader: tracking.Reader, sweep_id: str) -> Verdict | No
       reader: reader of its store.
       sweep_id: id of the sweep.
     """
-    from swath.search import plan_of_record, replay
+    from swath.searching import plan_of_record, replay
     from swath.sweeps import read_search
 
     try:

@@ -22,7 +22,7 @@ from swath.errors import ConfigError
 from swath.tracking import schema
 
 if TYPE_CHECKING:
-    from swath.search import SearchPlan
+    from swath.searching import SearchPlan
 
 NODE = "search"
 """The settings of a search."""
@@ -62,7 +62,7 @@ def search_plan(
     Raises:
       ConfigError: the search has mistakes.
     """
-    from swath.search import conditions_of, plan_of
+    from swath.searching import conditions_of, plan_of
 
     settings = _settings(base)
     conditions = [override for _, _, override in conditions_of(settings)]

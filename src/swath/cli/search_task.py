@@ -5,7 +5,7 @@ from collections import Counter
 from swath.cli.output import Output
 from swath.cli.tables import TableData, counted
 from swath.execution import Note
-from swath.search import Search, SearchOutcome, SearchPlan
+from swath.searching import Search, SearchOutcome, SearchPlan
 from swath.sweeps import Session
 from swath.tracking import schema
 

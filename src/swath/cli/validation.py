@@ -33,10 +33,10 @@ from swath.config import (
 )
 from swath.datasets import forget_files
 from swath.errors import ConfigError
-from swath.search import swept_mistakes
+from swath.searching import swept_mistakes
 
 if TYPE_CHECKING:
-    from swath.search import SearchPlan
+    from swath.searching import SearchPlan
 
 MAX_MISTAKES = 20
 """Listed mistakes."""
@@ -142,7 +142,7 @@ def _checked_search(
     options: dict[str, list[str]],
 ) -> CheckedCommand:
     """A search, whose configurations are those of its first round so far."""
-    from swath.search import first_round
+    from swath.searching import first_round
 
     plan = search_plan(base, composer, overrides, options)
     sweep = config_of(base).sweep

@@ -7,7 +7,7 @@ import pytest
 from swath.analysis import searched_fields
 from swath.analysis.search_space import SearchedField, by_name
 from swath.config import SEARCH_DEFAULTS, parse_overrides
-from swath.search.space_of_overrides import space_of
+from swath.searching.space_of_overrides import space_of
 
 SPACE = [
     "learning_rate=tag(log,interval(1e-8,1e-2))",

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from swath.search.space import Point, Space
+from swath.searching.space import Point, Space
 
 
 @dataclass(frozen=True)

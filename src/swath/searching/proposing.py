@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from swath.config import TrainConfig, fingerprint
 from swath.errors import ConfigError, SwathError
-from swath.search.plan import LANES_PER_VALUE, SearchPlan
-from swath.search.sampling import Sampler, Told
-from swath.search.space import Dimension, Point
+from swath.searching.plan import LANES_PER_VALUE, SearchPlan
+from swath.searching.sampling import Sampler, Told
+from swath.searching.space import Dimension, Point
 
 TRIES = 100
 """Candidates for each trial until the space counts as exhausted."""

@@ -13,13 +13,13 @@ from dataclasses import replace
 from swath.config import at_steps
 from swath.errors import SwathError
 from swath.execution import RunRequest, RunResult, Trial
-from swath.search.confirming import by_mean, finalists, with_other_seeds
-from swath.search.course import Course
-from swath.search.limits import Clock, rounds_without_gain
-from swath.search.outcome import Confirmed, SearchOutcome, TrialState
-from swath.search.plan import SearchPlan
-from swath.search.rungs import is_value
-from swath.search.standing import standing_of
+from swath.searching.confirming import by_mean, finalists, with_other_seeds
+from swath.searching.course import Course
+from swath.searching.limits import Clock, rounds_without_gain
+from swath.searching.outcome import Confirmed, SearchOutcome, TrialState
+from swath.searching.plan import SearchPlan
+from swath.searching.rungs import is_value
+from swath.searching.standing import standing_of
 from swath.sweeps import Session
 from swath.tracking import schema
 

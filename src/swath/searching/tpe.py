@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from swath.errors import ConfigError
-from swath.search.sampling import QmcSampler, RandomSampler, Told, seed_of
-from swath.search.space import Dimension, Point, Space
+from swath.searching.sampling import QmcSampler, RandomSampler, Told, seed_of
+from swath.searching.space import Dimension, Point, Space
 
 if TYPE_CHECKING:
     import optuna

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from swath.search import Rungs, decide, rungs_of
+from swath.searching import Rungs, decide, rungs_of
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ import statistics
 from dataclasses import dataclass, field
 
 from swath.execution import RunResult
-from swath.search.proposing import Proposal
-from swath.search.rungs import Decision
+from swath.searching.proposing import Proposal
+from swath.searching.rungs import Decision
 
 
 @dataclass

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from swath.analysis import CONFIDENCE, paired_p
 from swath.execution import RunResult
-from swath.search.plan import SearchPlan
+from swath.searching.plan import SearchPlan
 
 
 class Clock:

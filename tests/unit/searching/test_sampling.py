@@ -8,10 +8,10 @@ from support.small import run_config
 
 from swath.config import TrainConfig, at_steps
 from swath.errors import ConfigError
-from swath.search import Dimension, SearchPlan, Space, rungs_of, sampler_of
-from swath.search.proposing import Proposer
-from swath.search.sampling import Told
-from swath.search.space import Point
+from swath.searching import Dimension, SearchPlan, Space, rungs_of, sampler_of
+from swath.searching.proposing import Proposer
+from swath.searching.sampling import Told
+from swath.searching.space import Point
 from swath.sweeps import rounds_of
 
 RATES = Dimension("learning_rate", 1e-8, 1e-2, log=True)

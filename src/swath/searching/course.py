@@ -7,12 +7,12 @@ ended; its proposals know the rounds before k - 1.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from swath.search.outcome import SearchOutcome, TrialState
-from swath.search.plan import SearchPlan
-from swath.search.proposing import Proposer
-from swath.search.rungs import decide, stopped_because
-from swath.search.samplers import sampler_of
-from swath.search.sampling import Told
+from swath.searching.outcome import SearchOutcome, TrialState
+from swath.searching.plan import SearchPlan
+from swath.searching.proposing import Proposer
+from swath.searching.rungs import decide, stopped_because
+from swath.searching.samplers import sampler_of
+from swath.searching.sampling import Told
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from swath.config import TrainConfig
-from swath.search.rungs import Rungs
-from swath.search.space import Point, Space
+from swath.searching.rungs import Rungs
+from swath.searching.space import Point, Space
 from swath.sweeps import SearchRecord
 from swath.tracking import schema
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from swath.search import Dimension, Space
+from swath.searching import Dimension, Space
 
 
 def test_logarithmic_numbers_have_three_digits_and_stay_inside() -> None:

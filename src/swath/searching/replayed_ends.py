@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from swath.config import FIELDS, TrainConfig, at_steps, computed_values, fingerprint
-from swath.search.outcome import TrialState
+from swath.searching.outcome import TrialState
 from swath.sweeps import StoredTrial
 from swath.tracking import StoredRun, schema
 

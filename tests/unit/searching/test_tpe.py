@@ -26,10 +26,10 @@ from support.searching import (
 )
 
 from swath.errors import ConfigError
-from swath.search import Dimension, Space, sampler_of
-from swath.search.sampling import QmcSampler, Told
-from swath.search.space import Point
-from swath.search.tpe import LEAST_RESULTS, TpeSampler, learned_from
+from swath.searching import Dimension, Space, sampler_of
+from swath.searching.sampling import QmcSampler, Told
+from swath.searching.space import Point
+from swath.searching.tpe import LEAST_RESULTS, TpeSampler, learned_from
 
 needs_optuna = pytest.mark.skipif(
     importlib.util.find_spec("optuna") is None, reason="Optuna is not installed: pip install 'swath[search]'"

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from swath.config import TrainConfig
-from swath.search.outcome import Confirmed, TrialState
-from swath.search.plan import SearchPlan
-from swath.search.rungs import is_value, rank
+from swath.searching.outcome import Confirmed, TrialState
+from swath.searching.plan import SearchPlan
+from swath.searching.rungs import is_value, rank
 
 
 def finalists(plan: SearchPlan, trials: Sequence[TrialState]) -> list[TrialState]:

@@ -8,10 +8,10 @@ from support.small import run_config
 
 from swath.config import TrainConfig
 from swath.execution import RunResult
-from swath.search import Dimension, SearchPlan, Space, rounds_without_gain, rungs_of
-from swath.search.limits import Clock
-from swath.search.plan import most_rounds
-from swath.search.space import Point
+from swath.searching import Dimension, SearchPlan, Space, rounds_without_gain, rungs_of
+from swath.searching.limits import Clock
+from swath.searching.plan import most_rounds
+from swath.searching.space import Point
 from swath.sweeps import rounds_of
 from swath.tracking import CompletedRun
 

@@ -14,12 +14,12 @@ from swath.config import (
     parse_overrides,
 )
 from swath.errors import ConfigError
-from swath.search.plan import DEFAULT_ROUND, DEFAULT_TRIALS, MOST_TRIALS, SearchPlan, most_rounds
-from swath.search.proposing import Proposer
-from swath.search.rungs import Rungs, rungs_of
-from swath.search.samplers import sampler_of
-from swath.search.space import Point, Space
-from swath.search.space_of_overrides import Options, space_of
+from swath.searching.plan import DEFAULT_ROUND, DEFAULT_TRIALS, MOST_TRIALS, SearchPlan, most_rounds
+from swath.searching.proposing import Proposer
+from swath.searching.rungs import Rungs, rungs_of
+from swath.searching.samplers import sampler_of
+from swath.searching.space import Point, Space
+from swath.searching.space_of_overrides import Options, space_of
 from swath.sweeps import SearchRecord, rounds_of
 from swath.tracking import schema
 

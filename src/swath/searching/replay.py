@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from swath.execution import why_at_full_length
-from swath.search.course import Course, RungDecided
-from swath.search.outcome import SearchOutcome, TrialState
-from swath.search.plan import SearchPlan
-from swath.search.replayed_ends import End, end_faults
-from swath.search.replayed_finish import Finish
-from swath.search.rungs import is_value
+from swath.searching.course import Course, RungDecided
+from swath.searching.outcome import SearchOutcome, TrialState
+from swath.searching.plan import SearchPlan
+from swath.searching.replayed_ends import End, end_faults
+from swath.searching.replayed_finish import Finish
+from swath.searching.rungs import is_value
 from swath.sweeps import StoredSearch, StoredTrial, rounds_of
 from swath.tracking import schema
 

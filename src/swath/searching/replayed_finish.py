@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 
 from swath.analysis import answer_of, rank_sweep
 from swath.config import TrainConfig
-from swath.search.confirming import finalists, with_other_seeds
-from swath.search.outcome import TrialState
-from swath.search.plan import SearchPlan
-from swath.search.replayed_ends import config_faults
+from swath.searching.confirming import finalists, with_other_seeds
+from swath.searching.outcome import TrialState
+from swath.searching.plan import SearchPlan
+from swath.searching.replayed_ends import config_faults
 from swath.sweeps import StoredSearch
 from swath.tracking import schema
 

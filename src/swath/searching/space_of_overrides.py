@@ -14,7 +14,7 @@ from swath.config import (
     typed_value,
 )
 from swath.errors import ConfigError
-from swath.search.space import Dimension, Space
+from swath.searching.space import Dimension, Space
 from swath.tracking import schema
 
 Options = dict[str, list[str]]

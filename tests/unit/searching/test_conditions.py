@@ -6,8 +6,8 @@ from hydra.core.override_parser.types import Override
 
 from swath.config import SEARCH_DEFAULTS
 from swath.errors import ConfigError
-from swath.search import Space, sampler_of
-from swath.search.space_of_overrides import space_of
+from swath.searching import Space, sampler_of
+from swath.searching.space_of_overrides import space_of
 
 RATE = "learning_rate=tag(log,interval(1e-8,1e-4))"
 

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 from swath.errors import ConfigError
-from swath.search.sampling import GridSampler, QmcSampler, RandomSampler, Sampler
-from swath.search.space import Space
-from swath.search.tpe import TpeSampler
+from swath.searching.sampling import GridSampler, QmcSampler, RandomSampler, Sampler
+from swath.searching.space import Space
+from swath.searching.tpe import TpeSampler
 
 SAMPLERS: dict[str, Callable[[Space, int], Sampler]] = {
     "qmc": QmcSampler,

@@ -1,9 +1,9 @@
 """How far a search has come, for the display of its progress."""
 
 from swath.execution import SearchStanding
-from swath.search.outcome import SearchOutcome
-from swath.search.plan import SearchPlan
-from swath.search.rungs import is_value, rank
+from swath.searching.outcome import SearchOutcome
+from swath.searching.plan import SearchPlan
+from swath.searching.rungs import is_value, rank
 
 
 def standing_of(
