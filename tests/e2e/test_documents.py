@@ -29,6 +29,7 @@ def test_documents_show_python() -> None:
         "notebook.md",
         "own-data.md",
         "own-model.md",
+        "search.md",
     ]
 
 

@@ -78,7 +78,7 @@ class PriorRuns:
         """Stored state of each configuration, in the same order; a run is used for one configuration only."""
         unused: dict[tuple[str, str], list[tracking.StoredRun]] = {}
         for run in sorted(self._runs, key=self._worth):
-            if run.run_id not in self._used:
+            if run.run_id not in self._used and _is_tested(run):
                 unused.setdefault(_identity(run), []).append(run)
         return [self._before(key, unused.get(key.identity, [])) for key in keys]
 
@@ -289,6 +289,11 @@ class PriorRuns:
 
 def _has_our_arithmetic(run: tracking.StoredRun) -> bool:
     return schema.arithmetic_of(run.tags) == ARITHMETIC
+
+
+def _is_tested(run: tracking.StoredRun) -> bool:
+    """Whether a run is what a command by hand would make: a search evaluates few trials on the test images."""
+    return run.tags.get(schema.SEARCH_STAGE) != schema.TRIAL or schema.TEST_ACCURACY in run.metrics
 
 
 def _lane(key: str) -> str:

@@ -89,3 +89,14 @@ def test_run_that_was_killed_before_it_was_described_is_left_out(tmp_path: Path)
     found = prior_runs(tmp_path, summary(), run("mine", OWN, 1), undescribed)
     found.before([KEY])
     assert found.others() == []
+
+
+@pytest.mark.parametrize(("tested", "reused"), [(True, "trial"), (False, None)])
+def test_trial_of_a_search_is_reused_only_if_it_has_a_test_accuracy(
+    tested: bool, reused: str | None, tmp_path: Path
+) -> None:
+    trial = run("trial", "fedcba987654", 1, tags={schema.SEARCH_STAGE: schema.TRIAL})
+    if tested:
+        trial.metrics[schema.TEST_ACCURACY] = 0.4
+    (found,) = prior_runs(tmp_path, summary(), trial).before([KEY])
+    assert found.run_id == reused
