@@ -12,7 +12,7 @@ from swath.config import TrainConfig, readable_name
 from swath.datasets import DataKey, Dataset
 from swath.errors import SwathError, failure_reason
 from swath.execution import events
-from swath.execution.runs import RunRequest, RunResult, SweepInfo
+from swath.execution.runs import RunRequest, RunResult, SweepInfo, Trial
 from swath.execution.trial_group import TrialGroup
 from swath.execution.trial_run import TrialRun, is_transient, run_info, trial_info
 from swath.planning import Lane, LaneGroup, LaneWidths, PlannedRun, plan_groups, solo_group
@@ -81,18 +81,24 @@ class Runner:
         for group in groups:
             self._threads.submit(self._run_group, group, *of_jobs)
 
-    def digest_of_solo_run(self, config: TrainConfig) -> str:
+    def digest_of_solo_run(self, config: TrainConfig, *, is_tested: bool = True) -> str:
         """Train a configuration alone, without recording it, and return its result digest.
+
+        Args:
+          config: the configuration.
+          is_tested: whether it is evaluated on the test images; a search does so with few trials.
 
         Raises:
           SwathError: the run failed.
         """
         group, key = solo_group(config), config.data.key
-        run = TrialRun(RunRequest(config), 0, 1, NullRunLogger(), _ignore)
-        task = events.GroupTask(uuid4().hex, group, (None,))
-        trial = TrialGroup(task.group_id, group, [run], self._datasets[key], _ignore)
+        trial = None if is_tested else Trial(0, 0, "", config, is_last=True, tests=False)
+        run = TrialRun(RunRequest(config, trial=trial), 0, 1, NullRunLogger(), _ignore)
+        untested = frozenset() if is_tested else frozenset({group.runs[0].number})
+        task = events.GroupTask(uuid4().hex, group, (None,), untested=untested)
+        alone = TrialGroup(task.group_id, group, [run], self._datasets[key], _ignore)
         with closing(self._executor.submit(task)) as stream:
-            trial.consume(stream, lambda: self._cancellation.reason)
+            alone.consume(stream, lambda: self._cancellation.reason)
         result = run.ended.result()
         if not result.digest:
             raise SwathError(f"{readable_name(config)} failed in its solo run: {result.error}")
@@ -231,7 +237,8 @@ class Runner:
         attempt = request.attempt + 1
         name, times = readable_name(failed.config), f"{attempt} of {self._retries}"
         self._observer(events.Note(f"FAILED {name}: {failed.error}; retrying, {times}"))
-        again = replace(request, run_id=failed.logger.wait_for_id() or request.run_id, attempt=attempt)
+        run_id = failed.logger.wait_for_id() or request.run_id
+        again = replace(request, run_id=run_id, logger=None, attempt=attempt)
         group = LaneGroup((Lane((planned,)),))
         self._observer(events.Planned([group], self._widths.images))
         try:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from swath.analysis import REPEATED_BY, CorrectMask, RankingRow, SearchedField
 from swath.config import TrainConfig, computed_values
 from swath.errors import SwathError
-from swath.tracking import MetricBatch, RunLogger, Status, StoredRun, schema
+from swath.tracking import CompletedRun, MetricBatch, RunLogger, Status, StoredRun, schema
 from swath.training import TrainState
 
 SINGLE = "single"
@@ -222,6 +222,13 @@ class RunResult:
             both = known if reason in known else "; ".join(filter(None, [known, reason]))
             return replace(self, status="FAILED", error=both, run_id=self.logger.run_id)
         return replace(self, run_id=run_id, metrics={**self.metrics, schema.TRACK_S: track_s})
+
+    def put_down(self) -> "RunResult":
+        """This result; if it waits for a decision of a search, KILLED, because the decision will not come."""
+        if self.paused is None:
+            return self
+        logger = CompletedRun(self.logger.run_id or "", 0.0)
+        return replace(self, status="KILLED", error="interrupted", logger=logger, paused=None)
 
     def without_waiting(self) -> "RunResult":
         """The result as far as it is stored, without waiting."""

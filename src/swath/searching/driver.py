@@ -60,6 +60,22 @@ class Search:
 
     def run(self) -> SearchOutcome:
         """Search until nothing is left to begin."""
+        try:
+            self._run()
+        finally:
+            self._leave_open()
+        return self.outcome
+
+    def _leave_open(self) -> None:
+        """Say of the trials that have not ended that they are interrupted; they can be resumed."""
+        for future, state in (*self._running.items(), *self._ending.items()):
+            self._session.expect(future, state.result)
+        is_running = {id(state) for state in (*self._running.values(), *self._ending.values())}
+        for state in self.outcome.trials:
+            if state.result is not None and state.result.paused is not None and id(state) not in is_running:
+                self._session.record(state.result)
+
+    def _run(self) -> None:
         while True:
             self._begin_rounds()
             if self._decide_rungs():
@@ -75,9 +91,10 @@ class Search:
             self._wait(open_)
         for future, state in self._ending.items():
             self._finish(state, future)
+        self._ending = {}
         if not self._stopped:
             self._confirm()
-        return self.outcome
+        self._session.is_whole = not self._stopped
 
     def _tell_standing(self, confirming: int = 0) -> None:
         """Tell the observer how far the search has come; `confirming` runs are left to confirm finalists."""
@@ -89,6 +106,7 @@ class Search:
         ended = wait(running, self._clock.left_s, FIRST_COMPLETED).done
         if not ended:
             self._end_by(f"the {self._plan.within_s:g} seconds of search.within_s are over")
+            self._stopped = True
             self._session.stop(self.outcome.ended_by)
             ended = wait(running).done
         return ended
@@ -102,7 +120,14 @@ class Search:
         number = len(self._rounds)
         if self._stopped or self.outcome.ended_by or not self._course.may_begin_round:
             return False
-        return number == 0 or (self._has_time(number) and self._has_patience(number))
+        if number == 0 or self._is_stored(number):  # limits say nothing of what has begun
+            return True
+        return self._has_time(number) and self._has_patience(number)
+
+    def _is_stored(self, number: int) -> bool:
+        """Whether an earlier command has begun a round."""
+        first = sum(self._plan.rounds[:number])
+        return any(trial in self._stored for trial in range(first, first + self._plan.rounds[number]))
 
     def _has_time(self, number: int) -> bool:
         """Whether a round, what has begun and the confirming runs will end in time."""
@@ -113,7 +138,8 @@ class Search:
         allowed = self._clock.allows(self._trained, begun, rungs.most_steps(sizes[number]))
         if allowed is False and all(map(self._has_ended, range(number))):
             self._end_by(f"no time is left for another round in {self._plan.within_s:g} seconds")
-        return bool(allowed)
+        # Without any speed: a search that is resumed where all that has begun has ended.
+        return bool(allowed) or (allowed is None and not self._running)
 
     def _has_patience(self, number: int) -> bool:
         """Whether the rounds before the latest have brought a gain lately; the latest may not have ended."""
@@ -121,7 +147,11 @@ class Search:
             return True
         last = len(self._plan.rungs.steps)
         ended = [
-            [(value, state.result) for state in states if len(state.values) == last and (value := state.last)]
+            [
+                (float(state.last or 0.0), state.result)
+                for state in states
+                if len(state.values) == last and is_value(state.last)
+            ]
             for states in self._rounds[: number - 1]
         ]
         without = rounds_without_gain(ended, self._plan.objective, self._plan.maximize)
@@ -199,7 +229,14 @@ class Search:
                 raise SwathError(_not_following(number, stored.steps, "goes on"))
             return False
         accuracy, loss = stored.at_rungs[steps]
-        state.values.append(loss if self._plan.objective == schema.VALIDATION_LOSS else accuracy)
+        value = loss if self._plan.objective == schema.VALIDATION_LOSS else accuracy
+        is_last, has_failed = rung == len(self._plan.rungs.steps) - 1, stored.run.status == "FAILED"
+        state.values.append(value if is_value(value) and not (is_last and has_failed) else None)
+        if has_failed and stored.steps is not None and (is_last or steps == max(stored.at_rungs)):
+            state.result = result(state.proposal.config)
+            if is_last:
+                self._record(state)
+            return True
         if stored.steps == steps:
             state.result = result(config)
             if rung == len(self._plan.rungs.steps) - 1:
@@ -221,8 +258,8 @@ class Search:
         value = result.metrics.get(self._plan.objective)
         came = result.status in ("PAUSED", "FINISHED") and is_value(value)
         state.values.append(value if came else None)
-        if result.status == "KILLED":
-            self._stopped = True
+        if result.status == "KILLED" or result.is_transient:
+            self._stopped = True  # a disk that is full says nothing of a trial, so its rung is not decided
         if result.paused is None:
             self._record(state)
 
@@ -249,8 +286,10 @@ class Search:
             state.result = result.paused.end(why)
             self._record(state)
             self._session.tell_ended(state.result)
-        elif state.last is None or stored is None:
+        elif stored is None or (state.last is None and not stored[0].at_rungs):
             return  # it has failed, and is recorded
+        elif stored[0].run.status == "FAILED" and stored[0].steps is not None:
+            self._record(state)  # its loss was not finite at the rung
         elif stored[0].steps is None:
             if max(stored[0].at_rungs) > steps:
                 raise SwathError(_not_following(state.proposal.number, steps, "is stopped"))

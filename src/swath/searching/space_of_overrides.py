@@ -59,8 +59,12 @@ def conditions_of(settings: SearchConfig) -> list[Condition]:
         if not (colon and equals and values and rest.strip()):
             expected = "expected FIELD=VALUE: FIELD=VALUES, such as"
             raise ConfigError([f"search.when: {line!r}: {expected} {WHEN_EXAMPLE!r}"])
-        (override,) = parse_overrides([rest.strip()])
-        found.append((name.strip(), tuple(each.strip() for each in values.split(",")), override))
+        try:
+            (condition,) = parse_overrides([first.strip()])
+            (override,) = parse_overrides([rest.strip()])
+        except ConfigError as error:
+            raise ConfigError([f"search.when: {mistake}" for mistake in error.mistakes]) from error
+        found.append((name.strip(), tuple(_values(condition)), override))
     return found
 
 
@@ -75,8 +79,9 @@ def _with_conditions(
         other = by_name.get(name)
         unknown = [value for value in values if other is None or value not in other.choices]
         if other is None or unknown:
-            expected = "a field with several values" if other is None else f"of {','.join(other.choices)}"
-            raise ConfigError([f"search.when: {name}={','.join(values)}: expected {expected} of this search"])
+            expected = "some of" if other is not None else "a field with several values in this search"
+            choices = "" if other is None else f" {','.join(other.choices)}"
+            raise ConfigError([f"search.when: {name}={','.join(values)}: expected {expected}{choices}"])
         dimension = _dimension(override, options)
         conditional.append(replace(dimension, when=(name, values)))
         before = by_name.get(dimension.name)
@@ -120,7 +125,7 @@ def _dimension(override: Override, options: Options) -> Dimension:
     key = str(override.key_or_group)
     splits = key in options or FIELDS[key].shared_by in ("program", "group")
     if not override.is_sweep_override():  # one value, in a condition
-        return Dimension(key, choices=(str(override.value()),), splits=splits)
+        return Dimension(key, choices=tuple(_values(override)), splits=splits)
     if override.is_discrete_sweep():
         return Dimension(key, choices=tuple(_texts(override)), splits=splits)
     sweep = override.value()
@@ -129,6 +134,13 @@ def _dimension(override: Override, options: Options) -> Dimension:
     if whole:
         low, high = float(math.ceil(low)), float(math.floor(high))
     return Dimension(key, low, high, "log" in sweep.tags, whole, splits=splits)
+
+
+def _values(override: Override) -> list[str]:
+    """The one or several values of an override, in Hydra's grammar."""
+    if override.is_sweep_override():
+        return _texts(override)
+    return [override.get_value_element_as_str()]
 
 
 def _texts(override: Override) -> list[str]:

@@ -98,19 +98,15 @@ class PriorRuns:
         found = []
         for run in self._trial_runs().values():
             self._used.add(run.run_id)
-            names = (schema.RUNG_ACCURACY, schema.RUNG_LOSS)
-            curves = {curve.metric: curve for curve in self._reader.curves([run.run_id], names)}
-            columns = [curves[name] for name in names if name in curves]
-            at_rungs = (
-                {
-                    int(step): (float(accuracy), float(loss))
-                    for step, accuracy, loss in zip(
-                        columns[0].steps, columns[0].values, columns[1].values, strict=True
-                    )
-                }
-                if len(columns) == len(names)
+            curves = {curve.metric: curve for curve in self._reader.curves([run.run_id], schema.RUNGS)}
+            accuracies, losses = (
+                dict(zip(curves[name].steps.tolist(), curves[name].values.tolist(), strict=True))
+                if name in curves
                 else {}
+                for name in schema.RUNGS
             )
+            # A process may have died between the two metrics of a rung.
+            at_rungs = {step: (accuracies[step], losses[step]) for step in accuracies if step in losses}
             number, point = int(run.tags[schema.SEARCH_TRIAL]), run.tags[schema.SEARCH_POINT]
             # A process may have died between the tags of the end and the status.
             has_ended = run.status == "FINISHED" or (run.status == "FAILED" and schema.BITS in run.tags)
@@ -292,7 +288,7 @@ def _has_our_arithmetic(run: tracking.StoredRun) -> bool:
 
 
 def _is_tested(run: tracking.StoredRun) -> bool:
-    """Whether a run is what a command by hand would make: a search evaluates few trials on the test images."""
+    """Whether a run is what a command by hand would make: a search tests few of its trials."""
     return run.tags.get(schema.SEARCH_STAGE) != schema.TRIAL or schema.TEST_ACCURACY in run.metrics
 
 

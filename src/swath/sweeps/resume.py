@@ -319,7 +319,10 @@ def start_sweep(
         )
     if sweep_info.is_grid:
         manifest = new_manifest(sweep_info, configs, datasets, provenance, every_steps, search)
-        manifest = manifest.resuming(None if found is None else found.manifest)
+        before = None if found is None else found.manifest
+        if before is not None and before.search is not None and plan is not None:
+            before = replace(before, search=before.search.begun(plan.trials()))
+        manifest = manifest.resuming(before)
         start = sweep_description(sweep_info, configs, manifest)
         summary_run = tracker.start_sweep(start, None if found is None else found.run_id)
         search = manifest.search

@@ -1,6 +1,6 @@
 """What decides the trials of a search, as its manifest keeps it: enough to decide everything again."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Self
 
@@ -62,6 +62,19 @@ class SearchRecord:
         """This search with the rounds of an earlier command, and further ones up to the number of trials."""
         known = [] if before is None else before.rounds
         return replace(self, rounds=rounds_of(self.trials, self.round_size, known))
+
+    def begun(self, trials: Collection[int]) -> Self:
+        """The record without the rounds of which no trial is stored: they need not be as they were planned.
+
+        Args:
+          trials: the numbers of the stored trials.
+        """
+        rounds: list[int] = []
+        for size in self.rounds:
+            if not any(number >= sum(rounds) for number in trials):
+                break
+            rounds.append(size)
+        return replace(self, rounds=rounds)
 
     def differences(self, before: "SearchRecord") -> Iterator[str]:
         """What makes the earlier search another one; one line each."""

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from swath import execution
@@ -94,6 +95,7 @@ class Session:
       store: the opened store.
       started: the sweep in the store, and the resume plan.
       sweep_info: metadata of the command; if it resumes a sweep, with the id of that sweep.
+      is_whole: whether nothing is left to begin; a search says so at its end.
       sweep_error: reason why the summary run could not be completed; None if it was.
       offline_folder: folder of the runs that could not be sent to the server; None if there are none.
 
@@ -128,6 +130,7 @@ class Session:
         self._observer: execution.Observer = SynchronizedObserver(observer)
         self._asked_for: list[Future[execution.RunResult]] = []
         self._runner: Runner | None = None
+        self.is_whole = search is None
         self.sweep_error: str | None = None
         self.offline_folder: str | None = None
         try:
@@ -212,9 +215,6 @@ class Session:
 
     def start(self, requests: Sequence[execution.RunRequest]) -> "list[Future[execution.RunResult]]":
         """Start training and tracking configurations; the results of the futures are not flushed."""
-        for key in dict.fromkeys(request.config.data.key for request in requests):
-            if key not in self._datasets:  # proposed by another sweeper
-                self._datasets[key] = load_intact(key, self._settings.data.dir)
         futures: list[Future[execution.RunResult]] = [Future() for _ in requests]
         self._asked_for += futures
         self._start(requests, futures)
@@ -232,6 +232,26 @@ class Session:
         future.set_result(result)
         self._asked_for.append(future)
 
+    def expect(
+        self, future: "Future[execution.RunResult]", before: "execution.RunResult | None" = None
+    ) -> None:
+        """Count a trial that is still in training among those of the sweep.
+
+        Args:
+          future: receives its result; may be cancelled.
+          before: its result so far, which counts if the training is cancelled; None if there is none.
+        """
+        outer: Future[execution.RunResult] = Future()
+
+        def pass_on(ended: "Future[execution.RunResult]") -> None:
+            if not ended.cancelled():
+                outer.set_result(ended.result())
+            elif before is not None:
+                outer.set_result(before)
+
+        future.add_done_callback(pass_on)
+        self._asked_for.append(outer)
+
     def tell_ended(self, result: execution.RunResult) -> None:
         """Tell the observer that a trial has ended for good."""
         self._observer(execution.RunEnded(result))
@@ -244,15 +264,19 @@ class Session:
         plan = self.started.resume_plan
         resolved = requests if plan is None else plan.resolve(requests)
         todo: list[tuple[execution.RunRequest, Future[execution.RunResult]]] = []
-        for each, future in zip(resolved, futures, strict=True):
+        for request, each, future in zip(requests, resolved, futures, strict=True):
             if isinstance(each, execution.RunRequest):
                 todo.append((each, future))
             else:
+                each = replace(each, stage=request.tags.get(schema.SEARCH_STAGE, ""))
                 future.set_result(each)
                 self._observer(execution.RunEnded(each))
         self._train(todo)
 
     def _train(self, todo: "Sequence[tuple[execution.RunRequest, Future[execution.RunResult]]]") -> None:
+        for key in dict.fromkeys(request.config.data.key for request, _ in todo):
+            if key not in self._datasets:  # proposed by another sweeper, or in a later round
+                self._datasets[key] = load_intact(key, self._settings.data.dir)
         if todo:
             if self._runner is None:
                 self._runner = self._make_runner()
@@ -272,7 +296,12 @@ class Session:
         results = [future.result().flushed() for future in self._ended()]
         complete = [result for result in results if result.digest]
         drawn = random.sample(complete, min(count, len(complete)))
-        return [(result, self._runner.digest_of_solo_run(result.config) == result.digest) for result in drawn]
+        same = []
+        for result in drawn:
+            tested = schema.TEST_ACCURACY in result.metrics or result.stage != schema.TRIAL
+            alone = self._runner.digest_of_solo_run(result.config, is_tested=tested)
+            same.append((result, alone == result.digest))
+        return same
 
     def stop(self, reason: str = "interrupted") -> None:
         """Stop training after the current segment and wait until open runs have ended as KILLED."""
@@ -286,7 +315,7 @@ class Session:
           interrupted: whether a signal stopped the command.
         """
         try:
-            results = [future.result().flushed() for future in self._ended()]
+            results = [future.result().put_down().flushed() for future in self._ended()]
             plan = self.started.resume_plan
             try:
                 others = [] if plan is None else plan.others()  # the summary describes the whole sweep
@@ -297,7 +326,8 @@ class Session:
             else:
                 # Keep the checkpoints as long as any configuration of the sweep may be resumed.
                 complete = [result for result in results if result.is_complete]
-                if len(complete) >= self._number_asked_for() and all(each.is_complete for each in others):
+                all_complete = len(complete) >= self._number_asked_for() and self.is_whole
+                if all_complete and all(each.is_complete for each in others):
                     self._checkpoints.drop_all()
             self.offline_folder = self._sync()
             return results
@@ -330,7 +360,7 @@ class Session:
 
     def abandon(self) -> list[execution.RunResult]:
         """The results so far, without waiting; results that are not stored yet are lost."""
-        return [future.result().without_waiting() for future in self._ended()]
+        return [future.result().put_down().without_waiting() for future in self._ended()]
 
     @property
     def asked_for(self) -> int:

@@ -56,13 +56,19 @@ def test_field_that_exists_with_one_value_only() -> None:
     assert len({tuple(point.items()) for point in proposed}) == 3
 
 
+def test_values_of_a_condition_may_be_written_in_any_way() -> None:
+    found = space("learning_rate=1e-7,1e-6", when=("learning_rate=0.0000001: l2=0.1,0.2",))
+    assert found.count == 3
+
+
 @pytest.mark.parametrize(
     ("line", "what"),
     [
-        ("preprocessing=scale: learning_rate=interval(0.1,1)", "of mean_image,standardize of this search"),
+        ("preprocessing=scale: learning_rate=interval(0.1,1)", "expected some of mean_image,standardize"),
         ("augment=mirror: learning_rate=interval(0.1,1)", "expected a field with several values"),
         ("preprocessing=standardize learning_rate=interval(0.1,1)", "expected FIELD=VALUE: FIELD=VALUES"),
         ("preprocessing=standardize: learning_rate=interval(2,1)", "the ends are reversed"),
+        ("preprocessing=standardize: learning_rate=interval(2,", "search.when: "),
     ],
 )
 def test_mistake_in_a_condition(line: str, what: str) -> None:

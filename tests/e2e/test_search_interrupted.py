@@ -1,0 +1,128 @@
+"""Searches that are interrupted, resumed with limits, verified, and met by grids in the same store."""
+
+from pathlib import Path
+
+import pytest
+from support.command import error_lines, swath
+from support.searches import DIGITS, decided, trials_of
+from support.waiting import query_store
+
+SPACE = ("-m", "learning_rate=tag(log,interval(1e-8,1e-4))", "batch_size=20,50")
+ROUNDS = (*SPACE, *DIGITS, "max_steps=100", "search.trials=9", "search.round=3", "search.confirm=1")
+
+INTERRUPT = """
+import os, signal
+import swath.searching.driver as driver
+decide = driver.Search._decide_rungs
+def decide_and_interrupt(self):
+    found = decide(self)
+    if len(self.outcome.decisions) == 3:
+        os.kill(os.getpid(), signal.SIGINT)
+    return found
+driver.Search._decide_rungs = decide_and_interrupt
+"""
+
+NO_TIME_LEFT = """
+import swath.searching.driver as driver
+left = driver.Clock.left_s
+driver.Clock.left_s = property(lambda self: 0.0 if driver_has_decided else left.fget(self))
+driver_has_decided = []
+decide = driver.Search._decide_rungs
+def decide_and_end(self):
+    found = decide(self)
+    driver_has_decided.extend(self.outcome.decisions)
+    return found
+driver.Search._decide_rungs = decide_and_end
+"""
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a search of three rounds; do not change it."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    done = swath(folder, *ROUNDS)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("patch", "more", "status"), [(INTERRUPT, (), 130), (NO_TIME_LEFT, ("search.within_s=500",), None)]
+)
+def test_trials_in_flight_are_counted_and_go_on_later(
+    patch: str, more: tuple[str, ...], status: int | None, undisturbed: Path, tmp_path: Path
+) -> None:
+    cache = tmp_path / "cache"
+    arguments = (*ROUNDS, "checkpoint.every_s=0.05")
+    done = swath(tmp_path, *arguments, *more, patch=patch, SWATH_CACHE_DIR=str(cache))
+    assert "Traceback" not in done.stderr
+    assert status is None or done.returncode == status
+    counts = dict(
+        query_store(tmp_path, "select key, value from tags where key in ('swath.asked_for', 'swath.killed')")
+    )
+    begun, ended = (
+        trials_of(tmp_path),
+        [each for each in trials_of(tmp_path).values() if "swath.search.why" in each],
+    )
+    assert int(counts["swath.asked_for"]) >= len(begun)
+    assert int(counts["swath.killed"]) == len(begun) - len(ended) > 0
+    assert query_store(tmp_path, "select count(*) from runs where status = 'RUNNING'") == [(0,)]
+    assert list((cache / "checkpoints").glob("*/*"))
+    again = swath(tmp_path, *arguments, "resume=yes", SWATH_CACHE_DIR=str(cache))
+    assert again.returncode == 0, again.stderr
+    assert decided(tmp_path) == decided(undisturbed)
+    assert not list((cache / "checkpoints").glob("*/*"))
+
+
+def test_limit_says_nothing_of_rounds_that_have_begun(undisturbed: Path, tmp_path: Path) -> None:
+    limited = (*ROUNDS, "search.within_s=300")
+    assert swath(tmp_path, *limited).returncode == 0
+    assert decided(tmp_path) == decided(undisturbed)
+    done = swath(tmp_path, *limited, "search.trials=12", "resume=yes")
+    assert done.returncode == 0, done.stderr
+    trials = decided(tmp_path)
+    assert len(trials) == 12
+    assert {number: trials[number] for number in range(9)} == decided(undisturbed)
+
+
+def test_rounds_that_have_not_begun_are_planned_again(undisturbed: Path, tmp_path: Path) -> None:
+    swath(tmp_path, *ROUNDS, "search.trials=300", patch=INTERRUPT)
+    done = swath(tmp_path, *ROUNDS, "resume=yes")
+    assert done.returncode == 0, done.stderr
+    assert decided(tmp_path) == decided(undisturbed)
+
+
+def test_trials_are_verified_as_the_search_trained_them(tmp_path: Path) -> None:
+    done = swath(
+        tmp_path, *SPACE, *DIGITS, "max_steps=40", "search.trials=4", "search.confirm=0", "lanes.verify=4"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "4 of 4" in done.stdout + done.stderr
+
+
+def test_grid_that_meets_a_search_is_ranked_as_a_grid(tmp_path: Path) -> None:
+    rates = ("learning_rate=1e-8,1e-6", *DIGITS, "max_steps=20")
+    searched = swath(tmp_path, "-m", *rates, "search.trials=2", "search.confirm=1", "search.confirm_seeds=1")
+    assert searched.returncode == 0, searched.stderr
+    seeds = ("-m", *rates, "seed=0,1")
+    assert swath(tmp_path, *seeds, "resume=yes").returncode == 0
+    other = tmp_path / "other"
+    other.mkdir()
+    assert swath(other, *seeds).returncode == 0
+    best = "select value from tags where key = 'swath.ranking'"
+    answer = "select key, value from tags where key like 'swath.best%' and key != 'swath.best_run_id'"
+    assert query_store(tmp_path, best)[-1:] == query_store(other, best)[-1:]
+    assert query_store(tmp_path, answer)[-1:] == query_store(other, answer)[-1:]
+    untested = (
+        "select count(*) from runs r join tags t on t.run_uuid = r.run_uuid and t.key = 'swath.sweep_id' "
+        "where r.status != 'FINISHED'"
+    )
+    assert query_store(tmp_path, untested) == [(0,)]
+
+
+def test_evaluations_in_between_are_refused(tmp_path: Path) -> None:
+    done = swath(tmp_path, *ROUNDS, "evaluate_every_steps=10")
+    assert done.returncode == 2
+    assert len(error_lines(done.stderr)) == 1
+    assert (
+        "evaluate_every_steps=10: a search evaluates at its rungs, and at the end; expected 0" in done.stderr
+    )
