@@ -184,12 +184,12 @@ def test_programs_are_traced_without_a_warning(here: Path, capfd: pytest.Capture
 
 def test_the_module_shows_exactly_its_face() -> None:
     names = ["SweepResult", "__version__", "compare", "load_curves", "load_sweep", "load_weights"]
-    names += ["reproduce", "run", "sweep"]
+    names += ["interval", "reproduce", "run", "search", "sweep"]
     code = "import swath; swath.compare; print(dir(swath)); help(swath)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     shown, text = done.stdout.split("\n", 1)
     assert shown == str(sorted(names))
-    for name in ("compare(", "load_curves(", "reproduce(", "run(", "sweep("):
+    for name in ("compare(", "load_curves(", "interval(", "reproduce(", "run(", "search(", "sweep("):
         assert f"\n    {name}" in text
 
 
