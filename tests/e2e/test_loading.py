@@ -76,7 +76,9 @@ def test_comparison_equals_the_output_of_the_command(uri: str, folder: Path) -> 
 
 def test_dir_lists_the_public_names() -> None:
     loads = {"compare", "load_curves", "load_sweep", "load_weights"}
-    assert {"SweepResult", "reproduce", "run", "sweep", "__version__"} | loads == set(dir(package))
+    assert {"SweepResult", "interval", "reproduce", "run", "search", "sweep", "__version__"} | loads == set(
+        dir(package)
+    )
     assert all(getattr(package, name) for name in dir(package))
     with pytest.raises(AttributeError, match="module 'swath' has no attribute 'nothing'"):
         _ = package.nothing  # type: ignore[attr-defined]

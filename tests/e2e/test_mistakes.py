@@ -28,7 +28,8 @@ INVALID_COMMANDS = {
         ["-cn", "learning_rates"],
         [
             "swath: -cn learning_rates: expected one of article, batch_size, best_in_a_minute, config, grid, "
-            "hidden_units, learning_rate, mlp, quickstart, steps, tutorial_mlp; did you mean learning_rate?"
+            "grid_halved, hidden_units, learning_rate, minute, mlp, mlp_search, preprocessing, quickstart, "
+            "search, steps, tutorial_mlp; did you mean learning_rate?"
         ],
     ),
     "unknown flag": (

@@ -261,7 +261,7 @@ a.Session._end_sweep = refuse
 
 OTHER_BITS = """
 import swath.execution.runner as a
-a.Runner.digest_of_solo_run = lambda *_: 'other bits'
+a.Runner.digest_of_solo_run = lambda *_, **__: 'other bits'
 """
 
 
