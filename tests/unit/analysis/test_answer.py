@@ -335,7 +335,7 @@ def test_only_tuned_fields_are_at_the_edge_of_a_grid() -> None:
 
 SIX = {
     "batch_size": 100,
-    "learning_rate": 1.2345678e-7,
+    "learning_rate": 1.234567e-7,
     "max_steps": 100000,
     "evaluate_every_steps": 1000,
     "preprocessing": "standardize",

@@ -346,7 +346,7 @@ def test_plain_line_is_short_however_many_fields_vary(fields: int) -> None:
     counts = Progress(1000, SIX[:fields], 9.2, clock)
     with PlainReporter(counts, output, clock) as screen:
         screen(Planned([group()]))
-        screen(ended(1.2345678e-7, 0.4))
+        screen(ended(1.234567e-7, 0.4))
         screen(ended(1e-6, None))
         clock.now += LINE_EVERY_S
         screen(SegmentDone(group(), Segment(0, 10), 3))
@@ -354,7 +354,7 @@ def test_plain_line_is_short_however_many_fields_vary(fields: int) -> None:
     assert [line for line in lines if len(line) > 100] == []
     assert len(lines) == (1 if fields < 4 else 2)
     before, found = lines[-1].split("validation 0.4000, ")
-    config = computed_values(run_config(learning_rate=1.2345678e-7))
+    config = computed_values(run_config(learning_rate=1.234567e-7))
     values = " ".join(str(config[name]) for name in SIX[:fields])
     named = " ".join(f"{name}={config[name]}" for name in SIX[:fields])
     assert found == (named if len(f"{before}validation 0.4000, {named}") <= 100 else values)

@@ -371,7 +371,7 @@ THREE_FIELDS = ("batch_size", "learning_rate", "max_steps")
     ids=["one field", "three fields"],
 )
 def test_nothing_but_an_address_is_long(printed: Any, swept: tuple[str, ...]) -> None:
-    rates = [1.2345678e-7, 2.3456789e-6, 3.4567891e-5]
+    rates = [1.234567e-7, 2.3456789e-6, 3.4567891e-5]
     results = [predicted(rate, 0.1 + place / 100) for place, rate in enumerate(rates)]
     results += [result(rate, "FAILED", "diverged at step 17: loss is nan") for rate in (1e5, 2e5)]
     results += [result(rate * 1e6, "FAILED", "MLflow: the disk is full") for rate in range(1, 9)]
@@ -385,7 +385,7 @@ def test_nothing_but_an_address_is_long(printed: Any, swept: tuple[str, ...]) ->
 
 
 def test_nothing_else_is_long_with_several_fields(printed: Any) -> None:
-    results = [predicted(rate, 0.1 + rate * 1e4) for rate in (1.2345678e-7, 2.3456789e-6, 3.4567891e-5)]
+    results = [predicted(rate, 0.1 + rate * 1e4) for rate in (1.234567e-7, 2.3456789e-6, 3.4567891e-5)]
     _, words = printed(report(results, sweep_info=SweepInfo("learning_rate", "0123456789ab", THREE_FIELDS)))
     told = [line for line in words if "://" not in line]
     assert len(told) > 5
