@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.strategies import allowed, consistent, refused, train_configs
+from support.strategies import Texts, allowed, consistent, refused, train_configs
 
 from swath.cli.validation import check_command, override_mistakes
 from swath.config import (
@@ -42,7 +42,7 @@ def swath_on_search_path() -> Iterator[None]:
 
 
 def quoted(value: object) -> str:
-    return str(value) if isinstance(value, int | float) else f"'{value}'"
+    return str(value) if isinstance(value, int | float | Texts) else f"'{value}'"
 
 
 @pytest.mark.parametrize("field", SETTINGS)

@@ -5,8 +5,15 @@ from typing import Any
 from hypothesis import strategies as st
 
 from swath.config import FIELDS, FieldSpec, TrainConfig, walk_schema
-from swath.config.constraints import Choice, Flag, Range, SizeList, Sizes, Text
+from swath.config.constraints import Choice, Flag, Lines, Range, SizeList, Sizes, Text
 from swath.config.schema import build
+
+
+class Texts(list[str]):
+    """Texts that an override can hold."""
+
+    def __str__(self) -> str:
+        return str([f"{each}" for each in self])
 
 
 def allowed(spec: FieldSpec) -> st.SearchStrategy[Any]:
@@ -34,6 +41,8 @@ def allowed(spec: FieldSpec) -> st.SearchStrategy[Any]:
             return st.lists(st.integers(1, most), min_size=1, max_size=longest).map(Sizes)
         case Flag():
             return st.booleans()
+        case Lines():
+            return st.lists(st.text("abcxyz=:", min_size=1), max_size=3).map(Texts)
     raise AssertionError(spec.constraint)
 
 
@@ -53,6 +62,8 @@ def refused(spec: FieldSpec) -> st.SearchStrategy[Any]:
             return st.text("abcxyz", min_size=1).filter(lambda word: not spec.allows(word))
         case SizeList(most=most):
             return st.sampled_from(["x", 0, -1, 1.5, [], [0], [most + 1], [True], [1.0], ["1"], {"a": 1}])
+        case Lines():
+            return st.sampled_from(["x", "", 1, 0.5, True, [1], [""], [" "], {"a": "x"}])
         case Text(schemes=schemes):
             return st.sampled_from(["", " ", *(["x", "ftp://x"] if schemes else [])])
     return st.nothing()

@@ -47,6 +47,10 @@ _GRID_SWEEPERS = (
 )
 
 
+SETTINGS = frozenset(name for name, spec in FIELDS.items() if spec.scope == "sweep")
+"""Fields that have one value for the whole sweep."""
+
+
 @dataclass(frozen=True)
 class CheckedCommand:
     """A command without mistakes.
@@ -145,6 +149,10 @@ def _checked_search(
     from swath.searching import first_round
 
     plan = search_plan(base, composer, overrides, options)
+    settings = [_line(each) for each in overrides if str(each.key_or_group) in SETTINGS]
+    ends = [plan.space.at([end] * len(plan.space.dimensions)) for end in (0.0, 0.999)]
+    at_ends = [composer.job([*settings, *plan.overrides(end)]).sweep for end in ends]
+    _raise_if(differing_settings(at_ends))
     sweep = config_of(base).sweep
     jobs = [JobConfig(config, sweep) for config in first_round(plan)]
     checked = _checked(base, name, jobs, composer, multirun=True)

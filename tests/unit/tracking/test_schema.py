@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from swath.config.search_config import OBJECTIVES
 from swath.tracking import schema
 from swath.tracking.format import ENTRIES, Kind, entries
 from swath.tracking.format_document import document
@@ -87,13 +88,14 @@ def names_in(text: str, names: dict[str, Kind]) -> list[str]:
 def reserved_names(path: Path) -> dict[str, Kind]:
     """Names that a file must not contain.
 
-    The config room declares the fields that become params, and bundled configs share the name of an artifact.
+    The config room declares the fields that become params, and the metrics that may be a search's objective;
+    bundled configs share the name of an artifact.
     Optimizers and models declare which fields they read.
     """
     exempt: tuple[str, ...] = ()
     declares = {"training/optimizers.py", "models/model.py", "models/registry.py"}
     if path.parent == SOURCE / "config":
-        exempt = (*PARAMS, schema.CONFIG_FILE)
+        exempt = (*PARAMS, schema.CONFIG_FILE, *OBJECTIVES)
     elif path.relative_to(SOURCE).as_posix() in declares:
         exempt = PARAMS
     return {name: kind for name, kind in NAMES.items() if name not in exempt}
