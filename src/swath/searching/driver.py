@@ -19,6 +19,7 @@ from swath.searching.limits import Clock, rounds_without_gain
 from swath.searching.outcome import Confirmed, SearchOutcome, TrialState
 from swath.searching.plan import SearchPlan
 from swath.searching.rungs import is_value
+from swath.searching.samplers import library_of
 from swath.searching.standing import standing_of
 from swath.sweeps import Session
 from swath.tracking import schema
@@ -214,8 +215,10 @@ class Search:
         stored, result = self._stored[number]
         if json.loads(stored.point) != dict(state.proposal.point):
             now = json.dumps(state.proposal.point)
+            library = library_of(self._plan.sampler)
+            changed = f"the search, or what draws its trials (here {library})," if library else "the search"
             raise SwathError(
-                f"trial {number} of the stored search is {stored.point}, now {now}: the search has changed; "
+                f"trial {number} of the stored search is {stored.point}, now {now}: {changed} has changed; "
                 "start a new one without resume"
             )
         config = at_steps(state.proposal.config, steps)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from swath.config import TrainConfig
 from swath.searching.rungs import Rungs
+from swath.searching.samplers import library_of
 from swath.searching.space import Point, Space
 from swath.sweeps import SearchRecord
 from swath.tracking import schema
@@ -87,6 +88,7 @@ class SearchPlan:
             self.trials,
             list(self.rounds),
             list(self.when_lines),
+            library_of(self.sampler),
         )
 
     @property

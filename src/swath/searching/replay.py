@@ -14,7 +14,7 @@ from swath.searching.plan import SearchPlan
 from swath.searching.replayed_ends import End, end_faults
 from swath.searching.replayed_finish import Finish
 from swath.searching.rungs import is_value
-from swath.sweeps import StoredSearch, StoredTrial, rounds_of
+from swath.sweeps import StoredSearch, StoredTrial, drawn_by_others, rounds_of
 from swath.tracking import schema
 
 NOT_FOLLOWING = "the first decision that does not follow"
@@ -133,7 +133,8 @@ class _Replay:
             )
         if found.point != dict(proposal.point):
             stored, proposed = (_shown(each) for each in (found.point, proposal.point))
-            raise _DoesNotFollowError(f"{name} is {stored}, but {proposed} is proposed")
+            drawn = drawn_by_others(self._stored.record, self._plan.record)
+            raise _DoesNotFollowError(f"{name} is {stored}, but {proposed} is proposed{drawn}")
         self._found.trials += 1
 
     def _take_values(self, states: "list[TrialState] | tuple[TrialState, ...]", rung: int) -> None:

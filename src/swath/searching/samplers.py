@@ -1,5 +1,6 @@
 """The samplers by name."""
 
+import importlib.metadata
 from collections.abc import Callable
 
 from swath.errors import ConfigError
@@ -14,6 +15,16 @@ SAMPLERS: dict[str, Callable[[Space, int], Sampler]] = {
     "grid": GridSampler,
 }
 """Samplers by the value of `search.sampler`."""
+
+
+LIBRARIES = {"tpe": "optuna", "qmc": "scipy", "random": "numpy"}
+"""Packages whose versions decide what a sampler draws."""
+
+
+def library_of(name: str) -> str:
+    """The package that draws a sampler's points, and its version; empty for one that draws nothing."""
+    package = LIBRARIES.get(name)
+    return "" if package is None else f"{package} {importlib.metadata.version(package)}"
 
 
 def sampler_of(name: str, space: Space, seed: int) -> Sampler:

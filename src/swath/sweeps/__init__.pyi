@@ -14,6 +14,7 @@ from .reproduce import Original as Original
 from .reproduce import Repeater as Repeater
 from .reproduce import original_of as original_of
 from .search_record import SearchRecord as SearchRecord
+from .search_record import drawn_by_others as drawn_by_others
 from .search_record import rounds_of as rounds_of
 from .session import Session as Session
 from .stored_search import StoredSearch as StoredSearch

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Self
 
-FREE = ("confirm", "confirm_seeds", "round_size", "trials", "rounds")
+FREE = ("confirm", "confirm_seeds", "round_size", "trials", "rounds", "drawn_by")
 """Attributes that may have other values when the same search goes on."""
 
 
@@ -27,6 +27,7 @@ class SearchRecord:
       round_size: trials that are proposed together; 0 for all.
       trials: trials in all.
       rounds: trials of each round, those of earlier commands first.
+      drawn_by: the library that draws proposals, with its version; another version may draw others.
     """
 
     space: list[str]
@@ -43,6 +44,7 @@ class SearchRecord:
     trials: int
     rounds: list[int] = field(default_factory=list)
     when: list[str] = field(default_factory=list)
+    drawn_by: str = ""
 
     @classmethod
     def of(cls, values: dict[str, Any]) -> Self:
@@ -88,6 +90,17 @@ class SearchRecord:
                 yield f"{label}: {less or '(none)'}, now {more or '(none)'}"
             else:
                 yield f"{label}: {first}, now {second}"
+
+
+def drawn_by_others(record: SearchRecord, now: SearchRecord) -> str:
+    """The end of a message about proposals that are not those of the store, if libraries may be the reason.
+
+    Args:
+      record: that of the store.
+      now: what this environment would record.
+    """
+    is_other = record.drawn_by and record.drawn_by != now.drawn_by
+    return f"; they were drawn with {record.drawn_by}, here is {now.drawn_by}" if is_other else ""
 
 
 def _without(values: Sequence[object], others: Sequence[object]) -> str:

@@ -2,6 +2,7 @@
 
 import itertools
 from dataclasses import replace
+from importlib.metadata import version
 
 import pytest
 from support.small import run_config
@@ -10,6 +11,7 @@ from swath.config import TrainConfig, at_steps
 from swath.errors import ConfigError
 from swath.searching import Dimension, SearchPlan, Space, rungs_of, sampler_of
 from swath.searching.proposing import Proposer
+from swath.searching.samplers import library_of
 from swath.searching.sampling import Told
 from swath.searching.space import Point
 from swath.sweeps import rounds_of
@@ -95,3 +97,8 @@ def test_a_shorter_trial_keeps_the_schedule_of_its_full_length() -> None:
     assert (at_steps(config, 10).max_steps, at_steps(config, 10).schedule_steps) == (10, 100)
     assert at_steps(config, 100) is config
     assert at_steps(run_config(max_steps=100), 10).schedule_steps is None
+
+
+def test_library_that_draws_is_known_with_its_version() -> None:
+    assert library_of("qmc") == f"scipy {version('scipy')}"
+    assert library_of("grid") == ""

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from swath.sweeps import SearchRecord, rounds_of
+from swath.sweeps import SearchRecord, drawn_by_others, rounds_of
 from swath.sweeps.manifest import Manifest, read_manifest
 
 RECORD = SearchRecord(
@@ -21,6 +21,7 @@ RECORD = SearchRecord(
     round_size=0,
     trials=72,
     rounds=[72],
+    drawn_by="scipy 1.0.0",
 )
 
 
@@ -73,3 +74,11 @@ def test_differences_are_named() -> None:
         "search.seed: 0, now 1",
         "search.rungs: 50 200, now (none)",
     ]
+
+
+def test_libraries_of_other_versions_do_not_make_another_search_and_are_named() -> None:
+    now = replace(RECORD, drawn_by="scipy 2.0.0")
+    assert list(now.differences(RECORD)) == []
+    assert drawn_by_others(RECORD, now) == "; they were drawn with scipy 1.0.0, here is scipy 2.0.0"
+    assert drawn_by_others(RECORD, RECORD) == ""
+    assert drawn_by_others(replace(RECORD, drawn_by=""), now) == ""
