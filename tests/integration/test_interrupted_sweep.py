@@ -64,6 +64,17 @@ def test_summary_run_has_the_counts_and_the_best_run_so_far(client: MlflowClient
     assert client.get_experiment("1").tags[NOTE] == "The latest: Interrupted: 3 of 7 finished."
 
 
+def test_interrupted_sweep_is_ranked_by_the_metric_that_it_has_named(client: MlflowClient) -> None:
+    summary_run_id = start_summary_run(client)
+    client.set_tag(summary_run_id, "swath.ranked_by", "validation/loss")
+    accurate, certain = add(client, "a", 0, "FINISHED", 0.9), add(client, "b", 0, "FINISHED", 0.8)
+    client.log_metric(accurate, "validation/loss", 2.0)
+    client.log_metric(certain, "validation/loss", 1.0)
+    end_interrupted(client, summary_run_id, "KILLED", find_best)
+    tags = client.get_run(summary_run_id).data.tags
+    assert (tags["swath.best_run_id"], tags["swath.ranked_by"]) == (certain, "validation/loss")
+
+
 def test_interrupted_sweep_keeps_a_description_that_a_user_edited(client: MlflowClient) -> None:
     summary_run_id = start_summary_run(client)
     client.set_experiment_tag("1", NOTE, f"mine: {STILL_RUNNING}")

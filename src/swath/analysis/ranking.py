@@ -73,17 +73,20 @@ def rank(
     return Ranking(metric, tuple(order))
 
 
-def find_best(metrics: Sequence[Mapping[str, float]], params: Sequence[Mapping[str, str]]) -> tuple[int, str]:
+def find_best(
+    metrics: Sequence[Mapping[str, float]], params: Sequence[Mapping[str, str]], metric: str | None = None
+) -> tuple[int, str]:
     """Find the best of some finished runs.
 
     Args:
       metrics: metrics of each run; at least one run.
       params: configuration of each run.
+      metric: the metric that ranks; None for that of `rank`.
 
     Returns:
       The index of the best run, and the metric that ranks.
     """
-    ranking = rank(metrics, configurations=[configuration_of(values) for values in params])
+    ranking = rank(metrics, metric, [configuration_of(values) for values in params])
     return ranking.order[0], ranking.metric
 
 

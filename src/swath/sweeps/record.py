@@ -48,6 +48,7 @@ def sweep_description(
             **({schema.QUESTION: sweep_info.question} if sweep_info.question else {}),
             schema.GRID: "" if sweep_info.space_lines else "; ".join(grid_lines(configs)),
             **({schema.SPACE: json.dumps(sweep_info.space_lines)} if sweep_info.sweeper else {}),
+            **({schema.RANKED_BY: sweep_info.objective} if sweep_info.objective else {}),
             **_asked_for(sweep_info, configs),
             **tracking.runtime_tags(),
         },

@@ -25,8 +25,8 @@ from swath.tracking.stored_runs import OPEN_STATUSES, StoredRun
 from swath.tracking.sweep_records import STILL_RUNNING, SweepDescription, SweepSummary
 from swath.tracking.ui_urls import sweep_filter
 
-FindBest = Callable[[Sequence[Mapping[str, float]], Sequence[Mapping[str, str]]], tuple[int, str]]
-"""(metrics of finished runs, their params) -> index of the best run, and the metric that ranks them."""
+FindBest = Callable[[Sequence[Mapping[str, float]], Sequence[Mapping[str, str]], str | None], tuple[int, str]]
+"""(metrics of finished runs, their params, the metric that ranks or None) -> index of the best, the metric."""
 
 
 LARGEST_BATCH = 1_000
@@ -268,7 +268,9 @@ def _summarize(
     finished = [run for run in runs if run.info.status == "FINISHED"]
     if finished and find_best is not None:
         index, metric = find_best(
-            [run.data.metrics for run in finished], [run.data.params for run in finished]
+            [run.data.metrics for run in finished],
+            [run.data.params for run in finished],
+            known.get(schema.RANKED_BY),
         )
         best = finished[index]
         tags |= {schema.BEST_RUN_ID: best.info.run_id, schema.RANKED_BY: metric}
