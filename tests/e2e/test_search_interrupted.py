@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from support.command import error_lines, swath
+from support.command import swath
 from support.searches import DIGITS, decided, trials_of
 from support.waiting import query_store
 
@@ -117,12 +117,3 @@ def test_grid_that_meets_a_search_is_ranked_as_a_grid(tmp_path: Path) -> None:
         "where r.status != 'FINISHED'"
     )
     assert query_store(tmp_path, untested) == [(0,)]
-
-
-def test_evaluations_in_between_are_refused(tmp_path: Path) -> None:
-    done = swath(tmp_path, *ROUNDS, "evaluate_every_steps=10")
-    assert done.returncode == 2
-    assert len(error_lines(done.stderr)) == 1
-    assert (
-        "evaluate_every_steps=10: a search evaluates at its rungs, and at the end; expected 0" in done.stderr
-    )

@@ -101,11 +101,14 @@ class Paused:
     """A run that has come to a rung; it waits for the decision.
 
     Attributes:
-      state: train state from which it goes on.
+      state: its train state.
+      going_on: train state from which it goes on; it has the evaluation that is due at this step, as if it had
+        not paused. A run that ends here does not have it.
       end: (why) -> the result; ends the run for good, without training.
     """
 
     state: TrainState
+    going_on: TrainState
     end: "Callable[[str], RunResult]"
 
 

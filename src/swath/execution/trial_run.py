@@ -164,6 +164,7 @@ class TrialRun:
             logger.log(batch)
         # With periodic validation, the last validation values are logged as points of a curve.
         self._curves = schema.VALIDATION if self.config.evaluate_every_steps else ()
+        self._logged_to = 0
 
     def state(self, arrays: Arrays) -> TrainState:
         """The train state after the last segment, from which the run can be resumed.
@@ -276,12 +277,19 @@ class TrialRun:
                 why = self._trial.why or why_at_full_length(self._step)
             self.ended.set_result(self._finish(trained.segment.end, validation, test, artifacts, sizes, why))
         else:
-            state = self.state(learned)
+            state = going_on = self.state(learned)
+            every = self.config.evaluate_every_steps
+            if validation and every and self._step % every == 0:
+                evaluated = ResultDigest(state.digest)
+                evaluated.add("validation", *validation.values())
+                going_on = replace(state, digest=evaluated.state)
+                self._log_once(self._step, validation)
+                self._logged_to = self._step
 
             def end(why: str) -> RunResult:
                 return self._finish(trained.segment.end, validation, test, artifacts, sizes, why)
 
-            result = self._result("PAUSED", {**test, **validation}, None, paused=Paused(state, end))
+            result = self._result("PAUSED", {**test, **validation}, None, paused=Paused(state, going_on, end))
             self.ended.set_result(result)
 
     def _finish(
@@ -294,7 +302,7 @@ class TrialRun:
         why: str,
     ) -> RunResult:
         metrics = {**test, **validation}
-        if validation and self._curves:
+        if validation and self._curves and step > self._logged_to:
             self._log_once(step, validation)
         self._digest.add("end", *metrics.values())
         for name in (schema.VALIDATION_LOSS, schema.TEST_LOSS):

@@ -198,7 +198,7 @@ class Search:
             trial=trial,
         )
         if before is not None and before.paused is not None:
-            return replace(request, start=before.paused.state, logger=before.logger)
+            return replace(request, start=before.paused.going_on, logger=before.logger)
         if proposal.number in self._stored and self._resume is not None:
             return self._resume.start_of_trial(proposal.number, request)
         return request

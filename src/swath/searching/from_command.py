@@ -53,9 +53,6 @@ def plan_of(
     middle = space.at([0.5] * len(space.dimensions))
     base = compose(middle)
     rungs = _rungs(base.max_steps, settings)
-    if base.evaluate_every_steps:
-        why = "a search evaluates at its rungs, and at the end; expected 0"
-        raise ConfigError([f"evaluate_every_steps={base.evaluate_every_steps}: {why}"])
     sampler = settings.sampler or ("qmc" if any(each.is_number for each in space.dimensions) else "grid")
     has_limit = settings.within_s is not None or settings.within_steps is not None
     is_whole = sampler == "grid" or not (sampler == "tpe" or has_limit or settings.patience)

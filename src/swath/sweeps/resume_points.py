@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -82,13 +83,28 @@ class ResumePoints:
         ]
         saved = max(usable, key=lambda start: start.step, default=None)
         if saved is not None and (best is None or saved.step >= _steps(best)):
-            return saved, ()
+            return self._evaluated(saved, run, key), ()
         if best is None:
             return FROM_START
         cache_key = (best.run_id, key.every_steps, key.evaluate_every_steps)
         if cache_key not in self._prepared:
             self._prepared[cache_key] = self._after(best, key)
         return self._prepared[cache_key]
+
+    def _evaluated(
+        self, saved: training.TrainState, run: StoredRun | None, key: RunKey
+    ) -> training.TrainState:
+        """A checkpoint of a trial that waits at a rung and goes on has the evaluation that is due there."""
+        every, step = key.evaluate_every_steps, saved.step
+        if run is None or step >= key.max_steps or not every or step % every:
+            return saved
+        curves = {curve.metric: curve for curve in self._reader.curves([run.run_id], schema.RUNGS)}
+        at_rung = [_value_at(curves.get(name), step) for name in schema.RUNGS]
+        if None in at_rung:
+            return saved  # no rung: a checkpoint on the way has every evaluation before it
+        digest = training.ResultDigest(saved.digest)
+        digest.add("validation", *(value for value in at_rung if value is not None))
+        return replace(saved, digest=digest.state)
 
     def _after(self, shorter: StoredRun, key: RunKey) -> ResumePoint:
         """The end of a finished run as the point from which a longer run resumes."""

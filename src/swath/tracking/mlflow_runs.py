@@ -26,7 +26,7 @@ from swath.tracking.sweep_records import STILL_RUNNING, SweepDescription, SweepS
 from swath.tracking.ui_urls import sweep_filter
 
 FindBest = Callable[[Sequence[Mapping[str, float]], Sequence[Mapping[str, str]], str | None], tuple[int, str]]
-"""(metrics of finished runs, their params, the metric that ranks or None) -> index of the best, the metric."""
+"""(metrics of finished runs, their params, the metric that ranks or None) -> index of the best, metric."""
 
 
 LARGEST_BATCH = 1_000
