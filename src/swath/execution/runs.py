@@ -102,8 +102,8 @@ class Paused:
 
     Attributes:
       state: its train state.
-      going_on: train state from which it goes on; it has the evaluation that is due at this step, as if it had
-        not paused. A run that ends here does not have it.
+      going_on: train state from which it goes on. It has the evaluation that is due at this step, as if the
+        run had not paused; a run that ends here does not have it.
       end: (why) -> the result; ends the run for good, without training.
     """
 
