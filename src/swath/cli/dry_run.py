@@ -153,7 +153,7 @@ def _search_lines(plan: "SearchPlan") -> list[str]:
             f"{size} to {steps:,}" for size, steps in zip(rungs.sizes(rounds[0]), rungs.steps, strict=True)
         ]
         lines.append(f"Trials of a round, and the steps to which they are trained: {', '.join(parts)}.")
-    if best := min(plan.confirm, sum(rungs.sizes(size)[-1] for size in rounds)):
+    if best := min(plan.confirm, sum(rungs.most_sizes(size)[-1] for size in rounds)):
         seeds = counted(plan.confirm_seeds, "more seed")
         lines.append(f"Then the best {best} with {seeds} each. At most {plan.most_steps:,} steps in all.")
     else:

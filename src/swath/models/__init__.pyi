@@ -1,7 +1,9 @@
 from .arithmetic import ARITHMETIC as ARITHMETIC
+from .arithmetic import COLUMN_TILE as COLUMN_TILE
 from .arithmetic import MOST_ROWS as MOST_ROWS
 from .arithmetic import ROW_MULTIPLE as ROW_MULTIPLE
 from .arithmetic import block_sizes as block_sizes
+from .arithmetic import has_free_lane as has_free_lane
 from .arithmetic import in_blocks as in_blocks
 from .arithmetic import kernels as kernels
 from .arithmetic import most_isa as most_isa

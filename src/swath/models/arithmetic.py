@@ -50,6 +50,16 @@ def padded_size(columns: int) -> int:
     return -(-columns // tile) * tile
 
 
+def has_free_lane(columns: int, lanes: int) -> bool:
+    """Whether one more lane fits into the tiles of a product that all lanes share, so that it costs nothing.
+
+    Args:
+      columns: those of one lane.
+      lanes: lanes that are there.
+    """
+    return -(-columns * lanes // COLUMN_TILE) == -(-columns * (lanes + 1) // COLUMN_TILE)
+
+
 def in_blocks(array: "NDArray[Any]", axis: int) -> "NDArray[Any]":
     """Cut an axis into blocks, which become the first axis; the last block is padded with zeros.
 

@@ -37,6 +37,7 @@ class ModelSpec:
       package: name and version of the package that declares it; empty for swath's and for a program's.
       module: the module that the package names.
       program_code: digest of the object that a program gave when it declared the model.
+      shares_products: whether the outputs of all lanes are columns of one product.
     """
 
     name: str
@@ -49,6 +50,7 @@ class ModelSpec:
     package: str = ""
     module: str = ""
     program_code: str = ""
+    shares_products: bool = False
 
     @property
     def is_served(self) -> bool:
@@ -130,6 +132,7 @@ SOFTMAX_REGRESSION = ModelSpec(
     Path(__file__).with_name("softmax_predictor.py"),
     "swath.models.weight_images:draw_weights",
     layers=lambda values, classes: (classes,),
+    shares_products=True,
 )
 
 MLP = ModelSpec(

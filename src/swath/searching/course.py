@@ -7,6 +7,7 @@ ended; its proposals know the rounds before k - 1.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from swath.config import shared_values
 from swath.searching.outcome import SearchOutcome, TrialState
 from swath.searching.plan import SearchPlan
 from swath.searching.proposing import Proposer
@@ -95,15 +96,16 @@ class Course:
             self._at_rung[number] = []
             return RungDecided(number, rung, True)
         values = {state.proposal.number: state.values[rung] for state in states}
-        decisions = decide(values, self._plan.rungs.factor, self._plan.maximize)
+        groups = {state.proposal.number: shared_values(state.proposal.config, "group") for state in states}
+        rungs = self._plan.rungs
+        by_value = rungs.sizes(len(self.rounds[number]))[rung + 1]
+        decisions = decide(values, by_value, self._plan.maximize, groups, rungs.columns)
         self._outcome.decisions.append((number, rung, decisions))
         by_number = {state.proposal.number: state for state in states}
         going = {each.trial for each in decisions if each.goes_on}
-        steps = self._plan.rungs.steps[rung]
+        steps = rungs.steps[rung]
         stopped = tuple(
-            (by_number[each.trial], stopped_because(each, steps, len(going)))
-            for each in decisions
-            if not each.goes_on
+            (by_number[each.trial], stopped_because(each, steps)) for each in decisions if not each.goes_on
         )
         self._at_rung[number] = [state for state in states if state.proposal.number in going]
         self._rungs[number] = rung + 1

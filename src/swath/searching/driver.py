@@ -133,7 +133,7 @@ class Search:
     def _has_time(self, number: int) -> bool:
         """Whether a round, what has begun and the confirming runs will end in time."""
         rungs, sizes = self._plan.rungs, self._plan.rounds
-        finalists = sum(rungs.sizes(size)[-1] for size in sizes[: number + 1])
+        finalists = sum(rungs.most_sizes(size)[-1] for size in sizes[: number + 1])
         begun = sum(map(rungs.most_steps, sizes[:number])) - self._trained
         begun += self._plan.confirming_steps(finalists)
         allowed = self._clock.allows(self._trained, begun, rungs.most_steps(sizes[number]))

@@ -7,13 +7,16 @@ from swath.config import (
     FIELDS,
     SEARCH_DEFAULTS,
     JobComposer,
+    JobConfig,
     Override,
     SearchConfig,
     TrainConfig,
     complete_overrides,
     parse_overrides,
 )
+from swath.datasets import spec_of
 from swath.errors import ConfigError
+from swath.models import MODELS
 from swath.searching.plan import DEFAULT_ROUND, DEFAULT_TRIALS, MOST_TRIALS, SearchPlan, most_rounds
 from swath.searching.proposing import Proposer
 from swath.searching.rungs import Rungs, rungs_of
@@ -25,7 +28,11 @@ from swath.tracking import schema
 
 
 def plan_of(
-    overrides: Sequence[Override], settings: SearchConfig, composer: JobComposer, options: Options
+    overrides: Sequence[Override],
+    settings: SearchConfig,
+    composer: JobComposer,
+    options: Options,
+    columns: int | None = None,
 ) -> SearchPlan:
     """The plan of a search.
 
@@ -34,6 +41,7 @@ def plan_of(
       settings: `search.*`.
       composer: composes the configuration of a proposal.
       options: the names of the configs in each config group.
+      columns: see `Rungs`; None to find them out.
 
     Raises:
       ConfigError: an interval is not one of its field, or the settings do not fit together.
@@ -52,7 +60,9 @@ def plan_of(
 
     middle = space.at([0.5] * len(space.dimensions))
     base = compose(middle)
-    rungs = _rungs(base.max_steps, settings)
+    if columns is None:
+        columns = _shared_columns(space, composer.job(lines(middle)))
+    rungs = _rungs(base.max_steps, settings, columns)
     sampler = settings.sampler or ("qmc" if any(each.is_number for each in space.dimensions) else "grid")
     has_limit = settings.within_s is not None or settings.within_steps is not None
     is_whole = sampler == "grid" or not (sampler == "tpe" or has_limit or settings.patience)
@@ -114,7 +124,7 @@ def plan_of_record(record: SearchRecord, options: Options) -> SearchPlan:
         test=record.test,
     )
     overrides = parse_overrides([*record.fixed, *record.space])
-    plan = plan_of(overrides, settings, JobComposer("config", []), options)
+    plan = plan_of(overrides, settings, JobComposer("config", []), options, record.columns)
     if list(plan.rungs.steps) != steps:
         found, expected = (",".join(map(str, each)) for each in (steps, plan.rungs.steps))
         raise ConfigError([f"its rungs are {found}, but with these values they are {expected}"])
@@ -175,11 +185,20 @@ def _trials(space: Space, sampler: str, settings: SearchConfig, has_limit: bool)
     return trials if count is None else min(trials, count)
 
 
-def _rungs(max_steps: int, settings: SearchConfig) -> Rungs:
+def _shared_columns(space: Space, middle: JobConfig) -> int:
+    """Columns of a lane in products that lanes share; 0 where models or classes are searched."""
+    if any(each.name.split(".")[0] in ("model", "data") for each in space.dimensions):
+        return 0
+    if not MODELS[middle.train.model.name].shares_products:
+        return 0
+    return spec_of(middle.train.data.key, middle.sweep.data.dir).num_classes
+
+
+def _rungs(max_steps: int, settings: SearchConfig, columns: int) -> Rungs:
     first = settings.first_steps
     if first is not None and settings.halving and first > max_steps:
         raise ConfigError([f"search.first_steps={first}: expected at most max_steps={max_steps}"])
-    return rungs_of(max_steps, first, settings.factor, settings.halving)
+    return rungs_of(max_steps, first, settings.factor, settings.halving, columns)
 
 
 def _within_steps(plan: SearchPlan, most: int) -> SearchPlan:

@@ -89,12 +89,13 @@ class SearchPlan:
             list(self.rounds),
             list(self.when_lines),
             library_of(self.sampler),
+            self.rungs.columns,
         )
 
     @property
     def most_steps(self) -> int:
         """Steps of all trials and of the confirming runs, if none fails."""
-        finalists = sum(self.rungs.sizes(size)[-1] for size in self.rounds)
+        finalists = sum(self.rungs.most_sizes(size)[-1] for size in self.rounds)
         return sum(map(self.rungs.most_steps, self.rounds)) + self.confirming_steps(finalists)
 
     def confirming_steps(self, finalists: int) -> int:
@@ -111,7 +112,7 @@ def most_rounds(plan: SearchPlan, steps: int) -> tuple[int, ...]:
     used = finalists = 0
     for size in plan.rounds:
         for trials in range(size, 0, -1):
-            last = plan.rungs.sizes(trials)[-1]
+            last = plan.rungs.most_sizes(trials)[-1]
             if used + plan.rungs.most_steps(trials) + plan.confirming_steps(finalists + last) <= steps:
                 rounds.append(trials)
                 used += plan.rungs.most_steps(trials)

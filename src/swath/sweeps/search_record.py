@@ -28,6 +28,7 @@ class SearchRecord:
       trials: trials in all.
       rounds: trials of each round, those of earlier commands first.
       drawn_by: the library that draws proposals, with its version; another version may draw others.
+      columns: columns of a lane in a product that lanes share; they decide which lanes are free; 0 for none.
     """
 
     space: list[str]
@@ -45,6 +46,7 @@ class SearchRecord:
     rounds: list[int] = field(default_factory=list)
     when: list[str] = field(default_factory=list)
     drawn_by: str = ""
+    columns: int = 0
 
     @classmethod
     def of(cls, values: dict[str, Any]) -> Self:
