@@ -35,7 +35,7 @@ def run_all(
         pass
 
     info = SweepInfo("rates", "0123456789ab", ("learning_rate",))
-    session = Session(info, configs, settings or sweep_config(), ignore, tracker, None, make_executor)
+    session = Session(info, configs, settings or sweep_config(), ignore, tracker, make_executor)
     for future in session.start([RunRequest(config) for config in configs]):
         future.result(timeout=100)
     session.stop()

@@ -43,9 +43,17 @@ def is_search(base: DictConfig, overrides: Sequence[Override], files: ConfigFile
         any(override.is_sweep_override() and not override.is_discrete_sweep() for override in overrides)
         or any(str(override.key_or_group).startswith(f"{NODE}.") for override in overrides)
         or files.sets((NODE,))
-        or config_of(base).sweep.search != SEARCH_DEFAULTS
+        or _has_other_settings(base)
         or any(base.hydra.sweeper.get(name) is not None for name in ("n_trials", "direction", "sampler"))
     )
+
+
+def _has_other_settings(base: DictConfig) -> bool:
+    """Whether `search.*` differs from the defaults; mistakes of a config are said of each configuration."""
+    try:
+        return config_of(base).sweep.search != SEARCH_DEFAULTS
+    except ConfigError:
+        return False
 
 
 def search_plan(
