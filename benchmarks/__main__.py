@@ -21,6 +21,7 @@ from benchmarks.grid import count_times, grid_times
 from benchmarks.network_sweep import network_sweep_times
 from benchmarks.processes import process_times
 from benchmarks.report import machine, report
+from benchmarks.search_worth import search_worth
 from benchmarks.searching import search_times
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -130,6 +131,11 @@ def searching(data: Path) -> Any:
     return search_times(data, GRID_REPEATS, 1, print_line)
 
 
+def worth(data: Path) -> Any:
+    """What a search finds, against random search and a grid, and its regret."""
+    return search_worth(data, print_line)
+
+
 PARTS: dict[str, Callable[[Path], Any]] = {
     function.__name__: function
     for function in (
@@ -149,6 +155,7 @@ PARTS: dict[str, Callable[[Path], Any]] = {
         unrolled,
         network_sweep,
         searching,
+        worth,
     )
 }
 

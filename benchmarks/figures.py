@@ -10,6 +10,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
 from benchmarks.grid import BASIC, KERAS, LOG_BATCH, LOG_METRIC, SWATH, TUTORIAL
+from benchmarks.search_worth import HALVED
 from benchmarks.steps import BATCH_SIZES, LANES
 
 SHORT = {
@@ -32,8 +33,27 @@ def draw_all(found: Mapping[str, Any], folder: Path) -> None:
     plt.rcParams.update({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False})
     if "grid" in found:
         _contenders(found["grid"]["seconds"], folder / "contenders.png")
+    if "worth" in found:
+        _worth(found["worth"]["runs"], folder / "search-worth.png")
     if "lanes" in found and "counts" in found:
         _scaling(found, folder / "scaling.png")
+
+
+def _worth(runs: Mapping[str, list[Mapping[str, float]]], path: Path) -> None:
+    """The winners' accuracies against what was paid for them."""
+    figure, axes = plt.subplots(figsize=(7.5, 3.6))
+    for (side, found), marker in zip(runs.items(), ("o", "D", "s", "^"), strict=True):
+        paid = [each["image_steps"] / 1e6 for each in found]
+        shade = "black" if side == HALVED else "0.65"
+        axes.plot(paid, [each["validation"] for each in found], marker, color=shade, label=side, ms=8)
+        axes.plot(paid, [each["test"] for each in found], marker, color=shade, mfc="none", ms=8)
+    axes.set_xscale("log")
+    axes.set_xlabel("million image-steps")
+    axes.set_ylabel("accuracy of the winner")
+    axes.set_title("filled: validation images, empty: test images", loc="left", fontsize=10)
+    axes.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1, 0.5))
+    figure.savefig(path, dpi=DPI, bbox_inches="tight")
+    plt.close(figure)
 
 
 def _contenders(seconds: Mapping[str, list[float]], path: Path) -> None:

@@ -10,6 +10,7 @@ import psutil
 
 from benchmarks import model_sections, process_sections, step_sections
 from benchmarks.comparing_section import comparing_section
+from benchmarks.search_worth_section import search_worth_section
 from benchmarks.searching_section import searching_section
 from benchmarks.table import Found
 
@@ -40,6 +41,7 @@ def report(found: Found) -> str:
         "unrolled": model_sections.unrolled_section,
         "network_sweep": model_sections.network_sweep_section,
         "searching": searching_section,
+        "worth": search_worth_section,
     }
     written = [write(found[name]) for name, write in writers.items() if name in found]
     parts = [HEAD, found["machine"], *written]

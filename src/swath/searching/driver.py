@@ -13,6 +13,7 @@ from dataclasses import replace
 from swath.config import at_steps
 from swath.errors import SwathError
 from swath.execution import RunRequest, RunResult, Trial
+from swath.planning import step_s
 from swath.searching.confirming import by_mean, finalists, with_other_seeds
 from swath.searching.course import Course
 from swath.searching.limits import Clock, rounds_without_gain
@@ -173,11 +174,11 @@ class Search:
             self._tell_standing()
 
     def _start(self, states: Sequence[TrialState], rung: int) -> None:
-        """Train trials to a rung, each from where it stands."""
+        """Train trials to a rung, each from where it stands; the longest first, so that cores end together."""
         steps = self._plan.rungs.steps
         is_last = rung == len(steps) - 1
         requests, started = [], []
-        for state in states:
+        for state in sorted(states, key=lambda state: -step_s(state.proposal.config, 1)):
             if self._is_known(state, rung):
                 continue
             requests.append(self._request(state, rung, is_last=is_last))
@@ -271,9 +272,9 @@ class Search:
         decided = False
         for each in self._course.decided() if not self._stopped else ():
             decided = True
+            self._start(each.going, each.rung + 1)  # first, so that they train while the others are stored
             for state, why in each.stopped:
                 self._end(state, why, each.rung)
-            self._start(each.going, each.rung + 1)
         return decided
 
     def _record(self, state: TrialState) -> None:
