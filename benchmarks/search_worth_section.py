@@ -12,8 +12,8 @@ TEXT = (
     "The softmax classifier on CIFAR-10: learning rates from 1e-8 to 1e-2, six batch sizes from 16 to 500, "
     f"{STEPS:,} steps, 5,000 validation images. Searches have {len(SEEDS)} seeds of their proposals; "
     "medians, with the least and the most in parentheses. Random search has as many trials as fit into the "
-    "image-steps of the halved search. The winner is the best run of full length by its validation accuracy, and test is its "
-    "accuracy on the test images."
+    "image-steps of the halved search. The winner is the best run of full length by its validation "
+    "accuracy, and test is its accuracy on the test images."
 )
 
 
@@ -39,9 +39,9 @@ def search_worth_section(found: Found) -> str:
     small = sum(regret <= MOST_REGRET for regret in found["regret"])
     said = (
         "The regret of a halved search is how much worse its winner is than the best of the same trials, all "
-        f"trained to the end. By real training: {', '.join(f'{each:.4f}' for each in real)}. On stored curves "
-        f"of 72 runs, interpolated between their rates: at most {MOST_REGRET} in {small} of {len(SIMULATED)} seeds "
-        f"(target: 19), {max(found['regret']):.4f} at most."
+        f"trained to the end. By real training: {', '.join(f'{each:.4f}' for each in real)}. On stored "
+        f"curves of 72 runs, interpolated between their rates: at most {MOST_REGRET} in {small} of "
+        f"{len(SIMULATED)} seeds (target: 19), {max(found['regret']):.4f} at most."
     )
     lines = ["## What a search finds", "", *textwrap.wrap(TEXT, 105), "", "![](search-worth.png)", ""]
     return "\n".join([*lines, table(headings, rows), "", *textwrap.wrap(said, 105), ""])

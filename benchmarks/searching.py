@@ -73,8 +73,8 @@ def search_times(data: Path, repeats: int, peers: int, print_line: Callable[[str
 
 def _best(output: str) -> float:
     """The best validation accuracy, from the screen of a contender."""
-    found = re.search(r"validation (0\.\d+)", output) or re.search(r"best (0\.\d+)", output)
-    return float(found[1]) if found else float("nan")
+    found = re.findall(r"(?:validation|best) (0\.\d+)", output)  # the last one is the answer
+    return float(found[-1]) if found else float("nan")
 
 
 def _in(folder: Path, command: list[str]) -> Measured:

@@ -174,7 +174,7 @@ class Search:
             self._tell_standing()
 
     def _start(self, states: Sequence[TrialState], rung: int) -> None:
-        """Train trials to a rung, each from where it stands; the longest first, so that cores end together."""
+        """Train trials to a rung, each from where it stands; the longest first, so cores end together."""
         steps = self._plan.rungs.steps
         is_last = rung == len(steps) - 1
         requests, started = [], []
