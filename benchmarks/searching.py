@@ -1,5 +1,6 @@
-"""A halved search of 72 configurations, against all of them, and against Optuna with TensorFlow 2."""
+"""A halved search of 72 configurations, against all of them, and against Optuna and Ray with TensorFlow 2."""
 
+import os
 import re
 import sys
 import tempfile
@@ -20,6 +21,10 @@ RATES = tuple(f"{10 ** (-8 + (place + 0.5) / 2):.3g}" for place in range(12))
 ALL = "all of them, `swath -m`"
 HALVED = "halved, `search.first_steps=125 search.confirm=0`"
 DEFAULTS = "halved, with the defaults"
+RAY = "Ray Tune's ASHA with two workers, TensorFlow 2, MLflow"
+RAY_PYTHON = "SWATH_RAY_PYTHON"
+"""Names the Python of an environment with `ray[tune]`, TensorFlow and MLflow; without it, Ray is left out."""
+
 OPTUNA = "Optuna's `SuccessiveHalvingPruner`, TensorFlow 2, MLflow"
 
 Times = dict[str, dict[str, list[float]]]
@@ -32,7 +37,7 @@ def search_times(data: Path, repeats: int, peers: int, print_line: Callable[[str
     Args:
       data: the folder that contains `cifar-10-batches-py/`.
       repeats: number of measurements.
-      peers: number of them with Optuna, which takes minutes.
+      peers: number of them with Optuna and with Ray, which take minutes.
       print_line: prints a line of progress.
     """
     times: Times = {}
@@ -48,19 +53,19 @@ def search_times(data: Path, repeats: int, peers: int, print_line: Callable[[str
         ALL: swath,
         HALVED: [*swath, f"search.first_steps={FIRST_STEPS}", "search.confirm=0"],
         DEFAULTS: [*swath, "search.halving=true"],
-        OPTUNA: [
-            sys.executable,
-            str(CONTENDERS / "optuna_halving.py"),
-            str(data / "cifar-10-batches-py"),
-            *(str(STEPS), str(FIRST_STEPS), sizes, rates),
-        ],
     }
+    trials = (str(data / "cifar-10-batches-py"), str(STEPS), str(FIRST_STEPS), sizes, rates)
+    sides[OPTUNA] = [sys.executable, str(CONTENDERS / "optuna_halving.py"), *trials]
+    if python := os.environ.get(RAY_PYTHON):
+        sides[RAY] = [python, str(CONTENDERS / "ray_asha.py"), *trials]
+    else:
+        print_line(f"  left out: {RAY}, because {RAY_PYTHON} is not set")
     with tempfile.TemporaryDirectory(prefix="swath-benchmark-") as name:
         folder = Path(name)
         _in(folder, [*swath, "max_steps=1"])  # the store, the cache of the images, the probes
         for repeat in range(repeats):
             for side, command in sides.items():
-                if side == OPTUNA and repeat >= peers:
+                if side in (OPTUNA, RAY) and repeat >= peers:
                     continue
                 run = _in(folder, command)
                 found = times.setdefault(side, {"wall_s": [], "cpu_s": [], "best": []})

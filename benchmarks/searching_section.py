@@ -3,7 +3,7 @@
 import statistics
 import textwrap
 
-from benchmarks.searching import ALL, BATCH_SIZES, DEFAULTS, FIRST_STEPS, HALVED, OPTUNA, RATES, STEPS
+from benchmarks.searching import ALL, BATCH_SIZES, DEFAULTS, FIRST_STEPS, HALVED, OPTUNA, RATES, RAY, STEPS
 from benchmarks.table import Found, table
 
 TARGETS = {HALVED: "0.33", DEFAULTS: "0.50"}
@@ -12,9 +12,9 @@ TEXT = (
     f"{len(BATCH_SIZES) * len(RATES)} configurations ({len(BATCH_SIZES)} batch sizes, {len(RATES)} learning "
     f"rates) of the softmax classifier with up to {STEPS:,} steps on CIFAR-10, every step and the weights "
     "tracked, whole processes. The defaults have the first rung at 500 steps, and train three finalists with "
-    f"two more seeds. Optuna's trials have their first rung at {FIRST_STEPS} steps, too; a trial that it "
-    "stops never goes on. CPU is the processor time of the process and its children; best is the validation "
-    "accuracy of the winner, with the defaults its mean over three seeds."
+    f"two more seeds. The trials of Optuna and Ray have their first rung at {FIRST_STEPS} steps, too; "
+    "one that they stop never goes on. CPU is the processor time of the process and its children (Ray's "
+    "workers are none of them); best is the validation accuracy of the winner, with the defaults its mean over three seeds."
 )
 
 
@@ -29,7 +29,7 @@ def searching_section(times: Found) -> str:
             side,
             str(len(times[side]["wall_s"])),
             f"{found['wall_s']:.1f}",
-            f"{found['cpu_s']:.1f}",
+            "-" if side == RAY else f"{found['cpu_s']:.1f}",
             f"{found['wall_s'] / medians[ALL]['wall_s']:.2f}",
             TARGETS.get(side, ""),
             f"{found['best']:.4f}",
@@ -38,11 +38,14 @@ def searching_section(times: Found) -> str:
     ]
     headings = ("search", "repeats", "seconds", "CPU seconds", "share of all", "target at most", "best")
     lines = ["## A halved search", "", *textwrap.wrap(TEXT, 105), "", table(headings, rows)]
+    ours = medians[HALVED]
     if OPTUNA in medians:
-        peer, ours = medians[OPTUNA], medians[HALVED]
-        wall, cpu = peer["wall_s"] / ours["wall_s"], peer["cpu_s"] / ours["cpu_s"]
+        wall, cpu = (medians[OPTUNA][each] / ours[each] for each in ("wall_s", "cpu_s"))
+        targets = f"{wall:.1f} times as long (target: 5), and {cpu:.1f} times the CPU (target: 4)"
+        lines += ["", f"Optuna takes {targets}."]
+    if RAY in medians:
         lines += [
             "",
-            f"Optuna takes {wall:.1f} times as long (target: 5), and {cpu:.1f} times the CPU (target: 4).",
+            f"Ray Tune takes {medians[RAY]['wall_s'] / ours['wall_s']:.1f} times as long (target: 10).",
         ]
     return "\n".join([*lines, ""])
