@@ -14,7 +14,8 @@ TEXT = (
     "tracked, whole processes. The defaults have the first rung at 500 steps, and train three finalists with "
     f"two more seeds. The trials of Optuna and Ray have their first rung at {FIRST_STEPS} steps, too; "
     "one that they stop never goes on. CPU is the processor time of the process and its children (Ray's "
-    "workers are none of them); best is the validation accuracy of the winner, with the defaults its mean over three seeds."
+    "workers are none of them); best is the validation accuracy of the winner, "
+    "with the defaults its mean over three seeds."
 )
 
 
