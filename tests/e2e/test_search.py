@@ -1,6 +1,7 @@
 """Searches from the shell: rungs, continued trials, resumed searches, reproductions, mistakes."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,8 @@ def test_trial_is_reproduced_also_where_the_test_images_were_not_evaluated(tmp_p
         (run_id, *_) = (entry["run_id"] for entry in trials.values() if entry["max_steps"] == steps)
         done = swath_reproduce(tmp_path, run_id)
         assert "identical, bit for bit" in done.stdout + done.stderr
+        made = re.search(r"test accuracy (0\.\d+), which the search did not evaluate", done.stdout)
+        assert (made is not None) == (steps == "10")
 
 
 def test_search_that_was_killed_ends_as_one_that_was_not(searched: tuple[Path, Any], tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.command import swath
+from support.command import swath, swath_reproduce
 from support.searches import DIGITS, decided, trials_of
 from support.waiting import query_store
 
@@ -65,6 +65,8 @@ def test_trial_has_the_bits_and_the_curve_of_its_run_by_hand(
     bits = "select value from tags where key = 'swath.bits'"
     assert query_store(tmp_path, bits) == [(trial["swath.bits"],)]
     assert curve(tmp_path, trial) == curve(searched, trial)
+    verdict = swath_reproduce(searched, trial["run_id"])
+    assert "identical, bit for bit" in verdict.stdout
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Searches that are interrupted, resumed with limits, verified, and met by grids in the same store."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -117,3 +118,54 @@ def test_grid_that_meets_a_search_is_ranked_as_a_grid(tmp_path: Path) -> None:
         "where r.status != 'FINISHED'"
     )
     assert query_store(tmp_path, untested) == [(0,)]
+
+
+ONE_CORE = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})"
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "sched_setaffinity") or len(os.sched_getaffinity(0)) < 2,
+    reason="needs Linux and two cores",
+)
+def test_one_core_takes_the_decisions_of_two(undisturbed: Path, tmp_path: Path) -> None:
+    done = swath(tmp_path, *ROUNDS, patch=ONE_CORE)
+    assert done.returncode == 0, done.stderr
+    assert decided(tmp_path) == decided(undisturbed)
+
+
+FAILS_ONCE = """
+import swath.execution.trial_run as trial_run
+from swath.errors import SwathError
+add_steps, failed = trial_run.TrialRun.add_steps, []
+def add_or_fail(self, trained, open_lanes):
+    if self._trial is not None and self._trial.number == {trial} and trained.segment.end > {steps}:
+        if len(failed) < {times}:
+            failed.append(1)
+            raise SwathError("the store is away")
+    return add_steps(self, trained, open_lanes)
+trial_run.TrialRun.add_steps = add_or_fail
+"""
+
+
+def promoted(folder: Path) -> int:
+    return max(trials_of(folder).items(), key=lambda item: (len(item[1]["rungs"]), item[0]))[0]
+
+
+def test_transient_failure_is_retried_and_changes_no_decision(undisturbed: Path, tmp_path: Path) -> None:
+    patch = FAILS_ONCE.format(trial=promoted(undisturbed), steps=10, times=1)
+    done = swath(tmp_path, *ROUNDS, "retries=1", patch=patch)
+    assert done.returncode == 0, done.stderr
+    assert "retrying, 1 of 1" in done.stderr
+    assert decided(tmp_path) == decided(undisturbed)
+
+
+def test_transient_failure_without_retries_ends_the_search_undecided_and_resume_decides(
+    undisturbed: Path, tmp_path: Path
+) -> None:
+    patch = FAILS_ONCE.format(trial=promoted(undisturbed), steps=10, times=9)
+    done = swath(tmp_path, *ROUNDS, "retries=0", patch=patch)
+    assert done.returncode == 1, done.stderr
+    assert "the store is away" in done.stderr
+    again = swath(tmp_path, *ROUNDS, "resume=yes")
+    assert again.returncode == 0, again.stderr
+    assert decided(tmp_path) == decided(undisturbed)

@@ -7,6 +7,7 @@ import shlex
 import sys
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Never
 
@@ -285,8 +286,17 @@ def _verdicts(
             found.append((name, not_reproducible(f"training it again failed: {result.error}"), None))
             continue
         stored_digest = entry.run.tags.get(schema.BITS, "")
-        found.append((name, verdict_on(entry.numbers, numbers, stored_digest, result.digest, rtol), result))
+        verdict = verdict_on(entry.numbers, numbers, stored_digest, result.digest, rtol)
+        found.append((name, replace(verdict, text=verdict.text + _test_accuracy(entry, result)), result))
     return found
+
+
+def _test_accuracy(original: Original, result: RunResult) -> str:
+    """What a search has not evaluated, as the end of a verdict; else empty."""
+    accuracy = result.metrics.get(schema.TEST_ACCURACY)
+    if accuracy is None or schema.TEST_ACCURACY in original.run.metrics:
+        return ""
+    return f"; test accuracy {accuracy:.4f}, which the search did not evaluate"
 
 
 def _tracker(args: argparse.Namespace, originals: list[Original]) -> tracking.MlflowTracker:

@@ -12,9 +12,10 @@ from swath.config import TrainConfig, readable_name
 from swath.datasets import DataKey, Dataset
 from swath.errors import SwathError, failure_reason
 from swath.execution import events
+from swath.execution.run_metadata import run_info, trial_info
 from swath.execution.runs import RunRequest, RunResult, SweepInfo, Trial
 from swath.execution.trial_group import TrialGroup
-from swath.execution.trial_run import TrialRun, is_transient, run_info, trial_info
+from swath.execution.trial_run import TrialRun, is_transient
 from swath.planning import Lane, LaneGroup, LaneWidths, PlannedRun, plan_groups, solo_group
 from swath.tracking import NullRunLogger, RunInfo, Tracker
 from swath.training import Checkpoints
@@ -273,4 +274,4 @@ def _ignore(event: events.Event) -> None:
 
 def _tests(request: RunRequest) -> bool:
     """Whether a run is evaluated on the test images after the steps of its request."""
-    return request.trial is None or request.trial.tests
+    return request.trial is None or request.trial.tests or request.trial.shows_test

@@ -80,6 +80,7 @@ class Trial:
       is_last: whether the run ends for good after the steps of its request.
       tests: whether it is evaluated on the test images after these steps.
       why: why it ends after these steps, if it was stopped there by an earlier command.
+      shows_test: whether the result has the scores on the test images all the same, outside its digest.
     """
 
     number: int
@@ -89,6 +90,7 @@ class Trial:
     is_last: bool
     tests: bool
     why: str = ""
+    shows_test: bool = False
 
 
 def why_at_full_length(steps: int) -> str:

@@ -292,14 +292,14 @@ def _next_request(
 ) -> RunRequest:
     """The training of a trial from one rung to the next."""
     assert paused is not None
-    request = replace(before, start=paused.state, logger=result.logger)
+    request = replace(before, start=paused.going_on, logger=result.logger)
     return _to_rung(original, request, before.config.max_steps)
 
 
 def _to_rung(original: Original, request: RunRequest, done: int) -> RunRequest:
     """A request up to the next rung at which the search has a value, or to the end.
 
-    What a search has not evaluated, a repetition does not evaluate either: its digest would differ.
+    What a search has not evaluated on the test images is evaluated at the end, outside the digest.
     """
     curve = original.numbers.curves.get(schema.RUNG_ACCURACY)
     rungs = [] if curve is None else sorted(map(int, curve.steps))
@@ -311,5 +311,5 @@ def _to_rung(original: Original, request: RunRequest, done: int) -> RunRequest:
         for text in (tags.get(schema.SEARCH_TRIAL, ""), tags.get(schema.SEARCH_ROUND, ""))
     )
     point = tags.get(schema.SEARCH_POINT, "")
-    trial = Trial(number, round_number, point, original.config, steps == end, tests)
+    trial = Trial(number, round_number, point, original.config, steps == end, tests, shows_test=steps == end)
     return replace(request, config=at_steps(original.config, steps), trial=trial)
