@@ -14,10 +14,11 @@ ROUNDS = (*SPACE, *DIGITS, "max_steps=100", "search.trials=9", "search.round=3",
 INTERRUPT = """
 import os, signal
 import swath.searching.driver as driver
-decide = driver.Search._decide_rungs
+decide, interrupted = driver.Search._decide_rungs, []
 def decide_and_interrupt(self):
     found = decide(self)
-    if len(self.outcome.decisions) == 3:
+    if len(self.outcome.decisions) >= 3 and not interrupted:
+        interrupted.append(True)
         os.kill(os.getpid(), signal.SIGINT)
     return found
 driver.Search._decide_rungs = decide_and_interrupt

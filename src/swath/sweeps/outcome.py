@@ -24,7 +24,7 @@ class Outcome:
       signal_status: exit status after a signal, else 0.
       failure: an error that ended the training.
       abandoned: whether a second signal has stopped the storing of results.
-      is_search: whether trials may fail or be put down, as long as one finishes.
+      is_search: whether trials may diverge or be put down, as long as one finishes.
     """
 
     results: Sequence[RunResult] = ()
@@ -43,7 +43,9 @@ class Outcome:
     def exit_status(self) -> int:
         """The exit status of the command if nothing is raised."""
         finished = [result.status == "FINISHED" for result in self.results]
-        failed = not any(finished) if self.is_search else not all(finished)
+        failed = not all(finished)
+        if self.is_search:  # trials may diverge; a failure of the store or the disk has ended the search early
+            failed = not any(finished) or any(result.is_transient for result in self.results)
         return self.signal_status or int(failed or not all(same for _, same in self.verified))
 
 
