@@ -44,7 +44,9 @@ class Outcome:
         """The exit status of the command if nothing is raised."""
         finished = [result.status == "FINISHED" for result in self.results]
         failed = not all(finished)
-        if self.is_search:  # trials may diverge; a failure of the store or the disk has ended the search early
+        if (
+            self.is_search
+        ):  # trials may diverge; a failure of the store or the disk has ended the search early
             failed = not any(finished) or any(result.is_transient for result in self.results)
         return self.signal_status or int(failed or not all(same for _, same in self.verified))
 
