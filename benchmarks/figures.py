@@ -48,6 +48,8 @@ def _worth(runs: Mapping[str, list[Mapping[str, float]]], path: Path) -> None:
         axes.plot(paid, [each["validation"] for each in found], marker, color=shade, label=side, ms=8)
         axes.plot(paid, [each["test"] for each in found], marker, color=shade, mfc="none", ms=8)
     axes.set_xscale("log")
+    axes.set_xticks([10, 20, 40, 80], ["10", "20", "40", "80"])
+    axes.minorticks_off()
     axes.set_xlabel("million image-steps")
     axes.set_ylabel("accuracy of the winner")
     axes.set_title("filled: validation images, empty: test images", loc="left", fontsize=10)

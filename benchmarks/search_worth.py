@@ -22,12 +22,14 @@ SIMULATED = range(20)
 
 INTERVAL = "learning_rate=tag(log,interval(1e-8,1e-2))"
 SIZES = f"batch_size={','.join(map(str, BATCH_SIZES))}"
-GRID = ("batch_size=64,256", "learning_rate=1e-8,1e-7,1e-6,1e-5,1e-4,1e-3")
+GRID = ("batch_size=16,64,500", "learning_rate=1e-8,1e-7,1e-6,1e-5,1e-4,1e-3")
+"""About as many image-steps as the halved search."""
+
 
 HALVED = f"swath, {TRIALS} trials halved"
 SAME_TRIALS = "the same trials, none stopped"
 RANDOM = "random search, none stopped"
-GRID_SIDE = "a grid of 12"
+GRID_SIDE = "a grid of 18"
 
 Worth = dict[str, Any]
 """`runs`: for each side, a list with `trials`, `image_steps`, `wall_s`, `cpu_s`, `validation`, `test` of each

@@ -25,13 +25,13 @@ def search_worth_section(found: Found) -> str:
             side,
             f"{statistics.median(each['trials'] for each in runs[side]):.0f}",
             _spread([each["image_steps"] / 1e6 for each in runs[side]], ".1f"),
-            _spread([each["wall_s"] for each in runs[side]], ".1f"),
+            _spread([each["cpu_s"] for each in runs[side]], ".0f"),
             _spread([each["validation"] for each in runs[side]], ".4f"),
             _spread([each["test"] for each in runs[side]], ".4f"),
         )
         for side in (HALVED, RANDOM, GRID_SIDE, SAME_TRIALS)
     ]
-    headings = ("search", "trials", "million image-steps", "seconds", "winner, validation", "test")
+    headings = ("search", "trials", "million image-steps", "CPU seconds", "winner, validation", "test")
     real = [
         all_["validation"] - halved["validation"]
         for halved, all_ in zip(runs[HALVED], runs[SAME_TRIALS], strict=True)

@@ -1,5 +1,6 @@
 """Runs a search as the task of a command, and prints how it went."""
 
+import time
 from collections import Counter
 
 from swath.cli.output import Output
@@ -7,6 +8,7 @@ from swath.cli.tables import TableData, counted
 from swath.execution import Note
 from swath.searching import Search, SearchOutcome, SearchPlan
 from swath.sweeps import Session
+from swath.system import process_age_s
 from swath.tracking import schema
 
 
@@ -15,7 +17,8 @@ class SearchTask:
 
     def __init__(self, session: Session, plan: SearchPlan) -> None:
         self._session, self._held_back = session, plan.held_back
-        self._search = Search(session, plan, lambda line: session.tell(Note(line)))
+        began = time.perf_counter() - process_age_s()
+        self._search = Search(session, plan, lambda line: session.tell(Note(line)), began=began)
         self.outcome: SearchOutcome | None = None
 
     def __call__(self) -> None:

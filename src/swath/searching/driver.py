@@ -34,6 +34,7 @@ class Search:
       plan: the search.
       note: shows a line to the user.
       clock: that of `Session.began`, in seconds.
+      began: when the command began, on that clock, if that was before the session.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Search:
         plan: SearchPlan,
         note: Callable[[str], None],
         clock: Callable[[], float] = time.perf_counter,
+        began: float | None = None,
     ) -> None:
         if session.started.search is not None:  # with the rounds of earlier commands
             rounds = tuple(session.started.search.rounds)
@@ -49,7 +51,7 @@ class Search:
         self._session = session
         self._plan = plan
         self._note = note
-        self._clock = Clock(plan, clock, session.began)
+        self._clock = Clock(plan, clock, session.began if began is None else began)
         self.outcome = SearchOutcome()
         self._course = Course(plan, self.outcome)
         self._rounds = self._course.rounds

@@ -5,6 +5,7 @@ from .files import cache_folder as cache_folder
 from .files import remove_leftovers as remove_leftovers
 from .files import temporary_beside as temporary_beside
 from .machine import available_bytes as available_bytes
+from .machine import process_age_s as process_age_s
 from .machine import workers as workers
 from .numbers import as_float32 as as_float32
 from .numbers import readable_number as readable_number

@@ -1,9 +1,10 @@
-"""Memory and processors that this process may use."""
+"""Memory and processors that this process may use, and how long it has been running."""
 
 import contextlib
 import math
 import os
 import resource
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +29,11 @@ def available_bytes() -> int:
     if soft != resource.RLIM_INFINITY:
         found.append(soft - psutil.Process().memory_info().vms)
     return int(max(0, min(found)))
+
+
+def process_age_s() -> float:
+    """Seconds since this process was started, which is before Python has imported anything."""
+    return max(0.0, time.time() - psutil.Process().create_time())
 
 
 def _cgroups(controller: str) -> Iterator[tuple[Path, bool]]:
