@@ -33,7 +33,10 @@ def available_bytes() -> int:
 
 def process_age_s() -> float:
     """Seconds since this process was started, which is before Python has imported anything."""
-    return max(0.0, time.time() - psutil.Process().create_time())
+    age_s = time.time() - psutil.Process().create_time()
+    if hasattr(time, "CLOCK_BOOTTIME"):  # Linux: psutil knows the time of the boot in whole seconds only
+        age_s -= (time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)) % 1
+    return max(0.0, age_s)
 
 
 def _cgroups(controller: str) -> Iterator[tuple[Path, bool]]:

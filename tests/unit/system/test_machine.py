@@ -1,12 +1,15 @@
 """Memory and processors available under the limits of the process and its control groups."""
 
 import os
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from swath.system import available_bytes, machine, workers
+from swath.system import available_bytes, machine, process_age_s, workers
 
 Files = dict[str, str]
 
@@ -92,3 +95,11 @@ def test_available_bytes_respect_memory_limits(
     cgroups(own_cgroup, files)
 
     assert available_bytes() == 1_500
+
+
+def test_age_of_a_process_begins_before_python_has_imported_anything() -> None:
+    code = "import time; time.sleep(1); from swath.system import process_age_s; print(process_age_s())"
+    began = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert 1.0 <= float(done.stdout) <= time.monotonic() - began + 0.1  # the kernel counts in hundredths
+    assert process_age_s() > 0
