@@ -150,3 +150,16 @@ def test_value_that_is_none_of_a_search_is_named(name: str, value: object) -> No
     record = replace(plan_of_command("search").record, **{name: value})
     with hydra_ready(), pytest.raises(ConfigError, match=name):
         plan_of_record(record, config_groups())
+
+
+def test_rounds_hold_few_enough_weights() -> None:
+    """A search of very many trials proposes 480 at once at most; a grid is halved as a whole."""
+    space = (RATE, "seed=interval(0,1000000)", "data=digits")
+    assert plan_of_command("config", *space, "search.trials=1000").rounds == (480, 480, 40)
+    assert plan_of_command("config", *space, "search.trials=60", "search.sampler=tpe").rounds == (
+        24,
+        24,
+        12,
+    )
+    grid = plan_of_command("grid_halved", "seed=range(0,30)", "search.trials=600")
+    assert grid.rounds == (600,)

@@ -1,4 +1,4 @@
-"""Load tests: a sweep with very many configurations, and several concurrent sweeps in one store.
+"""Load tests: a grid and a search of very many configurations, and several concurrent sweeps in one store.
 
 python -m torture.load [CONFIGURATIONS]   (from tests/; `make torture` runs 10,000)
 """
@@ -21,6 +21,8 @@ from support.server import free_port, mlflow_server
 CONCURRENT_SWEEPS = 8
 SWEEP = ("-m", "data=digits", "batch_size=20,50", "learning_rate=1e-7,1e-6", "max_steps=100,300")
 """Eight configurations, 1,600 steps."""
+
+SHORT = ("-m", "data=digits", "batch_size=5")
 
 SAMPLE_S = 1.0
 
@@ -61,11 +63,21 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "SWATH_POSTPROCESS": "off"}
 
 
-def run_many_configurations(configurations: int) -> list[str]:
-    """Run a sweep of many short configurations; compare its memory, open files and pace early and late."""
+def grid_of(configurations: int) -> list[str]:
+    """Arguments of a grid of short configurations."""
     rates = ",".join(f"{1e-7 * (1 + number / 100):.4g}" for number in range(100))
-    arguments = ["-m", "data=digits", "max_steps=1", "batch_size=5", f"learning_rate={rates}"]
-    arguments.append(f"seed=range({configurations // 100})")
+    return [*SHORT, "max_steps=1", f"learning_rate={rates}", f"seed=range({configurations // 100})"]
+
+
+def search_of(trials: int) -> list[str]:
+    """Arguments of a halved search of short trials."""
+    space = ("learning_rate=tag(log,interval(1e-7,1e-3))", "seed=interval(0,1000000)")
+    limits = (f"search.trials={trials}", "search.first_steps=1", "search.sampler=random", "search.confirm=0")
+    return [*SHORT, "max_steps=4", *space, *limits]
+
+
+def run_many(what: str, arguments: list[str], configurations: int) -> list[str]:
+    """Run a sweep of many short configurations; compare its memory, open files and pace early and late."""
     with tempfile.TemporaryDirectory(prefix="swath-load-") as name:
         samples = run_sampled(Path(name), arguments)
         with sqlite3.connect(f"{name}/mlflow.db") as database:
@@ -88,10 +100,10 @@ def run_many_configurations(configurations: int) -> list[str]:
     memory = [statistics.median(sample.memory_bytes for sample in part) for part in (early, late)]
     files = [statistics.median(sample.files for sample in part) for part in (early, late)]
     lines = [
-        f"{configurations} configurations: memory {memory[0] / 1e9:.2f} GB in the second tenth, "
+        f"{configurations} {what}: memory {memory[0] / 1e9:.2f} GB in the second tenth, "
         f"{memory[1] / 1e9:.2f} GB in the last ({memory[1] / memory[0] - 1:+.1%}; target +5 %)",
         f"open files {files[0]:.0f} and {files[1]:.0f}",
-        f"time per configuration {1000 * pace_s(1):.1f} ms and {1000 * pace_s(9):.1f} ms "
+        f"time for each {1000 * pace_s(1):.1f} ms and {1000 * pace_s(9):.1f} ms "
         f"({pace_s(9) / pace_s(1) - 1:+.1%}; target +20 %)",
     ]
     assert memory[1] <= 1.05 * memory[0], lines
@@ -130,7 +142,9 @@ def run_concurrent_sweeps(folder: Path, uri: str | None) -> None:
 
 def main(configurations: int) -> None:
     """Run all load tests and print the results."""
-    for line in run_many_configurations(configurations):
+    for line in run_many("configurations of a grid", grid_of(configurations), configurations):
+        print(line, flush=True)
+    for line in run_many("trials of a search", search_of(configurations), configurations):
         print(line, flush=True)
     with tempfile.TemporaryDirectory(prefix="swath-load-") as name:
         run_concurrent_sweeps(Path(name), None)

@@ -36,7 +36,9 @@ class SearchConfig:
     )
     seed: int = setting(Range(0, most=2**63 - 1), "Seed of the proposals; `seed` stays that of the batches.")
     round: Optional[int] = setting(  # noqa: UP045
-        Range(1), "Trials that are proposed together; null: 24 with tpe or a limit, else all.", "trials"
+        Range(1),
+        "Trials that are proposed together; null: 24 with tpe or a limit, else at most 480; a grid: all.",
+        "trials",
     )
     halving: bool = setting(Flag(), "Stop trials at rungs; false: train every trial to max_steps.")
     factor: int = setting(Range(2), "One trial of this many goes on at a rung.", "trials")

@@ -17,7 +17,14 @@ from swath.config import (
 from swath.datasets import spec_of
 from swath.errors import ConfigError
 from swath.models import MODELS
-from swath.searching.plan import DEFAULT_ROUND, DEFAULT_TRIALS, MOST_TRIALS, SearchPlan, most_rounds
+from swath.searching.plan import (
+    DEFAULT_ROUND,
+    DEFAULT_TRIALS,
+    LARGEST_ROUND,
+    MOST_TRIALS,
+    SearchPlan,
+    most_rounds,
+)
 from swath.searching.proposing import Proposer
 from swath.searching.rungs import Rungs, rungs_of
 from swath.searching.samplers import sampler_of
@@ -65,8 +72,9 @@ def plan_of(
     rungs = _rungs(base.max_steps, settings, columns)
     sampler = settings.sampler or ("qmc" if any(each.is_number for each in space.dimensions) else "grid")
     has_limit = settings.within_s is not None or settings.within_steps is not None
-    is_whole = sampler == "grid" or not (sampler == "tpe" or has_limit or settings.patience)
-    size = settings.round or (0 if is_whole else DEFAULT_ROUND)
+    learns = sampler == "tpe" or has_limit or settings.patience
+    # Neighbours on a grid are alike, so a part of it says little of the others: it is halved as a whole.
+    size = settings.round or (0 if sampler == "grid" else DEFAULT_ROUND if learns else LARGEST_ROUND)
     trials = _trials(space, sampler, settings, has_limit)
     plan = SearchPlan(
         space,

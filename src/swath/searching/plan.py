@@ -16,6 +16,9 @@ LANES_PER_VALUE = 12
 DEFAULT_TRIALS = 72
 DEFAULT_ROUND = 24
 
+LARGEST_ROUND = 480
+"""Trials of a round by default, at most: the weights of a trial are in memory until its rung is decided."""
+
 MOST_TRIALS = 10_000
 """Trials of a search that ends by a limit."""
 
