@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support.command import error_lines, swath, swath_reproduce
-from support.waiting import query_store
+from support.waiting import query_store, wait_for
 
 DIGITS = ("data=digits", "data.validation_size=300", "max_steps=60")
 SEARCH = (
@@ -38,13 +38,12 @@ search: {trials: 6, confirm: 0}
 KILL = """
 import os, signal
 import swath.searching.driver as driver
-decide = driver.Search._decide_rungs
-def decide_and_die(self):
-    found = decide(self)
-    if any(self._plan.rungs.steps[rung] == 24 for _, rung, _ in self.outcome.decisions):
+start = driver.Search._start
+def start_or_die(self, states, rung):
+    if self._plan.rungs.steps[rung] == 60:
         os.kill(os.getpid(), signal.SIGKILL)
-    return found
-driver.Search._decide_rungs = decide_and_die
+    start(self, states, rung)
+driver.Search._start = start_or_die
 """
 
 
@@ -126,6 +125,8 @@ def test_first_decision_that_does_not_follow_is_named(tmp_path: Path) -> None:
 
 def test_interrupted_search_is_checked_as_far_as_it_came(tmp_path: Path) -> None:
     swath(tmp_path, *SEARCH, patch=KILL)
+    # The tracking process outlives it by what it has received.
+    wait_for(lambda: not query_store(tmp_path, "select 1 from runs where status = 'RUNNING'"))
     done = swath_reproduce(tmp_path, "--sweep", "ad-hoc", "--decisions")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "every decision follows from the stored values: 16 trials" in done.stdout

@@ -91,6 +91,7 @@ def run_command(
             searched = SearchTask(session, checked.search)
             outcome = train(session, searched, checked.sweep.lanes.verify)
             outcome.is_search = True
+            outcome.is_cut_off = searched.outcome is not None and searched.outcome.is_cut_off
         else:
             run_all = partial(run_with_hydra, args, password_overrides, sweep_task(session, checked))
             outcome = train(session, run_all, checked.sweep.lanes.verify)
@@ -124,7 +125,7 @@ def _print_outcome(
     if session.started.resume_plan is not None:
         output.say(session.started.resume_plan.summary())
     transient = any(result.is_transient for result in outcome.results)
-    if (outcome.signal_status or transient) and outcome.failure is None:
+    if (outcome.signal_status or transient or outcome.is_cut_off) and outcome.failure is None:
         output.say(f"Resume with: {resume_command(session.sweep_info.command)}")
     if outcome.verified:
         print_verification(outcome.verified, session.sweep_info, output)

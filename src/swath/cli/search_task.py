@@ -42,7 +42,11 @@ def print_search(outcome: SearchOutcome, plan: SearchPlan, output: Output) -> No
 
 def _rungs(outcome: SearchOutcome, plan: SearchPlan) -> TableData:
     came = Counter(rung for state in outcome.trials for rung in range(len(state.values)))
-    failed = Counter(len(state.values) - 1 for state in outcome.trials if state.values and state.last is None)
+    failed = Counter(
+        len(state.values) - 1
+        for state in outcome.trials
+        if state.values and state.result is not None and state.result.status == "FAILED"
+    )
     rows = [
         [f"{steps:,}", str(came[rung]), str(came[rung + 1]), str(failed[rung])]
         for rung, steps in enumerate(plan.rungs.steps)

@@ -82,6 +82,18 @@ class Runner:
         for group in groups:
             self._threads.submit(self._run_group, group, *of_jobs)
 
+    def end_paused(self, request: RunRequest, ended: RunResult, result: "Future[RunResult]") -> None:
+        """Take the end of a run that waited at a rung like that of any other run; see `start`.
+
+        Args:
+          request: continues the run from where it waited, with no step left, if its end must be retried.
+          ended: what `Paused.end` returned.
+          result: receives the result.
+        """
+        future: Future[RunResult] = Future()
+        future.set_result(ended)
+        self._handle_end(PlannedRun(0, request.config, request.first_step), request, result, future)
+
     def digest_of_solo_run(self, config: TrainConfig, *, is_tested: bool = True) -> str:
         """Train a configuration alone, without recording it, and return its result digest.
 
@@ -109,6 +121,11 @@ class Runner:
     def is_cancelled(self) -> bool:
         """Whether nothing more is trained, because of `stop` or of a failure that stops the others."""
         return self._cancellation.is_set()
+
+    @property
+    def stop_reason(self) -> str:
+        """Why nothing more is trained; empty while it is."""
+        return self._cancellation.reason
 
     def stop(self, reason: str = "interrupted") -> None:
         """Stop every group after its current segment and wait. Its runs become KILLED, with the reason."""

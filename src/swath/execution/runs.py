@@ -225,15 +225,23 @@ class RunResult:
         except SwathError as error:
             known, reason = self.error or "", str(error)
             both = known if reason in known else "; ".join(filter(None, [known, reason]))
-            return replace(self, status="FAILED", error=both, run_id=self.logger.run_id)
+            lost = self.status != "FAILED"
+            return replace(
+                self,
+                status="FAILED",
+                error=both,
+                run_id=self.logger.run_id,
+                is_transient=self.is_transient or lost,
+                digest="" if lost else self.digest,
+            )
         return replace(self, run_id=run_id, metrics={**self.metrics, schema.TRACK_S: track_s})
 
-    def put_down(self) -> "RunResult":
+    def put_down(self, why: str = "") -> "RunResult":
         """This result; if it waits for a decision of a search, KILLED, because the decision will not come."""
         if self.paused is None:
             return self
         logger = CompletedRun(self.logger.run_id or "", 0.0)
-        return replace(self, status="KILLED", error="interrupted", logger=logger, paused=None)
+        return replace(self, status="KILLED", error=why or "interrupted", logger=logger, paused=None)
 
     def without_waiting(self) -> "RunResult":
         """The result as far as it is stored, without waiting."""

@@ -18,7 +18,7 @@ from swath.execution.trial_run import TrialRun
 from swath.models import Arrays
 from swath.planning import LaneGroup
 from swath.tracking import schema
-from swath.training import Checkpoints, LaneCheckpoint, lane_key
+from swath.training import WAITING, Checkpoints, LaneCheckpoint, lane_key
 
 _log = logging.getLogger("swath")
 
@@ -115,7 +115,7 @@ class TrialGroup:
     def _save_paused(self) -> None:
         """Save the train state of each lane whose run waits for a decision of a search."""
         lanes = {
-            run.lane: LaneCheckpoint(lane_key(run.config, self._dataset.digest), paused.state)
+            run.lane: LaneCheckpoint(lane_key(run.config, self._dataset.digest) + WAITING, paused.state)
             for run in self._runs
             if (paused := run.ended.result().paused) is not None
         }

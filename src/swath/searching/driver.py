@@ -14,9 +14,10 @@ from swath.config import at_steps
 from swath.errors import SwathError
 from swath.execution import RunRequest, RunResult, Trial
 from swath.planning import step_s
+from swath.searching.budget import Budget
 from swath.searching.confirming import by_mean, finalists, with_other_seeds
 from swath.searching.course import Course
-from swath.searching.limits import Clock, rounds_without_gain
+from swath.searching.limits import Clock
 from swath.searching.outcome import Confirmed, SearchOutcome, TrialState
 from swath.searching.plan import SearchPlan
 from swath.searching.rungs import is_value
@@ -46,8 +47,9 @@ class Search:
         began: float | None = None,
     ) -> None:
         if session.started.search is not None:  # with the rounds of earlier commands
-            rounds = tuple(session.started.search.rounds)
-            plan = replace(plan, rounds=rounds, trials=sum(rounds))
+            record = session.started.search
+            rungs = replace(plan.rungs, columns=record.columns)
+            plan = replace(plan, rounds=tuple(record.rounds), trials=sum(record.rounds), rungs=rungs)
         self._session = session
         self._plan = plan
         self._note = note
@@ -55,8 +57,9 @@ class Search:
         self.outcome = SearchOutcome()
         self._course = Course(plan, self.outcome)
         self._rounds = self._course.rounds
+        self._budget = Budget(plan, self._course, self._clock)
         self._running: dict[Future[RunResult], TrialState] = {}
-        self._stopped = False
+        self._stopped = self._is_time_over = False
         self._trained = 0
         self._ending: dict[Future[RunResult], TrialState] = {}
         self._resume = session.started.resume_plan
@@ -99,6 +102,7 @@ class Search:
         if not self._stopped:
             self._confirm()
         self._session.is_whole = not self._stopped
+        self.outcome.is_cut_off = self._stopped and not self._is_time_over
 
     def _tell_standing(self, confirming: int = 0) -> None:
         """Tell the observer how far the search has come; `confirming` runs are left to confirm finalists."""
@@ -110,7 +114,7 @@ class Search:
         ended = wait(running, self._clock.left_s, FIRST_COMPLETED).done
         if not ended:
             self._end_by(f"the {self._plan.within_s:g} seconds of search.within_s are over")
-            self._stopped = True
+            self._stopped = self._is_time_over = True
             self._session.stop(self.outcome.ended_by)
             ended = wait(running).done
         return ended
@@ -126,46 +130,17 @@ class Search:
             return False
         if number == 0 or self._is_stored(number):  # limits say nothing of what has begun
             return True
-        return self._has_time(number) and self._has_patience(number)
+        if why := self._budget.end(number, self._trained):
+            self._end_by(why)
+            return False
+        in_time = self._budget.allows(number, self._trained)
+        # Without any speed: a search that is resumed where all that has begun has ended.
+        return not self._running if in_time is None else in_time
 
     def _is_stored(self, number: int) -> bool:
         """Whether an earlier command has begun a round."""
         first = sum(self._plan.rounds[:number])
         return any(trial in self._stored for trial in range(first, first + self._plan.rounds[number]))
-
-    def _has_time(self, number: int) -> bool:
-        """Whether a round, what has begun and the confirming runs will end in time."""
-        rungs, sizes = self._plan.rungs, self._plan.rounds
-        finalists = sum(rungs.most_sizes(size)[-1] for size in sizes[: number + 1])
-        begun = sum(map(rungs.most_steps, sizes[:number])) - self._trained
-        begun += self._plan.confirming_steps(finalists)
-        allowed = self._clock.allows(self._trained, begun, rungs.most_steps(sizes[number]))
-        if allowed is False and all(map(self._has_ended, range(number))):
-            self._end_by(f"no time is left for another round in {self._plan.within_s:g} seconds")
-        # Without any speed: a search that is resumed where all that has begun has ended.
-        return bool(allowed) or (allowed is None and not self._running)
-
-    def _has_patience(self, number: int) -> bool:
-        """Whether the rounds before the latest have brought a gain lately; the latest may not have ended."""
-        if self._plan.patience is None:
-            return True
-        last = len(self._plan.rungs.steps)
-        ended = [
-            [
-                (float(state.last or 0.0), state.result)
-                for state in states
-                if len(state.values) == last and is_value(state.last)
-            ]
-            for states in self._rounds[: number - 1]
-        ]
-        without = rounds_without_gain(ended, self._plan.objective, self._plan.maximize)
-        if without < self._plan.patience:
-            return True
-        self._end_by(f"{without} rounds without a gain that is more than chance")
-        return False
-
-    def _has_ended(self, number: int) -> bool:
-        return self._course.has_ended(number)
 
     def _begin_rounds(self) -> None:
         while self._may_begin_round():
@@ -239,7 +214,7 @@ class Search:
         is_last, has_failed = rung == len(self._plan.rungs.steps) - 1, stored.run.status == "FAILED"
         state.values.append(value if is_value(value) and not (is_last and has_failed) else None)
         if has_failed and stored.steps is not None and (is_last or steps == max(stored.at_rungs)):
-            state.result = result(state.proposal.config)
+            state.result = result(config)
             if is_last:
                 self._record(state)
             return True
@@ -261,10 +236,14 @@ class Search:
         state.result = result
         state.trained += result.trained_steps
         self._trained += result.trained_steps
+        if result.status == "KILLED":  # it has not come to the rung
+            self._stopped = True
+            self._record(state)
+            return
         value = result.metrics.get(self._plan.objective)
         came = result.status in ("PAUSED", "FINISHED") and is_value(value)
         state.values.append(value if came else None)
-        if result.status == "KILLED" or result.is_transient:
+        if result.is_transient:
             self._stopped = True  # a disk that is full says nothing of a trial, so its rung is not decided
         if result.paused is None:
             self._record(state)
@@ -289,10 +268,13 @@ class Search:
         steps = self._plan.rungs.steps[rung]
         result, stored = state.result, self._stored.get(state.proposal.number)
         if result is not None and result.paused is not None:
-            state.result = result.paused.end(why)
-            self._record(state)
-            self._session.tell_ended(state.result)
-        elif stored is None or (state.last is None and not stored[0].at_rungs):
+            request = replace(self._request(state, rung, is_last=True, why=why), start=None)
+            future = self._session.end_trial(result, request, why)
+            if future.done():
+                self._finish(state, future)
+            else:  # it is stored again
+                self._ending[future] = state
+        elif stored is None or (state.last is None and steps not in stored[0].at_rungs):
             return  # it has failed, and is recorded
         elif stored[0].run.status == "FAILED" and stored[0].steps is not None:
             self._record(state)  # its loss was not finite at the rung
@@ -312,7 +294,7 @@ class Search:
             self._stopped = True
             return
         state.result = future.result()
-        self._stopped = self._stopped or state.result.status == "KILLED"
+        self._stopped = self._stopped or state.result.status == "KILLED" or state.result.is_transient
         self._record(state)
 
     def _confirm(self) -> None:

@@ -157,6 +157,8 @@ def _check(record: SearchRecord) -> None:
         for name, value in values.items()
         if not (_has_type(name, value) and FIELDS[f"search.{name}"].allows(value))
     ]
+    if not (type(record.columns) is int and record.columns >= 0):
+        mistakes.append(f"columns: expected a whole number from 0 up, found {record.columns!r}")
     for name in ("rungs", "rounds"):
         value = getattr(record, name)
         if not (value and all(type(each) is int and each > 0 for each in value)):

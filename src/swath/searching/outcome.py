@@ -57,9 +57,11 @@ class SearchOutcome:
       decisions: the decisions of each rung of each round: (round, rung, decisions).
       confirmed: the finalists, best mean first; empty without confirming runs.
       ended_by: why it ended before all trials, or empty.
+      is_cut_off: whether something else than a limit of its own has stopped it.
     """
 
     trials: list[TrialState] = field(default_factory=list)
     decisions: list[tuple[int, int, list[Decision]]] = field(default_factory=list)
     confirmed: list[Confirmed] = field(default_factory=list)
     ended_by: str = ""
+    is_cut_off: bool = False

@@ -25,6 +25,7 @@ class Outcome:
       failure: an error that ended the training.
       abandoned: whether a second signal has stopped the storing of results.
       is_search: whether trials may diverge or be put down, as long as one finishes.
+      is_cut_off: whether a failure has stopped a search, so that trials are left.
     """
 
     results: Sequence[RunResult] = ()
@@ -33,6 +34,7 @@ class Outcome:
     failure: Exception | None = None
     abandoned: bool = False
     is_search: bool = False
+    is_cut_off: bool = False
 
     @property
     def is_stored(self) -> bool:
@@ -44,10 +46,9 @@ class Outcome:
         """The exit status of the command if nothing is raised."""
         finished = [result.status == "FINISHED" for result in self.results]
         failed = not all(finished)
-        if (
-            self.is_search
-        ):  # trials may diverge; a failure of the store or the disk has ended the search early
-            failed = not any(finished) or any(result.is_transient for result in self.results)
+        if self.is_search:  # trials may diverge
+            lost = any(result.is_transient for result in self.results)
+            failed = not any(finished) or lost or self.is_cut_off
         return self.signal_status or int(failed or not all(same for _, same in self.verified))
 
 
@@ -79,7 +80,7 @@ def train(session: Session, run_all: Callable[[], object], verify: int) -> Outco
         outcome.signal_status = getattr(interrupt, "exit_status", INTERRUPTED)
         results = session.abandon()
         outcome.abandoned = True
-    outcome.results = [result for result in results if result.status == "FINISHED" or not result.reused]
+    outcome.results = [result for result in results if result.is_complete or not result.reused]
     return outcome
 
 

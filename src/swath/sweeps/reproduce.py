@@ -277,7 +277,7 @@ class Repeater:
             schema.DATA_DIGEST: self._datasets[result.config.data.key].digest,
         }
         how = ending(result.status, {schema.ERROR: result.error or ""})
-        params = {name: str(value) for name, value in computed_values(result.config).items()}
+        params = {name: str(value) for name, value in computed_values(original.config).items()}
         return RunValues(params, tracking.provenance_of(tags), how, curves, arrays, original.every_steps)
 
 
@@ -304,6 +304,8 @@ def _to_rung(original: Original, request: RunRequest, done: int) -> RunRequest:
     curve = original.numbers.curves.get(schema.RUNG_ACCURACY)
     rungs = [] if curve is None else sorted(map(int, curve.steps))
     end = original.config.max_steps
+    if original.run.status == "FAILED" and rungs and schema.SEARCH_WHY in original.run.tags:
+        end = rungs[-1]  # its loss was not finite at the rung where it ended; it keeps the proposed length
     steps = next((step for step in rungs if done < step < end), end)
     tags, tests = original.run.tags, schema.TEST_ACCURACY in original.run.metrics
     number, round_number = (

@@ -75,15 +75,17 @@ class ResumePoints:
         shorter = [entry for entry in self._shorter.get(key.lane, []) if _steps(entry) < key.max_steps]
         best = max(shorter, key=_steps, default=None)
         usable = [
-            lane.state
-            for lane in self._checkpoints.get(key.lane, [])
+            lane
+            for name in (key.lane, key.lane + training.WAITING)
+            for lane in self._checkpoints.get(name, [])
             if run is not None
             and lane.state.step < key.max_steps + to_the_end
             and _has_all_before(run, lane.state.step, key)
         ]
-        saved = max(usable, key=lambda start: start.step, default=None)
-        if saved is not None and (best is None or saved.step >= _steps(best)):
-            return self._evaluated(saved, run, key), ()
+        lane = max(usable, key=lambda each: each.state.step, default=None)
+        if lane is not None and (best is None or lane.state.step >= _steps(best)):
+            waits = lane.key != key.lane
+            return self._evaluated(lane.state, run, key) if waits else lane.state, ()
         if best is None:
             return FROM_START
         cache_key = (best.run_id, key.every_steps, key.evaluate_every_steps)

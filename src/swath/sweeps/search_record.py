@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Self
 
-FREE = ("confirm", "confirm_seeds", "round_size", "trials", "rounds", "drawn_by")
+FREE = ("confirm", "confirm_seeds", "round_size", "trials", "rounds", "drawn_by", "columns")
 """Attributes that may have other values when the same search goes on."""
 
 
@@ -64,8 +64,10 @@ class SearchRecord:
 
     def continuing(self, before: "SearchRecord | None") -> Self:
         """This search with the rounds of an earlier command, and further ones up to the number of trials."""
-        known = [] if before is None else before.rounds
-        return replace(self, rounds=rounds_of(self.trials, self.round_size, known))
+        if before is None:
+            return replace(self, rounds=rounds_of(self.trials, self.round_size))
+        rounds = rounds_of(self.trials, self.round_size, before.rounds)
+        return replace(self, rounds=rounds, columns=before.columns)  # an earlier version filled no free lanes
 
     def begun(self, trials: Collection[int]) -> Self:
         """The record without the rounds of which no trial is stored: they need not be as they were planned.

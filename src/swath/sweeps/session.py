@@ -252,9 +252,22 @@ class Session:
         future.add_done_callback(pass_on)
         self._asked_for.append(outer)
 
-    def tell_ended(self, result: execution.RunResult) -> None:
-        """Tell the observer that a trial has ended for good."""
-        self._observer(execution.RunEnded(result))
+    def end_trial(
+        self, paused: execution.RunResult, request: execution.RunRequest, why: str
+    ) -> "Future[execution.RunResult]":
+        """End a trial for good that waits at a rung; a transient failure to store it is retried.
+
+        Args:
+          paused: its result so far.
+          request: would train it to the rung where it waits.
+          why: why it ends there.
+        """
+        assert paused.paused is not None
+        assert self._runner is not None
+        future: Future[execution.RunResult] = Future()
+        again = replace(request, start=paused.paused.state, logger=paused.logger)
+        self._runner.end_paused(again, paused.paused.end(why), future)
+        return future
 
     def _start(
         self,
@@ -315,7 +328,8 @@ class Session:
           interrupted: whether a signal stopped the command.
         """
         try:
-            results = [future.result().put_down().flushed() for future in self._ended()]
+            why = self._runner.stop_reason if self._runner is not None else ""
+            results = [future.result().put_down(why).flushed() for future in self._ended()]
             plan = self.started.resume_plan
             try:
                 others = [] if plan is None else plan.others()  # the summary describes the whole sweep

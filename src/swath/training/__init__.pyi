@@ -2,6 +2,7 @@ from .bit_exactness import is_bit_exact as is_bit_exact
 from .checkpoint import CHECKPOINT_SUFFIX as CHECKPOINT_SUFFIX
 from .checkpoint import INITIAL as INITIAL
 from .checkpoint import TRAIN_ACCURACY_STEPS as TRAIN_ACCURACY_STEPS
+from .checkpoint import WAITING as WAITING
 from .checkpoint import CheckpointFiles as CheckpointFiles
 from .checkpoint import Checkpoints as Checkpoints
 from .checkpoint import CheckpointWriter as CheckpointWriter

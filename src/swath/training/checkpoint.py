@@ -100,6 +100,9 @@ TRAIN_ACCURACY_STEPS = 100
 OLD_FORMAT = b"swath checkpoint 1\n"
 """First bytes of checkpoints in an earlier format, which is not supported."""
 
+WAITING = "-waiting"
+"""End of the key of a run that waits at a rung: its state lacks the evaluation that is due there."""
+
 ARRAY = "arrays/"
 """Prefix of the names of lane arrays in a file."""
 
