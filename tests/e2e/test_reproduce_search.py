@@ -126,7 +126,8 @@ def test_first_decision_that_does_not_follow_is_named(tmp_path: Path) -> None:
 def test_interrupted_search_is_checked_as_far_as_it_came(tmp_path: Path) -> None:
     swath(tmp_path, *SEARCH, patch=KILL)
     # The tracking process outlives it by what it has received.
-    wait_for(lambda: not query_store(tmp_path, "select 1 from runs where status = 'RUNNING'"))
+    ended = "select 1 from runs join tags using (run_uuid) where value = 'sweep' and status = 'KILLED'"
+    wait_for(lambda: bool(query_store(tmp_path, ended)))
     done = swath_reproduce(tmp_path, "--sweep", "ad-hoc", "--decisions")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "every decision follows from the stored values: 16 trials" in done.stdout

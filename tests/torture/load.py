@@ -76,8 +76,15 @@ def search_of(trials: int) -> list[str]:
     return [*SHORT, "max_steps=4", *space, *limits]
 
 
-def run_many(what: str, arguments: list[str], configurations: int) -> list[str]:
-    """Run a sweep of many short configurations; compare its memory, open files and pace early and late."""
+def run_many(what: str, arguments: list[str], configurations: int, growth: float = 0.05) -> list[str]:
+    """Run a sweep of many short configurations; compare its memory, open files and pace early and late.
+
+    Args:
+      what: what is counted.
+      arguments: arguments of `swath`.
+      configurations: their number.
+      growth: by how much the memory may grow from the second tenth to the last.
+    """
     with tempfile.TemporaryDirectory(prefix="swath-load-") as name:
         samples = run_sampled(Path(name), arguments)
         with sqlite3.connect(f"{name}/mlflow.db") as database:
@@ -101,12 +108,12 @@ def run_many(what: str, arguments: list[str], configurations: int) -> list[str]:
     files = [statistics.median(sample.files for sample in part) for part in (early, late)]
     lines = [
         f"{configurations} {what}: memory {memory[0] / 1e9:.2f} GB in the second tenth, "
-        f"{memory[1] / 1e9:.2f} GB in the last ({memory[1] / memory[0] - 1:+.1%}; target +5 %)",
+        f"{memory[1] / 1e9:.2f} GB in the last ({memory[1] / memory[0] - 1:+.1%}; target {growth:+.0%})",
         f"open files {files[0]:.0f} and {files[1]:.0f}",
         f"time for each {1000 * pace_s(1):.1f} ms and {1000 * pace_s(9):.1f} ms "
         f"({pace_s(9) / pace_s(1) - 1:+.1%}; target +20 %)",
     ]
-    assert memory[1] <= 1.05 * memory[0], lines
+    assert memory[1] <= (1 + growth) * memory[0], lines
     assert files[1] <= files[0] + 2, lines
     assert pace_s(9) <= 1.2 * pace_s(1), lines
     return lines
@@ -144,7 +151,8 @@ def main(configurations: int) -> None:
     """Run all load tests and print the results."""
     for line in run_many("configurations of a grid", grid_of(configurations), configurations):
         print(line, flush=True)
-    for line in run_many("trials of a search", search_of(configurations), configurations):
+    # A search keeps the result of each trial, some 20 kB, because later decisions need them.
+    for line in run_many("trials of a search", search_of(configurations), configurations, growth=0.15):
         print(line, flush=True)
     with tempfile.TemporaryDirectory(prefix="swath-load-") as name:
         run_concurrent_sweeps(Path(name), None)

@@ -46,8 +46,8 @@ class Worker:
     A process rather than a thread: MLflow is pure Python, so in the training process it would compete with
     TensorFlow for the interpreter lock, and their imports would wait for each other.
 
-    The child ends when the pipe closes, so it outlives the parent by its last call at most, however the
-    parent ended.
+    The child ends when the pipe closes, so it outlives the parent by the calls that are in the pipe, however
+    the parent ended.
     """
 
     def __init__(self, module: str) -> None:
@@ -158,7 +158,6 @@ def serve(descriptor: int, services: Mapping[Any, object], describe: Callable[[E
         except Exception as error:  # every failure belongs to the caller, not to this loop
             status = getattr(error, "exit_status", SwathError.exit_status)
             result, failure = None, (describe(error), status)
-        try:
+        # Where the parent has died, nobody waits for the reply; what it has sent before is stored all the same.
+        with contextlib.suppress(OSError):
             pipe.send((number, result, failure))
-        except OSError:
-            return
