@@ -158,6 +158,6 @@ def serve(descriptor: int, services: Mapping[Any, object], describe: Callable[[E
         except Exception as error:  # every failure belongs to the caller, not to this loop
             status = getattr(error, "exit_status", SwathError.exit_status)
             result, failure = None, (describe(error), status)
-        # Where the parent has died, nobody waits for the reply; what it has sent before is stored all the same.
+        # Where the parent has died, nobody waits for the reply; what it had sent is stored all the same.
         with contextlib.suppress(OSError):
             pipe.send((number, result, failure))
