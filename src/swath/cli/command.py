@@ -12,6 +12,7 @@ from functools import partial
 
 from swath.cli.arguments import Arguments
 from swath.cli.dry_run import estimated_s
+from swath.cli.launch import launch_command
 from swath.cli.output import Output, console_of, is_animated
 from swath.cli.postprocess_time import postprocess_when
 from swath.cli.progress import Progress
@@ -81,6 +82,8 @@ def run_command(
         sweep_info = replace(
             sweep_info, space=other.space, space_lines=other.lines, most=other.most, sweeper=other.name
         )
+    if checked.sweep.executor.name != "threads":
+        return launch_command(args, checked, sweep_info, tracker)
     if repeated := len(checked.configs) - len(set(checked.configs)):
         of = f"{repeated} of {len(checked.configs)} configurations"
         args.output.say(f"Given before: {of}; they are trained each time")

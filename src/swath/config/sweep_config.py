@@ -6,6 +6,7 @@ from typing import Optional
 from omegaconf import MISSING
 
 from swath.config.constraints import Choice, Flag, Range, Text
+from swath.config.executor_config import ExecutorConfig
 from swath.config.field_values import field_mistakes
 from swath.config.fields import setting
 from swath.config.search_config import SearchConfig
@@ -85,6 +86,7 @@ class SweepConfig:
     lanes: LanesConfig = MISSING
     checkpoint: CheckpointConfig = MISSING
     search: SearchConfig = MISSING
+    executor: ExecutorConfig = MISSING
     # YAML reads an unquoted yes as true, so both spellings are accepted.
     resume: str = setting(
         Choice(("no", "yes", "failed"), {"true": "yes", "false": "no"}),

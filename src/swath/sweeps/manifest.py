@@ -207,6 +207,7 @@ class ResumeRequest:
       force: whether to accept changes that can affect results.
       data_place: folder or file of the images, as the user named it; empty if nothing named one.
       search: what decides the trials of a search; None for other sweeps.
+      joins: id of the sweep to which these runs belong; a worker knows it. Empty if it is to be found.
     """
 
     name: str
@@ -217,6 +218,7 @@ class ResumeRequest:
     force: bool
     data_place: str = ""
     search: SearchRecord | None = None
+    joins: str = ""
 
 
 @dataclass(frozen=True)

@@ -169,6 +169,26 @@ class ResumePlan:
         self.found = self.tracker.call(PriorRunsService.find_sweep, request).result()
         return sweep_info if self.found is None else replace(sweep_info, sweep_id=self.found.sweep_id)
 
+    def join(self, sweep_info: SweepInfo, configs: Sequence[TrainConfig], provenance: dict[str, str]) -> None:
+        """Find what other workers have stored of these configurations, or of any of the sweep.
+
+        Args:
+          sweep_info: metadata of the sweep.
+          configs: the configurations of a lot; empty to read the whole sweep.
+          provenance: provenance tags of this worker and their values.
+        """
+        keys = tuple(run_key(config, self.datasets[config.data.key].digest, 1) for config in configs)
+        request = ResumeRequest(
+            sweep_info.sweep,
+            True,
+            keys,
+            provenance,
+            str(checkpoints_folder()),
+            self.force,
+            joins=sweep_info.sweep_id,
+        )
+        self.found = self.tracker.call(PriorRunsService.find_sweep, request).result()
+
     def resolve(self, requests: Sequence[RunRequest]) -> list[RunRequest | RunResult]:
         """For each configuration, the remaining training, or the result if nothing remains."""
         keys = [

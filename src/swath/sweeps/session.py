@@ -16,6 +16,7 @@ from swath.datasets import DataKey, Dataset, load_dataset, load_intact, rebuild_
 from swath.errors import SwathError
 from swath.models import model_of
 from swath.planning import LaneWidths, check_memory, memory_for_groups, read_verified
+from swath.sweeps.joining import Joined
 from swath.sweeps.record import sweep_summary
 from swath.sweeps.resume import StartedSweep, start_sweep
 from swath.sweeps.search_record import SearchRecord
@@ -89,6 +90,7 @@ class Session:
       tracker: records the runs, and is closed with the session; None for a new `MlflowTracker`.
       make_executor: (data sets, verified widths) -> executor; None for `ThreadExecutor`.
       search: what decides the trials of a search; None for other sweeps.
+      joined: the lot of a sweep that this process trains; None for a sweep of its own.
 
     Attributes:
       began: start time of the command, on the clock of `time.perf_counter`.
@@ -96,6 +98,7 @@ class Session:
       started: the sweep in the store, and the resume plan.
       sweep_info: metadata of the command; if it resumes a sweep, with the id of that sweep.
       is_whole: whether nothing is left to begin; a search says so at its end.
+      is_last: whether this worker has ended the last lot, and with it the sweep.
       sweep_error: reason why the summary run could not be completed; None if it was.
       offline_folder: folder of the runs that could not be sent to the server; None if there are none.
 
@@ -112,12 +115,14 @@ class Session:
         tracker: Tracker | None = None,
         make_executor: "Callable[[Mapping[DataKey, Dataset], Mapping[str, bool]], Executor] | None" = None,
         search: SearchRecord | None = None,
+        joined: Joined | None = None,
     ) -> None:
         self.began = time.perf_counter()
         self._configs = configs
         self._settings = settings
         self._make_executor = make_executor
         self._search = search
+        self._joined = joined
         if tracker is None:
             check_located(self._uri or default_uri(), [chosen_experiment(settings.tracking.experiment)[0]])
         keys = list(dict.fromkeys(config.data.key for config in configs))
@@ -131,6 +136,7 @@ class Session:
         self._asked_for: list[Future[execution.RunResult]] = []
         self._runner: Runner | None = None
         self.is_whole = search is None
+        self.is_last = False
         self.sweep_error: str | None = None
         self.offline_folder: str | None = None
         try:
@@ -144,7 +150,10 @@ class Session:
             raise
         self.sweep_info = self.started.sweep_info
         self._checkpoints = CheckpointWriter(
-            self._tracker, self.sweep_info.sweep_id, lambda line: self._observer(execution.Note(line))
+            self._tracker,
+            self.sweep_info.sweep_id,
+            lambda line: self._observer(execution.Note(line)),
+            None if joined is None else joined.number,
         )
 
     def _load(self, keys: list[DataKey]) -> None:
@@ -180,6 +189,8 @@ class Session:
         return real_uri(self._settings.tracking.uri, os.environ.get(TRACKING_VARIABLE))
 
     def _start_sweep(self, sweep_info: execution.SweepInfo, store: StoreInfo) -> StartedSweep:
+        if self._joined is not None:
+            return self._joined.begin(self._tracker, self._datasets)
         return start_sweep(
             self._tracker,
             store,
@@ -331,8 +342,15 @@ class Session:
             why = self._runner.stop_reason if self._runner is not None else ""
             results = [future.result().put_down(why).flushed() for future in self._ended()]
             plan = self.started.resume_plan
+            if self._joined is not None:
+                self.is_last = self._joined.end(
+                    self._tracker, self._datasets, results, put_down=interrupted or not self._has_all()
+                )
             try:
-                others = [] if plan is None else plan.others()  # the summary describes the whole sweep
+                is_worker = self._joined is not None
+                others = (
+                    [] if plan is None or is_worker else plan.others()
+                )  # the summary describes the whole sweep
                 if self.started.summary_run is not None:
                     self._end_sweep([*results, *others], interrupted)
             except SwathError as error:
@@ -368,6 +386,10 @@ class Session:
         asked_for = max(self._number_asked_for(), len(results), most or 0)
         summary = sweep_summary(self.sweep_info, results, asked_for, wall_s, interrupted)
         self._tracker.end_sweep(summary).result()
+
+    def _has_all(self) -> bool:
+        """Whether every requested run has ended, rather than being cancelled before it began."""
+        return len(self._ended()) == len(self._asked_for)
 
     def _number_asked_for(self) -> int:
         return max(self.asked_for, len(self._configs))

@@ -108,6 +108,11 @@ class OfflineFallbackStore:
         self.unreachable: str | None = None
 
     @property
+    def main(self) -> RunStore:
+        """The store itself, without the offline runs."""
+        return self._main
+
+    @property
     def uri(self) -> str:
         """Address of the opened store, including its password if it has one."""
         return self._main.uri
