@@ -4,7 +4,9 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 
 from swath.cli.arguments import Arguments
+from swath.cli.entry import restore_given
 from swath.cli.output import print_note
+from swath.cli.tables import counted
 from swath.cli.validation import CheckedCommand
 from swath.cli.watch import watch
 from swath.config import computed_values, hydra_ready, parse_overrides
@@ -82,13 +84,15 @@ def launch_command(
             args.output.say(f"Nothing to do: all {len(checked.configs)} runs have finished before.")
             return 0
         os.environ[TRACKING_VARIABLE] = uri  # travels with the environment: it may hold a password
+        restore_given()
         ids = launch.start(hide_password(uri, uri) if "@" in uri else uri, run_id)
     finally:
         tracker.close()
     executor = settings.executor
     args.output.say(
-        f"Sweep {sweep_info.sweep} {sweep_id}: {len(checked.configs)} configurations in {launch.count} lots, "
-        f"at most {executor.workers} workers at a time ({executor.name} {ids})."
+        f"Sweep {sweep_info.sweep} {sweep_id}: {counted(len(checked.configs), 'configuration')} in "
+        f"{counted(launch.count, 'lot')}, at most {counted(executor.workers, 'worker')} at a time "
+        f"({executor.name} {ids})."
     )
     args.output.say(
         f"Closing this window stops nothing. Watch: swath-watch {sweep_id}; stop: swath-stop {sweep_id}"

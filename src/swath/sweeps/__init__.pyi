@@ -4,7 +4,6 @@ from .joining import worker_name as worker_name
 from .launched import LaunchedSweep as LaunchedSweep
 from .launched import find_launched as find_launched
 from .launching import Launch as Launch
-from .launching import check_not_running as check_not_running
 from .launching import stop_launched as stop_launched
 from .outcome import Outcome as Outcome
 from .outcome import failure_of as failure_of

@@ -8,7 +8,6 @@ from dataclasses import replace
 from swath.analysis import find_best
 from swath.config import SweepConfig, TrainConfig
 from swath.datasets import DataKey, Dataset
-from swath.errors import UsageError
 from swath.execution import Observer, RunRequest, RunResult, SweepInfo
 from swath.execution.launchers import Resources, launcher_of
 from swath.planning import LaneWidths, divide, memory_for_groups, plan_groups, read_verified
@@ -132,23 +131,6 @@ class Launch:
     def _file(self, numbers: Sequence[int], left: Sequence[RunRequest]) -> LotFile:
         settings = replace(self._settings, resume="no", force_resume=False, dry_run=False)
         return LotFile(self.started.sweep_info, settings, [left[number] for number in numbers])
-
-
-def check_not_running(sweep: LaunchedSweep) -> None:
-    """Check that no engine has workers of a sweep.
-
-    Raises:
-      UsageError: one has, or cannot be asked.
-    """
-    name, ids = sweep.engine
-    if not name or sweep.has_ended:
-        return
-    states = launcher_of(name).state(ids)
-    if not states.is_over:
-        raise UsageError(
-            f"sweep {sweep.name} {sweep.sweep_id} is being trained by workers ({name} {ids}): "
-            f"swath-watch {sweep.sweep_id} shows them, swath-stop {sweep.sweep_id} stops them"
-        )
 
 
 def stop_launched(uri: str | None, sweep: LaunchedSweep) -> int:

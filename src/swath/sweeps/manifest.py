@@ -231,6 +231,7 @@ class PriorSweep:
       changes: changes of the environment since then, one line each.
       manifest: its manifest; None if the sweep was interrupted before the manifest was stored.
       set_aside: one line for each checkpoint that could not be read.
+      engine: the launcher that has its lots and the ids for them, if it has not ended; else empty.
     """
 
     sweep_id: str
@@ -238,6 +239,7 @@ class PriorSweep:
     changes: tuple[str, ...] = ()
     manifest: Manifest | None = None
     set_aside: tuple[str, ...] = ()
+    engine: str = ""
 
 
 @dataclass(frozen=True)

@@ -189,7 +189,9 @@ class PriorRuns:
                 if not (_has_our_arithmetic(summary) or self._request.force):
                     continue
                 changes = self._changes(summary.tags if manifest is None else manifest.provenance, manifest)
-                return PriorSweep(sweep_id, summary.run_id, changes, manifest)
+                is_open = summary.status in tracking.OPEN_STATUSES
+                engine = summary.tags.get(schema.ENGINE, "") if is_open else ""
+                return PriorSweep(sweep_id, summary.run_id, changes, manifest, engine=engine)
         return None
 
     def _is_same_search(self, before: SearchRecord | None) -> bool:

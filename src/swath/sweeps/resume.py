@@ -13,8 +13,9 @@ from swath import tracking
 from swath.analysis import searched_fields
 from swath.config import SweepConfig, TrainConfig, computed_values, fingerprint, read_params
 from swath.datasets import DataKey, Dataset, given_path
-from swath.errors import SwathError
+from swath.errors import SwathError, UsageError
 from swath.execution import Note, Observer, RunRequest, RunResult, SweepInfo
+from swath.execution.launchers import launcher_of
 from swath.sweeps.manifest import (
     Manifest,
     PriorRun,
@@ -319,6 +320,8 @@ def start_sweep(
         plan = ResumePlan(tracker, mode, settings.force_resume, datasets, str(place))
         sweep_info = plan.find(sweep_info, configs, provenance, every_steps, search)
         found = plan.found
+        if found is not None and found.engine:
+            check_not_running(found.engine, sweep_info)
         if older := tracker.call(PriorRunsService.older_arithmetic).result():
             observer(Note(older))
         elif found is None and sweep_info.is_grid:
@@ -347,6 +350,24 @@ def start_sweep(
         summary_run = tracker.start_sweep(start, None if found is None else found.run_id)
         search = manifest.search
     return StartedSweep(sweep_info, plan, summary_run, lock, search)
+
+
+def check_not_running(engine: str, sweep_info: SweepInfo) -> None:
+    """Check that an engine has no workers of a sweep.
+
+    Args:
+      engine: the launcher, and its ids for the workers.
+      sweep_info: the sweep.
+
+    Raises:
+      UsageError: it has, or cannot be asked from here.
+    """
+    name, _, ids = engine.partition(" ")
+    if not launcher_of(name).state(ids).is_over:
+        raise UsageError(
+            f"sweep {sweep_info.sweep} {sweep_info.sweep_id} is being trained by workers ({engine}): "
+            f"swath-watch {sweep_info.sweep_id} shows them, swath-stop {sweep_info.sweep_id} stops them"
+        )
 
 
 def _identity_of(uri: str) -> str:

@@ -44,7 +44,7 @@ class Standing:
     @property
     def begun_again(self) -> int:
         """How often a lot was begun after its first time."""
-        return sum(max(0, lot.epoch - 1) for lot in self.sweep.lots)
+        return sum(lot.begun_again for lot in self.sweep.lots if lot.state != "stopped")
 
     def steps_per_s(self, before: "Standing | None") -> float | None:
         """Steps stored per second since an earlier standing; None without one."""

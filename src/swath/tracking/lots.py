@@ -34,7 +34,8 @@ class Lot:
 
     Attributes:
       number: of the lot, from 0.
-      epoch: how often it has been begun.
+      epoch: rises whenever it is begun, and when a later command hands it over again.
+      handed_over: its epoch when it was handed over.
       state: what its present worker has done of it; `stopped` if it was put down.
       worker: who has begun it last, in words: host, process, job of the engine.
       at_ms: when the state was written, in milliseconds since 1970.
@@ -42,6 +43,7 @@ class Lot:
 
     number: int
     epoch: int = 0
+    handed_over: int = 0
     state: State = "waiting"
     worker: str = ""
     at_ms: int = 0
@@ -63,6 +65,11 @@ class Lot:
             return cls(number, **json.loads(text))
         except (TypeError, ValueError) as error:
             raise SwathError(f"the tag {tag_of(number)} is damaged: {text[:60]}") from error
+
+    @property
+    def begun_again(self) -> int:
+        """How often it was begun after its first time."""
+        return max(0, self.epoch - self.handed_over - 1)
 
     def now(self, **changes: Any) -> Self:
         """The lot with other values, as of now."""
@@ -169,7 +176,8 @@ def renew_lots(client: MlflowClient, run_id: str, count: int) -> None:
         client.delete_tag(run_id, tag_of(number))
     if schema.STOPPING in tags:
         client.delete_tag(run_id, schema.STOPPING)
-    new = [RunTag(tag_of(number), Lot(number, before.get(number, 0)).text()) for number in range(count)]
+    epochs = [before.get(number, 0) for number in range(count)]
+    new = [RunTag(tag_of(number), Lot(number, epoch, epoch).text()) for number, epoch in enumerate(epochs)]
     for first in range(0, count, MOST_TAGS):
         client.log_batch(run_id, tags=new[first : first + MOST_TAGS])
 
