@@ -134,6 +134,11 @@ def test_one_core_takes_the_decisions_of_two(undisturbed: Path, tmp_path: Path) 
     assert decided(tmp_path) == decided(undisturbed)
 
 
+STATUS_OF_TRIALS = """
+select count(*) from runs r join tags t on t.run_uuid = r.run_uuid
+where t.key = 'swath.search.stage' and t.value = 'trial' and r.status = '{status}'
+"""
+
 FAILS_ONCE = """
 import swath.execution.trial_run as trial_run
 from swath.errors import SwathError
@@ -169,4 +174,44 @@ def test_transient_failure_without_retries_ends_the_search_undecided_and_resume_
     assert "the store is away" in done.stderr
     again = swath(tmp_path, *ROUNDS, "resume=yes")
     assert again.returncode == 0, again.stderr
+    assert decided(tmp_path) == decided(undisturbed)
+
+
+NOT_STORED = """
+import errno
+import swath.tracking.artifacts as artifacts
+write, failed = artifacts._write, []
+def write_or_fail(folder, start, end, environment):
+    if "stopped at 10:" in end.tags.get("swath.search.why", "") and not failed:
+        failed.append(1)
+        raise OSError(errno.ENOSPC, "No space left on device")
+    write(folder, start, end, environment)
+artifacts._write = write_or_fail
+"""
+"""The disk is full when the first trial that a rung has stopped is stored."""
+
+
+def test_end_at_a_rung_that_was_not_stored_is_stored_by_the_resume(undisturbed: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    done = swath(
+        tmp_path, *ROUNDS, "retries=0", SWATH_TEST_TRACKING_PATCH=NOT_STORED, SWATH_CACHE_DIR=str(cache)
+    )
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "No space left on device" in done.stderr
+    assert "Resume with" in done.stderr
+    assert query_store(tmp_path, STATUS_OF_TRIALS.format(status="FAILED")) == [(1,)]
+    again = swath(tmp_path, *ROUNDS, "resume=yes", SWATH_CACHE_DIR=str(cache))
+    assert again.returncode == 0, again.stderr
+    assert "1 resumed" in again.stderr
+    assert query_store(tmp_path, STATUS_OF_TRIALS.format(status="FINISHED")) == [(9,)]
+    assert query_store(tmp_path, "select count(*) from runs where status != 'FINISHED'") == [(0,)]
+    assert decided(tmp_path) == decided(undisturbed)
+
+
+def test_end_at_a_rung_is_stored_again_within_the_command(undisturbed: Path, tmp_path: Path) -> None:
+    done = swath(tmp_path, *ROUNDS, "retries=2", SWATH_TEST_TRACKING_PATCH=NOT_STORED)
+    assert done.returncode == 0, done.stderr
+    assert "retrying, 1 of 2" in done.stderr
+    assert query_store(tmp_path, "select count(*) from runs where status != 'FINISHED'") == [(0,)]
     assert decided(tmp_path) == decided(undisturbed)
