@@ -67,6 +67,7 @@ def test_trials_in_flight_are_counted_and_go_on_later(
     )
     assert int(counts["swath.asked_for"]) >= len(begun)
     assert int(counts["swath.killed"]) == len(begun) - len(ended) > 0
+    assert all("swath.error" in each for each in begun.values() if "swath.search.why" not in each)
     assert query_store(tmp_path, "select count(*) from runs where status = 'RUNNING'") == [(0,)]
     assert list((cache / "checkpoints").glob("*/*"))
     again = swath(tmp_path, *arguments, "resume=yes", SWATH_CACHE_DIR=str(cache))
@@ -214,4 +215,28 @@ def test_end_at_a_rung_is_stored_again_within_the_command(undisturbed: Path, tmp
     assert done.returncode == 0, done.stderr
     assert "retrying, 1 of 2" in done.stderr
     assert query_store(tmp_path, "select count(*) from runs where status != 'FINISHED'") == [(0,)]
+    assert decided(tmp_path) == decided(undisturbed)
+
+
+STOPPED_BEFORE_CONFIRMING = """
+import swath.searching.driver as driver
+confirm = driver.Search._confirm
+def stop_and_confirm(self):
+    self._session._runner._cancel("a trial failed, and on_failure=stop")
+    confirm(self)
+driver.Search._confirm = stop_and_confirm
+"""
+
+
+def test_search_that_was_stopped_before_it_confirmed_says_so_and_confirms_later(
+    undisturbed: Path, tmp_path: Path
+) -> None:
+    confirming = "select count(*) from tags where key = 'swath.search.stage' and value = 'confirm'"
+    done = swath(tmp_path, *ROUNDS, patch=STOPPED_BEFORE_CONFIRMING)
+    assert done.returncode == 1, done.stderr
+    assert "Resume with" in done.stderr
+    assert query_store(tmp_path, confirming) == [(0,)]
+    again = swath(tmp_path, *ROUNDS, "resume=yes")
+    assert again.returncode == 0, again.stderr
+    assert query_store(tmp_path, confirming) == query_store(undisturbed, confirming) != [(0,)]
     assert decided(tmp_path) == decided(undisturbed)
