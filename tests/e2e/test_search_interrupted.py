@@ -1,10 +1,11 @@
 """Searches that are interrupted, resumed with limits, verified, and met by grids in the same store."""
 
+import json
 import os
 from pathlib import Path
 
 import pytest
-from support.command import swath
+from support.command import swath, swath_reproduce
 from support.searches import DIGITS, decided, trials_of
 from support.waiting import query_store
 
@@ -240,3 +241,53 @@ def test_search_that_was_stopped_before_it_confirmed_says_so_and_confirms_later(
     assert again.returncode == 0, again.stderr
     assert query_store(tmp_path, confirming) == query_store(undisturbed, confirming) != [(0,)]
     assert decided(tmp_path) == decided(undisturbed)
+
+
+NO_FREE_LANES = """
+import swath.searching.from_command as from_command
+from_command._shared_columns = lambda *_: 0
+"""
+"""An earlier version filled no free lanes."""
+
+
+def manifest_of(folder: Path) -> Path:
+    (path,) = (folder / "mlruns").glob("*/*/artifacts/sweep-manifest.json")
+    return path
+
+
+def test_search_of_an_earlier_version_is_the_same_search(undisturbed: Path, tmp_path: Path) -> None:
+    larger = (*SPACE, *DIGITS, "max_steps=100", "search.trials=16", "search.confirm=0")
+    done = swath(tmp_path, *larger, patch=NO_FREE_LANES)
+    assert done.returncode == 0, done.stderr
+    before = decided(tmp_path)
+    manifest = json.loads(manifest_of(tmp_path).read_text(encoding="utf-8"))
+    del manifest["search"]["columns"]
+    manifest_of(tmp_path).write_text(json.dumps(manifest), encoding="utf-8")
+    again = swath(tmp_path, *larger, "search.trials=32", "resume=yes")
+    assert again.returncode == 0, again.stderr
+    trials = decided(tmp_path)
+    assert {number: trials[number] for number in before} == before
+    assert len(trials) == 32
+    assert json.loads(manifest_of(tmp_path).read_text(encoding="utf-8"))["search"]["columns"] == 0
+    assert json.loads(manifest_of(undisturbed).read_text(encoding="utf-8"))["search"]["columns"] > 0
+
+
+def test_damaged_manifest_is_said_and_is_no_earlier_search(tmp_path: Path) -> None:
+    small = (*SPACE, *DIGITS, "max_steps=20", "search.trials=3", "search.confirm=0")
+    assert swath(tmp_path, *small).returncode == 0
+    place = manifest_of(tmp_path)
+    manifest = json.loads(place.read_text(encoding="utf-8"))
+    manifest["search"]["columns"] = "many"
+    place.write_text(json.dumps(manifest), encoding="utf-8")
+    reproduced = swath_reproduce(tmp_path, "--sweep", "ad-hoc", "--decisions")
+    assert reproduced.returncode != 0
+    (said,) = (reproduced.stdout + reproduced.stderr).splitlines()
+    assert "sweep-manifest.json" in said
+    before = trials_of(tmp_path)
+    resumed = swath(tmp_path, *small, "resume=yes")
+    assert resumed.returncode == 0, resumed.stderr
+    assert "this is a new sweep" in resumed.stderr
+    runs = "select distinct run_uuid from tags where key = 'swath.search.trial'"
+    assert {entry["run_id"] for entry in before.values()} < {
+        run_id for (run_id,) in query_store(tmp_path, runs)
+    }

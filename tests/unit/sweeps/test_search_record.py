@@ -1,9 +1,11 @@
 """What decides the trials of a search, in its manifest."""
 
+import json
 from dataclasses import replace
 
 import pytest
 
+from swath.errors import SwathError
 from swath.sweeps import SearchRecord, drawn_by_others, rounds_of
 from swath.sweeps.manifest import Manifest, read_manifest
 
@@ -94,3 +96,22 @@ def test_search_of_an_earlier_version_goes_on_without_free_lanes() -> None:
     assert (more.columns, more.rounds) == (0, [72, 8])
     assert now.continuing(None).columns == 10
     assert replace(now, columns=0).continuing(replace(RECORD, columns=10)).columns == 10
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("columns", "many"),
+        ("columns", -1),
+        ("columns", True),
+        ("columns", None),
+        ("rounds", 3),
+        ("rounds", ["many"]),
+        ("rounds", [72, 0]),
+    ],
+)
+def test_value_with_which_no_search_goes_on_makes_a_damaged_manifest(name: str, value: object) -> None:
+    values = json.loads(manifest(RECORD).text())
+    values["search"][name] = value
+    with pytest.raises(SwathError, match=f"damaged .{name}: expected"):
+        read_manifest(json.dumps(values))
