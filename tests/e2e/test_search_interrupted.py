@@ -184,7 +184,7 @@ import errno
 import swath.tracking.artifacts as artifacts
 write, failed = artifacts._write, []
 def write_or_fail(folder, start, end, environment):
-    if "stopped at 10:" in end.tags.get("swath.search.why", "") and not failed:
+    if "stopped at 10:" in end.tags.get("swath.search.why", "") and len(failed) < {times}:
         failed.append(1)
         raise OSError(errno.ENOSPC, "No space left on device")
     write(folder, start, end, environment)
@@ -196,7 +196,11 @@ artifacts._write = write_or_fail
 def test_end_at_a_rung_that_was_not_stored_is_stored_by_the_resume(undisturbed: Path, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     done = swath(
-        tmp_path, *ROUNDS, "retries=0", SWATH_TEST_TRACKING_PATCH=NOT_STORED, SWATH_CACHE_DIR=str(cache)
+        tmp_path,
+        *ROUNDS,
+        "retries=0",
+        SWATH_TEST_TRACKING_PATCH=NOT_STORED.format(times=1),
+        SWATH_CACHE_DIR=str(cache),
     )
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr
@@ -212,12 +216,26 @@ def test_end_at_a_rung_that_was_not_stored_is_stored_by_the_resume(undisturbed: 
 
 
 def test_end_at_a_rung_is_stored_again_within_the_command(undisturbed: Path, tmp_path: Path) -> None:
-    done = swath(tmp_path, *ROUNDS, "retries=2", SWATH_TEST_TRACKING_PATCH=NOT_STORED)
+    done = swath(tmp_path, *ROUNDS, "retries=2", SWATH_TEST_TRACKING_PATCH=NOT_STORED.format(times=1))
     assert done.returncode == 0, done.stderr
     assert "retrying, 1 of 2" in done.stderr
     assert query_store(tmp_path, "select count(*) from runs where status != 'FINISHED'") == [(0,)]
     assert decided(tmp_path) == decided(undisturbed)
 
+
+def test_end_at_a_rung_that_is_not_stored_after_retries_stops_the_search(
+    undisturbed: Path, tmp_path: Path
+) -> None:
+    done = swath(tmp_path, *ROUNDS, "retries=1", SWATH_TEST_TRACKING_PATCH=NOT_STORED.format(times=99))
+    assert done.returncode == 1, done.stderr
+    assert "Resume with" in done.stderr
+    assert query_store(tmp_path, CONFIRMING) == [(0,)]
+    assert swath(tmp_path, *ROUNDS, "resume=yes").returncode == 0
+    assert query_store(tmp_path, CONFIRMING) == query_store(undisturbed, CONFIRMING)
+    assert decided(tmp_path) == decided(undisturbed)
+
+
+CONFIRMING = "select count(*) from tags where key = 'swath.search.stage' and value = 'confirm'"
 
 STOPPED_BEFORE_CONFIRMING = """
 import swath.searching.driver as driver
@@ -232,14 +250,13 @@ driver.Search._confirm = stop_and_confirm
 def test_search_that_was_stopped_before_it_confirmed_says_so_and_confirms_later(
     undisturbed: Path, tmp_path: Path
 ) -> None:
-    confirming = "select count(*) from tags where key = 'swath.search.stage' and value = 'confirm'"
     done = swath(tmp_path, *ROUNDS, patch=STOPPED_BEFORE_CONFIRMING)
     assert done.returncode == 1, done.stderr
     assert "Resume with" in done.stderr
-    assert query_store(tmp_path, confirming) == [(0,)]
+    assert query_store(tmp_path, CONFIRMING) == [(0,)]
     again = swath(tmp_path, *ROUNDS, "resume=yes")
     assert again.returncode == 0, again.stderr
-    assert query_store(tmp_path, confirming) == query_store(undisturbed, confirming) != [(0,)]
+    assert query_store(tmp_path, CONFIRMING) == query_store(undisturbed, CONFIRMING) != [(0,)]
     assert decided(tmp_path) == decided(undisturbed)
 
 
@@ -256,18 +273,20 @@ def manifest_of(folder: Path) -> Path:
 
 
 def test_search_of_an_earlier_version_is_the_same_search(undisturbed: Path, tmp_path: Path) -> None:
-    larger = (*SPACE, *DIGITS, "max_steps=100", "search.trials=16", "search.confirm=0")
+    rates = ("-m", SPACE[1], "batch_size=50", *DIGITS)  # of 8 trials, 2 go on, and 1 in a free lane
+    larger = (*rates, "max_steps=100", "search.trials=8", "search.confirm=0")
     done = swath(tmp_path, *larger, patch=NO_FREE_LANES)
     assert done.returncode == 0, done.stderr
     before = decided(tmp_path)
     manifest = json.loads(manifest_of(tmp_path).read_text(encoding="utf-8"))
     del manifest["search"]["columns"]
     manifest_of(tmp_path).write_text(json.dumps(manifest), encoding="utf-8")
-    again = swath(tmp_path, *larger, "search.trials=32", "resume=yes")
+    again = swath(tmp_path, *larger, "search.trials=16", "resume=yes")
     assert again.returncode == 0, again.stderr
     trials = decided(tmp_path)
     assert {number: trials[number] for number in before} == before
-    assert len(trials) == 32
+    assert len(trials) == 16
+    assert not any("free lanes" in entry["swath.search.why"] for entry in trials_of(tmp_path).values())
     assert json.loads(manifest_of(tmp_path).read_text(encoding="utf-8"))["search"]["columns"] == 0
     assert json.loads(manifest_of(undisturbed).read_text(encoding="utf-8"))["search"]["columns"] > 0
 
