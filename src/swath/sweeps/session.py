@@ -340,7 +340,8 @@ class Session:
         """
         try:
             why = self._runner.stop_reason if self._runner is not None else ""
-            results = [future.result().put_down(why).flushed() for future in self._ended()]
+            ended = [future.result().put_down(why) for future in self._ended()]
+            results = [result.flushed() for result in ended]
             plan = self.started.resume_plan
             if self._joined is not None:
                 self.is_last = self._joined.end(
@@ -396,7 +397,7 @@ class Session:
 
     def abandon(self) -> list[execution.RunResult]:
         """The results so far, without waiting; results that are not stored yet are lost."""
-        return [future.result().put_down().without_waiting() for future in self._ended()]
+        return [future.result().put_down(stores=False).without_waiting() for future in self._ended()]
 
     @property
     def asked_for(self) -> int:
