@@ -20,7 +20,7 @@ from support.launching import (
 from support.waiting import wait_for
 
 from swath.errors import SwathError
-from swath.execution.launchers import ProcessLauncher, Resources, supervisor
+from swath.execution.launchers import ProcessLauncher, Resources, folders, supervisor
 
 LAUNCHER = ProcessLauncher()
 
@@ -38,7 +38,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
 
 def supervisor_of(tasks: Launched) -> int:
     name = tasks.ids.partition("/")[0]
-    return int((supervisor.launched_folder() / name / "pid").read_text())
+    return int((folders.launched_folder() / name / "pid").read_text())
 
 
 def runs(pid: int) -> bool:
@@ -148,7 +148,7 @@ def test_tasks_that_do_not_put_themselves_down_are_killed_in_the_end(
         own.run()
     finally:
         signal.signal(signal.SIGALRM, previous)
-    assert (tmp_path / "state.json").read_text() == '[["ended", 137, 0, ""]]'
+    assert (tmp_path / "state.json").read_text() == '[["gone", null, 0, "cancelled"]]'
 
 
 def test_a_program_that_is_not_there_fails_and_says_so(tmp_path: Path) -> None:
@@ -186,12 +186,12 @@ def test_what_is_no_name_of_a_supervisor_is_refused(ids: str) -> None:
 def test_folders_of_supervisors_are_removed_after_a_month(tmp_path: Path) -> None:
     tasks = launch(LAUNCHER, tmp_path, "exit 0")
     tasks.wait_until_over()
-    folder = supervisor.launched_folder() / tasks.ids.partition("/")[0]
-    state = folder / "state.json"
-    os.utime(state, (0, state.stat().st_mtime - 29 * 24 * 3600))
+    folder = folders.launched_folder() / tasks.ids.partition("/")[0]
+    ended_s = folder.stat().st_mtime
+    os.utime(folder, (0, ended_s - 29 * 24 * 3600))
     launch(LAUNCHER, tmp_path, "exit 0").wait_until_over()
     assert folder.exists()
-    os.utime(state, (0, state.stat().st_mtime - 31 * 24 * 3600))
+    os.utime(folder, (0, ended_s - 31 * 24 * 3600))
     launch(LAUNCHER, tmp_path, "exit 0").wait_until_over()
     assert not folder.exists()
     assert tasks.state().count("gone") == 1

@@ -16,6 +16,7 @@ PROLOGUE = """
     trace() { echo "$n $*" >> "$TRACES/trace"; }
     n=$1
     starts=$(grep -c "^$n start" "$TRACES/trace" 2>/dev/null)
+    starts=${starts:-0}  # no trace yet
     trace start $$
 """
 """`n` is the task's number, `starts` how often it was started before."""
@@ -116,7 +117,7 @@ def check_ends(launcher: Launcher, folder: Path, resources: Resources) -> None:
         launcher,
         folder,
         """
-        case $n-${starts:-0} in
+        case $n-$starts in
             0-*) exit 0;;
             1-*) exit 3;;
             2-0) exit 75;;

@@ -19,6 +19,7 @@ from .executor import ThreadExecutor as ThreadExecutor
 from .launchers import Launcher as Launcher
 from .launchers import ProcessLauncher as ProcessLauncher
 from .launchers import Resources as Resources
+from .launchers import SlurmLauncher as SlurmLauncher
 from .launchers import States as States
 from .launchers import TaskState as TaskState
 from .runner import Runner as Runner
