@@ -20,10 +20,10 @@ class ExecutorConfig:
     arithmetic: str = setting(
         Choice(("same", "any")), "Whether workers may mix whose bits differ; each run records which."
     )
-    memory_mb: Optional[int] = setting(  # noqa: UP045  OmegaConf reads this spelling in every version
+    memory: Optional[int] = setting(  # noqa: UP045  OmegaConf reads this spelling in every version
         Range(1), "Memory of each worker; null: the engine's default.", "megabytes"
     )
-    minutes: Optional[int] = setting(  # noqa: UP045
+    time: Optional[int] = setting(  # noqa: UP045
         Range(1), "Time limit of each worker with slurm; null: the partition's default.", "minutes"
     )
     partition: Optional[str] = setting(Text("a name"), "Partition of Slurm; null: its default.")  # noqa: UP045

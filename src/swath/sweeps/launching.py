@@ -28,8 +28,8 @@ def resources_of(settings: SweepConfig) -> Resources:
     return Resources(
         workers=asked.workers,
         cpus=asked.cpus,
-        memory_mb=asked.memory_mb or 0,
-        time_min=asked.minutes or 0,
+        memory_mb=asked.memory or 0,
+        time_min=asked.time or 0,
         partition=asked.partition or "",
         constraint=asked.constraint or "",
         account=asked.account or "",
@@ -112,7 +112,11 @@ class Launch:
             store,
             self.started.sweep_info.sweep_id,
         ]
-        ids = launcher_of(name).start(argv, self.count, resources_of(self._settings))
+        try:
+            ids = launcher_of(name).start(argv, self.count, resources_of(self._settings))
+        except BaseException:
+            self._tracker.call(LotService.give_up, run_id).result()
+            raise
         self._tracker.set_tag(run_id, schema.ENGINE, f"{name} {ids}").result()
         return ids
 

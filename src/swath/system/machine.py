@@ -90,20 +90,16 @@ def _headroom(folder: Path, limit: str, usage: str, reclaimable: str) -> int | N
     return allowed - used + int(stat.get(reclaimable, "0"))
 
 
-GIVEN_VARIABLE = "SWATH_CPUS"
-"""Environment variable: processors that an engine has given to a worker."""
-
-
 def workers() -> int:
     """Number of lane groups to train at a time: one for each processor that this process may use.
 
     The smallest of the processors of the machine, the affinity of the process, the CPU quotas of its cgroups,
-    rounded up, and what an engine has given to this worker ($SWATH_CPUS).
+    rounded up, and $SWATH_CPUS, by which a launcher tells a task its share.
     """
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    given = os.environ.get(GIVEN_VARIABLE, "")
-    limits = [int(given)] if given.isdecimal() else []
-    return max(1, min([count, *limits, *(math.ceil(quota) for quota in _cpu_quotas())]))
+    told = os.environ.get("SWATH_CPUS", "")
+    shares = [int(told)] if told.isdecimal() else []
+    return max(1, min([count, *shares, *(math.ceil(quota) for quota in _cpu_quotas())]))
 
 
 def _cpu_quotas() -> list[float]:

@@ -38,6 +38,9 @@ class LotService(Protocol):
     def settle_arithmetic(self, run_id: str, digest: str) -> str:
         """The digest of the sweep's arithmetic; the first worker's becomes it."""
 
+    def give_up(self, run_id: str) -> None:
+        """End a sweep as KILLED that no engine has accepted."""
+
     def take_over(self, run_id: str) -> None:
         """Take over the summary run of a sweep whose lots are done; `TrackingService.end_sweep` ends it."""
 
@@ -70,6 +73,10 @@ class LotStore:
     def settle_arithmetic(self, run_id: str, digest: str) -> str:
         """See `LotService`."""
         return settle(self._store.main.client, run_id, schema.LOTS_ARITHMETIC, digest)
+
+    def give_up(self, run_id: str) -> None:
+        """See `LotService`."""
+        end_open(self._store.uri, run_id, None)
 
     def take_over(self, run_id: str) -> None:
         """See `LotService`."""

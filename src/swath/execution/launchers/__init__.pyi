@@ -6,3 +6,4 @@ from .launcher import Resources as Resources
 from .launcher import States as States
 from .launcher import TaskState as TaskState
 from .processes import ProcessLauncher as ProcessLauncher
+from .slurm import SlurmLauncher as SlurmLauncher

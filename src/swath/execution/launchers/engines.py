@@ -15,4 +15,8 @@ def launcher_of(name: str) -> Launcher:
         from .processes import ProcessLauncher
 
         return ProcessLauncher()
+    if name == "slurm":
+        from .slurm import SlurmLauncher
+
+        return SlurmLauncher()
     raise SwathError(f"executor {name!r}: this version of swath has no such launcher")

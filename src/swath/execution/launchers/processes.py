@@ -1,27 +1,22 @@
 """Tasks as processes of this machine, kept going by a small supervisor that outlives its terminal."""
 
 import contextlib
-import fcntl
 import json
 import os
 import platform
 import re
-import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from swath.errors import SwathError
 
+from .folders import is_locked, launched_folder, this_host
 from .launcher import Resources, States, TaskState, all_of, join_ids, split_ids
-from .supervisor import Plan, launched_folder
-
-KEPT_S = 30 * 24 * 3600
-"""Seconds for which the folder of a supervisor that has ended is kept."""
+from .supervisor import Plan
 
 
 class ProcessLauncher:
@@ -36,7 +31,6 @@ class ProcessLauncher:
 
     def start(self, argv: Sequence[str], count: int, resources: Resources) -> str:
         """See `Launcher.start`."""
-        remove_old_folders()
         logs = str(Path(resources.logs).resolve()) if resources.logs else ""
         if logs:
             Path(logs).mkdir(parents=True, exist_ok=True)
@@ -64,7 +58,7 @@ class ProcessLauncher:
         except (OSError, ValueError):
             note = f"{folder} is not there"
             return all_of("gone" if _is_of_this_machine(name) else "unknown", count, note)
-        if _lives(folder):
+        if is_locked(folder):
             return States(tuple(tasks))
         if not _is_of_this_machine(name):
             note = f"runs on {_host(name)}"
@@ -72,7 +66,9 @@ class ProcessLauncher:
         tasks = [TaskState(*values) for values in json.loads((folder / "state.json").read_text())]
         note = "its supervisor has ended"
         return States(
-            tuple(t if t.kind == "ended" else TaskState("gone", None, t.restarts, note) for t in tasks)
+            tuple(
+                t if t.kind in ("ended", "gone") else TaskState("gone", None, t.restarts, note) for t in tasks
+            )
         )
 
     def cancel(self, ids: str) -> None:
@@ -82,17 +78,9 @@ class ProcessLauncher:
             here = platform.node()
             raise SwathError(f"the processes run on {_host(name)}, and this is {here}; type the same there")
         folder = _folder(name)
-        if _lives(folder):
+        if is_locked(folder):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(int((folder / "pid").read_text()), signal.SIGTERM)
-
-
-def remove_old_folders() -> None:
-    """Remove folders of supervisors that ended more than a month ago."""
-    for folder in launched_folder().glob("*-*-*"):
-        with contextlib.suppress(OSError):  # removed by another process
-            if time.time() - (folder / "state.json").stat().st_mtime > KEPT_S and not _lives(folder):
-                shutil.rmtree(folder)
 
 
 def _folder(name: str) -> Path:
@@ -108,16 +96,4 @@ def _host(name: str) -> str:
 
 
 def _is_of_this_machine(name: str) -> bool:
-    return _host(name) == re.sub(r"[^\w.-]", "_", platform.node())
-
-
-def _lives(folder: Path) -> bool:
-    """Whether a supervisor lives: it holds its lock, which the kernel frees however it ends."""
-    try:
-        with (folder / "lock").open() as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
+    return _host(name) == this_host()

@@ -9,8 +9,6 @@ import fcntl
 import heapq
 import json
 import os
-import platform
-import re
 import signal
 import subprocess
 import sys
@@ -19,8 +17,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from swath.execution.launchers.child import CPUS, exit_status, kill_task, start_task
+from swath.execution.launchers.folders import make_folder
 from swath.execution.launchers.launcher import MAX_RESTARTS, PUT_DOWN, TaskState
-from swath.system import atomic_write, cache_folder
+from swath.system import atomic_write
 
 POLL_S = 0.1
 """Seconds between two looks at the tasks."""
@@ -30,11 +29,6 @@ LONGEST_PAUSE_S = 60
 
 PATIENCE_S = 120
 """Seconds that cancelled tasks get to put themselves down, before they are killed."""
-
-
-def launched_folder() -> Path:
-    """Where supervisors have their folders."""
-    return cache_folder() / "launched"
 
 
 @dataclass(frozen=True)
@@ -96,6 +90,9 @@ class Supervisor:
                 for process in self._running.values():
                     kill_task(process)
             time.sleep(POLL_S)
+        for _, number in self._due:
+            self._states[number] = TaskState("gone", None, self._states[number].restarts, "cancelled")
+        self.write()
 
     def write(self) -> None:
         """Write where the tasks stand into `state.json`."""
@@ -139,9 +136,10 @@ class Supervisor:
 
     def _next_state(self, state: TaskState, returncode: int) -> TaskState:
         """What follows the end of a task."""
-        again = returncode == PUT_DOWN or (returncode < 0 and state.restarts < MAX_RESTARTS)
-        if again and self._cancelled_s is None:
-            return TaskState("waiting", None, state.restarts + 1)
+        if returncode == PUT_DOWN or (returncode < 0 and state.restarts < MAX_RESTARTS):
+            if self._cancelled_s is None:
+                return TaskState("waiting", None, state.restarts + 1)
+            return TaskState("gone", None, state.restarts, "cancelled")
         return TaskState("ended", exit_status(returncode), state.restarts)
 
 
@@ -151,10 +149,7 @@ def main() -> None:
     if os.fork():
         os._exit(0)  # whoever started this need not wait for the supervisor
     os.setsid()
-    host = re.sub(r"[^\w.-]", "_", platform.node())
-    name = f"{host}-{os.getpid()}-{time.strftime('%Y%m%dT%H%M%S')}"
-    folder = launched_folder() / name
-    folder.mkdir(parents=True, mode=0o700)
+    folder = make_folder()
     lock = (folder / "lock").open("w")
     fcntl.flock(lock, fcntl.LOCK_EX)
     (folder / "pid").write_text(str(os.getpid()))
@@ -164,7 +159,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: supervisor.cancel())
     log = os.open(folder / "supervisor.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    os.write(1, name.encode())
+    os.write(1, folder.name.encode())
     for output in (1, 2):
         os.dup2(log, output)
     supervisor.run()
