@@ -82,7 +82,7 @@ def train_lot(uri: str, sweep_id: str, number: int) -> int:
     from swath.cli.progress import Progress
     from swath.cli.screens import PlainReporter
     from swath.sweeps import Joined, Session, find_launched, train, worker_name
-    from swath.tracking import experiment_name
+    from swath.tracking import experiment_name, schema
 
     sweep = find_launched(uri, sweep_id)
     lot = sweep.lot(number)
@@ -107,7 +107,9 @@ def train_lot(uri: str, sweep_id: str, number: int) -> int:
         session = Session(file.sweep_info, configs, settings, reporter, joined=joined)
 
         def run_all() -> None:
-            for future in session.start(file.requests):
+            arithmetic = {schema.LOTS_ARITHMETIC: joined.digest}
+            requests = [replace(each, tags={**each.tags, **arithmetic}) for each in file.requests]
+            for future in session.start(requests):
                 future.exception()
 
         outcome = train(session, run_all, 0)

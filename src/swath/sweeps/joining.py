@@ -2,21 +2,34 @@
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from swath.config import TrainConfig, at_steps
 from swath.datasets import DataKey, Dataset
+from swath.errors import SwathError
 from swath.execution import RunResult, SweepInfo
+from swath.models import kernels
 from swath.sweeps.lots import LotFile
 from swath.sweeps.record import sweep_summary
 from swath.sweeps.resume import ResumePlan, StartedSweep, current_provenance
-from swath.tracking import Lot, LotService, Tracker
+from swath.tracking import LotService, Tracker, schema
 
 JOB_VARIABLES = ("SLURM_ARRAY_JOB_ID", "SLURM_JOB_ID", "RAY_JOB_ID")
 """Environment variables in which an engine tells its worker which job this is."""
 
 
-@dataclass(frozen=True)
+CANARY_STEPS = 8
+"""Steps that a worker trains before it begins a lot: enough for every kind of product and update."""
+
+
+class OtherArithmeticError(SwathError):
+    """The processor of a worker computes other bits than those of the sweep; another may take its lot."""
+
+    exit_status = os.EX_TEMPFAIL
+
+
+@dataclass
 class Joined:
     """A lot that this process trains.
 
@@ -25,12 +38,35 @@ class Joined:
       run_id: of the sweep's summary run.
       file: the configurations, and how they are trained.
       worker: who trains it, in words.
+      digest: of the steps that this worker has trained first; empty before.
     """
 
     number: int
     run_id: str
     file: LotFile
     worker: str
+    digest: str = ""
+
+    def check_arithmetic(self, tracker: Tracker, digest_of: Callable[[TrainConfig], str]) -> None:
+        """Train a few steps, and compare their digest with that of the sweep's first worker.
+
+        Args:
+          tracker: of this worker.
+          digest_of: trains a configuration alone; returns its result digest.
+
+        Raises:
+          OtherArithmeticError: the digests differ, and the sweep wants the same.
+        """
+        digest = digest_of(at_steps(self.file.canary, min(CANARY_STEPS, self.file.canary.max_steps)))
+        settled = tracker.call(LotService.settle_arithmetic, self.run_id, digest).result()
+        self.digest = digest
+        if settled != digest and self.file.settings.executor.arithmetic == "same":
+            raise OtherArithmeticError(
+                f"{self.worker}: the bits of {CANARY_STEPS} steps differ from those of this sweep "
+                f"({digest[:12]}, there {settled[:12]}; here {kernels()}): takes nothing. "
+                "executor.arithmetic=any mixes, and each run says which (tag "
+                f"{schema.LOTS_ARITHMETIC})"
+            )
 
     def begin(self, tracker: Tracker, datasets: Mapping[DataKey, Dataset]) -> StartedSweep:
         """Begin the lot, then read what earlier workers have stored of it.
@@ -98,8 +134,3 @@ def worker_name(host: str) -> str:
     """Who this process is, in words: `n1, process 4711, job 12`."""
     job = next((os.environ[name] for name in JOB_VARIABLES if name in os.environ), "")
     return ", ".join(filter(None, [host, f"process {os.getpid()}", f"job {job}" if job else ""]))
-
-
-def left_of(lots: Sequence[Lot]) -> list[Lot]:
-    """The lots that are not done."""
-    return [lot for lot in lots if lot.state != "done"]

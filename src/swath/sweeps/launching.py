@@ -72,6 +72,7 @@ class Launch:
         self.started: StartedSweep = start_sweep(
             tracker, store, sweep_info, configs, datasets, observer, settings
         )
+        self._canary = configs[0]
         self.count = 0
 
     def hand_over(self, requests: Sequence[RunRequest]) -> str:
@@ -134,7 +135,8 @@ class Launch:
 
     def _file(self, numbers: Sequence[int], left: Sequence[RunRequest]) -> LotFile:
         settings = replace(self._settings, resume="no", force_resume=False, dry_run=False)
-        return LotFile(self.started.sweep_info, settings, [left[number] for number in numbers])
+        requests = [left[number] for number in numbers]
+        return LotFile(self.started.sweep_info, settings, requests, self._canary)
 
 
 def stop_launched(uri: str | None, sweep: LaunchedSweep) -> int:

@@ -26,11 +26,13 @@ class LotFile:
       sweep_info: metadata that the runs share.
       settings: how they are trained; without the address of the store.
       requests: the runs.
+      canary: the configuration of which each worker trains a few steps first; the same in all lots.
     """
 
     sweep_info: SweepInfo
     settings: SweepConfig
     requests: Sequence[RunRequest]
+    canary: TrainConfig
 
     def text(self) -> str:
         """The content of the file."""
@@ -46,6 +48,7 @@ class LotFile:
             "version": __version__,
             "sweep": info,
             "settings": settings,
+            "canary": _texts(self.canary),
             "runs": runs,
         }
         return json.dumps(content, default=list)
@@ -80,7 +83,7 @@ class LotFile:
             )
             for each in found["runs"]
         ]
-        return cls(SweepInfo(**info), settings, requests)
+        return cls(SweepInfo(**info), settings, requests, read_params(found["canary"]))
 
 
 def _texts(config: TrainConfig) -> Mapping[str, str]:

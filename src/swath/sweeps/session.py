@@ -149,12 +149,7 @@ class Session:
             self._tracker.close()
             raise
         self.sweep_info = self.started.sweep_info
-        self._checkpoints = CheckpointWriter(
-            self._tracker,
-            self.sweep_info.sweep_id,
-            lambda line: self._observer(execution.Note(line)),
-            None if joined is None else joined.number,
-        )
+        self._checkpoints = self._checkpoint_writer()
 
     def _load(self, keys: list[DataKey]) -> None:
         """Load data sets, store and TensorFlow concurrently.
@@ -190,6 +185,10 @@ class Session:
 
     def _start_sweep(self, sweep_info: execution.SweepInfo, store: StoreInfo) -> StartedSweep:
         if self._joined is not None:
+            self.sweep_info = sweep_info
+            self._checkpoints = self._checkpoint_writer()
+            self._runner = self._make_runner()
+            self._joined.check_arithmetic(self._tracker, self._runner.digest_of_solo_run)
             return self._joined.begin(self._tracker, self._datasets)
         return start_sweep(
             self._tracker,
@@ -200,6 +199,14 @@ class Session:
             self._observer,
             self._settings,
             self._search,
+        )
+
+    def _checkpoint_writer(self) -> CheckpointWriter:
+        return CheckpointWriter(
+            self._tracker,
+            self.sweep_info.sweep_id,
+            lambda line: self._observer(execution.Note(line)),
+            None if self._joined is None else self._joined.number,
         )
 
     def _make_runner(self) -> "Runner":

@@ -162,7 +162,7 @@ ENGINE = tag(
 )
 LOTS_ARITHMETIC = tag(
     "swath.lots_arithmetic",
-    "sweep",
+    "both",
     "Digest of the steps that each worker trains first; all must agree.",
     "0.2",
 )
