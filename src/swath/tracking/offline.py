@@ -1,4 +1,4 @@
-"""Offline runs: a local store that replaces an unreachable server, and its synchronisation.
+"""Offline runs: a local store that replaces an unreachable store, and its synchronisation.
 
 An offline folder is an MLflow store of its own, so that it can be viewed, and copied run by run.
 """
@@ -18,16 +18,18 @@ from mlflow.tracking import MlflowClient
 
 from swath.system import cache_folder, hide_password
 from swath.tracking import schema
-from swath.tracking.address import StoreAddress, StoreInfo, SyncResult, is_server
+from swath.tracking.address import StoreAddress, StoreInfo, SyncResult
 from swath.tracking.locations import local_path, location_of
 from swath.tracking.mlflow_runs import LARGEST_BATCH, FindBest, last_steps, run_tags
 from swath.tracking.mlflow_setup import (
     DEFAULT_FILE,
+    database_file,
     enable_retries,
     error_line,
     is_unreachable,
     sqlite_uri,
 )
+from swath.tracking.patience import be_patient
 from swath.tracking.provenance import is_alive
 from swath.tracking.run_records import MetricBatch, RunInfo, RunSummary, Status
 from swath.tracking.sql_reader import SqlReader
@@ -42,8 +44,10 @@ T = TypeVar("T")
 
 
 def offline_folders(uri: str, experiment_id: str) -> Path:
-    """The folder with the offline folders of an experiment on a server, one for each command."""
-    store = hashlib.sha256(f"{hide_password(uri, uri)} {experiment_id}".encode()).hexdigest()[:16]
+    """The folder with the offline folders of an experiment of a store, one for each command."""
+    database = database_file(uri)
+    address = hide_password(uri, uri) if database is None else sqlite_uri(database.resolve())
+    store = hashlib.sha256(f"{address} {experiment_id}".encode()).hexdigest()[:16]
     return cache_folder() / "spool" / store
 
 
@@ -91,10 +95,10 @@ class _OfflineStore(RunStore):
 
 
 class OfflineFallbackStore:
-    """A `RunStore` that continues in an offline folder once the server is unreachable.
+    """A `RunStore` that continues in an offline folder once a server or a database is unreachable.
 
     Attributes:
-      unreachable: why the server cannot be reached; None while it can.
+      unreachable: why the store cannot be reached; None while it can.
       folder: the offline folder; None if there is none.
     """
 
@@ -121,12 +125,18 @@ class OfflineFallbackStore:
         """See `TrackingService`."""
         info = self._main.open(address)
         enable_retries()
+        be_patient(self._main.client)
         return info
 
     def start_run(self, key: int, info: RunInfo, run_id: str | None = None) -> str:
         """See `TrackingService`."""
         self._started.runs[key] = info, run_id
-        started = self._with_fallback(lambda store: store.start_run(key, info, run_id))
+
+        def start(store: RunStore) -> str:
+            # It may have been created before the store became unreachable.
+            return store.start_run(key, info, run_id or self._main.id_of(key))
+
+        started = self._with_fallback(start)
         if self.unreachable is None:
             self._started.runs[key] = info, started
         return started
@@ -171,8 +181,6 @@ class OfflineFallbackStore:
 
     def sync(self) -> SyncResult:
         """See `TrackingService`."""
-        if not is_server(self.uri):
-            return SyncResult()
         if self._offline is not None:
             self._offline.close()
         runs = 0
@@ -186,7 +194,7 @@ class OfflineFallbackStore:
         return SyncResult(runs, tuple(rejected), folder)
 
     def _with_fallback(self, call: Callable[[RunStore], T]) -> T:
-        """Call the server's store or, once the server is unreachable, the offline store."""
+        """Call the store or, once it is unreachable, the offline store."""
         if self.unreachable is None:
             try:
                 return call(self._main)
@@ -194,7 +202,7 @@ class OfflineFallbackStore:
                 if not is_unreachable(error):
                     raise
                 self.unreachable = error_line(error, self.uri)
-                _log.debug("the server is unreachable: %s", self.unreachable)
+                _log.debug("the store is unreachable: %s", self.unreachable)
         return call(self._opened_offline())
 
     def _opened_offline(self) -> _OfflineStore:
