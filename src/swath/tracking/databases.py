@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from swath.errors import SwathError, UsageError
 from swath.system import hide_password
+from swath.tracking.address import is_server
 
 if TYPE_CHECKING:
     import sqlalchemy
@@ -72,6 +73,8 @@ def check_database(uri: str) -> None:
     import sqlalchemy
     from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
+    if is_server(uri):
+        return
     shown = hide_password(uri, uri)
     try:
         url = sqlalchemy.make_url(uri)
@@ -81,7 +84,7 @@ def check_database(uri: str) -> None:
     except ArgumentError as error:  # also of an unknown kind of database
         raise UsageError(
             f"the store {shown} cannot be understood ({str(error).splitlines()[0]}); expected an address "
-            "such as postgresql://USER:PASSWORD@HOST:5432/DATABASE"
+            "such as postgresql://USER@HOST:5432/DATABASE"
         ) from error
     except ImportError as error:
         raise UsageError(f"the store {shown} {how_to_install(error)}") from error
@@ -134,8 +137,8 @@ def _refusal(text: str, url: "sqlalchemy.URL") -> str:
         return f"it has no database {name!r}; make it, for instance with: {_createdb(url, name)}"
     if _LOGIN.search(text):
         return (
-            f"the login of {url.username or 'this user'} is refused ({_reason(text)}); change it in the "
-            f"address: {url.drivername}://USER:PASSWORD@{_place(url)}/{url.database or 'DATABASE'}"
+            f"the login of {url.username or 'this user'} is refused ({_reason(text)}); correct user and "
+            "password in the address, or set PGPASSWORD"
         )
     if found := _NOT_THERE.search(text):
         return (
