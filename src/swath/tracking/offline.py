@@ -53,14 +53,14 @@ def offline_folders(uri: str, experiment_id: str) -> Path:
 
 @dataclass
 class _Started:
-    """Runs and sweep of a command that have been started, each with its id on the server if it has one."""
+    """Runs and sweep of a command that have been started, each with its id in the store if it has one."""
 
     runs: dict[int, tuple[RunInfo, str | None]] = field(default_factory=dict)
     sweep: tuple[SweepDescription, str | None] | None = None
 
 
 class _OfflineStore(RunStore):
-    """A local store in which a run of the server is continued as soon as something of it is logged."""
+    """A local store in which a run of the store is continued as soon as something of it is logged."""
 
     def __init__(self, started: _Started, find_best: FindBest | None) -> None:
         super().__init__(find_best)
@@ -222,19 +222,19 @@ class OfflineFallbackStore:
 
 
 def sync_all(client: MlflowClient, uri: str, experiment_id: str, own: Path | None) -> tuple[int, list[str]]:
-    """Copy the offline runs of an experiment to its server; folders of living processes are left alone.
+    """Copy the offline runs of an experiment to its store; folders of living processes are left alone.
 
     Args:
-      client: client of the server.
-      uri: address of the server.
-      experiment_id: id of the experiment on the server.
+      client: client of the store.
+      uri: address of the store.
+      experiment_id: id of the experiment in the store.
       own: offline folder of this process, which is copied too.
 
     Returns:
-      The number of copied runs, and a line for each folder that the server rejected; those folders stay.
+      The number of copied runs, and a line for each folder that the store rejected; those folders stay.
 
     Raises:
-      MlflowException: the server is unreachable; runs that have not been copied stay.
+      MlflowException: the store is unreachable; runs that have not been copied stay.
     """
     copied, rejected = 0, []
     for database in sorted(offline_folders(uri, experiment_id).glob(f"*/{DEFAULT_FILE}")):
@@ -283,7 +283,7 @@ def _sync_folder(client: MlflowClient, experiment_id: str, database: Path) -> in
 def _sync_run(
     client: MlflowClient, experiment_id: str, offline: MlflowClient, reader: SqlReader, run: StoredRun
 ) -> None:
-    """Add what an offline run has to its run on the server. Repeating it changes nothing."""
+    """Add what an offline run has to its run in the store. Repeating it changes nothing."""
     target = _target(client, experiment_id, run)
     if target is None:
         target = client.create_run(
@@ -312,7 +312,7 @@ def _sync_run(
 
 
 def _target(client: MlflowClient, experiment_id: str, run: StoredRun) -> str | None:
-    """The run on the server that an offline run continues, or that an earlier synchronisation created."""
+    """The run in the store that an offline run continues, or that an earlier synchronisation created."""
     if known := run.tags.get(schema.SERVER_RUN_ID):
         return known
     condition = f"tags.`{schema.OFFLINE_RUN_ID}` = '{run.run_id}'"
