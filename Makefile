@@ -64,7 +64,7 @@ screenshots: $(VENV)/.installed-dev ## Recreate the screenshots of the MLflow UI
 
 lock: $(VENV)/.installed-dev ## Bring the two lock files in line with pyproject.toml; with UPGRADE=1 to the newest versions
 	@$(LOCK) --extra build --extra search --output-file requirements.lock
-	@$(LOCK) --extra build --extra search --extra dev --constraint requirements.lock --output-file requirements-dev.lock
+	@$(LOCK) --extra build --extra search --extra s3 --extra dev --constraint requirements.lock --output-file requirements-dev.lock
 
 docs: $(VENV)/.installed-dev ## Build the documentation site into site/; a broken internal link is an error
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet

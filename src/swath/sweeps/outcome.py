@@ -99,7 +99,7 @@ def failure_of(outcome: Outcome, session: Session) -> Exception | None:
         return outcome.failure
     if session.offline_folder is not None:
         return SwathError(
-            f"cannot reach the server {session.store.uri}; finished runs are saved in "
+            f"cannot reach the store {session.store.uri}; finished runs are saved in "
             f"{session.offline_folder}; run the same command with resume=yes to upload them"
         )
     if session.sweep_error is not None:

@@ -311,9 +311,9 @@ def start_sweep(
     if mode != "no":
         synced = tracker.sync().result()
         if synced.runs:
-            observer(Note(f"copied to the server: {synced.runs} offline runs"))
+            observer(Note(f"copied to the store: {synced.runs} offline runs"))
         for line in synced.rejected:
-            observer(Note(f"the server rejected the offline runs in {line}"))
+            observer(Note(f"the store rejected the offline runs in {line}"))
         which = sweep_info.sweep if sweep_info.is_grid else fingerprint(configs[0])
         lock = SweepLock(f"{_identity_of(store.uri)} {store.experiment_id} {which}")
         place, _ = given_path(settings.data.dir) or ("", "")

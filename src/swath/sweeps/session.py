@@ -100,7 +100,7 @@ class Session:
       is_whole: whether nothing is left to begin; a search says so at its end.
       is_last: whether this worker has ended the last lot, and with it the sweep.
       sweep_error: reason why the summary run could not be completed; None if it was.
-      offline_folder: folder of the runs that could not be sent to the server; None if there are none.
+      offline_folder: folder of the runs that could not be sent to the store; None if there are none.
 
     Raises:
       SwathError: a data set or the store cannot be used. Nothing is written before all data sets are found.
@@ -377,13 +377,13 @@ class Session:
                 self.started.lock.release()  # a program may resume the sweep again
 
     def _sync(self) -> str | None:
-        """Copy offline runs to the server; returns their folder if that fails."""
+        """Copy offline runs to the store; returns their folder if that fails."""
         try:
             synced = self._tracker.sync().result()
         except SwathError as error:  # the offline runs are kept
             synced = SyncResult(rejected=(str(error),))
         for line in synced.rejected:
-            self._observer(execution.Note(f"the server rejected the offline runs in {line}"))
+            self._observer(execution.Note(f"the store rejected the offline runs in {line}"))
         return synced.folder
 
     def _end_sweep(self, results: list[execution.RunResult], interrupted: bool) -> None:

@@ -10,6 +10,7 @@ from swath.tracking import schema
 from swath.tracking.lots import Lot, State, begin_lot, lots_of, settle
 from swath.tracking.mlflow_runs import FindBest, end_interrupted, runs_of
 from swath.tracking.offline import OfflineFallbackStore
+from swath.tracking.patience import patiently
 from swath.tracking.stored_runs import OPEN_STATUSES
 
 
@@ -59,20 +60,22 @@ class LotStore:
     def begin_lot(self, run_id: str, number: int, worker: str) -> Lot:
         """See `LotService`."""
         main = self._store.main
-        main.fence = begin_lot(main.client, run_id, number, worker)
+        main.fence = patiently(lambda: begin_lot(main.client, run_id, number, worker))
         return main.fence.lot
 
     def end_lot(self, state: State) -> list[Lot]:
         """See `LotService`."""
         main = self._store.main
-        if main.fence is None:
+        fence = main.fence
+        if fence is None:
             raise SwathError("no lot has been begun")
-        main.fence.end(state)
-        return lots_of(main.client.get_run(main.fence.run_id).data.tags)
+        patiently(lambda: fence.end(state))
+        return lots_of(main.client.get_run(fence.run_id).data.tags)
 
     def settle_arithmetic(self, run_id: str, digest: str) -> str:
         """See `LotService`."""
-        return settle(self._store.main.client, run_id, schema.LOTS_ARITHMETIC, digest)
+        client = self._store.main.client
+        return patiently(lambda: settle(client, run_id, schema.LOTS_ARITHMETIC, digest))
 
     def give_up(self, run_id: str) -> None:
         """See `LotService`."""

@@ -172,7 +172,7 @@ COUNTS: Mapping[str, str] = {"FINISHED": FINISHED_COUNT, "FAILED": FAILED_COUNT,
 
 # Offline runs.
 SERVER_RUN_ID = tag(
-    "swath.spool.run_id", "offline run", "Id of the run on the server that this one continues."
+    "swath.spool.run_id", "offline run", "Id of the run in the store that this one continues."
 )
 OFFLINE_RUN_ID = tag("swath.spool.id", "run", "Id that a synchronised run had in the offline store.")
 

@@ -35,7 +35,7 @@ def write_end(
     step: int,
     fence: Fence | None = None,
 ) -> None:
-    """End a run as a whole or not at all.
+    """End a run as a whole or not at all. Repeating it with the same arguments changes nothing.
 
     Args:
       engine: of MLflow's store.
@@ -64,6 +64,9 @@ def write_end(
             for name, value in metrics.items()
         ]
         if rows:
+            # An earlier attempt may have been carried out without an answer.
+            sent = (_METRICS.c.run_uuid == run_id) & _METRICS.c.key.in_(list(metrics))
+            connection.execute(_METRICS.delete().where(sent & (_METRICS.c.timestamp == now_ms)))
             connection.execute(_METRICS.insert(), rows)
             here = (_LATEST.c.run_uuid == run_id) & _LATEST.c.key.in_(list(metrics))
             connection.execute(_LATEST.delete().where(here))

@@ -14,7 +14,9 @@ from swath.errors import SwathError
 from swath.system import hide_password
 from swath.tracking import mlflow_runs, schema
 from swath.tracking.address import StoreAddress, StoreInfo
+from swath.tracking.artifact_place import check_artifact_place
 from swath.tracking.artifacts import artifact_folder, write_artifacts
+from swath.tracking.databases import check_database
 from swath.tracking.locations import keep_files_beside
 from swath.tracking.lots import Fence, SupersededError, renew_lots
 from swath.tracking.migration import upgrade
@@ -27,9 +29,11 @@ from swath.tracking.mlflow_setup import (
     make_database,
     wait_for_locks,
 )
+from swath.tracking.patience import patiently, write_steps
 from swath.tracking.provenance import environment_tags, installed_packages, process_tags
 from swath.tracking.reader import open_reader
 from swath.tracking.run_records import MetricBatch, RunInfo, RunSummary, Status
+from swath.tracking.shared_tables import make_shared_tables
 from swath.tracking.sql_steps import SqlSteps, sql_steps, untested_version
 from swath.tracking.sweep_records import SweepDescription, SweepSummary
 from swath.tracking.system_metrics import SystemMetrics
@@ -84,22 +88,30 @@ class RunStore:
         """Open the store; create it and the experiment if they do not exist.
 
         Raises:
-          SwathError: the experiment has been deleted, or its artifact location is another one.
+          SwathError: the experiment has been deleted, its artifact location is another one or cannot be
+            written, or the database does not answer.
           UsageError: the store was copied or moved, and refers to the files of the original.
           MlflowException: the store cannot be used.
         """
         self.uri = address.uri or default_uri()
         check_writable(self.uri)
+        check_database(self.uri)
         check_located(self.uri, [address.experiment])
         notes = [upgrade(self.uri)]
         make_database(self.uri)
+        make_shared_tables(self.uri)
         self._client = MlflowClient(tracking_uri=self.uri)
         store = self._client._tracking_client.store
         if isinstance(store, SqlAlchemyStore):
             wait_for_locks(store.engine)
             keep_files_beside(store, self.uri)
         self._sql_steps = sql_steps(self._client)
+        if address.artifacts is not None:  # before an experiment records it for good
+            check_artifact_place(address.artifacts, self.uri)
         self.experiment_id = mlflow_runs.experiment_id(self._client, address)
+        if address.artifacts is None:
+            recorded = self._client.get_experiment(self.experiment_id).artifact_location
+            check_artifact_place(recorded, self.uri)
         self._common_tags = {**environment_tags(), **process_tags(schema.TRACKER_PID)}
         self._environment_text = installed_packages()
         notes.append(untested_version(self._client))
@@ -145,7 +157,7 @@ class RunStore:
           SupersededError: one has.
         """
         if self.fence is not None:
-            self.fence.check()
+            patiently(self.fence.check)
 
     def _undo_if_superseded(self, entry: _OpenRun) -> None:
         """The successor has not seen a run that was created since it began the lot."""
@@ -177,6 +189,10 @@ class RunStore:
         """Whether a run has been started here and not ended."""
         return key in self._open
 
+    def id_of(self, key: int) -> str | None:
+        """MLflow's id of a run that has been started here and not ended."""
+        return self._open[key].run_id if key in self._open else None
+
     @property
     def has_sweep(self) -> bool:
         """Whether a summary run has been started here and not ended."""
@@ -191,7 +207,7 @@ class RunStore:
         with self._recording_failure(entry):
             for part in batch.after(entry.last_steps):
                 if self._sql_steps is not None:
-                    self._sql_steps.write(entry.run_id, part, self.fence)
+                    write_steps(self._sql_steps, client, entry.run_id, part, self.fence)
                 else:
                     mlflow_runs.log_in_batches(client, entry.run_id, part)
         entry.tracked_s += time.perf_counter() - started
@@ -252,9 +268,8 @@ class RunStore:
         status: Status = summary.status if is_complete else "FAILED"
         new = {name: value for name, value in values.items() if name not in entry.last_steps}
         if self._sql_steps is not None:
-            self._sql_steps.end(
-                entry.run_id, status, new, tags, (timestamp_ms, SINGLE_VALUE_STEP), self.fence
-            )
+            steps, when = self._sql_steps, (timestamp_ms, SINGLE_VALUE_STEP)
+            patiently(lambda: steps.end(entry.run_id, status, new, tags, when, self.fence))
             return tracked_s
         self.check_fence()
         client.log_batch(
