@@ -56,8 +56,9 @@ class Outcome:
         """The exit status of the command if nothing is raised."""
         finished = [result.status == "FINISHED" for result in self.results]
         failed = not all(finished)
-        if self.is_search:  # trials may diverge
-            failed = not any(finished) or bool(self.stopped_by)
+        if self.is_search:  # trials may diverge, which has a digest; any other failure is a fault
+            faulty = any(result.status == "FAILED" and not result.digest for result in self.results)
+            failed = not any(finished) or faulty or bool(self.stopped_by)
         return self.signal_status or int(failed or not all(same for _, same in self.verified))
 
 
