@@ -12,7 +12,7 @@ from pathlib import Path
 import archspec.cpu
 from filelock import FileLock
 
-from swath.config import TrainConfig, computed_values, named_values, shape_values, shared_values
+from swath.config import TrainConfig, computed_values, named_values, shape_values, shared_key, shared_values
 from swath.datasets import DATASETS, DataKey
 from swath.models import code_of, compute_variables, is_onednn_on, model_of, most_isa
 from swath.planning.cost import Images, ImageSizes, lanes_that_fit
@@ -77,7 +77,7 @@ class LaneWidths:
         """A line for each batch size whose configurations cannot all be trained together."""
         lanes: dict[Hashable, dict[Hashable, TrainConfig]] = {}
         for config in configs:
-            lanes.setdefault(shared_values(config, "group"), {})[shared_values(config, "lane")] = config
+            lanes.setdefault(shared_key(config, "group"), {})[shared_key(config, "lane")] = config
         widest: dict[int, list[TrainConfig]] = {}
         for members in lanes.values():
             batch_size = next(iter(members.values())).batch_size
@@ -99,7 +99,7 @@ class LaneWidths:
 def width_key(config: TrainConfig, width: int, sizes: ImageSizes) -> str:
     """Identity of a width: everything that its bit-exactness depends on, except the machine."""
     program = {  # of the data set, its sizes count only
-        name: value for name, value in shared_values(config, "program") if name.partition(".")[0] != "data"
+        name: value for name, value in shared_values(config, "program").items() if name.partition(".")[0] != "data"
     }
     values = {name: value for name, value in {**program, **shape_values(config)}.items() if value is not None}
     spec = model_of(computed_values(config))
