@@ -32,13 +32,14 @@ def parse_overrides(texts: list[str]) -> list[Override]:
     """
     hydra = GlobalHydra.instance()
     loader = hydra.config_loader() if hydra.is_initialized() else None
-    parser = OverridesParser.create(loader)
+    parser = None
     parsed, mistakes = [], []
     for text in texts:
         if (plain := _plain_number(text)) is not None:
-            parsed.append(plain)
             plain.config_loader = loader
+            parsed.append(plain)
             continue
+        parser = OverridesParser.create(loader) if parser is None else parser  # it takes a third of a ms
         try:
             parsed += parser.parse_overrides([text])
         except HydraException:

@@ -46,6 +46,8 @@ class LaneWidths:
 
     def __call__(self, config: TrainConfig, wanted: int) -> int:
         """Maximum width, from 1 to `wanted`; a width that has not been verified counts as bit-exact."""
+        if wanted == 1:
+            return 1
         limit = model_of(computed_values(config)).most_lanes
         most = min(wanted, self.most, limit or wanted, self._fitting(config))
         for width in (most, *(width for width in FALLBACK_WIDTHS if width < most)):
@@ -58,8 +60,7 @@ class LaneWidths:
         found: dict[str, tuple[TrainConfig, int]] = {}
         for group in groups:
             config, width = group.shared, len(group.lanes)
-            key = self._key(config, width)
-            if width > 1 and key not in self.verified:
+            if width > 1 and (key := self._key(config, width)) not in self.verified:
                 found.setdefault(key, (config, width))
         return list(found.values())
 
