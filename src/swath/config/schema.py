@@ -59,11 +59,20 @@ REPEATED_BY = tuple(name for name, spec in FIELDS.items() if spec.repeats)
 def with_meanings(values: Mapping[str, Any]) -> dict[str, Any]:
     """Params or fields with what a field that has no value means: `init_seed` is `seed`, and so on."""
     meant = {
-        name: values[spec.null_means]
-        for name, spec in FIELDS.items()
-        if spec.null_means in values and values.get(name) is None
+        name: values[other]
+        for name, other in _meanings()
+        if other in values and values.get(name) is None
     }
     return {**values, **meant}
+
+
+@cache
+def _meanings() -> tuple[tuple[str, str], ...]:
+    """Each field that may have no value, and the field whose value it then means."""
+    return tuple((name, spec.null_means) for name, spec in FIELDS.items() if spec.null_means)
+
+
+forget_when_fields_change(_meanings.cache_clear)
 
 
 def schema_node(schema: type = _ConfigNode) -> DictConfig:
