@@ -1,4 +1,4 @@
-"""Makes a store with thousands of finished runs: rows and files of one real run, once for each configuration."""
+"""Makes a store with thousands of finished runs: rows and files of a real one, for each configuration."""
 
 import hashlib
 import json

@@ -100,7 +100,8 @@ class JobRunner:
         try:
             folder = self._set_folder(config)
             self._set_config(config)
-            found = self._return(config.hydra.overrides.task, compose, folder)
+            task: Any = OmegaConf.to_container(config.hydra.overrides.task)
+            found = self._return(task, compose, folder)
             with _working_folder(config, folder):
                 found.working_dir = str(Path.cwd())
                 if not self._logs:

@@ -55,8 +55,8 @@ ConfigStore.instance().store(
 class LanesLauncher(BasicLauncher):
     """Starts all jobs with one call, or runs them sequentially if the task function has no `start_jobs`.
 
-    In both cases each job has its folder, `.hydra/`, log file, callbacks, `HydraConfig` and `JobReturn`. Where
-    jobs are started with one call and are more than `folders`, they have no folder and no `.hydra/`.
+    In both cases each job has its folder, `.hydra/`, log file, callbacks, `HydraConfig` and `JobReturn`.
+    Where jobs are started with one call and are more than `folders`, they have no folder and no `.hydra/`.
 
     Args:
       folders: see `LanesLauncherConf`.

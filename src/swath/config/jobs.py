@@ -121,7 +121,9 @@ class JobComposer:
 
     def _build(self, overrides: tuple[str, ...]) -> JobConfig:
         lines = [self._line(text) for text in overrides]
-        base = self._base(tuple([text for text, line in zip(overrides, lines, strict=True) if not line.field]))
+        base = self._base(
+            tuple([text for text, line in zip(overrides, lines, strict=True) if not line.field])
+        )
         if base.values is None or any(line.interpolation for line in lines):
             return build_job(flat_values(self.composed(overrides)))
         given = {line.field: line.value for line in lines if line.field}

@@ -1,10 +1,10 @@
 """All fields of both kinds of configuration, and how one is built from values."""
 
 import dataclasses
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from omegaconf import MISSING, DictConfig, OmegaConf
 
@@ -59,9 +59,7 @@ REPEATED_BY = tuple(name for name, spec in FIELDS.items() if spec.repeats)
 def with_meanings(values: Mapping[str, Any]) -> dict[str, Any]:
     """Params or fields with what a field that has no value means: `init_seed` is `seed`, and so on."""
     meant = {
-        name: values[other]
-        for name, other in _meanings()
-        if other in values and values.get(name) is None
+        name: values[other] for name, other in _meanings() if other in values and values.get(name) is None
     }
     return {**values, **meant}
 
@@ -119,7 +117,7 @@ def build(schema: type[_Config], values: Mapping[str, Any], prefix: str = "") ->
       ConfigError: a value is out of range.
     """
     found: dict[str, Any] = {}
-    for name, part, constraint in _parts(schema):
+    for name, part, constraint in _parts(cast(Hashable, schema)):
         if part is not None:
             found[name] = build(part, values, f"{prefix}{name}.")
         else:
@@ -166,7 +164,7 @@ def rebuilt(config: _Config, values: Mapping[str, Any], changed: Collection[str]
     top = {name.partition(".")[0] for name in changed}
     found = {
         name: constraint.canonical(values[name]) if part is None else build(part, values, f"{name}.")
-        for name, part, constraint in _parts(type(config))
+        for name, part, constraint in _parts(cast(Hashable, type(config)))
         if name in top
     }
     return dataclasses.replace(config, **found)  # type: ignore[type-var]

@@ -100,7 +100,9 @@ class LaneWidths:
 def width_key(config: TrainConfig, width: int, sizes: ImageSizes) -> str:
     """Identity of a width: everything that its bit-exactness depends on, except the machine."""
     program = {  # of the data set, its sizes count only
-        name: value for name, value in shared_values(config, "program").items() if name.partition(".")[0] != "data"
+        name: value
+        for name, value in shared_values(config, "program").items()
+        if name.partition(".")[0] != "data"
     }
     values = {name: value for name, value in {**program, **shape_values(config)}.items() if value is not None}
     spec = model_of(computed_values(config))

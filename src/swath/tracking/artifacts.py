@@ -240,8 +240,8 @@ def read_arrays(run: StoredRun, name: str) -> dict[str, NDArray[Any]]:
 def _array(content: bytes) -> NDArray[Any]:
     """The array in the content of an `.npy` file.
 
-    NumPy itself parses the header of each array as Python source, which takes most of the time of ten thousand
-    prediction files; their headers are all the same.
+    NumPy itself parses the header of each array as Python source. That is most of the time of reading the
+    predictions of ten thousand runs, whose headers are all the same.
 
     Raises:
       ValueError: the content is damaged, or holds pickled objects.
