@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO, cast
 
 from swath import __version__
 from swath.errors import INTERRUPTED, SwathError, UsageError, failure_reason
-from swath.system import hide_passwords
+from swath.system import collect_rarely, hide_passwords
 
 if TYPE_CHECKING:
     from swath.tracking import Tracker
@@ -150,6 +150,7 @@ def _run(name: str, command: Callable[[list[str]], int], least_error_status: int
       command: called with the arguments; returns the exit status.
       least_error_status: minimum exit status after an error.
     """
+    collect_rarely()
     _open_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal may not have every character

@@ -36,6 +36,13 @@ Examples
 """
 
 
+_HYDRA = """\
+Folders of Hydra (may be deleted at any time)
+  hydra.run.dir=FOLDER      of a single run: its config and its log
+  hydra.sweep.dir=FOLDER    of a sweep, with a folder for each configuration
+  hydra.launcher.folders=N  a sweep of more configurations has none for each, and one log (1000)"""
+
+
 def help_text() -> str:
     """Commands, fields with their allowed values, and named sweeps."""
     lines = [_HEAD, "Hyperparameters (can be swept)"]
@@ -43,7 +50,7 @@ def help_text() -> str:
     lines += ["", "Settings (one value per command)"]
     lines += help_lines("sweep")
     lines += addition_lines()
-    lines += ["", "Named sweeps"]
+    lines += ["", *_HYDRA.splitlines(), "", "Named sweeps"]
     sweeps = sorted(config_folder("sweeps").glob("*.yaml"))
     width = max((len(path.stem) for path in sweeps), default=0)
     lines += [f"  {path.stem:{width}}  {sweep_sentence(path)}" for path in sweeps]

@@ -23,6 +23,7 @@ from .field_values import computed_values as computed_values
 from .field_values import effective_values as effective_values
 from .field_values import named_values as named_values
 from .field_values import shape_values as shape_values
+from .field_values import shared_key as shared_key
 from .field_values import shared_values as shared_values
 from .field_values import varying as varying
 from .field_values import walk_values as walk_values

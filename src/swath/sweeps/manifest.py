@@ -252,7 +252,7 @@ class PriorRun:
       error: reason why the run did not finish.
       metrics: latest metrics of a finished run.
       correct: which images a finished run classifies correctly, by split; see `RunResult.correct`.
-      tags: tags of the run.
+      tags: tags of the run; of one that is not trained again, those that its result is made of.
       start: train state from which the training can resume; None for step 0.
       prefix_metrics: per-step metrics of the steps before `start`, if another run has stored them.
     """

@@ -375,7 +375,12 @@ class ResumeService:
 def _ended(run: tracking.StoredRun) -> PriorRun:
     """A run that is not trained again."""
     error = run.tags.get(schema.ERROR)
-    return PriorRun(run.run_id, run.status, error, run.metrics, run.tags, _correct(run))
+    tags = {name: run.tags[name] for name in _TAGS_OF_RESULTS if name in run.tags}
+    return PriorRun(run.run_id, run.status, error, run.metrics, tags, _correct(run))
+
+
+_TAGS_OF_RESULTS = (schema.TRAIN_ACCURACY_TAG, schema.BITS, schema.DATA_SIZES, schema.SEARCH_STAGE)
+"""Tags that a result is made of: of ten thousand runs, all tags would be 30 MB for the other process."""
 
 
 def _correct(run: tracking.StoredRun) -> dict[str, NDArray[np.uint8]]:

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 
+from swath.system import collect_rarely
 from swath.tracking import (
     CheckpointService,
     LotService,
@@ -25,6 +26,7 @@ def main(descriptor: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    collect_rarely()
     configure_environment()
     logging.basicConfig(level=logging.ERROR)
 
