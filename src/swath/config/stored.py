@@ -37,13 +37,14 @@ def fingerprint(config: object) -> str:
     Returns:
       the first 16 hexadecimal digits of a SHA-256.
     """
-    return _fingerprint({name: value for name, value, _ in walk_values(config)})
+    found = list(walk_values(config))
+    return _fingerprint({name: value for name, value, _ in found}, {name: spec for name, _, spec in found})
 
 
-def _fingerprint(values: Mapping[str, Any]) -> str:
-    """The fingerprint of the configuration with these values of the fields of `TrainConfig`."""
+def _fingerprint(values: Mapping[str, Any], fields: Mapping[str, FieldSpec]) -> str:
+    """The fingerprint of the configuration with these values of its fields."""
     identity = {}
-    for name, spec in train_fields().items():
+    for name, spec in fields.items():
         value = values[name]
         # A value that says what None would mean anyway does not count either.
         if spec.counts_for_identity(value) and not (spec.null_means and value == values[spec.null_means]):
@@ -65,7 +66,7 @@ def lane_fingerprint(config: object) -> str:
         limit = spec.constraint
         if spec.shared_by == "run" and isinstance(limit, Range):
             least[name] = limit.least
-    return _fingerprint(least)
+    return _fingerprint(least, train_fields())
 
 
 _HEAD = """\
