@@ -30,6 +30,7 @@ from swath.tracking import (
 from swath.tracking.mlflow_runs import now_ms
 from swath.tracking.patience import be_patient, patiently, write_steps
 from swath.tracking.sql_steps import SqlSteps, sql_steps
+from swath.tracking.store import RunStore
 
 
 def info(name: str) -> RunInfo:
@@ -150,6 +151,19 @@ def test_call_that_collided_with_another_command_is_repeated(
     with pytest.raises(MlflowException, match="other"):
         store.log_inputs("run", [])
     assert texts == []
+
+
+def test_closing_does_not_wait_for_each_run_of_a_store_that_is_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = RunStore()
+    store.open(StoreAddress(f"sqlite:///{tmp_path}/mlflow.db", "swath", None))
+    for key in range(3):
+        store.start_run(key, info(f"run {key}"))
+    ends = Flaky(store.client.set_terminated, "before", 100)
+    monkeypatch.setattr(store.client, "set_terminated", ends)
+    assert store.close() == 3
+    assert ends.calls == 1
 
 
 def test_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
