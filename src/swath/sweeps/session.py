@@ -329,7 +329,8 @@ class Session:
         """
         try:
             why = self._runner.stop_reason if self._runner is not None else ""
-            results = [future.result().put_down(why).flushed() for future in self._ended()]
+            ended = [future.result().put_down(why) for future in self._ended()]
+            results = [result.flushed() for result in ended]
             plan = self.started.resume_plan
             try:
                 others = [] if plan is None else plan.others()  # the summary describes the whole sweep
@@ -374,7 +375,7 @@ class Session:
 
     def abandon(self) -> list[execution.RunResult]:
         """The results so far, without waiting; results that are not stored yet are lost."""
-        return [future.result().put_down().without_waiting() for future in self._ended()]
+        return [future.result().put_down(stores=False).without_waiting() for future in self._ended()]
 
     @property
     def asked_for(self) -> int:
