@@ -11,7 +11,8 @@ OPTUNA := .venv-optuna
 # It wants Optuna < 3; SQLAlchemy and the others are those of the lock.
 OPTUNA_SWEEPER := hydra-optuna-sweeper==1.3.0 optuna==2.10.1 cmaes==0.12.0
 MLFLOW_TESTS := tests/integration/test_readers.py tests/integration/test_run_store.py tests/integration/test_sql_steps.py \
-                tests/integration/test_migration.py tests/e2e/test_postprocessing.py \
+                tests/integration/test_migration.py tests/integration/test_patience.py \
+                tests/integration/test_artifact_place.py tests/services/test_postgres_start.py tests/e2e/test_postprocessing.py \
                 tests/integration/test_deletion.py tests/integration/test_export.py \
                 tests/e2e/test_browser.py tests/e2e/test_moved_stores.py tests/e2e/test_store_actions.py tests/e2e/test_tracking.py
 # The first of these that is 3.11 to 3.13; PYTHON=... names the only one to try.

@@ -2,6 +2,7 @@
 
 import contextlib
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from mlflow.entities import Metric, Param
+from mlflow.exceptions import MlflowException
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import IntegrityError, OperationalError
@@ -28,6 +30,7 @@ from swath.tracking import (
 from swath.tracking.mlflow_runs import now_ms
 from swath.tracking.patience import be_patient, patiently, write_steps
 from swath.tracking.sql_steps import SqlSteps, sql_steps
+from swath.tracking.store import RunStore
 
 
 def info(name: str) -> RunInfo:
@@ -132,6 +135,37 @@ def test_equal_runs_of_other_moments_are_not_taken_for_the_lost_one(client: Mlfl
     assert again.info.run_id != earlier
 
 
+def test_call_that_collided_with_another_command_is_repeated(
+    client: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store: Any = client._tracking_client.store
+    texts = ["(psycopg.errors.UniqueViolation) duplicate key value violates dataset_pk", "other"]
+
+    def log_inputs(*_: object, **__: object) -> str:
+        if texts:
+            raise MlflowException(texts.pop(0))
+        return "logged"
+
+    store.log_inputs = log_inputs
+    be_patient(client)
+    with pytest.raises(MlflowException, match="other"):
+        store.log_inputs("run", [])
+    assert texts == []
+
+
+def test_closing_does_not_wait_for_each_run_of_a_store_that_is_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = RunStore()
+    store.open(StoreAddress(f"sqlite:///{tmp_path}/mlflow.db", "swath", None))
+    for key in range(3):
+        store.start_run(key, info(f"run {key}"))
+    ends = Flaky(store.client.set_terminated, "before", 100)
+    monkeypatch.setattr(store.client, "set_terminated", ends)
+    assert store.close() == 3
+    assert ends.calls == 1
+
+
 def test_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     flaky = Flaky(lambda: "answer", "before", 100)
@@ -185,3 +219,21 @@ def test_runs_of_an_sqlite_file_that_stays_locked_go_offline_and_are_synced(
     assert query_store(tmp_path, "select run_uuid, status from runs") == [(first, "FINISHED")]
     rows = f"select count(*), count(distinct step), max(step) from metrics where key = '{schema.TRAIN_LOSS}'"
     assert query_store(tmp_path, rows) == [(20, 20, 19)]
+
+
+def test_call_of_an_opened_store_waits_for_a_lock_that_is_released(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mlflow_setup, "_STATEMENT", "PRAGMA busy_timeout = 20")
+    store = OfflineFallbackStore()
+    store.open(StoreAddress(f"sqlite:///{tmp_path}/mlflow.db", "swath", None))
+    other = sqlite3.connect(tmp_path / "mlflow.db", isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN EXCLUSIVE")
+    release = threading.Timer(0.7, other.execute, ["ROLLBACK"])
+    release.start()
+    run_id = store.start_run(1, info("waits"))
+    release.join()
+    other.close()
+    assert store.unreachable is None
+    assert query_store(tmp_path, "select run_uuid, name from runs") == [(run_id, "waits")]
+    store.close()

@@ -14,6 +14,13 @@ from services.postgres import Postgres, postgres_programs
 BUCKET = "swath"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of this folder, so that `-m "not services"` leaves them out."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker("services")
+
+
 @pytest.fixture(scope="module")
 def one_at_a_time() -> Iterator[None]:
     """Services of parallel test processes take turns, so that memory is that of one."""

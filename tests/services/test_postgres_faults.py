@@ -1,12 +1,15 @@
 """PostgreSQL that is restarted, crashes or stays away while a sweep is trained."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.command import error_lines, swath
-from support.forks import ForkedCommand, training_server
-from support.waiting import wait_for
+from support.forks import ForkedCommand
+from support.server import free_port, mlflow_server
+from support.waiting import running, wait_for
 
 from services.contents import contents
 from services.postgres import Postgres
@@ -31,41 +34,66 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return contents(f"sqlite:///{folder}/mlflow.db")
 
 
-def start_sweep(folder: Path, postgres: Postgres, database: str, **environment: str) -> ForkedCommand:
+@contextlib.contextmanager
+def sweep_in_training(
+    folder: Path, postgres: Postgres, database: str, **environment: str
+) -> Iterator[ForkedCommand]:
     """Start a sweep on a new database, and wait until it contains steps of runs in training."""
     uri = postgres.new_database(database)
-    arguments = (*SWEEP, f"tracking.uri={uri}")
-    training = ForkedCommand(training_server(), "swath.cli.entry:swath", folder, arguments, **environment)
-    query = "select to_regclass('latest_metrics') is not null"  # tables are made meanwhile
-    wait_for(lambda: postgres.sql(query, database) == "t")
+    with running(folder, *SWEEP, f"tracking.uri={uri}", **environment) as training:
+        wait_for_steps(postgres, database)
+        yield training
+
+
+def wait_for_steps(postgres: Postgres, database: str) -> None:
+    """Wait until three runs have steps."""
+    is_made = "select to_regclass('latest_metrics') is not null"
+    wait_for(lambda: postgres.sql(is_made, database) == "t")
     steps = "select count(distinct run_uuid) from latest_metrics where key = 'train/loss'"
     wait_for(lambda: int(postgres.sql(steps, database)) >= 3)
-    return training
 
 
-@pytest.mark.parametrize(("mode", "away_s"), [("fast", 0), ("immediate", 0), ("fast", 20)])
+@pytest.mark.parametrize(("mode", "away_s"), [("fast", 0), ("immediate", 3), ("fast", 20)])
 def test_restart_during_training_loses_nothing(
     tmp_path: Path, postgres: Postgres, reference: dict[str, Any], mode: str, away_s: int
 ) -> None:
     database = f"restart_{mode}_{away_s}"
-    training = start_sweep(tmp_path, postgres, database)
-    postgres.restart(away_s, mode)
-    _, errors = training.communicate(timeout=240)
+    with sweep_in_training(tmp_path, postgres, database) as training:
+        postgres.restart(away_s, mode)
+        _, errors = training.communicate(timeout=240)
     assert training.returncode == 0, errors
     assert "8 of 8 runs finished" in errors
     assert contents(postgres.address(database)) == reference
+
+
+def test_restart_behind_a_server_loses_nothing(
+    tmp_path: Path, postgres: Postgres, reference: dict[str, Any]
+) -> None:
+    uri = postgres.new_database("behind")
+    (tmp_path / "server").mkdir()
+    arguments = ("server", "--backend-store-uri", uri, "--workers", "1")
+    with (
+        mlflow_server(tmp_path / "server", free_port(), "/health", *arguments) as address,
+        running(tmp_path, *SWEEP, f"tracking.uri={address}") as training,
+    ):
+        wait_for_steps(postgres, "behind")
+        postgres.restart(3)
+        _, errors = training.communicate(timeout=240)
+    assert training.returncode == 0, errors
+    assert contents(uri) == reference
 
 
 def test_resume_syncs_runs_to_a_database_that_was_away(
     tmp_path: Path, postgres: Postgres, reference: dict[str, Any]
 ) -> None:
     # The limit on retries; the default takes a minute.
-    training = start_sweep(tmp_path, postgres, "away", MLFLOW_HTTP_REQUEST_MAX_RETRIES="2")
-    postgres.stop()
-    try:
-        output, errors = training.communicate(timeout=240)
-    finally:
-        postgres.start()
+    few = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2"}
+    with sweep_in_training(tmp_path, postgres, "away", **few) as training:
+        postgres.stop()
+        try:
+            output, errors = training.communicate(timeout=240)
+        finally:
+            postgres.start()
     assert training.returncode == 1
     assert "8 of 8 runs finished" in errors
     assert len(output.splitlines()) == 9, "the ranking of all runs"

@@ -1,13 +1,14 @@
 """PostgreSQL as a store at the start of a command: refused in one line, or made ready once for several."""
 
+import contextlib
 import socket
 import time
 from pathlib import Path
 
 import pytest
 from support.command import error_lines, swath, swath_compare
-from support.forks import ForkedCommand, training_server
 from support.server import free_port
+from support.waiting import running
 
 from services.contents import contents
 from services.postgres import USER, Postgres
@@ -42,6 +43,13 @@ def test_login_that_is_refused(tmp_path: Path, postgres: Postgres, user: str, pa
     assert "correct user and password in the address, or set PGPASSWORD" in line
 
 
+def test_reading_what_cannot_be_opened(tmp_path: Path, postgres: Postgres) -> None:
+    done = swath_compare(tmp_path, "--uri", postgres.address("nowhere"))
+    assert done.returncode == 1
+    (line,) = error_lines(done.stderr, "swath-compare")
+    assert "it has no database 'nowhere'" in line and "p@ss" not in line
+
+
 def test_address_without_a_server(tmp_path: Path) -> None:
     port = free_port()
     line = refused(tmp_path, f"tracking.uri=postgresql://somebody:secret@127.0.0.1:{port}/x")
@@ -70,15 +78,18 @@ def test_commands_that_start_at_once_on_an_empty_database_all_finish(
     tmp_path: Path, postgres: Postgres
 ) -> None:
     uri = postgres.new_database("empty")
-    commands = []
-    for number in range(4):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        arguments = ("-m", *ONE, f"learning_rate={number + 1}e-7,{number + 1}e-6", f"tracking.uri={uri}")
-        commands.append(ForkedCommand(training_server(), "swath.cli.entry:swath", folder, arguments))
-    for command in commands:
-        _, errors = command.communicate(timeout=240)
-        assert command.returncode == 0, errors
+    with contextlib.ExitStack() as commands:
+        started = []
+        for number in range(4):
+            folder = tmp_path / str(number)
+            folder.mkdir()
+            arguments = (
+                "-m", *ONE, f"learning_rate={number + 1}e-7,{number + 1}e-6", f"tracking.uri={uri}"
+            )  # fmt: skip
+            started.append(commands.enter_context(running(folder, *arguments)))
+        for command in started:
+            _, errors = command.communicate(timeout=240)
+            assert command.returncode == 0, errors
     runs = {key: run for key, run in contents(uri).items() if not key.startswith("sweep")}
     assert [(run["status"], run["steps"]) for run in runs.values()] == [("FINISHED", 20)] * 8
     assert postgres.sql("select name from experiments order by 1", "empty").split() == ["Default", "swath"]

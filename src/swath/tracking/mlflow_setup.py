@@ -156,8 +156,8 @@ def error_line(error: Exception, uri: str | None) -> str:
       uri: address of the store.
     """
     text = str(error) if isinstance(error, SwathError) else f"MLflow: {error}"
-    if isinstance(error, ImportError):
-        text = f"the store {how_to_install(error)}"
+    if isinstance(error, ModuleNotFoundError):
+        text = f"this {how_to_install(error)}"
     elif not isinstance(error, SwathError | OSError) and is_store_error(error) and is_passing(error):
         text = passing_reason(error)
     # The first line is the message; SQLAlchemy appends the statement and a link on the next ones.

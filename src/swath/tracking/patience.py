@@ -4,6 +4,7 @@ Tracking servers get the same from MLflow's client, which repeats requests.
 """
 
 import os
+import re
 import time
 from collections.abc import Callable, Sequence
 from functools import partial, wraps
@@ -11,7 +12,7 @@ from typing import Any, TypeVar
 
 from mlflow.entities import Run, RunTag, ViewType
 from mlflow.exceptions import MlflowException
-from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+from mlflow.store.tracking.abstract_store import AbstractStore
 from mlflow.tracking import MlflowClient
 
 from swath.tracking.databases import is_passing
@@ -88,12 +89,12 @@ def write_steps(
 
 
 def be_patient(client: MlflowClient) -> None:
-    """Let MLflow's store of a database wait while the database is away. Other stores are left as they are.
+    """Let MLflow's store wait while its database is away, and repeat what collided with another command.
 
     MLflow keeps one store for each address in a process, so every client of it waits.
     """
     store = client._tracking_client.store
-    if not isinstance(store, SqlAlchemyStore) or "create_run" in vars(store):
+    if "create_run" in vars(store):
         return
     for name in REPEATABLE:
         setattr(store, name, _patient(getattr(store, name)))
@@ -101,16 +102,36 @@ def be_patient(client: MlflowClient) -> None:
     setattr(store, "delete_tag", partial(_delete_tag, store.delete_tag))  # noqa: B010
 
 
+COLLISIONS = 5
+"""How often a call is repeated that collided with another command."""
+
+
+_COLLISION = re.compile(r"UniqueViolation|UNIQUE constraint failed|[Dd]uplicate (key|entry)")
+"""Words of databases for a row that is there already; a server passes them on."""
+
+
 def _patient(method: Callable[..., T]) -> Callable[..., T]:
+    """A method that waits for its database.
+
+    MLflow looks for a data set or a tag of an experiment, and makes it if there is none; of two commands that
+    do so at the same moment, one fails.
+    """
+
     @wraps(method)
     def call(*arguments: Any, **named: Any) -> T:
+        for _ in range(COLLISIONS):
+            try:
+                return patiently(lambda: method(*arguments, **named))
+            except MlflowException as error:
+                if not _COLLISION.search(str(error)):
+                    raise
         return patiently(lambda: method(*arguments, **named))
 
     return call
 
 
 def _create_run(
-    store: SqlAlchemyStore,
+    store: AbstractStore,
     create: Callable[..., Run],
     experiment_id: str,
     user_id: str,

@@ -13,7 +13,7 @@ from swath.errors import SwathError, UsageError
 from swath.system import hide_password
 from swath.tracking import schema
 from swath.tracking.address import is_server
-from swath.tracking.databases import limit_waiting
+from swath.tracking.databases import check_database, limit_waiting
 from swath.tracking.format import former_names, with_present_names
 from swath.tracking.mlflow_setup import (
     DEFAULT_FILE,
@@ -87,6 +87,7 @@ def open_reader(uri: str | Path | None = None) -> Reader:
     except SwathError:
         raise
     except Exception as error:
+        check_database(address)  # its words say what to change
         raise SwathError(f"the store {shown} cannot be read: {error_line(error, address)}") from error
 
 
