@@ -139,6 +139,55 @@ def test_worker_that_is_killed_is_begun_again_and_no_step_is_stored_twice(
     assert "lots: 2 of 2 done, 1 begun again\nruns: 4 of 4 finished" in shown
 
 
+def test_checkpoints_may_lie_in_a_folder_that_workers_share(reference: Path, tmp_path: Path) -> None:
+    sweep_id = start(tmp_path, "checkpoint.dir=shared")
+    lot = tmp_path / "shared" / sweep_id / "lot-0"
+    wait_for(lambda: any(lot.glob("*.checkpoint")))
+    worker_of(sweep_id, 0).kill()
+    wait_until_ended(tmp_path)
+    assert_as_by_threads(tmp_path, reference)
+    resumed = query_store(tmp_path, "select count(*) from tags where key = 'swath.resumed'")
+    assert resumed[0][0] == 2  # both runs of the lot went on
+    assert not any(lot.glob("*.checkpoint"))
+
+
+def test_worker_whose_processor_computes_other_bits_takes_nothing(tmp_path: Path) -> None:
+    sweep_id = start(tmp_path)
+    command(tmp_path, "swath-stop", sweep_id)
+    with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db")) as database, database:
+        database.execute("update tags set value = 'other' where key = 'swath.lots_arithmetic'")
+        database.execute("delete from tags where key = 'swath.stopping'")
+        database.execute(
+            "update runs set status = 'RUNNING' where run_uuid in "
+            "(select run_uuid from tags where key = 'swath.lot.0')"
+        )
+    status, _, errors = command(tmp_path, "swath-worker", "-", sweep_id, "0")
+    assert status == os.EX_TEMPFAIL
+    (line,) = error_lines(errors, "swath-worker")
+    assert "the bits of 8 steps differ from those of this sweep" in line
+    assert "takes nothing. executor.arithmetic=any mixes, and each run says which" in line
+    (lot,) = query_store(tmp_path, "select value from tags where key = 'swath.lot.0'")
+    assert json.loads(str(lot[0]))["worker"] == "swath-stop"  # it has not begun the lot
+
+
+def test_worker_of_another_version_takes_nothing(tmp_path: Path) -> None:
+    sweep_id = start(tmp_path)
+    command(tmp_path, "swath-stop", sweep_id)
+    with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db")) as database, database:
+        database.execute("delete from tags where key = 'swath.stopping'")
+        database.execute(
+            "update runs set status = 'RUNNING' where run_uuid in "
+            "(select run_uuid from tags where key = 'swath.lot.0')"
+        )
+    (file,) = tmp_path.glob("mlruns/**/sweep-lots/0.json")
+    content = json.loads(file.read_text())
+    file.write_text(json.dumps({**content, "version": "9.9"}))
+    status, _, errors = command(tmp_path, "swath-worker", "-", sweep_id, "0")
+    assert status == 1
+    (line,) = error_lines(errors, "swath-worker")
+    assert "the sweep was started by swath 9.9, this worker has" in line
+
+
 def test_frozen_worker_changes_nothing_once_its_lot_is_begun_again(reference: Path, tmp_path: Path) -> None:
     sweep_id = start(tmp_path)
     frozen = worker_of(sweep_id, 0)

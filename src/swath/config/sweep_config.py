@@ -68,8 +68,11 @@ class LanesConfig:
 
 @dataclass(frozen=True)
 class CheckpointConfig:
-    """How often training is saved."""
+    """How often training is saved, and where."""
 
+    dir: Optional[str] = setting(  # noqa: UP045
+        Text("a folder"), "Place of checkpoints, which all workers may share; null: the user's cache."
+    )
     every_s: float = setting(Range(above=0), "Seconds between two checkpoints of a lane group.", "seconds")
 
 

@@ -74,7 +74,8 @@ class Joined:
         In this order: what is read can no longer be changed by an earlier worker.
         """
         tracker.call(LotService.begin_lot, self.run_id, self.number, self.worker).result()
-        plan = ResumePlan(tracker, "yes", False, datasets)
+        folder = self.file.settings.checkpoint.dir
+        plan = ResumePlan(tracker, "yes", False, datasets, checkpoints=folder)
         configs = [request.config for request in self.file.requests]
         plan.join(self.file.sweep_info, configs, current_provenance(datasets, configs))
         return StartedSweep(self.file.sweep_info, plan, None, None)

@@ -122,6 +122,7 @@ class ResumePlan:
       force: whether to accept a changed environment.
       datasets: the data sets of the configurations.
       data_place: see `ResumeRequest`.
+      checkpoints: `checkpoint.dir`; None for the user's cache.
       found: the earlier command; None if there is none.
       counts: number of configurations by outcome: already done, resumed, restarted, new, skipped.
     """
@@ -131,6 +132,7 @@ class ResumePlan:
     force: bool
     datasets: Mapping[DataKey, Dataset]
     data_place: str = ""
+    checkpoints: str | None = None
     found: PriorSweep | None = None
     counts: Counter[str] = field(default_factory=Counter)
 
@@ -162,7 +164,7 @@ class ResumePlan:
             sweep_info.is_grid,
             tuple(run_key(config, self.datasets[config.data.key].digest, every_steps) for config in configs),
             provenance,
-            str(checkpoints_folder()),
+            str(checkpoints_folder(self.checkpoints)),
             self.force,
             self.data_place,
             search,
@@ -184,7 +186,7 @@ class ResumePlan:
             True,
             keys,
             provenance,
-            str(checkpoints_folder()),
+            str(checkpoints_folder(self.checkpoints)),
             self.force,
             joins=sweep_info.sweep_id,
         )
@@ -317,7 +319,7 @@ def start_sweep(
         which = sweep_info.sweep if sweep_info.is_grid else fingerprint(configs[0])
         lock = SweepLock(f"{_identity_of(store.uri)} {store.experiment_id} {which}")
         place, _ = given_path(settings.data.dir) or ("", "")
-        plan = ResumePlan(tracker, mode, settings.force_resume, datasets, str(place))
+        plan = ResumePlan(tracker, mode, settings.force_resume, datasets, str(place), settings.checkpoint.dir)
         sweep_info = plan.find(sweep_info, configs, provenance, every_steps, search)
         found = plan.found
         if found is not None and found.engine:

@@ -207,6 +207,7 @@ class Session:
             self.sweep_info.sweep_id,
             lambda line: self._observer(execution.Note(line)),
             None if self._joined is None else self._joined.number,
+            self._settings.checkpoint.dir,
         )
 
     def _make_runner(self) -> "Runner":

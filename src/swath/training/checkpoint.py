@@ -212,9 +212,13 @@ SWEEP_ID = re.compile(r"[0-9a-f]{12}")
 """Form of the ids that swath gives to sweeps."""
 
 
-def checkpoints_folder() -> Path:
-    """The folder with a checkpoint folder for each sweep id."""
-    return cache_folder() / "checkpoints"
+def checkpoints_folder(given: str | None = None) -> Path:
+    """The folder with a checkpoint folder for each sweep id.
+
+    Args:
+      given: `checkpoint.dir`; None for the user's cache.
+    """
+    return cache_folder() / "checkpoints" if given is None else Path(given).expanduser().absolute()
 
 
 def checkpoint_folder(sweep_id: str, folder: Path | None = None) -> Path:
@@ -298,13 +302,19 @@ class CheckpointWriter:
       sweep_id: id of the sweep.
       warn: called with a message when a checkpoint cannot be written, once at most.
       lot: number of the lot that is trained; its checkpoints have a folder of their own.
+      given: `checkpoint.dir`; None for the user's cache.
     """
 
     def __init__(
-        self, tracker: "Tracker", sweep_id: str, warn: Callable[[str], None], lot: int | None = None
+        self,
+        tracker: "Tracker",
+        sweep_id: str,
+        warn: Callable[[str], None],
+        lot: int | None = None,
+        given: str | None = None,
     ) -> None:
         self._tracker = tracker
-        folder = checkpoint_folder(sweep_id)
+        folder = checkpoint_folder(sweep_id, checkpoints_folder(given))
         self._folder = str(folder if lot is None else folder / f"lot-{lot}")
         self._warn = warn
         self._saved: set[str] = set()
