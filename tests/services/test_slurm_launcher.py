@@ -44,7 +44,7 @@ def idle(slurm: Slurm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     """Slurm without jobs."""
     monkeypatch.setenv("SLURM_CONF", slurm.configuration)
     monkeypatch.setenv("SWATH_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setenv("TRACES", str(tmp_path))
+    monkeypatch.setenv("SWATH_TRACES", str(tmp_path))
     yield
     slurm.ask("scancel", "--quiet", "--user=root")
     wait_for(lambda: slurm.ask("squeue", "-h") == "")
