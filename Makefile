@@ -14,7 +14,8 @@ RAY_PACKAGES := ray==2.60.0 msgpack==1.2.4
 # It wants Optuna < 3; SQLAlchemy and the others are those of the lock.
 OPTUNA_SWEEPER := hydra-optuna-sweeper==1.3.0 optuna==2.10.1 cmaes==0.12.0
 MLFLOW_TESTS := tests/integration/test_readers.py tests/integration/test_run_store.py tests/integration/test_sql_steps.py \
-                tests/integration/test_migration.py tests/e2e/test_postprocessing.py \
+                tests/integration/test_migration.py tests/integration/test_patience.py \
+                tests/integration/test_artifact_place.py tests/services/test_postgres_start.py tests/e2e/test_postprocessing.py \
                 tests/integration/test_deletion.py tests/integration/test_export.py \
                 tests/e2e/test_browser.py tests/e2e/test_moved_stores.py tests/e2e/test_store_actions.py tests/e2e/test_tracking.py
 # The first of these that is 3.11 to 3.13; PYTHON=... names the only one to try.
@@ -73,7 +74,7 @@ screenshots: $(VENV)/.installed-dev ## Recreate the screenshots of the MLflow UI
 
 lock: $(VENV)/.installed-dev ## Bring the two lock files in line with pyproject.toml; with UPGRADE=1 to the newest versions
 	@$(LOCK) --extra build --extra search --output-file requirements.lock
-	@$(LOCK) --extra build --extra search --extra dev --constraint requirements.lock --output-file requirements-dev.lock
+	@$(LOCK) --extra build --extra search --extra s3 --extra dev --constraint requirements.lock --output-file requirements-dev.lock
 
 docs: $(VENV)/.installed-dev ## Build the documentation site into site/; a broken internal link is an error
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet

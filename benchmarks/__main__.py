@@ -18,6 +18,7 @@ from typing import Any
 from benchmarks.arithmetic import arithmetic_times_ms
 from benchmarks.figures import draw_all
 from benchmarks.grid import count_times, grid_times
+from benchmarks.many import many_times
 from benchmarks.network_sweep import network_sweep_times
 from benchmarks.processes import process_times
 from benchmarks.report import machine, report
@@ -136,6 +137,11 @@ def worth(data: Path) -> Any:
     return search_worth(data, print_line)
 
 
+def many(data: Path) -> Any:
+    """Planning and resuming many configurations; $SWATH_BEFORE names the python of another checkout."""
+    return many_times(GRID_REPEATS, print_line)
+
+
 PARTS: dict[str, Callable[[Path], Any]] = {
     function.__name__: function
     for function in (
@@ -156,6 +162,7 @@ PARTS: dict[str, Callable[[Path], Any]] = {
         network_sweep,
         searching,
         worth,
+        many,
     )
 }
 

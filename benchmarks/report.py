@@ -10,6 +10,7 @@ import psutil
 
 from benchmarks import model_sections, process_sections, step_sections
 from benchmarks.comparing_section import comparing_section
+from benchmarks.many_section import many_section
 from benchmarks.search_worth_section import search_worth_section
 from benchmarks.searching_section import searching_section
 from benchmarks.table import Found
@@ -30,6 +31,7 @@ def report(found: Found) -> str:
         "lanes": step_sections.lanes_section,
         "compiling": step_sections.compiling_section,
         "counts": step_sections.counts_section,
+        "many": many_section,
         "jobs": step_sections.jobs_section,
         "steps": step_sections.steps_section,
         "processes": process_sections.processes_section,

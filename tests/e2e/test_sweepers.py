@@ -70,7 +70,7 @@ def test_search_goes_on_after_a_run_that_diverged(path: str, folder: Path) -> No
     texts = [log.read_text() for log in logs]
     assert [text.count("\n") for text in texts] == [1] * 4
     assert "[INFO] - finished, test/accuracy 0." in texts[0]
-    assert "[ERROR] - FAILED: diverged at step 1: loss is nan" in texts[1]
+    assert "[ERROR] - FAILED learning_rate=1e+36: diverged at step 1: loss is nan" in texts[1]
 
 
 def test_dry_run_of_a_search_names_what_it_knows(path: str, folder: Path) -> None:

@@ -1,23 +1,31 @@
 """The lanes launcher meets Hydra's expectations of a launcher, with and without `start_jobs`."""
 
 import logging
+import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hydra import initialize
+from hydra._internal.callbacks import Callbacks
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
 from hydra.core.singleton import Singleton
+from hydra.core.utils import JobReturn
+from hydra.experimental.callback import Callback
 from hydra.plugins.launcher import Launcher
 from hydra.test_utils.launcher_common_tests import IntegrationTestSuite, LauncherTestSuite
 from hydra.test_utils.test_utils import SweepTaskFunction
+from hydra.types import HydraContext, RunMode
 from hydra.version import VersionBase
 from omegaconf import DictConfig, OmegaConf
 from support.hydra_app import run
 
+from hydra_plugins.swath_lanes.launcher import LanesLauncher
 from swath.cli.validation import check_command
 from swath.config import register
 
@@ -167,3 +175,63 @@ def test_hydra_composes_once_for_all_jobs_of_a_grid(tmp_path: Path, monkeypatch:
     started.start_jobs = lambda overrides, compose: [lambda: 0.0 for _ in overrides]
     assert len(run(started, tmp_path / "jobs", overrides)) == 30
     assert not [overrides for overrides in composed if "seed=1" in overrides]
+
+
+class Counting(Callback):
+    """Counts the starts of jobs."""
+
+    jobs = 0
+
+    def on_job_start(self, config: DictConfig, **_: Any) -> None:
+        self.jobs += 1
+
+
+@pytest.mark.parametrize("calls_back", [False, True])
+def test_jobs_beyond_the_folders_have_the_same_returns(
+    tmp_path: Path, calls_back: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no callback needs the config of a job, it is composed on access only."""
+    monkeypatch.chdir(tmp_path)
+    register()
+    jobs = [[f"seed={seed}", "max_steps=${seed}"] for seed in (1, 2, 3)]
+    composed: list[Sequence[str]] = []
+    outcomes = [lambda: 1.0, lambda: math.sqrt(-1), lambda: 3.0]
+
+    def task(config: DictConfig) -> float:
+        raise AssertionError("all jobs are started with one call")
+
+    started: Any = task
+    started.start_jobs = lambda jobs, compose: outcomes
+    callbacks, counting = Callbacks(), Counting()
+    callbacks.callbacks = [counting] if calls_back else []
+
+    def launch(name: str, folders: int) -> Sequence[JobReturn]:
+        place = f"hydra.sweep.dir={name}"
+        composer = check_command("config", ["seed=1,2", "max_steps=${seed}", place], True, ()).composer
+
+        def compose_job(job: Sequence[str]) -> DictConfig:
+            composed.append(job)
+            return composer.composed(job)
+
+        started.compose_job = compose_job
+        with initialize(version_base="1.3", config_path=None):
+            loader = GlobalHydra.instance().config_loader()
+            config = loader.load_configuration("config", [place], RunMode.MULTIRUN)
+            launcher = LanesLauncher(folders)
+            launcher.setup(hydra_context=HydraContext(loader, callbacks), task_function=task, config=config)
+            return launcher.launch(jobs, 0)
+
+    each, (composed_for_each, composed[:]) = launch("each", 3), (len(composed), [])
+    none = launch("none", 2)
+    assert (composed_for_each, len(composed)) == (3, 3 if calls_back else 1)
+    assert counting.jobs == (6 if calls_back else 0)
+    for theirs, ours in zip(each, none, strict=True):
+        assert (ours.status, ours.task_name) == (theirs.status, theirs.task_name)
+        assert ours.overrides == theirs.overrides
+        assert repr(ours._return_value) == repr(theirs._return_value)
+        assert ours.cfg == theirs.cfg
+        assert ours.hydra_cfg.hydra.job == theirs.hydra_cfg.hydra.job
+        assert ours.hydra_cfg.hydra.runtime.output_dir == str(tmp_path / "none")
+    assert [found.status.name for found in none] == ["COMPLETED", "FAILED", "COMPLETED"]
+    assert [path.name for path in (tmp_path / "none").iterdir()] == ["swath.log"]
+    assert sorted(path.name for path in (tmp_path / "each").iterdir()) == ["0", "1", "2"]

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 from support.launching import (
     PUTS_ITSELF_DOWN,
     SLEEPS,
@@ -32,14 +31,11 @@ NODES = {"127.0.0.12": "n1", "127.0.0.13": "n2"}
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[RayCluster]:
+def cluster(one_at_a_time: None) -> Iterator[RayCluster]:
     """A running Ray."""
     if why_no_ray():
         pytest.skip(why_no_ray())
-    with (
-        FileLock(Path(tempfile.gettempdir()) / "swath-test-services.lock"),
-        tempfile.TemporaryDirectory(prefix="swath-ray-", ignore_cleanup_errors=True) as folder,
-    ):
+    with tempfile.TemporaryDirectory(prefix="swath-ray-", ignore_cleanup_errors=True) as folder:
         cluster = RayCluster(Path(folder))
         try:
             cluster.up()

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from support.small import run_config, small_dataset
-from swath.config import TrainConfig, computed_values, shared_values
+from swath.config import TrainConfig, computed_values, shared_key
 from swath.models import MODELS, LanewiseModel, model_of
 from swath.planning import plan_groups, plan_segments
 from swath.training import (
@@ -69,7 +69,7 @@ def softmax_of(data: DeviceData) -> LanewiseModel:
 
 def program_of(config: TrainConfig) -> tuple[Program, Evaluate]:
     """The compiled program and evaluation of a configuration, on the small data set."""
-    return _compiled(config, shared_values(config, "program"))
+    return _compiled(config, shared_key(config, "program"))
 
 
 _COMPILED: dict[object, tuple[Program, Evaluate]] = {}

@@ -1,7 +1,7 @@
 """Runs jobs as Hydra's `run_job` does, but does not copy each config or dump it completely."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 from hydra import version
 from hydra._internal.deprecation_warning import deprecation_warning
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.utils import JobReturn, JobRuntime, JobStatus, configure_log, env_override
+from hydra.core.utils import JobReturn, JobRuntime, JobStatus, configure_log, env_override, filter_overrides
 from hydra.core.utils import _flush_loggers as flush_loggers
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
@@ -19,6 +19,9 @@ from hydra_plugins.swath_lanes._yaml import IncrementalYaml
 CHDIR_NOTE = """\
 Future Hydra versions will no longer change working directory at job runtime by default.
 See https://hydra.cc/docs/1.2/upgrades/1.1_to_1.2/changes_to_job_working_dir/ for more information."""
+
+Wait = Callable[[], Any]
+"""Waits for the end of a job: returns the result of the task function, or raises its exception."""
 
 _JOB_KEYS = (
     ("job", "id"),
@@ -71,41 +74,45 @@ class JobRunner:
     Args:
       context: Hydra's context.
       task_function: the task function; passed to callbacks.
+      shared: folder of a job whose folder is not made; None where each job has its own.
     """
 
-    def __init__(self, context: HydraContext, task_function: Any) -> None:
+    def __init__(self, context: HydraContext, task_function: Any, shared: str | None = None) -> None:
+        self._shared = shared
+        self._logs = self._is_brief = False
         self._callbacks = context.callbacks
         self._task_function = task_function
         self._yaml = {name: IncrementalYaml() for name in ("config.yaml", "hydra.yaml", "overrides.yaml")}
         self._current: tuple[DictConfig, DictConfig] | None = None
 
-    def run(self, compose: Callable[[], DictConfig], wait: Callable[[], Any]) -> JobReturn:
-        """Create the folder and files of a job, then wait for its end.
+    def run(self, overrides: Sequence[str], compose: Callable[[], DictConfig], wait: Wait) -> JobReturn:
+        """Create the folder and files of a job, unless it shares a folder, then wait for its end.
 
         Args:
+          overrides: of the job.
           compose: returns the config of the job.
           wait: returns the result of the task function, or raises its exception.
         """
+        if self._is_brief:
+            return self._run_without_config(overrides, compose, wait)
         previous = HydraConfig.instance().cfg
         config = compose()
         try:
             folder = self._set_folder(config)
             self._set_config(config)
-            found = LazyJobReturn()
-            found._config = lambda: _with_folder(compose(), folder)
-            found.overrides = OmegaConf.to_container(config.hydra.overrides.task)  # type: ignore[assignment]
+            task: Any = OmegaConf.to_container(config.hydra.overrides.task)
+            found = self._return(task, compose, folder)
             with _working_folder(config, folder):
                 found.working_dir = str(Path.cwd())
-                configure_log(config.hydra.job_logging, config.hydra.verbose)
-                self._write_files(config)
+                if not self._logs:
+                    configure_log(config.hydra.job_logging, config.hydra.verbose)
+                if self._shared is None:
+                    self._write_files(config)
+                else:  # what is set up for the first job is there for all
+                    self._logs, self._is_brief = True, self._needs_no_config(config)
                 with env_override(config.hydra.job.env_set):
                     self._callbacks.on_job_start(config=config, task_function=self._task_function)
-                    try:
-                        found.return_value = wait()
-                        found.status = JobStatus.COMPLETED
-                    except Exception as error:
-                        found.return_value = error
-                        found.status = JobStatus.FAILED
+                    _wait_for(found, wait)
                 found.task_name = JobRuntime.instance().get("name")
                 flush_loggers()
                 self._callbacks.on_job_end(config=config, job_return=found)
@@ -113,8 +120,36 @@ class JobRunner:
         finally:
             HydraConfig.instance().cfg = previous
 
+    def _needs_no_config(self, config: DictConfig) -> bool:
+        """Whether nothing happens at a job but waiting: composing a config takes milliseconds."""
+        job = config.hydra.job
+        changes = bool(self._callbacks.callbacks) or bool(job.env_set) or job.chdir is not False
+        return hasattr(self._task_function, "compose_job") and not changes
+
+    def _run_without_config(
+        self, overrides: Sequence[str], compose: Callable[[], DictConfig], wait: Wait
+    ) -> JobReturn:
+        """Wait for the end of a job whose config nothing needs."""
+        assert self._shared is not None
+        found = self._return(filter_overrides(overrides), compose, self._shared)
+        found.working_dir = str(Path.cwd())
+        _wait_for(found, wait)
+        found.task_name = JobRuntime.instance().get("name")
+        return found
+
+    def _return(
+        self, overrides: Sequence[str], compose: Callable[[], DictConfig], folder: str
+    ) -> LazyJobReturn:
+        found = LazyJobReturn()
+        found._config = lambda: _with_folder(compose(), folder)
+        found.overrides = list(overrides)
+        return found
+
     def _set_folder(self, config: DictConfig) -> str:
         HydraConfig.instance().cfg = config  # interpolations may refer to it
+        if self._shared is not None:
+            _with_folder(config, self._shared)
+            return self._shared
         place, name = (str(OmegaConf.select(config, f"hydra.sweep.{key}")) for key in ("dir", "subdir"))
         folder = os.path.abspath(os.path.join(place, name))  # noqa: PTH100, PTH118  as Hydra does
         _with_folder(config, folder)
@@ -150,6 +185,16 @@ class JobRunner:
         }
         for name, content in contents.items():
             (place / name).write_text(self._yaml[name].dump(content), encoding="utf-8")
+
+
+def _wait_for(found: JobReturn, wait: Wait) -> None:
+    """Wait for the end of a job, and keep its result or its exception."""
+    try:
+        found.return_value = wait()
+        found.status = JobStatus.COMPLETED
+    except Exception as error:
+        found.return_value = error
+        found.status = JobStatus.FAILED
 
 
 def _with_folder(config: DictConfig, folder: str) -> DictConfig:

@@ -27,14 +27,24 @@ StartJobs = Callable[[Sequence[Sequence[str]], Compose], Sequence[Callable[[], A
 
 A task function may also have an attribute `compose_job` (a `Compose`): a faster way to compose a job, with
 Hydra's part. The next call may change the config that it returned. The sweeper does not check jobs of such a
-task function by composing them."""
+task function by composing them. Where its jobs have no folders, `HydraConfig` is not set for each of them."""
+
+
+MOST_FOLDERS = 1_000
+"""Jobs up to which each has a folder, where the config does not say it."""
 
 
 @dataclass
 class LanesLauncherConf:
-    """Config of the launcher."""
+    """Config of the launcher.
+
+    Attributes:
+      folders: jobs up to which each has a folder. A launch that goes beyond them makes none for its jobs:
+        they share the folder of the sweep and one log in it, and their configs are composed on demand only.
+    """
 
     _target_: str = "hydra_plugins.swath_lanes.launcher.LanesLauncher"
+    folders: Any = MOST_FOLDERS
 
 
 ConfigStore.instance().store(
@@ -46,9 +56,16 @@ class LanesLauncher(BasicLauncher):
     """Starts all jobs with one call, or runs them sequentially if the task function has no `start_jobs`.
 
     In both cases each job has its folder, `.hydra/`, log file, callbacks, `HydraConfig` and `JobReturn`.
+    Where jobs are started with one call and are more than `folders`, they have no folder and no `.hydra/`.
+
+    Args:
+      folders: see `LanesLauncherConf`.
     """
 
-    _latest: DictConfig | None = None
+    def __init__(self, folders: int = MOST_FOLDERS) -> None:
+        super().__init__()
+        self._folders = folders
+        self._latest: DictConfig | None = None
 
     @property
     def jobs_are_checked(self) -> bool:
@@ -75,11 +92,13 @@ class LanesLauncher(BasicLauncher):
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         waits = start_jobs(job_overrides, lambda overrides: without_hydra(self._compose(overrides)))
         log.info(f"Started {len(job_overrides)} jobs with one call")
-        Path(str(self.config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
-        runner = JobRunner(self.hydra_context, self.task_function)
+        place = Path(str(self.config.hydra.sweep.dir)).absolute()
+        place.mkdir(parents=True, exist_ok=True)
+        is_large = initial_job_idx + len(job_overrides) > self._folders
+        runner = JobRunner(self.hydra_context, self.task_function, str(place) if is_large else None)
         jobs = enumerate(zip(job_overrides, waits, strict=True), start=initial_job_idx)
         returns = [
-            runner.run(partial(self._job_config, compose, tuple(overrides), number), wait)
+            runner.run(overrides, partial(self._job_config, compose, tuple(overrides), number), wait)
             for number, (overrides, wait) in jobs
         ]
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)

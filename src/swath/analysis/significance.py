@@ -4,6 +4,7 @@ import math
 from collections.abc import Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist
 from typing import Any
 
@@ -65,13 +66,26 @@ def paired_p(correct_a: NDArray[Any], correct_b: NDArray[Any]) -> float:
     found = abs(int(differences.sum()))
     if found == 0:
         return 1.0
-    # The distribution of the sum under random signs: a sum of one binomial for each size of a difference.
+    return _p_of_sum(found, tuple(np.bincount(np.abs(differences)).tolist()))
+
+
+@lru_cache(10_000)
+def _p_of_sum(found: int, images: tuple[int, ...]) -> float:
+    """Chance that a sum of differences with random signs is at least as far from 0 as the one that was found.
+
+    Runs of a sweep are tested on the same images, so that many tests are the same one.
+
+    Args:
+      found: size of the sum.
+      images: number of images with each size of a difference, from 0 up.
+    """
+    # The distribution of the sum: a sum of one binomial for each size of a difference.
     chances, lowest = np.ones(1), 0
-    for size, images in zip(*np.unique(np.abs(differences), return_counts=True), strict=True):
-        if size:
-            spaced = np.zeros(2 * size * images + 1)
-            spaced[:: 2 * size] = _heads(int(images))
-            chances, lowest = np.convolve(chances, spaced), lowest - int(size * images)
+    for size, count in enumerate(images):
+        if size and count:
+            spaced = np.zeros(2 * size * count + 1)
+            spaced[:: 2 * size] = _heads(count)
+            chances, lowest = np.convolve(chances, spaced), lowest - size * count
     sums = np.arange(len(chances)) + lowest
     return float(min(1.0, chances[np.abs(sums) >= found].sum()))
 

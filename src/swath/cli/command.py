@@ -12,6 +12,8 @@ from functools import partial
 
 from swath.cli.arguments import Arguments
 from swath.cli.dry_run import estimated_s
+from swath.cli.hydra_folders import folders_note
+from swath.cli.launch import launch_command
 from swath.cli.output import Output, console_of, is_animated
 from swath.cli.postprocess_time import postprocess_when
 from swath.cli.progress import Progress
@@ -81,9 +83,14 @@ def run_command(
         sweep_info = replace(
             sweep_info, space=other.space, space_lines=other.lines, most=other.most, sweeper=other.name
         )
+    if checked.sweep.executor.name != "threads":
+        return launch_command(args, checked, sweep_info, tracker)
     if repeated := len(checked.configs) - len(set(checked.configs)):
         of = f"{repeated} of {len(checked.configs)} configurations"
         args.output.say(f"Given before: {of}; they are trained each time")
+    is_grid = checked.multirun and checked.search is None and checked.jobs_known
+    if is_grid and (note := folders_note(checked.base.hydra, len(checked.configs))):
+        args.output.say(note)
     with _reporter(checked, sweep_info, args.output) as reporter:
         record = None if checked.search is None else checked.search.record
         session = Session(sweep_info, checked.configs, checked.sweep, reporter, tracker, search=record)

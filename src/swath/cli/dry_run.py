@@ -52,7 +52,7 @@ def print_plan(checked: CheckedCommand, output: Output) -> None:
             "bit-exact, its lane groups become narrower.",
         )
     expected = duration(share * planning.sweep_s(groups, at_a_time, widths.images))
-    bytes_ = planning.store_bytes(checked.configs, checked.sweep.tracking.every_steps, widths.images)
+    bytes_ = planning.store_bytes(groups, checked.sweep.tracking.every_steps, widths.images)
     output.say(
         f"Estimate (based on a 2-core AMD EPYC): {expected} on {counted(workers(), 'core')}, "
         f"{bytes_ / 1e6:,.1f} MB in the store ({_store(checked)}).",
@@ -120,7 +120,13 @@ def _chosen_lines(sweeper: OtherSweeper) -> list[str]:
 
 def _configurations(checked: CheckedCommand, groups: list[planning.LaneGroup]) -> TableData:
     fields = checked.swept or HEADLINE
-    group_of = {run.number: place for place, group in enumerate(groups, start=1) for run in group.runs}
+    group_of = {
+        run.number: place
+        for place, group in enumerate(groups, start=1)
+        for lane in group.lanes
+        for run in lane.runs
+        if run.number < MAX_ROWS
+    }
     rows = []
     for job, config in enumerate(checked.configs[:MAX_ROWS]):
         values = computed_values(config)

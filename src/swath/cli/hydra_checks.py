@@ -56,6 +56,9 @@ def hydra_mistakes(composed: DictConfig, sweeping: bool) -> Iterator[str]:
     jobs = composed.hydra.sweeper.get("max_batch_size")
     if sweeping and jobs is not None and (type(jobs) is not int or jobs < 1):
         yield f"hydra.sweeper.max_batch_size={jobs}: expected a whole number of jobs from 1 up, or null"
+    folders = composed.hydra.launcher.get("folders", 0)
+    if launcher == LANES_LAUNCHER and (type(folders) is not int or folders < 0):
+        yield f"hydra.launcher.folders={folders}: expected a whole number of jobs from 0 up"
     for name, callback in (composed.hydra.callbacks or {}).items():
         target = (callback or {}).get("_target_", "")
         try:

@@ -28,6 +28,22 @@ def job_folder(hydra: DictConfig, sweeping: bool) -> Path:
     return Path(*map(str, parts)).absolute()
 
 
+def folders_note(hydra: DictConfig, count: int) -> str:
+    """A line if a sweep has too many jobs for a folder each; else empty.
+
+    Args:
+      hydra: Hydra's part of a composed config.
+      count: number of jobs.
+    """
+    most = hydra.launcher.get("folders")
+    if most is None or count <= most:
+        return ""
+    return (
+        f"More than {most:,} configurations: Hydra makes one log for all, and no folder for each "
+        f"(hydra.launcher.folders={count} makes them)"
+    )
+
+
 def folder_mistakes(hydra: DictConfig, sweeping: bool) -> Iterator[str]:
     """Mistakes in the folders of a job, one line each.
 

@@ -26,6 +26,10 @@ Commands
   swath --version, swath --hydra-help     print the version, or the options that Hydra adds
   swath-compare [SWEEP]                   rank the runs of a sweep
   swath-reproduce RUN_ID                  train a run again and compare the results bit by bit
+  swath ... executor=processes            let workers train a sweep: processes, slurm; then
+  swath-watch SWEEP                       show how far they have come
+  swath-stop SWEEP                        stop them; resume=yes goes on
+  swath-worker STORE SWEEP_ID LOT         train a lot of a sweep: what engines start
   mlflow ui                               browse the runs; start it in the folder of mlflow.db
 
 Examples
@@ -36,6 +40,13 @@ Examples
 """
 
 
+_HYDRA = """\
+Folders of Hydra (may be deleted at any time)
+  hydra.run.dir=FOLDER      of a single run: its config and its log
+  hydra.sweep.dir=FOLDER    of a sweep, with a folder for each configuration
+  hydra.launcher.folders=N  a sweep of more configurations has none for each, and one log (1000)"""
+
+
 def help_text() -> str:
     """Commands, fields with their allowed values, and named sweeps."""
     lines = [_HEAD, "Hyperparameters (can be swept)"]
@@ -43,7 +54,7 @@ def help_text() -> str:
     lines += ["", "Settings (one value per command)"]
     lines += help_lines("sweep")
     lines += addition_lines()
-    lines += ["", "Named sweeps"]
+    lines += ["", *_HYDRA.splitlines(), "", "Named sweeps"]
     sweeps = sorted(config_folder("sweeps").glob("*.yaml"))
     width = max((len(path.stem) for path in sweeps), default=0)
     lines += [f"  {path.stem:{width}}  {sweep_sentence(path)}" for path in sweeps]

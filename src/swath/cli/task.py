@@ -33,11 +33,12 @@ def sweep_task(session: Session, checked: CheckedCommand) -> Callable[[DictConfi
     """
 
     def request(job: JobConfig, overrides: Sequence[str]) -> RunRequest:
-        uri = checked.sweep.tracking.uri  # Hydra's copy has no password
-        sweep = replace(job.sweep, tracking=replace(job.sweep.tracking, uri=uri))
         # If the jobs are known, their settings have been compared; an interpolation may contain the time.
-        if not checked.jobs_known and sweep != checked.sweep:
-            raise ConfigError(list(differing_settings([checked.sweep, sweep])))
+        if not checked.jobs_known:
+            uri = checked.sweep.tracking.uri  # Hydra's copy has no password
+            sweep = replace(job.sweep, tracking=replace(job.sweep.tracking, uri=uri))
+            if sweep != checked.sweep:
+                raise ConfigError(list(differing_settings([checked.sweep, sweep])))
         return RunRequest(job.train, tuple(filter_overrides(overrides)), checked.sweep.tracking.every_steps)
 
     asked_for: set[TrainConfig] = set()
@@ -53,11 +54,11 @@ def sweep_task(session: Session, checked: CheckedCommand) -> Callable[[DictConfi
 
     def task(config: DictConfig) -> float:
         (future,) = start([request(config_of(config), HydraConfig.get().overrides.task)])
-        return _objective(future)
+        return _objective(future, checked.swept)
 
     def start_jobs(overrides: Sequence[Sequence[str]], compose: object) -> list[Callable[[], float]]:
         requests = [request(checked.composer.job(typed), typed) for typed in overrides]
-        return [partial(_objective, future) for future in start(requests)]
+        return [partial(_objective, future, checked.swept) for future in start(requests)]
 
     function: Any = task
     function.start_jobs = start_jobs
@@ -65,15 +66,19 @@ def sweep_task(session: Session, checked: CheckedCommand) -> Callable[[DictConfi
     return task
 
 
-def _objective(future: "Future[RunResult]") -> float:
-    """The objective of a run, once it has ended; its outcome also goes to the log file of Hydra's job."""
+def _objective(future: "Future[RunResult]", swept: Sequence[str]) -> float:
+    """The objective of a run, once it has ended; its outcome also goes to the log file of Hydra's job.
+
+    The line names the run, because many jobs share one log.
+    """
     try:
         result = future.result()
     except CancelledError:  # not started: another run failed, and on_failure=stop
         return WORST
     if result.status != "FINISHED":
-        _log.error("%s: %s", result.status, result.error)
+        _log.error("%s %s: %s", result.status, readable_name(result.config, swept), result.error)
         return WORST
     value = objective(result.metrics)
-    _log.info("finished, %s %g", ranking_metric([result.metrics]), value)
+    named = readable_name(result.config, swept)
+    _log.info("finished, %s %g, %s", ranking_metric([result.metrics]), value, named)
     return WORST if math.isnan(value) else value

@@ -240,9 +240,8 @@ def _checked(
 
 def differing_settings(sweeps: list[SweepConfig]) -> Iterator[str]:
     """Settings that differ between jobs because of an interpolation or a config group; one line each."""
-    first, *others = [
-        {name: value for name, value, _ in walk_values(sweep)} for sweep in dict.fromkeys(sweeps)
-    ]
+    different = dict.fromkeys({id(sweep): sweep for sweep in sweeps}.values())  # jobs share most of them
+    first, *others = [{name: value for name, value, _ in walk_values(sweep)} for sweep in different]
     for name in first:
         values = {str(entry[name]) for entry in (first, *others)}
         if len(values) > 1:

@@ -23,6 +23,7 @@ from .field_values import computed_values as computed_values
 from .field_values import effective_values as effective_values
 from .field_values import named_values as named_values
 from .field_values import shape_values as shape_values
+from .field_values import shared_key as shared_key
 from .field_values import shared_values as shared_values
 from .field_values import varying as varying
 from .field_values import walk_values as walk_values
@@ -65,6 +66,7 @@ from .stored import read_stored_config as read_stored_config
 from .stored import readable_name as readable_name
 from .stored import run_name as run_name
 from .stored import stored_config as stored_config
+from .stored import sweep_config_of as sweep_config_of
 from .stored import typed as typed
 from .suggestion import nearest_name as nearest_name
 from .sweep_config import POSTPROCESS as POSTPROCESS

@@ -1,6 +1,9 @@
 """Values of configurations by their fields' names, and what the declarations say of them."""
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from operator import attrgetter
 from typing import Any, cast
 
 from swath.config.added_fields import forget_when_fields_change
@@ -8,24 +11,65 @@ from swath.config.earlier_fields import removed_choice
 from swath.config.fields import LEVELS, FieldSpec, Level, walk_schema
 from swath.system import readable_number
 
-_walked_schemas: dict[Any, tuple[tuple[str, FieldSpec], ...]] = {}
 
-forget_when_fields_change(_walked_schemas.clear)
+@dataclass(frozen=True)
+class _Walk:
+    """The leaves of a schema; a sweep walks over a hundred thousand configurations, so all is at hand.
+
+    Attributes:
+      specs: declaration of each leaf by dotted name, in source order.
+      values: (configuration) -> value of each leaf, in the same order.
+    """
+
+    specs: Mapping[str, FieldSpec]
+    values: Callable[[Any], tuple[Any, ...]]
+
+    @cached_property
+    def always(self) -> tuple[tuple[int, str, FieldSpec], ...]:
+        """Place, name and declaration of the fields that every configuration has."""
+        return tuple(entry for entry in self._placed if not (entry[2].only_with or entry[2].not_with))
+
+    @cached_property
+    def sometimes(self) -> tuple[tuple[int, str, FieldSpec], ...]:
+        """The same of the others."""
+        return tuple(entry for entry in self._placed if entry[2].only_with or entry[2].not_with)
+
+    @cached_property
+    def identity(self) -> tuple[str, ...]:
+        """The fields that decide a run's numbers."""
+        return tuple(name for name, spec in self.specs.items() if spec.scope == "identity")
+
+    @cached_property
+    def meaning(self) -> tuple[tuple[str, FieldSpec], ...]:
+        """Those of them that mean another field where they are None."""
+        return tuple((name, self.specs[name]) for name in self.identity if self.specs[name].null_means)
+
+    @property
+    def _placed(self) -> Iterator[tuple[int, str, FieldSpec]]:
+        return ((place, name, spec) for place, (name, spec) in enumerate(self.specs.items()))
 
 
-def _walked(schema: Any) -> tuple[tuple[str, FieldSpec], ...]:
-    if schema not in _walked_schemas:
-        _walked_schemas[schema] = tuple(walk_schema(schema))
-    return _walked_schemas[schema]
+@cache
+def _walk(schema: Any) -> _Walk:
+    specs = dict(walk_schema(schema))
+    first, *others = specs
+    if others:
+        return _Walk(specs, attrgetter(*specs))
+    alone = attrgetter(first)  # it gives no tuple
+    return _Walk(specs, lambda config: (alone(config),))
 
 
-def walk_values(config: Any) -> Iterator[tuple[str, Any, FieldSpec]]:
+forget_when_fields_change(_walk.cache_clear)
+
+
+def _walk_of(config: object) -> _Walk:
+    return _walk(cast(Hashable, type(config)))
+
+
+def walk_values(config: object) -> Iterator[tuple[str, Any, FieldSpec]]:
     """Every leaf of a configuration as (dotted name, value, declaration), in source order."""
-    for name, spec in _walked(cast(Hashable, type(config))):
-        value: Any = config
-        for part in name.split("."):
-            value = getattr(value, part)
-        yield name, value, spec
+    walk = _walk_of(config)
+    return zip(walk.specs, walk.values(config), walk.specs.values(), strict=True)
 
 
 def computed_values(config: object) -> dict[str, Any]:
@@ -33,19 +77,18 @@ def computed_values(config: object) -> dict[str, Any]:
 
     Fields without a value are left out: a configuration that has no such field has no such param.
     """
-    return {
-        name: value
-        for name, value, spec in walk_values(config)
-        if spec.scope == "identity" and value is not None
-    }
+    walk = _walk_of(config)
+    found = dict(zip(walk.specs, walk.values(config), strict=True))
+    return {name: found[name] for name in walk.identity if found[name] is not None}
 
 
 def effective_values(config: object) -> dict[str, Any]:
     """The fields that decide a run's numbers, with what None means in its place, by dotted name."""
-    walked = [(name, value, spec) for name, value, spec in walk_values(config) if spec.scope == "identity"]
-    values = {name: value for name, value, _ in walked}
-    for name, value, spec in walked:
-        if value is None and spec.null_means and exists(spec, values):
+    walk = _walk_of(config)
+    found = dict(zip(walk.specs, walk.values(config), strict=True))
+    values = {name: found[name] for name in walk.identity}
+    for name, spec in walk.meaning:
+        if values[name] is None and exists(spec, values):
             values[name] = values[spec.null_means]
     return values
 
@@ -62,7 +105,7 @@ def completed(schema: type, params: Mapping[str, str]) -> dict[str, str]:
     """Params of a run of any version: fields that were added later have their value in older stores."""
     return {
         name: params.get(name, str(spec.when_absent))
-        for name, spec in _walked(cast(Hashable, schema))
+        for name, spec in _walk(cast(Hashable, schema)).specs.items()
         if name in params or (spec.is_later and spec.when_absent is not None)
     } | dict(params)
 
@@ -85,18 +128,25 @@ def complete_overrides(config: object) -> list[str]:
     return [*groups, *fields]
 
 
-def shared_values(config: object, level: Level) -> tuple[tuple[str, Any], ...]:
-    """The values that all runs at a level have in common, as a key.
-
-    Two configurations belong to the same program, group or lane where these keys are equal.
-    """
-    levels = LEVELS[: LEVELS.index(level) + 1]
+def shared_values(config: object, level: Level) -> dict[str, Any]:
+    """The values that all runs at a level have in common, by dotted name."""
     values = effective_values(config)
-    return tuple(
-        (name, values.get(name, value))
-        for name, value, spec in walk_values(config)
-        if spec.shared_by in levels
-    )
+    return {name: values[name] for name in _shared_names(cast(Hashable, type(config)), level)}
+
+
+def shared_key(config: object, level: Level) -> tuple[Any, ...]:
+    """The same as a key: two configurations share a program, group or lane where their keys are equal."""
+    values = effective_values(config)
+    return tuple([values[name] for name in _shared_names(cast(Hashable, type(config)), level)])
+
+
+@cache
+def _shared_names(schema: Any, level: Level) -> tuple[str, ...]:
+    walk, levels = _walk(schema), LEVELS[: LEVELS.index(level) + 1]
+    return tuple(name for name in walk.identity if walk.specs[name].shared_by in levels)
+
+
+forget_when_fields_change(_shared_names.cache_clear)
 
 
 def shape_values(config: object) -> dict[str, Any]:
@@ -123,16 +173,30 @@ def nested(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def varying(configs: Sequence[object]) -> tuple[str, ...]:
     """The fields that decide the numbers and are not the same in all of `configs`, by dotted name."""
-    values = [computed_values(config) for config in configs]
-    fields = dict.fromkeys(field for entry in values for field in entry)
-    return tuple(field for field in fields if len({entry.get(field) for entry in values}) > 1)
+    if not configs:
+        return ()
+    walk = _walk_of(configs[0])
+    # One field after the other: a row for each of a hundred thousand configurations would need memory.
+    columns = ((name, list(map(attrgetter(name), configs))) for name in walk.identity)
+    began = {
+        name: next(place for place, value in enumerate(values) if value is not None)
+        for name, values in columns
+        if len(set(values)) > 1
+    }
+    return tuple(sorted(began, key=began.__getitem__))  # fields of later configurations come last
 
 
 def field_mistakes(config: object) -> list[str]:
     """A line for each value that its field does not allow, or that the configuration has no field for."""
-    walked = list(walk_values(config))
-    values = {name: value for name, value, _ in walked}
-    return [line for name, value, spec in walked for line in _mistakes(name, value, spec, values)]
+    walk = _walk_of(config)
+    found = walk.values(config)
+    values = dict(zip(walk.specs, found, strict=True))
+    wrong = [entry for entry in walk.always if not entry[2].allows(found[entry[0]])]
+    return [
+        line
+        for _, name, spec in sorted((*wrong, *walk.sometimes))  # places differ, so only they are compared
+        for line in _mistakes(name, values[name], spec, values)
+    ]
 
 
 def _mistakes(name: str, value: Any, spec: FieldSpec, values: Mapping[str, Any]) -> Iterator[str]:

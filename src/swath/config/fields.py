@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal, Union, get_args, get_origin
 
 from omegaconf import MISSING
@@ -125,6 +126,7 @@ def setting(constraint: Constraint, help: str, unit: str = "") -> Any:  # noqa: 
     )
 
 
+@cache
 def declared(field: "dataclasses.Field[Any]") -> FieldSpec:
     """The declaration of a leaf."""
     kind, optional = _plain_type(field.type)

@@ -1,10 +1,10 @@
 """What one composed config holds: both kinds of configuration, checked together."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from swath.config.schema import build
+from swath.config.schema import FIELDS, build, rebuilt
 from swath.config.sweep_config import SweepConfig
 from swath.config.train_config import TrainConfig
 from swath.datasets import DATASETS, spec_of
@@ -56,3 +56,19 @@ def build_job(values: Mapping[str, Any]) -> JobConfig:
     if mistakes:
         raise ConfigError(mistakes)
     return JobConfig(*built)
+
+
+def rebuilt_job(job: JobConfig, values: Mapping[str, Any], changed: Collection[str]) -> JobConfig:
+    """The same as `build_job`, made of a job that has most of these values.
+
+    Args:
+      job: another job.
+      values: see `build_job`.
+      changed: dotted names of the fields whose values differ from those of `job`.
+
+    Raises:
+      ConfigError: see `build_job`.
+    """
+    if any(FIELDS[name].scope == "sweep" for name in changed):
+        return build_job(values)
+    return JobConfig(rebuilt(job.train, values, changed), job.sweep)

@@ -14,7 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from swath.config.compose import compose_config, flat_values, parent_of
 from swath.config.hydra_errors import one_line
-from swath.config.job_config import JobConfig, build_job
+from swath.config.job_config import JobConfig, build_job, rebuilt_job
 from swath.config.overrides import literal_values, parse_overrides, typed_value
 from swath.config.schema import FIELDS
 from swath.errors import ConfigError
@@ -37,11 +37,16 @@ class _Base:
       config: with Hydra's part; holds the fields of the latest job.
       values: of the fields as composed, converted; None if some refer to others.
       changed: fields that the latest job has set, and their nodes as composed.
+      built: the job that was built last, and the values that it has set; None before the first one.
     """
 
     config: DictConfig
     values: dict[str, Any] | None
     changed: dict[str, Any] = dataclasses.field(default_factory=dict)
+    built: tuple[JobConfig, dict[str, Any]] | None = None
+
+
+_ABSENT = object()
 
 
 class JobComposer:
@@ -73,7 +78,7 @@ class JobComposer:
         """
         key = tuple(overrides)
         if key not in self._jobs:
-            self._jobs[key] = build_job(self._values(key))
+            self._jobs[key] = self._build(key)
         return self._jobs[key]
 
     def composed(self, overrides: Sequence[str]) -> DictConfig:
@@ -114,12 +119,24 @@ class JobComposer:
             exclude_keys=naming.exclude_keys,
         )
 
-    def _values(self, overrides: tuple[str, ...]) -> dict[str, Any]:
+    def _build(self, overrides: tuple[str, ...]) -> JobConfig:
         lines = [self._line(text) for text in overrides]
-        base = self._base(tuple(text for text, line in zip(overrides, lines, strict=True) if not line.field))
+        base = self._base(
+            tuple([text for text, line in zip(overrides, lines, strict=True) if not line.field])
+        )
         if base.values is None or any(line.interpolation for line in lines):
-            return flat_values(self.composed(overrides))
-        return base.values | {line.field: line.value for line in lines if line.field}
+            return build_job(flat_values(self.composed(overrides)))
+        given = {line.field: line.value for line in lines if line.field}
+        values = base.values | given
+        if base.built is None:
+            job = build_job(values)
+        else:
+            before, had = base.built
+            # Each override is read once, so a value that two jobs have is the same object.
+            changed = [name for name in had | given if had.get(name, _ABSENT) is not given.get(name, _ABSENT)]
+            job = rebuilt_job(before, values, changed)
+        base.built = job, given
+        return job
 
     def _compose_base(self, overrides: tuple[str, ...]) -> _Base:
         config = compose_config(self._config_name, [*self._common, *overrides])

@@ -13,7 +13,7 @@ from hydra.core.override_parser.types import (
     IntervalSweep as IntervalSweep,
 )  # for rooms that do not import Hydra
 from hydra.core.override_parser.types import Override as Override
-from hydra.core.override_parser.types import Transformer, ValueType
+from hydra.core.override_parser.types import OverrideType, Transformer, ValueType
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -31,9 +31,15 @@ def parse_overrides(texts: list[str]) -> list[Override]:
       ConfigError: some cannot be parsed; it lists all of them.
     """
     hydra = GlobalHydra.instance()
-    parser = OverridesParser.create(hydra.config_loader() if hydra.is_initialized() else None)
+    loader = hydra.config_loader() if hydra.is_initialized() else None
+    parser = None
     parsed, mistakes = [], []
     for text in texts:
+        if (plain := _plain_number(text)) is not None:
+            plain.config_loader = loader
+            parsed.append(plain)
+            continue
+        parser = OverridesParser.create(loader) if parser is None else parser  # it takes a third of a ms
         try:
             parsed += parser.parse_overrides([text])
         except HydraException:
@@ -41,6 +47,22 @@ def parse_overrides(texts: list[str]) -> list[Override]:
     if mistakes:
         raise ConfigError(mistakes)
     return parsed
+
+
+_PLAIN_NUMBER = re.compile(r"([a-z_0-9.]+)=(-?(?:0|[1-9][0-9]*)(\.[0-9]+)?(e[+-]?[0-9]+)?)")
+"""A field that is set to a number, as a range writes its values."""
+
+
+def _plain_number(text: str) -> Override | None:
+    """What Hydra's parser makes of `FIELD=NUMBER`, 50 times as fast; None for any other text.
+
+    A range may have a hundred thousand values.
+    """
+    found = _PLAIN_NUMBER.fullmatch(text)
+    if found is None or found[1] not in FIELDS:
+        return None
+    value = int(found[2]) if found[3] is None and found[4] is None else float(found[2])
+    return Override(OverrideType.CHANGE, found[1], ValueType.ELEMENT, value, input_line=text)
 
 
 def _reading_hint(text: str) -> str:
@@ -121,6 +143,9 @@ def typed_value(key: str, value: object) -> Any:
     Raises:
       omegaconf.errors.OmegaConfBaseException: it cannot be converted.
     """
+    kind = FIELDS[key].kind
+    if type(value) is kind and kind in (int, float):  # thousands of values of a range
+        return _rounded(value)
     node = _scratch_node()
     OmegaConf.update(node, key, value)
     found = OmegaConf.select(node, key)

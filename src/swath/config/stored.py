@@ -15,7 +15,7 @@ from swath.config.additions import not_installed
 from swath.config.constraints import Range
 from swath.config.earlier_fields import is_removed
 from swath.config.field_values import computed_values, effective_values, named_values, nested, walk_values
-from swath.config.fields import REQUIRED, walk_schema
+from swath.config.fields import REQUIRED, FieldSpec, walk_schema
 from swath.config.folders import config_folder
 from swath.config.schema import FIELDS, HEADLINE, build, schema_node
 from swath.config.sweep_config import SweepConfig
@@ -37,16 +37,22 @@ def fingerprint(config: object) -> str:
     Returns:
       the first 16 hexadecimal digits of a SHA-256.
     """
-    walked = list(walk_values(config))
-    values = {name: value for name, value, _ in walked}
-    identity = {
-        name: as_float32(value).hex() if isinstance(value, float) else value
-        for name, value, spec in walked
+    found = list(walk_values(config))
+    return _fingerprint({name: value for name, value, _ in found}, {name: spec for name, _, spec in found})
+
+
+def _fingerprint(values: Mapping[str, Any], fields: Mapping[str, FieldSpec]) -> str:
+    """The fingerprint of the configuration with these values of its fields."""
+    identity = {}
+    for name, spec in fields.items():
+        value = values[name]
         # A value that says what None would mean anyway does not count either.
-        if spec.counts_for_identity(value) and not (spec.null_means and value == values[spec.null_means])
-    }
-    canonical = json.dumps(identity, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+        if spec.counts_for_identity(value) and not (spec.null_means and value == values[spec.null_means]):
+            identity[name] = as_float32(value).hex() if isinstance(value, float) else value
+    return hashlib.sha256(_CANONICAL.encode(identity).encode()).hexdigest()[:16]
+
+
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
 def lane_fingerprint(config: object) -> str:
@@ -56,11 +62,11 @@ def lane_fingerprint(config: object) -> str:
       config: a checked `TrainConfig`.
     """
     least = effective_values(config)
-    for name, _, spec in walk_values(config):
+    for name, spec in train_fields().items():
         limit = spec.constraint
         if spec.shared_by == "run" and isinstance(limit, Range):
             least[name] = limit.least
-    return fingerprint(build(type(config), least))
+    return _fingerprint(least, train_fields())
 
 
 _HEAD = """\
@@ -167,6 +173,15 @@ def default_sweep_config() -> SweepConfig:
     return build(SweepConfig, _typed({name: value for name, value in _leaves(plain) if name in names}))
 
 
+def sweep_config_of(values: Mapping[str, Any]) -> SweepConfig:
+    """The settings of values by dotted name, such as JSON holds them.
+
+    Raises:
+      ConfigError: a value is out of range.
+    """
+    return build(SweepConfig, _typed(values))
+
+
 def _typed(values: Mapping[str, Any]) -> dict[str, Any]:
     """Values by dotted name, converted to the declared types."""
     node = OmegaConf.merge(schema_node(), nested(values))
@@ -194,9 +209,16 @@ def typed(field: str, text: str) -> Any:
 
 
 @cache
+def train_fields() -> dict[str, FieldSpec]:
+    """The declaration of each hyperparameter, by dotted name."""
+    return dict(walk_schema(TrainConfig))
+
+
+@cache
 def field_types() -> dict[str, Any]:
     """The type of each hyperparameter, by dotted name."""
-    return {name: spec.kind for name, spec in walk_schema(TrainConfig)}
+    return {name: spec.kind for name, spec in train_fields().items()}
 
 
-forget_when_fields_change(field_types.cache_clear)
+for function in (train_fields, field_types):
+    forget_when_fields_change(function.cache_clear)

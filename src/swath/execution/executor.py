@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from swath import training
-from swath.config import TrainConfig, computed_values, shared_values
+from swath.config import TrainConfig, computed_values, shared_key
 from swath.datasets import DataKey, Dataset
 from swath.execution.events import Evaluation, GroupEvent, GroupStopped, GroupTask, SegmentTrained
 from swath.models import model_of
@@ -258,7 +258,7 @@ class ThreadExecutor:
         return self._device_data[key]
 
     def _compile(self, config: TrainConfig) -> CompiledData:
-        key = shared_values(config, "program")
+        key = shared_key(config, "program")
         with self._compiling:
             if key not in self._compiled:
                 dataset = self._datasets[config.data.key]

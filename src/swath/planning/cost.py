@@ -136,13 +136,17 @@ def sweep_s(groups: Sequence[LaneGroup], at_a_time: int, images: Images) -> floa
     return START_S + max(busy_until)
 
 
-def store_bytes(configs: Sequence[TrainConfig], every_steps: int, images: Images) -> int:
-    """Bytes that the runs of a sweep add to the store, including artifacts."""
-    values = sum(STEP_METRICS * stored_steps(config.max_steps, every_steps) for config in configs)
-    stored = sum(
-        _weights(config, images[config.data.key]) * (1 + STATES[config.optimizer.name]) for config in configs
-    )
-    return VALUE_BYTES * values + RUN_BYTES * len(configs) + round(WEIGHT_BYTES * stored)
+def store_bytes(groups: Sequence[LaneGroup], every_steps: int, images: Images) -> int:
+    """Bytes that the runs of a plan add to the store, including artifacts."""
+    values, runs, stored = 0, 0, 0
+    for group in groups:
+        shared = group.shared  # all lanes have as many weights
+        steps = [run.config.max_steps for lane in group.lanes for run in lane.runs]
+        values += STEP_METRICS * sum(stored_steps(length, every_steps) for length in steps)
+        weights = _weights(shared, images[shared.data.key]) * (1 + STATES[shared.optimizer.name])
+        stored += weights * len(steps)
+        runs += len(steps)
+    return VALUE_BYTES * values + RUN_BYTES * runs + round(WEIGHT_BYTES * stored)
 
 
 def _images(spec: DatasetSpec) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from swath.config import TrainConfig, shared_values
+from swath.config import TrainConfig, shared_key
 
 SEGMENT_STEPS = 250
 """Maximum number of steps of a segment."""
@@ -19,7 +19,7 @@ WidthLimit = Callable[[TrainConfig, int], int]
 """(configuration, wanted) -> maximum width, from 1 to wanted, of a group with this configuration."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PlannedRun:
     """A configuration in a plan.
 
@@ -34,7 +34,7 @@ class PlannedRun:
     first_step: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Lane:
     """Runs that share one training: they differ in max_steps only, so the shorter are prefixes.
 
@@ -55,7 +55,7 @@ class Lane:
         return max(run.config.max_steps for run in self.runs)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class LaneGroup:
     """Lanes that train in one program: they share data, preprocessing, batch size, seed and first step.
 
@@ -106,6 +106,8 @@ def solo_group(config: TrainConfig, number: int = 0) -> LaneGroup:
 
 def renumbered(group: LaneGroup, first: int) -> LaneGroup:
     """The group with `first` added to the numbers of its runs."""
+    if not first:
+        return group
     return LaneGroup(
         tuple(
             Lane(tuple(replace(run, number=run.number + first) for run in lane.runs)) for lane in group.lanes
@@ -133,7 +135,7 @@ def plan_groups(
     shared_lanes: dict[tuple[object, int], list[Lane]] = {}
     for lane in _lanes(configs, first_steps or [0] * len(configs)):
         run = lane.runs[0]
-        shared_lanes.setdefault((shared_values(run.config, "group"), run.first_step), []).append(lane)
+        shared_lanes.setdefault((shared_key(run.config, "group"), run.first_step), []).append(lane)
     parts = -(-workers // max(len(shared_lanes), 1))
     groups = [group for lanes in shared_lanes.values() for group in _split(lanes, limit_width, parts)]
     return sorted(groups, key=lambda group: group.lanes[0].runs[0].number)
@@ -164,7 +166,7 @@ def plan_segments(group: LaneGroup, segment_steps: int) -> Iterator[Segment]:
 def _lanes(configs: Sequence[TrainConfig], first_steps: Sequence[int]) -> list[Lane]:
     lanes: dict[tuple[object, int], list[PlannedRun]] = {}
     for number, (config, first_step) in enumerate(zip(configs, first_steps, strict=True)):
-        lanes.setdefault((shared_values(config, "lane"), first_step), []).append(
+        lanes.setdefault((shared_key(config, "lane"), first_step), []).append(
             PlannedRun(number, config, first_step)
         )
     return [Lane(tuple(runs)) for runs in lanes.values()]

@@ -12,7 +12,7 @@ from pathlib import Path
 import archspec.cpu
 from filelock import FileLock
 
-from swath.config import TrainConfig, computed_values, named_values, shape_values, shared_values
+from swath.config import TrainConfig, computed_values, named_values, shape_values, shared_key, shared_values
 from swath.datasets import DATASETS, DataKey
 from swath.models import code_of, compute_variables, is_onednn_on, model_of, most_isa
 from swath.planning.cost import Images, ImageSizes, lanes_that_fit
@@ -46,6 +46,8 @@ class LaneWidths:
 
     def __call__(self, config: TrainConfig, wanted: int) -> int:
         """Maximum width, from 1 to `wanted`; a width that has not been verified counts as bit-exact."""
+        if wanted == 1:
+            return 1
         limit = model_of(computed_values(config)).most_lanes
         most = min(wanted, self.most, limit or wanted, self._fitting(config))
         for width in (most, *(width for width in FALLBACK_WIDTHS if width < most)):
@@ -58,8 +60,7 @@ class LaneWidths:
         found: dict[str, tuple[TrainConfig, int]] = {}
         for group in groups:
             config, width = group.shared, len(group.lanes)
-            key = self._key(config, width)
-            if width > 1 and key not in self.verified:
+            if width > 1 and (key := self._key(config, width)) not in self.verified:
                 found.setdefault(key, (config, width))
         return list(found.values())
 
@@ -77,7 +78,7 @@ class LaneWidths:
         """A line for each batch size whose configurations cannot all be trained together."""
         lanes: dict[Hashable, dict[Hashable, TrainConfig]] = {}
         for config in configs:
-            lanes.setdefault(shared_values(config, "group"), {})[shared_values(config, "lane")] = config
+            lanes.setdefault(shared_key(config, "group"), {})[shared_key(config, "lane")] = config
         widest: dict[int, list[TrainConfig]] = {}
         for members in lanes.values():
             batch_size = next(iter(members.values())).batch_size
@@ -99,7 +100,9 @@ class LaneWidths:
 def width_key(config: TrainConfig, width: int, sizes: ImageSizes) -> str:
     """Identity of a width: everything that its bit-exactness depends on, except the machine."""
     program = {  # of the data set, its sizes count only
-        name: value for name, value in shared_values(config, "program") if name.partition(".")[0] != "data"
+        name: value
+        for name, value in shared_values(config, "program").items()
+        if name.partition(".")[0] != "data"
     }
     values = {name: value for name, value in {**program, **shape_values(config)}.items() if value is not None}
     spec = model_of(computed_values(config))

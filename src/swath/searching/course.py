@@ -7,7 +7,7 @@ ended; its proposals know the rounds before k - 1.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from swath.config import shared_values
+from swath.config import shared_key
 from swath.searching.outcome import SearchOutcome, TrialState
 from swath.searching.plan import SearchPlan
 from swath.searching.proposing import Proposer
@@ -96,7 +96,7 @@ class Course:
             self._at_rung[number] = []
             return RungDecided(number, rung, True)
         values = {state.proposal.number: state.values[rung] for state in states}
-        groups = {state.proposal.number: shared_values(state.proposal.config, "group") for state in states}
+        groups = {state.proposal.number: shared_key(state.proposal.config, "group") for state in states}
         rungs = self._plan.rungs
         by_value = rungs.sizes(len(self.rounds[number]))[rung + 1]
         decisions = decide(values, by_value, self._plan.maximize, groups, rungs.columns)

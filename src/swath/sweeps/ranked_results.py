@@ -38,7 +38,8 @@ def rank_results(sweep_info: SweepInfo, results: Sequence[RunResult]) -> RankedR
     finished = [result for result in results if result.status == "FINISHED"]
     if not finished:
         return RankedResults(swept)
-    runs = [result.stored() for result in finished]
+    tried = [result.stored() for result in results]
+    runs = [run for run in tried if run.status == "FINISHED"]
     metric = analysis.metric_of(runs, sweep_info.objective)
     masks = {
         run.run_id: mask
@@ -46,7 +47,6 @@ def rank_results(sweep_info: SweepInfo, results: Sequence[RunResult]) -> RankedR
         if (mask := result.correct_mask(metric)) is not None
     }
     ranked, groups = analysis.rank_sweep(runs, metric, masks)
-    tried = [result.stored() for result in results]
     answer = analysis.answer_of(ranked, groups, tried, swept, metric, sweep_info.space)
     return RankedResults(swept, metric, ranked, groups, answer)
 

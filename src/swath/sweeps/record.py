@@ -8,12 +8,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import count, takewhile
+from operator import attrgetter
 
 import numpy as np
 
 from swath import tracking
 from swath.analysis import REPEATED_BY, answer_lines
-from swath.config import TrainConfig, computed_values, varying
+from swath.config import TrainConfig, varying
 from swath.execution import RunResult, SweepInfo
 from swath.sweeps.manifest import Manifest
 from swath.sweeps.ranked_results import RankedResults, rank_results
@@ -149,7 +150,7 @@ def grid_lines(configs: Sequence[TrainConfig]) -> list[str]:
     """The values of each field that varies: `learning_rate=1e-07,1e-06`."""
     lines = []
     for field in varying(configs) if configs else ():
-        found = dict.fromkeys(computed_values(config).get(field) for config in configs)
+        found = dict.fromkeys(map(attrgetter(field), configs))
         values = [str(value) for value in found if value is not None]
         more = f",... ({len(values)})" if len(values) > MOST_VALUES else ""
         lines.append(f"{field}={','.join(values[:MOST_VALUES])}{more}")

@@ -42,7 +42,12 @@ def is_local(location: str) -> bool:
 def location_of(path: Path) -> str:
     """The location that MLflow reads as `path`: the path itself, or an address if it needs quoting."""
     plain = str(path)
-    return path.as_uri() if any(mark in plain for mark in "%#?") else plain
+    return path.as_uri() if _has_marks(plain) else plain
+
+
+def _has_marks(location: str) -> bool:
+    """Whether a location has a character with a meaning in an address."""
+    return any(mark in location for mark in "%#?")
 
 
 def is_same(one: Path, other: Path) -> bool:
@@ -127,6 +132,15 @@ class ExperimentFolder:
             return self.database.parent / self.recorded.relative_to(self.home.parent)
         return self.recorded
 
+    @cached_property
+    def _own(self) -> str | None:
+        """What the locations of this store's own files begin with; None if all have to be looked at.
+
+        A store has thousands of runs, and hardly any has moved.
+        """
+        beginning = f"{self.recorded}/"
+        return None if self.beside != self.recorded or _has_marks(beginning) else beginning
+
     def beside_of(self, location: str, owner: str) -> Path | None:
         """The folder beside the database that a location should be; None if the location is right.
 
@@ -134,6 +148,8 @@ class ExperimentFolder:
           location: recorded location of files of a run or of a logged model.
           owner: id of the run or of the model.
         """
+        if self._own is not None and location.startswith(self._own) and not _has_marks(location):
+            return None
         path = local_path(location)
         if path is None or owner not in path.parts:
             return None

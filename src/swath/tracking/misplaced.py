@@ -143,8 +143,9 @@ class _Experiment:
         """The folder of another store that the database refers to; None if all folders are its own."""
         recorded, database, home = self.folder.recorded, self.folder.database, self.folder.home
         for run_id, location in self.runs:
-            path = local_path(location or "")
-            if path is not None and self.folder.beside_of(location, run_id) is not None:
+            if location and self.folder.beside_of(location, run_id) is not None:
+                path = local_path(location)
+                assert path is not None
                 return path.parents[1]
         if recorded.is_relative_to(database.parent) and is_same(recorded, self.folder.beside):
             return None

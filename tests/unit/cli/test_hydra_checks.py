@@ -228,3 +228,10 @@ def test_folder_of_configs_may_begin_with_a_tilde(tmp_path: Path, monkeypatch: p
     assert read_arguments(["--config-dir=~/mine"]).user_folders == (
         Path(os.path.realpath(tmp_path / "mine")),
     )
+
+
+@pytest.mark.parametrize("value", ["-1", "x", "1.5", "true", "null"])
+def test_number_of_folders(value: str) -> None:
+    (line,) = mistakes(f"hydra.launcher.folders={value}", multirun=True)
+    assert "expected a whole number of jobs from 0 up" in line
+    assert mistakes("hydra.launcher.folders=0", multirun=True) == []

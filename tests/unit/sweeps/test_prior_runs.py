@@ -100,3 +100,15 @@ def test_trial_of_a_search_is_reused_only_if_it_has_a_test_accuracy(
         trial.metrics[schema.TEST_ACCURACY] = 0.4
     (found,) = prior_runs(tmp_path, summary(), trial).before([KEY])
     assert found.run_id == reused
+
+
+def test_a_finished_run_is_sent_with_the_tags_that_its_result_is_made_of(tmp_path: Path) -> None:
+    needed = {
+        schema.TRAIN_ACCURACY_TAG: "0.5",
+        schema.BITS: "b",
+        schema.DATA_SIZES: "{}",
+        schema.SEARCH_STAGE: schema.CONFIRM,
+    }
+    found = prior_runs(tmp_path, summary(), run("a", OWN, 1, tags=needed))
+    (before,) = found.before([KEY])
+    assert (before.run_id, before.tags) == ("a", needed)
