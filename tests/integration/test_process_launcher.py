@@ -1,6 +1,5 @@
 """Tasks as processes of this machine, under a supervisor of their own."""
 
-import dataclasses
 import os
 import signal
 import sys
@@ -29,7 +28,7 @@ LAUNCHER = ProcessLauncher()
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A cache folder for each test, whose supervisors end with it."""
     monkeypatch.setenv("SWATH_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setenv("TRACES", str(tmp_path))
+    monkeypatch.setenv("SWATH_TRACES", str(tmp_path))
     yield
     for folder in (tmp_path / "cache" / "launched").glob("*"):
         LAUNCHER.cancel(f"{folder.name}/1")
@@ -155,7 +154,8 @@ def test_a_program_that_is_not_there_fails_and_says_so(tmp_path: Path) -> None:
     ids = LAUNCHER.start(["no-such-program"], 1, Resources())
     states = Launched(LAUNCHER, ids, tmp_path).wait_until_over()
     assert (states.failed, states.tasks[0].status) == ((0,), 127)
-    assert "no-such-program" in states.tasks[0].note
+    (log,) = folders.launched_folder().glob("*/0.log")
+    assert log.read_text() == "swath: no-such-program: No such file or directory\n"
 
 
 def test_a_cache_folder_that_cannot_be_written_is_one_line(
@@ -195,8 +195,3 @@ def test_folders_of_supervisors_are_removed_after_a_month(tmp_path: Path) -> Non
     launch(LAUNCHER, tmp_path, "exit 0").wait_until_over()
     assert not folder.exists()
     assert tasks.state().count("gone") == 1
-
-
-def test_only_what_is_understood_is_a_resource() -> None:
-    names = {field.name for field in dataclasses.fields(Resources)}
-    assert LAUNCHER.understands <= names

@@ -2,13 +2,11 @@
 
 import os
 import signal
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 from support.launching import (
     PUTS_ITSELF_DOWN,
     SLEEPS,
@@ -28,14 +26,15 @@ LAUNCHER = SlurmLauncher()
 
 
 @pytest.fixture(scope="module")
-def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
+def slurm(one_at_a_time: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
     """A running Slurm."""
     if why_no_slurm():
         pytest.skip(why_no_slurm())
-    with FileLock(Path(tempfile.gettempdir()) / "swath-test-services.lock"):
-        slurm = Slurm(tmp_path_factory.mktemp("slurm"))
+    slurm = Slurm(tmp_path_factory.mktemp("slurm"))
+    try:
         slurm.up(max_array_size=5)
         yield slurm
+    finally:
         slurm.down()
 
 
@@ -44,7 +43,7 @@ def idle(slurm: Slurm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     """Slurm without jobs."""
     monkeypatch.setenv("SLURM_CONF", slurm.configuration)
     monkeypatch.setenv("SWATH_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setenv("TRACES", str(tmp_path))
+    monkeypatch.setenv("SWATH_TRACES", str(tmp_path))
     yield
     slurm.ask("scancel", "--quiet", "--user=root")
     wait_for(lambda: slurm.ask("squeue", "-h") == "")

@@ -13,9 +13,9 @@ from support.waiting import wait_for
 from swath.execution.launchers import Launcher, Resources, States
 
 PROLOGUE = """
-    trace() { echo "$n $*" >> "$TRACES/trace"; }
+    trace() { echo "$n $*" >> "$SWATH_TRACES/trace"; }
     n=$1
-    starts=$(grep -c "^$n start" "$TRACES/trace" 2>/dev/null)
+    starts=$(grep -c "^$n start" "$SWATH_TRACES/trace" 2>/dev/null)
     starts=${starts:-0}  # no trace yet
     trace start $$
 """
@@ -86,7 +86,7 @@ def launch(
     launcher: Launcher, folder: Path, script: str, count: int = 1, resources: Resources | None = None
 ) -> Launched:
     """Start shell tasks, which leave a trace in the folder."""
-    os.environ["TRACES"] = str(folder)  # travels with the environment; tests run one at a time
+    os.environ["SWATH_TRACES"] = str(folder)  # travels with the environment; tests run one at a time
     ids = launcher.start(shell_task(script), count, resources or Resources(logs=str(folder / "logs")))
     return Launched(launcher, ids, folder)
 
@@ -102,7 +102,7 @@ def launch_by_a_process_that_dies(
     )
     done = subprocess.run(
         [python, "-c", code],
-        env={**os.environ, "TRACES": str(folder)},
+        env={**os.environ, "SWATH_TRACES": str(folder)},
         capture_output=True,
         text=True,
         start_new_session=True,

@@ -18,6 +18,7 @@ from .events import StepsDone as StepsDone
 from .executor import ThreadExecutor as ThreadExecutor
 from .launchers import Launcher as Launcher
 from .launchers import ProcessLauncher as ProcessLauncher
+from .launchers import RayLauncher as RayLauncher
 from .launchers import Resources as Resources
 from .launchers import SlurmLauncher as SlurmLauncher
 from .launchers import States as States

@@ -6,4 +6,5 @@ from .launcher import Resources as Resources
 from .launcher import States as States
 from .launcher import TaskState as TaskState
 from .processes import ProcessLauncher as ProcessLauncher
+from .ray import RayLauncher as RayLauncher
 from .slurm import SlurmLauncher as SlurmLauncher

@@ -19,4 +19,8 @@ def launcher_of(name: str) -> Launcher:
         from .slurm import SlurmLauncher
 
         return SlurmLauncher()
+    if name == "ray":
+        from .ray import RayLauncher
+
+        return RayLauncher()
     raise SwathError(f"executor {name!r}: this version of swath has no such launcher")

@@ -101,7 +101,7 @@ class Supervisor:
 
     def _start(self) -> bool:
         """Start tasks that are due; tell whether any was."""
-        before = len(self._due)
+        changed = False
         while (
             self._cancelled_s is None
             and len(self._running) < self.plan.workers
@@ -109,18 +109,18 @@ class Supervisor:
             and self._due[0][0] <= time.monotonic()
         ):
             _, number = heapq.heappop(self._due)
+            changed = True
             restarts = self._states[number].restarts
             try:
-                process = start_task(
-                    self.plan.argv, number, self._logs / f"{number}.log", environment=self._environment
-                )
-            except OSError as error:
+                process = start_task(self.plan.argv, number, self._logs / f"{number}.log", self._environment)
+            except OSError as error:  # a full disk: it may pass
                 print(f"task {number}: {error}", flush=True)
-                self._states[number] = TaskState("ended", 127, restarts, str(error))
+                heapq.heappush(self._due, (time.monotonic() + LONGEST_PAUSE_S, number))
+                self._states[number] = TaskState("waiting", None, restarts, str(error))
                 continue
             self._running[number] = process
             self._states[number] = TaskState("running", None, restarts, f"process {process.pid}")
-        return len(self._due) < before
+        return changed
 
     def _collect(self) -> bool:
         """Look which tasks have ended, and decide what follows; tell whether any had."""
