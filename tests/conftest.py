@@ -16,6 +16,9 @@ from support.forks import USER_VARIABLES, start_servers
 settings.register_profile("swath", deadline=None)
 settings.load_profile("swath")
 
+FILES_BETWEEN_SERVICES = 8
+"""Files of other tests between two that start a service."""
+
 UNPACK = Path(__file__).resolve().parents[2] / "shared" / "data" / "unpack_cifar10.py"
 
 
@@ -26,8 +29,18 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the slowest tests first, so that the others fill the remaining time of parallel runs."""
-    items.sort(key=lambda item: "tests/torture/" not in item.nodeid)
+    """Run the slowest tests first, so that the others fill the remaining time of parallel runs.
+
+    Services run one at a time, so their files are spread over the others: parallel workers do not wait for them.
+    """
+    files: dict[str, list[pytest.Item]] = {}
+    for item in sorted(items, key=lambda item: "tests/torture/" not in item.nodeid):
+        files.setdefault(item.nodeid.partition("::")[0], []).append(item)
+    services = [name for name in files if "tests/services/" in name]
+    others = [name for name in files if name not in services]
+    for number, name in enumerate(services):
+        others.insert(FILES_BETWEEN_SERVICES * number, name)
+    items[:] = [item for name in others for item in files[name]]
 
 
 @pytest.fixture(scope="session", autouse=True)
