@@ -31,7 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the slowest tests first, so that the others fill the remaining time of parallel runs.
 
-    Services run one at a time, so their files are spread over the others: parallel workers do not wait for them.
+    Services run one at a time, so their files are spread over the others, and no worker waits for them.
     """
     files: dict[str, list[pytest.Item]] = {}
     for item in sorted(items, key=lambda item: "tests/torture/" not in item.nodeid):
