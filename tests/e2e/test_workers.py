@@ -155,7 +155,7 @@ def test_worker_whose_processor_computes_other_bits_takes_nothing(tmp_path: Path
     sweep_id = start(tmp_path)
     command(tmp_path, "swath-stop", sweep_id)
     with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db")) as database, database:
-        database.execute("update tags set value = 'other' where key = 'swath.lots_arithmetic'")
+        database.execute("update tags set value = 'other' where key like 'swath.canary.%'")
         database.execute("delete from tags where key = 'swath.stopping'")
         database.execute(
             "update runs set status = 'RUNNING' where run_uuid in "
@@ -266,6 +266,7 @@ def test_reading_as_json(tmp_path: Path) -> None:
             "which several machines cannot write safely; name a server or a database",
         ),
         ((*GRID, "executor=ray"), "which several machines cannot write safely; name a server or a database"),
+        ((*GRID, "executor=processes", "seed=1,1"), "expected each configuration once; 4 are given again"),
         ((*GRID, "executor=processes", "lanes.verify=1"), "expected lanes.verify=0; verify later"),
         ((*GRID, "executor=processes,slurm"), "expected one value for the whole sweep"),
         (

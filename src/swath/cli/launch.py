@@ -15,7 +15,7 @@ from swath.errors import ConfigError
 from swath.execution import Note, RunRequest, SweepInfo
 from swath.planning import check_memory
 from swath.sweeps import Launch
-from swath.system import hide_password, real_uri
+from swath.system import hide_password, hide_passwords, real_uri
 from swath.tracking import (
     TRACKING_VARIABLE,
     MlflowTracker,
@@ -41,11 +41,13 @@ def launch_mistakes(checked: CheckedCommand) -> Iterator[str]:
         yield f"executor={name}: expected a grid; a search is trained with executor=threads"
     if checked.sweep.lanes.verify:
         yield f"executor={name}: expected lanes.verify=0; verify later with swath-reproduce"
+    if repeated := len(checked.configs) - len(set(checked.configs)):
+        yield f"executor={name}: expected each configuration once; {repeated} are given again"
     uri = real_uri(checked.sweep.tracking.uri, os.environ.get(TRACKING_VARIABLE)) or default_uri()
     if name not in LOCAL and database_file(uri) is not None:
         yield (
-            f"executor={name}: the store {uri} is a file, which several machines cannot write safely; "
-            "name a server or a database: tracking.uri=postgresql://USER@HOST/NAME"
+            f"executor={name}: the store {hide_passwords(uri)} is a file, "
+            "which several machines cannot write safely; name a server or a database: tracking.uri=postgresql://USER@HOST/NAME"
         )
 
 
@@ -85,7 +87,7 @@ def launch_command(
             return 0
         os.environ[TRACKING_VARIABLE] = uri  # travels with the environment: it may hold a password
         restore_given()
-        ids = launch.start(hide_password(uri, uri) if "@" in uri else uri, run_id)
+        ids = launch.start(hide_password(uri, uri), run_id)
     finally:
         tracker.close()
     executor = settings.executor
@@ -134,6 +136,6 @@ def _requests(args: Arguments, checked: CheckedCommand) -> Iterator[RunRequest]:
 
 
 def _lines(typed: Sequence[object], values: Mapping[str, object], swept: Sequence[str]) -> Iterator[str]:
-    fixed = [str(each.input_line) for each in typed if not each.is_sweep_override()]  # type: ignore[attr-defined]
+    fixed = [hide_passwords(str(each.input_line)) for each in typed if not each.is_sweep_override()]  # type: ignore[attr-defined]
     yield from (line for line in fixed if line.partition("=")[0] not in swept)
     yield from (f"{name}={values[name]}" for name in swept if name in values)

@@ -6,6 +6,7 @@ import shtab
 
 from swath import __version__
 from swath.cli.one_line_parser import OneLineParser
+from swath.cli.output import print_note
 from swath.tracking import configure_environment
 
 
@@ -41,7 +42,7 @@ def run(arguments: list[str]) -> int:
     if sweep.has_ended:
         print(f"Sweep {sweep.name} {sweep.sweep_id} has ended already ({sweep.summary.status}).")
         return 0
-    left = stop_launched(args.uri, sweep)
+    left = stop_launched(args.uri, sweep, print_note)
     print(
         f"Sweep {sweep.name} {sweep.sweep_id} is stopped: {left} of {len(sweep.lots)} lots are left; "
         "its command with resume=yes trains them."

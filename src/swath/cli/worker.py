@@ -9,11 +9,14 @@ import shtab
 
 from swath import __version__
 from swath.cli.one_line_parser import OneLineParser
-from swath.errors import SwathError, UsageError
+from swath.errors import SwathError, UsageError, failure_reason
 from swath.tracking import configure_environment
 
 PUT_DOWN = os.EX_TEMPFAIL
 """Exit status 75: the lot was put down, and is to be begun again."""
+
+AWAY = ("does not answer", "no database answers", "database is locked")
+"""In messages about a store that is away."""
 
 EXAMPLES = """\
 examples
@@ -63,7 +66,24 @@ def run(arguments: list[str]) -> int:
 
     given = os.environ.get(TRACKING_VARIABLE)
     uri = default_uri() if args.store == "-" else real_uri(args.store, given) or args.store
-    return train_lot(uri, args.sweep, args.lot)
+    try:
+        return train_lot(uri, args.sweep, args.lot)
+    except UsageError:
+        raise
+    except KeyboardInterrupt:
+        return PUT_DOWN
+    except Exception as error:
+        if not _is_passing(error):
+            raise
+        print(f"swath-worker: lot {args.lot} is put down: {failure_reason(error)}", flush=True)
+        return PUT_DOWN
+
+
+def _is_passing(error: Exception) -> bool:
+    """Whether the store is away, so that the lot may be begun again later."""
+    from swath.tracking import is_unreachable
+
+    return is_unreachable(error) or any(words in str(error) for words in AWAY)
 
 
 def train_lot(uri: str, sweep_id: str, number: int) -> int:
@@ -86,7 +106,8 @@ def train_lot(uri: str, sweep_id: str, number: int) -> int:
 
     sweep = find_launched(uri, sweep_id)
     lot = sweep.lot(number)
-    if lot.state == "done":
+    all_done = all(each.state == "done" for each in sweep.lots)
+    if lot.state == "done" and (sweep.has_ended or not all_done):  # else the last worker has not ended it
         print(f"swath-worker: lot {number} of sweep {sweep_id} is done", flush=True)
         return 0
     if sweep.has_ended or sweep.is_stopping:
@@ -99,7 +120,7 @@ def train_lot(uri: str, sweep_id: str, number: int) -> int:
         file.settings.tracking, uri=uri, experiment=experiment_name(uri, sweep.summary.experiment_id)
     )
     settings = replace(file.settings, tracking=tracking, resume="no", dry_run=False)
-    joined = Joined(number, sweep.summary.run_id, file, worker_name(socket.gethostname()))
+    joined = Joined(lot, sweep.summary.run_id, file, worker_name(socket.gethostname()))
     configs = tuple(request.config for request in file.requests)
     _put_down_before_the_limit()
     progress = Progress(len(configs), file.sweep_info.swept, None)
@@ -115,7 +136,13 @@ def train_lot(uri: str, sweep_id: str, number: int) -> int:
         outcome = train(session, run_all, 0)
     if outcome.failure is not None:
         raise outcome.failure
+    if session.superseded:
+        print(f"swath-worker: {session.superseded}", flush=True)
+        return 0  # its successor has the lot
     if outcome.signal_status:
+        return PUT_DOWN
+    if session.sweep_error is not None:
+        print(f"swath-worker: lot {number} is put down: {session.sweep_error}", flush=True)
         return PUT_DOWN
     if any(result.is_transient for result in outcome.results):
         first = next(result for result in outcome.results if result.is_transient)
@@ -123,7 +150,7 @@ def train_lot(uri: str, sweep_id: str, number: int) -> int:
         return PUT_DOWN
     if session.is_last:
         _postprocess(uri, sweep_id, settings.tracking.postprocess, settings.tracking.log_models)
-    return 0
+    return int(any(result.status == "FAILED" and not result.digest for result in outcome.results))
 
 
 def _put_down_before_the_limit() -> None:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from swath.config import TrainConfig, at_steps
+from swath.config import TrainConfig, at_steps, fingerprint
 from swath.datasets import DataKey, Dataset
 from swath.errors import SwathError
 from swath.execution import RunResult, SweepInfo
@@ -13,7 +13,7 @@ from swath.models import kernels
 from swath.sweeps.lots import LotFile
 from swath.sweeps.record import sweep_summary
 from swath.sweeps.resume import ResumePlan, StartedSweep, current_provenance
-from swath.tracking import LotService, Tracker, schema
+from swath.tracking import Lot, LotService, Tracker, schema
 
 JOB_VARIABLES = ("SLURM_ARRAY_JOB_ID", "SLURM_JOB_ID", "RAY_JOB_ID")
 """Environment variables in which an engine tells its worker which job this is."""
@@ -21,6 +21,10 @@ JOB_VARIABLES = ("SLURM_ARRAY_JOB_ID", "SLURM_JOB_ID", "RAY_JOB_ID")
 
 CANARY_STEPS = 8
 """Steps that a worker trains before it begins a lot: enough for every kind of product and update."""
+
+
+FAILED = "failed"
+"""Instead of a digest, where the first configuration fails."""
 
 
 class OtherArithmeticError(SwathError):
@@ -34,14 +38,14 @@ class Joined:
     """A lot that this process trains.
 
     Attributes:
-      number: of the lot.
+      lot: the lot, as this worker has read it.
       run_id: of the sweep's summary run.
       file: the configurations, and how they are trained.
       worker: who trains it, in words.
       digest: of the steps that this worker has trained first; empty before.
     """
 
-    number: int
+    lot: Lot
     run_id: str
     file: LotFile
     worker: str
@@ -57,8 +61,14 @@ class Joined:
         Raises:
           OtherArithmeticError: the digests differ, and the sweep wants the same.
         """
-        digest = digest_of(at_steps(self.file.canary, min(CANARY_STEPS, self.file.canary.max_steps)))
-        settled = tracker.call(LotService.settle_arithmetic, self.run_id, digest).result()
+        canary = at_steps(self.file.canary, min(CANARY_STEPS, self.file.canary.max_steps))
+        try:
+            digest = digest_of(canary)
+        except SwathError:
+            digest = FAILED  # as it does everywhere; its own run will say why
+        settled = tracker.call(
+            LotService.settle_arithmetic, self.run_id, fingerprint(self.file.canary), digest
+        ).result()
         self.digest = digest
         if settled != digest and self.file.settings.executor.arithmetic == "same":
             raise OtherArithmeticError(
@@ -73,7 +83,7 @@ class Joined:
 
         In this order: what is read can no longer be changed by an earlier worker.
         """
-        tracker.call(LotService.begin_lot, self.run_id, self.number, self.worker).result()
+        tracker.call(LotService.begin_lot, self.run_id, self.lot, self.worker).result()
         folder = self.file.settings.checkpoint.dir
         plan = ResumePlan(tracker, "yes", False, datasets, checkpoints=folder)
         configs = [request.config for request in self.file.requests]
@@ -96,7 +106,10 @@ class Joined:
           results: flushed results of the lot.
           put_down: whether a signal stopped the training.
         """
-        is_done = not put_down and all(result.is_complete for result in results)
+        # A run that failed for good is not begun again, so its lot is done.
+        is_done = not put_down and not any(
+            result.is_transient or result.status == "KILLED" for result in results
+        )
         lots = tracker.call(LotService.end_lot, "done" if is_done else "stopped").result()
         if not (is_done and all(lot.state == "done" for lot in lots)):
             return False
@@ -112,7 +125,7 @@ def end_sweep(
     *,
     stopped: bool = False,
 ) -> None:
-    """Write the outcome of a sweep whose lots have ended. Writing it twice changes nothing.
+    """Write the outcome of a sweep whose lots have ended. Another worker may write the same at the same time.
 
     Args:
       tracker: tracker with an opened store.

@@ -2,14 +2,15 @@
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from swath.analysis import find_best
 from swath.config import SweepConfig, TrainConfig
 from swath.datasets import DataKey, Dataset
+from swath.errors import SwathError
 from swath.execution import Observer, RunRequest, RunResult, SweepInfo
-from swath.execution.launchers import Resources, launcher_of
+from swath.execution.launchers import Launcher, Resources, launcher_of
 from swath.planning import LaneWidths, divide, memory_for_groups, plan_groups, read_verified
 from swath.sweeps.joining import end_sweep
 from swath.sweeps.launched import LaunchedSweep
@@ -139,19 +140,30 @@ class Launch:
         return LotFile(self.started.sweep_info, settings, requests, self._canary)
 
 
-def stop_launched(uri: str | None, sweep: LaunchedSweep) -> int:
+def stop_launched(uri: str | None, sweep: LaunchedSweep, note: Callable[[str], None]) -> int:
     """Stop the workers of a sweep and end it as KILLED; returns the number of lots that are left.
 
-    Raises:
-      SwathError: the engine does not answer, so its workers may go on.
+    Args:
+      uri: address of the store; None for MLflow's default.
+      sweep: the sweep.
+      note: shows a line to the user.
     """
     address = uri or default_uri()
     set_tag(address, sweep.summary.run_id, schema.STOPPING, str(time.time_ns() // 1_000_000))
     name, ids = sweep.engine
     if name:
         launcher = launcher_of(name)
-        launcher.cancel(ids)
+        try:
+            launcher.cancel(ids)
+        except SwathError as error:  # the epochs refuse its workers all the same
+            note(f"the engine could not be told: {error}")
         until = time.monotonic() + ENDING_S
-        while not launcher.state(ids).is_over and time.monotonic() < until:
+        while not _is_over(launcher, ids) and time.monotonic() < until:
             time.sleep(0.5)
     return end_open(address, sweep.summary.run_id, find_best)
+
+
+def _is_over(launcher: Launcher, ids: str) -> bool:
+    """Whether no task is left, or none can be asked for."""
+    states = launcher.state(ids)
+    return states.is_over or states.count("unknown") == len(states.tasks)

@@ -207,6 +207,7 @@ class ResumeRequest:
       force: whether to accept changes that can affect results.
       data_place: folder or file of the images, as the user named it; empty if nothing named one.
       search: what decides the trials of a search; None for other sweeps.
+      own_only: whether finished runs of other sweeps are trained again: workers rank those of theirs only.
       joins: id of the sweep to which these runs belong; a worker knows it. Empty if it is to be found.
     """
 
@@ -219,6 +220,7 @@ class ResumeRequest:
     data_place: str = ""
     search: SearchRecord | None = None
     joins: str = ""
+    own_only: bool = False
 
 
 @dataclass(frozen=True)

@@ -137,7 +137,7 @@ class PriorRuns:
             run
             for run in candidates
             if (self._is_own(run) and _has_our_arithmetic(run))
-            or (run.status == "FINISHED" and self._is_comparable(run))
+            or (run.status == "FINISHED" and self._is_comparable(run) and not self._request.own_only)
         ]
         run = usable[-1] if usable else None
         if run is not None:

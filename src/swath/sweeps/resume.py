@@ -29,7 +29,7 @@ from swath.sweeps.manifest import (
 from swath.sweeps.record import sweep_description
 from swath.sweeps.search_record import SearchRecord
 from swath.system import cache_folder
-from swath.tracking import schema
+from swath.tracking import LotService, schema
 from swath.training import checkpoints_folder, lane_key
 
 SKIPPED = "skipped by resume=failed: it has not failed"
@@ -123,6 +123,7 @@ class ResumePlan:
       datasets: the data sets of the configurations.
       data_place: see `ResumeRequest`.
       checkpoints: `checkpoint.dir`; None for the user's cache.
+      own_only: see `ResumeRequest`.
       found: the earlier command; None if there is none.
       counts: number of configurations by outcome: already done, resumed, restarted, new, skipped.
     """
@@ -133,6 +134,7 @@ class ResumePlan:
     datasets: Mapping[DataKey, Dataset]
     data_place: str = ""
     checkpoints: str | None = None
+    own_only: bool = False
     found: PriorSweep | None = None
     counts: Counter[str] = field(default_factory=Counter)
 
@@ -168,6 +170,7 @@ class ResumePlan:
             self.force,
             self.data_place,
             search,
+            own_only=self.own_only,
         )
         self.found = self.tracker.call(PriorRunsService.find_sweep, request).result()
         return sweep_info if self.found is None else replace(sweep_info, sweep_id=self.found.sweep_id)
@@ -322,7 +325,7 @@ def start_sweep(
         plan = ResumePlan(tracker, mode, settings.force_resume, datasets, str(place), settings.checkpoint.dir)
         sweep_info = plan.find(sweep_info, configs, provenance, every_steps, search)
         found = plan.found
-        if found is not None and found.engine:
+        if found is not None and found.engine and not settings.force_resume:
             check_not_running(found.engine, sweep_info)
         if older := tracker.call(PriorRunsService.older_arithmetic).result():
             observer(Note(older))
@@ -350,6 +353,9 @@ def start_sweep(
         manifest = manifest.resuming(before)
         start = sweep_description(sweep_info, configs, manifest)
         summary_run = tracker.start_sweep(start, None if found is None else found.run_id)
+        if found is not None and settings.executor.name == "threads":
+            summary_run.result()
+            tracker.call(LotService.drop_lots).result()  # this process trains them now, and no worker
         search = manifest.search
     return StartedSweep(sweep_info, plan, summary_run, lock, search)
 

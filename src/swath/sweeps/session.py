@@ -23,6 +23,7 @@ from swath.sweeps.search_record import SearchRecord
 from swath.system import available_bytes, real_uri
 from swath.tracking import (
     TRACKING_VARIABLE,
+    LotService,
     MlflowTracker,
     StoreAddress,
     StoreInfo,
@@ -98,6 +99,7 @@ class Session:
       started: the sweep in the store, and the resume plan.
       sweep_info: metadata of the command; if it resumes a sweep, with the id of that sweep.
       is_whole: whether nothing is left to begin; a search says so at its end.
+      superseded: why this worker may not write any more; empty if it may.
       is_last: whether this worker has ended the last lot, and with it the sweep.
       sweep_error: reason why the summary run could not be completed; None if it was.
       offline_folder: folder of the runs that could not be sent to the store; None if there are none.
@@ -125,7 +127,8 @@ class Session:
         self._joined = joined
         if tracker is None:
             check_located(self._uri or default_uri(), [chosen_experiment(settings.tracking.experiment)[0]])
-        keys = list(dict.fromkeys(config.data.key for config in configs))
+        trained = (*configs, *(() if joined is None else (joined.file.canary,)))
+        keys = list(dict.fromkeys(config.data.key for config in trained))
         specs = [spec_of(key, settings.data.dir) for key in sorted(keys, key=str)]
         for spec in specs:
             spec.check_available(settings.data.dir)
@@ -137,6 +140,7 @@ class Session:
         self._runner: Runner | None = None
         self.is_whole = search is None
         self.is_last = False
+        self.superseded = ""
         self.sweep_error: str | None = None
         self.offline_folder: str | None = None
         try:
@@ -206,7 +210,7 @@ class Session:
             self._tracker,
             self.sweep_info.sweep_id,
             lambda line: self._observer(execution.Note(line)),
-            None if self._joined is None else self._joined.number,
+            None if self._joined is None else self._joined.lot.number,
             self._settings.checkpoint.dir,
         )
 
@@ -352,9 +356,7 @@ class Session:
             results = [result.flushed() for result in ended]
             plan = self.started.resume_plan
             if self._joined is not None:
-                self.is_last = self._joined.end(
-                    self._tracker, self._datasets, results, put_down=interrupted or not self._has_all()
-                )
+                self._end_lot(self._joined, results, put_down=interrupted or not self._has_all())
             try:
                 is_worker = self._joined is not None
                 others = (
@@ -395,6 +397,17 @@ class Session:
         asked_for = max(self._number_asked_for(), len(results), most or 0)
         summary = sweep_summary(self.sweep_info, results, asked_for, wall_s, interrupted)
         self._tracker.end_sweep(summary).result()
+
+    def _end_lot(self, joined: Joined, results: list[execution.RunResult], *, put_down: bool) -> None:
+        try:
+            self._tracker.call(LotService.check_lot).result()
+        except SwathError as error:
+            self.superseded = str(error)
+            return
+        try:
+            self.is_last = joined.end(self._tracker, self._datasets, results, put_down=put_down)
+        except SwathError as error:
+            self.sweep_error = str(error)
 
     def _has_all(self) -> bool:
         """Whether every requested run has ended, rather than being cancelled before it began."""

@@ -101,20 +101,30 @@ class LotService(Protocol):
           files: the content of each lot's file, by number.
         """
 
-    def begin_lot(self, run_id: str, number: int, worker: str) -> Lot:
+    def drop_lots(self) -> None:
+        """Take the lots of the started sweep from its workers, which are refused from now on."""
+
+    def begin_lot(self, run_id: str, lot: Lot, worker: str) -> Lot:
         """Begin a lot; from now on, all that this process writes is refused once another has begun it.
 
         Args:
           run_id: of the sweep's summary run.
-          number: of the lot.
+          lot: as this worker has read it; it is refused if it was handed over again since.
           worker: who begins it, in words.
+        """
+
+    def check_lot(self) -> None:
+        """Check that no later worker has begun the lot of this one.
+
+        Raises:
+          SupersededError: one has.
         """
 
     def end_lot(self, state: State) -> list[Lot]:
         """Write how the lot ended; returns all lots of the sweep as they are then."""
 
-    def settle_arithmetic(self, run_id: str, digest: str) -> str:
-        """The digest of the sweep's arithmetic; the first worker's becomes it."""
+    def settle_arithmetic(self, run_id: str, fingerprint: str, digest: str) -> str:
+        """The digest of the first steps of a configuration; the first worker's becomes that of the sweep."""
 
     def give_up(self, run_id: str) -> None:
         """End a sweep as KILLED that no engine has accepted."""

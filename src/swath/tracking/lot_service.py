@@ -7,7 +7,7 @@ from mlflow.tracking import MlflowClient
 from swath.errors import SwathError
 from swath.tracking import schema
 from swath.tracking.lot_records import Lot, State, lot_file, lots_of
-from swath.tracking.lots import begin_lot, settle
+from swath.tracking.lots import STOPPER, begin_lot, settle
 from swath.tracking.mlflow_runs import FindBest, end_interrupted, runs_of
 from swath.tracking.offline import OfflineFallbackStore
 from swath.tracking.patience import patiently
@@ -25,11 +25,19 @@ class LotStore:
         texts = {lot_file(number): text for number, text in enumerate(files)}
         self._store.main.hand_over(texts, len(files))
 
-    def begin_lot(self, run_id: str, number: int, worker: str) -> Lot:
+    def drop_lots(self) -> None:
+        """See `LotService`."""
+        self._store.main.drop_lots()
+
+    def begin_lot(self, run_id: str, lot: Lot, worker: str) -> Lot:
         """See `LotService`."""
         main = self._store.main
-        main.fence = patiently(lambda: begin_lot(main.client, run_id, number, worker))
+        main.fence = patiently(lambda: begin_lot(main.client, run_id, lot.number, worker, lot.handed_over))
         return main.fence.lot
+
+    def check_lot(self) -> None:
+        """See `LotService`."""
+        self._store.main.check_fence()
 
     def end_lot(self, state: State) -> list[Lot]:
         """See `LotService`."""
@@ -40,10 +48,10 @@ class LotStore:
         patiently(lambda: fence.end(state))
         return lots_of(main.client.get_run(fence.run_id).data.tags)
 
-    def settle_arithmetic(self, run_id: str, digest: str) -> str:
+    def settle_arithmetic(self, run_id: str, fingerprint: str, digest: str) -> str:
         """See `LotService`."""
-        client = self._store.main.client
-        return patiently(lambda: settle(client, run_id, schema.LOTS_ARITHMETIC, digest))
+        client, tag = self._store.main.client, f"{schema.CANARY}{fingerprint}"
+        return patiently(lambda: settle(client, run_id, tag, digest))
 
     def give_up(self, run_id: str) -> None:
         """See `LotService`."""
@@ -69,7 +77,7 @@ def end_open(uri: str, run_id: str, find_best: FindBest | None) -> int:
     summary = client.get_run(run_id)
     left = [lot for lot in lots_of(summary.data.tags) if lot.state != "done"]
     for lot in left:
-        begin_lot(client, run_id, lot.number, "swath-stop").end("stopped")
+        begin_lot(client, run_id, lot.number, STOPPER).end("stopped")
     open_runs = [run for run in runs_of(client, summary) if run.info.status in OPEN_STATUSES]
     for run in open_runs:
         client.set_tag(run.info.run_id, schema.ERROR, "stopped")

@@ -83,6 +83,9 @@ class Fence:
             )
 
 
+STOPPER = "swath-stop"
+"""Who has begun a lot that is stopped."""
+
 MOST_TAGS = 100
 """Most tags that MLflow accepts in one call."""
 
@@ -96,18 +99,21 @@ def renew_lots(client: MlflowClient, run_id: str, count: int) -> None:
       count: number of lots.
     """
     tags = client.get_run(run_id).data.tags
-    before = {lot.number: lot.epoch + 1 for lot in lots_of(tags)}
-    for number in before.keys() - set(range(count)):
-        client.delete_tag(run_id, tag_of(number))
-    if schema.STOPPING in tags:
-        client.delete_tag(run_id, schema.STOPPING)
-    epochs = [before.get(number, 0) for number in range(count)]
-    new = [RunTag(tag_of(number), Lot(number, epoch, epoch).text()) for number, epoch in enumerate(epochs)]
+    before = {lot.number for lot in lots_of(tags)}
+    # One epoch for all: a number that an earlier launch had, and a later one had not, must not begin at 0.
+    epoch = max([int(tags.get(schema.LOT_EPOCH, "0")), *(lot.epoch + 1 for lot in lots_of(tags))])
+    client.set_tag(run_id, schema.LOT_EPOCH, str(epoch))
+    gone = [tag_of(number) for number in before - set(range(count))]
+    for name in (*gone, *(name for name in (schema.STOPPING, schema.ENGINE) if name in tags)):
+        client.delete_tag(run_id, name)
+    new = [RunTag(tag_of(number), Lot(number, epoch, epoch).text()) for number in range(count)]
     for first in range(0, count, MOST_TAGS):
         client.log_batch(run_id, tags=new[first : first + MOST_TAGS])
 
 
-def begin_lot(client: MlflowClient, run_id: str, number: int, worker: str) -> Fence:
+def begin_lot(
+    client: MlflowClient, run_id: str, number: int, worker: str, handed_over: int | None = None
+) -> Fence:
     """Begin a lot: raise its epoch, in one transaction where the store has any.
 
     Args:
@@ -115,18 +121,20 @@ def begin_lot(client: MlflowClient, run_id: str, number: int, worker: str) -> Fe
       run_id: of the sweep's summary run.
       number: of the lot.
       worker: who begins it, in words.
+      handed_over: the epoch with which it was handed over, as the worker knows it; None for any.
 
     Raises:
+      SupersededError: it was handed over again meanwhile, or stopped.
       SwathError: the sweep has no such lot.
     """
     engine = engine_of(client)
     if engine is None:
-        lot = _next(number, client.get_run(run_id).data.tags.get(tag_of(number)), worker)
+        lot = _next(number, client.get_run(run_id).data.tags.get(tag_of(number)), worker, handed_over)
         client.set_tag(run_id, tag_of(number), lot.text())
     else:
         with engine.begin() as connection:
             _lock(connection, run_id, number)
-            lot = _next(number, _value(connection, run_id, number), worker)
+            lot = _next(number, _value(connection, run_id, number), worker, handed_over)
             _write(connection, run_id, lot)
     return Fence(client, run_id, lot)
 
@@ -155,10 +163,14 @@ def settle(client: MlflowClient, run_id: str, tag: str, value: str) -> str:
         return found or value
 
 
-def _next(number: int, text: str | None, worker: str) -> Lot:
+def _next(number: int, text: str | None, worker: str, handed_over: int | None) -> Lot:
     if text is None:
         raise SwathError(f"the sweep has no lot {number}; swath-watch shows those that it has")
     before = Lot.of(number, text)
+    # A worker that was frozen since it read its lot may know another one of this number, or a stopped sweep.
+    is_other = before.handed_over != handed_over or before.worker == STOPPER
+    if handed_over is not None and is_other:
+        raise SupersededError(f"lot {number} was stopped, or handed over again, since this worker started")
     return before.now(epoch=before.epoch + 1, state="running", worker=worker)
 
 

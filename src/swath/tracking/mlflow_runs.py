@@ -146,7 +146,8 @@ def reopen(client: MlflowClient, run_id: str, info: RunInfo, common_tags: Mappin
     resumed = int(run.data.tags.get(schema.RESUMED, "0")) + 1
     client.log_batch(run_id, tags=run_tags({**common_tags, **info.tags, schema.RESUMED: str(resumed)}))
     client.update_run(run_id, status="RUNNING")  # after the tags: `close_stale` must not see a dead process
-    for name in (*END_TAGS, *former_names(schema.FILES)):
+    others = () if schema.RUN_LOT in info.tags else (schema.RUN_LOT, schema.LOTS_ARITHMETIC)
+    for name in (*END_TAGS, *former_names(schema.FILES), *others):
         if name in run.data.tags:
             client.delete_tag(run_id, name)
     return run

@@ -154,6 +154,7 @@ LOT = entry(
     "Followed by the number of a lot: its epoch, its state and its worker, as JSON.",
     "0.2",
 )
+LOT_EPOCH = tag("swath.lot_epoch", "sweep", "Epoch from which those of the lots go on.", "0.2")
 ENGINE = tag(
     "swath.engine",
     "sweep",
@@ -161,9 +162,13 @@ ENGINE = tag(
     "0.2",
 )
 LOTS_ARITHMETIC = tag(
-    "swath.lots_arithmetic",
-    "both",
-    "Digest of the steps that each worker trains first; all must agree.",
+    "swath.lots_arithmetic", "run", "Digest of the steps that its worker has trained first.", "0.2"
+)
+CANARY = entry(
+    "tag prefix",
+    "swath.canary.",
+    "sweep",
+    "Followed by a fingerprint: digest of its first steps, as the first worker has trained them.",
     "0.2",
 )
 STOPPING = tag("swath.stopping", "sweep", "When `swath-stop` was called, in milliseconds since 1970.", "0.2")

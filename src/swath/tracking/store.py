@@ -18,7 +18,7 @@ from swath.tracking.artifact_place import check_artifact_place
 from swath.tracking.artifacts import artifact_folder, write_artifacts
 from swath.tracking.databases import check_database
 from swath.tracking.locations import keep_files_beside
-from swath.tracking.lot_records import SupersededError
+from swath.tracking.lot_records import SupersededError, lots_of
 from swath.tracking.lots import Fence, renew_lots
 from swath.tracking.migration import upgrade
 from swath.tracking.misplaced import check_located
@@ -160,6 +160,14 @@ class RunStore:
         if self.fence is not None:
             patiently(self.fence.check)
 
+    def _is_ours(self) -> bool:
+        """Whether no later worker has begun the lot of this one."""
+        try:
+            self.check_fence()
+        except SupersededError:
+            return False
+        return True
+
     def _undo_if_superseded(self, entry: _OpenRun) -> None:
         """The successor has not seen a run that was created since it began the lot."""
         try:
@@ -210,6 +218,7 @@ class RunStore:
                 if self._sql_steps is not None:
                     write_steps(self._sql_steps, client, entry.run_id, part, self.fence)
                 else:
+                    self.check_fence()
                     mlflow_runs.log_in_batches(client, entry.run_id, part)
         entry.tracked_s += time.perf_counter() - started
 
@@ -225,7 +234,7 @@ class RunStore:
             tracked_s = self._end(entry, summary)
         except Exception as error:
             # On a full disk one of the two may fit and the other not.
-            is_ours = not (is_unreachable(error) or isinstance(error, SupersededError))
+            is_ours = not (is_unreachable(error) or isinstance(error, SupersededError)) and self._is_ours()
             for mark in (self._tag_error, self._end_failed) if is_ours else ():
                 with contextlib.suppress(Exception):
                     mark(entry, error)
@@ -335,6 +344,11 @@ class RunStore:
         self._sweep.write_files(files)
         renew_lots(self.client, self._sweep.run_id, count)
         self._sweep = None
+
+    def drop_lots(self) -> None:
+        """Take the lots of the started sweep, if it has any, from its workers."""
+        if self._sweep is not None and lots_of(self.client.get_run(self._sweep.run_id).data.tags):
+            renew_lots(self.client, self._sweep.run_id, 0)
 
     def take_over(self, run_id: str) -> None:
         """Take over the summary run of a sweep whose lots have ended, in order to end it."""
