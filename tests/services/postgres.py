@@ -38,7 +38,16 @@ class Postgres:
             for path in (password, self._folder):
                 shutil.chown(path, self._user)
         self._run(
-            "initdb", "-D", "data", "-U", USER, f"--pwfile={password}", "--auth=scram-sha-256", "-E", "UTF8"
+            "initdb",
+            "-N",
+            "-D",
+            "data",
+            "-U",
+            USER,
+            f"--pwfile={password}",
+            "--auth=scram-sha-256",
+            "-E",
+            "UTF8",
         )
         self.start()
 

@@ -13,7 +13,6 @@ from functools import partial
 from swath.cli.arguments import Arguments
 from swath.cli.dry_run import estimated_s
 from swath.cli.hydra_folders import folders_note
-from swath.cli.launch import launch_command
 from swath.cli.output import Output, console_of, is_animated
 from swath.cli.postprocess_time import postprocess_when
 from swath.cli.progress import Progress
@@ -84,6 +83,8 @@ def run_command(
             sweep_info, space=other.space, space_lines=other.lines, most=other.most, sweeper=other.name
         )
     if checked.sweep.executor.name != "threads":
+        from swath.cli.launch import launch_command  # imports MLflow
+
         return launch_command(args, checked, sweep_info, tracker)
     if repeated := len(checked.configs) - len(set(checked.configs)):
         of = f"{repeated} of {len(checked.configs)} configurations"

@@ -99,7 +99,11 @@ def launch_command(
     )
     if not executor.wait:
         return 0
-    status = watch(uri, sweep_id, as_json=args.output.as_json)
+    try:
+        status = watch(uri, sweep_id, as_json=args.output.as_json)
+    except KeyboardInterrupt:
+        args.output.say(f"The workers go on. Watch: swath-watch {sweep_id}; stop: swath-stop {sweep_id}")
+        raise
     args.output.say(f"More: swath-compare {sweep_id}")
     return status
 

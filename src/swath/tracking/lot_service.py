@@ -1,49 +1,17 @@
-"""Calls of the tracking process about lots: who hands them over, begins and ends them."""
+"""Carries out the calls about lots in the tracking process, and ends a sweep whose workers were stopped."""
 
 from collections.abc import Sequence
-from typing import Protocol
 
 from mlflow.tracking import MlflowClient
 
 from swath.errors import SwathError
 from swath.tracking import schema
-from swath.tracking.lots import Lot, State, begin_lot, lots_of, settle
+from swath.tracking.lot_records import Lot, State, lot_file, lots_of
+from swath.tracking.lots import begin_lot, settle
 from swath.tracking.mlflow_runs import FindBest, end_interrupted, runs_of
 from swath.tracking.offline import OfflineFallbackStore
 from swath.tracking.patience import patiently
 from swath.tracking.stored_runs import OPEN_STATUSES
-
-
-class LotService(Protocol):
-    """Methods of the tracking process that write the lots of a sweep."""
-
-    def hand_over(self, files: Sequence[str]) -> None:
-        """Store the lots of the started sweep, one file each, and leave its summary run open.
-
-        Args:
-          files: the content of each lot's file, by number.
-        """
-
-    def begin_lot(self, run_id: str, number: int, worker: str) -> Lot:
-        """Begin a lot; from now on, all that this process writes is refused once another has begun it.
-
-        Args:
-          run_id: of the sweep's summary run.
-          number: of the lot.
-          worker: who begins it, in words.
-        """
-
-    def end_lot(self, state: State) -> list[Lot]:
-        """Write how the lot ended; returns all lots of the sweep as they are then."""
-
-    def settle_arithmetic(self, run_id: str, digest: str) -> str:
-        """The digest of the sweep's arithmetic; the first worker's becomes it."""
-
-    def give_up(self, run_id: str) -> None:
-        """End a sweep as KILLED that no engine has accepted."""
-
-    def take_over(self, run_id: str) -> None:
-        """Take over the summary run of a sweep whose lots are done; `TrackingService.end_sweep` ends it."""
 
 
 class LotStore:
@@ -84,11 +52,6 @@ class LotStore:
     def take_over(self, run_id: str) -> None:
         """See `LotService`."""
         self._store.main.take_over(run_id)
-
-
-def lot_file(number: int) -> str:
-    """The name of the file of a lot."""
-    return f"{schema.LOT_FILES}{number}.json"
 
 
 def end_open(uri: str, run_id: str, find_best: FindBest | None) -> int:

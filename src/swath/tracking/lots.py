@@ -1,14 +1,11 @@
-"""Lots: parts of a sweep that an engine hands to workers, and the fence that keeps a former worker out.
+"""Begins lots and ends them, and the fence that keeps a former worker out.
 
-A lot's state is a tag of the sweep's summary run. Whoever begins the lot raises its epoch; what an earlier
-worker still writes is refused, whether it was frozen, cut off from the network or given up.
+Whoever begins a lot raises its epoch; what an earlier worker still writes is refused, whether it was frozen,
+cut off from the network or given up.
 """
 
-import json
-import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal, Self
+from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy
 from mlflow.entities import RunTag
@@ -18,81 +15,9 @@ from mlflow.tracking import MlflowClient
 
 from swath.errors import SwathError
 from swath.tracking import schema
+from swath.tracking.lot_records import Lot, State, SupersededError, lots_of, tag_of
 
 _TAGS: Any = SqlTag.__table__
-
-State = Literal["waiting", "running", "stopped", "done"]
-
-
-class SupersededError(SwathError):
-    """A later worker has begun the lot of this one."""
-
-
-@dataclass(frozen=True)
-class Lot:
-    """The state of a lot.
-
-    Attributes:
-      number: of the lot, from 0.
-      epoch: rises whenever it is begun, and when a later command hands it over again.
-      handed_over: its epoch when it was handed over.
-      state: what its present worker has done of it; `stopped` if it was put down.
-      worker: who has begun it last, in words: host, process, job of the engine.
-      at_ms: when the state was written, in milliseconds since 1970.
-    """
-
-    number: int
-    epoch: int = 0
-    handed_over: int = 0
-    state: State = "waiting"
-    worker: str = ""
-    at_ms: int = 0
-
-    def text(self) -> str:
-        """The value of its tag."""
-        values = asdict(self)
-        del values["number"]
-        return json.dumps(values)
-
-    @classmethod
-    def of(cls, number: int, text: str) -> Self:
-        """The lot of a tag's value.
-
-        Raises:
-          SwathError: the value is none of a lot.
-        """
-        try:
-            return cls(number, **json.loads(text))
-        except (TypeError, ValueError) as error:
-            raise SwathError(f"the tag {tag_of(number)} is damaged: {text[:60]}") from error
-
-    @property
-    def begun_again(self) -> int:
-        """How often it was begun after its first time."""
-        return max(0, self.epoch - self.handed_over - 1)
-
-    def now(self, **changes: Any) -> Self:
-        """The lot with other values, as of now."""
-        return replace(self, at_ms=time.time_ns() // 1_000_000, **changes)
-
-
-def tag_of(number: int) -> str:
-    """The name of the tag of a lot."""
-    return f"{schema.LOT}{number}"
-
-
-def lots_of(tags: Mapping[str, str]) -> list[Lot]:
-    """The lots of a sweep, by number.
-
-    Args:
-      tags: of its summary run.
-    """
-    found = [
-        Lot.of(int(name.removeprefix(schema.LOT)), text)
-        for name, text in tags.items()
-        if name.startswith(schema.LOT)
-    ]
-    return sorted(found, key=lambda lot: lot.number)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from swath.tracking.artifact_place import check_artifact_place
 from swath.tracking.artifacts import artifact_folder, write_artifacts
 from swath.tracking.databases import check_database
 from swath.tracking.locations import keep_files_beside
-from swath.tracking.lots import Fence, SupersededError, renew_lots
+from swath.tracking.lot_records import SupersededError
+from swath.tracking.lots import Fence, renew_lots
 from swath.tracking.migration import upgrade
 from swath.tracking.misplaced import check_located
 from swath.tracking.mlflow_setup import (
