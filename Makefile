@@ -50,7 +50,7 @@ test-ray: $(VENV)/.installed-dev ## Run the tests of tasks on Ray: a head and tw
 	@$(BIN)/python -m venv $(RAY) && $(RAY)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps $(RAY_PACKAGES)
 	@echo "$(CURDIR)/$(VENV)/lib/$$(ls $(VENV)/lib)/site-packages" > $$($(RAY)/bin/python -c 'import site; print(site.getsitepackages()[0])')/locked.pth
 	@$(RAY)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@$(RAY)/bin/python -W ignore -m pytest $(PYTEST_ARGUMENTS) tests/services/test_ray_launcher.py
+	@$(RAY)/bin/python -W ignore -m pytest $(PYTEST_ARGUMENTS) tests/services/test_ray_launcher.py tests/services/test_ray_sweeps.py
 
 check: $(VENV)/.installed-dev ## Formatting, lint, types, import direction
 	@$(BIN)/ruff format --check .

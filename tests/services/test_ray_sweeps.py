@@ -1,0 +1,91 @@
+"""Sweeps on two nodes of Ray with a PostgreSQL store: each run once and the same bits, whatever dies."""
+
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.command import swath
+
+from services.places import LONG, Place
+from services.postgres import Postgres
+from services.ray_cluster import RayCluster, why_no_ray
+
+RAY = ("executor=ray", "executor.workers=2")
+
+
+@pytest.fixture(scope="module")
+def cluster(one_at_a_time: None) -> Iterator[RayCluster]:
+    """A head and two nodes of Ray."""
+    if why_no_ray():
+        pytest.skip(why_no_ray())
+    with tempfile.TemporaryDirectory(prefix="swath-ray-", ignore_cleanup_errors=True) as folder:
+        cluster = RayCluster(Path(folder))
+        try:
+            cluster.up()
+            yield cluster
+        finally:
+            cluster.down()
+
+
+@pytest.fixture(scope="module")
+def reference(cluster: RayCluster, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of the sweep, trained by threads with SQLite; do not change it."""
+    folder = tmp_path_factory.mktemp("threads")
+    assert swath(folder, *LONG, real=True).returncode == 0
+    return folder
+
+
+@pytest.fixture
+def place(cluster: RayCluster, postgres: Postgres, tmp_path: Path, request: pytest.FixtureRequest) -> Place:
+    """An empty place."""
+    name = f"r{abs(hash(request.node.name)) % 10**8}"
+    return Place(tmp_path, postgres, name, cluster.variables, RAY)
+
+
+def test_sweep_on_two_nodes(place: Place, reference: Path) -> None:
+    done = place.type("swath", *LONG, *RAY)
+    assert done.returncode == 0, done.stderr
+    assert "4 configurations in 2 lots, at most 2 workers at a time (ray " in done.stderr
+    assert "lots: 2 of 2 done\nruns: 4 of 4 finished" in done.stdout
+    place.assert_as_by_threads(reference)
+
+
+def test_killed_worker_is_begun_again(place: Place, reference: Path) -> None:
+    sweep_id = place.start()
+    subprocess.run(["pkill", "-9", "-f", f"{sweep_id} 0$"], check=True)
+    place.wait_until_ended(sweep_id)
+    place.assert_as_by_threads(reference)
+
+
+def test_node_that_dies_loses_nothing(place: Place, cluster: RayCluster, reference: Path) -> None:
+    sweep_id = place.start()
+    cluster.kill("n1")
+    try:
+        place.wait_until_ended(sweep_id)
+    finally:
+        cluster.start("n1")
+    place.assert_as_by_threads(reference)
+
+
+def test_stop_and_resume(place: Place, reference: Path) -> None:
+    sweep_id = place.start()
+    assert place.type("swath-stop", sweep_id).returncode == 0
+    again = place.type("swath", *LONG, *RAY, "resume=yes")
+    assert again.returncode == 0, again.stderr
+    place.assert_as_by_threads(reference)
+
+
+def test_head_that_dies_loses_nothing_that_is_stored(
+    place: Place, cluster: RayCluster, reference: Path
+) -> None:
+    """The last test: it ends the nodes too."""
+    place.start()
+    for name in ("head", "n1", "n2"):
+        cluster.kill(name)
+    for name in ("head", "n1", "n2"):
+        cluster.start(name)
+    again = place.type("swath", *LONG, *RAY, "resume=yes")
+    assert again.returncode == 0, again.stderr
+    place.assert_as_by_threads(reference)
