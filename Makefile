@@ -1,6 +1,6 @@
 # Two commands do all the set-up: `make sweep` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help sweep test test-mlflow test-optuna check verify torture benchmark screenshots lock docs wheel clean
+.PHONY: help sweep test test-mlflow test-optuna test-ray check verify torture benchmark screenshots lock docs wheel clean
 
 VENV := .venv
 unexport PIP_USER
@@ -8,10 +8,14 @@ BIN := $(VENV)/bin
 MLFLOW := 3.18.0
 OTHER := .venv-mlflow
 OPTUNA := .venv-optuna
+RAY := .venv-ray
+# Ray with the packages of the lock; msgpack is the only other that it needs.
+RAY_PACKAGES := ray==2.60.0 msgpack==1.2.4
 # It wants Optuna < 3; SQLAlchemy and the others are those of the lock.
 OPTUNA_SWEEPER := hydra-optuna-sweeper==1.3.0 optuna==2.10.1 cmaes==0.12.0
 MLFLOW_TESTS := tests/integration/test_readers.py tests/integration/test_run_store.py tests/integration/test_sql_steps.py \
-                tests/integration/test_migration.py tests/e2e/test_postprocessing.py \
+                tests/integration/test_migration.py tests/integration/test_patience.py \
+                tests/integration/test_artifact_place.py tests/services/test_postgres_start.py tests/e2e/test_postprocessing.py \
                 tests/integration/test_deletion.py tests/integration/test_export.py \
                 tests/e2e/test_browser.py tests/e2e/test_moved_stores.py tests/e2e/test_store_actions.py tests/e2e/test_tracking.py
 # The first of these that is 3.11 to 3.13; PYTHON=... names the only one to try.
@@ -42,6 +46,12 @@ test-optuna: $(VENV)/.installed-dev ## Run the tests of Hydra's Optuna sweeper, 
 	@$(OPTUNA)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@$(OPTUNA)/bin/python -W ignore -m pytest $(PYTEST_ARGUMENTS) tests/e2e/test_optuna_sweeper.py
 
+test-ray: $(VENV)/.installed-dev ## Run the tests of tasks on Ray: a head and two nodes on this machine
+	@$(BIN)/python -m venv $(RAY) && $(RAY)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps $(RAY_PACKAGES)
+	@echo "$(CURDIR)/$(VENV)/lib/$$(ls $(VENV)/lib)/site-packages" > $$($(RAY)/bin/python -c 'import site; print(site.getsitepackages()[0])')/locked.pth
+	@$(RAY)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(RAY)/bin/python -W ignore -m pytest $(PYTEST_ARGUMENTS) tests/services/test_ray_launcher.py
+
 check: $(VENV)/.installed-dev ## Formatting, lint, types, import direction
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -64,7 +74,7 @@ screenshots: $(VENV)/.installed-dev ## Recreate the screenshots of the MLflow UI
 
 lock: $(VENV)/.installed-dev ## Bring the two lock files in line with pyproject.toml; with UPGRADE=1 to the newest versions
 	@$(LOCK) --extra build --extra search --output-file requirements.lock
-	@$(LOCK) --extra build --extra search --extra dev --constraint requirements.lock --output-file requirements-dev.lock
+	@$(LOCK) --extra build --extra search --extra s3 --extra dev --constraint requirements.lock --output-file requirements-dev.lock
 
 docs: $(VENV)/.installed-dev ## Build the documentation site into site/; a broken internal link is an error
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
@@ -73,7 +83,7 @@ wheel: $(VENV)/.installed-dev ## Build the wheel into dist/
 	@$(BIN)/python -m build --wheel --no-isolation --outdir dist .
 
 clean: ## Remove the environment and everything built; runs and stores stay
-	@rm -rf $(VENV) $(OTHER) $(OPTUNA) dist build site .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) $(OTHER) $(OPTUNA) $(RAY) dist build site .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(VENV)/.python:
 	@for candidate in $(CANDIDATES); do \

@@ -9,7 +9,12 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from hypothesis import settings
 from support.forks import USER_VARIABLES, start_servers
+
+# Machines of tests are shared: how long an example takes says nothing.
+settings.register_profile("swath", deadline=None)
+settings.load_profile("swath")
 
 UNPACK = Path(__file__).resolve().parents[2] / "shared" / "data" / "unpack_cifar10.py"
 

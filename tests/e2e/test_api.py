@@ -14,6 +14,8 @@ from support.stores import whole_store
 
 import swath as face
 from swath.errors import ConfigError, SwathError, UsageError
+from swath.execution import trial_run
+from swath.tracking import RunSummary
 
 GRID = {"learning_rate": [1e-7, 1e-6], "max_steps": [5, 10]}
 
@@ -103,6 +105,52 @@ def test_a_failed_run_is_a_result(here: Path) -> None:
         none.best  # noqa: B018
     with pytest.raises(SwathError, match="nothing to plot"):
         none.plot()
+
+
+NOT_FINITE = {
+    "search.first_steps": 1,
+    "search.confirm": 0,
+    "learning_rate": [1e29, 2e29, 1e35, 1e36],
+    "batch_size": 50,
+    "data": "digits",
+    "max_steps": 8,
+}
+"""A search of four trials; two have a loss of NaN at its first rung."""
+
+
+NO_SPACE = "No space left on device"
+
+
+def test_a_search_whose_trials_fail_has_a_result(here: Path) -> None:
+    found = face.search(NOT_FINITE, progress=False)
+    assert sorted(found.runs["status"]) == ["FAILED", "FAILED", "FINISHED", "FINISHED"]
+    assert found.best["max_steps"] == 8
+
+
+def test_a_search_that_a_failure_has_stopped_says_so_and_goes_on(here: Path) -> None:
+    stopped = r'the search has not ended: .* failed, and on_failure=stop; .* resume="yes"'
+    with pytest.raises(SwathError, match=stopped):
+        face.search(NOT_FINITE, on_failure="stop", progress=False)
+    assert face.search(NOT_FINITE, resume="yes", progress=False).best["max_steps"] == 8
+
+
+def test_a_search_with_an_end_that_was_not_stored_says_so_and_goes_on(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    end, failed = trial_run.TrialRun._end, []
+
+    def end_or_fail(run: Any, status: Any, metrics: Any, *more: Any, **named: Any) -> Any:
+        if named.get("why", more[-1] if more else "").startswith("stopped at 1:") and not failed:
+            failed.append(1)
+            run._logger.end(RunSummary("FAILED", {}, NO_SPACE))
+            return run._result("FAILED", {}, NO_SPACE, is_transient=True)
+        return end(run, status, metrics, *more, **named)
+
+    monkeypatch.setattr(trial_run.TrialRun, "_end", end_or_fail)
+    with pytest.raises(SwathError, match=f"not ended: {NO_SPACE}"):
+        face.search(NOT_FINITE, progress=False)
+    found = face.search(NOT_FINITE, resume="yes", progress=False)
+    assert sorted(found.runs["status"]) == ["FAILED", "FAILED", "FINISHED", "FINISHED"]
 
 
 @pytest.mark.parametrize(

@@ -269,7 +269,7 @@ a.Runner.digest_of_solo_run = lambda *_, **__: 'other bits'
     ("patch", "more", "error"),
     [
         (NO_ROOM, ("tracking.postprocess=wait",), "could not create all plots and models: .*no space"),
-        (UNREACHABLE, (), "cannot reach the server sqlite:///mlflow.db; .* saved in /the/folder; .*"),
+        (UNREACHABLE, (), "cannot reach the store sqlite:///mlflow.db; .* saved in /the/folder; .*"),
         (UNSTORED, (), "the summary run could not be stored: MLflow: no space"),
         (OTHER_BITS, ("lanes.verify=1",), None),
     ],

@@ -1,10 +1,11 @@
 """Searches that are interrupted, resumed with limits, verified, and met by grids in the same store."""
 
+import json
 import os
 from pathlib import Path
 
 import pytest
-from support.command import swath
+from support.command import swath, swath_reproduce
 from support.searches import DIGITS, decided, trials_of
 from support.waiting import query_store
 
@@ -67,6 +68,7 @@ def test_trials_in_flight_are_counted_and_go_on_later(
     )
     assert int(counts["swath.asked_for"]) >= len(begun)
     assert int(counts["swath.killed"]) == len(begun) - len(ended) > 0
+    assert all("swath.error" in each for each in begun.values() if "swath.search.why" not in each)
     assert query_store(tmp_path, "select count(*) from runs where status = 'RUNNING'") == [(0,)]
     assert list((cache / "checkpoints").glob("*/*"))
     again = swath(tmp_path, *arguments, "resume=yes", SWATH_CACHE_DIR=str(cache))
@@ -134,6 +136,11 @@ def test_one_core_takes_the_decisions_of_two(undisturbed: Path, tmp_path: Path) 
     assert decided(tmp_path) == decided(undisturbed)
 
 
+STATUS_OF_TRIALS = """
+select count(*) from runs r join tags t on t.run_uuid = r.run_uuid
+where t.key = 'swath.search.stage' and t.value = 'trial' and r.status = '{status}'
+"""
+
 FAILS_ONCE = """
 import swath.execution.trial_run as trial_run
 from swath.errors import SwathError
@@ -170,3 +177,136 @@ def test_transient_failure_without_retries_ends_the_search_undecided_and_resume_
     again = swath(tmp_path, *ROUNDS, "resume=yes")
     assert again.returncode == 0, again.stderr
     assert decided(tmp_path) == decided(undisturbed)
+
+
+NOT_STORED = """
+import errno
+import swath.tracking.artifacts as artifacts
+write, failed = artifacts._write, []
+def write_or_fail(folder, start, end, environment):
+    if "stopped at 10:" in end.tags.get("swath.search.why", "") and len(failed) < {times}:
+        failed.append(1)
+        raise OSError(errno.ENOSPC, "No space left on device")
+    write(folder, start, end, environment)
+artifacts._write = write_or_fail
+"""
+"""The disk is full when the first trial that a rung has stopped is stored."""
+
+
+def test_end_at_a_rung_that_was_not_stored_is_stored_by_the_resume(undisturbed: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    done = swath(
+        tmp_path,
+        *ROUNDS,
+        "retries=0",
+        SWATH_TEST_TRACKING_PATCH=NOT_STORED.format(times=1),
+        SWATH_CACHE_DIR=str(cache),
+    )
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "No space left on device" in done.stderr
+    assert "Resume with" in done.stderr
+    assert query_store(tmp_path, STATUS_OF_TRIALS.format(status="FAILED")) == [(1,)]
+    again = swath(tmp_path, *ROUNDS, "resume=yes", SWATH_CACHE_DIR=str(cache))
+    assert again.returncode == 0, again.stderr
+    assert "1 resumed" in again.stderr
+    assert query_store(tmp_path, STATUS_OF_TRIALS.format(status="FINISHED")) == [(9,)]
+    assert query_store(tmp_path, "select count(*) from runs where status != 'FINISHED'") == [(0,)]
+    assert decided(tmp_path) == decided(undisturbed)
+
+
+def test_end_at_a_rung_is_stored_again_within_the_command(undisturbed: Path, tmp_path: Path) -> None:
+    done = swath(tmp_path, *ROUNDS, "retries=2", SWATH_TEST_TRACKING_PATCH=NOT_STORED.format(times=1))
+    assert done.returncode == 0, done.stderr
+    assert "retrying, 1 of 2" in done.stderr
+    assert query_store(tmp_path, "select count(*) from runs where status != 'FINISHED'") == [(0,)]
+    assert decided(tmp_path) == decided(undisturbed)
+
+
+def test_end_at_a_rung_that_is_not_stored_after_retries_stops_the_search(
+    undisturbed: Path, tmp_path: Path
+) -> None:
+    done = swath(tmp_path, *ROUNDS, "retries=1", SWATH_TEST_TRACKING_PATCH=NOT_STORED.format(times=99))
+    assert done.returncode == 1, done.stderr
+    assert "Resume with" in done.stderr
+    assert query_store(tmp_path, CONFIRMING) == [(0,)]
+    assert swath(tmp_path, *ROUNDS, "resume=yes").returncode == 0
+    assert query_store(tmp_path, CONFIRMING) == query_store(undisturbed, CONFIRMING)
+    assert decided(tmp_path) == decided(undisturbed)
+
+
+CONFIRMING = "select count(*) from tags where key = 'swath.search.stage' and value = 'confirm'"
+
+STOPPED_BEFORE_CONFIRMING = """
+import swath.searching.driver as driver
+confirm = driver.Search._confirm
+def stop_and_confirm(self):
+    self._session._runner._cancel("a trial failed, and on_failure=stop")
+    confirm(self)
+driver.Search._confirm = stop_and_confirm
+"""
+
+
+def test_search_that_was_stopped_before_it_confirmed_says_so_and_confirms_later(
+    undisturbed: Path, tmp_path: Path
+) -> None:
+    done = swath(tmp_path, *ROUNDS, patch=STOPPED_BEFORE_CONFIRMING)
+    assert done.returncode == 1, done.stderr
+    assert "Resume with" in done.stderr
+    assert query_store(tmp_path, CONFIRMING) == [(0,)]
+    again = swath(tmp_path, *ROUNDS, "resume=yes")
+    assert again.returncode == 0, again.stderr
+    assert query_store(tmp_path, CONFIRMING) == query_store(undisturbed, CONFIRMING) != [(0,)]
+    assert decided(tmp_path) == decided(undisturbed)
+
+
+NO_FREE_LANES = """
+import swath.searching.from_command as from_command
+from_command._shared_columns = lambda *_: 0
+"""
+"""An earlier version filled no free lanes."""
+
+
+def manifest_of(folder: Path) -> Path:
+    (path,) = (folder / "mlruns").glob("*/*/artifacts/sweep-manifest.json")
+    return path
+
+
+def test_search_of_an_earlier_version_is_the_same_search(undisturbed: Path, tmp_path: Path) -> None:
+    rates = ("-m", SPACE[1], "batch_size=50", *DIGITS)  # of 8 trials, 2 go on, and 1 in a free lane
+    larger = (*rates, "max_steps=100", "search.trials=8", "search.confirm=0")
+    done = swath(tmp_path, *larger, patch=NO_FREE_LANES)
+    assert done.returncode == 0, done.stderr
+    before = decided(tmp_path)
+    manifest = json.loads(manifest_of(tmp_path).read_text(encoding="utf-8"))
+    del manifest["search"]["columns"]
+    manifest_of(tmp_path).write_text(json.dumps(manifest), encoding="utf-8")
+    again = swath(tmp_path, *larger, "search.trials=16", "resume=yes")
+    assert again.returncode == 0, again.stderr
+    trials = decided(tmp_path)
+    assert {number: trials[number] for number in before} == before
+    assert len(trials) == 16
+    assert not any("free lanes" in entry["swath.search.why"] for entry in trials_of(tmp_path).values())
+    assert json.loads(manifest_of(tmp_path).read_text(encoding="utf-8"))["search"]["columns"] == 0
+    assert json.loads(manifest_of(undisturbed).read_text(encoding="utf-8"))["search"]["columns"] > 0
+
+
+def test_damaged_manifest_is_said_and_is_no_earlier_search(tmp_path: Path) -> None:
+    small = (*SPACE, *DIGITS, "max_steps=20", "search.trials=3", "search.confirm=0")
+    assert swath(tmp_path, *small).returncode == 0
+    place = manifest_of(tmp_path)
+    manifest = json.loads(place.read_text(encoding="utf-8"))
+    manifest["search"]["columns"] = "many"
+    place.write_text(json.dumps(manifest), encoding="utf-8")
+    reproduced = swath_reproduce(tmp_path, "--sweep", "ad-hoc", "--decisions")
+    assert reproduced.returncode != 0
+    (said,) = (reproduced.stdout + reproduced.stderr).splitlines()
+    assert "sweep-manifest.json" in said
+    before = trials_of(tmp_path)
+    resumed = swath(tmp_path, *small, "resume=yes")
+    assert resumed.returncode == 0, resumed.stderr
+    assert "this is a new sweep" in resumed.stderr
+    runs = "select distinct run_uuid from tags where key = 'swath.search.trial'"
+    assert {entry["run_id"] for entry in before.values()} < {
+        run_id for (run_id,) in query_store(tmp_path, runs)
+    }

@@ -96,6 +96,38 @@ def test_search_is_limited_by_steps(tmp_path: Path) -> None:
     assert 1_000 < trained <= 2_000
 
 
+def test_resumed_search_is_within_its_steps(tmp_path: Path) -> None:
+    arguments = ("-m", "data=digits", "model=mlp", "learning_rate=tag(log,interval(1e-7,1e-3))")
+    limited = (*arguments, "max_steps=100", "search.confirm=0", "tracking.postprocess=off")
+    steps = "select count(*) from metrics where key = 'train/loss'"
+    first = swath(tmp_path, *limited, "search.within_steps=250")
+    assert first.returncode == 0, first.stderr
+    ((before,),) = query_store(tmp_path, steps)
+    assert 100 <= before <= 250
+    more = swath(tmp_path, *limited, "search.within_steps=400", "resume=yes")
+    assert more.returncode == 0, more.stderr
+    ((trained,),) = query_store(tmp_path, steps)
+    assert before <= trained <= 400
+    assert all("swath.search.why" in entry for entry in trials_of(tmp_path).values())
+
+
+AT_ONCE = """
+import swath.searching.driver as driver
+driver.Clock.left_s = property(lambda self: 0.0)
+"""
+
+
+def test_trials_that_the_clock_put_down_came_to_no_rung(tmp_path: Path) -> None:
+    endless = (*NAMED, "max_steps=20000", "search.trials=4", "search.within_s=500", "search.confirm=0")
+    done = swath(tmp_path, *endless, patch=AT_ONCE)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    lines = done.stdout.splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("rung"))
+    rows = [line.split() for line in lines[start + 1 : start + 4]]
+    assert rows == [["2,000", "0", "0", "0"], ["8,000", "0", "0", "0"], ["20,000", "0", "0", "0"]]
+
+
 def test_search_without_any_value_fails_and_says_why(tmp_path: Path) -> None:
     done = swath(
         tmp_path,

@@ -117,12 +117,12 @@ def test_resume_syncs_runs_to_a_server_that_was_unreachable(
     assert "8 of 8 runs finished" in errors
     assert len(output.splitlines()) == 9, "the ranking of all runs"
     (line,) = error_lines(errors)
-    assert "cannot reach the server" in line
+    assert "cannot reach the store" in line
     assert "run the same command with resume=yes to upload them" in line
     with server(tmp_path / "store", port):
         again = swath(tmp_path, *SWEEP, MAX_STEPS, f"tracking.uri={address}", "resume=true")
         assert again.returncode == 0, again.stderr
-        assert "copied to the server: " in again.stderr
+        assert "copied to the store: " in again.stderr
         assert "Resume: 8 already done." in again.stderr.splitlines()
         client = MlflowClient(address)
         (summary,) = client.search_runs(["1"], "tags.`swath.kind` = 'sweep'")

@@ -143,7 +143,17 @@ def test_record_of_a_model_that_is_not_installed_says_so() -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("factor", 0), ("seed", -1), ("sampler", "cmaes"), ("rungs", []), ("rounds", [0]), ("trials", "many")],
+    [
+        ("factor", 0),
+        ("seed", -1),
+        ("sampler", "cmaes"),
+        ("rungs", []),
+        ("rounds", [0]),
+        ("trials", "many"),
+        ("columns", "many"),
+        ("columns", -1),
+        ("columns", True),
+    ],
 )
 def test_value_that_is_none_of_a_search_is_named(name: str, value: object) -> None:
     register()

@@ -21,7 +21,7 @@ from unittest import mock
 
 import sqlalchemy.orm
 
-from support.forks import TRACKING_SOCKET, Fork
+from support.forks import TRACKING_PATCH, TRACKING_SOCKET, Fork
 
 TRACKING_PROCESS = "swath.sweeps.tracking_process"
 
@@ -41,7 +41,7 @@ class _ForkedTrackingProcess(Fork):
             "folder": str(Path.cwd()),
             "arguments": [],
             "environment": dict(os.environ),
-            "patch": "",
+            "patch": os.environ.get(TRACKING_PATCH, ""),
             "group": os.getpgrp(),
         }
         with Path(os.devnull).open("w") as null:

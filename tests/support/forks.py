@@ -61,6 +61,9 @@ TRACKING_SOCKET = "SWATH_TEST_TRACKER"
 TRAINING_SOCKET = "SWATH_TEST_TRAINER"
 """Environment variable with the socket address of the fork server for training."""
 
+TRACKING_PATCH = "SWATH_TEST_TRACKING_PATCH"
+"""Environment variable with Python code that a tracking process executes first, to inject a fault."""
+
 TIMEOUT_S = 300
 
 

@@ -29,7 +29,7 @@ from swath.cli import (
 from swath.config import computed_values, primary_configs, question_of, readable_name, register
 from swath.errors import ConfigError, SwathError
 from swath.execution import AD_HOC, SINGLE, Event, Note, RunRequest, SweepInfo
-from swath.searching import Search
+from swath.searching import Search, SearchPlan
 from swath.sweeps import Session, failure_of, postprocessing_of, train
 from swath.system import hide_passwords
 
@@ -89,7 +89,8 @@ def search(
 
     Raises:
       ConfigError: a mistake in a name or value, or no validation images to rank on; nothing was started.
-      SwathError: the data set or the store cannot be used.
+      SwathError: the data set or the store cannot be used, or a failure has stopped the search before its
+        end; `resume="yes"` trains the rest.
     """
     named, first = (None, name) if isinstance(name, Mapping) else (name, {})
     settings = {"search.trials": trials, "search.sampler": sampler, "search.within_s": within_s}
@@ -163,7 +164,11 @@ def _train(name: str | None, fields: Fields, multirun: bool, progress: bool) -> 
     with _Bar(checked, progress) as bar:
         record = None if checked.search is None else checked.search.record
         session = Session(info, checked.configs, checked.sweep, bar, search=record)
-        outcome = train(session, _task(session, checked, texts), checked.sweep.lanes.verify)
+        search = None if checked.search is None else _search(session, checked.search)
+        run_all = _grid(session, checked, texts) if search is None else search.run
+        outcome = train(session, run_all, checked.sweep.lanes.verify)
+        if search is not None:
+            outcome.is_search, outcome.is_cut_off = True, search.outcome.is_cut_off
         task = postprocessing_of(outcome, session, when, checked.sweep.tracking.log_models)
         if task is not None and task.in_background:
             task.start()
@@ -172,16 +177,23 @@ def _train(name: str | None, fields: Fields, multirun: bool, progress: bool) -> 
         raise KeyboardInterrupt
     if failure := failure_of(outcome, session) or unmade:
         raise failure
+    if outcome.stopped_by:
+        raise SwathError(
+            f"the search has not ended: {outcome.stopped_by}; "
+            'call it again with resume="yes" to train the rest'
+        )
     if different := [result for result, same in outcome.verified if not same]:
         names = "; ".join(readable_name(result.config, checked.swept) for result in different)
         raise SwathError(f"lanes.verify: not bit-identical to the solo run: {names}")
     return SweepResult(session.sweep_info.sweep_id, checked.sweep.tracking.uri)
 
 
-def _task(session: Session, checked: CheckedCommand, texts: Sequence[str]) -> Callable[[], object]:
-    """A function that trains everything."""
-    if checked.search is not None:
-        return Search(session, checked.search, lambda line: session.tell(Note(line))).run
+def _search(session: Session, plan: SearchPlan) -> Search:
+    return Search(session, plan, lambda line: session.tell(Note(line)))
+
+
+def _grid(session: Session, checked: CheckedCommand, texts: Sequence[str]) -> Callable[[], object]:
+    """A function that trains every configuration."""
     return partial(_run_all, session, [_request(checked, config, texts) for config in checked.configs])
 
 

@@ -2,6 +2,9 @@ from .dry_run import estimated_s as estimated_s
 from .entry import swath as swath
 from .entry import swath_compare as swath_compare
 from .entry import swath_reproduce as swath_reproduce
+from .entry import swath_stop as swath_stop
+from .entry import swath_watch as swath_watch
+from .entry import swath_worker as swath_worker
 from .postprocess_time import postprocess_when as postprocess_when
 from .progress import Progress as Progress
 from .reproduce_report import verdict_of as verdict_of

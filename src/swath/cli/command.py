@@ -82,6 +82,10 @@ def run_command(
         sweep_info = replace(
             sweep_info, space=other.space, space_lines=other.lines, most=other.most, sweeper=other.name
         )
+    if checked.sweep.executor.name != "threads":
+        from swath.cli.launch import launch_command  # imports MLflow
+
+        return launch_command(args, checked, sweep_info, tracker)
     if repeated := len(checked.configs) - len(set(checked.configs)):
         of = f"{repeated} of {len(checked.configs)} configurations"
         args.output.say(f"Given before: {of}; they are trained each time")

@@ -1,4 +1,4 @@
-"""Entry points of the three commands: signals, one-line error messages, exit status."""
+"""Entry points of the commands: signals, one-line error messages, exit status."""
 
 import contextlib
 import errno
@@ -25,6 +25,19 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 HYDRA_FULL_ERROR = "HYDRA_FULL_ERROR"
 """Environment variable: if 1, an unexpected error is printed with its traceback."""
+
+
+_GIVEN = {HYDRA_FULL_ERROR: os.environ.get(HYDRA_FULL_ERROR)}
+"""Variables that this process sets for itself, as they were given to it."""
+
+
+def restore_given() -> None:
+    """Give the programs that this process starts the environment that it was given."""
+    for name, value in _GIVEN.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 class Interrupted(KeyboardInterrupt):
@@ -84,6 +97,49 @@ def swath_reproduce() -> NoReturn:
         return run_reproduce(arguments)
 
     _run("swath-reproduce", run, least_error_status=2)
+
+
+def swath_worker() -> NoReturn:
+    """Run `swath-worker`, and exit with its status.
+
+    0: the lot is done. 75: it was put down, and is to be begun again. 1: it failed. 2: the command is
+    invalid.
+    """
+
+    def run(arguments: list[str]) -> int:
+        from swath.cli.worker import run as run_worker
+
+        return run_worker(arguments)
+
+    _run("swath-worker", run)
+
+
+def swath_watch() -> NoReturn:
+    """Run `swath-watch`, and exit with its status.
+
+    0: all runs of the sweep finished. 1: some did not. 2: the command is invalid. 130: interrupted.
+    """
+
+    def run(arguments: list[str]) -> int:
+        from swath.cli.watch import run as run_watch
+
+        return run_watch(arguments)
+
+    _run("swath-watch", run)
+
+
+def swath_stop() -> NoReturn:
+    """Run `swath-stop`, and exit with its status.
+
+    0: the sweep is stopped, or had ended. 1: an engine does not answer. 2: the command is invalid.
+    """
+
+    def run(arguments: list[str]) -> int:
+        from swath.cli.stop import run as run_stop
+
+        return run_stop(arguments)
+
+    _run("swath-stop", run)
 
 
 def _run(name: str, command: Callable[[list[str]], int], least_error_status: int = 1) -> NoReturn:
@@ -191,10 +247,11 @@ def _handle_signals() -> None:
     """
     for number in STOP_SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, _interrupt)
+            signal.signal(number, interrupt)
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
+def interrupt(number: int, frame: FrameType | None) -> None:
+    """A handler of a signal that interrupts the command as Ctrl-C does."""
     raise Interrupted(number)
 
 

@@ -26,6 +26,10 @@ Commands
   swath --version, swath --hydra-help     print the version, or the options that Hydra adds
   swath-compare [SWEEP]                   rank the runs of a sweep
   swath-reproduce RUN_ID                  train a run again and compare the results bit by bit
+  swath ... executor=processes            let workers train a sweep: or slurm, ray; then
+  swath-watch SWEEP                       show how far they have come
+  swath-stop SWEEP                        stop them; resume=yes goes on
+  swath-worker STORE SWEEP_ID LOT         train a lot of a sweep: what engines start
   mlflow ui                               browse the runs; start it in the folder of mlflow.db
 
 Examples

@@ -41,6 +41,8 @@ def override_mistakes(
     elif key in NODES and (key not in group_options or isinstance(override.value(), dict)):
         field = next(name for name in FIELDS if name.startswith(f"{key}."))
         yield f"{override.input_line}: set each field of {key} separately, for example {field}=..."
+    elif key in group_options and override.is_sweep_override() and _is_setting(key):
+        yield f"{override.input_line}: expected one value for the whole sweep"
     elif key in group_options:
         yield from _choice_mistakes(override, group_options[key])
     elif key not in FIELDS:
@@ -55,6 +57,11 @@ def override_mistakes(
     else:
         for value in literal_values(override):
             yield from value_mistakes(key, value, in_file)
+
+
+def _is_setting(group: str) -> bool:
+    """Whether a config group sets nothing that may be swept."""
+    return all(spec.scope == "sweep" for name, spec in FIELDS.items() if name.startswith(f"{group}."))
 
 
 def _choice_mistakes(override: Override, options: list[str]) -> Iterator[str]:

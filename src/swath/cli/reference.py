@@ -13,18 +13,24 @@ import swath
 from swath.cli.compare_arguments import parser as compare_parser
 from swath.cli.main import help_text
 from swath.cli.reproduce import parser as reproduce_parser
+from swath.cli.stop import parser as stop_parser
+from swath.cli.watch import parser as watch_parser
+from swath.cli.worker import parser as worker_parser
 
 HELP_COLUMNS = "100"
 """Width of help texts, whatever the terminal."""
 
 
 def commands_document() -> str:
-    """The help of the three commands as Markdown."""
+    """The help of the commands as Markdown."""
     os.environ["COLUMNS"] = HELP_COLUMNS
     texts = {
         "swath": help_text(),
         "swath-compare": compare_parser().format_help(),
         "swath-reproduce": reproduce_parser().format_help(),
+        "swath-watch": watch_parser().format_help(),
+        "swath-stop": stop_parser().format_help(),
+        "swath-worker": worker_parser().format_help(),
     }
     parts = ["# Commands\n\nWhat `--help` prints; `python -m swath.cli.reference commands` writes this page."]
     parts += [f"## {name}\n\n```text\n{text.rstrip()}\n```" for name, text in texts.items()]

@@ -66,6 +66,7 @@ from .stored import read_stored_config as read_stored_config
 from .stored import readable_name as readable_name
 from .stored import run_name as run_name
 from .stored import stored_config as stored_config
+from .stored import sweep_config_of as sweep_config_of
 from .stored import typed as typed
 from .suggestion import nearest_name as nearest_name
 from .sweep_config import POSTPROCESS as POSTPROCESS

@@ -179,6 +179,15 @@ def default_sweep_config() -> SweepConfig:
     return build(SweepConfig, _typed({name: value for name, value in _leaves(plain) if name in names}))
 
 
+def sweep_config_of(values: Mapping[str, Any]) -> SweepConfig:
+    """The settings of values by dotted name, such as JSON holds them.
+
+    Raises:
+      ConfigError: a value is out of range.
+    """
+    return build(SweepConfig, _typed(values))
+
+
 def _typed(values: Mapping[str, Any]) -> dict[str, Any]:
     """Values by dotted name, converted to the declared types."""
     node = OmegaConf.merge(schema_node(), nested(values))

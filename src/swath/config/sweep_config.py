@@ -6,6 +6,7 @@ from typing import Optional
 from omegaconf import MISSING
 
 from swath.config.constraints import Choice, Flag, Range, Text
+from swath.config.executor_config import ExecutorConfig
 from swath.config.field_values import field_mistakes
 from swath.config.fields import setting
 from swath.config.search_config import SearchConfig
@@ -67,8 +68,11 @@ class LanesConfig:
 
 @dataclass(frozen=True)
 class CheckpointConfig:
-    """How often training is saved."""
+    """How often training is saved, and where."""
 
+    dir: Optional[str] = setting(  # noqa: UP045
+        Text("a folder"), "Place of checkpoints, which all workers may share; null: the user's cache."
+    )
     every_s: float = setting(Range(above=0), "Seconds between two checkpoints of a lane group.", "seconds")
 
 
@@ -85,6 +89,7 @@ class SweepConfig:
     lanes: LanesConfig = MISSING
     checkpoint: CheckpointConfig = MISSING
     search: SearchConfig = MISSING
+    executor: ExecutorConfig = MISSING
     # YAML reads an unquoted yes as true, so both spellings are accepted.
     resume: str = setting(
         Choice(("no", "yes", "failed"), {"true": "yes", "false": "no"}),

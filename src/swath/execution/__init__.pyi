@@ -16,6 +16,13 @@ from .events import SegmentTrained as SegmentTrained
 from .events import Starting as Starting
 from .events import StepsDone as StepsDone
 from .executor import ThreadExecutor as ThreadExecutor
+from .launchers import Launcher as Launcher
+from .launchers import ProcessLauncher as ProcessLauncher
+from .launchers import RayLauncher as RayLauncher
+from .launchers import Resources as Resources
+from .launchers import SlurmLauncher as SlurmLauncher
+from .launchers import States as States
+from .launchers import TaskState as TaskState
 from .runner import Runner as Runner
 from .runs import AD_HOC as AD_HOC
 from .runs import SINGLE as SINGLE

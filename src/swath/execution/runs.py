@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from swath.analysis import REPEATED_BY, CorrectMask, RankingRow, SearchedField
 from swath.config import TrainConfig, computed_values
 from swath.errors import SwathError
-from swath.tracking import CompletedRun, MetricBatch, RunLogger, Status, StoredRun, schema
+from swath.tracking import CompletedRun, MetricBatch, RunLogger, RunSummary, Status, StoredRun, schema
 from swath.training import TrainState
 
 SINGLE = "single"
@@ -236,12 +236,21 @@ class RunResult:
             )
         return replace(self, run_id=run_id, metrics={**self.metrics, schema.TRACK_S: track_s})
 
-    def put_down(self, why: str = "") -> "RunResult":
-        """This result; if it waits for a decision of a search, KILLED, because the decision will not come."""
+    def put_down(self, why: str = "", *, stores: bool = True) -> "RunResult":
+        """This result; if it waits for a decision of a search, KILLED, because the decision will not come.
+
+        Args:
+          why: the reason, in one line; empty for a signal.
+          stores: whether the store is told; otherwise its run stays open until the tracking process ends.
+        """
         if self.paused is None:
             return self
-        logger = CompletedRun(self.logger.run_id or "", 0.0)
-        return replace(self, status="KILLED", error=why or "interrupted", logger=logger, paused=None)
+        reason, logger = why or "interrupted", self.logger
+        if stores:
+            logger.end(RunSummary("KILLED", {}, reason))
+        else:
+            logger = CompletedRun(logger.run_id or "", 0.0)
+        return replace(self, status="KILLED", error=reason, logger=logger, paused=None)
 
     def without_waiting(self) -> "RunResult":
         """The result as far as it is stored, without waiting."""

@@ -23,3 +23,4 @@ from .lane_widths import LaneWidths as LaneWidths
 from .lane_widths import read_verified as read_verified
 from .lane_widths import remember_verified as remember_verified
 from .lane_widths import width_key as width_key
+from .lots import divide as divide

@@ -317,8 +317,10 @@ class Search:
             self._wait(open_)
         for number, future in zip(owners, futures, strict=True):
             if future.cancelled():
+                self._stopped = True
                 continue
             result = future.result()
+            self._stopped = self._stopped or (result.status == "KILLED" and not result.reused)
             value = result.metrics.get(self._plan.objective)
             if result.status == "FINISHED" and value is not None and is_value(value):
                 found[number].append(value)

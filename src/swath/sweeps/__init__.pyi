@@ -1,3 +1,10 @@
+from .joining import Joined as Joined
+from .joining import end_sweep as end_sweep
+from .joining import worker_name as worker_name
+from .launched import LaunchedSweep as LaunchedSweep
+from .launched import find_launched as find_launched
+from .launching import Launch as Launch
+from .launching import stop_launched as stop_launched
 from .outcome import Outcome as Outcome
 from .outcome import failure_of as failure_of
 from .outcome import postprocessing_of as postprocessing_of
@@ -20,3 +27,5 @@ from .session import Session as Session
 from .stored_search import StoredSearch as StoredSearch
 from .stored_search import StoredTrial as StoredTrial
 from .stored_search import read_search as read_search
+from .watched import Standing as Standing
+from .watched import standing_of as standing_of

@@ -207,6 +207,7 @@ class ResumeRequest:
       force: whether to accept changes that can affect results.
       data_place: folder or file of the images, as the user named it; empty if nothing named one.
       search: what decides the trials of a search; None for other sweeps.
+      joins: id of the sweep to which these runs belong; a worker knows it. Empty if it is to be found.
     """
 
     name: str
@@ -217,6 +218,7 @@ class ResumeRequest:
     force: bool
     data_place: str = ""
     search: SearchRecord | None = None
+    joins: str = ""
 
 
 @dataclass(frozen=True)
@@ -229,6 +231,7 @@ class PriorSweep:
       changes: changes of the environment since then, one line each.
       manifest: its manifest; None if the sweep was interrupted before the manifest was stored.
       set_aside: one line for each checkpoint that could not be read.
+      engine: the launcher that has its lots and the ids for them, if it has not ended; else empty.
     """
 
     sweep_id: str
@@ -236,6 +239,7 @@ class PriorSweep:
     changes: tuple[str, ...] = ()
     manifest: Manifest | None = None
     set_aside: tuple[str, ...] = ()
+    engine: str = ""
 
 
 @dataclass(frozen=True)

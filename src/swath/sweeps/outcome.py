@@ -42,13 +42,23 @@ class Outcome:
         return not self.abandoned and any(result.status == "FINISHED" for result in self.results)
 
     @property
+    def stopped_by(self) -> str:
+        """The failure that leaves trials of a search to a resume, in one line; empty if there is none."""
+        lost = next((result for result in self.results if result.is_transient), None)
+        put_down = next((result for result in self.results if result.status == "KILLED"), None)
+        if not self.is_search or (lost is None and not self.is_cut_off):
+            return ""
+        first = lost or put_down
+        return (first is not None and first.error) or "a run failed"
+
+    @property
     def exit_status(self) -> int:
         """The exit status of the command if nothing is raised."""
         finished = [result.status == "FINISHED" for result in self.results]
         failed = not all(finished)
-        if self.is_search:  # trials may diverge
-            lost = any(result.is_transient for result in self.results)
-            failed = not any(finished) or lost or self.is_cut_off
+        if self.is_search:  # trials may diverge, which has a digest; any other failure is a fault
+            faulty = any(result.status == "FAILED" and not result.digest for result in self.results)
+            failed = not any(finished) or faulty or bool(self.stopped_by)
         return self.signal_status or int(failed or not all(same for _, same in self.verified))
 
 
@@ -90,7 +100,7 @@ def failure_of(outcome: Outcome, session: Session) -> Exception | None:
         return outcome.failure
     if session.offline_folder is not None:
         return SwathError(
-            f"cannot reach the server {session.store.uri}; finished runs are saved in "
+            f"cannot reach the store {session.store.uri}; finished runs are saved in "
             f"{session.offline_folder}; run the same command with resume=yes to upload them"
         )
     if session.sweep_error is not None:

@@ -59,7 +59,7 @@ class PriorRuns:
             self.sweep = replace(self.sweep, set_aside=tuple(self._starts.set_aside))
 
     def _read(self) -> None:
-        found = self._reader.runs({schema.SWEEP_ID: None})
+        found = self._reader.runs({schema.SWEEP_ID: self._request.joins or None})
         runs = [run for run in found if run.experiment_id == self._experiment_id]
         self._runs = [run for run in runs if run.tags.get(schema.KIND) == "run"]
         self._summary_runs = [run for run in runs if run.tags.get(schema.KIND) == "sweep"]
@@ -161,6 +161,8 @@ class PriorRuns:
 
     def _find_sweep(self) -> PriorSweep | None:
         """The latest sweep of the same name that shares a configuration with this command."""
+        if self._request.joins:
+            return PriorSweep(self._request.joins, None)
         fingerprints = {run.fingerprint for run in self._request.runs}
         named = [run for run in self._runs if run.tags.get(schema.SWEEP) == self._request.name]
         if not self._request.is_grid:
@@ -187,7 +189,9 @@ class PriorRuns:
                 if not (_has_our_arithmetic(summary) or self._request.force):
                     continue
                 changes = self._changes(summary.tags if manifest is None else manifest.provenance, manifest)
-                return PriorSweep(sweep_id, summary.run_id, changes, manifest)
+                is_open = summary.status in tracking.OPEN_STATUSES
+                engine = summary.tags.get(schema.ENGINE, "") if is_open else ""
+                return PriorSweep(sweep_id, summary.run_id, changes, manifest, engine=engine)
         return None
 
     def _is_same_search(self, before: SearchRecord | None) -> bool:
@@ -249,6 +253,8 @@ class PriorRuns:
         Raises:
           SwathError: a process is training one of them, or may be training it on another machine.
         """
+        if self._request.joins:
+            return False  # a worker has begun its lot, so whoever else trains it is refused by the store
         identities = {run.identity for run in self._request.runs}
         waited = False
         for run in [*self._open(self._summary_runs), *self._open(self._runs)]:
@@ -280,7 +286,13 @@ class PriorRuns:
     @staticmethod
     def _open(runs: Iterable[tracking.StoredRun]) -> list[tracking.StoredRun]:
         """The runs that have not ended and whose processes may be alive."""
-        return [run for run in runs if run.status in tracking.OPEN_STATUSES and tracking.is_alive(run.tags)]
+        return [
+            run
+            for run in runs
+            if run.status in tracking.OPEN_STATUSES
+            and not tracking.is_watched(run.tags)
+            and tracking.is_alive(run.tags)
+        ]
 
 
 def _has_our_arithmetic(run: tracking.StoredRun) -> bool:
@@ -333,7 +345,7 @@ class ResumeService:
         """See `PriorRunsService`."""
         self._prior = PriorRuns(tracking.open_reader(self._store.uri), self._store.experiment_id, request)
         found = self._prior.sweep
-        if found is not None:
+        if found is not None and not request.joins:
             self._store.close_stale()
         return found
 

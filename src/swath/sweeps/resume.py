@@ -13,8 +13,9 @@ from swath import tracking
 from swath.analysis import searched_fields
 from swath.config import SweepConfig, TrainConfig, computed_values, fingerprint, read_params
 from swath.datasets import DataKey, Dataset, given_path
-from swath.errors import SwathError
+from swath.errors import SwathError, UsageError
 from swath.execution import Note, Observer, RunRequest, RunResult, SweepInfo
+from swath.execution.launchers import launcher_of
 from swath.sweeps.manifest import (
     Manifest,
     PriorRun,
@@ -121,6 +122,7 @@ class ResumePlan:
       force: whether to accept a changed environment.
       datasets: the data sets of the configurations.
       data_place: see `ResumeRequest`.
+      checkpoints: `checkpoint.dir`; None for the user's cache.
       found: the earlier command; None if there is none.
       counts: number of configurations by outcome: already done, resumed, restarted, new, skipped.
     """
@@ -130,6 +132,7 @@ class ResumePlan:
     force: bool
     datasets: Mapping[DataKey, Dataset]
     data_place: str = ""
+    checkpoints: str | None = None
     found: PriorSweep | None = None
     counts: Counter[str] = field(default_factory=Counter)
 
@@ -161,13 +164,33 @@ class ResumePlan:
             sweep_info.is_grid,
             tuple(run_key(config, self.datasets[config.data.key].digest, every_steps) for config in configs),
             provenance,
-            str(checkpoints_folder()),
+            str(checkpoints_folder(self.checkpoints)),
             self.force,
             self.data_place,
             search,
         )
         self.found = self.tracker.call(PriorRunsService.find_sweep, request).result()
         return sweep_info if self.found is None else replace(sweep_info, sweep_id=self.found.sweep_id)
+
+    def join(self, sweep_info: SweepInfo, configs: Sequence[TrainConfig], provenance: dict[str, str]) -> None:
+        """Find what other workers have stored of these configurations, or of any of the sweep.
+
+        Args:
+          sweep_info: metadata of the sweep.
+          configs: the configurations of a lot; empty to read the whole sweep.
+          provenance: provenance tags of this worker and their values.
+        """
+        keys = tuple(run_key(config, self.datasets[config.data.key].digest, 1) for config in configs)
+        request = ResumeRequest(
+            sweep_info.sweep,
+            True,
+            keys,
+            provenance,
+            str(checkpoints_folder(self.checkpoints)),
+            self.force,
+            joins=sweep_info.sweep_id,
+        )
+        self.found = self.tracker.call(PriorRunsService.find_sweep, request).result()
 
     def resolve(self, requests: Sequence[RunRequest]) -> list[RunRequest | RunResult]:
         """For each configuration, the remaining training, or the result if nothing remains."""
@@ -290,15 +313,17 @@ def start_sweep(
     if mode != "no":
         synced = tracker.sync().result()
         if synced.runs:
-            observer(Note(f"copied to the server: {synced.runs} offline runs"))
+            observer(Note(f"copied to the store: {synced.runs} offline runs"))
         for line in synced.rejected:
-            observer(Note(f"the server rejected the offline runs in {line}"))
+            observer(Note(f"the store rejected the offline runs in {line}"))
         which = sweep_info.sweep if sweep_info.is_grid else fingerprint(configs[0])
         lock = SweepLock(f"{_identity_of(store.uri)} {store.experiment_id} {which}")
         place, _ = given_path(settings.data.dir) or ("", "")
-        plan = ResumePlan(tracker, mode, settings.force_resume, datasets, str(place))
+        plan = ResumePlan(tracker, mode, settings.force_resume, datasets, str(place), settings.checkpoint.dir)
         sweep_info = plan.find(sweep_info, configs, provenance, every_steps, search)
         found = plan.found
+        if found is not None and found.engine:
+            check_not_running(found.engine, sweep_info)
         if older := tracker.call(PriorRunsService.older_arithmetic).result():
             observer(Note(older))
         elif found is None and sweep_info.is_grid:
@@ -327,6 +352,24 @@ def start_sweep(
         summary_run = tracker.start_sweep(start, None if found is None else found.run_id)
         search = manifest.search
     return StartedSweep(sweep_info, plan, summary_run, lock, search)
+
+
+def check_not_running(engine: str, sweep_info: SweepInfo) -> None:
+    """Check that an engine has no workers of a sweep.
+
+    Args:
+      engine: the launcher, and its ids for the workers.
+      sweep_info: the sweep.
+
+    Raises:
+      UsageError: it has, or cannot be asked from here.
+    """
+    name, _, ids = engine.partition(" ")
+    if not launcher_of(name).state(ids).is_over:
+        raise UsageError(
+            f"sweep {sweep_info.sweep} {sweep_info.sweep_id} is being trained by workers ({engine}): "
+            f"swath-watch {sweep_info.sweep_id} shows them, swath-stop {sweep_info.sweep_id} stops them"
+        )
 
 
 def _identity_of(uri: str) -> str:

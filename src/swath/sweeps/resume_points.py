@@ -49,7 +49,7 @@ class ResumePoints:
         self._reader = reader
         self.set_aside: list[str] = []
         self._checkpoints: dict[str, list[training.LaneCheckpoint]] = {}
-        for path in sorted(folder.glob(f"*{training.CHECKPOINT_SUFFIX}")) if folder is not None else []:
+        for path in sorted(folder.rglob(f"*{training.CHECKPOINT_SUFFIX}")) if folder is not None else []:
             try:
                 for lane in training.decode(path.read_bytes()):
                     self._checkpoints.setdefault(lane.key, []).append(lane)

@@ -54,9 +54,16 @@ class SearchRecord:
 
         Raises:
           TypeError: values are missing.
+          ValueError: `rounds` or `columns`, with which a search goes on, have no such values.
         """
         known = {each.name for each in fields(cls)}
-        return cls(**{name: value for name, value in values.items() if name in known})
+        found = cls(**{name: value for name, value in values.items() if name in known})
+        if not (type(found.columns) is int and found.columns >= 0):
+            raise ValueError(f"columns: expected a whole number from 0 up, found {found.columns!r}")
+        is_list = isinstance(found.rounds, list)
+        if not (is_list and all(type(each) is int and each > 0 for each in found.rounds)):
+            raise ValueError(f"rounds: expected whole numbers from 1 up, found {found.rounds!r}")
+        return found
 
     def values(self) -> dict[str, Any]:
         """The record, for a manifest."""

@@ -16,6 +16,7 @@ from swath.datasets import DataKey, Dataset, load_dataset, load_intact, rebuild_
 from swath.errors import SwathError
 from swath.models import model_of
 from swath.planning import LaneWidths, check_memory, memory_for_groups, read_verified
+from swath.sweeps.joining import Joined
 from swath.sweeps.record import sweep_summary
 from swath.sweeps.resume import StartedSweep, start_sweep
 from swath.sweeps.search_record import SearchRecord
@@ -89,6 +90,7 @@ class Session:
       tracker: records the runs, and is closed with the session; None for a new `MlflowTracker`.
       make_executor: (data sets, verified widths) -> executor; None for `ThreadExecutor`.
       search: what decides the trials of a search; None for other sweeps.
+      joined: the lot of a sweep that this process trains; None for a sweep of its own.
 
     Attributes:
       began: start time of the command, on the clock of `time.perf_counter`.
@@ -96,8 +98,9 @@ class Session:
       started: the sweep in the store, and the resume plan.
       sweep_info: metadata of the command; if it resumes a sweep, with the id of that sweep.
       is_whole: whether nothing is left to begin; a search says so at its end.
+      is_last: whether this worker has ended the last lot, and with it the sweep.
       sweep_error: reason why the summary run could not be completed; None if it was.
-      offline_folder: folder of the runs that could not be sent to the server; None if there are none.
+      offline_folder: folder of the runs that could not be sent to the store; None if there are none.
 
     Raises:
       SwathError: a data set or the store cannot be used. Nothing is written before all data sets are found.
@@ -112,12 +115,14 @@ class Session:
         tracker: Tracker | None = None,
         make_executor: "Callable[[Mapping[DataKey, Dataset], Mapping[str, bool]], Executor] | None" = None,
         search: SearchRecord | None = None,
+        joined: Joined | None = None,
     ) -> None:
         self.began = time.perf_counter()
         self._configs = configs
         self._settings = settings
         self._make_executor = make_executor
         self._search = search
+        self._joined = joined
         if tracker is None:
             check_located(self._uri or default_uri(), [chosen_experiment(settings.tracking.experiment)[0]])
         keys = list(dict.fromkeys(config.data.key for config in configs))
@@ -131,6 +136,7 @@ class Session:
         self._asked_for: list[Future[execution.RunResult]] = []
         self._runner: Runner | None = None
         self.is_whole = search is None
+        self.is_last = False
         self.sweep_error: str | None = None
         self.offline_folder: str | None = None
         try:
@@ -143,9 +149,7 @@ class Session:
             self._tracker.close()
             raise
         self.sweep_info = self.started.sweep_info
-        self._checkpoints = CheckpointWriter(
-            self._tracker, self.sweep_info.sweep_id, lambda line: self._observer(execution.Note(line))
-        )
+        self._checkpoints = self._checkpoint_writer()
 
     def _load(self, keys: list[DataKey]) -> None:
         """Load data sets, store and TensorFlow concurrently.
@@ -180,6 +184,12 @@ class Session:
         return real_uri(self._settings.tracking.uri, os.environ.get(TRACKING_VARIABLE))
 
     def _start_sweep(self, sweep_info: execution.SweepInfo, store: StoreInfo) -> StartedSweep:
+        if self._joined is not None:
+            self.sweep_info = sweep_info
+            self._checkpoints = self._checkpoint_writer()
+            self._runner = self._make_runner()
+            self._joined.check_arithmetic(self._tracker, self._runner.digest_of_solo_run)
+            return self._joined.begin(self._tracker, self._datasets)
         return start_sweep(
             self._tracker,
             store,
@@ -189,6 +199,15 @@ class Session:
             self._observer,
             self._settings,
             self._search,
+        )
+
+    def _checkpoint_writer(self) -> CheckpointWriter:
+        return CheckpointWriter(
+            self._tracker,
+            self.sweep_info.sweep_id,
+            lambda line: self._observer(execution.Note(line)),
+            None if self._joined is None else self._joined.number,
+            self._settings.checkpoint.dir,
         )
 
     def _make_runner(self) -> "Runner":
@@ -329,10 +348,18 @@ class Session:
         """
         try:
             why = self._runner.stop_reason if self._runner is not None else ""
-            results = [future.result().put_down(why).flushed() for future in self._ended()]
+            ended = [future.result().put_down(why) for future in self._ended()]
+            results = [result.flushed() for result in ended]
             plan = self.started.resume_plan
+            if self._joined is not None:
+                self.is_last = self._joined.end(
+                    self._tracker, self._datasets, results, put_down=interrupted or not self._has_all()
+                )
             try:
-                others = [] if plan is None else plan.others()  # the summary describes the whole sweep
+                is_worker = self._joined is not None
+                others = (
+                    [] if plan is None or is_worker else plan.others()
+                )  # the summary describes the whole sweep
                 if self.started.summary_run is not None:
                     self._end_sweep([*results, *others], interrupted)
             except SwathError as error:
@@ -351,13 +378,13 @@ class Session:
                 self.started.lock.release()  # a program may resume the sweep again
 
     def _sync(self) -> str | None:
-        """Copy offline runs to the server; returns their folder if that fails."""
+        """Copy offline runs to the store; returns their folder if that fails."""
         try:
             synced = self._tracker.sync().result()
         except SwathError as error:  # the offline runs are kept
             synced = SyncResult(rejected=(str(error),))
         for line in synced.rejected:
-            self._observer(execution.Note(f"the server rejected the offline runs in {line}"))
+            self._observer(execution.Note(f"the store rejected the offline runs in {line}"))
         return synced.folder
 
     def _end_sweep(self, results: list[execution.RunResult], interrupted: bool) -> None:
@@ -369,12 +396,16 @@ class Session:
         summary = sweep_summary(self.sweep_info, results, asked_for, wall_s, interrupted)
         self._tracker.end_sweep(summary).result()
 
+    def _has_all(self) -> bool:
+        """Whether every requested run has ended, rather than being cancelled before it began."""
+        return len(self._ended()) == len(self._asked_for)
+
     def _number_asked_for(self) -> int:
         return max(self.asked_for, len(self._configs))
 
     def abandon(self) -> list[execution.RunResult]:
         """The results so far, without waiting; results that are not stored yet are lost."""
-        return [future.result().put_down().without_waiting() for future in self._ended()]
+        return [future.result().put_down(stores=False).without_waiting() for future in self._ended()]
 
     @property
     def asked_for(self) -> int:

@@ -6,7 +6,14 @@ import signal
 import sys
 
 from swath.system import collect_rarely
-from swath.tracking import CheckpointService, TrackingService, configure_environment, error_line, serve
+from swath.tracking import (
+    CheckpointService,
+    LotService,
+    TrackingService,
+    configure_environment,
+    error_line,
+    serve,
+)
 
 
 def main(descriptor: int) -> None:
@@ -27,8 +34,8 @@ def main(descriptor: int) -> None:
     from swath.analysis import find_best
     from swath.sweeps.manifest import PriorRunsService
     from swath.sweeps.prior_runs import ResumeService
-    from swath.tracking import OfflineFallbackStore
-    from swath.training import CheckpointFiles
+    from swath.tracking import LotStore, OfflineFallbackStore
+    from swath.training import CheckpointFiles, FencedCheckpoints
 
     for name in ("mlflow", "alembic"):
         # They log an error with its traceback and then raise it; the training process prints it in one line.
@@ -36,8 +43,14 @@ def main(descriptor: int) -> None:
     opened = OfflineFallbackStore(find_best)
     store: TrackingService = opened
     prior_runs: PriorRunsService = ResumeService(opened)
-    checkpoints: CheckpointService = CheckpointFiles()
-    services = {TrackingService: store, PriorRunsService: prior_runs, CheckpointService: checkpoints}
+    checkpoints: CheckpointService = FencedCheckpoints(CheckpointFiles(), opened.main.check_fence)
+    lots: LotService = LotStore(opened)
+    services = {
+        TrackingService: store,
+        PriorRunsService: prior_runs,
+        CheckpointService: checkpoints,
+        LotService: lots,
+    }
     try:
         serve(descriptor, services, lambda error: error_line(error, opened.uri))
     finally:

@@ -93,11 +93,13 @@ def _headroom(folder: Path, limit: str, usage: str, reclaimable: str) -> int | N
 def workers() -> int:
     """Number of lane groups to train at a time: one for each processor that this process may use.
 
-    The smallest of the processors of the machine, the affinity of the process, and the CPU quotas of its
-    cgroups, rounded up.
+    The smallest of the processors of the machine, the affinity of the process, the CPU quotas of its cgroups,
+    rounded up, and $SWATH_CPUS, by which a launcher tells a task its share.
     """
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min([count, *(math.ceil(quota) for quota in _cpu_quotas())]))
+    told = os.environ.get("SWATH_CPUS", "")
+    shares = [int(told)] if told.isdecimal() else []
+    return max(1, min([count, *shares, *(math.ceil(quota) for quota in _cpu_quotas())]))
 
 
 def _cpu_quotas() -> list[float]:

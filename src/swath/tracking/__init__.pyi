@@ -25,9 +25,17 @@ from .in_memory import NullRunLogger as NullRunLogger
 from .in_memory import NullTracker as NullTracker
 from .in_memory import TeeTracker as TeeTracker
 from .locations import is_local as is_local
+from .lot_records import Lot as Lot
+from .lot_records import LotService as LotService
+from .lot_records import SupersededError as SupersededError
+from .lot_records import lot_file as lot_file
+from .lot_records import lots_of as lots_of
+from .lot_service import LotStore as LotStore
+from .lot_service import end_open as end_open
 from .misplaced import check_located as check_located
 from .mlflow_runs import close_stale as close_stale
 from .mlflow_runs import end_interrupted as end_interrupted
+from .mlflow_runs import is_watched as is_watched
 from .mlflow_runs import set_tag as set_tag
 from .mlflow_setup import TRACKING_VARIABLE as TRACKING_VARIABLE
 from .mlflow_setup import chosen_experiment as chosen_experiment
@@ -37,6 +45,7 @@ from .mlflow_setup import default_uri as default_uri
 from .mlflow_setup import error_line as error_line
 from .mlflow_setup import ignored_variables as ignored_variables
 from .mlflow_setup import is_store_error as is_store_error
+from .mlflow_setup import sqlite_uri as sqlite_uri
 from .models import ALIAS as ALIAS
 from .models import is_loggable as is_loggable
 from .models import is_model_logged as is_model_logged

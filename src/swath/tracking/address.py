@@ -45,8 +45,8 @@ class SyncResult:
     """Outcome of a synchronisation of offline runs.
 
     Attributes:
-      runs: number of runs that were copied to the server.
-      rejected: one line for each offline folder that the server rejected.
+      runs: number of runs that were copied to the store.
+      rejected: one line for each offline folder that the store rejected.
       folder: the offline folder of this command, if it is still there.
     """
 

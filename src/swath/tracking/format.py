@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal[
-    "param", "param prefix", "tag", "experiment tag", "metric", "metric prefix", "file", "logged model"
+    "param",
+    "param prefix",
+    "tag",
+    "tag prefix",
+    "experiment tag",
+    "metric",
+    "metric prefix",
+    "file",
+    "logged model",
 ]
 
 

@@ -194,10 +194,30 @@ class SummaryRun:
             client.update_run(run_id, status="RUNNING")
         self.run_id: str = run.info.run_id
         self._artifact_uri: str = run.info.artifact_uri
-        self._write(schema.MANIFEST_FILE, description.manifest)
+        self.write_files({schema.MANIFEST_FILE: description.manifest})
         self._view_tag = f"{schema.SHARED_VIEW_PREFIX}{description.sweep_id}"
         client.set_experiment_tag(experiment_id, self._view_tag, description.view)
         self._describe_experiment(description.experiment_note)
+
+    @classmethod
+    def of_stored(cls, client: MlflowClient, run_id: str) -> "SummaryRun":
+        """The summary run that another process has started."""
+        found = cls.__new__(cls)
+        run = client.get_run(run_id)
+        found._client, found._find_best = client, None
+        found._experiment_id = run.info.experiment_id
+        found._known, found._last_steps = run.data.metrics, last_steps(run)
+        found._resumed = int(run.data.tags.get(schema.RESUMED, "0"))
+        found.run_id, found._artifact_uri = run_id, run.info.artifact_uri
+        found._view_tag = f"{schema.SHARED_VIEW_PREFIX}{run.data.tags[schema.SWEEP_ID]}"
+        return found
+
+    def write_files(self, texts: Mapping[str, str]) -> None:
+        """Write artifacts, each as a whole or not at all."""
+        with artifact_folder(self._client, self.run_id, self._artifact_uri) as folder:
+            for name, text in texts.items():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                atomic_write(folder / name, text)
 
     def end(self, summary: SweepSummary) -> None:
         """Store the outcome of the sweep and end the run.
@@ -205,7 +225,7 @@ class SummaryRun:
         Raises:
           MlflowException, OSError: the outcome could not be stored.
         """
-        self._write(schema.RANKING_FILE, summary.ranking_csv)
+        self.write_files({schema.RANKING_FILE: summary.ranking_csv})
         timestamp_ms = now_ms()
         self._client.log_batch(
             self.run_id,
@@ -223,11 +243,6 @@ class SummaryRun:
         self._client.set_experiment_tag(self._experiment_id, self._view_tag, summary.view)
         self._describe_experiment(summary.experiment_note)
         self._client.set_terminated(self.run_id, summary.status)
-
-    def _write(self, name: str, text: str) -> None:
-        """Write an artifact as a whole or not at all."""
-        with artifact_folder(self._client, self.run_id, self._artifact_uri) as folder:
-            atomic_write(folder / name, text)
 
     def abort(self, status: Status) -> None:
         """End the run with the counts and the best run so far."""
@@ -253,7 +268,7 @@ def end_interrupted(
     """
     with contextlib.suppress(MlflowException):  # the status matters more
         summary_run = client.get_run(run_id)
-        _summarize(client, summary_run, _runs_of(client, summary_run), find_best)
+        _summarize(client, summary_run, runs_of(client, summary_run), find_best)
     client.set_terminated(run_id, status)
 
 
@@ -286,7 +301,7 @@ def _summarize(
             client.set_experiment_tag(summary_run.info.experiment_id, name, note)
 
 
-def _runs_of(client: MlflowClient, summary_run: Run) -> list[Run]:
+def runs_of(client: MlflowClient, summary_run: Run) -> list[Run]:
     """The runs of the configurations of a sweep."""
     found: list[Run] = []
     condition, token = sweep_filter(summary_run.data.tags.get(schema.SWEEP_ID, "")), None
@@ -296,6 +311,11 @@ def _runs_of(client: MlflowClient, summary_run: Run) -> list[Run]:
         token = page.token
         if not token:
             return found
+
+
+def is_watched(tags: Mapping[str, str]) -> bool:
+    """Whether an engine watches those who train a run or sweep, so that their processes say nothing."""
+    return schema.RUN_LOT in tags or any(name.startswith(schema.LOT) for name in tags)
 
 
 def close_stale(uri: str, runs: Iterable[StoredRun], find_best: FindBest | None = None) -> list[StoredRun]:
@@ -311,7 +331,9 @@ def close_stale(uri: str, runs: Iterable[StoredRun], find_best: FindBest | None 
     stale = [
         run
         for run in runs
-        if run.status in OPEN_STATUSES and schema.PID in run.tags and not is_alive(run.tags)
+        if run.status in OPEN_STATUSES
+        and schema.PID in run.tags
+        and not (is_watched(run.tags) or is_alive(run.tags))
     ]
     stale.sort(key=lambda run: run.tags.get(schema.KIND) == "sweep")  # a summary run counts the others
     client, closed = MlflowClient(tracking_uri=uri), []

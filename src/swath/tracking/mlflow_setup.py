@@ -16,6 +16,7 @@ from filelock import FileLock
 from swath.config import FIELDS
 from swath.errors import SwathError, UsageError
 from swath.system import atomic_write, cache_folder, hide_password, hide_passwords, remove_leftovers
+from swath.tracking.databases import how_to_install, is_passing, passing_reason
 
 if TYPE_CHECKING:
     import sqlalchemy
@@ -141,8 +142,10 @@ _DRIVER = re.compile(r"\((sqlite3|psycopg2?|pymysql)\.\w+\) ")
 
 
 def is_unreachable(error: Exception) -> bool:
-    """Whether an error of MLflow's client means that the server does not answer."""
-    return _is_mlflow_error(error) and bool(_NO_ANSWER.match(str(error)))
+    """Whether an error means that a server or a database does not answer, or is busy for long."""
+    if _is_mlflow_error(error) and _NO_ANSWER.match(str(error)):
+        return True
+    return is_store_error(error) and is_passing(error)
 
 
 def error_line(error: Exception, uri: str | None) -> str:
@@ -153,6 +156,10 @@ def error_line(error: Exception, uri: str | None) -> str:
       uri: address of the store.
     """
     text = str(error) if isinstance(error, SwathError) else f"MLflow: {error}"
+    if isinstance(error, ModuleNotFoundError):
+        text = f"this {how_to_install(error)}"
+    elif not isinstance(error, SwathError | OSError) and is_store_error(error) and is_passing(error):
+        text = passing_reason(error)
     # The first line is the message; SQLAlchemy appends the statement and a link on the next ones.
     line = next((part.strip() for part in text.splitlines() if part.strip()), type(error).__name__)
     if _LOGIN.search(line):

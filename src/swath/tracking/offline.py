@@ -1,4 +1,4 @@
-"""Offline runs: a local store that replaces an unreachable server, and its synchronisation.
+"""Offline runs: a local store that replaces an unreachable store, and its synchronisation.
 
 An offline folder is an MLflow store of its own, so that it can be viewed, and copied run by run.
 """
@@ -18,16 +18,18 @@ from mlflow.tracking import MlflowClient
 
 from swath.system import cache_folder, hide_password
 from swath.tracking import schema
-from swath.tracking.address import StoreAddress, StoreInfo, SyncResult, is_server
+from swath.tracking.address import StoreAddress, StoreInfo, SyncResult
 from swath.tracking.locations import local_path, location_of
 from swath.tracking.mlflow_runs import LARGEST_BATCH, FindBest, last_steps, run_tags
 from swath.tracking.mlflow_setup import (
     DEFAULT_FILE,
+    database_file,
     enable_retries,
     error_line,
     is_unreachable,
     sqlite_uri,
 )
+from swath.tracking.patience import be_patient
 from swath.tracking.provenance import is_alive
 from swath.tracking.run_records import MetricBatch, RunInfo, RunSummary, Status
 from swath.tracking.sql_reader import SqlReader
@@ -42,21 +44,23 @@ T = TypeVar("T")
 
 
 def offline_folders(uri: str, experiment_id: str) -> Path:
-    """The folder with the offline folders of an experiment on a server, one for each command."""
-    store = hashlib.sha256(f"{hide_password(uri, uri)} {experiment_id}".encode()).hexdigest()[:16]
+    """The folder with the offline folders of an experiment of a store, one for each command."""
+    database = database_file(uri)
+    address = hide_password(uri, uri) if database is None else sqlite_uri(database.resolve())
+    store = hashlib.sha256(f"{address} {experiment_id}".encode()).hexdigest()[:16]
     return cache_folder() / "spool" / store
 
 
 @dataclass
 class _Started:
-    """Runs and sweep of a command that have been started, each with its id on the server if it has one."""
+    """Runs and sweep of a command that have been started, each with its id in the store if it has one."""
 
     runs: dict[int, tuple[RunInfo, str | None]] = field(default_factory=dict)
     sweep: tuple[SweepDescription, str | None] | None = None
 
 
 class _OfflineStore(RunStore):
-    """A local store in which a run of the server is continued as soon as something of it is logged."""
+    """A local store in which a run of the store is continued as soon as something of it is logged."""
 
     def __init__(self, started: _Started, find_best: FindBest | None) -> None:
         super().__init__(find_best)
@@ -91,10 +95,10 @@ class _OfflineStore(RunStore):
 
 
 class OfflineFallbackStore:
-    """A `RunStore` that continues in an offline folder once the server is unreachable.
+    """A `RunStore` that continues in an offline folder once a server or a database is unreachable.
 
     Attributes:
-      unreachable: why the server cannot be reached; None while it can.
+      unreachable: why the store cannot be reached; None while it can.
       folder: the offline folder; None if there is none.
     """
 
@@ -106,6 +110,11 @@ class OfflineFallbackStore:
         self._writing: BaseFileLock | None = None  # held until this store is closed
         self.folder: Path | None = None
         self.unreachable: str | None = None
+
+    @property
+    def main(self) -> RunStore:
+        """The store itself, without the offline runs."""
+        return self._main
 
     @property
     def uri(self) -> str:
@@ -121,12 +130,18 @@ class OfflineFallbackStore:
         """See `TrackingService`."""
         info = self._main.open(address)
         enable_retries()
+        be_patient(self._main.client)
         return info
 
     def start_run(self, key: int, info: RunInfo, run_id: str | None = None) -> str:
         """See `TrackingService`."""
         self._started.runs[key] = info, run_id
-        started = self._with_fallback(lambda store: store.start_run(key, info, run_id))
+
+        def start(store: RunStore) -> str:
+            # It may have been created before the store became unreachable.
+            return store.start_run(key, info, run_id or self._main.id_of(key))
+
+        started = self._with_fallback(start)
         if self.unreachable is None:
             self._started.runs[key] = info, started
         return started
@@ -171,8 +186,6 @@ class OfflineFallbackStore:
 
     def sync(self) -> SyncResult:
         """See `TrackingService`."""
-        if not is_server(self.uri):
-            return SyncResult()
         if self._offline is not None:
             self._offline.close()
         runs = 0
@@ -186,15 +199,16 @@ class OfflineFallbackStore:
         return SyncResult(runs, tuple(rejected), folder)
 
     def _with_fallback(self, call: Callable[[RunStore], T]) -> T:
-        """Call the server's store or, once the server is unreachable, the offline store."""
+        """Call the store or, once it is unreachable, the offline store."""
         if self.unreachable is None:
             try:
                 return call(self._main)
             except Exception as error:
-                if not is_unreachable(error):
+                # What a worker of a lot wrote elsewhere could not be refused later, so it ends instead.
+                if not is_unreachable(error) or self._main.fence is not None:
                     raise
                 self.unreachable = error_line(error, self.uri)
-                _log.debug("the server is unreachable: %s", self.unreachable)
+                _log.debug("the store is unreachable: %s", self.unreachable)
         return call(self._opened_offline())
 
     def _opened_offline(self) -> _OfflineStore:
@@ -214,19 +228,19 @@ class OfflineFallbackStore:
 
 
 def sync_all(client: MlflowClient, uri: str, experiment_id: str, own: Path | None) -> tuple[int, list[str]]:
-    """Copy the offline runs of an experiment to its server; folders of living processes are left alone.
+    """Copy the offline runs of an experiment to its store; folders of living processes are left alone.
 
     Args:
-      client: client of the server.
-      uri: address of the server.
-      experiment_id: id of the experiment on the server.
+      client: client of the store.
+      uri: address of the store.
+      experiment_id: id of the experiment in the store.
       own: offline folder of this process, which is copied too.
 
     Returns:
-      The number of copied runs, and a line for each folder that the server rejected; those folders stay.
+      The number of copied runs, and a line for each folder that the store rejected; those folders stay.
 
     Raises:
-      MlflowException: the server is unreachable; runs that have not been copied stay.
+      MlflowException: the store is unreachable; runs that have not been copied stay.
     """
     copied, rejected = 0, []
     for database in sorted(offline_folders(uri, experiment_id).glob(f"*/{DEFAULT_FILE}")):
@@ -275,7 +289,7 @@ def _sync_folder(client: MlflowClient, experiment_id: str, database: Path) -> in
 def _sync_run(
     client: MlflowClient, experiment_id: str, offline: MlflowClient, reader: SqlReader, run: StoredRun
 ) -> None:
-    """Add what an offline run has to its run on the server. Repeating it changes nothing."""
+    """Add what an offline run has to its run in the store. Repeating it changes nothing."""
     target = _target(client, experiment_id, run)
     if target is None:
         target = client.create_run(
@@ -304,7 +318,7 @@ def _sync_run(
 
 
 def _target(client: MlflowClient, experiment_id: str, run: StoredRun) -> str | None:
-    """The run on the server that an offline run continues, or that an earlier synchronisation created."""
+    """The run in the store that an offline run continues, or that an earlier synchronisation created."""
     if known := run.tags.get(schema.SERVER_RUN_ID):
         return known
     condition = f"tags.`{schema.OFFLINE_RUN_ID}` = '{run.run_id}'"

@@ -13,6 +13,7 @@ from swath.errors import SwathError, UsageError
 from swath.system import hide_password
 from swath.tracking import schema
 from swath.tracking.address import is_server
+from swath.tracking.databases import check_database, limit_waiting
 from swath.tracking.format import former_names, with_present_names
 from swath.tracking.mlflow_setup import (
     DEFAULT_FILE,
@@ -81,10 +82,12 @@ def open_reader(uri: str | Path | None = None) -> Reader:
                 f"no store at {path}; go to the folder of a sweep, or name the store: "
                 f"--uri sqlite:////PATH/{DEFAULT_FILE}"
             )
+        limit_waiting()
         return SqlReader(address)
     except SwathError:
         raise
     except Exception as error:
+        check_database(address)  # its words say what to change
         raise SwathError(f"the store {shown} cannot be read: {error_line(error, address)}") from error
 
 

@@ -141,12 +141,38 @@ STEPS_PER_S = tag("swath.steps_per_s", "sweep", "Steps of all configurations per
 BEST_RUN_ID = tag("swath.best_run_id", "sweep", "Id of the best run.")
 RANKED_BY = tag("swath.ranked_by", "sweep", "Metric that ranks the runs.")
 
+RUN_LOT = tag(
+    "swath.lot",
+    "run",
+    "Number of the lot in which a worker trains the run; an engine watches the worker.",
+    "0.2",
+)
+LOT = entry(
+    "tag prefix",
+    "swath.lot.",
+    "sweep",
+    "Followed by the number of a lot: its epoch, its state and its worker, as JSON.",
+    "0.2",
+)
+ENGINE = tag(
+    "swath.engine",
+    "sweep",
+    "What carries out the lots: the name of the launcher, and its id for them.",
+    "0.2",
+)
+LOTS_ARITHMETIC = tag(
+    "swath.lots_arithmetic",
+    "both",
+    "Digest of the steps that each worker trains first; all must agree.",
+    "0.2",
+)
+STOPPING = tag("swath.stopping", "sweep", "When `swath-stop` was called, in milliseconds since 1970.", "0.2")
 COUNTS: Mapping[str, str] = {"FINISHED": FINISHED_COUNT, "FAILED": FAILED_COUNT, "KILLED": KILLED_COUNT}
 """The tag that counts the configurations with a status."""
 
 # Offline runs.
 SERVER_RUN_ID = tag(
-    "swath.spool.run_id", "offline run", "Id of the run on the server that this one continues."
+    "swath.spool.run_id", "offline run", "Id of the run in the store that this one continues."
 )
 OFFLINE_RUN_ID = tag("swath.spool.id", "run", "Id that a synchronised run had in the offline store.")
 
@@ -257,6 +283,13 @@ RANKING_FILE = file(
     f"{SWEEP_FILES}ranking.csv",
     "sweep",
     "The configurations, best first. `ranking.csv` in stores of version 0.1.",
+    "0.2",
+)
+
+LOT_FILES = file(
+    f"{SWEEP_FILES}lots/",
+    "sweep",
+    "Followed by a number and `.json`: the configurations of a lot, and how a worker trains them.",
     "0.2",
 )
 

@@ -4,6 +4,7 @@ MLflow's interface creates an object for each value: that takes seconds for 72 c
 """
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import mlflow
@@ -14,7 +15,9 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.tracking import MlflowClient
 
 from swath.errors import SwathError
-from swath.tracking.run_records import MetricBatch
+from swath.tracking.lots import Fence
+from swath.tracking.run_records import MetricBatch, Status
+from swath.tracking.sql_end import write_end
 from swath.tracking.sql_values import stored_columns
 
 _RUNS: Any = SqlRun.__table__
@@ -34,10 +37,16 @@ class SqlSteps:
     def __init__(self, engine: sqlalchemy.Engine) -> None:
         self._engine = engine
 
-    def write(self, run_id: str, batch: MetricBatch) -> None:
+    def write(self, run_id: str, batch: MetricBatch, fence: Fence | None = None) -> None:
         """Store a batch as a whole or not at all. Its steps must come after the stored ones of its metrics.
 
+        Args:
+          run_id: MLflow's id of the run.
+          batch: the values.
+          fence: what the writer must still be; None for a run of no lot.
+
         Raises:
+          SupersededError: it no longer is.
           SwathError: the run does not exist, or has been deleted.
           sqlalchemy.exc.SQLAlchemyError: the database rejects it.
         """
@@ -65,6 +74,20 @@ class SqlSteps:
                 here = (_LATEST.c.run_uuid == run_id) & (_LATEST.c.key == key)
                 if connection.execute(_LATEST.update().where(here).values(row)).rowcount == 0:
                     connection.execute(_LATEST.insert().values(row))
+            if fence is not None:
+                fence.check_in(connection)
+
+    def end(
+        self,
+        run_id: str,
+        status: Status,
+        metrics: Mapping[str, float],
+        tags: Mapping[str, str],
+        when: tuple[int, int],
+        fence: Fence | None = None,
+    ) -> None:
+        """See `write_end`; `when` is the time in milliseconds since 1970, and the step of the metrics."""
+        write_end(self._engine, run_id, status, metrics, tags, *when, fence)
 
 
 def sql_steps(client: MlflowClient) -> SqlSteps | None:

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from mlflow.entities import Metric
@@ -14,8 +14,12 @@ from swath.errors import SwathError
 from swath.system import hide_password
 from swath.tracking import mlflow_runs, schema
 from swath.tracking.address import StoreAddress, StoreInfo
+from swath.tracking.artifact_place import check_artifact_place
 from swath.tracking.artifacts import artifact_folder, write_artifacts
+from swath.tracking.databases import check_database
 from swath.tracking.locations import keep_files_beside
+from swath.tracking.lot_records import SupersededError
+from swath.tracking.lots import Fence, renew_lots
 from swath.tracking.migration import upgrade
 from swath.tracking.misplaced import check_located
 from swath.tracking.mlflow_setup import (
@@ -26,9 +30,11 @@ from swath.tracking.mlflow_setup import (
     make_database,
     wait_for_locks,
 )
+from swath.tracking.patience import patiently, write_steps
 from swath.tracking.provenance import environment_tags, installed_packages, process_tags
 from swath.tracking.reader import open_reader
 from swath.tracking.run_records import MetricBatch, RunInfo, RunSummary, Status
+from swath.tracking.shared_tables import make_shared_tables
 from swath.tracking.sql_steps import SqlSteps, sql_steps, untested_version
 from swath.tracking.sweep_records import SweepDescription, SweepSummary
 from swath.tracking.system_metrics import SystemMetrics
@@ -56,12 +62,14 @@ class RunStore:
     Attributes:
       uri: address of the opened store, including its password if it has one.
       experiment_id: MLflow's id of the experiment.
+      fence: what this process must still be when it writes; None if it trains no lot.
     """
 
     def __init__(self, find_best: mlflow_runs.FindBest | None = None) -> None:
         self._find_best = find_best
         self._open: dict[int, _OpenRun] = {}
         self.experiment_id = ""
+        self.fence: Fence | None = None
         self._client: MlflowClient | None = None
         self._sql_steps: SqlSteps | None = None
         self.uri = ""
@@ -81,22 +89,30 @@ class RunStore:
         """Open the store; create it and the experiment if they do not exist.
 
         Raises:
-          SwathError: the experiment has been deleted, or its artifact location is another one.
+          SwathError: the experiment has been deleted, its artifact location is another one or cannot be
+            written, or the database does not answer.
           UsageError: the store was copied or moved, and refers to the files of the original.
           MlflowException: the store cannot be used.
         """
         self.uri = address.uri or default_uri()
         check_writable(self.uri)
+        check_database(self.uri)
         check_located(self.uri, [address.experiment])
         notes = [upgrade(self.uri)]
         make_database(self.uri)
+        make_shared_tables(self.uri)
         self._client = MlflowClient(tracking_uri=self.uri)
         store = self._client._tracking_client.store
         if isinstance(store, SqlAlchemyStore):
             wait_for_locks(store.engine)
             keep_files_beside(store, self.uri)
         self._sql_steps = sql_steps(self._client)
+        if address.artifacts is not None:  # before an experiment records it for good
+            check_artifact_place(address.artifacts, self.uri)
         self.experiment_id = mlflow_runs.experiment_id(self._client, address)
+        if address.artifacts is None:
+            recorded = self._client.get_experiment(self.experiment_id).artifact_location
+            check_artifact_place(recorded, self.uri)
         self._common_tags = {**environment_tags(), **process_tags(schema.TRACKER_PID)}
         self._environment_text = installed_packages()
         notes.append(untested_version(self._client))
@@ -116,10 +132,12 @@ class RunStore:
         started = time.perf_counter()
         client = self.client
         described = False
+        self.check_fence()
         if run_id is None:
             tags = {**self._common_tags, **info.tags}
             created = client.create_run(self.experiment_id, run_name=info.name, tags=tags).info
             entry = _OpenRun(created.run_id, created.artifact_uri, info)
+            self._undo_if_superseded(entry)
         else:
             run = mlflow_runs.reopen(client, run_id, info, self._common_tags)
             entry = _OpenRun(run_id, run.info.artifact_uri, info, last_steps=mlflow_runs.last_steps(run))
@@ -132,6 +150,24 @@ class RunStore:
                 self._describe(entry)
         entry.tracked_s += time.perf_counter() - started
         return entry.run_id
+
+    def check_fence(self) -> None:
+        """Check that no later worker has begun the lot of this one.
+
+        Raises:
+          SupersededError: one has.
+        """
+        if self.fence is not None:
+            patiently(self.fence.check)
+
+    def _undo_if_superseded(self, entry: _OpenRun) -> None:
+        """The successor has not seen a run that was created since it began the lot."""
+        try:
+            self.check_fence()
+        except SupersededError:
+            self.client.set_terminated(entry.run_id, "KILLED")
+            self.client.delete_run(entry.run_id)
+            raise
 
     def _describe(self, entry: _OpenRun) -> None:
         try:
@@ -154,6 +190,10 @@ class RunStore:
         """Whether a run has been started here and not ended."""
         return key in self._open
 
+    def id_of(self, key: int) -> str | None:
+        """MLflow's id of a run that has been started here and not ended."""
+        return self._open[key].run_id if key in self._open else None
+
     @property
     def has_sweep(self) -> bool:
         """Whether a summary run has been started here and not ended."""
@@ -168,7 +208,7 @@ class RunStore:
         with self._recording_failure(entry):
             for part in batch.after(entry.last_steps):
                 if self._sql_steps is not None:
-                    self._sql_steps.write(entry.run_id, part)
+                    write_steps(self._sql_steps, client, entry.run_id, part, self.fence)
                 else:
                     mlflow_runs.log_in_batches(client, entry.run_id, part)
         entry.tracked_s += time.perf_counter() - started
@@ -185,7 +225,8 @@ class RunStore:
             tracked_s = self._end(entry, summary)
         except Exception as error:
             # On a full disk one of the two may fit and the other not.
-            for mark in () if is_unreachable(error) else (self._tag_error, self._end_failed):
+            is_ours = not (is_unreachable(error) or isinstance(error, SupersededError))
+            for mark in (self._tag_error, self._end_failed) if is_ours else ():
                 with contextlib.suppress(Exception):
                     mark(entry, error)
             raise
@@ -213,6 +254,7 @@ class RunStore:
                 self._describe(entry)
             client.update_run(entry.run_id, name=entry.info.name)
             summary = replace(summary, tags={**entry.info.tags, **summary.tags})
+        self.check_fence()
         with artifact_folder(client, entry.run_id, entry.artifact_uri) as folder:
             written = write_artifacts(folder, entry.info, summary, self._environment_text)
         tracked_s = entry.tracked_s + time.perf_counter() - started
@@ -224,16 +266,19 @@ class RunStore:
         reason = "; ".join(filter(None, [summary.error, entry.failure]))
         if reason:
             tags[schema.ERROR] = reason
+        status: Status = summary.status if is_complete else "FAILED"
+        new = {name: value for name, value in values.items() if name not in entry.last_steps}
+        if self._sql_steps is not None:
+            steps, when = self._sql_steps, (timestamp_ms, SINGLE_VALUE_STEP)
+            patiently(lambda: steps.end(entry.run_id, status, new, tags, when, self.fence))
+            return tracked_s
+        self.check_fence()
         client.log_batch(
             entry.run_id,
-            metrics=[
-                Metric(name, value, timestamp_ms, SINGLE_VALUE_STEP)
-                for name, value in values.items()
-                if name not in entry.last_steps
-            ],
+            metrics=[Metric(name, value, timestamp_ms, SINGLE_VALUE_STEP) for name, value in new.items()],
             tags=mlflow_runs.run_tags(tags),
         )
-        client.set_terminated(entry.run_id, summary.status if is_complete else "FAILED")
+        client.set_terminated(entry.run_id, status)
         return tracked_s
 
     def close(self, status: Status = "KILLED") -> int:
@@ -242,8 +287,12 @@ class RunStore:
         open_runs = list(self._open.values())
         self._open.clear()
         for entry in open_runs:
-            with contextlib.suppress(Exception):  # end the other runs too
+            try:
+                self.check_fence()
                 self.client.set_terminated(entry.run_id, status)
+            except Exception as error:  # end the other runs too, unless each would wait for a minute
+                if is_unreachable(error):
+                    return len(open_runs)
         if self._sweep is not None:
             with contextlib.suppress(Exception):
                 self._sweep.abort(status)
@@ -273,3 +322,20 @@ class RunStore:
             self._system_metrics.finish()
             self._sweep.end(summary)
             self._sweep = None
+
+    def hand_over(self, files: Mapping[str, str], count: int) -> None:
+        """Store the lots of the sweep, and leave its summary run to the workers that train them.
+
+        Args:
+          files: content of each artifact.
+          count: number of lots. Their epochs go on from those of earlier lots, whose workers are refused.
+        """
+        assert self._sweep is not None
+        self._system_metrics.finish()
+        self._sweep.write_files(files)
+        renew_lots(self.client, self._sweep.run_id, count)
+        self._sweep = None
+
+    def take_over(self, run_id: str) -> None:
+        """Take over the summary run of a sweep whose lots have ended, in order to end it."""
+        self._sweep = mlflow_runs.SummaryRun.of_stored(self.client, run_id)

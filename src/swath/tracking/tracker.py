@@ -78,7 +78,7 @@ class Tracker(Protocol):
         """End runs of the experiment whose processes on this machine have died; returns their ids."""
 
     def sync(self) -> Future[SyncResult]:
-        """Copy offline runs of the experiment to its server."""
+        """Copy offline runs of the experiment to its store."""
 
     def save_checkpoint(self, folder: str, group: str, step: int, content: bytes) -> Future[None]:
         """Write a checkpoint once everything logged so far is stored."""

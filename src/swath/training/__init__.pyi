@@ -7,6 +7,7 @@ from .checkpoint import CheckpointFiles as CheckpointFiles
 from .checkpoint import Checkpoints as Checkpoints
 from .checkpoint import CheckpointWriter as CheckpointWriter
 from .checkpoint import DamagedCheckpointError as DamagedCheckpointError
+from .checkpoint import FencedCheckpoints as FencedCheckpoints
 from .checkpoint import LaneCheckpoint as LaneCheckpoint
 from .checkpoint import ResultDigest as ResultDigest
 from .checkpoint import TrainState as TrainState

@@ -212,9 +212,13 @@ SWEEP_ID = re.compile(r"[0-9a-f]{12}")
 """Form of the ids that swath gives to sweeps."""
 
 
-def checkpoints_folder() -> Path:
-    """The folder with a checkpoint folder for each sweep id."""
-    return cache_folder() / "checkpoints"
+def checkpoints_folder(given: str | None = None) -> Path:
+    """The folder with a checkpoint folder for each sweep id.
+
+    Args:
+      given: `checkpoint.dir`; None for the user's cache.
+    """
+    return cache_folder() / "checkpoints" if given is None else Path(given).expanduser().absolute()
 
 
 def checkpoint_folder(sweep_id: str, folder: Path | None = None) -> Path:
@@ -262,6 +266,34 @@ class CheckpointFiles:
                     shutil.rmtree(other, ignore_errors=True)
 
 
+class FencedCheckpoints:
+    """Checkpoint files of a worker; those of one that another has superseded are refused.
+
+    Args:
+      files: writes the files.
+      check: raises if this worker has been superseded.
+    """
+
+    def __init__(self, files: CheckpointFiles, check: Callable[[], None]) -> None:
+        self._files = files
+        self._check = check
+
+    def save_checkpoint(self, folder: str, group: str, step: int, content: bytes) -> None:
+        """See `CheckpointFiles`."""
+        self._check()
+        self._files.save_checkpoint(folder, group, step, content)
+
+    def drop_checkpoint(self, folder: str, group: str) -> None:
+        """See `CheckpointFiles`."""
+        self._check()
+        self._files.drop_checkpoint(folder, group)
+
+    def drop_checkpoints(self, folder: str) -> None:
+        """See `CheckpointFiles`."""
+        self._check()
+        self._files.drop_checkpoints(folder)
+
+
 class CheckpointWriter:
     """Sends checkpoints to the tracking process, which writes them after the steps before them are stored.
 
@@ -269,11 +301,21 @@ class CheckpointWriter:
       tracker: tracker of the sweep.
       sweep_id: id of the sweep.
       warn: called with a message when a checkpoint cannot be written, once at most.
+      lot: number of the lot that is trained; its checkpoints have a folder of their own.
+      given: `checkpoint.dir`; None for the user's cache.
     """
 
-    def __init__(self, tracker: "Tracker", sweep_id: str, warn: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        tracker: "Tracker",
+        sweep_id: str,
+        warn: Callable[[str], None],
+        lot: int | None = None,
+        given: str | None = None,
+    ) -> None:
         self._tracker = tracker
-        self._folder = str(checkpoint_folder(sweep_id))
+        folder = checkpoint_folder(sweep_id, checkpoints_folder(given))
+        self._folder = str(folder if lot is None else folder / f"lot-{lot}")
         self._warn = warn
         self._saved: set[str] = set()
         self._warned = False

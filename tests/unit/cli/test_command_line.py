@@ -61,7 +61,17 @@ def test_help_fits_100_columns() -> None:
     assert max(map(len, help_text().splitlines())) <= 100
 
 
-@pytest.mark.parametrize("command", ["swath", "swath-compare", "swath-reproduce"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "swath",
+        "swath-compare",
+        "swath-reproduce",
+        "swath-stop",
+        "swath-watch",
+        "swath-worker",
+    ],
+)
 def test_help_names_every_command(command: str) -> None:
     assert f"\n  {command} " in help_text()
 

@@ -101,7 +101,7 @@ DEFAULTS = {
         f"line 1: data=digit: expected one of {DATA}; did you mean digits?"
     ],
     "defaults: [config, _self_, override dat: digits]\n": [
-        "line 1: dat: expected a config group: data, model, optimizer; did you mean data?"
+        "line 1: dat: expected a config group: data, executor, model, optimizer; did you mean data?"
     ],
     "defaults: [config, _self_, override hydra/launcher: fused]\n": [
         "line 1: hydra/launcher=fused is now hydra/launcher=lanes"

@@ -1,9 +1,11 @@
 """What decides the trials of a search, in its manifest."""
 
+import json
 from dataclasses import replace
 
 import pytest
 
+from swath.errors import SwathError
 from swath.sweeps import SearchRecord, drawn_by_others, rounds_of
 from swath.sweeps.manifest import Manifest, read_manifest
 
@@ -82,3 +84,34 @@ def test_libraries_of_other_versions_do_not_make_another_search_and_are_named() 
     assert drawn_by_others(RECORD, now) == "; they were drawn with scipy 1.0.0, here is scipy 2.0.0"
     assert drawn_by_others(RECORD, RECORD) == ""
     assert drawn_by_others(replace(RECORD, drawn_by=""), now) == ""
+
+
+def test_search_of_an_earlier_version_goes_on_without_free_lanes() -> None:
+    values = replace(RECORD, columns=0).values()
+    del values["columns"]
+    before, now = SearchRecord.of(values), replace(RECORD, columns=10, trials=80)
+    assert list(now.differences(before)) == []
+    more = manifest(now).resuming(manifest(before)).search
+    assert more is not None
+    assert (more.columns, more.rounds) == (0, [72, 8])
+    assert now.continuing(None).columns == 10
+    assert replace(now, columns=0).continuing(replace(RECORD, columns=10)).columns == 10
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("columns", "many"),
+        ("columns", -1),
+        ("columns", True),
+        ("columns", None),
+        ("rounds", 3),
+        ("rounds", ["many"]),
+        ("rounds", [72, 0]),
+    ],
+)
+def test_value_with_which_no_search_goes_on_makes_a_damaged_manifest(name: str, value: object) -> None:
+    values = json.loads(manifest(RECORD).text())
+    values["search"][name] = value
+    with pytest.raises(SwathError, match=f"damaged .{name}: expected"):
+        read_manifest(json.dumps(values))

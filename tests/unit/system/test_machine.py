@@ -73,6 +73,15 @@ def test_workers_respect_the_affinity_of_the_process(monkeypatch: pytest.MonkeyP
     assert workers() == 1
 
 
+@pytest.mark.parametrize(("told", "expected"), [("2", 2), ("64", 16), ("", 16), ("two", 16), ("0", 1)])
+def test_workers_respect_the_share_that_a_launcher_tells(
+    monkeypatch: pytest.MonkeyPatch, told: str, expected: int
+) -> None:
+    monkeypatch.setenv("SWATH_CPUS", told)
+
+    assert workers() == expected
+
+
 @pytest.mark.parametrize(
     ("own_cgroup", "files"),
     [

@@ -1,5 +1,6 @@
 """Checkpoints: damaged ones are refused, and the latest usable one is used."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,16 @@ import pytest
 
 from swath.sweeps.manifest import RunKey
 from swath.sweeps.resume_points import FROM_START, ResumePoints
-from swath.tracking import StoredRun
-from swath.training import CheckpointFiles, DamagedCheckpointError, LaneCheckpoint, TrainState, decode
+from swath.tracking import Curve, StoredRun
+from swath.training import (
+    WAITING,
+    CheckpointFiles,
+    DamagedCheckpointError,
+    LaneCheckpoint,
+    ResultDigest,
+    TrainState,
+    decode,
+)
 from swath.training.checkpoint import encode
 
 ASKED = RunKey("fingerprint", "digest", "lane-a", 1_000, 1, 0)
@@ -119,6 +128,59 @@ def test_checkpoint_ahead_of_the_stored_steps_is_not_used(tmp_path: Path) -> Non
 def test_checkpoint_at_or_after_the_last_step_is_not_used(tmp_path: Path) -> None:
     save_checkpoints(tmp_path, 1_000)
     assert resume_points(tmp_path).of(ASKED, stored_run(999)) == FROM_START
+
+
+AT_RUNG = {"rung/accuracy": 0.5, "rung/loss": 1.25}
+
+
+class RungReader:
+    """A reader of a trial that was evaluated at a rung."""
+
+    def __init__(self, step: int) -> None:
+        self._step = step
+
+    def curves(self, run_ids: list[str], metrics: tuple[str, ...]) -> list[Curve]:
+        return [
+            Curve(run_id, name, np.array([self._step]), np.array([AT_RUNG[name]]))
+            for run_id in run_ids
+            for name in metrics
+        ]
+
+
+def evaluated(digest: bytes) -> bytes:
+    found = ResultDigest(digest)
+    found.add("validation", *AT_RUNG.values())
+    return found.state
+
+
+@pytest.mark.parametrize(
+    ("kinds", "every", "max_steps", "has"),
+    [
+        (("",), 20, 100, True),  # on the way, exactly at the rung: it had the evaluation
+        ((WAITING,), 20, 100, True),  # waited: it gets it
+        ((WAITING,), 30, 100, False),  # no evaluation is due at the rung
+        ((WAITING,), 0, 100, False),
+        ((WAITING,), 20, 40, False),  # it ends here, and its last evaluation is that of its end
+        (("", WAITING), 20, 100, True),  # both are there: the same state, whichever is used
+    ],
+)
+def test_evaluation_at_a_rung_enters_the_digest_once(
+    kinds: tuple[str, ...], every: int, max_steps: int, has: bool, tmp_path: Path
+) -> None:
+    rung = 40
+    before = train_state(rung)
+    for kind in kinds:
+        state = before if kind else replace(before, digest=evaluated(before.digest))
+        saved = encode([LaneCheckpoint(f"lane-a{kind}", state)])
+        CheckpointFiles().save_checkpoint(str(tmp_path), f"group{kind}", rung, saved)
+    reader: Any = RungReader(rung)
+    last = {"validation/accuracy": 999, "validation/loss": 999, "train/accuracy": 999, "train/loss": 999}
+    run = replace(stored_run(999), last_steps=last)
+    asked = RunKey("fingerprint", "digest", "lane-a", max_steps, 1, every)
+    found, _ = ResumePoints(reader, [], tmp_path).of(asked, run, to_the_end=True)
+    assert found is not None
+    assert found.step == rung
+    assert found.digest == (evaluated(before.digest) if has else before.digest)
 
 
 def test_finished_group_leaves_no_checkpoint(tmp_path: Path) -> None:

@@ -1,0 +1,139 @@
+"""Hands a checked sweep to an engine, and watches it."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+
+from swath.cli.arguments import Arguments
+from swath.cli.entry import restore_given
+from swath.cli.output import print_note
+from swath.cli.tables import counted
+from swath.cli.validation import CheckedCommand
+from swath.cli.watch import watch
+from swath.config import computed_values, hydra_ready, parse_overrides
+from swath.datasets import DataKey, Dataset, load_intact, spec_of
+from swath.errors import ConfigError
+from swath.execution import Note, RunRequest, SweepInfo
+from swath.planning import check_memory
+from swath.sweeps import Launch
+from swath.system import hide_password, real_uri
+from swath.tracking import (
+    TRACKING_VARIABLE,
+    MlflowTracker,
+    StoreAddress,
+    Tracker,
+    check_located,
+    chosen_experiment,
+    database_file,
+    default_uri,
+    sqlite_uri,
+)
+
+LOCAL = ("threads", "processes")
+"""Executors that train on this machine."""
+
+
+def launch_mistakes(checked: CheckedCommand) -> Iterator[str]:
+    """Why a command cannot be handed to an engine, one line each."""
+    name = checked.sweep.executor.name
+    if not checked.multirun:
+        yield f"executor={name}: expected a sweep; a single run is trained with executor=threads"
+    if checked.search is not None or checked.sweeper is not None:
+        yield f"executor={name}: expected a grid; a search is trained with executor=threads"
+    if checked.sweep.lanes.verify:
+        yield f"executor={name}: expected lanes.verify=0; verify later with swath-reproduce"
+    uri = real_uri(checked.sweep.tracking.uri, os.environ.get(TRACKING_VARIABLE)) or default_uri()
+    if name not in LOCAL and database_file(uri) is not None:
+        yield (
+            f"executor={name}: the store {uri} is a file, which several machines cannot write safely; "
+            "name a server or a database: tracking.uri=postgresql://USER@HOST/NAME"
+        )
+
+
+def launch_command(
+    args: Arguments, checked: CheckedCommand, sweep_info: SweepInfo, tracker: Tracker | None = None
+) -> int:
+    """Start the workers of a sweep, and watch them if the settings say so; returns the exit status.
+
+    Args:
+      args: the arguments of the command.
+      checked: the checked command, which is a grid.
+      sweep_info: metadata of the sweep.
+      tracker: records the sweep; None for MLflow.
+
+    Raises:
+      SwathError: a data set, the store or the engine cannot be used.
+    """
+    if mistakes := list(launch_mistakes(checked)):
+        raise ConfigError(mistakes)
+    settings = checked.sweep
+    uri = real_uri(settings.tracking.uri, os.environ.get(TRACKING_VARIABLE)) or default_uri()
+    file = database_file(uri)
+    uri = uri if file is None else sqlite_uri(file)  # a worker may have another working folder
+    datasets = _datasets(checked)
+    name, identity = chosen_experiment(settings.tracking.experiment)
+    check_located(uri, [name])
+    tracker = tracker or MlflowTracker()
+    try:
+        opened = tracker.open(StoreAddress(uri, name, settings.tracking.artifact_location, identity)).result()
+        for line in opened.notes:
+            print_note(line)
+        launch = Launch(tracker, opened, sweep_info, checked.configs, datasets, settings, _note)
+        run_id = launch.hand_over(list(_requests(args, checked)))
+        sweep_id = launch.started.sweep_info.sweep_id
+        if not launch.count:
+            args.output.say(f"Nothing to do: all {len(checked.configs)} runs have finished before.")
+            return 0
+        os.environ[TRACKING_VARIABLE] = uri  # travels with the environment: it may hold a password
+        restore_given()
+        ids = launch.start(hide_password(uri, uri) if "@" in uri else uri, run_id)
+    finally:
+        tracker.close()
+    executor = settings.executor
+    args.output.say(
+        f"Sweep {sweep_info.sweep} {sweep_id}: {counted(len(checked.configs), 'configuration')} in "
+        f"{counted(launch.count, 'lot')}, at most {counted(executor.workers, 'worker')} at a time "
+        f"({executor.name} {ids})."
+    )
+    args.output.say(
+        f"Closing this window stops nothing. Watch: swath-watch {sweep_id}; stop: swath-stop {sweep_id}"
+    )
+    if not executor.wait:
+        return 0
+    try:
+        status = watch(uri, sweep_id, as_json=args.output.as_json)
+    except KeyboardInterrupt:
+        args.output.say(f"The workers go on. Watch: swath-watch {sweep_id}; stop: swath-stop {sweep_id}")
+        raise
+    args.output.say(f"More: swath-compare {sweep_id}")
+    return status
+
+
+def _note(event: object) -> None:
+    if isinstance(event, Note):
+        print_note(event.text)
+
+
+def _datasets(checked: CheckedCommand) -> Mapping[DataKey, Dataset]:
+    keys = sorted({config.data.key for config in checked.configs}, key=str)
+    specs = {key: spec_of(key, checked.sweep.data.dir) for key in keys}
+    for spec in specs.values():
+        spec.check_available(checked.sweep.data.dir)
+    check_memory(specs, checked.configs)
+    return {key: load_intact(key, checked.sweep.data.dir) for key in keys}
+
+
+def _requests(args: Arguments, checked: CheckedCommand) -> Iterator[RunRequest]:
+    """A request for each configuration, with the overrides that a command for it alone would have."""
+    with hydra_ready():
+        typed = [each for each in parse_overrides(list(args.overrides)) if not each.is_hydra_override()]
+    for config in checked.configs:
+        values = computed_values(config)
+        yield RunRequest(
+            config, tuple(_lines(typed, values, checked.swept)), checked.sweep.tracking.every_steps
+        )
+
+
+def _lines(typed: Sequence[object], values: Mapping[str, object], swept: Sequence[str]) -> Iterator[str]:
+    fixed = [str(each.input_line) for each in typed if not each.is_sweep_override()]  # type: ignore[attr-defined]
+    yield from (line for line in fixed if line.partition("=")[0] not in swept)
+    yield from (f"{name}={values[name]}" for name in swept if name in values)

@@ -1,0 +1,149 @@
+"""Command line of `swath-worker`: trains one lot of a sweep. Engines start it; it may be started by hand."""
+
+import argparse
+import os
+import signal
+import socket
+
+import shtab
+
+from swath import __version__
+from swath.cli.one_line_parser import OneLineParser
+from swath.errors import SwathError, UsageError
+from swath.tracking import configure_environment
+
+PUT_DOWN = os.EX_TEMPFAIL
+"""Exit status 75: the lot was put down, and is to be begun again."""
+
+EXAMPLES = """\
+examples
+  swath-worker postgresql://swath@db/swath 4f2a91c07b3e 0     train lot 0 of a sweep
+
+STORE may be `-` for $MLFLOW_TRACKING_URI. Whoever begins a lot last has it: what an earlier worker still
+writes is refused.
+
+exit status: 0 the lot is done, 75 it was put down and is to be begun again, 1 it failed, 2 the command is
+invalid
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of the arguments of `swath-worker`."""
+    found = OneLineParser(
+        "swath-worker",
+        description="Train one lot of a sweep that `swath ... executor=processes|slurm|ray` has planned.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    found.add_argument("store", metavar="STORE", help="address of the MLflow store")
+    found.add_argument("sweep", metavar="SWEEP_ID", help="id of the sweep")
+    found.add_argument("lot", metavar="LOT", type=_number, help="number of the lot")
+    shtab.add_argument_to(found, "--print-completion", help="print a script for completion in a shell")
+    found.add_argument("--version", action="version", version=f"swath-worker {__version__}")
+    return found
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text}: expected the number of a lot, 0 or more")
+    return int(text)
+
+
+def run(arguments: list[str]) -> int:
+    """Train a lot; returns the exit status.
+
+    Raises:
+      SwathError: an error to report to the user.
+    """
+    args = parser().parse_args(arguments)
+    configure_environment()
+    from swath.system import real_uri
+    from swath.tracking import TRACKING_VARIABLE, default_uri
+
+    given = os.environ.get(TRACKING_VARIABLE)
+    uri = default_uri() if args.store == "-" else real_uri(args.store, given) or args.store
+    return train_lot(uri, args.sweep, args.lot)
+
+
+def train_lot(uri: str, sweep_id: str, number: int) -> int:
+    """Train a lot of a sweep; returns the exit status.
+
+    Args:
+      uri: address of the store, with its password.
+      sweep_id: id of the sweep.
+      number: of the lot.
+
+    Raises:
+      SwathError: the sweep has ended, has no such lot, or another worker has begun it.
+    """
+    from dataclasses import replace
+
+    from swath.cli.progress import Progress
+    from swath.cli.screens import PlainReporter
+    from swath.sweeps import Joined, Session, find_launched, train, worker_name
+    from swath.tracking import experiment_name, schema
+
+    sweep = find_launched(uri, sweep_id)
+    lot = sweep.lot(number)
+    if lot.state == "done":
+        print(f"swath-worker: lot {number} of sweep {sweep_id} is done", flush=True)
+        return 0
+    if sweep.has_ended or sweep.is_stopping:
+        raise UsageError(
+            f"sweep {sweep_id} {'has ended' if sweep.has_ended else 'is being stopped'} "
+            f"({sweep.summary.status}); to train what is left, type its command again with resume=yes"
+        )
+    file = sweep.file(number)
+    tracking = replace(
+        file.settings.tracking, uri=uri, experiment=experiment_name(uri, sweep.summary.experiment_id)
+    )
+    settings = replace(file.settings, tracking=tracking, resume="no", dry_run=False)
+    joined = Joined(number, sweep.summary.run_id, file, worker_name(socket.gethostname()))
+    configs = tuple(request.config for request in file.requests)
+    _put_down_before_the_limit()
+    progress = Progress(len(configs), file.sweep_info.swept, None)
+    with PlainReporter(progress) as reporter:
+        session = Session(file.sweep_info, configs, settings, reporter, joined=joined)
+
+        def run_all() -> None:
+            arithmetic = {schema.LOTS_ARITHMETIC: joined.digest}
+            requests = [replace(each, tags={**each.tags, **arithmetic}) for each in file.requests]
+            for future in session.start(requests):
+                future.exception()
+
+        outcome = train(session, run_all, 0)
+    if outcome.failure is not None:
+        raise outcome.failure
+    if outcome.signal_status:
+        return PUT_DOWN
+    if any(result.is_transient for result in outcome.results):
+        first = next(result for result in outcome.results if result.is_transient)
+        print(f"swath-worker: lot {number} is put down: {first.error}", flush=True)
+        return PUT_DOWN
+    if session.is_last:
+        _postprocess(uri, sweep_id, settings.tracking.postprocess, settings.tracking.log_models)
+    return 0
+
+
+def _put_down_before_the_limit() -> None:
+    """Take Slurm's warning that the time is nearly over like a request to stop."""
+    from swath.cli.entry import interrupt
+
+    signal.signal(signal.SIGUSR1, interrupt)
+
+
+def _postprocess(uri: str, sweep_id: str, when: str | None, log_models: str) -> None:
+    from swath.sweeps import postprocess_sweep
+
+    if (when or os.environ.get("SWATH_POSTPROCESS", "")) == "off":
+        return
+    fault = postprocess_sweep(uri, sweep_id, log_models)
+    if fault is not None:
+        raise SwathError(f"could not create all plots and models: {fault}")
+
+
+if __name__ == "__main__":
+    from swath.cli.entry import swath_worker
+
+    swath_worker()

@@ -1,0 +1,110 @@
+"""How far a sweep has come that workers train: read from the store and asked of the engine."""
+
+import time
+from collections import Counter
+from dataclasses import dataclass
+
+from swath.analysis import ranking_metric
+from swath.config import named_values
+from swath.errors import SwathError
+from swath.execution.launchers import launcher_of
+from swath.sweeps.launched import LaunchedSweep, find_launched
+from swath.tracking import Reader, StoredRun, schema
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far a sweep has come.
+
+    Attributes:
+      sweep: the sweep, with its lots.
+      runs: number of runs by MLflow's status.
+      asked_for: number of configurations.
+      steps: steps that are stored, of all runs.
+      max_steps: steps of all configurations whose runs have begun, and as many for each of the others.
+      best: metric, value and configuration of the best run; None before one finishes.
+      tasks: number of the engine's tasks by kind; see `launchers.TaskState`.
+      at_s: when this was read, on the clock of `time.monotonic`.
+    """
+
+    sweep: LaunchedSweep
+    runs: Counter[str]
+    asked_for: int
+    steps: int
+    max_steps: int
+    best: tuple[str, float, str] | None
+    tasks: Counter[str]
+    at_s: float
+
+    @property
+    def lots_done(self) -> int:
+        """Lots whose runs have all ended."""
+        return sum(lot.state == "done" for lot in self.sweep.lots)
+
+    @property
+    def begun_again(self) -> int:
+        """How often a lot was begun after its first time."""
+        return sum(lot.begun_again for lot in self.sweep.lots if lot.state != "stopped")
+
+    def steps_per_s(self, before: "Standing | None") -> float | None:
+        """Steps stored per second since an earlier standing; None without one."""
+        if before is None or self.at_s <= before.at_s:
+            return None
+        return (self.steps - before.steps) / (self.at_s - before.at_s)
+
+    @property
+    def needs_help(self) -> str:
+        """Why the sweep will not end by itself; empty if it may."""
+        if self.sweep.has_ended or self.tasks["waiting"] or self.tasks["running"] or self.tasks["unknown"]:
+            return ""
+        left = len(self.sweep.lots) - self.lots_done
+        return f"no worker is left and {left} lots are not done; its command with resume=yes trains them"
+
+
+def standing_of(reader: Reader, which: str) -> Standing:
+    """How far a sweep has come.
+
+    Args:
+      reader: reader of the store.
+      which: id of the sweep, or its name for the latest of this name.
+
+    Raises:
+      UsageError: there is no such sweep.
+    """
+    sweep = find_launched(None, which, reader)
+    found = reader.runs({schema.SWEEP_ID: sweep.sweep_id})
+    runs = [run for run in found if run.tags.get(schema.KIND) == "run"]
+    steps = [run.last_steps.get(schema.TRAIN_LOSS, -1) + 1 for run in runs]
+    longest = [int(run.params.get(schema.MAX_STEPS, "0")) for run in runs]
+    asked_for = max(int(sweep.summary.tags.get(schema.ASKED_FOR, "0")), len(runs))
+    mean = sum(longest) / len(longest) if longest else 0.0
+    return Standing(
+        sweep,
+        Counter(run.status for run in runs),
+        asked_for,
+        sum(steps),
+        round(sum(longest) + mean * (asked_for - len(runs))),
+        _best(runs, tuple(sweep.summary.tags.get(schema.SWEPT, "").split())),
+        _tasks(sweep),
+        time.monotonic(),
+    )
+
+
+def _tasks(sweep: LaunchedSweep) -> Counter[str]:
+    name, ids = sweep.engine
+    if not name:
+        return Counter()
+    try:
+        states = launcher_of(name).state(ids)
+    except SwathError:  # asked where the engine is not
+        return Counter(unknown=len(sweep.lots))
+    return Counter(task.kind for task in states.tasks)
+
+
+def _best(runs: list[StoredRun], swept: tuple[str, ...]) -> tuple[str, float, str] | None:
+    finished = [run for run in runs if run.status == "FINISHED"]
+    if not finished:
+        return None
+    metric = ranking_metric([run.metrics for run in finished])
+    best = max(finished, key=lambda run: run.metrics.get(metric, float("-inf")))
+    return metric, best.metrics.get(metric, float("nan")), named_values(best.params, swept)

@@ -1,0 +1,96 @@
+"""The place of an experiment's artifacts, tried before anything is trained."""
+
+import re
+import tempfile
+import threading
+import uuid
+from pathlib import Path
+
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+from swath.errors import SwathError
+from swath.system import hide_passwords
+from swath.tracking.databases import how_to_install
+from swath.tracking.locations import local_path
+
+LIMIT_S = 8
+"""Seconds for writing and deleting a file; libraries of object stores try for minutes."""
+
+
+ANOTHER = "name another place for a new experiment: tracking.artifact_location=PLACE tracking.experiment=NAME"
+
+
+def check_artifact_place(location: str, uri: str) -> None:
+    """Write a small file to a place of artifacts and delete it.
+
+    A local folder need not exist; it is not made.
+
+    Args:
+      location: artifact location of an experiment.
+      uri: address of the store; a server passes files on.
+
+    Raises:
+      SwathError: nothing can be written there, or not within `LIMIT_S` seconds.
+    """
+    shown = hide_passwords(location)
+    folder = local_path(location)
+    if folder is not None:
+        _check_folder(folder.absolute())
+        return
+    failures: list[Exception] = []
+
+    def attempt() -> None:
+        try:
+            _write_and_delete(location, uri)
+        except Exception as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=attempt, name="swath-artifact-place", daemon=True)
+    thread.start()
+    thread.join(LIMIT_S)
+    if thread.is_alive():
+        raise SwathError(
+            f"artifacts cannot be written to {shown}: no answer within {LIMIT_S} s; is the place right, and "
+            f"reachable from here? Otherwise {ANOTHER}"
+        )
+    for error in failures:
+        if isinstance(error, ImportError):
+            raise SwathError(f"the artifact place {shown} {how_to_install(error)}") from error
+        raise SwathError(
+            f"artifacts cannot be written to {shown}: {_reason(error)}; make it writable, or {ANOTHER}"
+        ) from error
+
+
+def _check_folder(folder: Path) -> None:
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+    except OSError as error:
+        raise SwathError(
+            f"artifacts cannot be written to {folder} ({error.strerror}: {existing}); make it writable, or "
+            f"{ANOTHER}"
+        ) from error
+
+
+def _write_and_delete(location: str, uri: str) -> None:
+    repository = get_artifact_repository(location, tracking_uri=uri)
+    with tempfile.TemporaryDirectory(prefix="swath-") as folder:
+        file = Path(folder, f"swath-was-here-{uuid.uuid4().hex}")
+        file.write_bytes(b"swath tries whether this place can be written\n")
+        repository.log_artifact(str(file))
+        try:
+            repository.delete_artifacts(file.name)
+        except Exception:  # not every place lets files be deleted, and a run deletes none
+            return
+
+
+_ANSWER = re.compile(r"An error occurred \((\w+)\)[^:]*: (.*)")
+"""How botocore words what an object store answers."""
+
+
+def _reason(error: Exception) -> str:
+    text = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    if found := _ANSWER.search(text):
+        return f"{found[1]}, {found[2].rstrip('.')}"
+    return hide_passwords(text)

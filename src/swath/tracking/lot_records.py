@@ -1,0 +1,123 @@
+"""Lots: parts of a sweep that an engine hands to workers, as the store holds them, and the calls about them.
+
+A lot's state is a tag of the sweep's summary run. Whoever begins the lot raises its epoch.
+"""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal, Protocol, Self
+
+from swath.errors import SwathError
+from swath.tracking import schema
+
+State = Literal["waiting", "running", "stopped", "done"]
+
+
+class SupersededError(SwathError):
+    """A later worker has begun the lot of this one."""
+
+
+@dataclass(frozen=True)
+class Lot:
+    """The state of a lot.
+
+    Attributes:
+      number: of the lot, from 0.
+      epoch: rises whenever it is begun, and when a later command hands it over again.
+      handed_over: its epoch when it was handed over.
+      state: what its present worker has done of it; `stopped` if it was put down.
+      worker: who has begun it last, in words: host, process, job of the engine.
+      at_ms: when the state was written, in milliseconds since 1970.
+    """
+
+    number: int
+    epoch: int = 0
+    handed_over: int = 0
+    state: State = "waiting"
+    worker: str = ""
+    at_ms: int = 0
+
+    def text(self) -> str:
+        """The value of its tag."""
+        values = asdict(self)
+        del values["number"]
+        return json.dumps(values)
+
+    @classmethod
+    def of(cls, number: int, text: str) -> Self:
+        """The lot of a tag's value.
+
+        Raises:
+          SwathError: the value is none of a lot.
+        """
+        try:
+            return cls(number, **json.loads(text))
+        except (TypeError, ValueError) as error:
+            raise SwathError(f"the tag {tag_of(number)} is damaged: {text[:60]}") from error
+
+    @property
+    def begun_again(self) -> int:
+        """How often it was begun after its first time."""
+        return max(0, self.epoch - self.handed_over - 1)
+
+    def now(self, **changes: Any) -> Self:
+        """The lot with other values, as of now."""
+        return replace(self, at_ms=time.time_ns() // 1_000_000, **changes)
+
+
+def tag_of(number: int) -> str:
+    """The name of the tag of a lot."""
+    return f"{schema.LOT}{number}"
+
+
+def lots_of(tags: Mapping[str, str]) -> list[Lot]:
+    """The lots of a sweep, by number.
+
+    Args:
+      tags: of its summary run.
+    """
+    found = [
+        Lot.of(int(name.removeprefix(schema.LOT)), text)
+        for name, text in tags.items()
+        if name.startswith(schema.LOT)
+    ]
+    return sorted(found, key=lambda lot: lot.number)
+
+
+def lot_file(number: int) -> str:
+    """The name of the file of a lot."""
+    return f"{schema.LOT_FILES}{number}.json"
+
+
+class LotService(Protocol):
+    """Methods of the tracking process that write the lots of a sweep."""
+
+    def hand_over(self, files: Sequence[str]) -> None:
+        """Store the lots of the started sweep, one file each, and leave its summary run open.
+
+        Args:
+          files: the content of each lot's file, by number.
+        """
+
+    def begin_lot(self, run_id: str, number: int, worker: str) -> Lot:
+        """Begin a lot; from now on, all that this process writes is refused once another has begun it.
+
+        Args:
+          run_id: of the sweep's summary run.
+          number: of the lot.
+          worker: who begins it, in words.
+        """
+
+    def end_lot(self, state: State) -> list[Lot]:
+        """Write how the lot ended; returns all lots of the sweep as they are then."""
+
+    def settle_arithmetic(self, run_id: str, digest: str) -> str:
+        """The digest of the sweep's arithmetic; the first worker's becomes it."""
+
+    def give_up(self, run_id: str) -> None:
+        """End a sweep as KILLED that no engine has accepted."""
+
+    def take_over(self, run_id: str) -> None:
+        """Take over the summary run of a sweep whose lots are done; `TrackingService.end_sweep` ends it."""

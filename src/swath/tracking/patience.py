@@ -1,0 +1,167 @@
+"""Waiting for a database that is away: every call of a store is repeated for about a minute.
+
+Tracking servers get the same from MLflow's client, which repeats requests.
+"""
+
+import os
+import re
+import time
+from collections.abc import Callable, Sequence
+from functools import partial, wraps
+from typing import Any, TypeVar
+
+from mlflow.entities import Run, RunTag, ViewType
+from mlflow.exceptions import MlflowException
+from mlflow.store.tracking.abstract_store import AbstractStore
+from mlflow.tracking import MlflowClient
+
+from swath.tracking.databases import is_passing
+from swath.tracking.lots import Fence
+from swath.tracking.mlflow_runs import last_steps
+from swath.tracking.mlflow_setup import RETRIES_ONCE_OPEN, RETRIES_VARIABLE
+from swath.tracking.run_records import MetricBatch
+from swath.tracking.sql_steps import SqlSteps
+
+T = TypeVar("T")
+
+
+FIRST_PAUSE_S = 0.2
+LONGEST_PAUSE_S = 5.0
+
+REPEATABLE = (
+    "get_experiment",
+    "get_experiment_by_name",
+    "get_run",
+    "log_batch",
+    "log_inputs",
+    "search_runs",
+    "set_experiment_tag",
+    "set_tag",
+    "update_run_info",
+)
+"""Calls of MLflow's store that change nothing more when they are repeated with the same arguments."""
+
+
+def patience_s() -> float:
+    """Seconds for which calls are repeated: as long as MLflow's client repeats requests to a server.
+
+    That waits for 0, 4, 8, 16 and 32 s; `MLFLOW_HTTP_REQUEST_MAX_RETRIES` is the number of repeats.
+    """
+    retries = os.environ.get(RETRIES_VARIABLE, RETRIES_ONCE_OPEN)
+    return float(2 ** (int(retries) + 1) - 4) if retries.isdecimal() and int(retries) > 1 else 0.0
+
+
+def patiently(call: Callable[[], T], again: Callable[[], T] | None = None) -> T:
+    """Call a function, and again as long as the database is away.
+
+    A transaction whose COMMIT was not answered may have been carried out.
+
+    Args:
+      call: works on a database.
+      again: called instead of `call` after the first failure; finds out what has been carried out.
+
+    Raises:
+      Exception: the error of the last attempt.
+    """
+    started, pause_s = time.monotonic(), FIRST_PAUSE_S
+    attempt = call
+    while True:
+        try:
+            return attempt()
+        except Exception as error:
+            if not is_passing(error) or time.monotonic() - started >= patience_s():
+                raise
+        time.sleep(pause_s)
+        pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+        attempt = again or call
+
+
+def write_steps(
+    steps: SqlSteps, client: MlflowClient, run_id: str, batch: MetricBatch, fence: Fence | None = None
+) -> None:
+    """Store a batch of steps; what is stored already is read before anything is sent again."""
+
+    def rest() -> None:
+        for part in batch.after(last_steps(client.get_run(run_id))):
+            steps.write(run_id, part, fence)
+
+    patiently(lambda: steps.write(run_id, batch, fence), rest)
+
+
+def be_patient(client: MlflowClient) -> None:
+    """Let MLflow's store wait while its database is away, and repeat what collided with another command.
+
+    MLflow keeps one store for each address in a process, so every client of it waits.
+    """
+    store = client._tracking_client.store
+    if "create_run" in vars(store):
+        return
+    for name in REPEATABLE:
+        setattr(store, name, _patient(getattr(store, name)))
+    setattr(store, "create_run", partial(_create_run, store, store.create_run))  # noqa: B010
+    setattr(store, "delete_tag", partial(_delete_tag, store.delete_tag))  # noqa: B010
+
+
+COLLISIONS = 5
+"""How often a call is repeated that collided with another command."""
+
+
+_COLLISION = re.compile(r"UniqueViolation|UNIQUE constraint failed|[Dd]uplicate (key|entry)")
+"""Words of databases for a row that is there already; a server passes them on."""
+
+
+def _patient(method: Callable[..., T]) -> Callable[..., T]:
+    """A method that waits for its database.
+
+    MLflow looks for a data set or a tag of an experiment, and makes it if there is none; of two commands that
+    do so at the same moment, one fails.
+    """
+
+    @wraps(method)
+    def call(*arguments: Any, **named: Any) -> T:
+        for _ in range(COLLISIONS):
+            try:
+                return patiently(lambda: method(*arguments, **named))
+            except MlflowException as error:
+                if not _COLLISION.search(str(error)):
+                    raise
+        return patiently(lambda: method(*arguments, **named))
+
+    return call
+
+
+def _create_run(
+    store: AbstractStore,
+    create: Callable[..., Run],
+    experiment_id: str,
+    user_id: str,
+    start_time: int,
+    tags: Sequence[RunTag],
+    run_name: str,
+) -> Run:
+    """Create a run once: a run that an earlier attempt created has the same start, name and tags."""
+
+    def attempt() -> Run:
+        return create(experiment_id, user_id, start_time, tags, run_name)
+
+    def again() -> Run:
+        wanted = {tag.key: tag.value for tag in tags}
+        condition = f"attributes.start_time = {start_time}"
+        found: list[Run] = store.search_runs([experiment_id], condition, ViewType.ACTIVE_ONLY, 1_000)
+        for run in found:
+            if run.info.run_name == run_name and wanted.items() <= run.data.tags.items():
+                return run
+        return attempt()
+
+    return patiently(attempt, again)
+
+
+def _delete_tag(delete: Callable[..., None], run_id: str, key: str) -> None:
+    def again() -> None:
+        try:
+            delete(run_id, key)
+        except MlflowException as error:  # an earlier attempt may have deleted it
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+
+    patiently(lambda: delete(run_id, key), again)

@@ -1,0 +1,82 @@
+"""The end of a run, written directly into MLflow's SQL tables: metrics, tags and status in one transaction.
+
+MLflow's client needs a transaction for each, so a process that dies in between would leave half
+an end.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy
+from mlflow.entities import LifecycleStage
+from mlflow.store.tracking.dbmodels.models import SqlLatestMetric, SqlMetric, SqlRun, SqlTag
+
+from swath.errors import SwathError
+from swath.tracking.lots import Fence
+from swath.tracking.run_records import Status
+from swath.tracking.sql_values import stored_columns
+
+_LATEST: Any = SqlLatestMetric.__table__
+_METRICS: Any = SqlMetric.__table__
+_RUNS: Any = SqlRun.__table__
+_TAGS: Any = SqlTag.__table__
+
+LONGEST_TAG = 8_000
+"""Characters after which MLflow truncates the value of a tag."""
+
+
+def write_end(
+    engine: sqlalchemy.Engine,
+    run_id: str,
+    status: Status,
+    metrics: Mapping[str, float],
+    tags: Mapping[str, str],
+    now_ms: int,
+    step: int,
+    fence: Fence | None = None,
+) -> None:
+    """End a run as a whole or not at all. Repeating it with the same arguments changes nothing.
+
+    Args:
+      engine: of MLflow's store.
+      run_id: MLflow's id of the run.
+      status: its status.
+      metrics: metrics with a single value that the run does not have.
+      tags: tags, which replace those of the same name.
+      now_ms: the time, in milliseconds since 1970.
+      step: step of the metrics.
+      fence: what the writer must still be; None for a run of no lot.
+
+    Raises:
+      SupersededError: it no longer is.
+      SwathError: the run does not exist, or has been deleted.
+      sqlalchemy.exc.SQLAlchemyError: the database rejects it.
+    """
+    with engine.begin() as connection:
+        here = (_RUNS.c.run_uuid == run_id) & (_RUNS.c.lifecycle_stage == LifecycleStage.ACTIVE)
+        ended = _RUNS.update().where(here).values(status=status, end_time=now_ms)
+        if connection.execute(ended).rowcount == 0:
+            raise SwathError(f"the run {run_id} has been deleted in the store")
+        if fence is not None:
+            fence.check_in(connection)
+        rows = [
+            {"run_uuid": run_id, "key": name, "timestamp": now_ms, "step": step, **stored_columns(value)}
+            for name, value in metrics.items()
+        ]
+        if rows:
+            # An earlier attempt may have been carried out without an answer.
+            sent = (_METRICS.c.run_uuid == run_id) & _METRICS.c.key.in_(list(metrics))
+            connection.execute(_METRICS.delete().where(sent & (_METRICS.c.timestamp == now_ms)))
+            connection.execute(_METRICS.insert(), rows)
+            here = (_LATEST.c.run_uuid == run_id) & _LATEST.c.key.in_(list(metrics))
+            connection.execute(_LATEST.delete().where(here))
+            connection.execute(_LATEST.insert(), rows)
+        if tags:
+            connection.execute(
+                _TAGS.delete().where((_TAGS.c.run_uuid == run_id) & _TAGS.c.key.in_(list(tags)))
+            )
+            values = [
+                {"run_uuid": run_id, "key": name, "value": value[:LONGEST_TAG]}
+                for name, value in tags.items()
+            ]
+            connection.execute(_TAGS.insert(), values)

@@ -1,0 +1,91 @@
+"""Places of artifacts that are tried before anything is stored."""
+
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
+from support.waiting import query_store
+
+from swath.errors import SwathError
+from swath.tracking import StoreAddress, artifact_place
+from swath.tracking.artifact_place import check_artifact_place
+from swath.tracking.store import RunStore
+
+
+def test_driver_that_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    with pytest.raises(SwathError, match=r"s3://bucket/x needs boto3, .* type: pip install 'swath\[s3\]'"):
+        RunStore().open(StoreAddress(f"sqlite:///{tmp_path}/mlflow.db", "swath", "s3://bucket/x"))
+    assert query_store(tmp_path, "select name from experiments") == [("Default",)]
+
+
+def test_folder_below_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(SwathError, match=r"cannot be written to .*/file/x \(Not a directory: .*/file\)"):
+        check_artifact_place(str(tmp_path / "file" / "x"), "sqlite://")
+
+
+def test_folder_on_a_read_only_file_system() -> None:
+    with pytest.raises(
+        SwathError, match=r"artifacts cannot be written to /proc/swath/x .*; make it writable"
+    ):
+        check_artifact_place("/proc/swath/x", "sqlite://")
+
+
+def test_folder_that_can_be_written_is_not_made(tmp_path: Path) -> None:
+    check_artifact_place(str(tmp_path / "new" / "folder"), "sqlite://")
+    assert list(tmp_path.iterdir()) == []
+
+
+class Place(LocalArtifactRepository):
+    """A place that is not known to be a folder."""
+
+    refuses_deletion = False
+    waits = threading.Event()
+
+    def log_artifact(self, local_file: str, artifact_path: str | None = None) -> None:
+        self.waits.wait()
+        super().log_artifact(local_file, artifact_path)
+
+    def delete_artifacts(self, artifact_path: str | None = None) -> None:
+        if self.refuses_deletion:
+            raise PermissionError("not allowed")
+        super().delete_artifacts(artifact_path)
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    def repository(location: str, tracking_uri: str) -> Place:
+        return Place(str(tmp_path))
+
+    monkeypatch.setattr(artifact_place, "get_artifact_repository", repository)
+    monkeypatch.setattr(Place, "waits", threading.Event())
+    Place.waits.set()
+    return tmp_path
+
+
+def test_what_was_tried_is_removed(place: Path) -> None:
+    check_artifact_place("other://place", "sqlite://")
+    assert list(place.iterdir()) == []
+
+
+def test_place_that_lets_nothing_be_deleted_is_good_enough(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Place, "refuses_deletion", True)
+    check_artifact_place("other://place", "sqlite://")
+    (left,) = place.iterdir()
+    assert left.name.startswith("swath-was-here-")
+
+
+def test_place_that_does_not_answer(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(artifact_place, "LIMIT_S", 0.3)
+    Place.waits.clear()
+    started = time.monotonic()
+    with pytest.raises(SwathError, match=r"other://place: no answer within 0.3 s; is the place right"):
+        check_artifact_place("other://place", "sqlite://")
+    assert time.monotonic() - started < 5
+    Place.waits.set()

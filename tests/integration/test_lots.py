@@ -1,0 +1,133 @@
+"""Whoever begins a lot last may write; an earlier worker changes nothing any more."""
+
+import sqlite3
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mlflow.tracking import MlflowClient
+
+from swath.tracking import Lot, MetricBatch, SupersededError, lots_of, schema
+from swath.tracking.lots import begin_lot, renew_lots, settle
+from swath.tracking.sql_steps import sql_steps
+
+BATCH = MetricBatch(0, {"train/loss": np.array([2.5, 1.5])})
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> MlflowClient:
+    return MlflowClient(tracking_uri=f"sqlite:///{tmp_path}/mlflow.db")
+
+
+@pytest.fixture
+def sweep(client: MlflowClient) -> str:
+    """Id of a summary run with two lots."""
+    run_id: str = client.create_run("0").info.run_id
+    renew_lots(client, run_id, 2)
+    return run_id
+
+
+def stored(client: MlflowClient, sweep: str) -> list[Lot]:
+    return lots_of(client.get_run(sweep).data.tags)
+
+
+def test_beginning_a_lot_raises_its_epoch_only(client: MlflowClient, sweep: str) -> None:
+    assert [(lot.number, lot.epoch, lot.state) for lot in stored(client, sweep)] == [
+        (0, 0, "waiting"),
+        (1, 0, "waiting"),
+    ]
+    fences = [begin_lot(client, sweep, 1, worker) for worker in ("n1", "n2")]
+    assert [fence.lot.epoch for fence in fences] == [1, 2]
+    first, second = stored(client, sweep)
+    assert (first.epoch, second.epoch, second.state, second.worker) == (0, 2, "running", "n2")
+    assert second.begun_again == 1
+
+
+def test_steps_of_an_earlier_worker_are_refused_as_a_whole(
+    client: MlflowClient, sweep: str, tmp_path: Path
+) -> None:
+    steps, run_id = sql_steps(client), client.create_run("0").info.run_id
+    assert steps is not None
+    zombie = begin_lot(client, sweep, 0, "n1")
+    steps.write(run_id, BATCH, zombie)
+    successor = begin_lot(client, sweep, 0, "n2")
+    later = MetricBatch(2, {"train/loss": np.array([0.5])})
+    with pytest.raises(SupersededError, match=r"lot 0 has been begun again by n2 \(epoch 2, here 1\)"):
+        steps.write(run_id, later, zombie)
+    steps.write(run_id, later, successor)
+    with sqlite3.connect(tmp_path / "mlflow.db") as database:
+        found = database.execute("select step, value from metrics order by step").fetchall()
+    assert found == [(0, 2.5), (1, 1.5), (2, 0.5)]
+
+
+def test_end_of_an_earlier_worker_is_refused_as_a_whole(client: MlflowClient, sweep: str) -> None:
+    steps, run_id = sql_steps(client), client.create_run("0").info.run_id
+    assert steps is not None
+    zombie, successor = (begin_lot(client, sweep, 0, worker) for worker in ("n1", "n2"))
+    ends = {"test/accuracy": 0.5}, {schema.BITS: "b"}, (1_000, 0)
+    steps.end(run_id, "FINISHED", *ends, successor)
+    with pytest.raises(SupersededError):
+        steps.end(
+            run_id,
+            "KILLED",
+            {"test/accuracy": 0.25, "test/loss": 1.0},
+            {schema.BITS: "a"},
+            (2_000, 0),
+            zombie,
+        )
+    run = client.get_run(run_id)
+    assert (run.info.status, run.info.end_time) == ("FINISHED", 1_000)
+    assert (run.data.metrics, run.data.tags[schema.BITS]) == ({"test/accuracy": 0.5}, "b")
+    with pytest.raises(SupersededError):
+        zombie.end("stopped")
+    successor.end("done")
+    assert [lot.state for lot in stored(client, sweep)] == ["done", "waiting"]
+
+
+def test_end_writes_what_the_client_would(client: MlflowClient) -> None:
+    steps = sql_steps(client)
+    assert steps is not None
+    runs = [client.create_run("0").info.run_id for _ in range(2)]
+    metrics, tags = (
+        {"test/accuracy": 0.5, "test/loss": float("nan")},
+        {schema.BITS: "b", schema.ERROR: "x" * 9_000},
+    )
+    steps.end(runs[0], "FAILED", metrics, tags, (1_000, 0))
+    for name, value in metrics.items():
+        client.log_metric(runs[1], name, value, 1_000, 0)
+    for name, value in tags.items():
+        client.set_tag(runs[1], name, value)
+    client.set_terminated(runs[1], "FAILED", 1_000)
+    first, second = (client.get_run(run_id) for run_id in runs)
+    assert repr(first.data.metrics) == repr(second.data.metrics)
+    assert (first.info.status, first.info.end_time) == (second.info.status, second.info.end_time)
+    hidden = {"mlflow.runName"}
+    assert {k: v for k, v in first.data.tags.items() if k not in hidden} == {
+        k: v for k, v in second.data.tags.items() if k not in hidden
+    }
+    histories = [
+        [(m.value, m.step, m.timestamp) for m in client.get_metric_history(r, "test/accuracy")] for r in runs
+    ]
+    assert histories[0] == histories[1]
+
+
+def test_lots_that_are_handed_over_again_refuse_all_earlier_workers(client: MlflowClient, sweep: str) -> None:
+    zombies = [begin_lot(client, sweep, number, "n1") for number in (0, 1)]
+    renew_lots(client, sweep, 1)
+    (lot,) = stored(client, sweep)
+    assert (lot.state, lot.begun_again) == ("waiting", 0)
+    for zombie in zombies:
+        with pytest.raises(SupersededError):
+            zombie.check()
+    assert begin_lot(client, sweep, 0, "n2").lot.begun_again == 0
+
+
+def test_first_worker_settles_what_the_others_must_have(client: MlflowClient, sweep: str) -> None:
+    assert settle(client, sweep, schema.LOTS_ARITHMETIC, "a") == "a"
+    assert settle(client, sweep, schema.LOTS_ARITHMETIC, "b") == "a"
+    assert client.get_run(sweep).data.tags[schema.LOTS_ARITHMETIC] == "a"
+
+
+def test_unknown_lot_is_one_line(client: MlflowClient, sweep: str) -> None:
+    with pytest.raises(Exception, match="the sweep has no lot 7"):
+        begin_lot(client, sweep, 7, "n1")

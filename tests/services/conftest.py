@@ -1,0 +1,49 @@
+"""Fixtures that start services; skipped with the reason where their programs are not installed."""
+
+import importlib.util
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from services.object_store import has_moto, object_store
+from services.postgres import Postgres, postgres_programs
+
+BUCKET = "swath"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of this folder, so that `-m "not services"` leaves them out."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker("services")
+
+
+@pytest.fixture(scope="module")
+def one_at_a_time() -> Iterator[None]:
+    """Services of parallel test processes take turns, so that memory is that of one."""
+    with FileLock(Path(tempfile.gettempdir()) / "swath-test-services.lock"):
+        yield
+
+
+@pytest.fixture(scope="module")
+def postgres(one_at_a_time: None) -> Iterator[Postgres]:
+    """A running PostgreSQL."""
+    if postgres_programs() is None:
+        pytest.skip("PostgreSQL is not installed; on Debian: apt-get install postgresql")
+    if importlib.util.find_spec("psycopg") is None:
+        pytest.skip("psycopg is not installed: pip install 'swath[postgres]'")
+    server = Postgres()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def s3(one_at_a_time: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Variables that lead to an object store with the bucket `BUCKET`."""
+    if not has_moto():
+        pytest.skip("moto is not installed: pip install 'moto[s3]'")
+    with object_store(tmp_path_factory.mktemp("s3"), BUCKET) as variables:
+        yield variables
