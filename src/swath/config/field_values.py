@@ -66,6 +66,11 @@ def _walk_of(config: object) -> _Walk:
     return _walk(cast(Hashable, type(config)))
 
 
+def specs_of(config: object) -> Mapping[str, FieldSpec]:
+    """The declaration of every leaf of a configuration by dotted name, in source order."""
+    return _walk_of(config).specs
+
+
 def walk_values(config: object) -> Iterator[tuple[str, Any, FieldSpec]]:
     """Every leaf of a configuration as (dotted name, value, declaration), in source order."""
     walk = _walk_of(config)

@@ -14,7 +14,14 @@ from swath.config.added_fields import forget_when_fields_change
 from swath.config.additions import not_installed
 from swath.config.constraints import Range
 from swath.config.earlier_fields import is_removed
-from swath.config.field_values import computed_values, effective_values, named_values, nested, walk_values
+from swath.config.field_values import (
+    computed_values,
+    effective_values,
+    named_values,
+    nested,
+    specs_of,
+    walk_values,
+)
 from swath.config.fields import REQUIRED, FieldSpec, walk_schema
 from swath.config.folders import config_folder
 from swath.config.schema import FIELDS, HEADLINE, build, schema_node
@@ -37,14 +44,13 @@ def fingerprint(config: object) -> str:
     Returns:
       the first 16 hexadecimal digits of a SHA-256.
     """
-    found = list(walk_values(config))
-    return _fingerprint({name: value for name, value, _ in found}, {name: spec for name, _, spec in found})
+    return _fingerprint({name: value for name, value, _ in walk_values(config)}, specs_of(config))
 
 
-def _fingerprint(values: Mapping[str, Any], fields: Mapping[str, FieldSpec]) -> str:
+def _fingerprint(values: Mapping[str, Any], specs: Mapping[str, FieldSpec]) -> str:
     """The fingerprint of the configuration with these values of its fields."""
     identity = {}
-    for name, spec in fields.items():
+    for name, spec in specs.items():
         value = values[name]
         # A value that says what None would mean anyway does not count either.
         if spec.counts_for_identity(value) and not (spec.null_means and value == values[spec.null_means]):
@@ -61,12 +67,12 @@ def lane_fingerprint(config: object) -> str:
     Args:
       config: a checked `TrainConfig`.
     """
-    least = effective_values(config)
-    for name, spec in train_fields().items():
+    least, specs = effective_values(config), specs_of(config)
+    for name, spec in specs.items():
         limit = spec.constraint
         if spec.shared_by == "run" and isinstance(limit, Range):
             least[name] = limit.least
-    return _fingerprint(least, train_fields())
+    return _fingerprint(least, specs)
 
 
 _HEAD = """\
@@ -209,16 +215,9 @@ def typed(field: str, text: str) -> Any:
 
 
 @cache
-def train_fields() -> dict[str, FieldSpec]:
-    """The declaration of each hyperparameter, by dotted name."""
-    return dict(walk_schema(TrainConfig))
-
-
-@cache
 def field_types() -> dict[str, Any]:
     """The type of each hyperparameter, by dotted name."""
-    return {name: spec.kind for name, spec in train_fields().items()}
+    return {name: spec.kind for name, spec in walk_schema(TrainConfig)}
 
 
-for function in (train_fields, field_types):
-    forget_when_fields_change(function.cache_clear)
+forget_when_fields_change(field_types.cache_clear)
