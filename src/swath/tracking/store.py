@@ -207,7 +207,7 @@ class RunStore:
         with self._recording_failure(entry):
             for part in batch.after(entry.last_steps):
                 if self._sql_steps is not None:
-                    write_steps(self._sql_steps, client, entry.run_id, part, self.fence)
+                    write_steps(self._sql_steps, client, [(entry.run_id, part)], self.fence)
                 else:
                     mlflow_runs.log_in_batches(client, entry.run_id, part)
         entry.tracked_s += time.perf_counter() - started
