@@ -1,5 +1,6 @@
 """Steps that are copied into PostgreSQL: the rows of `log_batch`, whole or not at all, each once."""
 
+import itertools
 import math
 from typing import Any
 
@@ -24,11 +25,12 @@ BATCHES = [
     MetricBatch(10, {"train/loss": np.array([1e22, math.nan])}, every=10),
 ]
 
+NUMBERS = itertools.count()
+
 
 @pytest.fixture
-def client(postgres: Postgres, request: pytest.FixtureRequest) -> MlflowClient:
-    name = request.node.name[:60]
-    return MlflowClient(tracking_uri=postgres.new_database(name))
+def client(postgres: Postgres) -> MlflowClient:
+    return MlflowClient(tracking_uri=postgres.new_database(f"steps_{next(NUMBERS)}"))
 
 
 def direct(client: MlflowClient) -> SqlSteps:

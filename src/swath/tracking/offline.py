@@ -7,7 +7,7 @@ import hashlib
 import logging
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
@@ -74,6 +74,11 @@ class _OfflineStore(RunStore):
     def log_steps(self, key: int, batch: MetricBatch) -> None:
         self._continue_run(key)
         super().log_steps(key, batch)
+
+    def log_steps_of_many(self, calls: Sequence[tuple[int, MetricBatch]]) -> None:
+        for key, _ in calls:
+            self._continue_run(key)
+        super().log_steps_of_many(calls)
 
     def end_run(self, key: int, summary: RunSummary) -> float:
         self._continue_run(key)
@@ -149,6 +154,10 @@ class OfflineFallbackStore:
     def log_steps(self, key: int, batch: MetricBatch) -> None:
         """See `TrackingService`."""
         self._with_fallback(lambda store: store.log_steps(key, batch))
+
+    def log_steps_of_many(self, calls: Sequence[tuple[int, MetricBatch]]) -> None:
+        """See `RunStore`."""
+        self._with_fallback(lambda store: store.log_steps_of_many(calls))
 
     def end_run(self, key: int, summary: RunSummary) -> float:
         """See `TrackingService`."""
