@@ -20,7 +20,7 @@ from swath.system import cache_folder, hide_password
 from swath.tracking import schema
 from swath.tracking.address import StoreAddress, StoreInfo, SyncResult
 from swath.tracking.locations import local_path, location_of
-from swath.tracking.mlflow_runs import LARGEST_BATCH, FindBest, last_steps, run_tags
+from swath.tracking.mlflow_runs import LARGEST_BATCH, FindBest, last_steps, run_tags, steps_from
 from swath.tracking.mlflow_setup import (
     DEFAULT_FILE,
     database_file,
@@ -33,6 +33,7 @@ from swath.tracking.patience import be_patient
 from swath.tracking.provenance import is_alive
 from swath.tracking.run_records import MetricBatch, RunInfo, RunSummary, Status
 from swath.tracking.sql_reader import SqlReader
+from swath.tracking.sql_steps import sql_steps
 from swath.tracking.store import RunStore
 from swath.tracking.stored_runs import StoredRun
 from swath.tracking.sweep_records import SweepDescription, SweepSummary
@@ -301,11 +302,12 @@ def _sync_run(
     """Add what an offline run has to its run in the store. Repeating it changes nothing."""
     target = _target(client, experiment_id, run)
     if target is None:
+        own = {} if sql_steps(client) is not None else {schema.STEP_TIMES: schema.FROM_START}
         target = client.create_run(
             experiment_id,
             start_time=run.start_ms,
             run_name=run.name,
-            tags={**run.tags, schema.OFFLINE_RUN_ID: run.run_id},
+            tags={**run.tags, **own, schema.OFFLINE_RUN_ID: run.run_id},
         ).info.run_id
     present = client.get_run(target)
     stored = schema.with_logarithms(run.params)
@@ -316,7 +318,7 @@ def _sync_run(
     known = present.inputs
     if inputs and inputs.dataset_inputs and not (known and known.dataset_inputs):
         client.log_inputs(target, inputs.dataset_inputs)
-    metrics = list(_metrics(reader, run, last_steps(present)))
+    metrics = list(_metrics(reader, run, last_steps(present), steps_from(present)))
     for first in range(0, len(metrics), LARGEST_BATCH):
         client.log_batch(target, metrics[first : first + LARGEST_BATCH])
     files = local_path(run.artifact_uri)
@@ -335,9 +337,13 @@ def _target(client: MlflowClient, experiment_id: str, run: StoredRun) -> str | N
     return str(created[0].info.run_id) if created else None
 
 
-def _metrics(reader: SqlReader, run: StoredRun, last: dict[str, int]) -> Iterator[Metric]:
+def _metrics(
+    reader: SqlReader, run: StoredRun, last: dict[str, int], steps_from_ms: int | None
+) -> Iterator[Metric]:
     timestamp_ms = run.end_ms or run.start_ms
     for curve in reader.curves([run.run_id], list(run.metrics)):
         for step, value in zip(curve.steps.tolist(), curve.values.tolist(), strict=True):
             if step > last.get(curve.metric, -1):
-                yield Metric(curve.metric, value, timestamp_ms, step)
+                yield Metric(
+                    curve.metric, value, timestamp_ms if steps_from_ms is None else steps_from_ms + step, step
+                )

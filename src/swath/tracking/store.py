@@ -50,6 +50,7 @@ class _OpenRun:
     tracked_s: float = 0.0
     failure: str | None = None
     last_steps: dict[str, int] = field(default_factory=dict)
+    steps_from_ms: int | None = None
 
 
 def is_of_all(error: Exception) -> bool:
@@ -139,13 +140,16 @@ class RunStore:
         self.check_fence()
         if run_id is None:
             tags = {**self._common_tags, **info.tags}
-            created = client.create_run(self.experiment_id, run_name=info.name, tags=tags).info
-            entry = _OpenRun(created.run_id, created.artifact_uri, info)
+            if not self.stores_together:
+                tags[schema.STEP_TIMES] = schema.FROM_START
+            run = client.create_run(self.experiment_id, run_name=info.name, tags=tags)
+            entry = _OpenRun(run.info.run_id, run.info.artifact_uri, info)
             self._undo_if_superseded(entry)
         else:
             run = mlflow_runs.reopen(client, run_id, info, self._common_tags)
             entry = _OpenRun(run_id, run.info.artifact_uri, info, last_steps=mlflow_runs.last_steps(run))
             described = bool(run.data.params and run.inputs and run.inputs.dataset_inputs)
+        entry.steps_from_ms = mlflow_runs.steps_from(run)
         self._open[key] = entry
         if self._sweep is None:
             self._system_metrics.start(self.uri, entry.run_id, resumed=run_id is not None)
@@ -214,7 +218,7 @@ class RunStore:
                 if self._sql_steps is not None:
                     write_steps(self._sql_steps, client, [(entry.run_id, part)], self.fence)
                 else:
-                    mlflow_runs.log_in_batches(client, entry.run_id, part)
+                    mlflow_runs.log_in_batches(client, entry.run_id, part, entry.steps_from_ms)
         entry.tracked_s += time.perf_counter() - started
 
     @property
