@@ -1,7 +1,9 @@
 """Steps of several runs that wait together: one transaction, and an error of one run stays its own."""
 
+import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -23,6 +25,7 @@ from swath.tracking import (
 )
 from swath.tracking.lots import begin_lot, renew_lots
 from swath.tracking.rpc import Call, Outcome
+from swath.tracking.run_calls import CONNECTIONS
 from swath.tracking.sql_steps import SqlSteps
 
 INFO = RunInfo(
@@ -33,6 +36,10 @@ INFO = RunInfo(
     "batch_size: 1\n",
     "[]\n",
 )
+
+BEGIN = TrackingService.start_run.__qualname__
+STEPS = TrackingService.log_steps.__qualname__
+END = TrackingService.end_run.__qualname__
 
 STEPS_OF = "select count(*), count(distinct step) from metrics where run_uuid = "
 
@@ -70,8 +77,7 @@ def log(store: OfflineFallbackStore, keys: list[int], first_step: int = 0) -> li
             return None, error
 
     batch = MetricBatch(first_step, {schema.TRAIN_LOSS: np.arange(10.0)})
-    name = TrackingService.log_steps.__qualname__
-    return RunCalls(store).carry_out([Call(name, (key, batch)) for key in keys], one)
+    return RunCalls(store).carry_out([Call(STEPS, (key, batch)) for key in keys], one)
 
 
 def test_steps_of_all_runs_are_one_transaction(
@@ -141,3 +147,52 @@ def test_runs_go_offline_together_and_are_synced(
     for run_id in runs:
         rows = f"{STEPS_OF}'{run_id}' and key = '{schema.TRAIN_LOSS}'"
         assert query_store(tmp_path, rows) == [(30, 30)]
+
+
+def test_runs_of_a_server_are_sent_side_by_side_and_each_in_its_order() -> None:
+    class Server:
+        uri = "http://127.0.0.1:9"
+
+    everybody = threading.Barrier(CONNECTIONS, timeout=20)
+    carried_out: list[tuple[int, str]] = []
+
+    def one(call: Call) -> Outcome:
+        key = call.arguments[0]
+        if call.method == BEGIN and key < CONNECTIONS:
+            everybody.wait()  # breaks unless as many are here at a time
+        carried_out.append((key, call.method))
+        error = SwathError(f"run {key}") if key == 3 and call.method == END else None
+        return (None, error) if error else (f"{call.method} {key}", None)
+
+    keys = range(CONNECTIONS + 3)
+    calls = [Call(method, (key,)) for method in (BEGIN, STEPS, STEPS, END) for key in keys]
+    outcomes = RunCalls(cast("OfflineFallbackStore", Server())).carry_out(calls, one)
+    for key in keys:
+        assert [method for of, method in carried_out if of == key] == [BEGIN, STEPS, STEPS, END]
+    for call, (result, error) in zip(calls, outcomes, strict=True):
+        if call == Call(END, (3,)):
+            assert (result, str(error)) == (None, "run 3")
+        else:
+            assert (result, error) == (f"{call.method} {call.arguments[0]}", None)
+
+
+def test_steps_between_ends_keep_their_order(store: OfflineFallbackStore, tmp_path: Path) -> None:
+    services: dict[str, Callable[..., Any]] = {
+        BEGIN: store.start_run,
+        STEPS: store.log_steps,
+        END: store.end_run,
+    }
+
+    def one(call: Call) -> Outcome:
+        return services[call.method](*call.arguments), None
+
+    batch = MetricBatch(0, {schema.TRAIN_LOSS: np.arange(10.0)})
+    ended = RunSummary("FINISHED", {schema.TEST_ACCURACY: 0.5}, tags={schema.BITS: "b"})
+    calls = [Call(BEGIN, (key, INFO)) for key in range(3)]
+    for key in range(3):
+        calls += [Call(STEPS, (key, batch)), Call(END, (key, ended))]
+    outcomes = RunCalls(store).carry_out(calls, one)
+    assert all(error is None for _, error in outcomes)
+    assert query_store(tmp_path, "select distinct status from runs") == [("FINISHED",)]
+    rows = f"select count(*) from metrics where key = '{schema.TRAIN_LOSS}'"
+    assert query_store(tmp_path, rows) == [(30,)]

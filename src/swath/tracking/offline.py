@@ -6,6 +6,7 @@ An offline folder is an MLflow store of its own, so that it can be viewed, and c
 import hashlib
 import logging
 import shutil
+import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -113,6 +114,7 @@ class OfflineFallbackStore:
         self._main = RunStore(find_best)
         self._offline: _OfflineStore | None = None
         self._started = _Started()
+        self._one_at_a_time = threading.Lock()  # runs of a server are stored side by side
         self._writing: BaseFileLock | None = None  # held until this store is closed
         self.folder: Path | None = None
         self.unreachable: str | None = None
@@ -145,12 +147,12 @@ class OfflineFallbackStore:
 
         def start(store: RunStore) -> str:
             # It may have been created before the store became unreachable.
-            return store.start_run(key, info, run_id or self._main.id_of(key))
+            started = store.start_run(key, info, run_id or self._main.id_of(key))
+            if store is self._main:
+                self._started.runs[key] = info, started
+            return started
 
-        started = self._with_fallback(start)
-        if self.unreachable is None:
-            self._started.runs[key] = info, started
-        return started
+        return self._with_fallback(start)
 
     def log_steps(self, key: int, batch: MetricBatch) -> None:
         """See `TrackingService`."""
@@ -217,9 +219,10 @@ class OfflineFallbackStore:
                 # What a worker of a lot wrote elsewhere could not be refused later, so it ends instead.
                 if not is_unreachable(error) or self._main.fence is not None:
                     raise
-                self.unreachable = error_line(error, self.uri)
+                self.unreachable = self.unreachable or error_line(error, self.uri)
                 _log.debug("the store is unreachable: %s", self.unreachable)
-        return call(self._opened_offline())
+        with self._one_at_a_time:
+            return call(self._opened_offline())
 
     def _opened_offline(self) -> _OfflineStore:
         if self._offline is None:
