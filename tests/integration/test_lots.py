@@ -49,12 +49,13 @@ def test_steps_of_an_earlier_worker_are_refused_as_a_whole(
     steps, run_id = sql_steps(client), client.create_run("0").info.run_id
     assert steps is not None
     zombie = begin_lot(client, sweep, 0, "n1")
-    steps.write(run_id, BATCH, zombie)
+    steps.write([(run_id, BATCH)], zombie)
     successor = begin_lot(client, sweep, 0, "n2")
     later = MetricBatch(2, {"train/loss": np.array([0.5])})
+    other = client.create_run("0").info.run_id
     with pytest.raises(SupersededError, match=r"lot 0 has been begun again by n2 \(epoch 2, here 1\)"):
-        steps.write(run_id, later, zombie)
-    steps.write(run_id, later, successor)
+        steps.write([(other, BATCH), (run_id, later)], zombie)
+    steps.write([(run_id, later)], successor)
     with sqlite3.connect(tmp_path / "mlflow.db") as database:
         found = database.execute("select step, value from metrics order by step").fetchall()
     assert found == [(0, 2.5), (1, 1.5), (2, 0.5)]

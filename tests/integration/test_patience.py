@@ -120,7 +120,7 @@ def test_steps_are_stored_once(
         flaky = Flaky(SqlSteps(steps._engine).write, when)
         monkeypatch.setattr(steps, "write", flaky)
         batch = MetricBatch(first, {"loss": np.arange(10.0) + first, "accuracy": np.arange(10.0)})
-        write_steps(steps, client, run_id, batch)
+        write_steps(steps, client, [(run_id, batch)])
     rows = "select key, count(*), count(distinct step), max(step) from metrics group by key order by key"
     assert query_store(tmp_path, rows) == [("accuracy", 30, 30, 29), ("loss", 30, 30, 29)]
 

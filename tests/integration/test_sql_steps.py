@@ -14,6 +14,7 @@ import swath.tracking.sql_steps
 from swath.errors import SwathError
 from swath.tracking import MetricBatch
 from swath.tracking.sql_steps import sql_steps
+from swath.tracking.sql_values import LARGEST_DOUBLE
 
 BATCHES = [
     MetricBatch(0, {"train/accuracy": np.array([0.1, 0.5]), "train/loss": np.array([2.5, math.nan])}),
@@ -50,7 +51,7 @@ def test_rows_of_every_table_equal_those_of_log_batch(tmp_path: Path) -> None:
         assert direct is not None
         for batch in BATCHES:
             if folder is written:
-                direct.write(run_id, batch)
+                direct.write([(run_id, batch)])
                 continue
             metrics = [
                 Metric(name, value, 1, batch.first_step + offset)
@@ -72,21 +73,34 @@ def test_mlflow_reads_the_written_steps(tmp_path: Path) -> None:
     direct = sql_steps(client)
     assert direct is not None
     for batch in BATCHES:
-        direct.write(run_id, batch)
+        direct.write([(run_id, batch)])
     history = client.get_metric_history(run_id, "train/loss")
     assert [metric.step for metric in history] == list(range(6))
     assert math.isnan(history[1].value)
     assert client.get_run(run_id).data.metrics == {"train/accuracy": 0.25, "train/loss": 0.1}
 
 
+def test_batches_of_several_runs_are_stored_together(tmp_path: Path) -> None:
+    client = client_of(tmp_path)
+    first, second = (client.create_run("0").info.run_id for _ in range(2))
+    direct = sql_steps(client)
+    assert direct is not None
+    direct.write([(first, BATCHES[0]), (second, BATCHES[0]), (first, BATCHES[1]), (second, BATCHES[2])])
+    latest = [client.get_run(run_id).data.metrics for run_id in (first, second)]
+    assert latest[0] == {"train/accuracy": 0.25, "train/loss": LARGEST_DOUBLE}
+    assert latest[1] == {"train/accuracy": 0.5, "train/loss": 0.1}
+    assert [len(client.get_metric_history(run_id, "train/loss")) for run_id in (first, second)] == [3, 5]
+
+
 def test_write_to_a_deleted_run_is_refused(tmp_path: Path) -> None:
     client = client_of(tmp_path)
     run_id = client.create_run("0", run_name="a run").info.run_id
     client.delete_run(run_id)
+    other = client.create_run("0").info.run_id
     direct = sql_steps(client)
     assert direct is not None
     with pytest.raises(SwathError, match="has been deleted"):
-        direct.write(run_id, BATCHES[0])
+        direct.write([(other, BATCHES[0]), (run_id, BATCHES[0])])
     assert rows(tmp_path)["metrics"] == []
 
 

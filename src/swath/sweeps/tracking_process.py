@@ -34,7 +34,7 @@ def main(descriptor: int) -> None:
     from swath.analysis import find_best
     from swath.sweeps.manifest import PriorRunsService
     from swath.sweeps.prior_runs import ResumeService
-    from swath.tracking import LotStore, OfflineFallbackStore
+    from swath.tracking import LotStore, OfflineFallbackStore, RunCalls
     from swath.training import CheckpointFiles, FencedCheckpoints
 
     for name in ("mlflow", "alembic"):
@@ -52,7 +52,7 @@ def main(descriptor: int) -> None:
         LotService: lots,
     }
     try:
-        serve(descriptor, services, lambda error: error_line(error, opened.uri))
+        serve(descriptor, services, lambda error: error_line(error, opened.uri), RunCalls(opened))
     finally:
         opened.close("KILLED")
     # Everything is stored. A regular exit would spend time on unloading MLflow while the parent waits.

@@ -71,6 +71,7 @@ from .reader import open_reader as open_reader
 from .relocation import Relocation as Relocation
 from .relocation import relocate as relocate
 from .rpc import serve as serve
+from .run_calls import RunCalls as RunCalls
 from .run_records import DatasetInfo as DatasetInfo
 from .run_records import MetricBatch as MetricBatch
 from .run_records import RunArtifacts as RunArtifacts

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import itertools
 import json
 import time
 from collections import Counter
@@ -110,16 +111,34 @@ def describe(client: MlflowClient, run_id: str, info: RunInfo) -> None:
     client.log_inputs(run_id, [DatasetInput(dataset, [InputTag(schema.DATA_CONTEXT, "training")])])
 
 
-def log_in_batches(client: MlflowClient, run_id: str, batch: MetricBatch) -> None:
-    """Log values of per-step metrics through MLflow's own call."""
-    timestamp_ms = now_ms()
+def log_in_batches(
+    client: MlflowClient, run_id: str, batch: MetricBatch, steps_from_ms: int | None = None
+) -> None:
+    """Log values of per-step metrics through MLflow's own call.
+
+    Args:
+      client: client of the store.
+      run_id: MLflow's id of the run.
+      batch: the values.
+      steps_from_ms: see `steps_from`.
+    """
+    stored_ms = now_ms()
     metrics = [
-        Metric(name, float(value), timestamp_ms, batch.first_step + offset * batch.every)
+        Metric(name, value, stored_ms if steps_from_ms is None else steps_from_ms + step, step)
         for name, values in batch.values.items()
-        for offset, value in enumerate(values)
+        for step, value in zip(itertools.count(batch.first_step, batch.every), values.tolist(), strict=False)
     ]
     for first in range(0, len(metrics), LARGEST_BATCH):
         client.log_batch(run_id, metrics[first : first + LARGEST_BATCH])
+
+
+def steps_from(run: Run) -> int | None:
+    """The time of step 0 in a run whose step n is stored with the time n ms later, in ms since 1970.
+
+    None for runs of earlier versions, and of stores that can fence: the time is that of storing.
+    """
+    start_ms: int = run.info.start_time
+    return start_ms if run.data.tags.get(schema.STEP_TIMES) == schema.FROM_START else None
 
 
 def now_ms() -> int:

@@ -6,8 +6,9 @@ An offline folder is an MLflow store of its own, so that it can be viewed, and c
 import hashlib
 import logging
 import shutil
+import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
@@ -20,7 +21,7 @@ from swath.system import cache_folder, hide_password
 from swath.tracking import schema
 from swath.tracking.address import StoreAddress, StoreInfo, SyncResult
 from swath.tracking.locations import local_path, location_of
-from swath.tracking.mlflow_runs import LARGEST_BATCH, FindBest, last_steps, run_tags
+from swath.tracking.mlflow_runs import LARGEST_BATCH, FindBest, last_steps, run_tags, steps_from
 from swath.tracking.mlflow_setup import (
     DEFAULT_FILE,
     database_file,
@@ -33,6 +34,7 @@ from swath.tracking.patience import be_patient
 from swath.tracking.provenance import is_alive
 from swath.tracking.run_records import MetricBatch, RunInfo, RunSummary, Status
 from swath.tracking.sql_reader import SqlReader
+from swath.tracking.sql_steps import sql_steps
 from swath.tracking.store import RunStore
 from swath.tracking.stored_runs import StoredRun
 from swath.tracking.sweep_records import SweepDescription, SweepSummary
@@ -75,6 +77,11 @@ class _OfflineStore(RunStore):
         self._continue_run(key)
         super().log_steps(key, batch)
 
+    def log_steps_of_many(self, calls: Sequence[tuple[int, MetricBatch]]) -> None:
+        for key, _ in calls:
+            self._continue_run(key)
+        super().log_steps_of_many(calls)
+
     def end_run(self, key: int, summary: RunSummary) -> float:
         self._continue_run(key)
         return super().end_run(key, summary)
@@ -107,6 +114,7 @@ class OfflineFallbackStore:
         self._main = RunStore(find_best)
         self._offline: _OfflineStore | None = None
         self._started = _Started()
+        self._one_at_a_time = threading.Lock()  # runs of a server are stored side by side
         self._writing: BaseFileLock | None = None  # held until this store is closed
         self.folder: Path | None = None
         self.unreachable: str | None = None
@@ -139,16 +147,20 @@ class OfflineFallbackStore:
 
         def start(store: RunStore) -> str:
             # It may have been created before the store became unreachable.
-            return store.start_run(key, info, run_id or self._main.id_of(key))
+            started = store.start_run(key, info, run_id or self._main.id_of(key))
+            if store is self._main:
+                self._started.runs[key] = info, started
+            return started
 
-        started = self._with_fallback(start)
-        if self.unreachable is None:
-            self._started.runs[key] = info, started
-        return started
+        return self._with_fallback(start)
 
     def log_steps(self, key: int, batch: MetricBatch) -> None:
         """See `TrackingService`."""
         self._with_fallback(lambda store: store.log_steps(key, batch))
+
+    def log_steps_of_many(self, calls: Sequence[tuple[int, MetricBatch]]) -> None:
+        """See `RunStore`."""
+        self._with_fallback(lambda store: store.log_steps_of_many(calls))
 
     def end_run(self, key: int, summary: RunSummary) -> float:
         """See `TrackingService`."""
@@ -207,9 +219,10 @@ class OfflineFallbackStore:
                 # What a worker of a lot wrote elsewhere could not be refused later, so it ends instead.
                 if not is_unreachable(error) or self._main.fence is not None:
                     raise
-                self.unreachable = error_line(error, self.uri)
+                self.unreachable = self.unreachable or error_line(error, self.uri)
                 _log.debug("the store is unreachable: %s", self.unreachable)
-        return call(self._opened_offline())
+        with self._one_at_a_time:
+            return call(self._opened_offline())
 
     def _opened_offline(self) -> _OfflineStore:
         if self._offline is None:
@@ -292,11 +305,12 @@ def _sync_run(
     """Add what an offline run has to its run in the store. Repeating it changes nothing."""
     target = _target(client, experiment_id, run)
     if target is None:
+        own = {} if sql_steps(client) is not None else {schema.STEP_TIMES: schema.FROM_START}
         target = client.create_run(
             experiment_id,
             start_time=run.start_ms,
             run_name=run.name,
-            tags={**run.tags, schema.OFFLINE_RUN_ID: run.run_id},
+            tags={**run.tags, **own, schema.OFFLINE_RUN_ID: run.run_id},
         ).info.run_id
     present = client.get_run(target)
     stored = schema.with_logarithms(run.params)
@@ -307,7 +321,7 @@ def _sync_run(
     known = present.inputs
     if inputs and inputs.dataset_inputs and not (known and known.dataset_inputs):
         client.log_inputs(target, inputs.dataset_inputs)
-    metrics = list(_metrics(reader, run, last_steps(present)))
+    metrics = list(_metrics(reader, run, last_steps(present), steps_from(present)))
     for first in range(0, len(metrics), LARGEST_BATCH):
         client.log_batch(target, metrics[first : first + LARGEST_BATCH])
     files = local_path(run.artifact_uri)
@@ -326,9 +340,13 @@ def _target(client: MlflowClient, experiment_id: str, run: StoredRun) -> str | N
     return str(created[0].info.run_id) if created else None
 
 
-def _metrics(reader: SqlReader, run: StoredRun, last: dict[str, int]) -> Iterator[Metric]:
+def _metrics(
+    reader: SqlReader, run: StoredRun, last: dict[str, int], steps_from_ms: int | None
+) -> Iterator[Metric]:
     timestamp_ms = run.end_ms or run.start_ms
     for curve in reader.curves([run.run_id], list(run.metrics)):
         for step, value in zip(curve.steps.tolist(), curve.values.tolist(), strict=True):
             if step > last.get(curve.metric, -1):
-                yield Metric(curve.metric, value, timestamp_ms, step)
+                yield Metric(
+                    curve.metric, value, timestamp_ms if steps_from_ms is None else steps_from_ms + step, step
+                )

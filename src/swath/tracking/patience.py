@@ -77,15 +77,26 @@ def patiently(call: Callable[[], T], again: Callable[[], T] | None = None) -> T:
 
 
 def write_steps(
-    steps: SqlSteps, client: MlflowClient, run_id: str, batch: MetricBatch, fence: Fence | None = None
+    steps: SqlSteps,
+    client: MlflowClient,
+    batches: Sequence[tuple[str, MetricBatch]],
+    fence: Fence | None = None,
 ) -> None:
-    """Store a batch of steps; what is stored already is read before anything is sent again."""
+    """Store batches of runs; what is stored already is read before anything is sent again.
+
+    Args:
+      steps: writes them.
+      client: client of the same store.
+      batches: see `SqlSteps.write`.
+      fence: what the writer must still be; None for runs of no lot.
+    """
 
     def rest() -> None:
-        for part in batch.after(last_steps(client.get_run(run_id))):
-            steps.write(run_id, part, fence)
+        stored = {run_id: last_steps(client.get_run(run_id)) for run_id, _ in batches}
+        left = [(run_id, part) for run_id, batch in batches for part in batch.after(stored[run_id])]
+        steps.write(left, fence)
 
-    patiently(lambda: steps.write(run_id, batch, fence), rest)
+    patiently(lambda: steps.write(batches, fence), rest)
 
 
 def be_patient(client: MlflowClient) -> None:

@@ -7,10 +7,11 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, Pipe
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from swath.errors import SwathError
 
@@ -130,13 +131,57 @@ class Worker:
             future.set_exception(WorkerDiedError(DIED))
 
 
-def serve(descriptor: int, services: Mapping[Any, object], describe: Callable[[Exception], str]) -> None:
+@dataclass(frozen=True)
+class Call:
+    """A call that waits in the pipe.
+
+    Attributes:
+      method: qualified name of the method, such as `TrackingService.log_steps`.
+      arguments: by position.
+      named: by name.
+    """
+
+    method: str
+    arguments: tuple[Any, ...] = ()
+    named: Mapping[str, Any] = field(default_factory=dict)
+
+
+Outcome = tuple[Any, Exception | None]
+"""Result of a call, and the error that it raised."""
+
+
+class CarriesOutMany(Protocol):
+    """Carries out calls that wait together faster than one after the other."""
+
+    methods: Collection[str]
+    """Qualified names of the methods whose calls may be carried out together."""
+
+    def carry_out(self, calls: Sequence[Call], one: Callable[[Call], Outcome]) -> list[Outcome]:
+        """The outcome of each call.
+
+        Args:
+          calls: calls of `methods`, in the order in which they were made.
+          one: carries out a call; raises nothing.
+        """
+
+
+MOST_TOGETHER = 64
+"""Calls that are taken out of the pipe at a time; the rest waits there, where memory is bounded."""
+
+
+def serve(
+    descriptor: int,
+    services: Mapping[Any, object],
+    describe: Callable[[Exception], str],
+    together: CarriesOutMany | None = None,
+) -> None:
     """Carry out calls in the child process until the parent closes the pipe.
 
     Args:
       descriptor: file descriptor of the child's end of the pipe.
       services: implementation of each interface; the public methods of an interface can be called.
       describe: turns an exception into one line.
+      together: carries out consecutive calls that wait in the pipe; None if each is carried out alone.
     """
     methods = {
         f"{interface.__qualname__}.{name}": getattr(implementation, name)
@@ -144,20 +189,49 @@ def serve(descriptor: int, services: Mapping[Any, object], describe: Callable[[E
         for name, member in vars(interface).items()
         if callable(member) and not name.startswith("_")
     }
+
+    def one(call: Call) -> Outcome:
+        try:
+            return methods[call.method](*call.arguments, **call.named), None
+        except Exception as error:  # every failure belongs to the caller, not to the loop
+            return None, error
+
     pipe = Connection(descriptor)
-    while True:
-        try:
-            message = pipe.recv()
-        except (EOFError, OSError, pickle.UnpicklingError):
-            return
-        if message is None:
-            return
-        number, method, arguments, named = message
-        try:
-            result, failure = methods[method](*arguments, **named), None
-        except Exception as error:  # every failure belongs to the caller, not to this loop
+    for waiting in _waiting(pipe, () if together is None else together.methods):
+        calls = [call for _, call in waiting]
+        if together is None or len(calls) == 1:
+            outcomes = [one(call) for call in calls]
+        else:
+            outcomes = together.carry_out(calls, one)
+        for (number, _), (result, error) in zip(waiting, outcomes, strict=True):
             status = getattr(error, "exit_status", SwathError.exit_status)
-            result, failure = None, (describe(error), status)
-        # Where the parent has died, nobody waits for the reply; what it had sent is stored all the same.
-        with contextlib.suppress(OSError):
-            pipe.send((number, result, failure))
+            failure = None if error is None else (describe(error), status)
+            # Where the parent has died, nobody waits for the reply; what it had sent is stored all the same.
+            with contextlib.suppress(OSError):
+                pipe.send((number, result, failure))
+
+
+def _waiting(pipe: Connection, together: Collection[str]) -> Iterator[list[tuple[int, Call]]]:
+    """Calls with their numbers until the pipe ends: one, or those of the methods `together` that wait."""
+    ahead: tuple[int, Call] | None = None
+    while (first := ahead or _received(pipe)) is not None:
+        waiting, ahead = [first], None
+        while waiting[-1][1].method in together and len(waiting) < MOST_TOGETHER and pipe.poll(0):
+            following = _received(pipe)
+            if following is None:
+                yield waiting
+                return
+            if following[1].method not in together:
+                ahead = following
+                break
+            waiting.append(following)
+        yield waiting
+
+
+def _received(pipe: Connection) -> tuple[int, Call] | None:
+    """The next call and its number; None if the parent has closed the pipe."""
+    try:
+        message = pipe.recv()
+    except (EOFError, OSError, pickle.UnpicklingError):
+        return None
+    return None if message is None else (message[0], Call(*message[1:]))

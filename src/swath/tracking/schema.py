@@ -54,6 +54,15 @@ LANE = hidden_tag(
 CONFIG_SCHEMA = hidden_tag("swath.config_schema", "run", "Version of the meaning of the config's fields.")
 OVERRIDES = tag("swath.overrides", "run", "Overrides that were typed for the run, as a JSON list.")
 EVERY_STEPS = tag("swath.every_steps", "run", "Steps from one stored value of a per-step metric to the next.")
+STEP_TIMES = tag(
+    "swath.step_times",
+    "run",
+    "`start + step`: the time of a per-step value is the run's start plus 1 ms a step, so a value that is "
+    "sent again is the same row. MLflow's page then shows a second for 1,000 steps on its time axes. Runs of "
+    "servers have it; without it, the time is that of storing.",
+    "0.2",
+)
+FROM_START = "start + step"
 REPRODUCES = tag("swath.reproduces", "reproduction", "Id of the run that this one repeats.")
 
 # How a run ended.

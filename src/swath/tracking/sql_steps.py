@@ -4,13 +4,13 @@ MLflow's interface creates an object for each value: that takes seconds for 72 c
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import mlflow
 import sqlalchemy
 from mlflow.entities import LifecycleStage
-from mlflow.store.tracking.dbmodels.models import SqlLatestMetric, SqlMetric, SqlRun
+from mlflow.store.tracking.dbmodels.models import SqlRun
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.tracking import MlflowClient
 
@@ -18,11 +18,9 @@ from swath.errors import SwathError
 from swath.tracking.lots import Fence
 from swath.tracking.run_records import MetricBatch, Status
 from swath.tracking.sql_end import write_end
-from swath.tracking.sql_values import stored_columns
+from swath.tracking.sql_step_rows import insert_steps, rows_of, set_latest
 
 _RUNS: Any = SqlRun.__table__
-_LATEST: Any = SqlLatestMetric.__table__
-_METRICS: Any = SqlMetric.__table__
 
 TESTED_VERSIONS = ("3.17.", "3.18.")
 """MLflow versions whose tables are written directly; other versions get `log_batch`."""
@@ -37,43 +35,28 @@ class SqlSteps:
     def __init__(self, engine: sqlalchemy.Engine) -> None:
         self._engine = engine
 
-    def write(self, run_id: str, batch: MetricBatch, fence: Fence | None = None) -> None:
-        """Store a batch as a whole or not at all. Its steps must come after the stored ones of its metrics.
+    def write(self, batches: Sequence[tuple[str, MetricBatch]], fence: Fence | None = None) -> None:
+        """Store batches of runs, all in one transaction or none.
+
+        The steps of a batch must come after the stored ones of its metrics.
 
         Args:
-          run_id: MLflow's id of the run.
-          batch: the values.
-          fence: what the writer must still be; None for a run of no lot.
+          batches: MLflow's id of a run, and values; a run may come several times.
+          fence: what the writer must still be; None for runs of no lot.
 
         Raises:
           SupersededError: it no longer is.
-          SwathError: the run does not exist, or has been deleted.
+          SwathError: a run does not exist, or has been deleted.
           sqlalchemy.exc.SQLAlchemyError: the database rejects it.
         """
         now_ms = time.time_ns() // 1_000_000
-        rows = [
-            {
-                "run_uuid": run_id,
-                "key": name,
-                "timestamp": now_ms,
-                "step": batch.first_step + offset * batch.every,
-                **stored_columns(value),
-            }
-            for name, values in batch.values.items()
-            for offset, value in enumerate(values.tolist())
-        ]
-        last = {row["key"]: row for row in rows}
+        rows = [row for run_id, batch in batches for row in rows_of(run_id, batch, now_ms)]
+        if not rows:
+            return
         with self._engine.begin() as connection:
-            stage = connection.execute(
-                sqlalchemy.select(_RUNS.c.lifecycle_stage).where(_RUNS.c.run_uuid == run_id)
-            ).scalar()
-            if stage != LifecycleStage.ACTIVE:
-                raise SwathError(f"the run {run_id} has been deleted in the store")
-            connection.execute(_METRICS.insert(), rows)
-            for key, row in last.items():
-                here = (_LATEST.c.run_uuid == run_id) & (_LATEST.c.key == key)
-                if connection.execute(_LATEST.update().where(here).values(row)).rowcount == 0:
-                    connection.execute(_LATEST.insert().values(row))
+            _check_active(connection, {run_id for run_id, _ in batches})
+            insert_steps(connection, rows)
+            set_latest(connection, rows)
             if fence is not None:
                 fence.check_in(connection)
 
@@ -88,6 +71,14 @@ class SqlSteps:
     ) -> None:
         """See `write_end`; `when` is the time in milliseconds since 1970, and the step of the metrics."""
         write_end(self._engine, run_id, status, metrics, tags, *when, fence)
+
+
+def _check_active(connection: sqlalchemy.Connection, run_ids: Collection[str]) -> None:
+    here = _RUNS.c.run_uuid.in_(run_ids) & (_RUNS.c.lifecycle_stage == LifecycleStage.ACTIVE)
+    active = set(connection.execute(sqlalchemy.select(_RUNS.c.run_uuid).where(here)).scalars())
+    for run_id in run_ids:
+        if run_id not in active:
+            raise SwathError(f"the run {run_id} has been deleted in the store")
 
 
 def sql_steps(client: MlflowClient) -> SqlSteps | None:

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from mlflow.entities import Metric
@@ -51,6 +51,12 @@ class _OpenRun:
     tracked_s: float = 0.0
     failure: str | None = None
     last_steps: dict[str, int] = field(default_factory=dict)
+    steps_from_ms: int | None = None
+
+
+def is_of_all(error: Exception) -> bool:
+    """Whether an error of one run is one of all runs: the store is away, or a later worker writes it."""
+    return isinstance(error, SupersededError) or is_unreachable(error)
 
 
 class RunStore:
@@ -135,13 +141,16 @@ class RunStore:
         self.check_fence()
         if run_id is None:
             tags = {**self._common_tags, **info.tags}
-            created = client.create_run(self.experiment_id, run_name=info.name, tags=tags).info
-            entry = _OpenRun(created.run_id, created.artifact_uri, info)
+            if not self.stores_together:
+                tags[schema.STEP_TIMES] = schema.FROM_START
+            run = client.create_run(self.experiment_id, run_name=info.name, tags=tags)
+            entry = _OpenRun(run.info.run_id, run.info.artifact_uri, info)
             self._undo_if_superseded(entry)
         else:
             run = mlflow_runs.reopen(client, run_id, info, self._common_tags)
             entry = _OpenRun(run_id, run.info.artifact_uri, info, last_steps=mlflow_runs.last_steps(run))
             described = bool(run.data.params and run.inputs and run.inputs.dataset_inputs)
+        entry.steps_from_ms = mlflow_runs.steps_from(run)
         self._open[key] = entry
         if self._sweep is None:
             self._system_metrics.start(self.uri, entry.run_id, resumed=run_id is not None)
@@ -216,11 +225,48 @@ class RunStore:
         with self._recording_failure(entry):
             for part in batch.after(entry.last_steps):
                 if self._sql_steps is not None:
-                    write_steps(self._sql_steps, client, entry.run_id, part, self.fence)
+                    write_steps(self._sql_steps, client, [(entry.run_id, part)], self.fence)
                 else:
                     self.check_fence()
-                    mlflow_runs.log_in_batches(client, entry.run_id, part)
+                    mlflow_runs.log_in_batches(client, entry.run_id, part, entry.steps_from_ms)
         entry.tracked_s += time.perf_counter() - started
+
+    @property
+    def stores_together(self) -> bool:
+        """Whether the opened store has transactions that can hold steps of several runs."""
+        return self._sql_steps is not None
+
+    def log_steps_of_many(self, calls: Sequence[tuple[int, MetricBatch]]) -> None:
+        """Store steps of several runs in one transaction; `stores_together` must be true.
+
+        Args:
+          calls: number of a run, and values, as for `log_steps`; a run may come several times.
+
+        Raises:
+          Exception: nothing is stored. Unless `is_of_all`, each run can be tried alone.
+        """
+        started = time.perf_counter()
+        entries = [self._entry(key) for key, _ in calls]
+        for entry in entries:
+            if entry.failure is not None:
+                raise SwathError(entry.failure)
+        assert self._sql_steps is not None
+        batches = [batch for _, batch in calls]
+        parts = [
+            (entry.run_id, part)
+            for entry, batch in zip(entries, batches, strict=True)
+            for part in batch.after(entry.last_steps)
+        ]
+        try:
+            write_steps(self._sql_steps, self.client, parts, self.fence)
+        except Exception as error:
+            if is_of_all(error):
+                for entry in entries:
+                    entry.failure = error_line(error, self.uri)
+            raise
+        share_s = (time.perf_counter() - started) / len(calls)
+        for entry in entries:
+            entry.tracked_s += share_s
 
     def end_run(self, key: int, summary: RunSummary) -> float:
         """Store the outcome of a run and end it; returns the seconds that tracking the run took.
@@ -234,7 +280,7 @@ class RunStore:
             tracked_s = self._end(entry, summary)
         except Exception as error:
             # On a full disk one of the two may fit and the other not.
-            is_ours = not (is_unreachable(error) or isinstance(error, SupersededError)) and self._is_ours()
+            is_ours = not is_of_all(error) and self._is_ours()
             for mark in (self._tag_error, self._end_failed) if is_ours else ():
                 with contextlib.suppress(Exception):
                     mark(entry, error)

@@ -1,6 +1,7 @@
 """MLflow's system metrics of one run, where MLflow's own variable asks for them."""
 
 import logging
+import threading
 
 from mlflow.environment_variables import MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
@@ -15,6 +16,7 @@ class SystemMetrics:
 
     def __init__(self) -> None:
         self._monitor: SystemMetricsMonitor | None = None
+        self._lock = threading.Lock()  # runs of a server begin side by side
 
     def start(self, uri: str, run_id: str, resumed: bool) -> None:
         """Measure for a run, unless another run is being measured or nobody asked.
@@ -24,15 +26,17 @@ class SystemMetrics:
           run_id: id of the run.
           resumed: whether the run may have system metrics of an earlier command.
         """
-        if self._monitor is not None or not MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING.get():
-            return
-        # Its notes would break into the progress bar.
-        logging.getLogger("mlflow.system_metrics").setLevel(logging.ERROR)
-        self._monitor = SystemMetricsMonitor(run_id, resume_logging=resumed, tracking_uri=uri)
-        self._monitor.start()
+        with self._lock:
+            if self._monitor is not None or not MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING.get():
+                return
+            # Its notes would break into the progress bar.
+            logging.getLogger("mlflow.system_metrics").setLevel(logging.ERROR)
+            self._monitor = SystemMetricsMonitor(run_id, resume_logging=resumed, tracking_uri=uri)
+            self._monitor.start()
 
     def finish(self) -> None:
         """Store what has been measured; call it before the run ends."""
-        if self._monitor is not None:
-            self._monitor.finish()
-            self._monitor = None
+        with self._lock:
+            if self._monitor is not None:
+                self._monitor.finish()
+                self._monitor = None

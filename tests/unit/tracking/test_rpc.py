@@ -23,6 +23,7 @@ class EchoService(Protocol):
     def note(self, number: int) -> None: ...
     def notes(self) -> list[int]: ...
     def fail(self, text: str) -> None: ...
+    def pause(self, seconds: float) -> None: ...
     def die(self) -> None: ...
     def not_in_the_interface(self) -> None: ...
 
@@ -39,6 +40,38 @@ def test_calls_are_carried_out_in_order(worker: Worker) -> None:
     for number in range(100):
         worker.call(EchoService.note, number)
     assert worker.call(EchoService.notes).result(timeout=20) == list(range(100))
+
+
+def test_calls_that_wait_are_carried_out_together_and_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(HERE))
+    monkeypatch.setenv("SWATH_TEST_TOGETHER", "yes")
+    worker = Worker("echo_worker")
+    worker.call(EchoService.pause, 0.5)
+    for number in range(100):
+        worker.call(EchoService.note, number)
+    failed = worker.call(EchoService.fail, "no room")
+    for number in range(3):
+        worker.call(EchoService.note, number)
+    last = worker.call(EchoService.note, 3)
+    worker.close()  # behind them, and nothing is lost
+    with pytest.raises(RemoteError, match="no room"):
+        failed.result(timeout=20)
+    assert last.result(timeout=20) is None
+
+
+def test_what_waits_together_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(HERE))
+    monkeypatch.setenv("SWATH_TEST_TOGETHER", "yes")
+    worker = Worker("echo_worker")
+    worker.call(EchoService.pause, 0.5)
+    for number in range(100):
+        worker.call(EchoService.note, number)
+    worker.call(EchoService.pause, 0.5)
+    for number in range(100, 103):
+        worker.call(EchoService.note, number)
+    noted = worker.call(EchoService.notes).result(timeout=20)
+    worker.close()
+    assert noted == [-64, *range(64), -36, *range(64, 100), -3, *range(100, 103)]
 
 
 def test_exception_of_the_child_is_raised_with_its_line(worker: Worker) -> None:
