@@ -35,5 +35,5 @@ class ExecutorConfig:
         Lines("--gres=disk:1"), "Further options of sbatch."
     )
     address: Optional[str] = setting(  # noqa: UP045
-        Text("an address"), "Ray's head; null: $RAY_ADDRESS, or a Ray that is started on this machine."
+        Text("an address"), "Ray's head; null: $RAY_ADDRESS, or the Ray of this machine."
     )
