@@ -63,8 +63,10 @@ def sweep_description(
 
 def _asked_for(sweep_info: SweepInfo, configs: Sequence[TrainConfig]) -> dict[str, str]:
     """The number of configurations, if it is known: another sweeper may not say how many it will choose."""
-    if sweep_info.sweeper:
-        return {} if sweep_info.most is None else {schema.ASKED_FOR: str(sweep_info.most)}
+    if sweep_info.sweeper and sweep_info.most is None:
+        return {}
+    if sweep_info.most is not None:
+        return {schema.ASKED_FOR: str(sweep_info.most)}
     return {schema.ASKED_FOR: str(len(configs))}
 
 

@@ -10,7 +10,6 @@ from functools import partial
 from filelock import FileLock, Timeout
 
 from swath import tracking
-from swath.analysis import searched_fields
 from swath.config import SweepConfig, TrainConfig, computed_values, fingerprint, read_params
 from swath.datasets import DataKey, Dataset, given_path
 from swath.errors import SwathError, UsageError
@@ -27,7 +26,7 @@ from swath.sweeps.manifest import (
     configurations_of,
 )
 from swath.sweeps.record import sweep_description
-from swath.sweeps.search_record import SearchRecord
+from swath.sweeps.search_record import SearchRecord, searched_by
 from swath.system import cache_folder
 from swath.tracking import LotService, schema
 from swath.training import checkpoints_folder, lane_key
@@ -118,7 +117,7 @@ class ResumePlan:
 
     Attributes:
       tracker: tracker with an opened store.
-      mode: `yes` or `failed`.
+      mode: `yes`, `failed`, or `open`: what has failed is not trained again.
       force: whether to accept a changed environment.
       datasets: the data sets of the configurations.
       data_place: see `ResumeRequest`.
@@ -207,6 +206,8 @@ class ResumePlan:
     def _resolve(self, request: RunRequest, before: PriorRun) -> RunRequest | RunResult:
         if before.finished:
             self.counts["already done"] += 1
+            return _prior_result(request.config, before)
+        if self.mode == "open" and before.status == "FAILED":
             return _prior_result(request.config, before)
         if self.mode == "failed" and before.status != "FAILED":
             self.counts["skipped"] += 1
@@ -338,13 +339,7 @@ def start_sweep(
     for run_id in tracker.close_stale().result():
         observer(Note(f"run {run_id} closed as KILLED: its process had died"))
     summary_run = None
-    if search is not None:
-        sweep_info = replace(
-            sweep_info,
-            space=searched_fields(search.space, search.when),
-            space_lines=(*search.space, *search.when),
-            objective=search.objective,
-        )
+    sweep_info = searched_by(sweep_info, search)
     if sweep_info.is_grid:
         manifest = new_manifest(sweep_info, configs, datasets, provenance, every_steps, search)
         before = None if found is None else found.manifest

@@ -16,7 +16,7 @@ from swath.datasets import DataKey, Dataset, load_dataset, load_intact, rebuild_
 from swath.errors import SwathError
 from swath.models import model_of
 from swath.planning import LaneWidths, check_memory, memory_for_groups, read_verified
-from swath.sweeps.joining import Joined
+from swath.sweeps.joining import AT_A_RUNG, Joined
 from swath.sweeps.record import sweep_summary
 from swath.sweeps.resume import StartedSweep, start_sweep
 from swath.sweeps.search_record import SearchRecord
@@ -352,11 +352,17 @@ class Session:
         """
         try:
             why = self._runner.stop_reason if self._runner is not None else ""
-            ended = [future.result().put_down(why) for future in self._ended()]
+            if self._joined is not None and not interrupted:
+                why = AT_A_RUNG
+            ended = [future.result() for future in self._ended()]
+            is_open = interrupted or not self._has_all() or any(each.status == "KILLED" for each in ended)
+            ended = [result.put_down(why) for result in ended]
             results = [result.flushed() for result in ended]
             plan = self.started.resume_plan
             if self._joined is not None:
-                self._end_lot(self._joined, results, put_down=interrupted or not self._has_all())
+                # A run that failed for good is not begun again, so its lot is done.
+                is_open = is_open or any(result.is_transient for result in results)
+                self._end_lot(self._joined, put_down=is_open)
             try:
                 is_worker = self._joined is not None
                 others = (
@@ -398,14 +404,14 @@ class Session:
         summary = sweep_summary(self.sweep_info, results, asked_for, wall_s, interrupted)
         self._tracker.end_sweep(summary).result()
 
-    def _end_lot(self, joined: Joined, results: list[execution.RunResult], *, put_down: bool) -> None:
+    def _end_lot(self, joined: Joined, *, put_down: bool) -> None:
         try:
             self._tracker.call(LotService.check_lot).result()
         except SwathError as error:
             self.superseded = str(error)
             return
         try:
-            self.is_last = joined.end(self._tracker, self._datasets, results, put_down=put_down)
+            self.is_last = joined.end(self._tracker, self._datasets, put_down=put_down)
         except SwathError as error:
             self.sweep_error = str(error)
 

@@ -163,6 +163,12 @@ LOT = entry(
     "Followed by the number of a lot: its epoch, its state and its worker, as JSON.",
     "0.2",
 )
+DECISIONS = tag(
+    "swath.decisions",
+    "sweep",
+    "Of a search that workers train: epoch, state and worker of its decisions, as JSON.",
+    "0.2",
+)
 LOT_EPOCH = tag("swath.lot_epoch", "sweep", "Epoch from which those of the lots go on.", "0.2")
 ENGINE = tag(
     "swath.engine",
