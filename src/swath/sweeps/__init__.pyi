@@ -16,6 +16,7 @@ from .postprocess import postprocess_sweep as postprocess_sweep
 from .postprocess import register_best as register_best
 from .postprocess import start_postprocessing as start_postprocessing
 from .ranked_results import RankedResults as RankedResults
+from .ranked_results import Ranker as Ranker
 from .ranked_results import rank_results as rank_results
 from .removal import plan_removal as plan_removal
 from .removal import remove as remove

@@ -17,7 +17,7 @@ from swath.analysis import REPEATED_BY, answer_lines
 from swath.config import TrainConfig, varying
 from swath.execution import RunResult, SweepInfo
 from swath.sweeps.manifest import Manifest
-from swath.sweeps.ranked_results import RankedResults, rank_results
+from swath.sweeps.ranked_results import RankedResults, Ranker
 from swath.tracking import schema
 
 MOST_VALUES = 40
@@ -71,7 +71,12 @@ def _asked_for(sweep_info: SweepInfo, configs: Sequence[TrainConfig]) -> dict[st
 
 
 def sweep_summary(
-    sweep_info: SweepInfo, results: Sequence[RunResult], asked_for: int, wall_s: float, interrupted: bool
+    sweep_info: SweepInfo,
+    results: Sequence[RunResult],
+    asked_for: int,
+    wall_s: float,
+    interrupted: bool,
+    ranker: Ranker | None = None,
 ) -> tracking.SweepSummary:
     """The results of a sweep for its summary run.
 
@@ -81,8 +86,9 @@ def sweep_summary(
       asked_for: number of requested configurations.
       wall_s: duration of the command in seconds.
       interrupted: whether a signal stopped the command.
+      ranker: ranks the results; None for a new one.
     """
-    found = rank_results(sweep_info, results)
+    found = (ranker or Ranker()).rank(sweep_info, results)
     sweep_info = replace(sweep_info, swept=found.swept)
     finished = [result for result in results if result.status == "FINISHED"]
     counts = Counter(result.status for result in results)

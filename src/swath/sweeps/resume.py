@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import lru_cache, partial
 
 from filelock import FileLock, Timeout
 
@@ -35,6 +35,7 @@ SKIPPED = "skipped by resume=failed: it has not failed"
 """Reason stated for a configuration that `resume=failed` skips."""
 
 
+@lru_cache(maxsize=2**16)
 def run_key(config: TrainConfig, digest: str, every_steps: int) -> RunKey:
     """Identity of a configuration in the store.
 
@@ -71,7 +72,7 @@ def new_manifest(
     search: SearchRecord | None = None,
 ) -> Manifest:
     """The manifest of a new sweep."""
-    identities = [(fingerprint(config), datasets[config.data.key].digest) for config in configs]
+    identities = [run_key(each, datasets[each.data.key].digest, every_steps).identity for each in configs]
     values = [computed_values(config) for config in configs]
     return Manifest(
         sweep_info.sweep,

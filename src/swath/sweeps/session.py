@@ -17,6 +17,7 @@ from swath.errors import SwathError
 from swath.models import model_of
 from swath.planning import LaneWidths, check_memory, memory_for_groups, read_verified
 from swath.sweeps.joining import AT_A_RUNG, Joined
+from swath.sweeps.ranked_results import Ranker
 from swath.sweeps.record import sweep_summary
 from swath.sweeps.resume import StartedSweep, start_sweep
 from swath.sweeps.search_record import SearchRecord
@@ -98,6 +99,7 @@ class Session:
       store: the opened store.
       started: the sweep in the store, and the resume plan.
       sweep_info: metadata of the command; if it resumes a sweep, with the id of that sweep.
+      ranker: ranks the results of the command.
       is_whole: whether nothing is left to begin; a search says so at its end.
       superseded: why this worker may not write any more; empty if it may.
       is_last: whether this worker has ended the last lot, and with it the sweep.
@@ -138,6 +140,7 @@ class Session:
         self._observer: execution.Observer = SynchronizedObserver(observer)
         self._asked_for: list[Future[execution.RunResult]] = []
         self._runner: Runner | None = None
+        self.ranker = Ranker()
         self.is_whole = search is None
         self.is_last = False
         self.superseded = ""
@@ -401,7 +404,7 @@ class Session:
         wall_s = time.perf_counter() - self.began
         most = self.sweep_info.most if interrupted else None
         asked_for = max(self._number_asked_for(), len(results), most or 0)
-        summary = sweep_summary(self.sweep_info, results, asked_for, wall_s, interrupted)
+        summary = sweep_summary(self.sweep_info, results, asked_for, wall_s, interrupted, self.ranker)
         self._tracker.end_sweep(summary).result()
 
     def _end_lot(self, joined: Joined, *, put_down: bool) -> None:
