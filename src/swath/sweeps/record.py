@@ -56,7 +56,7 @@ def sweep_description(
         note=_note(sweep_info, configs, [tracking.STILL_RUNNING]),
         experiment_note=_experiment_note(sweep_info, configs, [tracking.STILL_RUNNING]),
         view=_view(sweep_info, configs),
-        manifest=manifest.text(),
+        files=manifest.files(),
         start_ms=sweep_info.start_ms,
     )
 

@@ -299,6 +299,12 @@ MANIFEST_FILE = file(
     "0.2",
 )
 FORMER_MANIFEST_FILE = "manifest.json"
+MANIFEST_PIECES = file(
+    f"{SWEEP_FILES}manifest/",
+    "sweep",
+    "Followed by a digest and `.json`: a thousand configurations of a large sweep, which its manifest names.",
+    "0.2",
+)
 RANKING_FILE = file(
     f"{SWEEP_FILES}ranking.csv",
     "sweep",
