@@ -130,9 +130,7 @@ def _requests(args: Arguments, checked: CheckedCommand) -> Iterator[RunRequest]:
         typed = [each for each in parse_overrides(list(args.overrides)) if not each.is_hydra_override()]
     for config in checked.configs:
         values = computed_values(config)
-        yield RunRequest(
-            config, tuple(_lines(typed, values, checked.swept)), checked.sweep.tracking.every_steps
-        )
+        yield RunRequest(config, tuple(_lines(typed, values, checked.swept)), checked.sweep.tracking.kept)
 
 
 def _lines(typed: Sequence[object], values: Mapping[str, object], swept: Sequence[str]) -> Iterator[str]:

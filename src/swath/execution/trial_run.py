@@ -63,7 +63,7 @@ class TrialRun:
         self.lane = lane
         self.ended: Future[RunResult] = Future()
         self._lanes = lanes
-        self._every_steps = request.every_steps
+        self._kept = request.kept
         self._logger = logger
         self._observer = observer
         self._clock = clock
@@ -122,15 +122,16 @@ class TrialRun:
         """Log the steps that are due; keep the last step, which is logged if the run ends there."""
         if not len(losses):
             return
-        every = self._every_steps
+        every = self._kept.every
         values = {schema.TRAIN_ACCURACY: accuracies, schema.TRAIN_LOSS: losses}
         last_step = first_step + len(losses) - 1
         last = {name: series[-1:] for name, series in values.items()}
         self._unstored = tracking.MetricBatch(last_step, last) if last_step % every else None
-        due = -first_step % every
-        if due < len(losses):
-            chosen = {name: series[due::every] for name, series in values.items()}
-            self._logger.log(tracking.MetricBatch(first_step + due, chosen, every))
+        batch = tracking.MetricBatch(first_step, values, rows_every=every)
+        if self._kept.in_file:
+            self._logger.log(batch)
+        elif -first_step % every < len(losses):
+            self._logger.log(batch.rows())
 
     def add_validation(self, trained: SegmentTrained, validation: Evaluation, duration_s: float) -> None:
         """Log an evaluation before the last step.

@@ -78,7 +78,7 @@ class LotFile:
             RunRequest(
                 read_params(each["values"]),
                 tuple(each["overrides"]),
-                settings.tracking.every_steps,
+                settings.tracking.kept,
                 tags={schema.RUN_LOT: str(number)},
             )
             for each in found["runs"]
