@@ -223,23 +223,6 @@ def read_bytes(run: StoredRun, name: str) -> bytes:
         raise SwathError(f"run {run.run_id}: {name} cannot be read ({reason})") from error
 
 
-def list_files(run: StoredRun, folder: str) -> list[str]:
-    """The names of the files in a folder of a run; empty if there is none.
-
-    Raises:
-      SwathError: the place of the files cannot be read.
-    """
-    try:
-        place = local_path(run.artifact_uri)
-        if place is not None:
-            return [f"{folder}/{path.name}" for path in (place / folder).glob("*")]
-        repository = get_artifact_repository(run.artifact_uri, tracking_uri=run.store or None)
-        return [found.path for found in repository.list_artifacts(folder) if not found.is_dir]
-    except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise SwathError(f"run {run.run_id}: {folder} cannot be read ({reason})") from error
-
-
 def read_arrays(run: StoredRun, name: str) -> dict[str, NDArray[Any]]:
     """The arrays in an `.npz` file of a run; pickled objects are refused.
 

@@ -10,6 +10,9 @@ from swath.tracking import schema
 
 STEP = "step"
 
+Steps = tuple[NDArray[np.int64], dict[str, NDArray[np.float64]]]
+"""Steps, int64 [n], ascending, and the values of each metric at these steps, float64 [n]."""
+
 
 def encode(steps: NDArray[np.int64], values: Mapping[str, NDArray[np.float64]]) -> bytes:
     """The content of a file.
@@ -39,7 +42,7 @@ def encode(steps: NDArray[np.int64], values: Mapping[str, NDArray[np.float64]]) 
     return file.getvalue()
 
 
-def decode(content: bytes) -> tuple[NDArray[np.int64], dict[str, NDArray[np.float64]]]:
+def decode(content: bytes) -> Steps:
     """The steps of a file, and the values of each metric.
 
     Raises:

@@ -2,7 +2,8 @@
 
 A writer is one process that trains a run, from its start or resume to its end. It has a folder of its own and
 a tag of its own, so that nobody changes what another has written. The tag is stored in the transaction that
-stores the rows of the same steps, under the same fence; a file that no tag covers does not exist.
+stores the rows of the same steps, under the same fence; a file that the tag does not count is read by nobody,
+and is written again if storing failed.
 """
 
 import json
@@ -42,26 +43,9 @@ class Span:
         """Value of its tag."""
         return json.dumps({name: value for name, value in vars(self).items() if name != "key"})
 
-    def file(self) -> str:
-        """Name of its file, if it has one."""
-        return file_name(self.key, self.first, self.end)
-
-
-def file_name(key: str, first: int, end: int) -> str:
-    """Name of a file of a run; names sort by step.
-
-    Args:
-      key: of its writer.
-      first: its first step.
-      end: the step after its last one.
-    """
-    return f"{schema.CURVE_FILES}{key}/{first:012d}-{end:012d}.parquet"
-
-
-def steps_of(name: str) -> tuple[int, int] | None:
-    """First step, and the step after the last, of a file; None if it has another name."""
-    first, _, end = name.rpartition("/")[2].removesuffix(".parquet").partition("-")
-    return (int(first), int(end)) if first.isdecimal() and end.isdecimal() else None
+    def file(self, number: int) -> str:
+        """Name of a file by its number, from 0; numbers go by step."""
+        return f"{schema.CURVE_FILES}{self.key}/{number:06d}.parquet"
 
 
 def spans_in(tags: Mapping[str, str]) -> list[Span]:

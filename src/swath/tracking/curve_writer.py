@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from swath.tracking import schema
 from swath.tracking.curve_files import encode
-from swath.tracking.curve_spans import Span, chain, file_name, spans_in
+from swath.tracking.curve_spans import Span, chain, spans_in
 from swath.tracking.locations import local_path
 from swath.tracking.run_records import MetricBatch
 from swath.tracking.stored_curves import read_files
@@ -67,8 +67,8 @@ class CurveWriter:
         end = batch.first_step + max(map(len, batch.values.values()), default=0)
         if first < end:
             values = {name: series[first - batch.first_step :] for name, series in batch.values.items()}
-            _write(folder / file_name(self._key, first, end), np.arange(first, end), values)
             known = self.span or Span(self._key, first, first, 0, self._epoch, self._merged)
+            _write(folder / known.file(known.files), np.arange(first, end), values)
             self.span = replace(known, end=end, files=known.files + 1)
 
     def _spans(self) -> list[Span]:
@@ -101,7 +101,7 @@ class CurveWriter:
         # A key of its own: as long as its tag is not stored, the files that it is made of count.
         first, end = int(steps[0]), int(steps[-1]) + 1
         merged = Span(self._new_key(), first, end, 1, self._epoch, self._merged + 1)
-        _write(folder / merged.file(), steps, values)
+        _write(folder / merged.file(0), steps, values)
         return {**{span.tag: None for span in self._spans()}, merged.tag: merged.text()}
 
     def tidy(self, stored: Mapping[str, str | None]) -> None:

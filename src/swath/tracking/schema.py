@@ -297,8 +297,7 @@ CONFUSION_FILE = file("confusion.json", "run", "Confusion matrix of the test ima
 CURVE_FILES = file(
     "curves/",
     "run",
-    "Followed by the key of a writer, `/`, the first step, `-`, the step after the last, and `.parquet`: "
-    "the per-step metrics of these steps.",
+    "Followed by the key of a writer, `/`, a number and `.parquet`: the per-step metrics of every step.",
     "0.2",
 )
 TRACEBACK_FILE = file("traceback.txt", "run", "Traceback of an unexpected error.")

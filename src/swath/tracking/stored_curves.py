@@ -1,20 +1,18 @@
 """Reads the curves of runs that keep them in files."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from swath.errors import SwathError
-from swath.tracking import curve_files, schema
-from swath.tracking.artifacts import list_files, read_bytes
-from swath.tracking.curve_spans import Span, chain, end_of, spans_in, steps_of
+from swath.tracking import schema
+from swath.tracking.artifacts import read_bytes
+from swath.tracking.curve_files import Steps, decode
+from swath.tracking.curve_spans import Span, chain, end_of, spans_in
 from swath.tracking.stored_runs import Curve, StoredRun
 
 
-def read_files(
-    run: StoredRun, spans: Iterable[tuple[Span, int]]
-) -> tuple[NDArray[np.int64], dict[str, NDArray[np.float64]]]:
+def read_files(run: StoredRun, spans: Iterable[tuple[Span, int]]) -> Steps:
     """The steps of a run, and the values of each metric, from its files.
 
     Args:
@@ -31,32 +29,27 @@ def read_files(
     return steps, {name: np.concatenate([nothing, *(values[name] for _, values in parts)]) for name in names}
 
 
-def _parts(
-    run: StoredRun, span: Span, last: int
-) -> Iterable[tuple[NDArray[np.int64], dict[str, NDArray[np.float64]]]]:
+def _parts(run: StoredRun, span: Span, last: int) -> Iterator[Steps]:
     """The contents of the files of a span, up to the step before `last`."""
-    names = [span.file()] if span.files == 1 else sorted(list_files(run, f"{schema.CURVE_FILES}{span.key}"))
     at = span.first
-    for name in names:
-        first, end = steps_of(name) or (last, last)
-        if first != at or first >= last:
-            break
+    for name in map(span.file, range(span.files)):
+        if at >= last:
+            return
         try:
-            steps, values = curve_files.decode(read_bytes(run, name))
+            steps, values = decode(read_bytes(run, name))
+            if not len(steps) or steps.tolist() != list(range(at, at + len(steps))):
+                raise ValueError(f"expected steps from {at} on")
         except ValueError as error:
-            raise SwathError(f"run {run.run_id}: {name} is damaged ({error}); {_advice(run)}") from error
-        if steps.tolist() != list(range(first, end)):
-            raise SwathError(f"run {run.run_id}: {name} is damaged: it has other steps; {_advice(run)}")
-        counts = slice(0, last - first)
+            raise _damaged(run, f"{name} is damaged: {error}") from error
+        counts = slice(0, last - at)
         yield steps[counts], {metric: each[counts] for metric, each in values.items()}
-        at = end
+        at += len(steps)
     if at < last:
-        folder = f"{schema.CURVE_FILES}{span.key}/"
-        raise SwathError(f"run {run.run_id}: {folder} has no file with step {at}; {_advice(run)}")
+        raise _damaged(run, f"{schema.CURVE_FILES}{span.key}/ ends before step {at}, expected {last} steps")
 
 
-def _advice(run: StoredRun) -> str:
-    return f"swath-reproduce {run.run_id} trains it again"
+def _damaged(run: StoredRun, what: str) -> SwathError:
+    return SwathError(f"run {run.run_id}: {what}; train it again: swath-reproduce {run.run_id}")
 
 
 def with_files(
@@ -94,9 +87,7 @@ def with_files(
     return [curve for run_id in found for curve in found[run_id]]
 
 
-def _read(
-    run: StoredRun, again: Callable[[str], StoredRun | None]
-) -> tuple[NDArray[np.int64], dict[str, NDArray[np.float64]]]:
+def _read(run: StoredRun, again: Callable[[str], StoredRun | None]) -> Steps:
     try:
         return read_files(run, chain(spans_in(run.tags)))
     except SwathError:
