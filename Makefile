@@ -61,8 +61,9 @@ check: $(VENV)/.installed-dev ## Formatting, lint, types, import direction
 verify: $(VENV)/.installed-dev ## Recompute the digests of docs/digests.json and compare them
 	@cd tests && ../$(BIN)/python -m verify
 
-torture: $(VENV)/.installed-dev ## 300 kills at random moments, 10,000 configurations, eight sweeps at once (90 min)
+torture: $(VENV)/.installed-dev ## 400 kills at random moments, 10,000 configurations, eight sweeps at once (two hours)
 	@cd tests && ../$(BIN)/python -m torture.kills grid 200 && ../$(BIN)/python -m torture.kills search 100 \
+		&& ../$(BIN)/python -m torture.kills file 50 && ../$(BIN)/python -m torture.kills both 50 \
 		&& ../$(BIN)/python -m torture.load
 
 benchmark: $(VENV)/.installed-dev ## Measure swath against other ways (three quarters of an hour; needs CIFAR-10)

@@ -2,9 +2,9 @@
 
 `python -m benchmarks.launched [REPEATS] [ARGUMENT ...]`. $SWATH_POSTGRES is the address of a PostgreSQL
 server, whose user may make databases; $SWATH_DATA_DIR has CIFAR-10. Slurm is a side if $SLURM_CONF is set.
-The arguments are those of the sweep: by default `-cn grid max_steps=4000,12000`. Sides are measured in turn, each
-in an empty database. It prints, as JSON by side, the seconds of the whole command and those from its start to
-the first step, by the clock of the first row of a training loss.
+The arguments are those of the sweep: by default `-cn grid max_steps=4000,12000`. Sides are measured in turn,
+each in an empty database. It prints, as JSON by side, the seconds of the whole command and those from its
+start to the first step, by the clock of the first row of a training loss.
 """
 
 import json

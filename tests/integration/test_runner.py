@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from support.small import run_config, small_dataset
 
-from swath.config import TrainConfig
+from swath.config import KeptSteps, TrainConfig
 from swath.errors import SwathError
 from swath.execution import (
     Event,
@@ -66,7 +66,7 @@ def run_all(
     configs: list[TrainConfig],
     tracker: RecordingTracker,
     events: list[Event] | None = None,
-    every_steps: int = 1,
+    kept: KeptSteps | None = None,
 ) -> list[RunResult]:
     seen = [] if events is None else events
     runner = Runner(
@@ -78,7 +78,7 @@ def run_all(
         LaneWidths(24, PLENTY),
     )
     futures: list[Future[RunResult]] = [Future() for _ in configs]
-    runner.start([RunRequest(config, every_steps=every_steps) for config in configs], futures)
+    runner.start([RunRequest(config, kept=kept or KeptSteps()) for config in configs], futures)
     results = [future.result() for future in futures]
     alone = [runner.digest_of_solo_run(result.config) for result in results]
     runner.stop()
@@ -198,7 +198,7 @@ def test_observer_receives_every_event() -> None:
 def test_thinning_keeps_the_first_and_the_last_step(every_steps: int) -> None:
     configs = [run_config(learning_rate=rate, max_steps=40, evaluate_every_steps=15) for rate in (1e-6, 1e36)]
     tracker = RecordingTracker()
-    finished, diverged = run_all(configs, tracker, every_steps=every_steps)
+    finished, diverged = run_all(configs, tracker, kept=KeptSteps(every_steps))
     assert diverged.error is not None
     last = int(diverged.error.split("step ")[1].split(":")[0])
     for rate, last_step in (("1e-06", 39), ("1e+36", last)):
@@ -215,7 +215,7 @@ def test_thinned_values_belong_to_their_steps() -> None:
     values = {}
     for every_steps in (1, 7):
         tracker = RecordingTracker()
-        run_all([run_config(max_steps=40)], tracker, every_steps=every_steps)
+        run_all([run_config(max_steps=40)], tracker, kept=KeptSteps(every_steps))
         batches = tracker.runs["1e-06"].batches
         values[every_steps] = np.concatenate([batch.values["train/loss"] for batch in batches])
     assert values[7].tolist() == values[1][[*range(0, 40, 7), 39]].tolist()

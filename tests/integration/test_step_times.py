@@ -68,7 +68,7 @@ def test_resumed_run_goes_on_from_the_same_start(opened: Open, tmp_path: Path) -
 def test_run_of_an_earlier_version_keeps_its_times(opened: Open, tmp_path: Path) -> None:
     store = opened()
     run_id = store.client.create_run(store.experiment_id, start_time=1_000).info.run_id
-    log_in_batches(store.client, run_id, batch(0))
+    log_in_batches(store.client, run_id, [batch(0)])
     store.start_run(1, INFO, run_id)
     store.log_steps(1, batch(3))
     assert schema.STEP_TIMES not in store.client.get_run(run_id).data.tags

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from swath.tracking import open_reader, schema
+
 DETERMINISTIC_FILES = ("config.yaml", "weights.npz", "predictions.npz", "confusion.json")
 
 
@@ -52,8 +54,29 @@ def whole_store(folder: Path) -> dict[str, Any]:
                 "metrics": _metrics(database, run_id, "metrics"),
                 "latest": _metrics(database, run_id, "latest_metrics"),
                 "files": {name: _content(path) for name, path in sorted(files.items())},
+                "curves": _curves_in_files(folder, run_id, tags, place),
             }
     return found
+
+
+def _curves_in_files(folder: Path, run_id: str, tags: dict[str, str], place: Path) -> list[Any] | None:
+    """Number of files, steps and a digest of their values, if a run that has ended keeps them in files."""
+    if "swath.curves" not in tags:
+        return None
+    files = list((place / "curves").rglob("*.parquet"))
+    curves = open_reader(folder / "mlflow.db").curves([run_id], schema.PER_STEP)
+    for curve in curves:
+        assert curve.steps.tolist() == list(range(len(curve.steps))), f"{run_id}: each step once"
+    whole = _digest(*(f"{curve.metric} {curve.values.tobytes()!r}" for curve in curves))
+    return [len(files), [len(curve.steps) for curve in curves], whole]
+
+
+def curves_of(folder: Path) -> dict[str, list[float]]:
+    """The losses of each run of a store, as swath reads them."""
+    with open_read_only(folder) as database:
+        ids = [row[0] for row in database.execute("select run_uuid from runs")]
+    found = open_reader(folder / "mlflow.db").curves(ids, [schema.TRAIN_LOSS])
+    return {curve.run_id: curve.values.tolist() for curve in found}
 
 
 def _metrics(database: sqlite3.Connection, run_id: str, table: str) -> dict[str, Any]:

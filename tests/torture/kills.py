@@ -1,6 +1,8 @@
 """Kill a sweep's process group at random moments and resume until it finishes; then check its store.
 
-python -m torture.kills [grid|search [KILLS [FIRST_SEED]]]   (from tests/; `make torture` runs 200 and 100)
+python -m torture.kills [grid|search|file|both [KILLS [FIRST_SEED]]]
+
+From tests/; `make torture` runs 200, 100, 50 and 50.
 """
 
 import contextlib
@@ -45,6 +47,8 @@ SEARCH = (
 )
 """Two rounds of ten trials with three rungs, and two finalists with another seed."""
 
+SMALL_GRID = (*GRID, "batch_size=20", "learning_rate=1e-6,1e36")
+
 MAX_KILLS = 4
 """Maximum number of kills per sweep."""
 
@@ -62,8 +66,13 @@ class Subject:
     status: int
 
 
-SUBJECTS = {"grid": Subject(GRID, 1), "search": Subject(SEARCH, 0)}
-"""Some configurations of the grid diverge, so its status is 1."""
+SUBJECTS = {
+    "grid": Subject(GRID, 1),
+    "search": Subject(SEARCH, 0),
+    "file": Subject((*SMALL_GRID, "tracking.curves=file"), 1),
+    "both": Subject((*SMALL_GRID, "tracking.curves=both", "tracking.every_steps=7"), 1),
+}
+"""Some configurations of the grid diverge, so its status is 1. The last two keep curves in files."""
 
 
 @dataclass(frozen=True)

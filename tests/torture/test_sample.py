@@ -7,22 +7,22 @@ from support.stores import whole_store
 
 from torture.kills import MAX_KILLS, SUBJECTS, fork_command, run_campaign, run_reference
 
-KILLS = 10
 
-
-@pytest.mark.parametrize("what", ["grid", "search"])
-def test_killed_and_resumed_sweep_stores_the_same_as_an_undisturbed_one(what: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("what", "count"), [("grid", 10), ("search", 10), ("file", 3), ("both", 3)])
+def test_killed_and_resumed_sweep_stores_the_same_as_an_undisturbed_one(
+    what: str, count: int, tmp_path: Path
+) -> None:
     subject, cache = SUBJECTS[what], tmp_path / "cache"
     duration_s = run_reference(subject, tmp_path, cache, fork_command)
     reference = whole_store(tmp_path / "reference")
     kills = 0
-    for seed in range(2 * KILLS):
+    for seed in range(2 * count):
         place = tmp_path / f"campaign-{seed}"
         place.mkdir()
-        max_kills = min(MAX_KILLS, KILLS - kills)
+        max_kills = min(MAX_KILLS, count - kills)
         result = run_campaign(subject, seed, place, cache, duration_s, reference, max_kills, fork_command)
         assert result.faults == (), f"seed {seed}, {result.kills} kills"
         kills += result.kills
-        if kills == KILLS:
+        if kills == count:
             break
-    assert kills == KILLS
+    assert kills == count

@@ -29,7 +29,7 @@ class RunValues:
       ending: status, and the reason if the run did not finish.
       curves: every computed metric by step; a single value is a curve of one step.
       arrays: learned arrays, labels and predicted classes of a finished run.
-      every_steps: the run stores its per-step metrics every this many steps.
+      every_steps: the run stores its per-step metrics every this many steps; 1 if a file has every step.
     """
 
     params: dict[str, str]
@@ -57,7 +57,7 @@ def stored_values(reader: tracking.Reader, run: tracking.StoredRun) -> RunValues
             tracking.read_arrays(run, schema.WEIGHTS_FILE), tracking.read_arrays(run, schema.PREDICTIONS_FILE)
         )
     kept = run.tags.get(schema.EVERY_STEPS, "1")
-    every_steps = int(kept) if kept.isdecimal() else 1
+    every_steps = int(kept) if kept.isdecimal() and schema.CURVES not in run.tags else 1
     return RunValues(
         run.params,
         tracking.provenance_of(run.tags),

@@ -206,7 +206,7 @@ def _request(checked: CheckedCommand, config: Any, texts: Sequence[str]) -> RunR
     values = computed_values(config)
     fixed = [text for text in texts if text.partition("=")[0] not in checked.swept]
     overrides = [*fixed, *(f"{field}={values[field]}" for field in checked.swept if field in values)]
-    return RunRequest(config, tuple(overrides), checked.sweep.tracking.every_steps)
+    return RunRequest(config, tuple(overrides), checked.sweep.tracking.kept)
 
 
 class _Bar:

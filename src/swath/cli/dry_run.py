@@ -52,7 +52,7 @@ def print_plan(checked: CheckedCommand, output: Output) -> None:
             "bit-exact, its lane groups become narrower.",
         )
     expected = duration(share * planning.sweep_s(groups, at_a_time, widths.images))
-    bytes_ = planning.store_bytes(groups, checked.sweep.tracking.every_steps, widths.images)
+    bytes_ = planning.store_bytes(groups, checked.sweep.tracking.kept, widths.images)
     output.say(
         f"Estimate (based on a 2-core AMD EPYC): {expected} on {counted(workers(), 'core')}, "
         f"{bytes_ / 1e6:,.1f} MB in the store ({_store(checked)}).",

@@ -94,7 +94,7 @@ def launch_command(
         if checked.search is None:
             run_id = launch.hand_over(list(_requests(args, checked)))
         else:
-            stage = next_stage(launch.started, checked.search, settings.tracking.every_steps, print_note)
+            stage = next_stage(launch.started, checked.search, settings.tracking.kept, print_note)
             run_id = launch.hand_over_all(stage.requests, stage.results)
         sweep_id = launch.started.sweep_info.sweep_id
         if not launch.count:
@@ -148,9 +148,7 @@ def _requests(args: Arguments, checked: CheckedCommand) -> Iterator[RunRequest]:
         typed = [each for each in parse_overrides(list(args.overrides)) if not each.is_hydra_override()]
     for config in checked.configs:
         values = computed_values(config)
-        yield RunRequest(
-            config, tuple(_lines(typed, values, checked.swept)), checked.sweep.tracking.every_steps
-        )
+        yield RunRequest(config, tuple(_lines(typed, values, checked.swept)), checked.sweep.tracking.kept)
 
 
 def _lines(typed: Sequence[object], values: Mapping[str, object], swept: Sequence[str]) -> Iterator[str]:

@@ -39,7 +39,7 @@ def sweep_task(session: Session, checked: CheckedCommand) -> Callable[[DictConfi
             sweep = replace(job.sweep, tracking=replace(job.sweep.tracking, uri=uri))
             if sweep != checked.sweep:
                 raise ConfigError(list(differing_settings([checked.sweep, sweep])))
-        return RunRequest(job.train, tuple(filter_overrides(overrides)), checked.sweep.tracking.every_steps)
+        return RunRequest(job.train, tuple(filter_overrides(overrides)), checked.sweep.tracking.kept)
 
     asked_for: set[TrainConfig] = set()
 

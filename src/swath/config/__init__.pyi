@@ -34,6 +34,8 @@ from .folders import config_groups as config_groups
 from .folders import primary_configs as primary_configs
 from .job_config import JobConfig as JobConfig
 from .jobs import JobComposer as JobComposer
+from .kept_steps import METRICS as METRICS
+from .kept_steps import KeptSteps as KeptSteps
 from .mistakes import LIST_FIELDS as LIST_FIELDS
 from .mistakes import NODES as NODES
 from .mistakes import group_mistake as group_mistake

@@ -9,6 +9,7 @@ from swath.config.constraints import Choice, Flag, Range, Text
 from swath.config.executor_config import ExecutorConfig
 from swath.config.field_values import field_mistakes
 from swath.config.fields import setting
+from swath.config.kept_steps import CURVES, EVERY_BESIDE_FILE, KeptSteps
 from swath.config.search_config import SearchConfig
 from swath.errors import ConfigError
 
@@ -38,8 +39,13 @@ class TrackingConfig:
         Text("a non-empty name"),
         "MLflow experiment; else $MLFLOW_EXPERIMENT_NAME, $MLFLOW_EXPERIMENT_ID, or swath.",
     )
-    every_steps: int = setting(
-        Range(1), "Log metrics every N steps, and at the first and last step.", "steps"
+    every_steps: Optional[int] = setting(  # noqa: UP045
+        Range(1),
+        "Log metrics every N steps, and at the first and last step; else 1, or 100 with curves=file.",
+        "steps",
+    )
+    curves: str = setting(
+        Choice(CURVES), "Where every step is kept: as MLflow's metrics, in a file of the run, or both."
     )
     artifact_location: Optional[str] = setting(  # noqa: UP045
         Text("a folder or an address"),
@@ -52,6 +58,12 @@ class TrackingConfig:
         Choice(POSTPROCESS),
         "When to draw plots and log models; else $SWATH_POSTPROCESS.",
     )
+
+    @property
+    def kept(self) -> KeptSteps:
+        """Which steps are stored, and where."""
+        default = EVERY_BESIDE_FILE if self.curves == "file" else 1
+        return KeptSteps(self.every_steps or default, self.curves)
 
 
 @dataclass(frozen=True)

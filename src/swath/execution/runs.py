@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swath.analysis import REPEATED_BY, CorrectMask, RankingRow, SearchedField
-from swath.config import TrainConfig, computed_values
+from swath.config import KeptSteps, TrainConfig, computed_values
 from swath.errors import SwathError
 from swath.tracking import CompletedRun, MetricBatch, RunLogger, RunSummary, Status, StoredRun, schema
 from swath.training import TrainState
@@ -121,7 +121,7 @@ class RunRequest:
     Attributes:
       config: the configuration.
       overrides: overrides that the user typed, such as `learning_rate=1e-06`.
-      every_steps: interval at which metrics are logged.
+      kept: which steps are stored, and where.
       run_id: id of the stored run to resume; None for a new run.
       start: train state to resume from; None to start at step 0.
       prefix_metrics: metrics of the steps before `start` that the stored run may lack.
@@ -133,7 +133,7 @@ class RunRequest:
 
     config: TrainConfig
     overrides: tuple[str, ...] = ()
-    every_steps: int = 1
+    kept: KeptSteps = field(default_factory=KeptSteps)
     run_id: str | None = None
     start: TrainState | None = None
     prefix_metrics: tuple[MetricBatch, ...] = ()

@@ -63,7 +63,7 @@ class TrialRun:
         self.lane = lane
         self.ended: Future[RunResult] = Future()
         self._lanes = lanes
-        self._every_steps = request.every_steps
+        self._kept = request.kept
         self._logger = logger
         self._observer = observer
         self._clock = clock
@@ -127,18 +127,19 @@ class TrialRun:
         """Log the steps that are due; keep the last step, which is logged if the run ends there."""
         if not len(losses):
             return
-        every = self._every_steps
+        every = self._kept.every
         values = {schema.TRAIN_ACCURACY: accuracies, schema.TRAIN_LOSS: losses}
         self._keep_last(first_step + len(losses) - 1, accuracies[-1:], losses[-1:])
-        due = -first_step % every
-        if due < len(losses):
-            chosen = {name: series[due::every] for name, series in values.items()}
-            self._logger.log(tracking.MetricBatch(first_step + due, chosen, every))
+        batch = tracking.MetricBatch(first_step, values, rows_every=every)
+        if self._kept.in_file:
+            self._logger.log(batch)
+        elif -first_step % every < len(losses):
+            self._logger.log(batch.rows())
 
     def _keep_last(self, step: int, accuracy: NDArray[np.float64], loss: NDArray[np.float64]) -> None:
         """Keep a step that is not due."""
         last = {schema.TRAIN_ACCURACY: accuracy, schema.TRAIN_LOSS: loss}
-        self._unstored = tracking.MetricBatch(step, last) if step % self._every_steps else None
+        self._unstored = tracking.MetricBatch(step, last) if step % self._kept.every else None
 
     def add_validation(self, trained: SegmentTrained, validation: Evaluation, duration_s: float) -> None:
         """Log an evaluation before the last step.

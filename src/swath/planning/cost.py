@@ -8,7 +8,7 @@ they grow with the weights was measured on 28 x 28 to 64 x 64 x 3 values and 10 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from swath.config import TrainConfig, computed_values
+from swath.config import KeptSteps, TrainConfig, computed_values
 from swath.datasets import DATASETS, DataKey, DatasetSpec
 from swath.errors import SwathError
 from swath.models import MOST_ROWS, model_of
@@ -53,6 +53,9 @@ RUN_S = 0.15
 
 VALUE_BYTES = 230
 """Bytes per metric value in SQLite, including the index."""
+
+FILE_VALUE_BYTES = 2.2
+"""Bytes per metric value in a file of a run."""
 
 RUN_BYTES = 35_000
 """Bytes per run, for params, tags and the artifacts without weights."""
@@ -136,17 +139,19 @@ def sweep_s(groups: Sequence[LaneGroup], at_a_time: int, images: Images) -> floa
     return START_S + max(busy_until)
 
 
-def store_bytes(groups: Sequence[LaneGroup], every_steps: int, images: Images) -> int:
+def store_bytes(groups: Sequence[LaneGroup], kept: KeptSteps, images: Images) -> int:
     """Bytes that the runs of a plan add to the store, including artifacts."""
-    values, runs, stored = 0, 0, 0
+    values, in_files, runs, stored = 0, 0, 0, 0
     for group in groups:
         shared = group.shared  # all lanes have as many weights
         steps = [run.config.max_steps for lane in group.lanes for run in lane.runs]
-        values += STEP_METRICS * sum(stored_steps(length, every_steps) for length in steps)
+        values += STEP_METRICS * sum(stored_steps(length, kept.every) for length in steps)
+        in_files += STEP_METRICS * sum(steps) if kept.in_file else 0
         weights = _weights(shared, images[shared.data.key]) * (1 + STATES[shared.optimizer.name])
         stored += weights * len(steps)
         runs += len(steps)
-    return VALUE_BYTES * values + RUN_BYTES * runs + round(WEIGHT_BYTES * stored)
+    bytes_ = WEIGHT_BYTES * stored + FILE_VALUE_BYTES * in_files
+    return VALUE_BYTES * values + RUN_BYTES * runs + round(bytes_)
 
 
 def _images(spec: DatasetSpec) -> int:

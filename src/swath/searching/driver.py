@@ -173,7 +173,7 @@ class Search:
         request = RunRequest(
             at_steps(proposal.config, self._plan.rungs.steps[rung]),
             self._plan.overrides(proposal.point),
-            self._session.every_steps,
+            self._session.kept,
             trial=trial,
         )
         if before is not None and before.paused is not None:
@@ -316,7 +316,7 @@ class Search:
             for config in with_other_seeds(self._plan, state):
                 tags = {schema.SEARCH_STAGE: schema.CONFIRM, schema.SEARCH_TRIAL: str(number)}
                 overrides = (*self._plan.overrides(state.proposal.point), f"seed={config.seed}")
-                requests.append(RunRequest(config, overrides, self._session.every_steps, tags=tags))
+                requests.append(RunRequest(config, overrides, self._session.kept, tags=tags))
                 owners.append(number)
         found = {state.proposal.number: [float(state.last or 0.0)] for state in best}
         futures = self._session.start(requests)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
-from swath.config import config_groups, hydra_ready, register
+from swath.config import KeptSteps, config_groups, hydra_ready, register
 from swath.datasets import DataKey, Dataset, load_intact
 from swath.execution import Event, Note, RunRequest, RunResult
 from swath.execution.launchers import launcher_of
@@ -57,7 +57,7 @@ class Collector:
 
     Args:
       started: the sweep in the store, and what workers have stored of it.
-      every_steps: interval in steps at which per-step metrics are stored.
+      kept: which steps are stored, and where.
       note: shows a line to the user.
 
     Attributes:
@@ -65,11 +65,11 @@ class Collector:
       results: what has ended.
     """
 
-    def __init__(self, started: StartedSweep, every_steps: int, note: Callable[[str], None]) -> None:
+    def __init__(self, started: StartedSweep, kept: KeptSteps, note: Callable[[str], None]) -> None:
         self.started = started
         self.began = time.perf_counter()
         self.is_whole = False
-        self.every_steps = every_steps
+        self.kept = kept
         self.requests: list[RunRequest] = []
         self.results: list[RunResult] = []
         self._note = note
@@ -121,20 +121,20 @@ def _cancelled() -> "Future[RunResult]":
 
 
 def next_stage(
-    started: StartedSweep, plan: SearchPlan, every_steps: int, note: Callable[[str], None]
+    started: StartedSweep, plan: SearchPlan, kept: KeptSteps, note: Callable[[str], None]
 ) -> Stage:
     """Decide from what the store has what a search trains next.
 
     Args:
       started: the sweep in the store, with its search and its resume plan.
       plan: the search.
-      every_steps: interval in steps at which per-step metrics are stored.
+      kept: which steps are stored, and where.
       note: shows a line to the user.
 
     Raises:
       SwathError: the stored search is another one.
     """
-    collector = Collector(started, every_steps, note)
+    collector = Collector(started, kept, note)
     Search(collector, plan, note).run()
     by_trial = sorted(collector.results, key=lambda each: math.inf if each.trial is None else each.trial)
     return Stage(collector.requests, by_trial)
@@ -212,7 +212,7 @@ def _stage_of_worker(joined: Joined, tracker: Tracker, datasets: Mapping[DataKey
         plan = replace(
             plan, overrides=lambda point: (*typed, *(f"{name}={text}" for name, text in point.items()))
         )
-        return next_stage(started, plan, file.settings.tracking.every_steps, _note)
+        return next_stage(started, plan, file.settings.tracking.kept, _note)
 
 
 def _typed(request: RunRequest) -> tuple[str, ...]:

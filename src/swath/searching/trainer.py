@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Protocol
 
+from swath.config import KeptSteps
 from swath.execution import Event, RunRequest, RunResult
 from swath.sweeps import StartedSweep
 
@@ -22,8 +23,8 @@ class Trainer(Protocol):
     is_whole: bool
 
     @property
-    def every_steps(self) -> int:
-        """Interval in steps at which per-step metrics are stored."""
+    def kept(self) -> KeptSteps:
+        """Which steps are stored, and where."""
 
     def start(self, requests: Sequence[RunRequest]) -> "list[Future[RunResult]]":
         """Train runs to their ends."""

@@ -6,7 +6,15 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
 from swath import __version__
-from swath.config import SweepConfig, TrainConfig, computed_values, read_params, sweep_config_of, walk_values
+from swath.config import (
+    KeptSteps,
+    SweepConfig,
+    TrainConfig,
+    computed_values,
+    read_params,
+    sweep_config_of,
+    walk_values,
+)
 from swath.errors import SwathError
 from swath.execution import RunRequest, SweepInfo, Trial
 from swath.sweeps.search_record import SearchRecord, searched_by
@@ -76,7 +84,7 @@ class LotFile:
         settings = sweep_config_of(found["settings"])
         search = None if found["search"] is None else SearchRecord.of(found["search"])
         sweep_info = searched_by(SweepInfo(**info), search)
-        requests = [_request(each, settings.tracking.every_steps, number) for each in found["runs"]]
+        requests = [_request(each, settings.tracking.kept, number) for each in found["runs"]]
         return cls(sweep_info, settings, requests, read_params(found["canary"]), search)
 
 
@@ -90,12 +98,12 @@ def _values(request: RunRequest) -> dict[str, Any]:
     return values
 
 
-def _request(values: Mapping[str, Any], every_steps: int, lot: int) -> RunRequest:
+def _request(values: Mapping[str, Any], kept: KeptSteps, lot: int) -> RunRequest:
     trial = values.get("trial")
     return RunRequest(
         read_params(values["values"]),
         tuple(values["overrides"]),
-        every_steps,
+        kept,
         trial=None if trial is None else Trial(**{**trial, "full": read_params(trial["full"])}),
         tags={**values.get("tags", {}), schema.RUN_LOT: str(lot)},
     )

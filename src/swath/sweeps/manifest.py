@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from swath.config import METRICS, KeptSteps
 from swath.errors import SwathError
 from swath.models import UNKNOWN
 from swath.sweeps.manifest_pieces import missing, pieces_of, read_pieces
@@ -32,6 +33,7 @@ class Manifest:
       configurations: `fingerprint`, `data_digest` and hyperparameter `values` of each configuration.
       earlier: provenance of each earlier command of the sweep, oldest first.
       search: what decides its trials, if it is a search.
+      curves: where the curves of the per-step metrics are kept.
       stored: names of pieces that the store has; see `manifest_pieces`. Not part of the JSON.
     """
 
@@ -43,6 +45,7 @@ class Manifest:
     configurations: list[dict[str, Any]]
     earlier: list[dict[str, str]]
     search: SearchRecord | None = None
+    curves: str = METRICS
     stored: tuple[str, ...] = field(default=(), compare=False)
 
     @property
@@ -72,6 +75,7 @@ class Manifest:
             [*others, *self.configurations],
             [*before.earlier, before.provenance],
             search,
+            self.curves,
             before.stored,
         )
 
@@ -198,7 +202,7 @@ class RunKey:
       data_digest: digest of its data set.
       lane: identity of its lane; see `training.lane_key`.
       max_steps: number of training steps.
-      every_steps: interval in steps at which per-step metrics are stored.
+      kept: which steps are stored, and where.
       evaluate_every_steps: interval in steps at which validation images are evaluated; 0 for never.
     """
 
@@ -206,13 +210,26 @@ class RunKey:
     data_digest: str
     lane: str
     max_steps: int
-    every_steps: int
+    kept: KeptSteps
     evaluate_every_steps: int
 
     @property
     def identity(self) -> tuple[str, str]:
         """Fingerprint and data digest; runs with the same identity are bit-identical."""
         return self.fingerprint, self.data_digest
+
+
+def kept_by(tags: Mapping[str, str], otherwise: KeptSteps) -> KeptSteps:
+    """Which steps a stored run keeps, and where: one that goes on keeps the same.
+
+    Args:
+      tags: those of the run; empty if there is none.
+      otherwise: what the command says.
+    """
+    every = tags.get(schema.EVERY_STEPS, "")
+    if not every.isdecimal() or not int(every):
+        return otherwise
+    return KeptSteps(int(every), tags.get(schema.CURVES, METRICS))
 
 
 @dataclass(frozen=True)

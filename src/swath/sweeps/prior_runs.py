@@ -20,6 +20,7 @@ from swath.sweeps.manifest import (
     ResumeRequest,
     RunKey,
     environment_changes,
+    kept_by,
     read_manifest,
 )
 from swath.sweeps.resume_points import ResumePoints
@@ -120,7 +121,7 @@ class PriorRuns:
     def start_of_trial(self, number: int, key: RunKey) -> PriorRun:
         """From where a trial goes on."""
         run = self._trial_runs()[number]
-        start, prefix_metrics = self._starts.of(key, run, to_the_end=True)
+        start, prefix_metrics = self._starts.of(_as_stored(key, run), run, to_the_end=True)
         return PriorRun(run.run_id, run.status, None, {}, run.tags, {}, start, prefix_metrics)
 
     def _trial_runs(self) -> dict[int, tracking.StoredRun]:
@@ -146,7 +147,7 @@ class PriorRuns:
             self._used.add(run.run_id)
             if run.status == "FINISHED":
                 return _ended(run)
-        start, prefix_metrics = self._starts.of(key, run)
+        start, prefix_metrics = self._starts.of(_as_stored(key, run), run)
         if run is None:
             return PriorRun(start=start, prefix_metrics=prefix_metrics)
         error = run.tags.get(schema.ERROR)
@@ -234,9 +235,13 @@ class PriorRuns:
 
     def _changes(self, before: dict[str, str], manifest: Manifest | None = None) -> tuple[str, ...]:
         serious, others = environment_changes(before, self._request.provenance, self._request.data_place)
-        every = {run.every_steps for run in self._request.runs}
-        if manifest is not None and {manifest.every_steps} != every:
-            serious.append(f"tracking.every_steps: {manifest.every_steps}, now {min(every)}")
+        kept = next((run.kept for run in self._request.runs), None)
+        if manifest is not None and kept is not None:
+            pairs = {
+                "every_steps": (manifest.every_steps, kept.every),
+                "curves": (manifest.curves, kept.curves),
+            }
+            serious += [f"tracking.{name}: {a}, now {b}" for name, (a, b) in pairs.items() if a != b]
         if serious and not self._request.force:
             raise SwathError(
                 f"changed since this sweep started: {'; '.join(serious)}. The results would not be "
@@ -371,6 +376,10 @@ class ResumeService:
     def other_runs(self) -> list[tuple[dict[str, str], PriorRun]]:
         """See `PriorRunsService`."""
         return [] if self._prior is None else self._prior.others()
+
+
+def _as_stored(key: RunKey, run: tracking.StoredRun | None) -> RunKey:
+    return key if run is None else replace(key, kept=kept_by(run.tags, key.kept))
 
 
 def _ended(run: tracking.StoredRun) -> PriorRun:

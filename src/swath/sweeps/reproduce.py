@@ -13,7 +13,9 @@ import numpy as np
 from swath import tracking
 from swath.analysis import LATEST, RunValues, ending, named_arrays, stored_values
 from swath.config import (
+    METRICS,
     SCHEMA_VERSION,
+    KeptSteps,
     TrainConfig,
     at_steps,
     computed_values,
@@ -51,13 +53,13 @@ class Original:
     Attributes:
       run: the stored run.
       config: the configuration to train.
-      every_steps: interval in steps at which its per-step metrics were stored.
+      kept: which of its steps were stored, and where.
       numbers: its stored values.
     """
 
     run: tracking.StoredRun
     config: TrainConfig
-    every_steps: int
+    kept: KeptSteps
     numbers: RunValues
 
 
@@ -84,7 +86,8 @@ def original_of(reader: tracking.Reader, run: tracking.StoredRun, config: TrainC
         raise CannotReproduceError(str(error)) from error
     if _is_trial(run):
         numbers.curves.update(_values_at_rungs(reader, run))
-    return Original(run, config or stored, int(every_steps), numbers)
+    kept = KeptSteps(int(every_steps), run.tags.get(schema.CURVES, METRICS))
+    return Original(run, config or stored, kept, numbers)
 
 
 def _is_trial(run: tracking.StoredRun) -> bool:
@@ -278,12 +281,14 @@ class Repeater:
         }
         how = ending(result.status, {schema.ERROR: result.error or ""})
         params = {name: str(value) for name, value in computed_values(original.config).items()}
-        return RunValues(params, tracking.provenance_of(tags), how, curves, arrays, original.every_steps)
+        return RunValues(
+            params, tracking.provenance_of(tags), how, curves, arrays, original.numbers.every_steps
+        )
 
 
 def _first_request(original: Original) -> RunRequest:
     """The training of a run; of a trial of a search, up to its first rung."""
-    request = RunRequest(original.config, every_steps=original.every_steps)
+    request = RunRequest(original.config, kept=original.kept)
     return _to_rung(original, request, 0) if _is_trial(original.run) else request
 
 

@@ -10,7 +10,7 @@ from functools import lru_cache, partial
 from filelock import FileLock, Timeout
 
 from swath import tracking
-from swath.config import SweepConfig, TrainConfig, computed_values, fingerprint, read_params
+from swath.config import KeptSteps, SweepConfig, TrainConfig, computed_values, fingerprint, read_params
 from swath.datasets import DataKey, Dataset, given_path
 from swath.errors import SwathError, UsageError
 from swath.execution import Note, Observer, RunRequest, RunResult, SweepInfo
@@ -24,6 +24,7 @@ from swath.sweeps.manifest import (
     ResumeRequest,
     RunKey,
     configurations_of,
+    kept_by,
 )
 from swath.sweeps.record import sweep_description
 from swath.sweeps.search_record import SearchRecord, searched_by
@@ -36,20 +37,20 @@ SKIPPED = "skipped by resume=failed: it has not failed"
 
 
 @lru_cache(maxsize=2**16)
-def run_key(config: TrainConfig, digest: str, every_steps: int) -> RunKey:
+def run_key(config: TrainConfig, digest: str, kept: KeptSteps) -> RunKey:
     """Identity of a configuration in the store.
 
     Args:
       config: the configuration.
       digest: digest of its data set.
-      every_steps: interval in steps at which per-step metrics are stored.
+      kept: which steps are stored, and where.
     """
     return RunKey(
         fingerprint(config),
         digest,
         lane_key(config, digest),
         config.max_steps,
-        every_steps,
+        kept,
         config.evaluate_every_steps if config.data.validation_size else 0,
     )
 
@@ -68,21 +69,22 @@ def new_manifest(
     configs: Sequence[TrainConfig],
     datasets: Mapping[DataKey, Dataset],
     provenance: dict[str, str],
-    every_steps: int,
+    kept: KeptSteps,
     search: SearchRecord | None = None,
 ) -> Manifest:
     """The manifest of a new sweep."""
-    identities = [run_key(each, datasets[each.data.key].digest, every_steps).identity for each in configs]
+    identities = [run_key(each, datasets[each.data.key].digest, kept).identity for each in configs]
     values = [computed_values(config) for config in configs]
     return Manifest(
         sweep_info.sweep,
         sweep_info.sweep_id,
         sweep_info.command,
         provenance,
-        every_steps,
+        kept.every,
         configurations_of(identities, values),
         [],
         search,
+        kept.curves,
     )
 
 
@@ -143,7 +145,7 @@ class ResumePlan:
         sweep_info: SweepInfo,
         configs: Sequence[TrainConfig],
         provenance: dict[str, str],
-        every_steps: int,
+        kept: KeptSteps,
         search: SearchRecord | None = None,
     ) -> SweepInfo:
         """Find the earlier command.
@@ -152,7 +154,7 @@ class ResumePlan:
           sweep_info: metadata of this command.
           configs: the configurations known so far.
           provenance: provenance tags of this command and their values.
-          every_steps: interval in steps at which per-step metrics are stored.
+          kept: which steps are stored, and where.
           search: what decides the trials of a search; None for other sweeps.
 
         Returns:
@@ -164,7 +166,7 @@ class ResumePlan:
         request = ResumeRequest(
             sweep_info.sweep,
             sweep_info.is_grid,
-            tuple(run_key(config, self.datasets[config.data.key].digest, every_steps) for config in configs),
+            tuple(run_key(config, self.datasets[config.data.key].digest, kept) for config in configs),
             provenance,
             str(checkpoints_folder(self.checkpoints)),
             self.force,
@@ -183,7 +185,9 @@ class ResumePlan:
           configs: the configurations of a lot; empty to read the whole sweep.
           provenance: provenance tags of this worker and their values.
         """
-        keys = tuple(run_key(config, self.datasets[config.data.key].digest, 1) for config in configs)
+        keys = tuple(
+            run_key(config, self.datasets[config.data.key].digest, KeptSteps()) for config in configs
+        )
         request = ResumeRequest(
             sweep_info.sweep,
             True,
@@ -198,7 +202,7 @@ class ResumePlan:
     def resolve(self, requests: Sequence[RunRequest]) -> list[RunRequest | RunResult]:
         """For each configuration, the remaining training, or the result if nothing remains."""
         keys = [
-            run_key(request.config, self.datasets[request.config.data.key].digest, request.every_steps)
+            run_key(request.config, self.datasets[request.config.data.key].digest, request.kept)
             for request in requests
         ]
         found = self.tracker.call(PriorRunsService.prior_runs, keys).result()
@@ -216,9 +220,7 @@ class ResumePlan:
             return RunResult(request.config, "KILLED", {}, SKIPPED, tracked, reused=True)
         has_run = before.run_id is not None
         self.counts["resumed" if before.start is not None else "restarted" if has_run else "new"] += 1
-        return replace(
-            request, run_id=before.run_id, start=before.start, prefix_metrics=before.prefix_metrics
-        )
+        return _going_on(request, before)
 
     def trials(self) -> dict[int, tuple[PriorTrial, Callable[[TrainConfig], RunResult]]]:
         """The stored trials of a search by number, each with a function that makes a result of it."""
@@ -227,12 +229,10 @@ class ResumePlan:
 
     def start_of_trial(self, number: int, request: RunRequest) -> RunRequest:
         """The remaining training of a trial that has not ended for good."""
-        key = run_key(request.config, self.datasets[request.config.data.key].digest, request.every_steps)
+        key = run_key(request.config, self.datasets[request.config.data.key].digest, request.kept)
         before = self.tracker.call(PriorRunsService.start_of_trial, number, key).result()
         self.counts["resumed" if before.start is not None else "restarted"] += 1
-        return replace(
-            request, run_id=before.run_id, start=before.start, prefix_metrics=before.prefix_metrics
-        )
+        return _going_on(request, before)
 
     def others(self) -> list[RunResult]:
         """Results of the runs of the sweep whose configurations are not part of this command."""
@@ -243,6 +243,16 @@ class ResumePlan:
         """Counts by outcome, in one line."""
         parts = [f"{count} {what}" for what, count in sorted(self.counts.items())]
         return f"Resume: {', '.join(parts) or 'nothing'}."
+
+
+def _going_on(request: RunRequest, before: PriorRun) -> RunRequest:
+    return replace(
+        request,
+        run_id=before.run_id,
+        start=before.start,
+        prefix_metrics=before.prefix_metrics,
+        kept=kept_by(before.tags, request.kept),
+    )
 
 
 def _prior_result(config: TrainConfig, before: PriorRun) -> RunResult:
@@ -312,7 +322,7 @@ def start_sweep(
     Raises:
       SwathError: the sweep is running, or a change since it started can affect results.
     """
-    mode, every_steps = settings.resume, settings.tracking.every_steps
+    mode, kept = settings.resume, settings.tracking.kept
     provenance = current_provenance(datasets, configs) if sweep_info.is_grid or mode != "no" else {}
     plan = lock = found = None
     if mode != "no":
@@ -325,7 +335,7 @@ def start_sweep(
         lock = SweepLock(f"{_identity_of(store.uri)} {store.experiment_id} {which}")
         place, _ = given_path(settings.data.dir) or ("", "")
         plan = ResumePlan(tracker, mode, settings.force_resume, datasets, str(place), settings.checkpoint.dir)
-        sweep_info = plan.find(sweep_info, configs, provenance, every_steps, search)
+        sweep_info = plan.find(sweep_info, configs, provenance, kept, search)
         found = plan.found
         if found is not None and found.engine and not settings.force_resume:
             check_not_running(found.engine, sweep_info)
@@ -342,7 +352,7 @@ def start_sweep(
     summary_run = None
     sweep_info = searched_by(sweep_info, search)
     if sweep_info.is_grid:
-        manifest = new_manifest(sweep_info, configs, datasets, provenance, every_steps, search)
+        manifest = new_manifest(sweep_info, configs, datasets, provenance, kept, search)
         before = None if found is None else found.manifest
         if before is not None and before.search is not None and plan is not None:
             before = replace(before, search=before.search.begun(plan.trials()))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swath import training
+from swath.config import KeptSteps
 from swath.errors import SwathError
 from swath.sweeps.manifest import RunKey
 from swath.tracking import Curve, MetricBatch, Reader, StoredRun, read_arrays, read_bytes, schema
@@ -60,9 +61,10 @@ class ResumePoints:
         self._shorter: dict[str, list[StoredRun]] = {}
         for run in runs:
             # The result digest needs every step, so thinned runs cannot be used.
-            if run.status == "FINISHED" and run.tags.get(schema.EVERY_STEPS) == "1":
+            has_every_step = run.tags.get(schema.EVERY_STEPS) == "1" or schema.CURVES in run.tags
+            if run.status == "FINISHED" and has_every_step:
                 self._shorter.setdefault(run.tags.get(schema.LANE, ""), []).append(run)
-        self._prepared: dict[tuple[str, int, int], ResumePoint] = {}
+        self._prepared: dict[tuple[str, KeptSteps, int], ResumePoint] = {}
 
     def of(self, key: RunKey, run: StoredRun | None, *, to_the_end: bool = False) -> ResumePoint:
         """The latest point from which a configuration can resume.
@@ -88,7 +90,7 @@ class ResumePoints:
             return self._evaluated(lane.state, run, key) if waits else lane.state, ()
         if best is None:
             return FROM_START
-        cache_key = (best.run_id, key.every_steps, key.evaluate_every_steps)
+        cache_key = (best.run_id, key.kept, key.evaluate_every_steps)
         if cache_key not in self._prepared:
             self._prepared[cache_key] = self._after(best, key)
         return self._prepared[cache_key]
@@ -111,10 +113,9 @@ class ResumePoints:
     def _after(self, shorter: StoredRun, key: RunKey) -> ResumePoint:
         """The end of a finished run as the point from which a longer run resumes."""
         steps = _steps(shorter)
-        curves = {
-            curve.metric: curve for curve in self._reader.curves([shorter.run_id], (*TRAIN, *VALIDATION))
-        }
         try:
+            read = self._reader.curves([shorter.run_id], (*TRAIN, *VALIDATION))
+            curves = {curve.metric: curve for curve in read}
             learned = _learned(shorter)
         except (SwathError, KeyError, ValueError, AttributeError):
             return FROM_START
@@ -123,12 +124,9 @@ class ResumePoints:
         accuracies, losses = (curves[name].values for name in TRAIN)
         digest = training.ResultDigest()
         digest.add_steps(accuracies, losses)
-        due = slice(None, None, key.every_steps)
-        batches = [
-            MetricBatch(
-                0, {schema.TRAIN_ACCURACY: accuracies[due], schema.TRAIN_LOSS: losses[due]}, key.every_steps
-            )
-        ]
+        values = {schema.TRAIN_ACCURACY: accuracies, schema.TRAIN_LOSS: losses}
+        trained = MetricBatch(0, values, rows_every=key.kept.every)
+        batches = [trained if key.kept.in_file else trained.rows()]
         every = key.evaluate_every_steps
         for step in range(every, steps + 1, every) if every else ():
             found = [_value_at(curves.get(name), step) for name in VALIDATION]
@@ -186,7 +184,8 @@ def _has_all_before(run: StoredRun, step: int, key: RunKey) -> bool:
     """Whether the store contains all metrics of a run before a step, and the run has steps after it."""
     if step <= 0:
         return False
-    last_due = (step - 1) // key.every_steps * key.every_steps
+    every = 1 if key.kept.in_file else key.kept.every
+    last_due = (step - 1) // every * every
     if any(run.last_steps.get(name, -1) < last_due for name in TRAIN):
         return False
     every = key.evaluate_every_steps

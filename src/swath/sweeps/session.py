@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from swath import execution
-from swath.config import ModelConfig, SweepConfig, TrainConfig, computed_values, effective_values
+from swath.config import KeptSteps, ModelConfig, SweepConfig, TrainConfig, computed_values, effective_values
 from swath.datasets import DataKey, Dataset, load_dataset, load_intact, rebuild_dataset, spec_of
 from swath.errors import SwathError
 from swath.models import model_of
@@ -435,9 +435,9 @@ class Session:
         return len(self._asked_for)
 
     @property
-    def every_steps(self) -> int:
-        """Interval in steps at which per-step metrics are stored."""
-        return self._settings.tracking.every_steps
+    def kept(self) -> KeptSteps:
+        """Which steps of its runs are stored, and where."""
+        return self._settings.tracking.kept
 
     def tell(self, event: execution.Event) -> None:
         """Pass an event to the observer."""

@@ -1,7 +1,7 @@
 """Trackers without a store: in memory, and none at all."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -19,6 +19,9 @@ P = ParamSpec("P")
 
 
 T = TypeVar("T")
+
+Series = tuple[NDArray[np.int64], NDArray[np.float64]]
+"""Steps, ascending, and the values of a metric at these steps."""
 
 
 def _done(value: T) -> Future[T]:
@@ -118,19 +121,24 @@ class InMemoryRunLogger:
         """See `RunLogger`."""
         return self._inner.flush()
 
-    def series(self) -> dict[str, tuple[NDArray[np.int64], NDArray[np.float64]]]:
+    def series(self) -> dict[str, Series]:
         """Steps, int64 [n], and values, float64 [n], of every metric, as a store would hold them."""
-        found: dict[str, list[tuple[NDArray[np.int64], NDArray[np.float64]]]] = {}
+        found: dict[str, list[Series]] = {}
         for batch in self._batches:
             for name, values in batch.values.items():
                 steps = batch.first_step + batch.every * np.arange(len(values), dtype=np.int64)
                 found.setdefault(name, []).append((steps, np.asarray(values, np.float64)))
         for name, value in self.summary.metrics.items() if self.summary is not None else ():
             found.setdefault(name, []).append((np.zeros(1, np.int64), np.array([value], np.float64)))
-        return {
-            name: (np.concatenate([steps for steps, _ in parts]), np.concatenate([part for _, part in parts]))
-            for name, parts in found.items()
-        }
+        return {name: _once(parts) for name, parts in found.items()}
+
+
+def _once(parts: Sequence[Series]) -> Series:
+    """Joined parts of a metric: where files have every step, the last step comes again, as a row."""
+    steps = np.concatenate([each for each, _ in parts])
+    values = np.concatenate([each for _, each in parts])
+    _, first = np.unique(steps, return_index=True)
+    return steps[first], values[first]
 
 
 class NullTracker:

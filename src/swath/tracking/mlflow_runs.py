@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
@@ -112,24 +113,34 @@ def describe(client: MlflowClient, run_id: str, info: RunInfo) -> None:
 
 
 def log_in_batches(
-    client: MlflowClient, run_id: str, batch: MetricBatch, steps_from_ms: int | None = None
+    client: MlflowClient,
+    run_id: str,
+    batches: Sequence[MetricBatch],
+    steps_from_ms: int | None = None,
+    tags: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Log values of per-step metrics through MLflow's own call.
 
     Args:
       client: client of the store.
       run_id: MLflow's id of the run.
-      batch: the values.
+      batches: the values.
       steps_from_ms: see `steps_from`.
+      tags: tags that are set with the last values.
     """
     stored_ms = now_ms()
     metrics = [
         Metric(name, value, stored_ms if steps_from_ms is None else steps_from_ms + step, step)
+        for batch in batches
         for name, values in batch.values.items()
         for step, value in zip(itertools.count(batch.first_step, batch.every), values.tolist(), strict=False)
     ]
-    for first in range(0, len(metrics), LARGEST_BATCH):
-        client.log_batch(run_id, metrics[first : first + LARGEST_BATCH])
+    parts = [metrics[first : first + LARGEST_BATCH] for first in range(0, len(metrics), LARGEST_BATCH)]
+    last = parts.pop() if parts else []
+    for part in parts:
+        client.log_batch(run_id, part)
+    if last or tags:
+        client.log_batch(run_id, last, tags=run_tags(tags))
 
 
 def steps_from(run: Run) -> int | None:
@@ -259,8 +270,8 @@ class SummaryRun:
             tags=run_tags({**summary.tags, schema.NOTE: summary.note}),
         )
         # A resumed search begins with the same trials.
-        for batch in () if summary.by_trial is None else summary.by_trial.after(self._last_steps):
-            log_in_batches(self._client, self.run_id, batch)
+        if summary.by_trial is not None:
+            log_in_batches(self._client, self.run_id, summary.by_trial.after(self._last_steps))
         self._client.set_experiment_tag(self._experiment_id, self._view_tag, summary.view)
         self._describe_experiment(summary.experiment_note)
         self._client.set_terminated(self.run_id, summary.status)

@@ -316,6 +316,7 @@ def _sync_run(
     stored = schema.with_logarithms(run.params)
     params = [Param(name, value) for name, value in stored.items() if name not in present.data.params]
     tags = {name: value for name, value in run.tags.items() if name != schema.SERVER_RUN_ID}
+    after_files = {name: tags.pop(name) for name in list(tags) if name.startswith(schema.CURVE_SPAN)}
     client.log_batch(target, params=params, tags=run_tags(tags))
     inputs = offline.get_run(run.run_id).inputs
     known = present.inputs
@@ -327,6 +328,8 @@ def _sync_run(
     files = local_path(run.artifact_uri)
     if files is not None and files.is_dir():
         client.log_artifacts(target, str(files))
+    if after_files:
+        client.log_batch(target, tags=run_tags(after_files))
     status = run.status if run.status != "RUNNING" else "KILLED"
     client.set_terminated(target, status, run.end_ms)
 
@@ -344,7 +347,7 @@ def _metrics(
     reader: SqlReader, run: StoredRun, last: dict[str, int], steps_from_ms: int | None
 ) -> Iterator[Metric]:
     timestamp_ms = run.end_ms or run.start_ms
-    for curve in reader.curves([run.run_id], list(run.metrics)):
+    for curve in reader.rows([run.run_id], list(run.metrics)):
         for step, value in zip(curve.steps.tolist(), curve.values.tolist(), strict=True):
             if step > last.get(curve.metric, -1):
                 yield Metric(

@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from functools import partial, wraps
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from mlflow.entities import Run, RunTag, ViewType
@@ -20,6 +21,7 @@ from swath.tracking.lots import Fence
 from swath.tracking.mlflow_runs import last_steps
 from swath.tracking.mlflow_setup import RETRIES_ONCE_OPEN, RETRIES_VARIABLE
 from swath.tracking.run_records import MetricBatch
+from swath.tracking.sql_step_rows import RunTags
 from swath.tracking.sql_steps import SqlSteps
 
 T = TypeVar("T")
@@ -81,6 +83,7 @@ def write_steps(
     client: MlflowClient,
     batches: Sequence[tuple[str, MetricBatch]],
     fence: Fence | None = None,
+    tags: RunTags = MappingProxyType({}),
 ) -> None:
     """Store batches of runs; what is stored already is read before anything is sent again.
 
@@ -89,14 +92,15 @@ def write_steps(
       client: client of the same store.
       batches: see `SqlSteps.write`.
       fence: what the writer must still be; None for runs of no lot.
+      tags: see `SqlSteps.write`.
     """
 
     def rest() -> None:
         stored = {run_id: last_steps(client.get_run(run_id)) for run_id, _ in batches}
         left = [(run_id, part) for run_id, batch in batches for part in batch.after(stored[run_id])]
-        steps.write(left, fence)
+        steps.write(left, fence, tags)
 
-    patiently(lambda: steps.write(batches, fence), rest)
+    patiently(lambda: steps.write(batches, fence, tags), rest)
 
 
 def be_patient(client: MlflowClient) -> None:

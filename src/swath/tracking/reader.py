@@ -24,6 +24,7 @@ from swath.tracking.mlflow_setup import (
 )
 from swath.tracking.sql_reader import SqlReader
 from swath.tracking.sql_values import stored_value
+from swath.tracking.stored_curves import count_steps_in_files, with_files
 from swath.tracking.stored_runs import Curve, StoredRun, complete_params
 
 SQL_SCHEMES = ("sqlite:", "postgresql", "mysql", "mssql")
@@ -172,6 +173,20 @@ class ClientReader:
 
     def curves(self, run_ids: Sequence[str], metrics: Sequence[str]) -> list[Curve]:
         """See `Reader`."""
+        return with_files(self._in_file, self.run, self.rows, run_ids, metrics)
+
+    def _in_file(self, run_ids: Sequence[str]) -> list[StoredRun]:
+        """Those of the runs that keep their curves in files."""
+        found: list[StoredRun] = []
+        for first in range(0, len(run_ids), PAGE):
+            names = ", ".join(f"'{run_id}'" for run_id in run_ids[first : first + PAGE])
+            condition = f"attributes.run_id IN ({names}) AND tags.`{schema.CURVES}` LIKE '%'"
+            page = self._client.search_runs(self._experiments, condition, ViewType.ALL, PAGE)
+            found += map(self._stored, page)
+        return found
+
+    def rows(self, run_ids: Sequence[str], metrics: Sequence[str]) -> list[Curve]:
+        """What the metrics of the server have of these curves, without the files of runs."""
         found = []
         for run_id in run_ids:
             for metric in sorted(metrics):
@@ -185,7 +200,7 @@ class ClientReader:
 
     def _stored(self, run: Run) -> StoredRun:
         info = run.info
-        return StoredRun(
+        found = StoredRun(
             info.run_id,
             info.experiment_id,
             info.run_name or "",
@@ -199,3 +214,5 @@ class ClientReader:
             {metric.key: metric.step for metric in run.data._metric_objs},
             store=self._uri,
         )
+        count_steps_in_files(found)
+        return found

@@ -58,11 +58,22 @@ class MetricBatch:
       first_step: step of the first value.
       values: float64 [n] for each metric name.
       every: distance of two values in steps.
+      rows_every: None if the store gets a row for each value. Otherwise these are the values of all steps:
+        they go into a file of the run, and each step that is a multiple of this number gets rows too.
     """
 
     first_step: int
     values: dict[str, NDArray[np.float64]]
     every: int = 1
+    rows_every: int | None = None
+
+    def rows(self) -> "MetricBatch":
+        """The values that become rows; there may be none."""
+        if self.rows_every is None:
+            return self
+        due = -self.first_step % self.rows_every
+        chosen = {name: series[due :: self.rows_every] for name, series in self.values.items()}
+        return MetricBatch(self.first_step + due, chosen, self.rows_every)
 
     def after(self, last_steps: Mapping[str, int]) -> "list[MetricBatch]":
         """The values that come after the last stored step of each metric.

@@ -54,6 +54,19 @@ LANE = hidden_tag(
 CONFIG_SCHEMA = hidden_tag("swath.config_schema", "run", "Version of the meaning of the config's fields.")
 OVERRIDES = tag("swath.overrides", "run", "Overrides that were typed for the run, as a JSON list.")
 EVERY_STEPS = tag("swath.every_steps", "run", "Steps from one stored value of a per-step metric to the next.")
+CURVES = tag(
+    "swath.curves",
+    "run",
+    "`file` or `both`: files of the run have every step. Missing: metrics have all that is stored.",
+    "0.2",
+)
+CURVE_SPAN = entry(
+    "tag prefix",
+    "mlflow.swath.curve.",
+    "run",
+    "Followed by the key of a writer: which steps its files have, as JSON.",
+    "0.2",
+)
 STEP_TIMES = tag(
     "swath.step_times",
     "run",
@@ -287,6 +300,12 @@ OPTIMIZER_FILE = file(
 )
 WEIGHTS_IMAGE_FILE = file("weights.png", "run", "The weights of each class as an image.")
 CONFUSION_FILE = file("confusion.json", "run", "Confusion matrix of the test images.")
+CURVE_FILES = file(
+    "curves/",
+    "run",
+    "Followed by the key of a writer, `/`, a number and `.parquet`: the per-step metrics of every step.",
+    "0.2",
+)
 TRACEBACK_FILE = file("traceback.txt", "run", "Traceback of an unexpected error.")
 MODEL = entry("logged model", "model", "run", "The run's weights as an MLflow model: `runs:/RUN_ID/model`.")
 REPORT_FILE = file("report.html", "sweep", "Answer, ranking and pictures on one page.", "0.2")

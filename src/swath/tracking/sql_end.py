@@ -30,7 +30,7 @@ def write_end(
     run_id: str,
     status: Status,
     metrics: Mapping[str, float],
-    tags: Mapping[str, str],
+    tags: Mapping[str, str | None],
     now_ms: int,
     step: int,
     fence: Fence | None = None,
@@ -42,7 +42,7 @@ def write_end(
       run_id: MLflow's id of the run.
       status: its status.
       metrics: metrics with a single value that the run does not have.
-      tags: tags, which replace those of the same name.
+      tags: tags, which replace those of the same name; None removes one.
       now_ms: the time, in milliseconds since 1970.
       step: step of the metrics.
       fence: what the writer must still be; None for a run of no lot.
@@ -78,5 +78,7 @@ def write_end(
             values = [
                 {"run_uuid": run_id, "key": name, "value": value[:LONGEST_TAG]}
                 for name, value in tags.items()
+                if value is not None
             ]
-            connection.execute(_TAGS.insert(), values)
+            if values:
+                connection.execute(_TAGS.insert(), values)

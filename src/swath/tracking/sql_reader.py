@@ -19,6 +19,7 @@ from swath.tracking.locations import WAIT_S, OwnFiles
 from swath.tracking.migration import check_version
 from swath.tracking.mlflow_setup import database_file
 from swath.tracking.sql_values import LARGEST_DOUBLE, stored_value
+from swath.tracking.stored_curves import count_steps_in_files, with_files
 from swath.tracking.stored_runs import Curve, StoredRun, complete_params
 
 _RUNS: Any = SqlRun.__table__
@@ -138,10 +139,25 @@ class SqlReader:
                     runs[run_id].last_steps[key] = step
         for run in runs.values():
             run.params.update(complete_params(run.params, run.tags))
+            count_steps_in_files(run)
         return list(runs.values())
 
     def curves(self, run_ids: Sequence[str], metrics: Sequence[str]) -> list[Curve]:
         """See `Reader`."""
+        return with_files(self._in_file, self.run, self.rows, run_ids, metrics)
+
+    def _in_file(self, run_ids: Sequence[str]) -> list[StoredRun]:
+        """Those of the runs that keep their curves in files."""
+        found: list[StoredRun] = []
+        for first in range(0, len(run_ids), AT_ONCE):
+            some = _RUNS.c.run_uuid.in_(run_ids[first : first + AT_ONCE])
+            found += self._read(
+                sqlalchemy.select(_RUNS.c.run_uuid).where(some, _has_tag([schema.CURVES], None))
+            )
+        return found
+
+    def rows(self, run_ids: Sequence[str], metrics: Sequence[str]) -> list[Curve]:
+        """What MLflow's table has of these curves, without the files of runs."""
         found: dict[str, list[Curve]] = {run_id: [] for run_id in run_ids}
         columns = (_METRICS.c.run_uuid, _METRICS.c.key, _METRICS.c.step, _METRICS.c.value, _METRICS.c.is_nan)
         with self._engine.connect() as connection:

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy
-from mlflow.store.tracking.dbmodels.models import SqlLatestMetric, SqlMetric
+from mlflow.store.tracking.dbmodels.models import SqlLatestMetric, SqlMetric, SqlTag
+from sqlalchemy import bindparam
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
@@ -13,8 +14,12 @@ from swath.tracking.sql_values import stored_columns
 
 _LATEST: Any = SqlLatestMetric.__table__
 _METRICS: Any = SqlMetric.__table__
+_TAGS: Any = SqlTag.__table__
 
 Row = Mapping[str, Any]
+
+RunTags = Mapping[tuple[str, str], str]
+"""Values of tags, by id of the run and name."""
 
 COLUMNS = ("run_uuid", "key", "timestamp", "step", "value", "is_nan")
 """Columns of both tables."""
@@ -69,6 +74,21 @@ def set_latest(connection: sqlalchemy.Connection, rows: Sequence[Row]) -> None:
         here = (_LATEST.c.run_uuid == row["run_uuid"]) & (_LATEST.c.key == row["key"])
         if connection.execute(_LATEST.update().where(here).values(row)).rowcount == 0:
             connection.execute(_LATEST.insert().values(row))
+
+
+def set_tags(connection: sqlalchemy.Connection, tags: RunTags) -> None:
+    """Set tags of runs.
+
+    Args:
+      connection: in a transaction.
+      tags: value by id of the run and name.
+    """
+    rows = [{"run_uuid": run_id, "key": name, "value": value} for (run_id, name), value in tags.items()]
+    if rows:
+        here = (_TAGS.c.run_uuid == bindparam("of_run")) & (_TAGS.c.key == bindparam("of_key"))
+        keys = [{"of_run": run_id, "of_key": name} for run_id, name in tags]
+        connection.execute(_TAGS.delete().where(here), keys)
+        connection.execute(_TAGS.insert(), rows)
 
 
 _COPY = f"COPY metrics ({', '.join(COLUMNS)}) FROM STDIN"

@@ -5,6 +5,7 @@ MLflow's interface creates an object for each value: that takes seconds for 72 c
 
 import time
 from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import mlflow
@@ -18,7 +19,7 @@ from swath.errors import SwathError
 from swath.tracking.lots import Fence
 from swath.tracking.run_records import MetricBatch, Status
 from swath.tracking.sql_end import write_end
-from swath.tracking.sql_step_rows import insert_steps, rows_of, set_latest
+from swath.tracking.sql_step_rows import RunTags, insert_steps, rows_of, set_latest, set_tags
 
 _RUNS: Any = SqlRun.__table__
 
@@ -35,7 +36,12 @@ class SqlSteps:
     def __init__(self, engine: sqlalchemy.Engine) -> None:
         self._engine = engine
 
-    def write(self, batches: Sequence[tuple[str, MetricBatch]], fence: Fence | None = None) -> None:
+    def write(
+        self,
+        batches: Sequence[tuple[str, MetricBatch]],
+        fence: Fence | None = None,
+        tags: RunTags = MappingProxyType({}),
+    ) -> None:
         """Store batches of runs, all in one transaction or none.
 
         The steps of a batch must come after the stored ones of its metrics.
@@ -43,6 +49,7 @@ class SqlSteps:
         Args:
           batches: MLflow's id of a run, and values; a run may come several times.
           fence: what the writer must still be; None for runs of no lot.
+          tags: tags of these or other runs, which are set in the same transaction.
 
         Raises:
           SupersededError: it no longer is.
@@ -51,12 +58,14 @@ class SqlSteps:
         """
         now_ms = time.time_ns() // 1_000_000
         rows = [row for run_id, batch in batches for row in rows_of(run_id, batch, now_ms)]
-        if not rows:
+        if not rows and not tags:
             return
         with self._engine.begin() as connection:
-            _check_active(connection, {run_id for run_id, _ in batches})
-            insert_steps(connection, rows)
-            set_latest(connection, rows)
+            _check_active(connection, {run_id for run_id, _ in [*batches, *tags]})
+            if rows:
+                insert_steps(connection, rows)
+                set_latest(connection, rows)
+            set_tags(connection, tags)
             if fence is not None:
                 fence.check_in(connection)
 
@@ -65,7 +74,7 @@ class SqlSteps:
         run_id: str,
         status: Status,
         metrics: Mapping[str, float],
-        tags: Mapping[str, str],
+        tags: Mapping[str, str | None],
         when: tuple[int, int],
         fence: Fence | None = None,
     ) -> None:

@@ -16,6 +16,7 @@ from swath.tracking import mlflow_runs, schema
 from swath.tracking.address import StoreAddress, StoreInfo
 from swath.tracking.artifact_place import check_artifact_place
 from swath.tracking.artifacts import artifact_folder, write_artifacts
+from swath.tracking.curve_writer import CurveWriter
 from swath.tracking.databases import check_database
 from swath.tracking.locations import keep_files_beside
 from swath.tracking.lot_records import SupersededError, lots_of
@@ -52,6 +53,19 @@ class _OpenRun:
     failure: str | None = None
     last_steps: dict[str, int] = field(default_factory=dict)
     steps_from_ms: int | None = None
+    curves: CurveWriter = field(default_factory=lambda: CurveWriter("", {}, 0))
+
+
+@contextlib.contextmanager
+def _taking_back(entries: Sequence[_OpenRun]) -> Iterator[None]:
+    """If storing fails, the files that were written for it do not count."""
+    before = [(entry, entry.curves.span) for entry in entries]
+    try:
+        yield
+    except BaseException:
+        for entry, span in before:
+            entry.curves.span = span
+        raise
 
 
 def is_of_all(error: Exception) -> bool:
@@ -151,6 +165,9 @@ class RunStore:
             entry = _OpenRun(run_id, run.info.artifact_uri, info, last_steps=mlflow_runs.last_steps(run))
             described = bool(run.data.params and run.inputs and run.inputs.dataset_inputs)
         entry.steps_from_ms = mlflow_runs.steps_from(run)
+        entry.curves = CurveWriter(
+            entry.artifact_uri, run.data.tags, 0 if self.fence is None else self.fence.lot.epoch
+        )
         self._open[key] = entry
         if self._sweep is None:
             self._system_metrics.start(self.uri, entry.run_id, resumed=run_id is not None)
@@ -222,13 +239,18 @@ class RunStore:
         entry, client = self._entry(key), self.client
         if entry.failure is not None:  # later steps would hide the gap
             raise SwathError(entry.failure)
-        with self._recording_failure(entry):
-            for part in batch.after(entry.last_steps):
-                if self._sql_steps is not None:
-                    write_steps(self._sql_steps, client, [(entry.run_id, part)], self.fence)
-                else:
-                    self.check_fence()
-                    mlflow_runs.log_in_batches(client, entry.run_id, part, entry.steps_from_ms)
+        with self._recording_failure(entry), _taking_back([entry]):
+            parts = batch.rows().after(entry.last_steps)
+            if self._sql_steps is not None:
+                tags = self._write_files([(entry, batch)])
+                rows = [(entry.run_id, part) for part in parts]
+                write_steps(self._sql_steps, client, rows, self.fence, tags)
+            else:
+                self.check_fence()
+                self._write_files([(entry, batch)])
+                mlflow_runs.log_in_batches(
+                    client, entry.run_id, parts, entry.steps_from_ms, entry.curves.tags
+                )
         entry.tracked_s += time.perf_counter() - started
 
     @property
@@ -251,14 +273,14 @@ class RunStore:
             if entry.failure is not None:
                 raise SwathError(entry.failure)
         assert self._sql_steps is not None
-        batches = [batch for _, batch in calls]
+        pairs = list(zip(entries, (batch for _, batch in calls), strict=True))
         parts = [
-            (entry.run_id, part)
-            for entry, batch in zip(entries, batches, strict=True)
-            for part in batch.after(entry.last_steps)
+            (entry.run_id, part) for entry, batch in pairs for part in batch.rows().after(entry.last_steps)
         ]
         try:
-            write_steps(self._sql_steps, self.client, parts, self.fence)
+            with _taking_back(entries):
+                tags = self._write_files(pairs)
+                write_steps(self._sql_steps, self.client, parts, self.fence, tags)
         except Exception as error:
             if is_of_all(error):
                 for entry in entries:
@@ -267,6 +289,16 @@ class RunStore:
         share_s = (time.perf_counter() - started) / len(calls)
         for entry in entries:
             entry.tracked_s += share_s
+
+    def _write_files(self, pairs: Sequence[tuple[_OpenRun, MetricBatch]]) -> dict[tuple[str, str], str]:
+        """Write the steps that go into files of runs; returns the tags that make them count, by run."""
+        tags = {}
+        for entry, batch in pairs:
+            if batch.rows_every is not None:
+                with artifact_folder(self.client, entry.run_id, entry.artifact_uri) as folder:
+                    entry.curves.write(folder, batch)
+                tags.update({(entry.run_id, name): value for name, value in entry.curves.tags.items()})
+        return tags
 
     def end_run(self, key: int, summary: RunSummary) -> float:
         """Store the outcome of a run and end it; returns the seconds that tracking the run took.
@@ -312,12 +344,16 @@ class RunStore:
         self.check_fence()
         with artifact_folder(client, entry.run_id, entry.artifact_uri) as folder:
             written = write_artifacts(folder, entry.info, summary, self._environment_text)
+            merges = entry.failure is None and summary.metrics
+            merged = entry.curves.merge(entry.run_id) if merges else {}
         tracked_s = entry.tracked_s + time.perf_counter() - started
         timestamp_ms = mlflow_runs.now_ms()
         is_complete = entry.failure is None
         interrupted = not summary.metrics
         values = {**summary.metrics, schema.TRACK_S: tracked_s} if is_complete and not interrupted else {}
-        tags = {**summary.tags, schema.FILES: json.dumps(written)} if summary.tags and is_complete else {}
+        tags: dict[str, str | None] = dict(merged)
+        if summary.tags and is_complete:
+            tags |= {**summary.tags, schema.FILES: json.dumps(written)}
         reason = "; ".join(filter(None, [summary.error, entry.failure]))
         if reason:
             tags[schema.ERROR] = reason
@@ -326,14 +362,16 @@ class RunStore:
         if self._sql_steps is not None:
             steps, when = self._sql_steps, (timestamp_ms, SINGLE_VALUE_STEP)
             patiently(lambda: steps.end(entry.run_id, status, new, tags, when, self.fence))
-            return tracked_s
-        self.check_fence()
-        client.log_batch(
-            entry.run_id,
-            metrics=[Metric(name, value, timestamp_ms, SINGLE_VALUE_STEP) for name, value in new.items()],
-            tags=mlflow_runs.run_tags(tags),
-        )
-        client.set_terminated(entry.run_id, status)
+        else:
+            self.check_fence()
+            client.log_batch(
+                entry.run_id,
+                metrics=[Metric(name, value, timestamp_ms, SINGLE_VALUE_STEP) for name, value in new.items()],
+                tags=mlflow_runs.run_tags({name: value for name, value in tags.items() if value is not None}),
+            )
+            client.set_terminated(entry.run_id, status)
+        if merged:
+            entry.curves.tidy(merged)
         return tracked_s
 
     def close(self, status: Status = "KILLED") -> int:

@@ -33,7 +33,7 @@ def test_config_is_composed(folder: str, name: str) -> None:
     assert done.returncode == 0, done.stderr
     config, loaded = json.loads(done.stdout)
     assert config["max_steps"] == 3
-    assert config["tracking"]["every_steps"] == 1
+    assert config["tracking"]["curves"] == "metrics"
     assert not {"tensorflow", "mlflow"} & set(loaded)
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from support.small import run_config
 
-from swath.config import TrainConfig
+from swath.config import KeptSteps, TrainConfig
 from swath.datasets import DATASETS, DataKey
 from swath.errors import SwathError
 from swath.planning import check_memory, plan_groups, store_bytes, training_s
@@ -21,7 +21,7 @@ def on(name: str) -> TrainConfig:
 @pytest.mark.parametrize(("smaller", "larger"), [("mnist", "cifar10"), ("cifar10", "cifar100")])
 def test_more_weights_take_longer_and_more_space(smaller: str, larger: str) -> None:
     times = [training_s(plan_groups([on(name)])[0], IMAGES) for name in (smaller, larger)]
-    sizes = [store_bytes(plan_groups([on(name)]), 1, IMAGES) for name in (smaller, larger)]
+    sizes = [store_bytes(plan_groups([on(name)]), KeptSteps(), IMAGES) for name in (smaller, larger)]
     memory = [group_bytes(on(name), 8, DATASETS[name]) for name in (smaller, larger)]
 
     assert times[0] < times[1]

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from swath.config import KeptSteps
 from swath.models import ARITHMETIC
 from swath.sweeps.manifest import ResumeRequest, RunKey
 from swath.sweeps.prior_runs import PriorRuns
@@ -51,7 +52,7 @@ def prior_runs(tmp_path: Path, *runs: StoredRun, force: bool = False) -> PriorRu
     return PriorRuns(reader, "1", request)
 
 
-KEY = RunKey("f", "d", "lane", 10, 1, 0)
+KEY = RunKey("f", "d", "lane", 10, KeptSteps(), 0)
 
 
 def summary() -> StoredRun:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from swath.config import KeptSteps
 from swath.sweeps.manifest import RunKey
 from swath.sweeps.resume_points import FROM_START, ResumePoints
 from swath.tracking import Curve, StoredRun
@@ -22,7 +23,7 @@ from swath.training import (
 )
 from swath.training.checkpoint import encode
 
-ASKED = RunKey("fingerprint", "digest", "lane-a", 1_000, 1, 0)
+ASKED = RunKey("fingerprint", "digest", "lane-a", 1_000, KeptSteps(), 0)
 
 
 def train_state(step: int) -> TrainState:
@@ -186,7 +187,7 @@ def test_evaluation_at_a_rung_enters_the_digest_once(
     reader: Any = RungReader(rung)
     last = {"validation/accuracy": 999, "validation/loss": 999, "train/accuracy": 999, "train/loss": 999}
     run = replace(stored_run(999), last_steps=last)
-    asked = RunKey("fingerprint", "digest", "lane-a", max_steps, 1, every)
+    asked = RunKey("fingerprint", "digest", "lane-a", max_steps, KeptSteps(), every)
     found, _ = ResumePoints(reader, [], tmp_path).of(asked, run, to_the_end=True)
     assert found is not None
     assert found.step == rung
