@@ -4,6 +4,7 @@ import argparse
 import os
 import signal
 import socket
+from typing import TYPE_CHECKING
 
 import shtab
 
@@ -12,11 +13,14 @@ from swath.cli.one_line_parser import OneLineParser
 from swath.errors import SwathError, UsageError, failure_reason
 from swath.tracking import configure_environment
 
+if TYPE_CHECKING:
+    from swath.sweeps import Outcome, Session
+
 PUT_DOWN = os.EX_TEMPFAIL
 """Exit status 75: the lot was put down, and is to be begun again."""
 
-AWAY = ("does not answer", "no database answers", "database is locked")
-"""In messages about a store that is away."""
+RESUME = "once that is mended, type the command of the sweep again with resume=yes"
+"""What to type after an error that does not pass."""
 
 EXAMPLES = """\
 examples
@@ -73,17 +77,17 @@ def run(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         return PUT_DOWN
     except Exception as error:
-        if not _is_passing(error):
+        from swath.tracking import may_pass
+
+        if not may_pass(error):
             raise
-        print(f"swath-worker: lot {args.lot} is put down: {failure_reason(error)}", flush=True)
-        return PUT_DOWN
+        return _put_down(args.lot, failure_reason(error))
 
 
-def _is_passing(error: Exception) -> bool:
-    """Whether the store is away, so that the lot may be begun again later."""
-    from swath.tracking import is_unreachable
-
-    return is_unreachable(error) or any(words in str(error) for words in AWAY)
+def _put_down(number: int, reason: str) -> int:
+    """Say why a lot is to be begun again; returns the exit status."""
+    print(f"swath-worker: lot {number} is put down: {reason}", flush=True)
+    return PUT_DOWN
 
 
 def train_lot(uri: str, sweep_id: str, number: int) -> int:
@@ -134,6 +138,23 @@ def train_lot(uri: str, sweep_id: str, number: int) -> int:
                 future.exception()
 
         outcome = train(session, run_all, 0)
+    status = exit_status(number, session, outcome)
+    if session.is_last:
+        _postprocess(uri, sweep_id, settings.tracking.postprocess, settings.tracking.log_models)
+    return status
+
+
+def exit_status(number: int, session: "Session", outcome: "Outcome") -> int:
+    """How a worker ends that has trained a lot.
+
+    Args:
+      number: of the lot.
+      session: the closed session.
+      outcome: what was trained.
+
+    Raises:
+      Exception: something has failed that would fail again.
+    """
     if outcome.failure is not None:
         raise outcome.failure
     if session.superseded:
@@ -142,14 +163,14 @@ def train_lot(uri: str, sweep_id: str, number: int) -> int:
     if outcome.signal_status:
         return PUT_DOWN
     if session.sweep_error is not None:
-        print(f"swath-worker: lot {number} is put down: {session.sweep_error}", flush=True)
-        return PUT_DOWN
-    if any(result.is_transient for result in outcome.results):
-        first = next(result for result in outcome.results if result.is_transient)
-        print(f"swath-worker: lot {number} is put down: {first.error}", flush=True)
-        return PUT_DOWN
-    if session.is_last:
-        _postprocess(uri, sweep_id, settings.tracking.postprocess, settings.tracking.log_models)
+        if not session.passes:
+            raise SwathError(session.sweep_error)
+        return _put_down(number, session.sweep_error)
+    if lost := [result for result in outcome.results if result.is_transient]:
+        passing = next((result for result in lost if result.passes), None)
+        if passing is None:  # to begin again would end in the same way
+            raise SwathError(f"lot {number} has failed: {lost[0].error}; {RESUME}")
+        return _put_down(number, passing.error or "")
     return int(any(result.status == "FAILED" and not result.digest for result in outcome.results))
 
 

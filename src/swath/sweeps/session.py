@@ -27,6 +27,7 @@ from swath.tracking import (
     MlflowTracker,
     StoreAddress,
     StoreInfo,
+    SupersededError,
     SyncResult,
     Tracker,
     check_located,
@@ -102,6 +103,7 @@ class Session:
       superseded: why this worker may not write any more; empty if it may.
       is_last: whether this worker has ended the last lot, and with it the sweep.
       sweep_error: reason why the summary run could not be completed; None if it was.
+      passes: whether that may be over later.
       offline_folder: folder of the runs that could not be sent to the store; None if there are none.
 
     Raises:
@@ -142,6 +144,7 @@ class Session:
         self.is_last = False
         self.superseded = ""
         self.sweep_error: str | None = None
+        self.passes = False
         self.offline_folder: str | None = None
         try:
             self._load(keys)
@@ -401,13 +404,12 @@ class Session:
     def _end_lot(self, joined: Joined, results: list[execution.RunResult], *, put_down: bool) -> None:
         try:
             self._tracker.call(LotService.check_lot).result()
-        except SwathError as error:
-            self.superseded = str(error)
-            return
-        try:
             self.is_last = joined.end(self._tracker, self._datasets, results, put_down=put_down)
         except SwathError as error:
-            self.sweep_error = str(error)
+            if error.exit_status == SupersededError.exit_status:
+                self.superseded = str(error)
+            else:
+                self.sweep_error, self.passes = str(error), error.passes
 
     def _has_all(self) -> bool:
         """Whether every requested run has ended, rather than being cancelled before it began."""

@@ -46,6 +46,7 @@ from .mlflow_setup import error_line as error_line
 from .mlflow_setup import ignored_variables as ignored_variables
 from .mlflow_setup import is_store_error as is_store_error
 from .mlflow_setup import is_unreachable as is_unreachable
+from .mlflow_setup import may_pass as may_pass
 from .mlflow_setup import sqlite_uri as sqlite_uri
 from .models import ALIAS as ALIAS
 from .models import is_loggable as is_loggable

@@ -4,6 +4,7 @@ A lot's state is a tag of the sweep's summary run. Whoever begins the lot raises
 """
 
 import json
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -16,7 +17,9 @@ State = Literal["waiting", "running", "stopped", "done"]
 
 
 class SupersededError(SwathError):
-    """A later worker has begun the lot of this one."""
+    """A later worker has begun the lot of this one, which has nothing more to do."""
+
+    exit_status = os.EX_OK
 
 
 @dataclass(frozen=True)

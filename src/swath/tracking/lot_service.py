@@ -10,7 +10,7 @@ from swath.tracking.lot_records import Lot, State, lot_file, lots_of
 from swath.tracking.lots import STOPPER, begin_lot, settle
 from swath.tracking.mlflow_runs import FindBest, end_interrupted, runs_of
 from swath.tracking.offline import OfflineFallbackStore
-from swath.tracking.patience import patiently
+from swath.tracking.repeating import patiently
 from swath.tracking.stored_runs import OPEN_STATUSES
 
 

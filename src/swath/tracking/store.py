@@ -28,11 +28,13 @@ from swath.tracking.mlflow_setup import (
     error_line,
     is_unreachable,
     make_database,
+    may_pass,
     wait_for_locks,
 )
-from swath.tracking.patience import patiently, write_steps
+from swath.tracking.patience import write_steps
 from swath.tracking.provenance import environment_tags, installed_packages, process_tags
 from swath.tracking.reader import open_reader
+from swath.tracking.repeating import patiently
 from swath.tracking.run_records import MetricBatch, RunInfo, RunSummary, Status
 from swath.tracking.shared_tables import make_shared_tables
 from swath.tracking.sql_steps import SqlSteps, sql_steps, untested_version
@@ -49,7 +51,7 @@ class _OpenRun:
     artifact_uri: str
     info: RunInfo
     tracked_s: float = 0.0
-    failure: str | None = None
+    failure: SwathError | None = None
     last_steps: dict[str, int] = field(default_factory=dict)
     steps_from_ms: int | None = None
 
@@ -192,7 +194,7 @@ class RunStore:
         except Exception as error:
             if is_unreachable(error):
                 raise
-            raise SwathError(error_line(error, self.uri)) from error
+            raise self._failure_of(error) from error
 
     @contextlib.contextmanager
     def _recording_failure(self, entry: _OpenRun) -> Iterator[None]:
@@ -200,8 +202,14 @@ class RunStore:
         try:
             yield
         except Exception as error:
-            entry.failure = entry.failure or error_line(error, self.uri)
+            entry.failure = entry.failure or self._failure_of(error)
             raise
+
+    def _failure_of(self, error: Exception) -> SwathError:
+        """An error that every later call for the same run raises."""
+        failure = SwathError(error_line(error, self.uri))
+        failure.passes = may_pass(error)
+        return failure
 
     def has_run(self, key: int) -> bool:
         """Whether a run has been started here and not ended."""
@@ -221,7 +229,7 @@ class RunStore:
         started = time.perf_counter()
         entry, client = self._entry(key), self.client
         if entry.failure is not None:  # later steps would hide the gap
-            raise SwathError(entry.failure)
+            raise entry.failure
         with self._recording_failure(entry):
             for part in batch.after(entry.last_steps):
                 if self._sql_steps is not None:
@@ -249,7 +257,7 @@ class RunStore:
         entries = [self._entry(key) for key, _ in calls]
         for entry in entries:
             if entry.failure is not None:
-                raise SwathError(entry.failure)
+                raise entry.failure
         assert self._sql_steps is not None
         batches = [batch for _, batch in calls]
         parts = [
@@ -262,7 +270,7 @@ class RunStore:
         except Exception as error:
             if is_of_all(error):
                 for entry in entries:
-                    entry.failure = error_line(error, self.uri)
+                    entry.failure = self._failure_of(error)
             raise
         share_s = (time.perf_counter() - started) / len(calls)
         for entry in entries:
@@ -318,7 +326,7 @@ class RunStore:
         interrupted = not summary.metrics
         values = {**summary.metrics, schema.TRACK_S: tracked_s} if is_complete and not interrupted else {}
         tags = {**summary.tags, schema.FILES: json.dumps(written)} if summary.tags and is_complete else {}
-        reason = "; ".join(filter(None, [summary.error, entry.failure]))
+        reason = "; ".join(filter(None, [summary.error, str(entry.failure or "")]))
         if reason:
             tags[schema.ERROR] = reason
         status: Status = summary.status if is_complete else "FAILED"

@@ -2,12 +2,13 @@
 
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
 from swath.errors import SwathError, UsageError
-from swath.execution.launchers import Resources, SlurmLauncher, TaskState, slurm
+from swath.execution.launchers import Resources, SlurmLauncher, TaskState, slurm, slurm_script
 from swath.execution.launchers.slurm_script import batch_options, batch_script
 
 LAUNCHER = SlurmLauncher()
@@ -134,7 +135,8 @@ def test_tasks_of_later_arrays_have_their_own_numbers() -> None:
     ("end", "state", "restarts", "is_requeued"),
     [
         ("exit 75", "RUNNING", "", True),
-        ("exit 75", "RUNNING", "500", True),
+        ("exit 75", "RUNNING", "499", True),
+        ("exit 75", "RUNNING", "500", False),
         ("exit 75", "COMPLETING", "", False),
         ("exit 75", "", "", False),
         ("kill -9 $$", "RUNNING", "", True),
@@ -153,6 +155,33 @@ def test_a_script_requeues_its_task_unless_it_is_done_failed_or_cancelled(
     done = carried_out(batch_script(["bash", "-c", end], 0), SLURM_RESTART_COUNT=restarts)
     assert calls(programs, "scontrol") == (["scontrol requeue 4711_5"] if is_requeued else [])
     assert done.returncode == {"exit 75": 75, "exit 3": 3, "exit 0": 0, "kill -9 $$": 137}[end]
+
+
+@pytest.mark.parametrize("program", ["squeue", "scontrol"])
+def test_a_controller_that_does_not_answer_for_a_moment_loses_no_requeue(
+    programs: Path, monkeypatch: pytest.MonkeyPatch, program: str
+) -> None:
+    monkeypatch.setattr(slurm_script, "PAUSES_S", (0.1, 0.1, 0.1))
+    make(programs, "squeue", "echo RUNNING")
+    fails_twice = f"[ $(grep -c '^{program}' {programs}/calls) -gt 2 ] || {{ echo timed out >&2; exit 1; }}"
+    make(programs, program, f"{fails_twice}; echo RUNNING")
+    carried_out(batch_script(["bash", "-c", "exit 75"], 0))
+    assert len(calls(programs, program)) == 3
+    assert calls(programs, "scontrol")[-1] == "scontrol requeue 4711_5"
+
+
+def test_a_task_that_ignores_the_notice_is_killed_in_time_and_requeued(
+    programs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Slurm does not requeue what its time limit has ended."""
+    make(programs, "squeue", "echo RUNNING")
+    monkeypatch.setattr(slurm_script, "KILLED_SHARE", 0.05)  # of 12 s: a second
+    task = "trap '' USR1; kill -USR1 $PPID; while :; do sleep 0.1; done"
+    began_s = time.monotonic()
+    done = carried_out(batch_script(["bash", "-c", task], 0, time_min=1))
+    assert done.returncode == 137
+    assert time.monotonic() - began_s < 10
+    assert calls(programs, "scontrol") == ["scontrol requeue 4711_5"]
 
 
 def test_a_script_passes_the_notice_on_and_outlives_the_end_that_its_task_is_told_too(programs: Path) -> None:

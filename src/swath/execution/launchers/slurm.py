@@ -76,7 +76,7 @@ class SlurmLauncher:
                 options = batch_options(
                     resources, min(size, count - offset), logs, after=jobs[-1] if jobs else ""
                 )
-                jobs.append(_submit(options, batch_script(argv, offset), resources))
+                jobs.append(_submit(options, batch_script(argv, offset, resources.time_min), resources))
         except BaseException:
             if jobs:
                 with contextlib.suppress(SwathError):

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from swath.execution.launchers.child import CPUS, exit_status, kill_task, start_task
 from swath.execution.launchers.folders import make_folder
-from swath.execution.launchers.launcher import MAX_RESTARTS, PUT_DOWN, TaskState
+from swath.execution.launchers.launcher import TaskState, is_begun_again
 from swath.system import atomic_write
 
 POLL_S = 0.1
@@ -136,7 +136,7 @@ class Supervisor:
 
     def _next_state(self, state: TaskState, returncode: int) -> TaskState:
         """What follows the end of a task."""
-        if returncode == PUT_DOWN or (returncode < 0 and state.restarts < MAX_RESTARTS):
+        if is_begun_again(returncode, state.restarts):
             if self._cancelled_s is None:
                 return TaskState("waiting", None, state.restarts + 1)
             return TaskState("gone", None, state.restarts, "cancelled")
