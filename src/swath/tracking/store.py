@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from mlflow.entities import Metric
+from mlflow.entities import Metric, Run
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.tracking import MlflowClient
 
@@ -149,7 +149,7 @@ class RunStore:
             entry = _OpenRun(run.info.run_id, run.info.artifact_uri, info)
             self._undo_if_superseded(entry)
         else:
-            run = mlflow_runs.reopen(client, run_id, info, self._common_tags)
+            run = self._reopened(run_id, info)
             entry = _OpenRun(run_id, run.info.artifact_uri, info, last_steps=mlflow_runs.last_steps(run))
             described = bool(run.data.params and run.inputs and run.inputs.dataset_inputs)
         entry.steps_from_ms = mlflow_runs.steps_from(run)
@@ -162,6 +162,17 @@ class RunStore:
         entry.tracked_s += time.perf_counter() - started
         return entry.run_id
 
+    def _reopened(self, run_id: str, info: RunInfo) -> Run:
+        """Set an interrupted run to RUNNING; returns the run as it was before."""
+        run = self.client.get_run(run_id)
+        tags, gone = mlflow_runs.reopened(run, info, self._common_tags)
+        if self._sql_steps is None:
+            mlflow_runs.reopen(self.client, run, tags, gone)
+        else:
+            steps = self._sql_steps
+            patiently(lambda: steps.reopen(run_id, tags, gone, self.fence))
+        return run
+
     def check_fence(self) -> None:
         """Check that no later worker has begun the lot of this one.
 
@@ -170,14 +181,6 @@ class RunStore:
         """
         if self.fence is not None:
             patiently(self.fence.check)
-
-    def _is_ours(self) -> bool:
-        """Whether no later worker has begun the lot of this one."""
-        try:
-            self.check_fence()
-        except SupersededError:
-            return False
-        return True
 
     def _undo_if_superseded(self, entry: _OpenRun) -> None:
         """The successor has not seen a run that was created since it began the lot."""
@@ -287,21 +290,34 @@ class RunStore:
         try:
             tracked_s = self._end(entry, summary)
         except Exception as error:
-            # On a full disk one of the two may fit and the other not.
-            is_ours = not is_of_all(error) and self._is_ours()
-            for mark in (self._tag_error, self._end_failed) if is_ours else ():
-                with contextlib.suppress(Exception):
-                    mark(entry, error)
+            if not is_of_all(error):
+                self._end_failed(entry.run_id, error)
             raise
         finally:
             del self._open[key]
         return tracked_s
 
-    def _tag_error(self, entry: _OpenRun, error: Exception) -> None:
-        self.client.set_tag(entry.run_id, schema.ERROR, error_line(error, self.uri))
+    def _end_failed(self, run_id: str, error: Exception) -> None:
+        """End a run as FAILED with the reason, or, on a full disk, without it."""
+        for tags in ({schema.ERROR: error_line(error, self.uri)}, {}):
+            try:
+                self._terminate(run_id, "FAILED", tags)
+            except Exception as another:
+                if is_of_all(another):
+                    return
+            else:
+                return
 
-    def _end_failed(self, entry: _OpenRun, error: Exception) -> None:
-        self.client.set_terminated(entry.run_id, "FAILED")
+    def _terminate(self, run_id: str, status: Status, tags: Mapping[str, str]) -> None:
+        """End a run, unless a later worker has begun the lot of this one."""
+        if self._sql_steps is not None:
+            steps, when = self._sql_steps, (mlflow_runs.now_ms(), SINGLE_VALUE_STEP)
+            patiently(lambda: steps.end(run_id, status, {}, tags, when, self.fence))
+            return
+        self.check_fence()
+        for name, value in tags.items():
+            self.client.set_tag(run_id, name, value)
+        self.client.set_terminated(run_id, status)
 
     def _entry(self, key: int) -> _OpenRun:
         if key not in self._open:
@@ -351,8 +367,7 @@ class RunStore:
         self._open.clear()
         for entry in open_runs:
             try:
-                self.check_fence()
-                self.client.set_terminated(entry.run_id, status)
+                self._terminate(entry.run_id, status, {})
             except Exception as error:  # end the other runs too, unless each would wait for a minute
                 if is_unreachable(error):
                     return len(open_runs)
