@@ -1,3 +1,7 @@
+from .engine_settings import check_engine as check_engine
+from .engine_settings import engine_notes as engine_notes
+from .engine_settings import ignored_settings as ignored_settings
+from .engine_settings import resources_of as resources_of
 from .joining import Joined as Joined
 from .joining import end_sweep as end_sweep
 from .joining import worker_name as worker_name

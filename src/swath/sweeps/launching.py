@@ -10,33 +10,26 @@ from swath.config import SweepConfig, TrainConfig
 from swath.datasets import DataKey, Dataset
 from swath.errors import SwathError
 from swath.execution import Observer, RunRequest, RunResult, SweepInfo
-from swath.execution.launchers import Launcher, Resources, launcher_of
+from swath.execution.launchers import Launcher, launcher_of
 from swath.planning import LaneWidths, divide, memory_for_groups, plan_groups, read_verified
+from swath.sweeps.engine_settings import resources_of, worker_memory
 from swath.sweeps.joining import end_sweep
 from swath.sweeps.launched import LaunchedSweep
 from swath.sweeps.lots import LotFile
 from swath.sweeps.resume import StartedSweep, start_sweep
-from swath.system import available_bytes
-from swath.tracking import LotService, StoreInfo, Tracker, default_uri, end_open, schema, set_tag
+from swath.tracking import (
+    LotService,
+    StoreInfo,
+    Tracker,
+    default_uri,
+    end_open,
+    schema,
+    set_tag,
+    this_process,
+)
 
 ENDING_S = 60.0
 """Longest wait, in seconds, for workers that put down what they train."""
-
-
-def resources_of(settings: SweepConfig) -> Resources:
-    """What each worker gets."""
-    asked = settings.executor
-    return Resources(
-        workers=asked.workers,
-        cpus=asked.cpus,
-        memory_mb=asked.memory or 0,
-        time_min=asked.time or 0,
-        partition=asked.partition or "",
-        constraint=asked.constraint or "",
-        account=asked.account or "",
-        extra=tuple(asked.lines),
-        address=asked.address or "",
-    )
 
 
 class Launch:
@@ -75,6 +68,7 @@ class Launch:
         )
         self._canary = configs[0]
         self.count = 0
+        self._name = self._claim = ""
 
     def hand_over(self, requests: Sequence[RunRequest]) -> str:
         """Write the lots of what is left to train; returns the id of the summary run."""
@@ -89,10 +83,20 @@ class Launch:
         ]
         files = [self._file(numbers, left).text() for numbers in self._lots(left)]
         self.count = len(files)
+        claim = self.started.claim
         if files:
-            self._tracker.call(LotService.hand_over, files).result()
+            # The engine's name for the workers is in the store before there are any, so that they can be
+            # found whatever happens to this command.
+            self._name = f"{claim or 0}-{self.started.sweep_info.sweep_id}"
+            name = self._settings.executor.name
+            ids = launcher_of(name).named(self._name, self.count, resources_of(self._settings))
+            who = this_process()
+            handed_over = self._tracker.call(LotService.hand_over, files, claim, f"{name} {ids}", who)
+            self._claim = handed_over.result()
         else:
             end_sweep(self._tracker, self.started.sweep_info, run_id, self._datasets)
+            if claim:
+                self._tracker.call(LotService.confirm_launch, run_id, claim, "").result()
         return run_id
 
     def start(self, store: str, run_id: str) -> str:
@@ -103,9 +107,11 @@ class Launch:
           run_id: of the summary run.
 
         Raises:
-          SwathError: the engine refuses; the sweep is ended as KILLED.
+          SwathError: the engine refuses, and the sweep is ended as KILLED; or another command has the sweep
+            now, and the workers are cancelled.
         """
-        name = self._settings.executor.name
+        name, resources = self._settings.executor.name, resources_of(self._settings)
+        launcher = launcher_of(name)
         argv = [
             sys.executable,
             "-P",
@@ -115,21 +121,26 @@ class Launch:
             self.started.sweep_info.sweep_id,
         ]
         try:
-            ids = launcher_of(name).start(argv, self.count, resources_of(self._settings))
+            ids = launcher.start(argv, self.count, resources, self._name)
         except BaseException:
             self._tracker.call(LotService.give_up, run_id).result()
             raise
-        self._tracker.set_tag(run_id, schema.ENGINE, f"{name} {ids}").result()
+        try:
+            self._tracker.call(LotService.confirm_launch, run_id, self._claim, f"{name} {ids}").result()
+        except SwathError as error:
+            if not error.passes:  # else the store has the name under which the engine knows them
+                launcher.cancel(ids)
+            raise
         return ids
 
     def _lots(self, left: Sequence[RunRequest]) -> list[list[int]]:
         """Indices of the configurations of each lot."""
         if not left:
             return []
-        settings = self._settings
-        memory = memory_for_groups(available_bytes())
+        settings, asked = self._settings, self._settings.executor
+        memory = memory_for_groups(worker_memory(settings, elsewhere=asked.name != "processes"), asked.cpus)
         widths = LaneWidths(settings.lanes.max, memory, read_verified(), self._datasets)
-        workers, cpus = settings.executor.workers, settings.executor.cpus
+        workers, cpus = asked.workers, asked.cpus
         groups = plan_groups([request.config for request in left], widths, workers * cpus)
         lots = divide(groups, workers, cpus, self._datasets)
         return [[run.number for group in lot for run in group.runs] for lot in lots]

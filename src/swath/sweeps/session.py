@@ -16,11 +16,12 @@ from swath.datasets import DataKey, Dataset, load_dataset, load_intact, rebuild_
 from swath.errors import SwathError
 from swath.models import model_of
 from swath.planning import LaneWidths, check_memory, memory_for_groups, read_verified
+from swath.sweeps.engine_settings import worker_memory
 from swath.sweeps.joining import Joined
 from swath.sweeps.record import sweep_summary
 from swath.sweeps.resume import StartedSweep, start_sweep
 from swath.sweeps.search_record import SearchRecord
-from swath.system import available_bytes, real_uri
+from swath.system import real_uri
 from swath.tracking import (
     TRACKING_VARIABLE,
     LotService,
@@ -31,6 +32,7 @@ from swath.tracking import (
     SyncResult,
     Tracker,
     check_located,
+    check_reachable,
     chosen_experiment,
     default_uri,
     ignored_variables,
@@ -128,7 +130,9 @@ class Session:
         self._search = search
         self._joined = joined
         if tracker is None:
-            check_located(self._uri or default_uri(), [chosen_experiment(settings.tracking.experiment)[0]])
+            uri = self._uri or default_uri()
+            check_located(uri, [chosen_experiment(settings.tracking.experiment)[0]])
+            check_reachable(uri)  # images may take minutes to download
         trained = (*configs, *(() if joined is None else (joined.file.canary,)))
         keys = list(dict.fromkeys(config.data.key for config in trained))
         specs = [spec_of(key, settings.data.dir) for key in sorted(keys, key=str)]
@@ -232,7 +236,9 @@ class Session:
             self._datasets,
             self._observer,
             make_executor(self._datasets, verified),
-            LaneWidths(settings.lanes.max, memory_for_groups(available_bytes()), verified, self._datasets),
+            LaneWidths(
+                settings.lanes.max, memory_for_groups(worker_memory(settings)), verified, self._datasets
+            ),
             self._checkpoints,
             settings.checkpoint.every_s,
             settings.retries,

@@ -64,7 +64,9 @@ from .provenance import is_elsewhere as is_elsewhere
 from .provenance import model_code_tags as model_code_tags
 from .provenance import provenance_of as provenance_of
 from .provenance import runtime_tags as runtime_tags
+from .provenance import this_process as this_process
 from .provenance import wait_for_end as wait_for_end
+from .reachable import check_reachable as check_reachable
 from .reader import Reader as Reader
 from .reader import experiment_name as experiment_name
 from .reader import has_shared_view as has_shared_view

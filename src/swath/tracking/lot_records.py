@@ -97,15 +97,48 @@ def lot_file(number: int) -> str:
 class LotService(Protocol):
     """Methods of the tracking process that write the lots of a sweep."""
 
-    def hand_over(self, files: Sequence[str]) -> None:
+    def claim_launch(self, run_id: str, seen: str, who: Mapping[str, str], force: bool) -> str:
+        """Claim that this command decides who trains a sweep; returns the claim.
+
+        Args:
+          run_id: of the sweep's summary run.
+          seen: its epoch when this command read what is left to train; empty if it had none.
+          who: tags that identify the process of this command.
+          force: whether to go on though another machine has begun to hand the sweep over.
+
+        Raises:
+          NotClaimedError: another command has claimed it since, or is about to hand it over.
+        """
+
+    def hand_over(self, files: Sequence[str], claim: str, engine: str, who: Mapping[str, str]) -> str:
         """Store the lots of the started sweep, one file each, and leave its summary run open.
 
         Args:
           files: the content of each lot's file, by number.
+          claim: of this command; empty for a new sweep.
+          engine: the launcher, and the ids under which it will know the workers.
+          who: tags that identify the process of this command.
+
+        Returns:
+          The claim as it is now.
+
+        Raises:
+          NotClaimedError: another command has claimed the sweep since.
         """
 
-    def drop_lots(self) -> None:
-        """Take the lots of the started sweep from its workers, which are refused from now on."""
+    def confirm_launch(self, run_id: str, claim: str, engine: str) -> None:
+        """Record what an engine calls the workers that it was given; empty if there was nothing to give.
+
+        Raises:
+          NotClaimedError: another command has claimed the sweep since, or it was stopped.
+        """
+
+    def drop_lots(self, claim: str) -> None:
+        """Take the lots of the started sweep from its workers, which are refused from now on.
+
+        Raises:
+          NotClaimedError: another command has claimed the sweep since.
+        """
 
     def begin_lot(self, run_id: str, lot: Lot, worker: str) -> Lot:
         """Begin a lot; from now on, all that this process writes is refused once another has begun it.

@@ -1,11 +1,12 @@
 """Carries out the calls about lots in the tracking process, and ends a sweep whose workers were stopped."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mlflow.tracking import MlflowClient
 
 from swath.errors import SwathError
 from swath.tracking import schema
+from swath.tracking.launch_claims import claim_launch, confirm_launch
 from swath.tracking.lot_records import Lot, State, lot_file, lots_of
 from swath.tracking.lots import STOPPER, begin_lot, settle
 from swath.tracking.mlflow_runs import FindBest, end_interrupted, runs_of
@@ -20,14 +21,24 @@ class LotStore:
     def __init__(self, store: OfflineFallbackStore) -> None:
         self._store = store
 
-    def hand_over(self, files: Sequence[str]) -> None:
+    def claim_launch(self, run_id: str, seen: str, who: Mapping[str, str], force: bool) -> str:
+        """See `LotService`."""
+        client = self._store.main.client
+        return patiently(lambda: claim_launch(client, run_id, seen, who, force=force))
+
+    def hand_over(self, files: Sequence[str], claim: str, engine: str, who: Mapping[str, str]) -> str:
         """See `LotService`."""
         texts = {lot_file(number): text for number, text in enumerate(files)}
-        self._store.main.hand_over(texts, len(files))
+        return self._store.main.hand_over(texts, len(files), claim, engine, who)
 
-    def drop_lots(self) -> None:
+    def confirm_launch(self, run_id: str, claim: str, engine: str) -> None:
         """See `LotService`."""
-        self._store.main.drop_lots()
+        client = self._store.main.client
+        patiently(lambda: confirm_launch(client, run_id, claim, engine))
+
+    def drop_lots(self, claim: str) -> None:
+        """See `LotService`."""
+        self._store.main.drop_lots(claim)
 
     def begin_lot(self, run_id: str, lot: Lot, worker: str) -> Lot:
         """See `LotService`."""
@@ -82,5 +93,7 @@ def end_open(uri: str, run_id: str, find_best: FindBest | None) -> int:
     for run in open_runs:
         client.set_tag(run.info.run_id, schema.ERROR, "stopped")
         client.set_terminated(run.info.run_id, "KILLED")
+    if schema.LAUNCHER in summary.data.tags:
+        client.delete_tag(run_id, schema.LAUNCHER)
     end_interrupted(client, run_id, "KILLED" if left else "FINISHED", find_best)
     return len(left)

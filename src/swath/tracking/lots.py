@@ -4,18 +4,20 @@ Whoever begins a lot raises its epoch; what an earlier worker still writes is re
 cut off from the network or given up.
 """
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy
-from mlflow.entities import RunTag
 from mlflow.store.tracking.dbmodels.models import SqlTag
-from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.tracking import MlflowClient
 
 from swath.errors import SwathError
 from swath.tracking import schema
+from swath.tracking.launch_claims import changing, check_claim, next_epoch
 from swath.tracking.lot_records import Lot, State, SupersededError, lots_of, tag_of
+from swath.tracking.tag_rows import engine_of
 
 _TAGS: Any = SqlTag.__table__
 
@@ -86,29 +88,44 @@ class Fence:
 STOPPER = "swath-stop"
 """Who has begun a lot that is stopped."""
 
-MOST_TAGS = 100
-"""Most tags that MLflow accepts in one call."""
 
-
-def renew_lots(client: MlflowClient, run_id: str, count: int) -> None:
+def renew_lots(
+    client: MlflowClient,
+    run_id: str,
+    count: int,
+    claim: str = "",
+    engine: str = "",
+    who: Mapping[str, str] | None = None,
+) -> str:
     """Give a sweep new lots. Their epochs go on from those of earlier ones, whose workers are refused.
 
     Args:
       client: client of the store.
       run_id: of the sweep's summary run.
       count: number of lots.
+      claim: epoch of the claim of this command; empty for a sweep that nobody else can know.
+      engine: the launcher that will get the lots, and the ids under which it will know the workers.
+      who: the process that hands them over; None if it has.
+
+    Returns:
+      The epoch of the lots, with which the claim goes on.
+
+    Raises:
+      NotClaimedError: another command has claimed the sweep since.
     """
-    tags = client.get_run(run_id).data.tags
-    before = {lot.number for lot in lots_of(tags)}
-    # One epoch for all: a number that an earlier launch had, and a later one had not, must not begin at 0.
-    epoch = max([int(tags.get(schema.LOT_EPOCH, "0")), *(lot.epoch + 1 for lot in lots_of(tags))])
-    client.set_tag(run_id, schema.LOT_EPOCH, str(epoch))
-    gone = [tag_of(number) for number in before - set(range(count))]
-    for name in (*gone, *(name for name in (schema.STOPPING, schema.ENGINE) if name in tags)):
-        client.delete_tag(run_id, name)
-    new = [RunTag(tag_of(number), Lot(number, epoch, epoch).text()) for number in range(count)]
-    for first in range(0, count, MOST_TAGS):
-        client.log_batch(run_id, tags=new[first : first + MOST_TAGS])
+    with changing(client, run_id) as (tags, change):
+        if claim:
+            check_claim(tags, claim, who)
+        epoch = next_epoch(tags)
+        new = {tag_of(number): Lot(number, epoch, epoch).text() for number in range(count)}
+        if engine:
+            new[schema.ENGINE] = engine
+        if who is not None:
+            new[schema.LAUNCHER] = json.dumps(dict(who))
+        gone = {tag_of(lot.number) for lot in lots_of(tags)}
+        gone |= {schema.STOPPING, schema.ENGINE, schema.LAUNCHER}
+        change({**new, schema.LOT_EPOCH: str(epoch)}, sorted(gone - set(new)))
+    return str(epoch)
 
 
 def begin_lot(
@@ -172,12 +189,6 @@ def _next(number: int, text: str | None, worker: str, handed_over: int | None) -
     if handed_over is not None and is_other:
         raise SupersededError(f"lot {number} was stopped, or handed over again, since this worker started")
     return before.now(epoch=before.epoch + 1, state="running", worker=worker)
-
-
-def engine_of(client: MlflowClient) -> sqlalchemy.Engine | None:
-    """The database of a client's store; None for a server."""
-    store = client._tracking_client.store
-    return store.engine if isinstance(store, SqlAlchemyStore) else None
 
 
 def _here(run_id: str, number: int) -> Any:

@@ -164,6 +164,12 @@ LOT = entry(
     "0.2",
 )
 LOT_EPOCH = tag("swath.lot_epoch", "sweep", "Epoch from which those of the lots go on.", "0.2")
+LAUNCHER = tag(
+    "swath.launcher",
+    "sweep",
+    "Process that hands the sweep to an engine, or takes it back, as JSON; until it has.",
+    "0.2",
+)
 ENGINE = tag(
     "swath.engine",
     "sweep",

@@ -9,20 +9,17 @@ from typing import Any
 
 import sqlalchemy
 from mlflow.entities import LifecycleStage
-from mlflow.store.tracking.dbmodels.models import SqlLatestMetric, SqlMetric, SqlRun, SqlTag
+from mlflow.store.tracking.dbmodels.models import SqlLatestMetric, SqlMetric, SqlRun
 
 from swath.errors import SwathError
 from swath.tracking.lots import Fence
 from swath.tracking.run_records import Status
 from swath.tracking.sql_values import stored_columns
+from swath.tracking.tag_rows import replace_tags
 
 _LATEST: Any = SqlLatestMetric.__table__
 _METRICS: Any = SqlMetric.__table__
 _RUNS: Any = SqlRun.__table__
-_TAGS: Any = SqlTag.__table__
-
-LONGEST_TAG = 8_000
-"""Characters after which MLflow truncates the value of a tag."""
 
 
 def write_end(
@@ -66,7 +63,7 @@ def write_end(
             here = (_LATEST.c.run_uuid == run_id) & _LATEST.c.key.in_(list(metrics))
             connection.execute(_LATEST.delete().where(here))
             connection.execute(_LATEST.insert(), rows)
-        _replace_tags(connection, run_id, tags)
+        replace_tags(connection, run_id, tags)
 
 
 def write_reopened(
@@ -92,7 +89,7 @@ def write_reopened(
     """
     with engine.begin() as connection:
         _set_status(connection, run_id, fence, status="RUNNING")
-        _replace_tags(connection, run_id, tags, gone)
+        replace_tags(connection, run_id, tags, gone)
 
 
 def _set_status(connection: sqlalchemy.Connection, run_id: str, fence: Fence | None, **values: Any) -> None:
@@ -101,15 +98,3 @@ def _set_status(connection: sqlalchemy.Connection, run_id: str, fence: Fence | N
         raise SwathError(f"the run {run_id} has been deleted in the store")
     if fence is not None:
         fence.check_in(connection)
-
-
-def _replace_tags(
-    connection: sqlalchemy.Connection, run_id: str, tags: Mapping[str, str], gone: Collection[str] = ()
-) -> None:
-    if names := [*tags, *gone]:
-        connection.execute(_TAGS.delete().where((_TAGS.c.run_uuid == run_id) & _TAGS.c.key.in_(names)))
-    if tags:
-        values = [
-            {"run_uuid": run_id, "key": name, "value": value[:LONGEST_TAG]} for name, value in tags.items()
-        ]
-        connection.execute(_TAGS.insert(), values)

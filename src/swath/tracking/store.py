@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from mlflow.entities import Metric, Run
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
@@ -17,8 +18,9 @@ from swath.tracking.address import StoreAddress, StoreInfo
 from swath.tracking.artifact_place import check_artifact_place
 from swath.tracking.artifacts import artifact_folder, write_artifacts
 from swath.tracking.databases import check_database
+from swath.tracking.launch_claims import NotClaimedError, check_claim
 from swath.tracking.locations import keep_files_beside
-from swath.tracking.lot_records import SupersededError, lots_of
+from swath.tracking.lot_records import SupersededError
 from swath.tracking.lots import Fence, renew_lots
 from swath.tracking.migration import upgrade
 from swath.tracking.misplaced import check_located
@@ -401,23 +403,49 @@ class RunStore:
             self._sweep.end(summary)
             self._sweep = None
 
-    def hand_over(self, files: Mapping[str, str], count: int) -> None:
+    def hand_over(
+        self, files: Mapping[str, str], count: int, claim: str, engine: str, who: Mapping[str, str]
+    ) -> str:
         """Store the lots of the sweep, and leave its summary run to the workers that train them.
 
         Args:
           files: content of each artifact.
           count: number of lots. Their epochs go on from those of earlier lots, whose workers are refused.
+          claim: see `LotService.hand_over`, also for the others and what is returned.
+          engine: the launcher, and its ids.
+          who: the process of the command.
         """
-        assert self._sweep is not None
+        sweep = self._claimed(claim)
         self._system_metrics.finish()
-        self._sweep.write_files(files)
-        renew_lots(self.client, self._sweep.run_id, count)
+        sweep.write_files(files)
+        epoch = self._renew_lots(sweep.run_id, count, claim, engine, who)
         self._sweep = None
+        return epoch
 
-    def drop_lots(self) -> None:
+    def drop_lots(self, claim: str) -> None:
         """Take the lots of the started sweep, if it has any, from its workers."""
-        if self._sweep is not None and lots_of(self.client.get_run(self._sweep.run_id).data.tags):
-            renew_lots(self.client, self._sweep.run_id, 0)
+        self._renew_lots(self._claimed(claim).run_id, 0, claim)
+
+    def _claimed(self, claim: str) -> mlflow_runs.SummaryRun:
+        """The started sweep, if this command still has the claim to it."""
+        assert self._sweep is not None
+        sweep = self._sweep
+        if claim:
+            with self._unless_claimed_by_another():
+                check_claim(self.client.get_run(sweep.run_id).data.tags, claim)
+        return sweep
+
+    def _renew_lots(self, run_id: str, count: int, claim: str, *engine: Any) -> str:
+        with self._unless_claimed_by_another():
+            return patiently(lambda: renew_lots(self.client, run_id, count, claim, *engine))
+
+    @contextlib.contextmanager
+    def _unless_claimed_by_another(self) -> Iterator[None]:
+        try:
+            yield
+        except NotClaimedError:
+            self._sweep = None  # it is the other's, and must not be ended here
+            raise
 
     def take_over(self, run_id: str) -> None:
         """Take over the summary run of a sweep whose lots have ended, in order to end it."""

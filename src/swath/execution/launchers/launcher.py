@@ -125,7 +125,26 @@ class Launcher(Protocol):
     understands: frozenset[str]
     """Names of the resources that this launcher passes on."""
 
-    def start(self, argv: Sequence[str], count: int, resources: Resources) -> str:
+    def check(self, resources: Resources) -> None:
+        """Check within some ten seconds that the engine is there and accepts such tasks. Starts nothing.
+
+        Raises:
+          UsageError: it is not there, or refuses what is asked for.
+          SwathError: it does not answer.
+        """
+        ...
+
+    def named(self, name: str, count: int, resources: Resources) -> str:
+        """The ids of tasks by the name with which they will be started: enough for `state` and `cancel`.
+
+        Args:
+          name: NUMBER-WORD, which no others have.
+          count: of tasks.
+          resources: what they will get.
+        """
+        ...
+
+    def start(self, argv: Sequence[str], count: int, resources: Resources, name: str = "") -> str:
         """Hand over tasks, each `argv` with its number behind it. The caller may end at once.
 
         Only `argv`, the working folder and the environment travel. No password may stand in `argv`.
@@ -134,6 +153,7 @@ class Launcher(Protocol):
           argv: program and arguments.
           count: of tasks, numbered from 0.
           resources: what they get.
+          name: under which the engine knows them, see `named`; empty for one of its own.
 
         Returns:
           the ids: a short text with which any process can ask for the tasks or cancel them, later too.

@@ -12,6 +12,9 @@ NOTICE_S = 120
 NOTICE_SHARE = 5
 """At most one part in so many of the time is notice: a task must get on before it has to put itself down."""
 
+JOB_NAME = "swath"
+"""Name of jobs; followed by that of the launch, if it has one."""
+
 KILLED_SHARE = 0.75
 """Share of the notice after which a task that did not put itself down is killed, to be requeued."""
 
@@ -83,13 +86,16 @@ def notice_s(time_min: int) -> int:
     return min(NOTICE_S, time_min * 60 // NOTICE_SHARE) if time_min else NOTICE_S
 
 
-def batch_options(resources: Resources, size: int, logs: Path, *, after: str = "") -> list[str]:
+def batch_options(
+    resources: Resources, size: int, logs: Path, *, name: str = "", after: str = ""
+) -> list[str]:
     """Options of `sbatch` for an array. Those that a user has added come last, and so win.
 
     Args:
       resources: what tasks get.
       size: number of tasks in the array.
       logs: folder of the tasks' output.
+      name: of the launch, by which its jobs can be found; empty for none.
       after: job that has to end before; empty for none.
     """
     given = {
@@ -102,7 +108,7 @@ def batch_options(resources: Resources, size: int, logs: Path, *, after: str = "
     }
     return [
         "--parsable",
-        "--job-name=swath",
+        f"--job-name={JOB_NAME}-{name}" if name else f"--job-name={JOB_NAME}",
         f"--array=0-{size - 1}%{resources.workers}",
         "--requeue",
         f"--signal=B:USR1@{notice_s(resources.time_min)}",

@@ -41,6 +41,7 @@ class Plan:
       workers: tasks that run at a time.
       cpus: processors of a task.
       logs: folder of the tasks' output; empty for the supervisor's own.
+      name: end of the folder's name; empty for one of its own.
     """
 
     argv: list[str]
@@ -48,6 +49,7 @@ class Plan:
     workers: int
     cpus: int
     logs: str
+    name: str = ""
 
 
 @dataclass
@@ -149,7 +151,7 @@ def main() -> None:
     if os.fork():
         os._exit(0)  # whoever started this need not wait for the supervisor
     os.setsid()
-    folder = make_folder()
+    folder = make_folder(plan.name)
     lock = (folder / "lock").open("w")
     fcntl.flock(lock, fcntl.LOCK_EX)
     (folder / "pid").write_text(str(os.getpid()))
