@@ -46,7 +46,11 @@ HINTS = (
     ("feature", "constraint", "features that `sinfo -o %f` lists; executor.constraint=FEATURE"),
     ("time", "time_min", "minutes that `sinfo -o '%R %l'` allows; executor.time=MINUTES"),
     ("memory", "memory_mb", "what a node has by `sinfo -o '%N %m'`; executor.memory=MIB"),
-    ("node configuration", "cpus", "what a node has by `sinfo -o '%N %c %m %f'`; executor.cpus=N"),
+    (
+        "node configuration",
+        "cpus",
+        "what a node has by `sinfo -o '%N %c %m %f'`; executor.cpus=N, executor.memory=MIB",
+    ),
 )
 """Part of an error of sbatch, the resource that it is about, and what to do."""
 
@@ -171,6 +175,8 @@ def _refusal(stderr: str, resources: Resources) -> SwathError:
     for word, name, expected in HINTS:
         if word in reason.lower():
             found = f"found {name.partition('_')[0]} {getattr(resources, name)!r}"
+            if name == "cpus" and resources.memory_mb:
+                found += f" and memory {resources.memory_mb}"
             expected = expected.format(partitions=", ".join(_partitions()) or "those of the cluster")
             return UsageError(f"sbatch: {reason}; {found}, expected {expected}")
     return UsageError(f"sbatch: {reason}; the fields executor.* make its options")
