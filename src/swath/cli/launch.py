@@ -108,7 +108,7 @@ def launch_command(
     if not executor.wait:
         return 0
     try:
-        status = watch(uri, sweep_id, as_json=args.output.as_json)
+        status = watch(uri, sweep_id, as_json=args.output.as_json, answered=True)
     except KeyboardInterrupt:
         args.output.say(f"The workers go on. Watch: swath-watch {sweep_id}; stop: swath-stop {sweep_id}")
         raise

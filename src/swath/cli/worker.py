@@ -110,8 +110,7 @@ def train_lot(uri: str, sweep_id: str, number: int) -> int:
 
     sweep = find_launched(uri, sweep_id)
     lot = sweep.lot(number)
-    all_done = all(each.state == "done" for each in sweep.lots)
-    if lot.state == "done" and (sweep.has_ended or not all_done):  # else the last worker has not ended it
+    if lot.state == "done" and (sweep.has_ended or not sweep.is_ended_by(number)):  # else it has died before
         print(f"swath-worker: lot {number} of sweep {sweep_id} is done", flush=True)
         return 0
     if sweep.has_ended or sweep.is_stopping:

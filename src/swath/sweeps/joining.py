@@ -43,6 +43,7 @@ class Joined:
       file: the configurations, and how they are trained.
       worker: who trains it, in words.
       digest: of the steps that this worker has trained first; empty before.
+      leaves_nothing: whether this worker has ended the sweep, and nothing of it is left to train.
     """
 
     lot: Lot
@@ -50,6 +51,7 @@ class Joined:
     file: LotFile
     worker: str
     digest: str = ""
+    leaves_nothing: bool = False
 
     def check_arithmetic(self, tracker: Tracker, digest_of: Callable[[TrainConfig], str]) -> None:
         """Train a few steps, and compare their digest with that of the sweep's first worker.
@@ -110,10 +112,9 @@ class Joined:
         is_done = not put_down and not any(
             result.is_transient or result.status == "KILLED" for result in results
         )
-        lots = tracker.call(LotService.end_lot, "done" if is_done else "stopped").result()
-        if not (is_done and all(lot.state == "done" for lot in lots)):
+        if not tracker.call(LotService.end_lot, "done" if is_done else "stopped").result():
             return False
-        end_sweep(tracker, self.file.sweep_info, self.run_id, datasets)
+        self.leaves_nothing = end_sweep(tracker, self.file.sweep_info, self.run_id, datasets)
         return True
 
 
@@ -124,8 +125,8 @@ def end_sweep(
     datasets: Mapping[DataKey, Dataset],
     *,
     stopped: bool = False,
-) -> None:
-    """Write the outcome of a sweep whose lots have ended. Another worker may write the same at the same time.
+) -> bool:
+    """Write the outcome of a sweep whose lots have ended; returns whether nothing is left to train.
 
     Args:
       tracker: tracker with an opened store.
@@ -142,6 +143,7 @@ def end_sweep(
     summary = sweep_summary(sweep_info, results, count, wall_s, stopped)
     tracker.call(LotService.take_over, run_id).result()
     tracker.end_sweep(summary).result()
+    return len(results) >= count and all(result.is_complete for result in results)
 
 
 def worker_name(host: str) -> str:

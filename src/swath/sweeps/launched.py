@@ -1,10 +1,22 @@
 """A sweep whose lots are trained by workers, as the store shows it."""
 
+import json
 from dataclasses import dataclass
 
 from swath.errors import UsageError
 from swath.sweeps.lots import LotFile
-from swath.tracking import Lot, Reader, StoredRun, lot_file, lots_of, open_reader, read_bytes, schema
+from swath.tracking import (
+    Lot,
+    Reader,
+    StoredRun,
+    ends_sweep,
+    is_alive,
+    lot_file,
+    lots_of,
+    open_reader,
+    read_bytes,
+    schema,
+)
 
 
 @dataclass(frozen=True)
@@ -36,6 +48,14 @@ class LaunchedSweep:
         return name, ids
 
     @property
+    def launcher(self) -> str:
+        """Who is handing the sweep to an engine, in words; empty once it has done so, or has died."""
+        process = json.loads(self.summary.tags.get(schema.LAUNCHER, "{}"))
+        if not process or not is_alive(process):
+            return ""
+        return f"process {process[schema.PID]} on {process[schema.HOST]}"
+
+    @property
     def has_ended(self) -> bool:
         """Whether nothing more is trained."""
         return self.summary.status not in ("RUNNING", "SCHEDULED")
@@ -44,6 +64,10 @@ class LaunchedSweep:
     def is_stopping(self) -> bool:
         """Whether `swath-stop` was called."""
         return schema.STOPPING in self.summary.tags
+
+    def is_ended_by(self, number: int) -> bool:
+        """Whether all lots are done, and the worker of this one ends the sweep."""
+        return ends_sweep(self.summary.tags, number)
 
     def lot(self, number: int) -> Lot:
         """A lot.

@@ -27,6 +27,7 @@ from swath.tracking import (
     set_tag,
     this_process,
 )
+from swath.training import CheckpointWriter
 
 ENDING_S = 60.0
 """Longest wait, in seconds, for workers that put down what they train."""
@@ -94,10 +95,15 @@ class Launch:
             handed_over = self._tracker.call(LotService.hand_over, files, claim, f"{name} {ids}", who)
             self._claim = handed_over.result()
         else:
-            end_sweep(self._tracker, self.started.sweep_info, run_id, self._datasets)
+            if end_sweep(self._tracker, self.started.sweep_info, run_id, self._datasets):
+                self._checkpoints_of_sweep().drop_sweep()
             if claim:
                 self._tracker.call(LotService.confirm_launch, run_id, claim, "").result()
         return run_id
+
+    def _checkpoints_of_sweep(self) -> CheckpointWriter:
+        sweep_id, folder = self.started.sweep_info.sweep_id, self._settings.checkpoint.dir
+        return CheckpointWriter(self._tracker, sweep_id, lambda line: None, given=folder)
 
     def start(self, store: str, run_id: str) -> str:
         """Start the workers; returns the engine's ids for them.

@@ -381,6 +381,8 @@ class Session:
                 all_complete = len(complete) >= self._number_asked_for() and self.is_whole
                 if all_complete and all(each.is_complete for each in others):
                     self._checkpoints.drop_all()
+                if self._joined is not None and self._joined.leaves_nothing:
+                    self._checkpoints.drop_sweep()
             self.offline_folder = self._sync()
             return results
         finally:

@@ -89,6 +89,17 @@ def lots_of(tags: Mapping[str, str]) -> list[Lot]:
     return sorted(found, key=lambda lot: lot.number)
 
 
+def ends_sweep(tags: Mapping[str, str], number: int) -> bool:
+    """Whether the worker of a lot has to end the sweep: all lots are done, and no other worker ends it.
+
+    Args:
+      tags: of the summary run.
+      number: of the lot.
+    """
+    all_done = all(lot.state == "done" for lot in lots_of(tags))
+    return all_done and tags.get(schema.ENDING, str(number)) == str(number)
+
+
 def lot_file(number: int) -> str:
     """The name of the file of a lot."""
     return f"{schema.LOT_FILES}{number}.json"
@@ -156,8 +167,8 @@ class LotService(Protocol):
           SupersededError: one has.
         """
 
-    def end_lot(self, state: State) -> list[Lot]:
-        """Write how the lot ended; returns all lots of the sweep as they are then."""
+    def end_lot(self, state: State) -> bool:
+        """Write how the lot ended; returns whether this worker has to end the sweep."""
 
     def settle_arithmetic(self, run_id: str, fingerprint: str, digest: str) -> str:
         """The digest of the first steps of a configuration; the first worker's becomes that of the sweep."""

@@ -50,14 +50,13 @@ class LotStore:
         """See `LotService`."""
         self._store.main.check_fence()
 
-    def end_lot(self, state: State) -> list[Lot]:
+    def end_lot(self, state: State) -> bool:
         """See `LotService`."""
         main = self._store.main
         fence = main.fence
         if fence is None:
             raise SwathError("no lot has been begun")
-        patiently(lambda: fence.end(state))
-        return lots_of(main.client.get_run(fence.run_id).data.tags)
+        return patiently(lambda: fence.end(state))
 
     def settle_arithmetic(self, run_id: str, fingerprint: str, digest: str) -> str:
         """See `LotService`."""

@@ -16,8 +16,8 @@ from mlflow.tracking import MlflowClient
 from swath.errors import SwathError
 from swath.tracking import schema
 from swath.tracking.launch_claims import changing, check_claim, next_epoch
-from swath.tracking.lot_records import Lot, State, SupersededError, lots_of, tag_of
-from swath.tracking.tag_rows import engine_of
+from swath.tracking.lot_records import Lot, State, SupersededError, ends_sweep, lots_of, tag_of
+from swath.tracking.tag_rows import engine_of, lock_run, read_tags, replace_tags
 
 _TAGS: Any = SqlTag.__table__
 
@@ -59,8 +59,11 @@ class Fence:
         """
         self._compare(_value(connection, self.run_id, self.lot.number, read=True))
 
-    def end(self, state: State) -> None:
-        """Write how the lot ended.
+    def end(self, state: State) -> bool:
+        """Write how the lot ended; returns whether it was the last one, so that its worker ends the sweep.
+
+        Ends of lots come one after the other, so one worker sees all of them done. Until it has ended the
+        sweep, no other may, however often lots are begun again; its own lot may.
 
         Raises:
           SupersededError: a later worker has begun the lot.
@@ -70,11 +73,19 @@ class Fence:
         if engine is None:
             self.check()
             self.client.set_tag(self.run_id, tag_of(ended.number), ended.text())
-            return
+            is_last = ends_sweep(self.client.get_run(self.run_id).data.tags, ended.number)
+            if is_last:
+                self.client.set_tag(self.run_id, schema.ENDING, str(ended.number))
+            return is_last
         with engine.begin() as connection:
+            lock_run(connection, self.run_id)
             _lock(connection, self.run_id, ended.number)
             self.check_in(connection)
             _write(connection, self.run_id, ended)
+            is_last = ends_sweep(read_tags(connection, self.run_id), ended.number)
+            if is_last:
+                replace_tags(connection, self.run_id, {schema.ENDING: str(ended.number)})
+        return is_last
 
     def _compare(self, text: str | None) -> None:
         stored = Lot.of(self.lot.number, text or Lot(0).text())
@@ -123,7 +134,7 @@ def renew_lots(
         if who is not None:
             new[schema.LAUNCHER] = json.dumps(dict(who))
         gone = {tag_of(lot.number) for lot in lots_of(tags)}
-        gone |= {schema.STOPPING, schema.ENGINE, schema.LAUNCHER}
+        gone |= {schema.STOPPING, schema.ENGINE, schema.LAUNCHER, schema.ENDING}
         change({**new, schema.LOT_EPOCH: str(epoch)}, sorted(gone - set(new)))
     return str(epoch)
 

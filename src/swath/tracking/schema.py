@@ -186,6 +186,7 @@ CANARY = entry(
     "Followed by a fingerprint: digest of its first steps, as the first worker has trained them.",
     "0.2",
 )
+ENDING = tag("swath.ending", "sweep", "Number of the lot whose worker ends the sweep.", "0.2")
 STOPPING = tag("swath.stopping", "sweep", "When `swath-stop` was called, in milliseconds since 1970.", "0.2")
 COUNTS: Mapping[str, str] = {"FINISHED": FINISHED_COUNT, "FAILED": FAILED_COUNT, "KILLED": KILLED_COUNT}
 """The tag that counts the configurations with a status."""

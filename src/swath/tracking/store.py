@@ -399,6 +399,7 @@ class RunStore:
     def end_sweep(self, summary: SweepSummary) -> None:
         """Store the outcome of the sweep and end its summary run."""
         if self._sweep is not None:
+            self.check_fence()
             self._system_metrics.finish()
             self._sweep.end(summary)
             self._sweep = None
