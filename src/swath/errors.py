@@ -1,5 +1,7 @@
 """Errors for users: one clear line each, without a traceback."""
 
+import errno
+
 INTERRUPTED = 130
 """Exit status after Ctrl-C."""
 
@@ -9,9 +11,17 @@ class SwathError(Exception):
 
     Attributes:
       exit_status: exit status of a command that this error ends.
+      passes: whether the same may succeed later, with nothing changed by anybody.
     """
 
     exit_status = 1
+    passes = False
+
+
+class AwayError(SwathError):
+    """A store, or its place of artifacts, is away or busy: it does not answer, or not in time."""
+
+    passes = True
 
 
 class UsageError(SwathError):
@@ -34,6 +44,26 @@ class ConfigError(UsageError):
 
 class DataError(UsageError):
     """Images are missing, or differ from the specification of their data set."""
+
+
+PASSING_NUMBERS = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.EHOSTUNREACH}
+    | {errno.ENETDOWN, errno.ENETUNREACH, errno.ENOTCONN, errno.ECONNREFUSED, errno.ECONNRESET, errno.EIO}
+)
+"""Numbers of errors of the system that pass: a full disk, a file server or a network that is away."""
+
+
+def passes(error: BaseException | None) -> bool:
+    """Whether a failure may be over when the same is tried later, perhaps on another machine."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        if isinstance(error, SwathError) and error.passes:
+            return True
+        if isinstance(error, OSError) and error.errno in PASSING_NUMBERS:
+            return True
+        seen.add(id(error))
+        error = error.__cause__
+    return False
 
 
 def failure_reason(error: BaseException) -> str:

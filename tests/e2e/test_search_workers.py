@@ -27,12 +27,19 @@ import swath.searching.stages as stages
 given = stages.{name}
 def die_once(*arguments):
     died = pathlib.Path("died")
+    found = given(*arguments) if {later} else None
     if not died.exists():
         died.touch()
         os.kill(os.getpid(), signal.SIGKILL)
-    return given(*arguments)
+    return found if {later} else given(*arguments)
 stages.{name} = die_once
 """
+
+
+def die_once(name: str, *, later: bool = False) -> str:
+    """A patch of a worker that dies when it calls a function the first time, or once that has returned."""
+    return DIE_ONCE.format(name=name, later=later)
+
 
 DIE_IN_A_LOT = """
 import os, pathlib, signal
@@ -110,8 +117,9 @@ def assert_as_by_threads(folder: Path, by_threads: Path) -> None:
     [
         pytest.param("", id="undisturbed"),
         pytest.param(DIE_IN_A_LOT, id="a worker dies in the middle of a lot"),
-        pytest.param(DIE_ONCE.format(name="_stage_of_worker"), id="before it has decided"),
-        pytest.param(DIE_ONCE.format(name="_start"), id="before it has started the next stage"),
+        pytest.param(die_once("_stage_of_worker"), id="before it has decided"),
+        pytest.param(die_once("start_workers"), id="before it has started the next stage"),
+        pytest.param(die_once("start_workers", later=True), id="after it has started the next stage"),
     ],
 )
 def test_workers_search_as_one_process_does(patch: str, by_threads: Path, tmp_path: Path) -> None:
@@ -137,7 +145,7 @@ def test_workers_search_as_one_process_does(patch: str, by_threads: Path, tmp_pa
 
 
 def test_search_of_workers_goes_on_in_one_process(by_threads: Path, tmp_path: Path) -> None:
-    patch = DIE_ONCE.format(name="_start").replace("if not died.exists()", "if True")
+    patch = die_once("_start").replace("if not died.exists()", "if True")
     done = swath(tmp_path, *SEARCH, "executor=processes", "executor.wait=false", **patched(tmp_path, patch))
     assert done.returncode == 0, done.stderr
     sweep_id = done.stderr.partition("swath-watch ")[2].split(";")[0]

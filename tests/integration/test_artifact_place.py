@@ -1,17 +1,20 @@
 """Places of artifacts that are tried before anything is stored."""
 
+import errno
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import requests
 from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 from support.waiting import query_store
 
-from swath.errors import SwathError
+from swath.errors import AwayError, SwathError
 from swath.tracking import StoreAddress, artifact_place
-from swath.tracking.artifact_place import check_artifact_place
+from swath.tracking.artifact_place import check_artifact_place, kind_of
 from swath.tracking.store import RunStore
 
 
@@ -89,3 +92,45 @@ def test_place_that_does_not_answer(place: Path, monkeypatch: pytest.MonkeyPatch
         check_artifact_place("other://place", "sqlite://")
     assert time.monotonic() - started < 5
     Place.waits.set()
+
+
+def answered(status: int) -> requests.HTTPError:
+    response = requests.Response()
+    response.status_code = status
+    return requests.HTTPError("words", response=response)
+
+
+def of_botocore(status: int) -> Exception:
+    exceptions = pytest.importorskip("botocore.exceptions", reason="boto3 is not installed: swath[s3]")
+    answer = {"Error": {"Code": "C", "Message": "m"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    found: Exception = exceptions.ClientError(answer, "PutObject")
+    return found
+
+
+def wrapped(error: Exception) -> Exception:
+    """As boto3 does: without telling the cause."""
+    try:
+        try:
+            raise error
+        except Exception:
+            raise ValueError("Failed to upload a file")  # noqa: B904
+    except ValueError as outer:
+        return outer
+
+
+@pytest.mark.parametrize(
+    ("make", "passes"),
+    [
+        (lambda: requests.ConnectionError("no route"), True),
+        (lambda: requests.ReadTimeout("slow"), True),
+        (lambda: wrapped(requests.ConnectionError("no route")), True),
+        (lambda: answered(503), True),
+        (lambda: answered(403), False),
+        (lambda: of_botocore(503), True),
+        (lambda: wrapped(of_botocore(404)), False),
+        (lambda: OSError(errno.ESTALE, "Stale file handle"), True),
+        (lambda: PermissionError(errno.EACCES, "Permission denied"), False),
+    ],
+)
+def test_which_failures_of_a_place_pass(make: Callable[[], Exception], passes: bool) -> None:
+    assert kind_of(make()) is (AwayError if passes else SwathError)

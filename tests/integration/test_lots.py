@@ -1,14 +1,16 @@
 """Whoever begins a lot last may write; an earlier worker changes nothing any more."""
 
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 from mlflow.tracking import MlflowClient
 
-from swath.tracking import Lot, MetricBatch, SupersededError, lots_of, schema
+from swath.tracking import Lot, MetricBatch, SupersededError, ends_sweep, lots_of, schema
 from swath.tracking.lots import begin_lot, renew_lots, settle
+from swath.tracking.mlflow_setup import make_database
 from swath.tracking.sql_steps import sql_steps
 
 BATCH = MetricBatch(0, {"train/loss": np.array([2.5, 1.5])})
@@ -16,7 +18,9 @@ BATCH = MetricBatch(0, {"train/loss": np.array([2.5, 1.5])})
 
 @pytest.fixture
 def client(tmp_path: Path) -> MlflowClient:
-    return MlflowClient(tracking_uri=f"sqlite:///{tmp_path}/mlflow.db")
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    make_database(uri)
+    return MlflowClient(tracking_uri=uri)
 
 
 @pytest.fixture
@@ -132,3 +136,31 @@ def test_first_worker_settles_what_the_others_must_have(client: MlflowClient, sw
 def test_unknown_lot_is_one_line(client: MlflowClient, sweep: str) -> None:
     with pytest.raises(Exception, match="the sweep has no lot 7"):
         begin_lot(client, sweep, 7, "n1")
+
+
+def test_of_workers_that_end_the_last_lots_at_once_one_ends_the_sweep(
+    client: MlflowClient, tmp_path: Path
+) -> None:
+    count = 4
+    sweep: str = client.create_run("0").info.run_id
+    renew_lots(client, sweep, count)
+    fences = [begin_lot(client, sweep, number, f"n{number}") for number in range(count)]
+    with ThreadPoolExecutor(count) as threads:
+        ends = list(threads.map(lambda fence: fence.end("done"), fences))
+    assert sorted(ends) == [False] * (count - 1) + [True]
+    last = ends.index(True)
+    assert client.get_run(sweep).data.tags[schema.ENDING] == str(last)
+    # The last one has not ended the sweep yet. Another that is begun again leaves it alone.
+    other = (last + 1) % count
+    assert begin_lot(client, sweep, other, "again").end("done") is False
+    assert begin_lot(client, sweep, last, "again").end("done") is True
+    assert not ends_sweep(client.get_run(sweep).data.tags, other)
+
+
+def test_lot_that_was_put_down_keeps_the_sweep_open(client: MlflowClient, sweep: str) -> None:
+    first, second = (begin_lot(client, sweep, number, "n1") for number in (0, 1))
+    assert first.end("stopped") is False
+    assert second.end("done") is False
+    assert begin_lot(client, sweep, 0, "n2").end("done") is True
+    renew_lots(client, sweep, 1)
+    assert schema.ENDING not in client.get_run(sweep).data.tags

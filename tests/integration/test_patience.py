@@ -16,6 +16,7 @@ from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import IntegrityError, OperationalError
 from support.waiting import query_store
 
+from swath.errors import AwayError
 from swath.tracking import (
     DatasetInfo,
     MetricBatch,
@@ -25,10 +26,12 @@ from swath.tracking import (
     StoreAddress,
     mlflow_setup,
     patience,
+    repeating,
     schema,
 )
 from swath.tracking.mlflow_runs import now_ms
-from swath.tracking.patience import be_patient, patiently, write_steps
+from swath.tracking.patience import be_patient, write_steps
+from swath.tracking.repeating import patience_s, patiently
 from swath.tracking.sql_steps import SqlSteps, sql_steps
 from swath.tracking.store import RunStore
 
@@ -70,7 +73,7 @@ class Flaky:
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr(repeating, "FIRST_PAUSE_S", 0.01)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "5")
 
 
@@ -160,8 +163,9 @@ def test_closing_does_not_wait_for_each_run_of_a_store_that_is_away(
     store.open(StoreAddress(f"sqlite:///{tmp_path}/mlflow.db", "swath", None))
     for key in range(3):
         store.start_run(key, info(f"run {key}"))
-    ends = Flaky(store.client.set_terminated, "before", 100)
-    monkeypatch.setattr(store.client, "set_terminated", ends)
+    ends = Flaky(lambda *_: None, "before", 100)
+    monkeypatch.setattr(SqlSteps, "end", ends)
+    monkeypatch.setattr(repeating, "patience_s", lambda: 0.0)
     assert store.close() == 3
     assert ends.calls == 1
 
@@ -179,7 +183,7 @@ def test_patience_is_as_long_as_with_a_server(
     monkeypatch: pytest.MonkeyPatch, retries: str, expected_s: float
 ) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", retries)
-    assert patience.patience_s() == expected_s == sum(2 ** (n + 1) for n in range(1, int(retries)))
+    assert patience_s() == expected_s == sum(2 ** (n + 1) for n in range(1, int(retries)))
 
 
 def test_an_error_that_stays_is_not_repeated() -> None:
@@ -219,6 +223,71 @@ def test_runs_of_an_sqlite_file_that_stays_locked_go_offline_and_are_synced(
     assert query_store(tmp_path, "select run_uuid, status from runs") == [(first, "FINISHED")]
     rows = f"select count(*), count(distinct step), max(step) from metrics where key = '{schema.TRAIN_LOSS}'"
     assert query_store(tmp_path, rows) == [(20, 20, 19)]
+
+
+class NobodyAnswersError(Exception):
+    """As libraries of object stores raise it."""
+
+
+NobodyAnswersError.__name__ = "ConnectionError"
+
+
+def ended_in_an_object_store(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, failures: list[Exception], fence: Any = None
+) -> OfflineFallbackStore:
+    """A store whose place of artifacts fails so often; a run was started and ended."""
+    monkeypatch.setenv("SWATH_CACHE_DIR", str(folder / "cache"))
+    monkeypatch.setattr("swath.tracking.store.check_artifact_place", lambda *_: None)
+    store = OfflineFallbackStore()
+    store.open(StoreAddress(f"sqlite:///{folder}/mlflow.db", "swath", "s3://bucket/x"))
+    monkeypatch.setattr(repeating, "patience_s", lambda: 1.0)
+    sent = []
+
+    def log_artifacts(run_id: str, name: str) -> None:
+        if failures:
+            raise failures.pop(0)
+        sent.append(sorted(path.name for path in Path(name).iterdir()))
+
+    monkeypatch.setattr(store.main.client, "log_artifacts", log_artifacts)
+    store.main.fence = fence
+    store.start_run(1, info("a run"))
+    try:
+        store.end_run(1, RunSummary("FINISHED", {schema.TEST_ACCURACY: 0.5}, tags={schema.BITS: "b"}))
+    finally:
+        store.close()
+    assert sent or store.unreachable
+    return store
+
+
+def test_place_of_artifacts_that_is_away_for_a_moment_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = ended_in_an_object_store(tmp_path, monkeypatch, [NobodyAnswersError("x") for _ in range(3)])
+    assert store.unreachable is None
+    assert query_store(tmp_path, "select status from runs") == [("FINISHED",)]
+
+
+def test_place_of_artifacts_that_stays_away_sends_runs_offline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = ended_in_an_object_store(tmp_path, monkeypatch, [NobodyAnswersError("no route")] * 1000)
+    assert store.unreachable is not None
+    assert store.unreachable.startswith("artifacts cannot be written to s3://bucket/")
+    assert query_store(tmp_path, "select status from runs") == [("RUNNING",)]  # until it is synced
+    assert store.folder is not None
+    assert query_store(store.folder, "select status from runs") == [("FINISHED",)]
+
+
+def test_place_of_artifacts_that_stays_away_puts_a_worker_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Fence:
+        def check(self) -> None:
+            pass
+
+    with pytest.raises(AwayError, match="artifacts cannot be written to s3://bucket/"):
+        ended_in_an_object_store(tmp_path, monkeypatch, [NobodyAnswersError("no")] * 1000, Fence())
+    assert query_store(tmp_path, "select status from runs") == [("RUNNING",)]  # its successor continues it
 
 
 def test_call_of_an_opened_store_waits_for_a_lock_that_is_released(

@@ -55,6 +55,18 @@ def test_cancelled_tasks_put_themselves_down_and_the_others_do_not_start(tmp_pat
     check_cancelled(LAUNCHER, tmp_path, Resources(workers=2))
 
 
+def test_tasks_are_found_by_the_name_that_they_are_given_before_they_start(tmp_path: Path) -> None:
+    ids = LAUNCHER.named("3-4f2a91c07b3e", 1, Resources())
+    assert LAUNCHER.state(ids).count("gone") == 1
+    LAUNCHER.cancel(ids)  # nothing runs: no error
+    assert LAUNCHER.start(["sleep", "100"], 1, Resources(), "3-4f2a91c07b3e") == ids
+    assert not LAUNCHER.state(ids).is_over
+    with pytest.raises(SwathError, match="did not start: FileExistsError"):
+        LAUNCHER.start(["sleep", "100"], 1, Resources(), "3-4f2a91c07b3e")
+    LAUNCHER.cancel(ids)
+    wait_for(lambda: LAUNCHER.state(ids).is_over)
+
+
 def test_no_more_tasks_run_at_a_time_than_workers(tmp_path: Path) -> None:
     script = "sleep 0.3; trace end"
     tasks = launch(LAUNCHER, tmp_path, script, count=6, resources=Resources(workers=2))
@@ -168,6 +180,8 @@ def test_a_cache_folder_that_cannot_be_written_is_one_line(
     ) as error:
         LAUNCHER.start(["true"], 1, Resources())
     assert "\n" not in str(error.value)
+    with pytest.raises(SwathError, match=r"did not start: NotADirectoryError.*SWATH_CACHE_DIR=FOLDER"):
+        LAUNCHER.check(Resources())
 
 
 def test_processes_of_another_machine_are_unknown_and_cannot_be_cancelled_here() -> None:

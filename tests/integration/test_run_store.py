@@ -1,6 +1,7 @@
 """`RunStore` on a real SQLite store, read with MLflow's client."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,8 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from swath.errors import SwathError
-from swath.tracking import DatasetInfo, MetricBatch, RunInfo, RunSummary, StoreAddress
+from swath.tracking import DatasetInfo, MetricBatch, RunInfo, RunSummary, StoreAddress, SupersededError
+from swath.tracking.lots import begin_lot, renew_lots
 from swath.tracking.mlflow_runs import close_stale
 from swath.tracking.sql_reader import SqlReader
 from swath.tracking.sql_steps import SqlSteps
@@ -84,21 +86,48 @@ def test_run_that_ended_since_it_was_read_is_not_closed_as_stale(
     assert (stale.info.status, stale.data.tags["swath.error"]) == ("KILLED", "its process has died")
 
 
-def test_resumed_run_has_its_new_tags_before_it_is_running(
-    store: RunStore, address: StoreAddress, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("by_client", [False, True])
+def test_resumed_run_is_running_with_the_tags_of_its_new_process(
+    store: RunStore, address: StoreAddress, monkeypatch: pytest.MonkeyPatch, by_client: bool
 ) -> None:
     run_id = store.start_run(1, START)
-    store.end_run(1, RunSummary("KILLED", {}, "interrupted"))
-    seen: list[str | None] = []
-    update_run = MlflowClient.update_run
+    store.end_run(1, RunSummary("KILLED", {}, "interrupted", tags={"swath.bits": "b"}))
+    assert client(address).get_run(run_id).data.tags["swath.error"] == "interrupted"
+    if by_client:
+        monkeypatch.setattr(store, "_sql_steps", None)
+    store.start_run(2, replace(START, tags={**START.tags, "swath.lot": "3"}), run_id)
+    run = client(address).get_run(run_id)
+    assert run.info.status == "RUNNING"
+    assert (run.data.tags["swath.resumed"], run.data.tags["swath.lot"]) == ("1", "3")
+    assert not {"swath.error", "swath.bits", "swath.files"} & set(run.data.tags)
+    store.end_run(2, RunSummary("KILLED", {}, "interrupted"))
+    store.start_run(3, START, run_id)
+    again = client(address).get_run(run_id)
+    assert again.data.tags["swath.resumed"] == "2"
+    assert "swath.lot" not in again.data.tags
 
-    def update(self: MlflowClient, run_id: str, *arguments: object, **named: object) -> None:
-        seen.append(self.get_run(run_id).data.tags.get("swath.resumed"))
-        update_run(self, run_id, *arguments, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(MlflowClient, "update_run", update)
-    store.start_run(2, START, run_id)
-    assert seen == ["1"]
+@pytest.mark.parametrize("call", ["reopen", "close", "fail"])
+def test_worker_that_is_superseded_between_two_calls_changes_nothing(
+    store: RunStore, address: StoreAddress, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """The epoch is checked in the transaction that writes, not before it."""
+    run_id, sweep = store.start_run(1, START), store.client.create_run(store.experiment_id).info.run_id
+    if call == "reopen":
+        store.end_run(1, RunSummary("KILLED", {}, "interrupted"))
+    renew_lots(store.client, sweep, 1)
+    store.fence = begin_lot(store.client, sweep, 0, "n1")
+    begin_lot(store.client, sweep, 0, "n2")
+    before = client(address).get_run(run_id).to_dictionary()
+    monkeypatch.setattr(RunStore, "check_fence", lambda self: None)  # the moment before
+    if call == "reopen":
+        with pytest.raises(SupersededError):
+            store.start_run(2, START, run_id)
+    elif call == "close":
+        store.close()
+    else:
+        store._end_failed(run_id, SwathError("no room"))
+    assert client(address).get_run(run_id).to_dictionary() == before
 
 
 def test_run_with_missing_steps_ends_as_failed(

@@ -162,6 +162,17 @@ def test_a_waiting_task_says_why(slurm: Slurm, tmp_path: Path) -> None:
     wait_for(lambda: node_of(tasks, 1) in ("Resources", "Priority"))
 
 
+def test_tasks_are_found_by_their_name(tmp_path: Path) -> None:
+    LAUNCHER.check(Resources())
+    ids = LAUNCHER.named("3-4f2a91c07b3e", 7, Resources())
+    assert LAUNCHER.state(ids).count("gone") == 7
+    LAUNCHER.start(["sleep", "300"], 7, Resources(workers=2), "3-4f2a91c07b3e")
+    wait_for(lambda: LAUNCHER.state(ids).count("running") == 2)
+    assert LAUNCHER.state(ids).count("waiting") == 5
+    LAUNCHER.cancel(ids)
+    wait_for(lambda: LAUNCHER.state(ids).is_over)
+
+
 def test_options_of_the_user_win(slurm: Slurm, tmp_path: Path) -> None:
     resources = Resources(partition="low", extra=("--partition=high", "--job-name=mine"))
     tasks = launch(LAUNCHER, tmp_path, "sleep 300", resources=resources)
@@ -183,6 +194,9 @@ def test_what_slurm_refuses_is_one_line_and_starts_nothing(
 ) -> None:
     with pytest.raises(UsageError, match=words) as error:
         LAUNCHER.start(["true"], 12, resources)
+    assert "\n" not in str(error.value)
+    with pytest.raises(UsageError, match=r"^sbatch: ") as error:
+        LAUNCHER.check(resources)
     assert "\n" not in str(error.value)
     assert slurm.ask("squeue", "-h") == ""
 

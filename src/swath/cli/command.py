@@ -38,9 +38,9 @@ from swath.cli.summary import (
 from swath.cli.task import sweep_task
 from swath.cli.validation import CheckedCommand
 from swath.cli.with_hydra import run_with_hydra
-from swath.errors import INTERRUPTED, SwathError, failure_reason
+from swath.errors import INTERRUPTED, ConfigError, SwathError, failure_reason
 from swath.execution import AD_HOC, SINGLE, SweepInfo
-from swath.sweeps import Outcome, Session, failure_of, postprocessing_of, train
+from swath.sweeps import Outcome, Session, failure_of, ignored_settings, postprocessing_of, train
 from swath.system import hide_passwords
 from swath.tracking import Tracker
 
@@ -86,6 +86,8 @@ def run_command(
         from swath.cli.launch import launch_command  # imports MLflow
 
         return launch_command(args, checked, sweep_info, tracker)
+    if mistakes := list(ignored_settings(checked.sweep)):
+        raise ConfigError(mistakes)
     if repeated := len(checked.configs) - len(set(checked.configs)):
         of = f"{repeated} of {len(checked.configs)} configurations"
         args.output.say(f"Given before: {of}; they are trained each time")

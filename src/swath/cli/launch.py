@@ -15,7 +15,7 @@ from swath.errors import ConfigError
 from swath.execution import Note, RunRequest, SweepInfo
 from swath.planning import check_memory
 from swath.searching import LoadedDatasets, next_stage
-from swath.sweeps import Launch
+from swath.sweeps import Launch, check_engine, engine_notes, ignored_settings
 from swath.system import hide_password, hide_passwords, real_uri
 from swath.tracking import (
     TRACKING_VARIABLE,
@@ -23,6 +23,7 @@ from swath.tracking import (
     StoreAddress,
     Tracker,
     check_located,
+    check_reachable,
     chosen_experiment,
     database_file,
     default_uri,
@@ -53,6 +54,7 @@ def launch_mistakes(checked: CheckedCommand) -> Iterator[str]:
         yield f"executor={name}: expected lanes.verify=0; verify later with swath-reproduce"
     if repeated := len(checked.configs) - len(set(checked.configs)):
         yield f"executor={name}: expected each configuration once; {repeated} are given again"
+    yield from ignored_settings(checked.sweep)
     uri = real_uri(checked.sweep.tracking.uri, os.environ.get(TRACKING_VARIABLE)) or default_uri()
     if name not in LOCAL and database_file(uri) is not None:
         yield (
@@ -81,9 +83,13 @@ def launch_command(
     uri = real_uri(settings.tracking.uri, os.environ.get(TRACKING_VARIABLE)) or default_uri()
     file = database_file(uri)
     uri = uri if file is None else sqlite_uri(file)  # a worker may have another working folder
-    datasets = _datasets(checked)
     name, identity = chosen_experiment(settings.tracking.experiment)
     check_located(uri, [name])
+    check_reachable(uri)
+    check_engine(settings)
+    for line in engine_notes(settings):
+        print_note(line)
+    datasets = _datasets(checked)
     tracker = tracker or MlflowTracker()
     try:
         opened = tracker.open(StoreAddress(uri, name, settings.tracking.artifact_location, identity)).result()
@@ -119,7 +125,7 @@ def launch_command(
     if not executor.wait:
         return 0
     try:
-        status = watch(uri, sweep_id, as_json=args.output.as_json)
+        status = watch(uri, sweep_id, as_json=args.output.as_json, answered=True)
     except KeyboardInterrupt:
         args.output.say(f"The workers go on. Watch: swath-watch {sweep_id}; stop: swath-stop {sweep_id}")
         raise

@@ -12,18 +12,24 @@ from rich.text import Text
 
 from swath import __version__
 from swath.cli.one_line_parser import OneLineParser
-from swath.cli.output import console_of, is_animated
+from swath.cli.output import console_of, is_animated, print_note
 from swath.cli.progress import duration
 from swath.cli.tables import counted
 from swath.errors import SwathError
 from swath.sweeps import Standing, standing_of
-from swath.tracking import configure_environment, open_reader
+from swath.tracking import Reader, configure_environment, error_line, may_pass, open_reader
 
 EVERY_S = 2.0
 """Seconds between two readings; more where a reading takes long."""
 
 LINE_EVERY_S = 30.0
 """Seconds between two lines where there is no terminal."""
+
+PATIENCE_S = 600.0
+"""Seconds for which a store that is away is asked again, once it has answered."""
+
+STARTING_S = 120.0
+"""Seconds that a command may take to start workers, after it has stored their lots."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -59,7 +65,9 @@ def run(arguments: list[str]) -> int:
     return watch(args.uri, args.sweep, as_json=args.format == "json", once=args.once)
 
 
-def watch(uri: str | None, which: str, *, as_json: bool = False, once: bool = False) -> int:
+def watch(
+    uri: str | None, which: str, *, as_json: bool = False, once: bool = False, answered: bool = False
+) -> int:
     """Show how far a sweep has come until it ends; returns 0 if all of its runs finished, else 1.
 
     Args:
@@ -67,41 +75,69 @@ def watch(uri: str | None, which: str, *, as_json: bool = False, once: bool = Fa
       which: id of the sweep, or its name for the latest of this name.
       as_json: whether to print an object for each reading, rather than words.
       once: whether to end after the first reading.
+      answered: whether the store has answered before, so that it is waited for from the beginning.
 
     Raises:
-      SwathError: there is no such sweep, or nobody trains what is left of it.
+      SwathError: there is no such sweep, nobody trains what is left of it, or the store stays away.
     """
-    readings = _readings(uri, which, once)
+    readings = _readings(uri, which, once, answered)
     if not as_json and not once and is_animated(sys.stdout):
         with Live(console=console_of(sys.stdout), auto_refresh=False) as live:
-            for standing, before in readings:
-                live.update(Text("\n".join(lines_of(standing, before))), refresh=True)
+            lines: list[str] = []
+            for standing, before, waiting in readings:
+                lines = lines if standing is None else lines_of(standing, before)
+                live.update(Text("\n".join(filter(None, [*lines, waiting]))), refresh=True)
     else:
-        shown_at = float("-inf")
-        for standing, before in readings:
+        shown_at, said = float("-inf"), ""
+        for standing, before, waiting in readings:
+            if waiting and waiting != said:
+                print_note(waiting)
+            said = waiting
+            if standing is None:
+                continue
             if as_json:
                 print(json.dumps(values_of(standing, before)), flush=True)
             elif once or standing.sweep.has_ended or standing.at_s - shown_at >= LINE_EVERY_S:
                 shown_at = standing.at_s
                 print("\n".join(lines_of(standing, before)), flush=True)
-    if once:
+    if once or standing is None:
         return 0
     return int(standing.runs["FINISHED"] < standing.asked_for)
 
 
-def _readings(uri: str | None, which: str, once: bool) -> Iterator[tuple[Standing, Standing | None]]:
-    reader = open_reader(uri)
+Reading = tuple[Standing | None, Standing | None, str]
+"""How far the sweep has come, how far it had before, and what is waited for; None while the store is."""
+
+
+def _readings(uri: str | None, which: str, once: bool, answered: bool) -> Iterator[Reading]:
+    reader: Reader | None = None
     before: Standing | None = None
-    helpless = 0
+    helpless, helpless_since = 0, 0.0
+    answered_at = time.monotonic()
     while True:
         began = time.monotonic()
-        standing = standing_of(reader, which)
-        yield standing, before
+        try:
+            reader = reader or open_reader(uri)
+            standing = standing_of(reader, which)
+        except Exception as error:
+            is_patient = answered and not once and began - answered_at < PATIENCE_S
+            if not may_pass(error):
+                raise
+            if not is_patient:
+                raise SwathError(error_line(error, uri)) from error
+            yield None, None, f"waiting for the store: {error_line(error, uri)}"
+            time.sleep(EVERY_S)
+            continue
+        answered, answered_at = True, time.monotonic()
+        helpless_since = helpless_since if helpless else began
+        helpless = helpless + 1 if standing.needs_help else 0
+        waiting = "waiting for workers: they are being started" if helpless and standing.is_starting else ""
+        yield standing, before, waiting
         which = standing.sweep.sweep_id
         if once or standing.sweep.has_ended:
             return
-        helpless = helpless + 1 if standing.needs_help else 0
-        if helpless == 3:  # a worker may have ended between two readings
+        # A worker may have ended between two readings.
+        if helpless >= 3 and not (standing.is_starting and began - helpless_since < STARTING_S):
             raise SwathError(f"sweep {which}: {standing.needs_help}")
         before = standing
         time.sleep(max(EVERY_S, 10 * (time.monotonic() - began)))

@@ -15,13 +15,13 @@ from swath.tracking import configure_environment
 
 if TYPE_CHECKING:
     from swath.config import SweepConfig
-    from swath.sweeps import Joined
+    from swath.sweeps import Joined, Outcome, Session
 
 PUT_DOWN = os.EX_TEMPFAIL
 """Exit status 75: the lot was put down, and is to be begun again."""
 
-AWAY = ("does not answer", "no database answers", "database is locked")
-"""In messages about a store that is away."""
+RESUME = "once that is mended, type the command of the sweep again with resume=yes"
+"""What to type after an error that does not pass."""
 
 EXAMPLES = """\
 examples
@@ -85,17 +85,17 @@ def run(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         return PUT_DOWN
     except Exception as error:
-        if not _is_passing(error):
+        from swath.tracking import may_pass
+
+        if not may_pass(error):
             raise
-        print(f"swath-worker: lot {args.first + args.lot} is put down: {failure_reason(error)}", flush=True)
-        return PUT_DOWN
+        return _put_down(args.first + args.lot, failure_reason(error))
 
 
-def _is_passing(error: Exception) -> bool:
-    """Whether the store is away, so that the lot may be begun again later."""
-    from swath.tracking import is_unreachable
-
-    return is_unreachable(error) or any(words in str(error) for words in AWAY)
+def _put_down(number: int, reason: str) -> int:
+    """Say why a lot is to be begun again; returns the exit status."""
+    print(f"swath-worker: lot {number} is put down: {reason}", flush=True)
+    return PUT_DOWN
 
 
 def train_lot(uri: str, sweep_id: str, number: int) -> int:
@@ -121,10 +121,7 @@ def train_lot(uri: str, sweep_id: str, number: int) -> int:
 
     sweep = find_launched(uri, sweep_id)
     lot = sweep.lot(number)
-    all_done = all(each.state == "done" for each in sweep.lots)
-    # Who took the decisions of a search, or ended the sweep, may have died; the engine has restarted it.
-    is_needed = all_done or (sweep.decisions is not None and sweep.decisions.state == "running")
-    if lot.state == "done" and (sweep.has_ended or not is_needed):
+    if lot.state == "done" and (sweep.has_ended or not sweep.is_ended_by(number)):  # else it has died before
         print(f"swath-worker: lot {number} of sweep {sweep_id} is done", flush=True)
         return 0
     if sweep.has_ended or sweep.is_stopping:
@@ -137,17 +134,11 @@ def train_lot(uri: str, sweep_id: str, number: int) -> int:
         file.settings.tracking, uri=uri, experiment=experiment_name(uri, sweep.summary.experiment_id)
     )
     settings = replace(file.settings, tracking=tracking, resume="no", dry_run=False)
-    joined = Joined(
-        lot,
-        sweep.summary.run_id,
-        file,
-        worker_name(socket.gethostname()),
-        hide_password(uri, uri),
-        sweep.decisions,
-        None if file.search is None else go_on,
-    )
-    if lot.state == "done" and joined.go_on is not None:
-        return _take_decisions(joined, uri, settings)
+    go_on_with = None if file.search is None else go_on
+    worker = worker_name(socket.gethostname())
+    joined = Joined(lot, sweep.summary.run_id, file, worker, hide_password(uri, uri), go_on_with)
+    if lot.state == "done" and file.search is not None:
+        return _go_on(joined, uri, settings)
     configs = tuple(request.config for request in file.requests)
     _put_down_before_the_limit()
     progress = Progress(len(configs), file.sweep_info.swept, None)
@@ -167,6 +158,23 @@ def train_lot(uri: str, sweep_id: str, number: int) -> int:
             wait(futures)
 
         outcome = train(session, run_all, 0)
+    status = exit_status(number, session, outcome)
+    if session.is_last:
+        _postprocess(uri, sweep_id, settings)
+    return status
+
+
+def exit_status(number: int, session: "Session", outcome: "Outcome") -> int:
+    """How a worker ends that has trained a lot.
+
+    Args:
+      number: of the lot.
+      session: the closed session.
+      outcome: what was trained.
+
+    Raises:
+      Exception: something has failed that would fail again.
+    """
     if outcome.failure is not None:
         raise outcome.failure
     if session.superseded:
@@ -175,31 +183,39 @@ def train_lot(uri: str, sweep_id: str, number: int) -> int:
     if outcome.signal_status:
         return PUT_DOWN
     if session.sweep_error is not None:
-        print(f"swath-worker: lot {number} is put down: {session.sweep_error}", flush=True)
-        return PUT_DOWN
-    if any(result.is_transient for result in outcome.results):
-        first = next(result for result in outcome.results if result.is_transient)
-        print(f"swath-worker: lot {number} is put down: {first.error}", flush=True)
-        return PUT_DOWN
-    if session.is_last:
-        _postprocess(uri, sweep_id, settings)
+        if not session.passes:
+            raise SwathError(session.sweep_error)
+        return _put_down(number, session.sweep_error)
+    if lost := [result for result in outcome.results if result.is_transient]:
+        passing = next((result for result in lost if result.passes), None)
+        if passing is None:  # to begin again would end in the same way
+            raise SwathError(f"lot {number} has failed: {lost[0].error}; {RESUME}")
+        return _put_down(number, passing.error or "")
     return int(any(result.status == "FAILED" and not result.digest for result in outcome.results))
 
 
-def _take_decisions(joined: "Joined", uri: str, settings: "SweepConfig") -> int:
-    """Go on with a search where a process has died between two stages; returns the exit status."""
-    from swath.tracking import MlflowTracker, StoreAddress, chosen_experiment
+def _go_on(joined: "Joined", uri: str, settings: "SweepConfig") -> int:
+    """Go on with a search where a worker has died between two stages; returns the exit status."""
+    from swath.sweeps import drop_checkpoints
+    from swath.tracking import LotService, MlflowTracker, StoreAddress, SupersededError, chosen_experiment
 
     assert joined.go_on is not None
     name, identity = chosen_experiment(settings.tracking.experiment)
-    tracker = MlflowTracker()
+    tracker, sweep_id = MlflowTracker(), joined.file.sweep_info.sweep_id
     try:
         tracker.open(StoreAddress(uri, name, settings.tracking.artifact_location, identity)).result()
+        tracker.call(LotService.begin_lot, joined.run_id, joined.lot, joined.worker).result()
+        tracker.call(LotService.end_lot, "done").result()
         has_ended = joined.go_on(joined, tracker, {})
+        if joined.leaves_nothing:
+            drop_checkpoints(tracker, settings, sweep_id)
+    except SupersededError as error:
+        print(f"swath-worker: {error}", flush=True)
+        return 0
     finally:
         tracker.close()
     if has_ended:
-        _postprocess(uri, joined.file.sweep_info.sweep_id, settings)
+        _postprocess(uri, sweep_id, settings)
     return 0
 
 

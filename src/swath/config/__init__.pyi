@@ -17,6 +17,7 @@ from .earlier_fields import overridden as overridden
 from .earlier_fields import removed_choice as removed_choice
 from .earlier_fields import removed_key as removed_key
 from .earlier_fields import translated as translated
+from .executor_config import EXECUTORS as EXECUTORS
 from .field_values import complete_overrides as complete_overrides
 from .field_values import completed as completed
 from .field_values import computed_values as computed_values

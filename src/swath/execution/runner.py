@@ -15,7 +15,7 @@ from swath.execution import events
 from swath.execution.run_metadata import run_info, trial_info
 from swath.execution.runs import RunRequest, RunResult, SweepInfo, Trial
 from swath.execution.trial_group import TrialGroup
-from swath.execution.trial_run import TrialRun, is_transient
+from swath.execution.trial_run import TrialRun, is_transient, may_pass
 from swath.planning import Lane, LaneGroup, LaneWidths, PlannedRun, plan_groups, solo_group
 from swath.tracking import NullRunLogger, RunInfo, Tracker
 from swath.training import Checkpoints
@@ -222,7 +222,13 @@ class Runner:
             ended: Future[RunResult] = Future()
             ended.set_result(
                 RunResult(
-                    planned.config, "FAILED", {}, reason, NullRunLogger(), is_transient=is_transient(error)
+                    planned.config,
+                    "FAILED",
+                    {},
+                    reason,
+                    NullRunLogger(),
+                    is_transient=is_transient(error),
+                    passes=may_pass(error),
                 )
             )
             self._handle_end(planned, requests[planned.number], results[planned.number], ended)

@@ -163,6 +163,7 @@ class RunResult:
       digest: result digest; empty if the run was interrupted.
       run_id: id of the run, once it is known.
       is_transient: whether a failure is transient, such as an unreachable store.
+      passes: whether a transient failure may be over later, with nothing changed by anybody.
       reused: whether this command did not train the run, because it had finished before or was skipped.
       steps: number of steps that the run has, with those of earlier commands.
       trained_steps: number of steps that this command trained.
@@ -183,6 +184,7 @@ class RunResult:
     digest: str = ""
     run_id: str | None = None
     is_transient: bool = False
+    passes: bool = False
     reused: bool = False
     steps: int = 0
     trained_steps: int = 0
@@ -232,6 +234,7 @@ class RunResult:
                 error=both,
                 run_id=self.logger.run_id,
                 is_transient=self.is_transient or lost,
+                passes=self.passes or error.passes,
                 digest="" if lost else self.digest,
             )
         return replace(self, run_id=run_id, metrics={**self.metrics, schema.TRACK_S: track_s})

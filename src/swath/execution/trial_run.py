@@ -15,7 +15,7 @@ from swath.config import (
     computed_values,
 )
 from swath.datasets import Dataset
-from swath.errors import SwathError
+from swath.errors import SwathError, passes
 from swath.execution.events import Evaluation, Observer, SegmentTrained, StepsDone
 from swath.execution.runs import Paused, RunRequest, RunResult, why_at_full_length
 from swath.models import Arrays, is_out_of_memory, model_of
@@ -26,6 +26,11 @@ from swath.training import INITIAL, TRAIN_ACCURACY_STEPS, ResultDigest, TrainSta
 def is_transient(fault: Exception | None) -> bool:
     """Whether a failure is transient: of the store, the disk or memory, but not divergence."""
     return isinstance(fault, SwathError | OSError) or is_out_of_memory(fault)
+
+
+def may_pass(fault: Exception | None) -> bool:
+    """Whether a transient failure may be over later, with nothing changed by anybody."""
+    return passes(fault) or is_out_of_memory(fault)
 
 
 class TrialRun:
@@ -256,7 +261,8 @@ class TrialRun:
         explained = fault is None or isinstance(fault, SwathError)
         trace = "" if explained else "".join(traceback.format_exception(fault))
         self._logger.end(tracking.RunSummary(status, {}, reason, traceback=trace or None))
-        self.ended.set_result(self._result(status, {}, reason, is_transient=is_transient(fault)))
+        lost = {"is_transient": is_transient(fault), "passes": may_pass(fault)}
+        self.ended.set_result(self._result(status, {}, reason, **lost))
 
     def _end(
         self,

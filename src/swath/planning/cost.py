@@ -180,9 +180,14 @@ def group_bytes(config: TrainConfig, lanes: int, sizes: ImageSizes) -> int:
     return weights + images * (9 * pixels + 4 * LOGIT_COPIES * units)
 
 
-def memory_for_groups(available_bytes: int) -> int:
-    """Bytes that each group in training may use, out of the available bytes."""
-    return available_bytes // 2 // workers()
+def memory_for_groups(available_bytes: int, at_a_time: int | None = None) -> int:
+    """Bytes that each group in training may use, out of the available bytes.
+
+    Args:
+      available_bytes: of the process that trains.
+      at_a_time: groups that it trains at a time; None for as many as this process would.
+    """
+    return available_bytes // 2 // (at_a_time or workers())
 
 
 def lanes_that_fit(config: TrainConfig, memory_bytes: int, sizes: ImageSizes) -> int:

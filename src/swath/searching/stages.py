@@ -18,8 +18,17 @@ from swath.execution.launchers import launcher_of
 from swath.searching.driver import Search
 from swath.searching.from_command import plan_of_record
 from swath.searching.plan import SearchPlan
-from swath.sweeps import Joined, ResumePlan, StartedSweep, end_sweep, lot_files, start_workers
-from swath.tracking import LotService, SupersededError, Tracker, schema
+from swath.sweeps import (
+    Joined,
+    LotFile,
+    ResumePlan,
+    StartedSweep,
+    end_sweep,
+    engine_ids,
+    lot_files,
+    start_workers,
+)
+from swath.tracking import LotService, SupersededError, Tracker
 
 
 @dataclass(frozen=True)
@@ -143,60 +152,65 @@ def next_stage(
 def go_on(joined: Joined, tracker: Tracker, datasets: Mapping[DataKey, Dataset]) -> bool:
     """Decide what a search trains once its lots are done, and start the workers.
 
-    Another process may do the same: the one that began last goes on, the other is refused.
+    The store has one lot whose worker does so. If that worker dies, the engine begins the lot again, and the
+    new worker goes on from what the store has.
 
     Args:
       joined: the lot of this worker.
-      tracker: tracker with an opened store.
+      tracker: tracker with an opened store, in which this worker has begun the lot.
       datasets: data sets of the lot.
 
     Returns:
       Whether the search has ended.
 
     Raises:
+      SupersededError: another worker goes on with the search, or it is being stopped.
       SwathError: the store or the engine cannot be used.
     """
-    file, decisions = joined.file, joined.decisions
-    assert file.search is not None
-    assert decisions is not None
-    try:
-        tracker.call(LotService.begin_lot, joined.run_id, decisions, joined.worker).result()
-        lots = tracker.call(LotService.read_lots, joined.run_id).result()
-        left = [lot.number for lot in lots if lot.state != "done"]
-        first, count = (
-            min(left, default=len(lots)),
-            len(left),
-        )  # left by a process that died before it started them
-        if not left:
-            loaded = LoadedDatasets(datasets, file.settings.data.dir)
+    loaded = LoadedDatasets(datasets, joined.file.settings.data.dir)
+    while True:
+        lots, epoch = tracker.call(LotService.read_lots, joined.run_id).result()
+        first, files = next((lot.number for lot in lots if lot.state != "done"), len(lots)), []
+        count = len(lots) - first  # those that a worker has added which died before it started them
+        if not count:
             stage = _stage_of_worker(joined, tracker, loaded)
             if not stage.requests:
-                end_sweep(tracker, file.sweep_info, joined.run_id, loaded, stage.results)
+                info = joined.file.sweep_info
+                joined.leaves_nothing = end_sweep(tracker, info, joined.run_id, loaded, stage.results)
                 return True
-            files = lot_files(
-                stage.requests, file.sweep_info, file.settings, file.canary, loaded, file.search
-            )
+            files = _files(joined.file, stage, loaded)
             count = len(files)
-            tracker.call(LotService.add_lots, joined.run_id, first, files).result()
-        _start(joined, tracker, first, count)
-    except SupersededError as error:
-        _note(str(error))
-    return False
+        if not _start(joined, tracker, epoch, first, count, files):
+            return False
 
 
-def _start(joined: Joined, tracker: Tracker, first: int, count: int) -> None:
-    """Start the workers of a stage."""
+def _files(file: LotFile, stage: Stage, datasets: Mapping[DataKey, Dataset]) -> list[str]:
+    return lot_files(stage.requests, file.sweep_info, file.settings, file.canary, datasets, file.search)
+
+
+def _start(
+    joined: Joined, tracker: Tracker, epoch: int, first: int, count: int, files: Sequence[str]
+) -> bool:
+    """Start the workers of a stage; returns whether its lots have been done meanwhile.
+
+    Args:
+      joined: the lot of this worker.
+      tracker: tracker with an opened store.
+      epoch: of the lots.
+      first: number of the first lot.
+      count: number of lots.
+      files: the files of these lots; none if they are there.
+    """
     settings, sweep_id = joined.file.settings, joined.file.sweep_info.sweep_id
-    tracker.call(LotService.check_lot).result()
-    name = settings.executor.name
-    ids = start_workers(settings, joined.store, sweep_id, count, first)
+    name = f"{epoch}-{sweep_id}"
+    tracker.call(LotService.add_lots, first, files, epoch, engine_ids(settings, name, count)).result()
+    ids = start_workers(settings, joined.store, sweep_id, name, count, first)
+    engine = settings.executor.name
     try:
-        tracker.call(LotService.check_lot).result()
+        return tracker.call(LotService.confirm_lots, f"{engine} {ids}").result()
     except SupersededError:
-        launcher_of(name).cancel(ids)
+        launcher_of(engine).cancel(ids)
         raise
-    tracker.set_tag(joined.run_id, schema.ENGINE, f"{name} {ids}").result()
-    tracker.call(LotService.end_lot, "waiting").result()
 
 
 def _stage_of_worker(joined: Joined, tracker: Tracker, datasets: Mapping[DataKey, Dataset]) -> Stage:

@@ -46,10 +46,10 @@ class Joined:
       file: the configurations, and how they are trained.
       worker: who trains it, in words.
       store: address of the store, without its password.
-      decisions: the lot of a search in which its decisions are taken; None for other sweeps.
       go_on: decides what a search trains once all lots are done, and has it trained; returns whether the
         search has ended. None for other sweeps.
       digest: of the steps that this worker has trained first; empty before.
+      leaves_nothing: whether this worker has ended the sweep, and nothing of it is left to train.
     """
 
     lot: Lot
@@ -57,9 +57,9 @@ class Joined:
     file: LotFile
     worker: str
     store: str = ""
-    decisions: Lot | None = None
     go_on: "Callable[[Joined, Tracker, Mapping[DataKey, Dataset]], bool] | None" = None
     digest: str = ""
+    leaves_nothing: bool = False
 
     def check_arithmetic(self, tracker: Tracker, digest_of: Callable[[TrainConfig], str]) -> None:
         """Train a few steps, and compare their digest with that of the sweep's first worker.
@@ -134,12 +134,11 @@ class Joined:
           datasets: of the lot.
           put_down: whether something of it is to be trained later.
         """
-        lots = tracker.call(LotService.end_lot, "stopped" if put_down else "done").result()
-        if put_down or any(lot.state != "done" for lot in lots):
+        if not tracker.call(LotService.end_lot, "stopped" if put_down else "done").result():
             return False
         if self.go_on is not None:
             return self.go_on(self, tracker, datasets)
-        end_sweep(tracker, self.file.sweep_info, self.run_id, datasets)
+        self.leaves_nothing = end_sweep(tracker, self.file.sweep_info, self.run_id, datasets)
         return True
 
 
@@ -149,8 +148,8 @@ def end_sweep(
     run_id: str,
     datasets: Mapping[DataKey, Dataset],
     results: Sequence[RunResult] | None = None,
-) -> None:
-    """Write the outcome of a sweep whose lots have ended. Another worker may write the same at the same time.
+) -> bool:
+    """Write the outcome of a sweep whose lots have ended; returns whether nothing is left to train.
 
     Args:
       tracker: tracker with an opened store.
@@ -170,6 +169,7 @@ def end_sweep(
     summary = sweep_summary(sweep_info, results, count, wall_s, interrupted=False)
     tracker.call(LotService.take_over, run_id).result()
     tracker.end_sweep(summary).result()
+    return len(results) >= count and all(result.is_complete for result in results)
 
 
 def worker_name(host: str) -> str:

@@ -1,5 +1,6 @@
 """A sweep whose lots are trained by workers, as the store shows it."""
 
+import json
 from dataclasses import dataclass
 
 from swath.errors import UsageError
@@ -8,7 +9,8 @@ from swath.tracking import (
     Lot,
     Reader,
     StoredRun,
-    decisions_of,
+    ends_sweep,
+    is_alive,
     lot_file,
     lots_of,
     open_reader,
@@ -24,12 +26,10 @@ class LaunchedSweep:
     Attributes:
       summary: its summary run.
       lots: its lots, by number.
-      decisions: the lot of a search in which its decisions are taken; None for other sweeps.
     """
 
     summary: StoredRun
     lots: tuple[Lot, ...]
-    decisions: Lot | None = None
 
     @property
     def sweep_id(self) -> str:
@@ -48,6 +48,14 @@ class LaunchedSweep:
         return name, ids
 
     @property
+    def launcher(self) -> str:
+        """Who is handing the sweep to an engine, in words; empty once it has done so, or has died."""
+        process = json.loads(self.summary.tags.get(schema.LAUNCHER, "{}"))
+        if not process or not is_alive(process):
+            return ""
+        return f"process {process[schema.PID]} on {process[schema.HOST]}"
+
+    @property
     def has_ended(self) -> bool:
         """Whether nothing more is trained."""
         return self.summary.status not in ("RUNNING", "SCHEDULED")
@@ -56,6 +64,10 @@ class LaunchedSweep:
     def is_stopping(self) -> bool:
         """Whether `swath-stop` was called."""
         return schema.STOPPING in self.summary.tags
+
+    def is_ended_by(self, number: int) -> bool:
+        """Whether the worker of this lot ends the sweep, or goes on with the search."""
+        return ends_sweep(self.summary.tags, number) or self.summary.tags.get(schema.ENDING) == str(number)
 
     def lot(self, number: int) -> Lot:
         """A lot.
@@ -102,4 +114,4 @@ def find_launched(uri: str | None, which: str, reader: Reader | None = None) -> 
         raise UsageError(
             f"sweep {which} was trained by its own command and has no workers; swath-compare {which} shows it"
         )
-    return LaunchedSweep(sweeps[-1], lots, decisions_of(sweeps[-1].tags))
+    return LaunchedSweep(sweeps[-1], lots)

@@ -10,34 +10,28 @@ from swath.config import SweepConfig, TrainConfig
 from swath.datasets import DataKey, Dataset
 from swath.errors import SwathError
 from swath.execution import Observer, RunRequest, RunResult, SweepInfo
-from swath.execution.launchers import Launcher, Resources, launcher_of
+from swath.execution.launchers import Launcher, launcher_of
 from swath.planning import LaneWidths, divide, memory_for_groups, plan_groups, read_verified
+from swath.sweeps.engine_settings import resources_of, worker_memory
 from swath.sweeps.joining import end_sweep
 from swath.sweeps.launched import LaunchedSweep
 from swath.sweeps.lots import LotFile
 from swath.sweeps.resume import StartedSweep, start_sweep
 from swath.sweeps.search_record import SearchRecord
-from swath.system import available_bytes
-from swath.tracking import LotService, StoreInfo, Tracker, default_uri, end_open, schema, set_tag
+from swath.tracking import (
+    LotService,
+    StoreInfo,
+    Tracker,
+    default_uri,
+    end_open,
+    schema,
+    set_tag,
+    this_process,
+)
+from swath.training import CheckpointWriter
 
 ENDING_S = 60.0
 """Longest wait, in seconds, for workers that put down what they train."""
-
-
-def resources_of(settings: SweepConfig) -> Resources:
-    """What each worker gets."""
-    asked = settings.executor
-    return Resources(
-        workers=asked.workers,
-        cpus=asked.cpus,
-        memory_mb=asked.memory or 0,
-        time_min=asked.time or 0,
-        partition=asked.partition or "",
-        constraint=asked.constraint or "",
-        account=asked.account or "",
-        extra=tuple(asked.lines),
-        address=asked.address or "",
-    )
 
 
 def lot_files(
@@ -60,23 +54,38 @@ def lot_files(
     """
     if not requests:
         return []
-    memory = memory_for_groups(available_bytes())
+    asked = settings.executor
+    memory = memory_for_groups(worker_memory(settings, elsewhere=asked.name != "processes"), asked.cpus)
     widths = LaneWidths(settings.lanes.max, memory, read_verified(), datasets)
-    workers, cpus = settings.executor.workers, settings.executor.cpus
-    groups = plan_groups([request.config for request in requests], widths, workers * cpus)
-    lots = divide(groups, workers, cpus, datasets)
+    groups = plan_groups([request.config for request in requests], widths, asked.workers * asked.cpus)
+    lots = divide(groups, asked.workers, asked.cpus, datasets)
     settings = replace(settings, resume="no", force_resume=False, dry_run=False)
     found = ([requests[run.number] for group in lot for run in group.runs] for lot in lots)
     return [LotFile(sweep_info, settings, each, canary, search).text() for each in found]
 
 
-def start_workers(settings: SweepConfig, store: str, sweep_id: str, count: int, first: int = 0) -> str:
+def engine_ids(settings: SweepConfig, name: str, count: int) -> str:
+    """The engine, and the ids by which it will know workers, before there are any.
+
+    Args:
+      settings: those of the sweep.
+      name: of the workers; see `Launcher.named`.
+      count: of workers.
+    """
+    engine = settings.executor.name
+    return f"{engine} {launcher_of(engine).named(name, count, resources_of(settings))}"
+
+
+def start_workers(
+    settings: SweepConfig, store: str, sweep_id: str, name: str, count: int, first: int = 0
+) -> str:
     """Start a worker for each of some lots that follow each other; returns the engine's ids for them.
 
     Args:
       settings: those of the sweep.
       store: address of the store, without its password.
       sweep_id: id of the sweep.
+      name: see `engine_ids`.
       count: number of lots.
       first: number of the first lot.
 
@@ -86,7 +95,12 @@ def start_workers(settings: SweepConfig, store: str, sweep_id: str, count: int, 
     argv = [sys.executable, "-P", "-m", "swath.cli.worker", store, sweep_id]
     if first:
         argv[4:4] = ["--first", str(first)]
-    return launcher_of(settings.executor.name).start(argv, count, resources_of(settings))
+    return launcher_of(settings.executor.name).start(argv, count, resources_of(settings), name)
+
+
+def drop_checkpoints(tracker: Tracker, settings: SweepConfig, sweep_id: str) -> None:
+    """Delete all checkpoints of a sweep of which nothing is left to train."""
+    CheckpointWriter(tracker, sweep_id, lambda line: None, given=settings.checkpoint.dir).drop_sweep()
 
 
 class Launch:
@@ -127,6 +141,7 @@ class Launch:
         )
         self._canary = configs[0]
         self.count = 0
+        self._name = self._claim = ""
 
     def hand_over(self, requests: Sequence[RunRequest]) -> str:
         """Write the lots of the configurations that are left to train; returns the id of the summary run."""
@@ -147,14 +162,22 @@ class Launch:
           results: of a search that has ended; None for other sweeps.
         """
         assert self.started.summary_run is not None
-        run_id = self.started.summary_run.result()
+        run_id, claim = self.started.summary_run.result(), self.started.claim
         info, search = self.started.sweep_info, self.started.search
         files = lot_files(requests, info, self._settings, self._canary, self._datasets, search)
         self.count = len(files)
         if files:
-            self._tracker.call(LotService.hand_over, files, is_search=search is not None).result()
+            # The engine's name for the workers is in the store before there are any, so that they can be
+            # found whatever happens to this command.
+            self._name = f"{claim or 0}-{info.sweep_id}"
+            engine = engine_ids(self._settings, self._name, self.count)
+            handed_over = self._tracker.call(LotService.hand_over, files, claim, engine, this_process())
+            self._claim = handed_over.result()
         else:
-            end_sweep(self._tracker, info, run_id, self._datasets, results)
+            if end_sweep(self._tracker, info, run_id, self._datasets, results):
+                drop_checkpoints(self._tracker, self._settings, info.sweep_id)
+            if claim:
+                self._tracker.call(LotService.confirm_launch, run_id, claim, "").result()
         return run_id
 
     def start(self, store: str, run_id: str) -> str:
@@ -165,14 +188,21 @@ class Launch:
           run_id: of the summary run.
 
         Raises:
-          SwathError: the engine refuses; the sweep is ended as KILLED.
+          SwathError: the engine refuses, and the sweep is ended as KILLED; or another command has the sweep
+            now, and the workers are cancelled.
         """
+        name, sweep_id = self._settings.executor.name, self.started.sweep_info.sweep_id
         try:
-            ids = start_workers(self._settings, store, self.started.sweep_info.sweep_id, self.count)
+            ids = start_workers(self._settings, store, sweep_id, self._name, self.count)
         except BaseException:
             self._tracker.call(LotService.give_up, run_id).result()
             raise
-        self._tracker.set_tag(run_id, schema.ENGINE, f"{self._settings.executor.name} {ids}").result()
+        try:
+            self._tracker.call(LotService.confirm_launch, run_id, self._claim, f"{name} {ids}").result()
+        except SwathError as error:
+            if not error.passes:  # else the store has the name under which the engine knows them
+                launcher_of(name).cancel(ids)
+            raise
         return ids
 
 

@@ -272,6 +272,7 @@ class PriorSweep:
       manifest: its manifest; None if the sweep was interrupted before the manifest was stored.
       set_aside: one line for each checkpoint that could not be read.
       engine: the launcher that has its lots and the ids for them, if it has not ended; else empty.
+      epoch: epoch of its lots, which a claim to it must know; empty if it never had any.
     """
 
     sweep_id: str
@@ -280,6 +281,7 @@ class PriorSweep:
     manifest: Manifest | None = None
     set_aside: tuple[str, ...] = ()
     engine: str = ""
+    epoch: str = ""
 
 
 @dataclass(frozen=True)

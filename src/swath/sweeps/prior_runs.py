@@ -193,7 +193,8 @@ class PriorRuns:
                 changes = self._changes(summary.tags if manifest is None else manifest.provenance, manifest)
                 is_open = summary.status in tracking.OPEN_STATUSES
                 engine = summary.tags.get(schema.ENGINE, "") if is_open else ""
-                return PriorSweep(sweep_id, summary.run_id, changes, manifest, engine=engine)
+                epoch = summary.tags.get(schema.LOT_EPOCH, "")
+                return PriorSweep(sweep_id, summary.run_id, changes, manifest, engine=engine, epoch=epoch)
         return None
 
     def _is_same_search(self, before: SearchRecord | None) -> bool:

@@ -288,6 +288,7 @@ class StartedSweep:
       summary_run: id of the sweep's summary run; None for a single run.
       lock: prevents other commands from resuming the same sweep for the lifetime of this object.
       search: what decides the trials of a search, with its rounds; None for other sweeps.
+      claim: to the sweep that this command resumes; empty for a new one.
     """
 
     sweep_info: SweepInfo
@@ -295,6 +296,7 @@ class StartedSweep:
     summary_run: Future[str] | None
     lock: SweepLock | None
     search: SearchRecord | None = None
+    claim: str = ""
 
 
 def start_sweep(
@@ -349,7 +351,11 @@ def start_sweep(
         observer(Note(line))
     for run_id in tracker.close_stale().result():
         observer(Note(f"run {run_id} closed as KILLED: its process had died"))
-    summary_run = None
+    summary_run, claim = None, ""
+    if found is not None and found.run_id is not None:
+        claim = tracker.call(
+            LotService.claim_launch, found.run_id, found.epoch, tracking.this_process(), settings.force_resume
+        ).result()
     sweep_info = searched_by(sweep_info, search)
     if sweep_info.is_grid:
         manifest = new_manifest(sweep_info, configs, datasets, provenance, kept, search)
@@ -359,11 +365,11 @@ def start_sweep(
         manifest = manifest.resuming(before)
         start = sweep_description(sweep_info, configs, manifest)
         summary_run = tracker.start_sweep(start, None if found is None else found.run_id)
-        if found is not None and settings.executor.name == "threads":
+        if claim and settings.executor.name == "threads":
             summary_run.result()
-            tracker.call(LotService.drop_lots).result()  # this process trains them now, and no worker
+            tracker.call(LotService.drop_lots, claim).result()  # this process trains them now, and no worker
         search = manifest.search
-    return StartedSweep(sweep_info, plan, summary_run, lock, search)
+    return StartedSweep(sweep_info, plan, summary_run, lock, search, claim)
 
 
 def check_not_running(engine: str, sweep_info: SweepInfo) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -50,12 +51,14 @@ class ResumePoints:
         self._reader = reader
         self.set_aside: list[str] = []
         self._checkpoints: dict[str, list[training.LaneCheckpoint]] = {}
-        for path in sorted(folder.rglob(f"*{training.CHECKPOINT_SUFFIX}")) if folder is not None else []:
+        for path in _files(folder) if folder is not None else []:
             try:
                 for lane in training.decode(path.read_bytes()):
                     self._checkpoints.setdefault(lane.key, []).append(lane)
             except training.DamagedCheckpointError as error:
                 self.set_aside.append(_set_aside(path, error))
+            except FileNotFoundError:  # its lot has ended meanwhile
+                continue
             except OSError as error:  # the next command may be able to read it
                 self.set_aside.append(f"checkpoint not used: {path}: {error}")
         self._shorter: dict[str, list[StoredRun]] = {}
@@ -142,6 +145,16 @@ class ResumePoints:
             accuracies[-training.TRAIN_ACCURACY_STEPS :],
         )
         return start, tuple(batches)
+
+
+def _files(folder: Path) -> list[Path]:
+    """The checkpoint files of a sweep. Workers remove folders at any time, which is no error here."""
+    return sorted(
+        Path(place, name)
+        for place, _, names in os.walk(folder)
+        for name in names
+        if name.endswith(training.CHECKPOINT_SUFFIX)
+    )
 
 
 def _set_aside(path: Path, error: Exception) -> str:

@@ -16,21 +16,24 @@ from swath.datasets import DataKey, Dataset, load_dataset, load_intact, rebuild_
 from swath.errors import SwathError
 from swath.models import model_of
 from swath.planning import LaneWidths, check_memory, memory_for_groups, read_verified
+from swath.sweeps.engine_settings import worker_memory
 from swath.sweeps.joining import AT_A_RUNG, Joined
 from swath.sweeps.ranked_results import Ranker
 from swath.sweeps.record import sweep_summary
 from swath.sweeps.resume import StartedSweep, start_sweep
 from swath.sweeps.search_record import SearchRecord
-from swath.system import available_bytes, real_uri
+from swath.system import real_uri
 from swath.tracking import (
     TRACKING_VARIABLE,
     LotService,
     MlflowTracker,
     StoreAddress,
     StoreInfo,
+    SupersededError,
     SyncResult,
     Tracker,
     check_located,
+    check_reachable,
     chosen_experiment,
     default_uri,
     ignored_variables,
@@ -104,6 +107,7 @@ class Session:
       superseded: why this worker may not write any more; empty if it may.
       is_last: whether this worker has ended the last lot, and with it the sweep.
       sweep_error: reason why the summary run could not be completed; None if it was.
+      passes: whether that may be over later.
       offline_folder: folder of the runs that could not be sent to the store; None if there are none.
 
     Raises:
@@ -128,7 +132,9 @@ class Session:
         self._search = search
         self._joined = joined
         if tracker is None:
-            check_located(self._uri or default_uri(), [chosen_experiment(settings.tracking.experiment)[0]])
+            uri = self._uri or default_uri()
+            check_located(uri, [chosen_experiment(settings.tracking.experiment)[0]])
+            check_reachable(uri)  # images may take minutes to download
         trained = (*configs, *(() if joined is None else (joined.file.canary,)))
         keys = list(dict.fromkeys(config.data.key for config in trained))
         specs = [spec_of(key, settings.data.dir) for key in sorted(keys, key=str)]
@@ -145,6 +151,7 @@ class Session:
         self.is_last = False
         self.superseded = ""
         self.sweep_error: str | None = None
+        self.passes = False
         self.offline_folder: str | None = None
         try:
             self._load(keys)
@@ -232,7 +239,9 @@ class Session:
             self._datasets,
             self._observer,
             make_executor(self._datasets, verified),
-            LaneWidths(settings.lanes.max, memory_for_groups(available_bytes()), verified, self._datasets),
+            LaneWidths(
+                settings.lanes.max, memory_for_groups(worker_memory(settings)), verified, self._datasets
+            ),
             self._checkpoints,
             settings.checkpoint.every_s,
             settings.retries,
@@ -381,6 +390,8 @@ class Session:
                 all_complete = len(complete) >= self._number_asked_for() and self.is_whole
                 if all_complete and all(each.is_complete for each in others):
                     self._checkpoints.drop_all()
+                if self._joined is not None and self._joined.leaves_nothing:
+                    self._checkpoints.drop_sweep()
             self.offline_folder = self._sync()
             return results
         finally:
@@ -410,13 +421,12 @@ class Session:
     def _end_lot(self, joined: Joined, *, put_down: bool) -> None:
         try:
             self._tracker.call(LotService.check_lot).result()
-        except SwathError as error:
-            self.superseded = str(error)
-            return
-        try:
             self.is_last = joined.end(self._tracker, self._datasets, put_down=put_down)
         except SwathError as error:
-            self.sweep_error = str(error)
+            if error.exit_status == SupersededError.exit_status:
+                self.superseded = str(error)
+            else:
+                self.sweep_error, self.passes = str(error), error.passes
 
     def _has_all(self) -> bool:
         """Whether every requested run has ended, rather than being cancelled before it began."""

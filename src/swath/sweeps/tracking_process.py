@@ -12,6 +12,7 @@ from swath.tracking import (
     TrackingService,
     configure_environment,
     error_line,
+    may_pass,
     serve,
 )
 
@@ -52,7 +53,7 @@ def main(descriptor: int) -> None:
         LotService: lots,
     }
     try:
-        serve(descriptor, services, lambda error: error_line(error, opened.uri), RunCalls(opened))
+        serve(descriptor, services, lambda error: error_line(error, opened.uri), RunCalls(opened), may_pass)
     finally:
         opened.close("KILLED")
     # Everything is stored. A regular exit would spend time on unloading MLflow while the parent waits.

@@ -56,11 +56,22 @@ class Standing:
         return (self.steps - before.steps) / (self.at_s - before.at_s)
 
     @property
+    def is_starting(self) -> bool:
+        """Whether its workers may not have been started yet."""
+        return bool(self.sweep.launcher) or not self.sweep.engine[0]
+
+    @property
     def needs_help(self) -> str:
         """Why the sweep will not end by itself; empty if it may."""
         if self.sweep.has_ended or self.tasks["waiting"] or self.tasks["running"] or self.tasks["unknown"]:
             return ""
         left = len(self.sweep.lots) - self.lots_done
+        if not self.sweep.engine[0]:
+            return "no engine was given its lots; its command with resume=yes gives them"
+        if self.sweep.launcher:
+            return f"{self.sweep.launcher} has not started its workers; swath-stop stops the sweep"
+        if not left:
+            return "no worker is left, and none has ended the sweep; its command with resume=yes does"
         return f"no worker is left and {left} lots are not done; its command with resume=yes trains them"
 
 

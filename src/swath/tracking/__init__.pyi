@@ -25,11 +25,10 @@ from .in_memory import NullRunLogger as NullRunLogger
 from .in_memory import NullTracker as NullTracker
 from .in_memory import TeeTracker as TeeTracker
 from .locations import is_local as is_local
-from .lot_records import DECISIONS as DECISIONS
 from .lot_records import Lot as Lot
 from .lot_records import LotService as LotService
 from .lot_records import SupersededError as SupersededError
-from .lot_records import decisions_of as decisions_of
+from .lot_records import ends_sweep as ends_sweep
 from .lot_records import lot_file as lot_file
 from .lot_records import lots_of as lots_of
 from .lot_service import LotStore as LotStore
@@ -48,6 +47,7 @@ from .mlflow_setup import error_line as error_line
 from .mlflow_setup import ignored_variables as ignored_variables
 from .mlflow_setup import is_store_error as is_store_error
 from .mlflow_setup import is_unreachable as is_unreachable
+from .mlflow_setup import may_pass as may_pass
 from .mlflow_setup import sqlite_uri as sqlite_uri
 from .models import ALIAS as ALIAS
 from .models import is_loggable as is_loggable
@@ -65,7 +65,9 @@ from .provenance import is_elsewhere as is_elsewhere
 from .provenance import model_code_tags as model_code_tags
 from .provenance import provenance_of as provenance_of
 from .provenance import runtime_tags as runtime_tags
+from .provenance import this_process as this_process
 from .provenance import wait_for_end as wait_for_end
+from .reachable import check_reachable as check_reachable
 from .reader import Reader as Reader
 from .reader import experiment_name as experiment_name
 from .reader import has_shared_view as has_shared_view

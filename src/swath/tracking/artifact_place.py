@@ -4,14 +4,23 @@ import re
 import tempfile
 import threading
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-from swath.errors import SwathError
+from swath.errors import AwayError, SwathError, passes
 from swath.system import hide_passwords
 from swath.tracking.databases import how_to_install
 from swath.tracking.locations import local_path
+from swath.tracking.mlflow_setup import is_unreachable
+
+AWAY = frozenset(
+    {"ConnectionError", "HTTPClientError", "MaxRetryError", "ServerError", "Timeout", "TimeoutError"}
+    | {"ServiceRequestError", "ServiceResponseError"}
+)
+"""Classes of errors, by name, with which libraries of object stores say that nobody answers."""
+
 
 LIMIT_S = 8
 """Seconds for writing and deleting a file; libraries of object stores try for minutes."""
@@ -30,7 +39,8 @@ def check_artifact_place(location: str, uri: str) -> None:
       uri: address of the store; a server passes files on.
 
     Raises:
-      SwathError: nothing can be written there, or not within `LIMIT_S` seconds.
+      AwayError: it does not answer, or not within `LIMIT_S` seconds.
+      SwathError: nothing can be written there.
     """
     shown = hide_passwords(location)
     folder = local_path(location)
@@ -49,15 +59,15 @@ def check_artifact_place(location: str, uri: str) -> None:
     thread.start()
     thread.join(LIMIT_S)
     if thread.is_alive():
-        raise SwathError(
+        raise AwayError(
             f"artifacts cannot be written to {shown}: no answer within {LIMIT_S} s; is the place right, and "
             f"reachable from here? Otherwise {ANOTHER}"
         )
     for error in failures:
         if isinstance(error, ImportError):
             raise SwathError(f"the artifact place {shown} {how_to_install(error)}") from error
-        raise SwathError(
-            f"artifacts cannot be written to {shown}: {_reason(error)}; make it writable, or {ANOTHER}"
+        raise kind_of(error)(
+            f"artifacts cannot be written to {shown}: {reason_of(error)}; make it writable, or {ANOTHER}"
         ) from error
 
 
@@ -89,8 +99,34 @@ _ANSWER = re.compile(r"An error occurred \((\w+)\)[^:]*: (.*)")
 """How botocore words what an object store answers."""
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """What a library of a place of artifacts says, in one line without passwords."""
     text = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
     if found := _ANSWER.search(text):
         return f"{found[1]}, {found[2].rstrip('.')}"
     return hide_passwords(text)
+
+
+def kind_of(error: Exception) -> type[SwathError]:
+    """The class of the error that stands for one of a place of artifacts: `AwayError` if it may pass."""
+    return AwayError if any(_is_away(each) for each in _chain(error)) else SwathError
+
+
+def _is_away(error: BaseException) -> bool:
+    names = {each.__name__ for each in type(error).__mro__}
+    if names & AWAY or passes(error) or (isinstance(error, Exception) and is_unreachable(error)):
+        return True
+    answer = getattr(error, "response", None)
+    status = getattr(answer, "status_code", None)
+    if isinstance(answer, dict):  # botocore's
+        status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    return isinstance(status, int) and (status >= 500 or status == 429)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, and what has caused it; boto3 tells the cause of few."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        yield error
+        seen.add(id(error))
+        error = error.__cause__ or error.__context__

@@ -21,8 +21,11 @@ from numpy.typing import NDArray
 from swath.errors import SwathError
 from swath.metrics import confusion_counts
 from swath.models import MODELS
+from swath.system import hide_passwords
 from swath.tracking import schema
+from swath.tracking.artifact_place import kind_of, reason_of
 from swath.tracking.locations import local_path
+from swath.tracking.repeating import patiently
 from swath.tracking.run_records import RunArtifacts, RunInfo, RunSummary
 from swath.tracking.stored_runs import StoredRun
 
@@ -59,7 +62,16 @@ def artifact_folder(client: MlflowClient, run_id: str, artifact_uri: str) -> Ite
         return
     with tempfile.TemporaryDirectory(prefix="swath-") as name:
         yield Path(name)
-        client.log_artifacts(run_id, name)
+        patiently(lambda: _send(client, run_id, artifact_uri, name))
+
+
+def _send(client: MlflowClient, run_id: str, artifact_uri: str, folder: str) -> None:
+    try:
+        client.log_artifacts(run_id, folder)
+    except Exception as error:
+        raise kind_of(error)(
+            f"artifacts cannot be written to {hide_passwords(artifact_uri)}: {reason_of(error)}"
+        ) from error
 
 
 def write_files(uri: str, run_id: str, folder: Path) -> None:
@@ -208,8 +220,8 @@ def read_bytes(run: StoredRun, name: str) -> bytes:
     Raises:
       SwathError: the run has no such file, or the file cannot be read.
     """
+    folder = local_path(run.artifact_uri)
     try:
-        folder = local_path(run.artifact_uri)
         if folder is not None:
             return (folder / name).read_bytes()
         with tempfile.TemporaryDirectory(prefix="swath-") as downloads:
@@ -220,7 +232,8 @@ def read_bytes(run: StoredRun, name: str) -> bytes:
             return file.read_bytes()
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise SwathError(f"run {run.run_id}: {name} cannot be read ({reason})") from error
+        kind = SwathError if folder is not None else kind_of(error)
+        raise kind(f"run {run.run_id}: {name} cannot be read ({reason})") from error
 
 
 def read_arrays(run: StoredRun, name: str) -> dict[str, NDArray[Any]]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from swath.errors import SwathError, UsageError
+from swath.errors import AwayError, SwathError, UsageError
 from swath.system import hide_password
 from swath.tracking.address import is_server
 
@@ -68,7 +68,8 @@ def check_database(uri: str) -> None:
 
     Raises:
       UsageError: the address cannot be understood, or its driver is not installed.
-      SwathError: the database does not answer, does not exist, or refuses the login.
+      AwayError: the database does not answer, or is starting.
+      SwathError: it does not exist, or refuses the login.
     """
     import sqlalchemy
     from sqlalchemy.exc import ArgumentError, SQLAlchemyError
@@ -95,7 +96,8 @@ def check_database(uri: str) -> None:
             pass
     except SQLAlchemyError as error:
         reason = _refusal(str(getattr(error, "orig", error)), url)
-        raise SwathError(hide_password(f"the store {shown}: {reason}", uri)) from error
+        kind = AwayError if is_passing(error) else SwathError
+        raise kind(hide_password(f"the store {shown}: {reason}", uri)) from error
     finally:
         engine.dispose()
 
@@ -188,7 +190,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 def is_passing(error: BaseException) -> bool:
     """Whether an error means that a database is away or busy, so that the same may succeed later.
 
-    A full disk, a broken rule of a table or a missing right does not pass.
+    A full disk, a broken rule of a table, a missing right or a refused login does not pass.
     """
     from sqlalchemy.exc import InterfaceError, OperationalError
 
@@ -202,6 +204,9 @@ def is_passing(error: BaseException) -> bool:
     if state:
         return str(state).startswith(PASSING_STATES)
     # Errors of a connection that was lost, or was never made, have no code and often no statement.
+    text = str(found.orig)
+    if _LOGIN.search(text) or _NO_DATABASE.search(text):
+        return False
     lost = found.connection_invalidated or found.statement is None
     return lost and isinstance(found, OperationalError | InterfaceError)
 

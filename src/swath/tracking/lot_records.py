@@ -4,6 +4,7 @@ A lot's state is a tag of the sweep's summary run. Whoever begins the lot raises
 """
 
 import json
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -12,14 +13,13 @@ from typing import Any, Literal, Protocol, Self
 from swath.errors import SwathError
 from swath.tracking import schema
 
-DECISIONS = -1
-"""Number of the lot of a search in which its decisions are taken. It has no file, and no task of its own."""
-
 State = Literal["waiting", "running", "stopped", "done"]
 
 
 class SupersededError(SwathError):
-    """A later worker has begun the lot of this one."""
+    """A later worker has begun the lot of this one, which has nothing more to do."""
+
+    exit_status = os.EX_OK
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Lot:
     """The state of a lot.
 
     Attributes:
-      number: of the lot, from 0; `DECISIONS` for that of a search.
+      number: of the lot, from 0.
       epoch: rises whenever it is begun, and when a later command hands it over again.
       handed_over: its epoch when it was handed over.
       state: what its present worker has done of it; `stopped` if it was put down.
@@ -72,8 +72,6 @@ class Lot:
 
 def tag_of(number: int) -> str:
     """The name of the tag of a lot."""
-    if number == DECISIONS:
-        return schema.DECISIONS
     return f"{schema.LOT}{number}"
 
 
@@ -91,13 +89,15 @@ def lots_of(tags: Mapping[str, str]) -> list[Lot]:
     return sorted(found, key=lambda lot: lot.number)
 
 
-def decisions_of(tags: Mapping[str, str]) -> Lot | None:
-    """The lot of a search in which its decisions are taken; None for other sweeps.
+def ends_sweep(tags: Mapping[str, str], number: int) -> bool:
+    """Whether the worker of a lot has to end the sweep: all lots are done, and no other worker ends it.
 
     Args:
-      tags: of its summary run.
+      tags: of the summary run.
+      number: of the lot.
     """
-    return Lot.of(DECISIONS, tags[schema.DECISIONS]) if schema.DECISIONS in tags else None
+    all_done = all(lot.state == "done" for lot in lots_of(tags))
+    return all_done and tags.get(schema.ENDING, str(number)) == str(number)
 
 
 def lot_file(number: int) -> str:
@@ -108,31 +108,48 @@ def lot_file(number: int) -> str:
 class LotService(Protocol):
     """Methods of the tracking process that write the lots of a sweep."""
 
-    def hand_over(self, files: Sequence[str], *, is_search: bool = False) -> None:
+    def claim_launch(self, run_id: str, seen: str, who: Mapping[str, str], force: bool) -> str:
+        """Claim that this command decides who trains a sweep; returns the claim.
+
+        Args:
+          run_id: of the sweep's summary run.
+          seen: its epoch when this command read what is left to train; empty if it had none.
+          who: tags that identify the process of this command.
+          force: whether to go on though another machine has begun to hand the sweep over.
+
+        Raises:
+          NotClaimedError: another command has claimed it since, or is about to hand it over.
+        """
+
+    def hand_over(self, files: Sequence[str], claim: str, engine: str, who: Mapping[str, str]) -> str:
         """Store the lots of the started sweep, one file each, and leave its summary run open.
 
         Args:
           files: the content of each lot's file, by number.
-          is_search: whether what follows these lots is decided once they are done.
-        """
+          claim: of this command; empty for a new sweep.
+          engine: the launcher, and the ids under which it will know the workers.
+          who: tags that identify the process of this command.
 
-    def add_lots(self, run_id: str, first: int, files: Sequence[str]) -> None:
-        """Give a search further lots, whose decisions this process has begun to take.
-
-        Args:
-          run_id: of the sweep's summary run.
-          first: number of the first of them.
-          files: the content of each lot's file.
+        Returns:
+          The claim as it is now.
 
         Raises:
-          SupersededError: another process takes the decisions.
+          NotClaimedError: another command has claimed the sweep since.
         """
 
-    def read_lots(self, run_id: str) -> list[Lot]:
-        """The lots of a sweep as they are now."""
+    def confirm_launch(self, run_id: str, claim: str, engine: str) -> None:
+        """Record what an engine calls the workers that it was given; empty if there was nothing to give.
 
-    def drop_lots(self) -> None:
-        """Take the lots of the started sweep from its workers, which are refused from now on."""
+        Raises:
+          NotClaimedError: another command has claimed the sweep since, or it was stopped.
+        """
+
+    def drop_lots(self, claim: str) -> None:
+        """Take the lots of the started sweep from its workers, which are refused from now on.
+
+        Raises:
+          NotClaimedError: another command has claimed the sweep since.
+        """
 
     def begin_lot(self, run_id: str, lot: Lot, worker: str) -> Lot:
         """Begin a lot; from now on, all that this process writes is refused once another has begun it.
@@ -150,8 +167,31 @@ class LotService(Protocol):
           SupersededError: one has.
         """
 
-    def end_lot(self, state: State) -> list[Lot]:
-        """Write how the lot ended; returns all lots of the sweep as they are then."""
+    def end_lot(self, state: State) -> bool:
+        """Write how the lot ended; returns whether this worker has to end the sweep."""
+
+    def read_lots(self, run_id: str) -> tuple[list[Lot], int]:
+        """The lots of a sweep as they are now, and the epoch of those that it may get."""
+
+    def add_lots(self, first: int, files: Sequence[str], epoch: int, engine: str) -> None:
+        """Give a search further lots, after all that it has are done.
+
+        Args:
+          first: number of the first of them.
+          files: the content of each lot's file; none if they are there, and are started again.
+          epoch: theirs; see `read_lots`.
+          engine: the launcher, and the ids under which it will know the workers.
+
+        Raises:
+          SupersededError: another process goes on with the search, or it is being stopped.
+        """
+
+    def confirm_lots(self, engine: str) -> bool:
+        """Record what an engine calls the workers of added lots; returns whether these are done already.
+
+        Raises:
+          SupersededError: another process goes on with the search, or it is being stopped.
+        """
 
     def settle_arithmetic(self, run_id: str, fingerprint: str, digest: str) -> str:
         """The digest of the first steps of a configuration; the first worker's becomes that of the sweep."""

@@ -1,16 +1,17 @@
 """Carries out the calls about lots in the tracking process, and ends a sweep whose workers were stopped."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mlflow.tracking import MlflowClient
 
 from swath.errors import SwathError
 from swath.tracking import schema
-from swath.tracking.lot_records import DECISIONS, Lot, State, decisions_of, lot_file, lots_of
-from swath.tracking.lots import STOPPER, add_lots, begin_lot, settle
+from swath.tracking.launch_claims import claim_launch, confirm_launch, next_epoch
+from swath.tracking.lot_records import Lot, State, lot_file, lots_of
+from swath.tracking.lots import STOPPER, Fence, add_lots, begin_lot, confirm_lots, settle
 from swath.tracking.mlflow_runs import FindBest, end_interrupted, runs_of
 from swath.tracking.offline import OfflineFallbackStore
-from swath.tracking.patience import patiently
+from swath.tracking.repeating import patiently
 from swath.tracking.stored_runs import OPEN_STATUSES
 
 
@@ -20,28 +21,24 @@ class LotStore:
     def __init__(self, store: OfflineFallbackStore) -> None:
         self._store = store
 
-    def hand_over(self, files: Sequence[str], *, is_search: bool = False) -> None:
+    def claim_launch(self, run_id: str, seen: str, who: Mapping[str, str], force: bool) -> str:
+        """See `LotService`."""
+        client = self._store.main.client
+        return patiently(lambda: claim_launch(client, run_id, seen, who, force=force))
+
+    def hand_over(self, files: Sequence[str], claim: str, engine: str, who: Mapping[str, str]) -> str:
         """See `LotService`."""
         texts = {lot_file(number): text for number, text in enumerate(files)}
-        self._store.main.hand_over(texts, len(files), is_search=is_search)
+        return self._store.main.hand_over(texts, len(files), claim, engine, who)
 
-    def add_lots(self, run_id: str, first: int, files: Sequence[str]) -> None:
+    def confirm_launch(self, run_id: str, claim: str, engine: str) -> None:
         """See `LotService`."""
-        main = self._store.main
-        fence = main.fence
-        if fence is None:
-            raise SwathError("the decisions of the search have not been begun")
-        texts = {lot_file(number): text for number, text in enumerate(files, start=first)}
-        main.write_files(run_id, texts)
-        patiently(lambda: add_lots(fence, first, len(files)))
+        client = self._store.main.client
+        patiently(lambda: confirm_launch(client, run_id, claim, engine))
 
-    def read_lots(self, run_id: str) -> list[Lot]:
+    def drop_lots(self, claim: str) -> None:
         """See `LotService`."""
-        return patiently(lambda: lots_of(self._store.main.client.get_run(run_id).data.tags))
-
-    def drop_lots(self) -> None:
-        """See `LotService`."""
-        self._store.main.drop_lots()
+        self._store.main.drop_lots(claim)
 
     def begin_lot(self, run_id: str, lot: Lot, worker: str) -> Lot:
         """See `LotService`."""
@@ -53,14 +50,34 @@ class LotStore:
         """See `LotService`."""
         self._store.main.check_fence()
 
-    def end_lot(self, state: State) -> list[Lot]:
+    def end_lot(self, state: State) -> bool:
         """See `LotService`."""
-        main = self._store.main
-        fence = main.fence
+        fence = self._fence()
+        return patiently(lambda: fence.end(state))
+
+    def read_lots(self, run_id: str) -> tuple[list[Lot], int]:
+        """See `LotService`."""
+        tags = patiently(lambda: self._store.main.client.get_run(run_id).data.tags)
+        return lots_of(tags), next_epoch(tags)
+
+    def add_lots(self, first: int, files: Sequence[str], epoch: int, engine: str) -> None:
+        """See `LotService`."""
+        fence = self._fence()
+        texts = {lot_file(number): text for number, text in enumerate(files, start=first)}
+        self._store.main.write_files(fence.run_id, texts)
+        numbers = range(first, first + len(files))
+        patiently(lambda: add_lots(fence, numbers, epoch, engine))
+
+    def confirm_lots(self, engine: str) -> bool:
+        """See `LotService`."""
+        fence = self._fence()
+        return patiently(lambda: confirm_lots(fence, engine))
+
+    def _fence(self) -> Fence:
+        fence = self._store.main.fence
         if fence is None:
             raise SwathError("no lot has been begun")
-        patiently(lambda: fence.end(state))
-        return lots_of(main.client.get_run(fence.run_id).data.tags)
+        return fence
 
     def settle_arithmetic(self, run_id: str, fingerprint: str, digest: str) -> str:
         """See `LotService`."""
@@ -89,15 +106,15 @@ def end_open(uri: str, run_id: str, find_best: FindBest | None) -> int:
     """
     client = MlflowClient(tracking_uri=uri)
     summary = client.get_run(run_id)
-    left = [lot for lot in lots_of(summary.data.tags) if lot.state != "done"]
-    decisions = decisions_of(summary.data.tags)
-    if decisions is not None:  # a search that has not ended has something left, whatever its lots say
-        left.insert(0, decisions)
+    ending = summary.data.tags.get(schema.ENDING)  # its worker may be deciding how a search goes on
+    left = [lot for lot in lots_of(summary.data.tags) if lot.state != "done" or str(lot.number) == ending]
     for lot in left:
         begin_lot(client, run_id, lot.number, STOPPER).end("stopped")
     open_runs = [run for run in runs_of(client, summary) if run.info.status in OPEN_STATUSES]
     for run in open_runs:
         client.set_tag(run.info.run_id, schema.ERROR, "stopped")
         client.set_terminated(run.info.run_id, "KILLED")
+    if schema.LAUNCHER in summary.data.tags:
+        client.delete_tag(run_id, schema.LAUNCHER)
     end_interrupted(client, run_id, "KILLED" if left else "FINISHED", find_best)
-    return sum(lot.number != DECISIONS for lot in left)
+    return len(left)

@@ -4,27 +4,20 @@ Whoever begins a lot raises its epoch; what an earlier worker still writes is re
 cut off from the network or given up.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy
-from mlflow.entities import RunTag
 from mlflow.store.tracking.dbmodels.models import SqlTag
-from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.tracking import MlflowClient
 
 from swath.errors import SwathError
 from swath.tracking import schema
-from swath.tracking.lot_records import (
-    DECISIONS,
-    Lot,
-    State,
-    SupersededError,
-    decisions_of,
-    lots_of,
-    tag_of,
-)
+from swath.tracking.launch_claims import changing, check_claim, next_epoch
+from swath.tracking.lot_records import Lot, State, SupersededError, ends_sweep, lots_of, tag_of
+from swath.tracking.tag_rows import engine_of, lock_run, read_tags, replace_tags
 
 _TAGS: Any = SqlTag.__table__
 
@@ -66,8 +59,11 @@ class Fence:
         """
         self._compare(_value(connection, self.run_id, self.lot.number, read=True))
 
-    def end(self, state: State) -> None:
-        """Write how the lot ended.
+    def end(self, state: State) -> bool:
+        """Write how the lot ended; returns whether it was the last one, so that its worker ends the sweep.
+
+        Ends of lots come one after the other, so one worker sees all of them done. Until it has ended the
+        sweep, no other may, however often lots are begun again; its own lot may.
 
         Raises:
           SupersededError: a later worker has begun the lot.
@@ -77,11 +73,29 @@ class Fence:
         if engine is None:
             self.check()
             self.client.set_tag(self.run_id, tag_of(ended.number), ended.text())
-            return
+            is_last = ends_sweep(self.client.get_run(self.run_id).data.tags, ended.number)
+            if is_last:
+                self.client.set_tag(self.run_id, schema.ENDING, str(ended.number))
+            return is_last
         with engine.begin() as connection:
+            lock_run(connection, self.run_id)
             _lock(connection, self.run_id, ended.number)
             self.check_in(connection)
             _write(connection, self.run_id, ended)
+            is_last = ends_sweep(read_tags(connection, self.run_id), ended.number)
+            if is_last:
+                replace_tags(connection, self.run_id, {schema.ENDING: str(ended.number)})
+        return is_last
+
+    def check_tags(self, tags: Mapping[str, str]) -> None:
+        """Check the epoch in the tags of the summary run, and that nobody stops the sweep.
+
+        Raises:
+          SupersededError: a later worker has begun the lot, or the sweep is being stopped.
+        """
+        self._compare(tags.get(tag_of(self.lot.number)))
+        if schema.STOPPING in tags:
+            raise SupersededError(f"sweep {tags.get(schema.SWEEP_ID)} is being stopped")
 
     def _compare(self, text: str | None) -> None:
         stored = Lot.of(self.lot.number, text or Lot(0).text())
@@ -95,65 +109,82 @@ class Fence:
 STOPPER = "swath-stop"
 """Who has begun a lot that is stopped."""
 
-MOST_TAGS = 100
-"""Most tags that MLflow accepts in one call."""
 
-
-def renew_lots(client: MlflowClient, run_id: str, count: int, *, is_search: bool = False) -> None:
+def renew_lots(
+    client: MlflowClient,
+    run_id: str,
+    count: int,
+    claim: str = "",
+    engine: str = "",
+    who: Mapping[str, str] | None = None,
+) -> str:
     """Give a sweep new lots. Their epochs go on from those of earlier ones, whose workers are refused.
 
     Args:
       client: client of the store.
       run_id: of the sweep's summary run.
       count: number of lots.
-      is_search: whether it has a lot of decisions, too.
-    """
-    tags = client.get_run(run_id).data.tags
-    before = {lot.number for lot in lots_of(tags)}
-    # One epoch for all: a number that an earlier launch had, and a later one had not, must not begin at 0.
-    decisions = decisions_of(tags)
-    known = [*lots_of(tags), *([] if decisions is None else [decisions])]
-    epoch = max([int(tags.get(schema.LOT_EPOCH, "0")), *(lot.epoch + 1 for lot in known)])
-    client.set_tag(run_id, schema.LOT_EPOCH, str(epoch))
-    gone = [tag_of(number) for number in before - set(range(count))]
-    for name in (
-        *gone,
-        *(name for name in (schema.STOPPING, schema.ENGINE, schema.DECISIONS) if name in tags),
-    ):
-        client.delete_tag(run_id, name)
-    numbers = [*range(count), *([DECISIONS] if is_search else [])]
-    new = [RunTag(tag_of(number), Lot(number, epoch, epoch).text()) for number in numbers]
-    _log_tags(client, run_id, new)
+      claim: epoch of the claim of this command; empty for a sweep that nobody else can know.
+      engine: the launcher that will get the lots, and the ids under which it will know the workers.
+      who: the process that hands them over; None if it has.
 
-
-def add_lots(fence: Fence, first: int, count: int) -> None:
-    """Give a search further lots, whose decisions are taken under a fence.
-
-    Args:
-      fence: of the lot of its decisions.
-      first: number of the first new lot.
-      count: number of new lots.
+    Returns:
+      The epoch of the lots, with which the claim goes on.
 
     Raises:
-      SupersededError: another process takes the decisions.
+      NotClaimedError: another command has claimed the sweep since.
     """
-    epoch = fence.lot.handed_over  # above those of all earlier launches
-    new = [RunTag(tag_of(number), Lot(number, epoch, epoch).text()) for number in range(first, first + count)]
-    engine = engine_of(fence.client)
-    if engine is None:
-        fence.check()
-        _log_tags(fence.client, fence.run_id, new)
-        return
-    rows = [{"run_uuid": fence.run_id, "key": tag.key, "value": tag.value} for tag in new]
-    with engine.begin() as connection:
-        _lock(connection, fence.run_id, fence.lot.number)
-        fence.check_in(connection)
-        connection.execute(_TAGS.insert(), rows)
+    with changing(client, run_id) as (tags, change):
+        if claim:
+            check_claim(tags, claim, who)
+        epoch = next_epoch(tags)
+        new = {tag_of(number): Lot(number, epoch, epoch).text() for number in range(count)}
+        if engine:
+            new[schema.ENGINE] = engine
+        if who is not None:
+            new[schema.LAUNCHER] = json.dumps(dict(who))
+        gone = {tag_of(lot.number) for lot in lots_of(tags)}
+        gone |= {schema.STOPPING, schema.ENGINE, schema.LAUNCHER, schema.ENDING}
+        change({**new, schema.LOT_EPOCH: str(epoch)}, sorted(gone - set(new)))
+    return str(epoch)
 
 
-def _log_tags(client: MlflowClient, run_id: str, tags: Sequence[RunTag]) -> None:
-    for first in range(0, len(tags), MOST_TAGS):
-        client.log_batch(run_id, tags=tags[first : first + MOST_TAGS])
+def add_lots(fence: Fence, numbers: Sequence[int], epoch: int, engine: str) -> None:
+    """Give a search further lots, in one transaction where the store has any. The last lot's worker does so.
+
+    Args:
+      fence: of the lot of this worker.
+      numbers: of the new lots; none if they are there already, and their workers are started again.
+      epoch: theirs, as `next_epoch` has given it.
+      engine: the launcher that will get them, and the ids under which it will know the workers.
+
+    Raises:
+      SupersededError: another process goes on with the search, or it is being stopped.
+    """
+    with changing(fence.client, fence.run_id) as (tags, change):
+        fence.check_tags(tags)
+        new = {tag_of(number): Lot(number, epoch, epoch).text() for number in numbers}
+        change({**new, schema.LOT_EPOCH: str(epoch), schema.ENGINE: engine}, [])
+
+
+def confirm_lots(fence: Fence, engine: str) -> bool:
+    """Record what an engine calls the workers of added lots; their last one ends the sweep from now on.
+
+    Args:
+      fence: of the lot of the worker that has added them.
+      engine: the launcher, and its ids for the workers.
+
+    Returns:
+      Whether all lots are done already, so that the caller has to go on.
+
+    Raises:
+      SupersededError: another process goes on with the search, or it is being stopped.
+    """
+    with changing(fence.client, fence.run_id) as (tags, change):
+        fence.check_tags(tags)
+        all_done = all(lot.state == "done" for lot in lots_of(tags))
+        change({schema.ENGINE: engine}, [] if all_done else [schema.ENDING])
+    return all_done
 
 
 def begin_lot(
@@ -217,12 +248,6 @@ def _next(number: int, text: str | None, worker: str, handed_over: int | None) -
     if handed_over is not None and is_other:
         raise SupersededError(f"lot {number} was stopped, or handed over again, since this worker started")
     return before.now(epoch=before.epoch + 1, state="running", worker=worker)
-
-
-def engine_of(client: MlflowClient) -> sqlalchemy.Engine | None:
-    """The database of a client's store; None for a server."""
-    store = client._tracking_client.store
-    return store.engine if isinstance(store, SqlAlchemyStore) else None
 
 
 def _here(run_id: str, number: int) -> Any:

@@ -167,20 +167,25 @@ def set_tag(uri: str, run_id: str, name: str, value: str) -> None:
     MlflowClient(tracking_uri=uri).set_tag(run_id, name, value)
 
 
-def reopen(client: MlflowClient, run_id: str, info: RunInfo, common_tags: Mapping[str, str]) -> Run:
-    """Set an interrupted run to RUNNING; returns the run as it was before.
+def reopened(run: Run, info: RunInfo, common_tags: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """The tags of an interrupted run that goes on, and the names of those that it loses.
 
     Params and data set are kept. The tags are those of the process that trains it now.
     """
-    run = client.get_run(run_id)
     resumed = int(run.data.tags.get(schema.RESUMED, "0")) + 1
-    client.log_batch(run_id, tags=run_tags({**common_tags, **info.tags, schema.RESUMED: str(resumed)}))
-    client.update_run(run_id, status="RUNNING")  # after the tags: `close_stale` must not see a dead process
     others = () if schema.RUN_LOT in info.tags else (schema.RUN_LOT, schema.LOTS_ARITHMETIC)
-    for name in (*END_TAGS, *former_names(schema.FILES), *others):
+    gone = [*END_TAGS, *former_names(schema.FILES), *others]
+    return {**common_tags, **info.tags, schema.RESUMED: str(resumed)}, gone
+
+
+def reopen(client: MlflowClient, run: Run, tags: Mapping[str, str], gone: Sequence[str]) -> None:
+    """Set an interrupted run to RUNNING through MLflow's own calls."""
+    run_id = run.info.run_id
+    client.log_batch(run_id, tags=run_tags(tags))
+    client.update_run(run_id, status="RUNNING")  # after the tags: `close_stale` must not see a dead process
+    for name in gone:
         if name in run.data.tags:
             client.delete_tag(run_id, name)
-    return run
 
 
 def last_steps(run: Run) -> dict[str, int]:

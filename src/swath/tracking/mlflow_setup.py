@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from swath.config import FIELDS
-from swath.errors import SwathError, UsageError
+from swath.errors import AwayError, SwathError, UsageError, passes
 from swath.system import atomic_write, cache_folder, hide_password, hide_passwords, remove_leftovers
 from swath.tracking.databases import how_to_install, is_passing, passing_reason
 
@@ -142,10 +142,23 @@ _DRIVER = re.compile(r"\((sqlite3|psycopg2?|pymysql)\.\w+\) ")
 
 
 def is_unreachable(error: Exception) -> bool:
-    """Whether an error means that a server or a database does not answer, or is busy for long."""
+    """Whether an error means that the store or its artifacts do not answer, or are busy for long."""
+    if isinstance(error, AwayError):
+        return True
     if _is_mlflow_error(error) and _NO_ANSWER.match(str(error)):
         return True
     return is_store_error(error) and is_passing(error)
+
+
+def may_pass(error: BaseException | None) -> bool:
+    """Whether a failure of the store may be over when the same is tried later."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        if passes(error) or (isinstance(error, Exception) and is_unreachable(error)):
+            return True
+        seen.add(id(error))
+        error = error.__cause__
+    return False
 
 
 def error_line(error: Exception, uri: str | None) -> str:

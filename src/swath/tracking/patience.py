@@ -3,9 +3,7 @@
 Tracking servers get the same from MLflow's client, which repeats requests.
 """
 
-import os
 import re
-import time
 from collections.abc import Callable, Sequence
 from functools import partial, wraps
 from types import MappingProxyType
@@ -16,19 +14,15 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.tracking.abstract_store import AbstractStore
 from mlflow.tracking import MlflowClient
 
-from swath.tracking.databases import is_passing
 from swath.tracking.lots import Fence
 from swath.tracking.mlflow_runs import last_steps
-from swath.tracking.mlflow_setup import RETRIES_ONCE_OPEN, RETRIES_VARIABLE
+from swath.tracking.repeating import patiently
 from swath.tracking.run_records import MetricBatch
 from swath.tracking.sql_step_rows import RunTags
 from swath.tracking.sql_steps import SqlSteps
 
 T = TypeVar("T")
 
-
-FIRST_PAUSE_S = 0.2
-LONGEST_PAUSE_S = 5.0
 
 REPEATABLE = (
     "get_experiment",
@@ -42,40 +36,6 @@ REPEATABLE = (
     "update_run_info",
 )
 """Calls of MLflow's store that change nothing more when they are repeated with the same arguments."""
-
-
-def patience_s() -> float:
-    """Seconds for which calls are repeated: as long as MLflow's client repeats requests to a server.
-
-    That waits for 0, 4, 8, 16 and 32 s; `MLFLOW_HTTP_REQUEST_MAX_RETRIES` is the number of repeats.
-    """
-    retries = os.environ.get(RETRIES_VARIABLE, RETRIES_ONCE_OPEN)
-    return float(2 ** (int(retries) + 1) - 4) if retries.isdecimal() and int(retries) > 1 else 0.0
-
-
-def patiently(call: Callable[[], T], again: Callable[[], T] | None = None) -> T:
-    """Call a function, and again as long as the database is away.
-
-    A transaction whose COMMIT was not answered may have been carried out.
-
-    Args:
-      call: works on a database.
-      again: called instead of `call` after the first failure; finds out what has been carried out.
-
-    Raises:
-      Exception: the error of the last attempt.
-    """
-    started, pause_s = time.monotonic(), FIRST_PAUSE_S
-    attempt = call
-    while True:
-        try:
-            return attempt()
-        except Exception as error:
-            if not is_passing(error) or time.monotonic() - started >= patience_s():
-                raise
-        time.sleep(pause_s)
-        pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
-        attempt = again or call
 
 
 def write_steps(

@@ -139,6 +139,11 @@ def process_tags(role: str) -> dict[str, str]:
     return {role: str(process.pid), START_TAGS[role]: f"{process.create_time():.2f}"}
 
 
+def this_process() -> dict[str, str]:
+    """Tags that identify this process on all machines."""
+    return {schema.HOST: socket.gethostname(), **process_tags(schema.PID)}
+
+
 def is_elsewhere(tags: Mapping[str, str]) -> bool:
     """Whether a run was made on another machine, whose processes cannot be checked."""
     return tags.get(schema.HOST) != socket.gethostname()

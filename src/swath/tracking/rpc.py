@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, Pipe
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
-from swath.errors import SwathError
+from swath.errors import SwathError, passes
 
 P = ParamSpec("P")
 
@@ -27,6 +27,8 @@ DIED = "the tracking process has died"
 class WorkerDiedError(SwathError):
     """The child process has exited unexpectedly."""
 
+    passes = True
+
 
 class RemoteError(SwathError):
     """A call in the child process failed; the text is the child's message in one line.
@@ -34,11 +36,13 @@ class RemoteError(SwathError):
     Args:
       line: the message.
       exit_status: exit status of a command that this error ends.
+      passes: whether the same may succeed later.
     """
 
-    def __init__(self, line: str, exit_status: int = SwathError.exit_status) -> None:
+    def __init__(self, line: str, exit_status: int = SwathError.exit_status, passes: bool = False) -> None:
         super().__init__(line)
         self.exit_status = exit_status
+        self.passes = passes
 
 
 class Worker:
@@ -174,6 +178,7 @@ def serve(
     services: Mapping[Any, object],
     describe: Callable[[Exception], str],
     together: CarriesOutMany | None = None,
+    may_pass: Callable[[Exception], bool] = passes,
 ) -> None:
     """Carry out calls in the child process until the parent closes the pipe.
 
@@ -182,6 +187,7 @@ def serve(
       services: implementation of each interface; the public methods of an interface can be called.
       describe: turns an exception into one line.
       together: carries out consecutive calls that wait in the pipe; None if each is carried out alone.
+      may_pass: tells whether what an exception stands for may succeed later.
     """
     methods = {
         f"{interface.__qualname__}.{name}": getattr(implementation, name)
@@ -205,7 +211,7 @@ def serve(
             outcomes = together.carry_out(calls, one)
         for (number, _), (result, error) in zip(waiting, outcomes, strict=True):
             status = getattr(error, "exit_status", SwathError.exit_status)
-            failure = None if error is None else (describe(error), status)
+            failure = None if error is None else (describe(error), status, may_pass(error))
             # Where the parent has died, nobody waits for the reply; what it had sent is stored all the same.
             with contextlib.suppress(OSError):
                 pipe.send((number, result, failure))

@@ -176,13 +176,13 @@ LOT = entry(
     "Followed by the number of a lot: its epoch, its state and its worker, as JSON.",
     "0.2",
 )
-DECISIONS = tag(
-    "swath.decisions",
+LOT_EPOCH = tag("swath.lot_epoch", "sweep", "Epoch from which those of the lots go on.", "0.2")
+LAUNCHER = tag(
+    "swath.launcher",
     "sweep",
-    "Of a search that workers train: epoch, state and worker of its decisions, as JSON.",
+    "Process that hands the sweep to an engine, or takes it back, as JSON; until it has.",
     "0.2",
 )
-LOT_EPOCH = tag("swath.lot_epoch", "sweep", "Epoch from which those of the lots go on.", "0.2")
 ENGINE = tag(
     "swath.engine",
     "sweep",
@@ -197,6 +197,12 @@ CANARY = entry(
     "swath.canary.",
     "sweep",
     "Followed by a fingerprint: digest of its first steps, as the first worker has trained them.",
+    "0.2",
+)
+ENDING = tag(
+    "swath.ending",
+    "sweep",
+    "Number of the lot whose worker ends the sweep, or goes on with the search.",
     "0.2",
 )
 STOPPING = tag("swath.stopping", "sweep", "When `swath-stop` was called, in milliseconds since 1970.", "0.2")

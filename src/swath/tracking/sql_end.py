@@ -1,28 +1,25 @@
-"""The end of a run, written directly into MLflow's SQL tables: metrics, tags and status in one transaction.
+"""The end of a run and its reopening, written directly into MLflow's SQL tables, each in one transaction.
 
-MLflow's client needs a transaction for each, so a process that dies in between would leave half
-an end.
+MLflow's client needs a transaction for each metric, tag and status, so a process that dies in between would
+leave half an end, and a later worker could begin the run's lot in between.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import sqlalchemy
 from mlflow.entities import LifecycleStage
-from mlflow.store.tracking.dbmodels.models import SqlLatestMetric, SqlMetric, SqlRun, SqlTag
+from mlflow.store.tracking.dbmodels.models import SqlLatestMetric, SqlMetric, SqlRun
 
 from swath.errors import SwathError
 from swath.tracking.lots import Fence
 from swath.tracking.run_records import Status
 from swath.tracking.sql_values import stored_columns
+from swath.tracking.tag_rows import replace_tags
 
 _LATEST: Any = SqlLatestMetric.__table__
 _METRICS: Any = SqlMetric.__table__
 _RUNS: Any = SqlRun.__table__
-_TAGS: Any = SqlTag.__table__
-
-LONGEST_TAG = 8_000
-"""Characters after which MLflow truncates the value of a tag."""
 
 
 def write_end(
@@ -53,12 +50,7 @@ def write_end(
       sqlalchemy.exc.SQLAlchemyError: the database rejects it.
     """
     with engine.begin() as connection:
-        here = (_RUNS.c.run_uuid == run_id) & (_RUNS.c.lifecycle_stage == LifecycleStage.ACTIVE)
-        ended = _RUNS.update().where(here).values(status=status, end_time=now_ms)
-        if connection.execute(ended).rowcount == 0:
-            raise SwathError(f"the run {run_id} has been deleted in the store")
-        if fence is not None:
-            fence.check_in(connection)
+        _set_status(connection, run_id, fence, status=status, end_time=now_ms)
         rows = [
             {"run_uuid": run_id, "key": name, "timestamp": now_ms, "step": step, **stored_columns(value)}
             for name, value in metrics.items()
@@ -71,14 +63,40 @@ def write_end(
             here = (_LATEST.c.run_uuid == run_id) & _LATEST.c.key.in_(list(metrics))
             connection.execute(_LATEST.delete().where(here))
             connection.execute(_LATEST.insert(), rows)
-        if tags:
-            connection.execute(
-                _TAGS.delete().where((_TAGS.c.run_uuid == run_id) & _TAGS.c.key.in_(list(tags)))
-            )
-            values = [
-                {"run_uuid": run_id, "key": name, "value": value[:LONGEST_TAG]}
-                for name, value in tags.items()
-                if value is not None
-            ]
-            if values:
-                connection.execute(_TAGS.insert(), values)
+        gone = [name for name, value in tags.items() if value is None]
+        new = {name: value for name, value in tags.items() if value is not None}
+        replace_tags(connection, run_id, new, gone)
+
+
+def write_reopened(
+    engine: sqlalchemy.Engine,
+    run_id: str,
+    tags: Mapping[str, str],
+    gone: Collection[str],
+    fence: Fence | None = None,
+) -> None:
+    """Set a run to RUNNING as a whole or not at all. Repeating it with the same arguments changes nothing.
+
+    Args:
+      engine: of MLflow's store.
+      run_id: MLflow's id of the run.
+      tags: tags, which replace those of the same name.
+      gone: names of tags that it must not have any more.
+      fence: what the writer must still be; None for a run of no lot.
+
+    Raises:
+      SupersededError: it no longer is.
+      SwathError: the run does not exist, or has been deleted.
+      sqlalchemy.exc.SQLAlchemyError: the database rejects it.
+    """
+    with engine.begin() as connection:
+        _set_status(connection, run_id, fence, status="RUNNING")
+        replace_tags(connection, run_id, tags, gone)
+
+
+def _set_status(connection: sqlalchemy.Connection, run_id: str, fence: Fence | None, **values: Any) -> None:
+    here = (_RUNS.c.run_uuid == run_id) & (_RUNS.c.lifecycle_stage == LifecycleStage.ACTIVE)
+    if connection.execute(_RUNS.update().where(here).values(**values)).rowcount == 0:
+        raise SwathError(f"the run {run_id} has been deleted in the store")
+    if fence is not None:
+        fence.check_in(connection)

@@ -18,7 +18,7 @@ from mlflow.tracking import MlflowClient
 from swath.errors import SwathError
 from swath.tracking.lots import Fence
 from swath.tracking.run_records import MetricBatch, Status
-from swath.tracking.sql_end import write_end
+from swath.tracking.sql_end import write_end, write_reopened
 from swath.tracking.sql_step_rows import RunTags, insert_steps, rows_of, set_latest, set_tags
 
 _RUNS: Any = SqlRun.__table__
@@ -80,6 +80,12 @@ class SqlSteps:
     ) -> None:
         """See `write_end`; `when` is the time in milliseconds since 1970, and the step of the metrics."""
         write_end(self._engine, run_id, status, metrics, tags, *when, fence)
+
+    def reopen(
+        self, run_id: str, tags: Mapping[str, str], gone: Collection[str], fence: Fence | None = None
+    ) -> None:
+        """See `write_reopened`."""
+        write_reopened(self._engine, run_id, tags, gone, fence)
 
 
 def _check_active(connection: sqlalchemy.Connection, run_ids: Collection[str]) -> None:

@@ -5,8 +5,9 @@ import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-from mlflow.entities import Metric
+from mlflow.entities import Metric, Run
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.tracking import MlflowClient
 
@@ -18,8 +19,9 @@ from swath.tracking.artifact_place import check_artifact_place
 from swath.tracking.artifacts import artifact_folder, write_artifacts
 from swath.tracking.curve_writer import CurveWriter
 from swath.tracking.databases import check_database
+from swath.tracking.launch_claims import NotClaimedError, check_claim
 from swath.tracking.locations import keep_files_beside
-from swath.tracking.lot_records import SupersededError, lots_of
+from swath.tracking.lot_records import SupersededError
 from swath.tracking.lots import Fence, renew_lots
 from swath.tracking.migration import upgrade
 from swath.tracking.misplaced import check_located
@@ -29,11 +31,13 @@ from swath.tracking.mlflow_setup import (
     error_line,
     is_unreachable,
     make_database,
+    may_pass,
     wait_for_locks,
 )
-from swath.tracking.patience import patiently, write_steps
+from swath.tracking.patience import write_steps
 from swath.tracking.provenance import environment_tags, installed_packages, process_tags
 from swath.tracking.reader import open_reader
+from swath.tracking.repeating import patiently
 from swath.tracking.run_records import MetricBatch, RunInfo, RunSummary, Status
 from swath.tracking.shared_tables import make_shared_tables
 from swath.tracking.sql_steps import SqlSteps, sql_steps, untested_version
@@ -50,7 +54,7 @@ class _OpenRun:
     artifact_uri: str
     info: RunInfo
     tracked_s: float = 0.0
-    failure: str | None = None
+    failure: SwathError | None = None
     last_steps: dict[str, int] = field(default_factory=dict)
     steps_from_ms: int | None = None
     curves: CurveWriter = field(default_factory=lambda: CurveWriter("", {}, 0))
@@ -161,7 +165,7 @@ class RunStore:
             entry = _OpenRun(run.info.run_id, run.info.artifact_uri, info)
             self._undo_if_superseded(entry)
         else:
-            run = mlflow_runs.reopen(client, run_id, info, self._common_tags)
+            run = self._reopened(run_id, info)
             entry = _OpenRun(run_id, run.info.artifact_uri, info, last_steps=mlflow_runs.last_steps(run))
             described = bool(run.data.params and run.inputs and run.inputs.dataset_inputs)
         entry.steps_from_ms = mlflow_runs.steps_from(run)
@@ -177,6 +181,17 @@ class RunStore:
         entry.tracked_s += time.perf_counter() - started
         return entry.run_id
 
+    def _reopened(self, run_id: str, info: RunInfo) -> Run:
+        """Set an interrupted run to RUNNING; returns the run as it was before."""
+        run = self.client.get_run(run_id)
+        tags, gone = mlflow_runs.reopened(run, info, self._common_tags)
+        if self._sql_steps is None:
+            mlflow_runs.reopen(self.client, run, tags, gone)
+        else:
+            steps = self._sql_steps
+            patiently(lambda: steps.reopen(run_id, tags, gone, self.fence))
+        return run
+
     def check_fence(self) -> None:
         """Check that no later worker has begun the lot of this one.
 
@@ -185,14 +200,6 @@ class RunStore:
         """
         if self.fence is not None:
             patiently(self.fence.check)
-
-    def _is_ours(self) -> bool:
-        """Whether no later worker has begun the lot of this one."""
-        try:
-            self.check_fence()
-        except SupersededError:
-            return False
-        return True
 
     def _undo_if_superseded(self, entry: _OpenRun) -> None:
         """The successor has not seen a run that was created since it began the lot."""
@@ -209,7 +216,7 @@ class RunStore:
         except Exception as error:
             if is_unreachable(error):
                 raise
-            raise SwathError(error_line(error, self.uri)) from error
+            raise self._failure_of(error) from error
 
     @contextlib.contextmanager
     def _recording_failure(self, entry: _OpenRun) -> Iterator[None]:
@@ -217,8 +224,14 @@ class RunStore:
         try:
             yield
         except Exception as error:
-            entry.failure = entry.failure or error_line(error, self.uri)
+            entry.failure = entry.failure or self._failure_of(error)
             raise
+
+    def _failure_of(self, error: Exception) -> SwathError:
+        """An error that every later call for the same run raises."""
+        failure = SwathError(error_line(error, self.uri))
+        failure.passes = may_pass(error)
+        return failure
 
     def has_run(self, key: int) -> bool:
         """Whether a run has been started here and not ended."""
@@ -238,7 +251,7 @@ class RunStore:
         started = time.perf_counter()
         entry, client = self._entry(key), self.client
         if entry.failure is not None:  # later steps would hide the gap
-            raise SwathError(entry.failure)
+            raise entry.failure
         with self._recording_failure(entry), _taking_back([entry]):
             parts = batch.rows().after(entry.last_steps)
             if self._sql_steps is not None:
@@ -271,7 +284,7 @@ class RunStore:
         entries = [self._entry(key) for key, _ in calls]
         for entry in entries:
             if entry.failure is not None:
-                raise SwathError(entry.failure)
+                raise entry.failure
         assert self._sql_steps is not None
         pairs = list(zip(entries, (batch for _, batch in calls), strict=True))
         parts = [
@@ -284,7 +297,7 @@ class RunStore:
         except Exception as error:
             if is_of_all(error):
                 for entry in entries:
-                    entry.failure = error_line(error, self.uri)
+                    entry.failure = self._failure_of(error)
             raise
         share_s = (time.perf_counter() - started) / len(calls)
         for entry in entries:
@@ -311,21 +324,34 @@ class RunStore:
         try:
             tracked_s = self._end(entry, summary)
         except Exception as error:
-            # On a full disk one of the two may fit and the other not.
-            is_ours = not is_of_all(error) and self._is_ours()
-            for mark in (self._tag_error, self._end_failed) if is_ours else ():
-                with contextlib.suppress(Exception):
-                    mark(entry, error)
+            if not is_of_all(error):
+                self._end_failed(entry.run_id, error)
             raise
         finally:
             del self._open[key]
         return tracked_s
 
-    def _tag_error(self, entry: _OpenRun, error: Exception) -> None:
-        self.client.set_tag(entry.run_id, schema.ERROR, error_line(error, self.uri))
+    def _end_failed(self, run_id: str, error: Exception) -> None:
+        """End a run as FAILED with the reason, or, on a full disk, without it."""
+        for tags in ({schema.ERROR: error_line(error, self.uri)}, {}):
+            try:
+                self._terminate(run_id, "FAILED", tags)
+            except Exception as another:
+                if is_of_all(another):
+                    return
+            else:
+                return
 
-    def _end_failed(self, entry: _OpenRun, error: Exception) -> None:
-        self.client.set_terminated(entry.run_id, "FAILED")
+    def _terminate(self, run_id: str, status: Status, tags: Mapping[str, str]) -> None:
+        """End a run, unless a later worker has begun the lot of this one."""
+        if self._sql_steps is not None:
+            steps, when = self._sql_steps, (mlflow_runs.now_ms(), SINGLE_VALUE_STEP)
+            patiently(lambda: steps.end(run_id, status, {}, tags, when, self.fence))
+            return
+        self.check_fence()
+        for name, value in tags.items():
+            self.client.set_tag(run_id, name, value)
+        self.client.set_terminated(run_id, status)
 
     def _entry(self, key: int) -> _OpenRun:
         if key not in self._open:
@@ -354,7 +380,7 @@ class RunStore:
         tags: dict[str, str | None] = dict(merged)
         if summary.tags and is_complete:
             tags |= {**summary.tags, schema.FILES: json.dumps(written)}
-        reason = "; ".join(filter(None, [summary.error, entry.failure]))
+        reason = "; ".join(filter(None, [summary.error, str(entry.failure or "")]))
         if reason:
             tags[schema.ERROR] = reason
         status: Status = summary.status if is_complete else "FAILED"
@@ -381,8 +407,7 @@ class RunStore:
         self._open.clear()
         for entry in open_runs:
             try:
-                self.check_fence()
-                self.client.set_terminated(entry.run_id, status)
+                self._terminate(entry.run_id, status, {})
             except Exception as error:  # end the other runs too, unless each would wait for a minute
                 if is_unreachable(error):
                     return len(open_runs)
@@ -412,32 +437,58 @@ class RunStore:
     def end_sweep(self, summary: SweepSummary) -> None:
         """Store the outcome of the sweep and end its summary run."""
         if self._sweep is not None:
+            self.check_fence()
             self._system_metrics.finish()
             self._sweep.end(summary)
             self._sweep = None
 
-    def hand_over(self, files: Mapping[str, str], count: int, *, is_search: bool = False) -> None:
+    def hand_over(
+        self, files: Mapping[str, str], count: int, claim: str, engine: str, who: Mapping[str, str]
+    ) -> str:
         """Store the lots of the sweep, and leave its summary run to the workers that train them.
 
         Args:
           files: content of each artifact.
           count: number of lots. Their epochs go on from those of earlier lots, whose workers are refused.
-          is_search: whether it has a lot of decisions, too.
+          claim: see `LotService.hand_over`, also for the others and what is returned.
+          engine: the launcher, and its ids.
+          who: the process of the command.
         """
-        assert self._sweep is not None
+        sweep = self._claimed(claim)
         self._system_metrics.finish()
-        self._sweep.write_files(files)
-        renew_lots(self.client, self._sweep.run_id, count, is_search=is_search)
+        sweep.write_files(files)
+        epoch = self._renew_lots(sweep.run_id, count, claim, engine, who)
         self._sweep = None
+        return epoch
 
     def write_files(self, run_id: str, texts: Mapping[str, str]) -> None:
         """Write artifacts of the summary run of a sweep that another process has started."""
         mlflow_runs.SummaryRun.of_stored(self.client, run_id).write_files(texts)
 
-    def drop_lots(self) -> None:
+    def drop_lots(self, claim: str) -> None:
         """Take the lots of the started sweep, if it has any, from its workers."""
-        if self._sweep is not None and lots_of(self.client.get_run(self._sweep.run_id).data.tags):
-            renew_lots(self.client, self._sweep.run_id, 0)
+        self._renew_lots(self._claimed(claim).run_id, 0, claim)
+
+    def _claimed(self, claim: str) -> mlflow_runs.SummaryRun:
+        """The started sweep, if this command still has the claim to it."""
+        assert self._sweep is not None
+        sweep = self._sweep
+        if claim:
+            with self._unless_claimed_by_another():
+                check_claim(self.client.get_run(sweep.run_id).data.tags, claim)
+        return sweep
+
+    def _renew_lots(self, run_id: str, count: int, claim: str, *engine: Any) -> str:
+        with self._unless_claimed_by_another():
+            return patiently(lambda: renew_lots(self.client, run_id, count, claim, *engine))
+
+    @contextlib.contextmanager
+    def _unless_claimed_by_another(self) -> Iterator[None]:
+        try:
+            yield
+        except NotClaimedError:
+            self._sweep = None  # it is the other's, and must not be ended here
+            raise
 
     def take_over(self, run_id: str) -> None:
         """Take over the summary run of a sweep whose lots have ended, in order to end it."""

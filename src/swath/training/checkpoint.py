@@ -322,6 +322,7 @@ class CheckpointWriter:
     ) -> None:
         self._tracker = tracker
         folder = checkpoint_folder(sweep_id, checkpoints_folder(given))
+        self._sweep_folder = str(folder)
         self._folder = str(folder if lot is None else folder / f"lot-{lot}")
         self._warn = warn
         self._saved: set[str] = set()
@@ -339,8 +340,12 @@ class CheckpointWriter:
             self._tracker.drop_checkpoint(self._folder, group)
 
     def drop_all(self) -> None:
-        """Delete all checkpoints of the sweep, including those of earlier commands."""
+        """Delete all checkpoints of the sweep or of the lot, including those of earlier commands."""
         self._tracker.drop_checkpoints(self._folder)
+
+    def drop_sweep(self) -> None:
+        """Delete all checkpoints of a sweep that has ended: of all lots, as they were ever divided."""
+        self._tracker.drop_checkpoints(self._sweep_folder)
 
     def _check(self, call: "Future[Any]") -> None:
         fault = call.exception()

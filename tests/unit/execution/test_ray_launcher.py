@@ -34,7 +34,8 @@ def test_an_address_where_nobody_answers_is_one_line_at_once(
         address = f"{scheme}127.0.0.1:{taken.getsockname()[1]}"
         began_s = time.monotonic()
         with pytest.raises(SwathError) as error:
-            LAUNCHER.start(["true"], 1, Resources(address=address))
+            LAUNCHER.check(Resources(address=address))
+        assert LAUNCHER.named("3-ab", 2, Resources(address=address)) == f"swath-ray-3-ab@{address}/2"
     assert str(error.value) == (
         f"Ray at {address} does not answer: Connection refused; expected the address of a running cluster,"
         " such as executor.address=10.0.0.1:6379"

@@ -2,12 +2,13 @@
 
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
 from swath.errors import SwathError, UsageError
-from swath.execution.launchers import Resources, SlurmLauncher, TaskState, slurm
+from swath.execution.launchers import Resources, SlurmLauncher, TaskState, slurm, slurm_script
 from swath.execution.launchers.slurm_script import batch_options, batch_script
 
 LAUNCHER = SlurmLauncher()
@@ -134,7 +135,8 @@ def test_tasks_of_later_arrays_have_their_own_numbers() -> None:
     ("end", "state", "restarts", "is_requeued"),
     [
         ("exit 75", "RUNNING", "", True),
-        ("exit 75", "RUNNING", "500", True),
+        ("exit 75", "RUNNING", "499", True),
+        ("exit 75", "RUNNING", "500", False),
         ("exit 75", "COMPLETING", "", False),
         ("exit 75", "", "", False),
         ("kill -9 $$", "RUNNING", "", True),
@@ -153,6 +155,33 @@ def test_a_script_requeues_its_task_unless_it_is_done_failed_or_cancelled(
     done = carried_out(batch_script(["bash", "-c", end], 0), SLURM_RESTART_COUNT=restarts)
     assert calls(programs, "scontrol") == (["scontrol requeue 4711_5"] if is_requeued else [])
     assert done.returncode == {"exit 75": 75, "exit 3": 3, "exit 0": 0, "kill -9 $$": 137}[end]
+
+
+@pytest.mark.parametrize("program", ["squeue", "scontrol"])
+def test_a_controller_that_does_not_answer_for_a_moment_loses_no_requeue(
+    programs: Path, monkeypatch: pytest.MonkeyPatch, program: str
+) -> None:
+    monkeypatch.setattr(slurm_script, "PAUSES_S", (0.1, 0.1, 0.1))
+    make(programs, "squeue", "echo RUNNING")
+    fails_twice = f"[ $(grep -c '^{program}' {programs}/calls) -gt 2 ] || {{ echo timed out >&2; exit 1; }}"
+    make(programs, program, f"{fails_twice}; echo RUNNING")
+    carried_out(batch_script(["bash", "-c", "exit 75"], 0))
+    assert len(calls(programs, program)) == 3
+    assert calls(programs, "scontrol")[-1] == "scontrol requeue 4711_5"
+
+
+def test_a_task_that_ignores_the_notice_is_killed_in_time_and_requeued(
+    programs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Slurm does not requeue what its time limit has ended."""
+    make(programs, "squeue", "echo RUNNING")
+    monkeypatch.setattr(slurm_script, "KILLED_SHARE", 0.05)  # of 12 s: a second
+    task = "trap '' USR1; sleep 0.3; kill -USR1 $PPID; while :; do sleep 0.1; done"
+    began_s = time.monotonic()
+    done = carried_out(batch_script(["bash", "-c", task], 0, time_min=1))
+    assert done.returncode == 137
+    assert time.monotonic() - began_s < 10
+    assert calls(programs, "scontrol") == ["scontrol requeue 4711_5"]
 
 
 def test_a_script_passes_the_notice_on_and_outlives_the_end_that_its_task_is_told_too(programs: Path) -> None:
@@ -195,7 +224,7 @@ FAILED = "sbatch: error: Batch job submission failed: "
         (
             f"{FAILED}Requested node configuration is not available",
             "Requested node configuration is not available; found cpus 3, expected what a node has by "
-            "`sinfo -o '%N %c %m %f'`; executor.cpus=N",
+            "`sinfo -o '%N %c %m %f'`; executor.cpus=N, executor.memory=MIB",
         ),
         (
             "sbatch: unrecognized option '--x'\nTry \"sbatch --help\" for more information",
@@ -211,6 +240,50 @@ def test_what_slurm_refuses_is_told_in_one_line(programs: Path, stderr: str, wor
     with pytest.raises(UsageError) as error:
         LAUNCHER.start(["true"], 1, Resources(partition="p", account="a", time_min=7, cpus=3))
     assert str(error.value) == f"sbatch: {words}"
+
+
+def test_what_slurm_would_refuse_is_told_before_anything_is_started(programs: Path) -> None:
+    refusal = (
+        "sbatch: error: invalid partition specified: p\\nallocation failure: Invalid partition name specified"
+    )
+    make(programs, "sbatch", f"echo -e '{refusal}' >&2; exit 1")
+    with pytest.raises(UsageError) as error:
+        LAUNCHER.check(Resources(partition="p"))
+    assert str(error.value) == (
+        "sbatch: invalid partition specified: p; Invalid partition name specified; found partition 'p', "
+        "expected one of high, low; executor.partition=NAME"
+    )
+    (call,) = calls(programs, "sbatch")
+    assert call.startswith("sbatch --test-only ")
+    make(programs, "sbatch", "exit 0")
+    LAUNCHER.check(Resources())
+
+
+def test_a_controller_that_hangs_is_found_by_the_check(
+    programs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slurm, "CHECK_S", 0.5)
+    make(programs, "sbatch", "exec sleep 60")
+    with pytest.raises(SwathError, match=r"Slurm does not answer: sbatch took more than 0\.5 s"):
+        LAUNCHER.check(Resources())
+
+
+def test_tasks_are_found_by_the_name_that_they_are_given_before_they_start(programs: Path) -> None:
+    ids = LAUNCHER.named("3-4f2a91c07b3e", 3, Resources())
+    squeue(programs)
+    assert LAUNCHER.state(ids).count("gone") == 3
+    LAUNCHER.start(["true"], 3, Resources(), "3-4f2a91c07b3e")
+    assert "--job-name=swath-3-4f2a91c07b3e " in calls(programs, "sbatch")[0]
+    squeue(
+        programs,
+        ("4712", "0", "RUNNING", "0", "0", "n1", "None"),
+        ("4711", "0", "COMPLETED", "0", "0", "n1", "None"),
+        ("4711", "1", "RUNNING", "0", "1", "n2", "None"),
+    )
+    assert [task.kind for task in LAUNCHER.state(ids).tasks] == ["ended", "running", "running"]
+    assert "--name=swath-3-4f2a91c07b3e" in calls(programs, "squeue")[-1]
+    LAUNCHER.cancel(ids)
+    assert calls(programs, "scancel") == ["scancel --quiet --name=swath-3-4f2a91c07b3e"]
 
 
 def test_without_slurm_nothing_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from swath.errors import AwayError
 from swath.tracking import serve
 from swath.tracking.rpc import Call, Outcome
 
@@ -15,6 +16,7 @@ class EchoService(Protocol):
     def note(self, number: int) -> None: ...
     def notes(self) -> list[int]: ...
     def fail(self, text: str) -> None: ...
+    def stay_away(self) -> None: ...
     def pause(self, seconds: float) -> None: ...
     def die(self) -> None: ...
     def pid(self) -> int: ...
@@ -32,6 +34,9 @@ class Echo:
 
     def fail(self, text: str) -> None:
         raise ValueError(text)
+
+    def stay_away(self) -> None:
+        raise AwayError("nobody answers")
 
     def pause(self, seconds: float) -> None:
         time.sleep(seconds)

@@ -54,9 +54,14 @@ class _PostgresError(Exception):
 
 
 def _error(
-    kind: type[DBAPIError], sqlstate: str | None, statement: str | None, *, lost: bool = False
+    kind: type[DBAPIError],
+    sqlstate: str | None,
+    statement: str | None,
+    *,
+    lost: bool = False,
+    text: str = "words",
 ) -> DBAPIError:
-    return kind(statement, {}, _PostgresError("words", sqlstate), connection_invalidated=lost)
+    return kind(statement, {}, _PostgresError(text, sqlstate), connection_invalidated=lost)
 
 
 @pytest.mark.parametrize(
@@ -75,6 +80,9 @@ def _error(
         (_error(IntegrityError, "23505", "insert"), False),
         (_error(IntegrityError, None, None), False),
         (_error(ProgrammingError, "42501", "create"), False),
+        (_error(OperationalError, None, None, text='password authentication failed for user "me"'), False),
+        (_error(OperationalError, None, None, text='FATAL:  database "x" does not exist'), False),
+        (_error(OperationalError, None, None, text="FATAL:  the database system is starting up"), True),
     ],
 )
 def test_errors_that_pass(error: DBAPIError, passes: bool) -> None:

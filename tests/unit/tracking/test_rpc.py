@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import pytest
 
+from swath.errors import passes
 from swath.tracking.rpc import RemoteError, Worker, WorkerDiedError
 
 HERE = Path(__file__).resolve().parent
@@ -23,6 +24,7 @@ class EchoService(Protocol):
     def note(self, number: int) -> None: ...
     def notes(self) -> list[int]: ...
     def fail(self, text: str) -> None: ...
+    def stay_away(self) -> None: ...
     def pause(self, seconds: float) -> None: ...
     def die(self) -> None: ...
     def not_in_the_interface(self) -> None: ...
@@ -40,6 +42,12 @@ def test_calls_are_carried_out_in_order(worker: Worker) -> None:
     for number in range(100):
         worker.call(EchoService.note, number)
     assert worker.call(EchoService.notes).result(timeout=20) == list(range(100))
+
+
+def test_failure_says_whether_it_may_pass(worker: Worker) -> None:
+    failures = [worker.call(EchoService.fail, "no"), worker.call(EchoService.stay_away)]
+    errors = [failure.exception(timeout=20) for failure in failures]
+    assert [passes(error) for error in errors] == [False, True]
 
 
 def test_calls_that_wait_are_carried_out_together_and_in_order(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,8 @@
 """Checkpoints: damaged ones are refused, and the latest usable one is used."""
 
 import io
+import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from swath.tracking import Curve, StoredRun
 from swath.training import (
     WAITING,
     CheckpointFiles,
+    CheckpointWriter,
     DamagedCheckpointError,
     LaneCheckpoint,
     ResultDigest,
@@ -198,3 +201,50 @@ def test_finished_group_leaves_no_checkpoint(tmp_path: Path) -> None:
     save_checkpoints(tmp_path, 100)
     CheckpointFiles().drop_checkpoint(str(tmp_path), "group")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_folders_that_are_removed_while_they_are_read_are_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another worker ends its lot at any time."""
+    for lot in range(3):
+        save_checkpoints(tmp_path / f"lot-{lot}", 100)
+    scan = os.scandir
+
+    def scan_late(path: Any = ".") -> Any:
+        if str(path).endswith("lot-1"):
+            shutil.rmtree(path)
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scan_late)
+    read = Path.read_bytes
+
+    def read_late(path: Path) -> bytes:
+        if path.parent.name == "lot-2":
+            path.unlink()
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", read_late)
+    points = resume_points(tmp_path)
+    assert points.set_aside == []
+    asked = RunKey("fingerprint", "digest", "lane-a", 1000, 1, 0)
+    found, _ = points.of(asked, stored_run(200))
+    assert found is not None
+    assert found.step == 100  # of lot 0
+
+
+def test_sweep_that_has_ended_leaves_no_lot_of_any_division(tmp_path: Path) -> None:
+    folder = tmp_path / "0123456789ab"
+    for place in (folder, folder / "lot-0", folder / "lot-7", tmp_path / "ba9876543210"):
+        save_checkpoints(place, 100)
+
+    class Tracker:
+        def drop_checkpoints(self, folder: str) -> None:
+            CheckpointFiles().drop_checkpoints(folder)
+
+    tracker: Any = Tracker()
+    writer = CheckpointWriter(tracker, "0123456789ab", print, lot=0, given=str(tmp_path))
+    writer.drop_all()
+    assert sorted(path.name for path in folder.glob("lot-*")) == ["lot-7"]
+    writer.drop_sweep()
+    assert [path.name for path in tmp_path.iterdir()] == ["ba9876543210"]

@@ -1,4 +1,5 @@
 from .engines import launcher_of as launcher_of
+from .launcher import MAX_PUT_DOWNS as MAX_PUT_DOWNS
 from .launcher import MAX_RESTARTS as MAX_RESTARTS
 from .launcher import PUT_DOWN as PUT_DOWN
 from .launcher import Launcher as Launcher

@@ -25,15 +25,18 @@ def this_host() -> str:
     return re.sub(r"[^\w.-]", "_", platform.node())
 
 
-def make_folder() -> Path:
-    """Make a folder named after machine, process and time, and remove those that are too old.
+def make_folder(name: str = "") -> Path:
+    """Make a folder named after the machine, and remove those that are too old.
+
+    Args:
+      name: the rest of its name, which no other has; empty for process and time.
 
     Raises:
       OSError: it cannot be made.
     """
-    name = f"{this_host()}-{os.getpid()}-{time.strftime('%Y%m%dT%H%M%S')}"
-    folder = launched_folder() / name
-    folder.mkdir(parents=True, mode=0o700, exist_ok=True)
+    rest = name or f"{os.getpid()}-{time.strftime('%Y%m%dT%H%M%S')}"
+    folder = launched_folder() / f"{this_host()}-{rest}"
+    folder.mkdir(parents=True, mode=0o700, exist_ok=not name)
     remove_old_folders()
     return folder
 

@@ -13,6 +13,21 @@ PUT_DOWN = os.EX_TEMPFAIL
 MAX_RESTARTS = 20
 """A task that signals have ended this many times and once more is failed for good."""
 
+MAX_PUT_DOWNS = 500
+"""A task that was put down this many times and once more has failed: eight hours by pauses of 60 s."""
+
+
+def is_begun_again(returncode: int, restarts: int) -> bool:
+    """Whether a task is started again.
+
+    Args:
+      returncode: how it ended; negative after a signal.
+      restarts: how often it was started again before.
+    """
+    limit = MAX_PUT_DOWNS if returncode == PUT_DOWN else MAX_RESTARTS if returncode < 0 else 0
+    return restarts < limit
+
+
 Kind = Literal["waiting", "running", "ended", "gone", "unknown"]
 """Where a task stands.
 
@@ -99,8 +114,8 @@ class Launcher(Protocol):
     """An engine that runs independent numbered tasks: it schedules them, starts them again and reports.
 
     How a task ends says what follows. Status 0: it is done. Status 75 (`PUT_DOWN`): it was put down cleanly,
-    and is started again. Ended by a signal, or its machine is lost: it is started again, up to `MAX_RESTARTS`
-    times. Any other status: it has failed for good.
+    and is started again, up to `MAX_PUT_DOWNS` times. Ended by a signal, or its machine is lost: it is
+    started again, up to `MAX_RESTARTS` times. Any other status: it has failed for good.
 
     A task is told to put itself down by SIGTERM (it is cancelled, or makes room) or by SIGUSR1 (its time is
     nearly over). A task may be started again while an earlier start of it still runs somewhere, unseen: the
@@ -110,7 +125,26 @@ class Launcher(Protocol):
     understands: frozenset[str]
     """Names of the resources that this launcher passes on."""
 
-    def start(self, argv: Sequence[str], count: int, resources: Resources) -> str:
+    def check(self, resources: Resources) -> None:
+        """Check within some ten seconds that the engine is there and accepts such tasks. Starts nothing.
+
+        Raises:
+          UsageError: it is not there, or refuses what is asked for.
+          SwathError: it does not answer.
+        """
+        ...
+
+    def named(self, name: str, count: int, resources: Resources) -> str:
+        """The ids of tasks by the name with which they will be started: enough for `state` and `cancel`.
+
+        Args:
+          name: NUMBER-WORD, which no others have.
+          count: of tasks.
+          resources: what they will get.
+        """
+        ...
+
+    def start(self, argv: Sequence[str], count: int, resources: Resources, name: str = "") -> str:
         """Hand over tasks, each `argv` with its number behind it. The caller may end at once.
 
         Only `argv`, the working folder and the environment travel. No password may stand in `argv`.
@@ -119,6 +153,7 @@ class Launcher(Protocol):
           argv: program and arguments.
           count: of tasks, numbered from 0.
           resources: what they get.
+          name: under which the engine knows them, see `named`; empty for one of its own.
 
         Returns:
           the ids: a short text with which any process can ask for the tasks or cancel them, later too.

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -24,30 +25,40 @@ class ProcessLauncher:
 
     A supervisor, which belongs to no terminal, runs them and starts them again. Is it killed, its tasks get
     SIGTERM (on Linux), and the state of those that had not ended is "gone". A restart of the machine does the
-    same.
+    same. No task is kept to its memory: whoever plans the tasks has to.
     """
 
-    understands = frozenset({"workers", "cpus", "logs"})
+    understands = frozenset({"workers", "cpus", "logs", "memory_mb"})
 
-    def start(self, argv: Sequence[str], count: int, resources: Resources) -> str:
+    def check(self, resources: Resources) -> None:
+        """See `Launcher.check`."""
+        try:
+            launched_folder().mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=launched_folder()):
+                pass
+        except OSError as error:
+            raise SwathError(_no_supervisor(f"{type(error).__name__}: {error.strerror}")) from None
+
+    def named(self, name: str, count: int, resources: Resources) -> str:
+        """See `Launcher.named`."""
+        return join_ids(f"{this_host()}-{name}", count)
+
+    def start(self, argv: Sequence[str], count: int, resources: Resources, name: str = "") -> str:
         """See `Launcher.start`."""
         logs = str(Path(resources.logs).resolve()) if resources.logs else ""
         if logs:
             Path(logs).mkdir(parents=True, exist_ok=True)
-        plan = Plan(list(argv), count, resources.workers, resources.cpus, logs)
+        plan = Plan(list(argv), count, resources.workers, resources.cpus, logs, name)
         started = subprocess.run(
             [sys.executable, "-P", "-m", "swath.execution.launchers.supervisor"],
             input=json.dumps(asdict(plan)).encode(),
             capture_output=True,
         )
-        name = started.stdout.decode()
-        if not name:
+        folder = started.stdout.decode()
+        if not folder:
             reason = (started.stderr.decode().strip().splitlines() or ["it said nothing"])[-1]
-            raise SwathError(
-                f"the supervisor of the processes did not start: {reason}; it keeps its files in"
-                f" {launched_folder()}, and SWATH_CACHE_DIR=FOLDER names another folder"
-            )
-        return join_ids(name, count)
+            raise SwathError(_no_supervisor(reason))
+        return join_ids(folder, count)
 
     def state(self, ids: str) -> States:
         """See `Launcher.state`."""
@@ -81,6 +92,13 @@ class ProcessLauncher:
         if is_locked(folder):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(int((folder / "pid").read_text()), signal.SIGTERM)
+
+
+def _no_supervisor(reason: str) -> str:
+    return (
+        f"the supervisor of the processes did not start: {reason}; it keeps its files in"
+        f" {launched_folder()}, and SWATH_CACHE_DIR=FOLDER names another folder"
+    )
 
 
 def _folder(name: str) -> Path:

@@ -39,12 +39,21 @@ class RayLauncher:
 
     understands = frozenset({"workers", "cpus", "memory_mb", "address", "logs"})
 
-    def start(self, argv: Sequence[str], count: int, resources: Resources) -> str:
+    def check(self, resources: Resources) -> None:
+        """See `Launcher.check`."""
+        with _cluster(resources.address):
+            pass
+
+    def named(self, name: str, count: int, resources: Resources) -> str:
+        """See `Launcher.named`."""
+        return join_ids(f"swath-ray-{name}@{_wanted(resources.address)}", count)
+
+    def start(self, argv: Sequence[str], count: int, resources: Resources, name: str = "") -> str:
         """See `Launcher.start`."""
         with _cluster(resources.address) as (ray, address):
             from .ray_tasks import Tasks
 
-            name = f"swath-ray-{uuid.uuid4().hex[:12]}"
+            name = f"swath-ray-{name or uuid.uuid4().hex[:12]}"
             variables = {key: value for key, value in os.environ.items() if key.startswith(TRAVELLING)}
             actor = (
                 ray.remote(Tasks)
@@ -121,7 +130,7 @@ def _cluster(address: str) -> Iterator[tuple[Any, str]]:
     if ray.is_initialized():
         yield ray, address or ray.get_runtime_context().gcs_address
         return
-    wanted = address or os.environ.get("RAY_ADDRESS") or "auto"
+    wanted = _wanted(address)
     _knock(wanted)
     handler = signal.getsignal(signal.SIGTERM)
     try:
@@ -138,6 +147,10 @@ def _cluster(address: str) -> Iterator[tuple[Any, str]]:
         yield ray, ray.get_runtime_context().gcs_address if wanted == "auto" else wanted
     finally:
         ray.shutdown()
+
+
+def _wanted(address: str) -> str:
+    return address or os.environ.get("RAY_ADDRESS") or "auto"
 
 
 def _knock(address: str) -> None:

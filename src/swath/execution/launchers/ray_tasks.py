@@ -16,7 +16,7 @@ from swath.system import cache_folder
 
 from .child import exit_status, kill_task, start_task
 from .folders import remove_old_folders
-from .launcher import MAX_RESTARTS, PUT_DOWN, TaskState
+from .launcher import MAX_RESTARTS, TaskState, is_begun_again
 
 POLL_S = 0.5
 """Seconds between two looks at a process, in which Ray can interrupt."""
@@ -73,8 +73,8 @@ def carry_out(
 class Tasks:
     """The actor: starts tasks, some at a time, and those again that were put down or killed.
 
-    Workers and nodes that die are Ray's: it runs their tasks again (`max_retries=-1`). The actor itself is
-    begun again with all its tasks if its node dies.
+    Workers and nodes that die are Ray's: it runs their tasks again, up to `MAX_RESTARTS` times. The actor
+    itself is begun again with all its tasks if its node dies.
 
     Args:
       argv: program and arguments of a task.
@@ -98,7 +98,7 @@ class Tasks:
     ) -> None:
         self._workers = workers
         self._arguments = (argv, variables, folder, logs)
-        self._function = ray.remote(carry_out).options(max_retries=-1, **options)
+        self._function = ray.remote(carry_out).options(max_retries=MAX_RESTARTS, **options)
         self._states = [TaskState("waiting")] * count
         self._starts = [0] * count
         self._due = [(0.0, number) for number in range(count)]
@@ -164,7 +164,7 @@ class Tasks:
         except ray.exceptions.RayError as error:
             self._states[number] = TaskState("ended", None, restarts, str(error).strip().splitlines()[-1])
             return
-        if returncode == PUT_DOWN or (returncode < 0 and restarts < MAX_RESTARTS):
+        if is_begun_again(returncode, restarts):
             if self._cancelled:
                 self._states[number] = TaskState("gone", None, restarts, "cancelled")
             else:

@@ -13,10 +13,13 @@ from swath.errors import SwathError, UsageError
 from .child import CPUS
 from .folders import make_folder
 from .launcher import Kind, Resources, States, TaskState, all_of, join_ids, split_ids
-from .slurm_script import batch_options, batch_script
+from .slurm_script import JOB_NAME, batch_options, batch_script
 
 TIMEOUT_S = 60
 """Seconds that a program of Slurm may take. It gives up by itself after ten, by default."""
+
+CHECK_S = 10
+"""Seconds that Slurm may take to say whether it would accept a job."""
 
 ARRAY_SIZE = 1001
 """Tasks that an array can have where Slurm does not tell (MaxArraySize)."""
@@ -46,7 +49,11 @@ HINTS = (
     ("feature", "constraint", "features that `sinfo -o %f` lists; executor.constraint=FEATURE"),
     ("time", "time_min", "minutes that `sinfo -o '%R %l'` allows; executor.time=MINUTES"),
     ("memory", "memory_mb", "what a node has by `sinfo -o '%N %m'`; executor.memory=MIB"),
-    ("node configuration", "cpus", "what a node has by `sinfo -o '%N %c %m %f'`; executor.cpus=N"),
+    (
+        "node configuration",
+        "cpus",
+        "what a node has by `sinfo -o '%N %c %m %f'`; executor.cpus=N, executor.memory=MIB",
+    ),
 )
 """Part of an error of sbatch, the resource that it is about, and what to do."""
 
@@ -62,24 +69,32 @@ class SlurmLauncher:
         {"workers", "cpus", "memory_mb", "time_min", "partition", "constraint", "account", "extra", "logs"}
     )
 
-    def start(self, argv: Sequence[str], count: int, resources: Resources) -> str:
+    def check(self, resources: Resources) -> None:
+        """See `Launcher.check`."""
+        _check_there()
+        options = batch_options(resources, 1, Path(os.devnull).parent)
+        script = batch_script(["true"], 0, resources.time_min)
+        done = _run("sbatch", "--test-only", *options, text=script, cpus=resources.cpus, limit_s=CHECK_S)
+        if done.returncode != 0:
+            raise _refusal(done.stderr, resources)
+
+    def named(self, name: str, count: int, resources: Resources) -> str:
+        """See `Launcher.named`."""
+        return join_ids(f"{JOB_NAME}-{name}", count)
+
+    def start(self, argv: Sequence[str], count: int, resources: Resources, name: str = "") -> str:
         """See `Launcher.start`."""
-        if shutil.which("sbatch") is None:
-            raise UsageError(
-                "found no sbatch on PATH, expected the commands of Slurm; type this on a machine from which"
-                " jobs are submitted, or choose executor=processes"
-            )
-        logs = Path(resources.logs).resolve() if resources.logs else make_folder()
+        _check_there()
+        logs = Path(resources.logs).resolve() if resources.logs else make_folder(name)
         logs.mkdir(parents=True, exist_ok=True)
         arrays = -(-count // _array_size())
         size = -(-count // arrays)
         jobs: list[str] = []
         try:
             for offset in range(0, count, size):
-                options = batch_options(
-                    resources, min(size, count - offset), logs, after=jobs[-1] if jobs else ""
-                )
-                jobs.append(_submit(options, batch_script(argv, offset), resources))
+                after = jobs[-1] if jobs else ""
+                options = batch_options(resources, min(size, count - offset), logs, name=name, after=after)
+                jobs.append(_submit(options, batch_script(argv, offset, resources.time_min), resources))
         except BaseException:
             if jobs:
                 with contextlib.suppress(SwathError):
@@ -91,16 +106,19 @@ class SlurmLauncher:
         """See `Launcher.state`."""
         jobs, count = _jobs(ids)
         layout = ",".join(f"{name}:{width}" for name, width in COLUMNS.items())
+        which = ("-j", ",".join(jobs)) if jobs[0].isdecimal() else (f"--name={jobs[0]}",)
         try:
-            done = _run("squeue", "-h", "-r", "-t", "all", "-j", ",".join(jobs), "-O", f"{layout},Reason:80")
+            done = _run("squeue", "-h", "-r", "-t", "all", *which, "-O", f"{layout},Reason:80")
         except SwathError as error:
             return all_of("unknown", count, str(error))
         if done.returncode != 0 and "Invalid job id" not in done.stderr:
             return all_of("unknown", count, _reason(done.stderr))
-        size = -(-count // len(jobs))
+        rows = [_fields(line) for line in done.stdout.splitlines()]
+        if not jobs[0].isdecimal():  # known by their name only: they were submitted in this order
+            jobs = sorted({fields[0] for fields in rows}, key=int)
+        size = -(-count // max(1, len(jobs)))
         tasks = list(all_of("gone", count, "Slurm has forgotten it").tasks)
-        for line in done.stdout.splitlines():
-            fields = _fields(line)
+        for fields in rows:
             if fields[0] in jobs and fields[1].isdecimal():
                 number = jobs.index(fields[0]) * size + int(fields[1])
                 if number < count:
@@ -109,7 +127,8 @@ class SlurmLauncher:
 
     def cancel(self, ids: str) -> None:
         """See `Launcher.cancel`."""
-        _scancel(_jobs(ids)[0])
+        jobs = _jobs(ids)[0]
+        _scancel(jobs if jobs[0].isdecimal() else [f"--name={jobs[0]}"])
 
 
 def _task_state(state: str, wait_status: str, restarts: str, node: str, reason: str) -> TaskState:
@@ -138,17 +157,32 @@ def _submit(options: Sequence[str], script: str, resources: Resources) -> str:
     job = done.stdout.strip().partition(";")[0]
     if done.returncode == 0 and job.isdecimal():
         return job
-    reason = _reason(done.stderr)
+    raise _refusal(done.stderr, resources)
+
+
+def _check_there() -> None:
+    if shutil.which("sbatch") is None:
+        raise UsageError(
+            "found no sbatch on PATH, expected the commands of Slurm; type this on a machine from which"
+            " jobs are submitted, or choose executor=processes"
+        )
+
+
+def _refusal(stderr: str, resources: Resources) -> SwathError:
+    """The error that stands for what `sbatch` said."""
+    reason = _reason(stderr)
     if "contact slurm controller" in reason or "configuration source" in reason:
-        raise SwathError(
+        return SwathError(
             f"Slurm does not answer: {reason}; `scontrol ping` tells whether its controller is up"
         )
     for word, name, expected in HINTS:
         if word in reason.lower():
             found = f"found {name.partition('_')[0]} {getattr(resources, name)!r}"
+            if name == "cpus" and resources.memory_mb:
+                found += f" and memory {resources.memory_mb}"
             expected = expected.format(partitions=", ".join(_partitions()) or "those of the cluster")
-            raise UsageError(f"sbatch: {reason}; {found}, expected {expected}")
-    raise UsageError(f"sbatch: {reason}; the fields executor.* make its options")
+            return UsageError(f"sbatch: {reason}; {found}, expected {expected}")
+    return UsageError(f"sbatch: {reason}; the fields executor.* make its options")
 
 
 def _scancel(jobs: Sequence[str]) -> None:
@@ -160,7 +194,7 @@ def _scancel(jobs: Sequence[str]) -> None:
 
 
 def _run(
-    program: str, *arguments: str, text: str = "", cpus: int | None = None
+    program: str, *arguments: str, text: str = "", cpus: int | None = None, limit_s: float | None = None
 ) -> "subprocess.CompletedProcess[str]":
     """Run a program of Slurm.
 
@@ -170,6 +204,7 @@ def _run(
     # A task that submits others must not pass on what Slurm says of itself.
     kept = {key: value for key, value in os.environ.items() if not key.startswith(OF_A_JOB)}
     environment = {**kept, CPUS: str(cpus)} if cpus else kept
+    limit_s = limit_s or TIMEOUT_S
     try:
         return subprocess.run(
             [program, *arguments],
@@ -177,12 +212,12 @@ def _run(
             env=environment,
             capture_output=True,
             text=True,
-            timeout=TIMEOUT_S,
+            timeout=limit_s,
         )
     except FileNotFoundError:
         raise SwathError(f"found no {program} on PATH, expected the commands of Slurm") from None
     except subprocess.TimeoutExpired:
-        raise SwathError(f"Slurm does not answer: {program} took more than {TIMEOUT_S} s") from None
+        raise SwathError(f"Slurm does not answer: {program} took more than {limit_s} s") from None
 
 
 def _array_size() -> int:
@@ -207,8 +242,10 @@ def _partitions() -> list[str]:
 
 
 def _jobs(ids: str) -> tuple[list[str], int]:
-    """The job ids of the arrays, and the number of tasks."""
+    """The job ids of the arrays, or the one name of them, and the number of tasks."""
     handle, count = split_ids(ids)
+    if re.fullmatch(rf"{JOB_NAME}-\d+-\w+", handle):
+        return [handle], count
     jobs = handle.split("+")
     if not all(job.isdecimal() for job in jobs):
         raise SwathError(f"found {ids!r}, expected job ids of Slurm such as 4711/830")
@@ -227,7 +264,7 @@ def _fields(line: str) -> list[str]:
 def _reason(text: str) -> str:
     """What programs of Slurm write in an error, as one line without their names."""
     lines = [
-        re.sub(r"^\w+: (error: |fatal: )?(Batch job submission failed: )?", "", line)
+        re.sub(r"^(\w+: |allocation failure: )(error: |fatal: )?(Batch job submission failed: )?", "", line)
         for line in text.splitlines()
     ]
     return "; ".join(line for line in lines if line and not line.startswith("Try ")) or "it said nothing"

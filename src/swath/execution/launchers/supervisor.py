@@ -18,7 +18,7 @@ from pathlib import Path
 
 from swath.execution.launchers.child import CPUS, exit_status, kill_task, start_task
 from swath.execution.launchers.folders import make_folder
-from swath.execution.launchers.launcher import MAX_RESTARTS, PUT_DOWN, TaskState
+from swath.execution.launchers.launcher import TaskState, is_begun_again
 from swath.system import atomic_write
 
 POLL_S = 0.1
@@ -41,6 +41,7 @@ class Plan:
       workers: tasks that run at a time.
       cpus: processors of a task.
       logs: folder of the tasks' output; empty for the supervisor's own.
+      name: end of the folder's name; empty for one of its own.
     """
 
     argv: list[str]
@@ -48,6 +49,7 @@ class Plan:
     workers: int
     cpus: int
     logs: str
+    name: str = ""
 
 
 @dataclass
@@ -136,7 +138,7 @@ class Supervisor:
 
     def _next_state(self, state: TaskState, returncode: int) -> TaskState:
         """What follows the end of a task."""
-        if returncode == PUT_DOWN or (returncode < 0 and state.restarts < MAX_RESTARTS):
+        if is_begun_again(returncode, state.restarts):
             if self._cancelled_s is None:
                 return TaskState("waiting", None, state.restarts + 1)
             return TaskState("gone", None, state.restarts, "cancelled")
@@ -149,7 +151,7 @@ def main() -> None:
     if os.fork():
         os._exit(0)  # whoever started this need not wait for the supervisor
     os.setsid()
-    folder = make_folder()
+    folder = make_folder(plan.name)
     lock = (folder / "lock").open("w")
     fcntl.flock(lock, fcntl.LOCK_EX)
     (folder / "pid").write_text(str(os.getpid()))
