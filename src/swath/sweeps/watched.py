@@ -20,24 +20,24 @@ class Standing:
     Attributes:
       sweep: the sweep, with its lots.
       runs: number of runs by MLflow's status.
-      at_a_rung: trials of a search among them that wait for the others at a rung; MLflow says KILLED.
       asked_for: number of configurations; of a search, of its trials.
       steps: steps that are stored, of all runs.
       max_steps: steps of all configurations whose runs have begun, and as many for each of the others.
       best: metric, value and configuration of the best run; None before one finishes.
       tasks: number of the engine's tasks by kind; see `launchers.TaskState`.
       at_s: when this was read, on the clock of `time.monotonic`.
+      at_a_rung: trials of a search among them that wait for the others at a rung; MLflow says KILLED.
     """
 
     sweep: LaunchedSweep
     runs: Counter[str]
-    at_a_rung: int
     asked_for: int
     steps: int
     max_steps: int
     best: tuple[str, float, str] | None
     tasks: Counter[str]
     at_s: float
+    at_a_rung: int = 0
 
     @property
     def lots_done(self) -> int:
@@ -95,13 +95,13 @@ def standing_of(reader: Reader, which: str) -> Standing:
     return Standing(
         sweep,
         Counter(run.status for run in runs),
-        sum(run.status == "KILLED" and run.tags.get(schema.ERROR) == AT_A_RUNG for run in runs),
         asked_for,
         sum(steps),
         round(sum(longest) + mean * (asked_for - len(runs))),
         _best(runs, tuple(sweep.summary.tags.get(schema.SWEPT, "").split())),
         _tasks(sweep),
         time.monotonic(),
+        sum(run.status == "KILLED" and run.tags.get(schema.ERROR) == AT_A_RUNG for run in runs),
     )
 
 

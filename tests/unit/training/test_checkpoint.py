@@ -227,7 +227,7 @@ def test_folders_that_are_removed_while_they_are_read_are_no_error(
     monkeypatch.setattr(Path, "read_bytes", read_late)
     points = resume_points(tmp_path)
     assert points.set_aside == []
-    asked = RunKey("fingerprint", "digest", "lane-a", 1000, 1, 0)
+    asked = RunKey("fingerprint", "digest", "lane-a", 1000, KeptSteps(), 0)
     found, _ = points.of(asked, stored_run(200))
     assert found is not None
     assert found.step == 100  # of lot 0
