@@ -6,14 +6,14 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from mlflow.entities import Metric
+from mlflow.entities import Metric, Run
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.tracking import MlflowClient
 
 from swath.errors import SwathError
 from swath.system import hide_password
 from swath.tracking import mlflow_runs, schema
-from swath.tracking.address import StoreAddress, StoreInfo
+from swath.tracking.address import StoreAddress, StoreInfo, is_server
 from swath.tracking.artifact_place import check_artifact_place
 from swath.tracking.artifacts import artifact_folder, write_artifacts
 from swath.tracking.curve_writer import CurveWriter
@@ -37,6 +37,7 @@ from swath.tracking.reader import open_reader
 from swath.tracking.run_records import MetricBatch, RunInfo, RunSummary, Status
 from swath.tracking.shared_tables import make_shared_tables
 from swath.tracking.sql_steps import SqlSteps, sql_steps, untested_version
+from swath.tracking.stored_runs import StoredRun
 from swath.tracking.sweep_records import SweepDescription, SweepSummary
 from swath.tracking.system_metrics import SystemMetrics
 
@@ -49,11 +50,11 @@ class _OpenRun:
     run_id: str
     artifact_uri: str
     info: RunInfo
+    curves: CurveWriter
     tracked_s: float = 0.0
     failure: str | None = None
     last_steps: dict[str, int] = field(default_factory=dict)
     steps_from_ms: int | None = None
-    curves: CurveWriter = field(default_factory=lambda: CurveWriter("", {}, 0))
 
 
 @contextlib.contextmanager
@@ -158,16 +159,14 @@ class RunStore:
             if not self.stores_together:
                 tags[schema.STEP_TIMES] = schema.FROM_START
             run = client.create_run(self.experiment_id, run_name=info.name, tags=tags)
-            entry = _OpenRun(run.info.run_id, run.info.artifact_uri, info)
+            entry = _OpenRun(run.info.run_id, run.info.artifact_uri, info, self._curves_of(run))
             self._undo_if_superseded(entry)
         else:
             run = mlflow_runs.reopen(client, run_id, info, self._common_tags)
-            entry = _OpenRun(run_id, run.info.artifact_uri, info, last_steps=mlflow_runs.last_steps(run))
+            entry = _OpenRun(run_id, run.info.artifact_uri, info, self._curves_of(run))
+            entry.last_steps = mlflow_runs.last_steps(run)
             described = bool(run.data.params and run.inputs and run.inputs.dataset_inputs)
         entry.steps_from_ms = mlflow_runs.steps_from(run)
-        entry.curves = CurveWriter(
-            entry.artifact_uri, run.data.tags, 0 if self.fence is None else self.fence.lot.epoch
-        )
         self._open[key] = entry
         if self._sweep is None:
             self._system_metrics.start(self.uri, entry.run_id, resumed=run_id is not None)
@@ -176,6 +175,13 @@ class RunStore:
                 self._describe(entry)
         entry.tracked_s += time.perf_counter() - started
         return entry.run_id
+
+    def _curves_of(self, run: Run) -> CurveWriter:
+        place = self.uri if is_server(self.uri) else ""
+        found = StoredRun(
+            run.info.run_id, "", "", "", 0, None, run.info.artifact_uri, tags=run.data.tags, store=place
+        )
+        return CurveWriter(found, 0 if self.fence is None else self.fence.lot.epoch)
 
     def check_fence(self) -> None:
         """Check that no later worker has begun the lot of this one.
@@ -345,7 +351,7 @@ class RunStore:
         with artifact_folder(client, entry.run_id, entry.artifact_uri) as folder:
             written = write_artifacts(folder, entry.info, summary, self._environment_text)
             merges = entry.failure is None and summary.metrics
-            merged = entry.curves.merge(entry.run_id) if merges else {}
+            merged = entry.curves.merge() if merges else {}
         tracked_s = entry.tracked_s + time.perf_counter() - started
         timestamp_ms = mlflow_runs.now_ms()
         is_complete = entry.failure is None
