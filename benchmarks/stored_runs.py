@@ -25,11 +25,10 @@ RUNS, STEPS, SEGMENT = 24, 1_000, 250
 """Lanes of a group, their steps, and the steps that arrive at a time."""
 
 
-def store_runs(tracker: MlflowTracker) -> float:
-    """Seconds for each of `RUNS` runs, from the first call to the last answer."""
-    random = np.random.default_rng(0)
+def artifacts_of_a_run() -> RunArtifacts:
+    """Files as those of a run on CIFAR-10."""
     labels, no_labels = np.zeros(10_000, np.uint8), np.zeros(0, np.uint8)
-    artifacts = RunArtifacts(
+    return RunArtifacts(
         model="softmax_regression",
         arrays={"weights": np.zeros((3072, 10), np.float32), "bias": np.zeros(10, np.float32)},
         shift=np.zeros(3072, np.float32),
@@ -41,9 +40,19 @@ def store_runs(tracker: MlflowTracker) -> float:
         image_shape=(3, 32, 32),
         class_names=tuple("abcdefghij"),
     )
+
+
+def info_of_a_run() -> RunInfo:
+    """What a run says of itself when it begins."""
     params = {"batch_size": "100", "learning_rate": "1e-06", "max_steps": str(STEPS), "seed": "0"}
     dataset = DatasetInfo("made", "0" * 64, "memory", {})
-    info = RunInfo("a run", params, {"swath.kind": "run"}, dataset, "a: 1\n", "[]\n")
+    return RunInfo("a run", params, {"swath.kind": "run"}, dataset, "a: 1\n", "[]\n")
+
+
+def store_runs(tracker: MlflowTracker) -> float:
+    """Seconds for each of `RUNS` runs, from the first call to the last answer."""
+    random = np.random.default_rng(0)
+    info, artifacts = info_of_a_run(), artifacts_of_a_run()
     began = time.perf_counter()
     runs = [tracker.start_run(info) for _ in range(RUNS)]
     for first in range(0, STEPS, SEGMENT):

@@ -219,7 +219,7 @@ def test_stopped_sweep_goes_on_with_its_command(reference: Path, tmp_path: Path)
     assert line.endswith(f"swath-watch {sweep_id} shows them, swath-stop {sweep_id} stops them")
     status, said, _ = command(tmp_path, "swath-stop", sweep_id)
     assert status == 0
-    assert "2 of 2 lots are left; its command with resume=yes trains them." in said
+    assert "2 of 2 lots are left; its command with resume=yes goes on." in said
     assert set(query_store(tmp_path, "select status from runs")) == {("KILLED",)}
     assert command(tmp_path, "swath-watch", sweep_id, "--once")[0] == 0
     again = command(tmp_path, "swath-worker", "-", sweep_id, "0")

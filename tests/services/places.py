@@ -16,6 +16,19 @@ GRID = ("-m", "data=digits", "learning_rate=1e-6,1e-5", "batch_size=50,100", "tr
 LONG = (*GRID, "max_steps=60000", "checkpoint.every_s=0.5", "tracking.postprocess=off")
 
 
+SEARCH = (
+    *("-m", "learning_rate=tag(log,interval(1e-8,1e-4))", "batch_size=20,50", "data=digits"),
+    *(
+        "data.validation_size=300",
+        "max_steps=90",
+        "search.trials=6",
+        "search.round=3",
+        "search.first_steps=30",
+    ),
+    *("search.confirm=1", "checkpoint.dir=shared", "tracking.postprocess=off"),
+)
+
+
 class Place:
     """A folder, an empty database, and an engine.
 
@@ -81,10 +94,11 @@ class Place:
 
     def assert_as_by_threads(self, reference: Path) -> None:
         """Every run finished once, every step is stored once, and the bits are those of one process."""
-        assert self.sql("select status, count(*) from runs group by status") == [("FINISHED", "5")]
+        count = "select status, count(*) from runs group by status"
+        assert self.sql(count) == [tuple(map(str, row)) for row in query_store(reference, count)]
         bits = (
             "select f.value, b.value from tags f join tags b using (run_uuid) "
-            "where f.key = 'swath.fingerprint' and b.key = 'swath.bits' order by 1"
+            "where f.key = 'swath.fingerprint' and b.key = 'swath.bits' order by 1, 2"
         )
         assert self.sql(bits) == query_store(reference, bits)
         steps = (

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support.command import swath
 
-from services.places import LONG, Place
+from services.places import LONG, SEARCH, Place
 from services.postgres import Postgres
 from services.ray_cluster import RayCluster, why_no_ray
 
@@ -50,6 +50,15 @@ def test_sweep_on_two_nodes(place: Place, reference: Path) -> None:
     assert "4 configurations in 2 lots, at most 2 workers at a time (ray " in done.stderr
     assert "lots: 2 of 2 done\nruns: 4 of 4 finished" in done.stdout
     place.assert_as_by_threads(reference)
+
+
+def test_search_on_two_nodes(place: Place, tmp_path: Path) -> None:
+    by_threads = tmp_path / "threads"
+    by_threads.mkdir()
+    assert swath(by_threads, *SEARCH, real=True).returncode == 0
+    done = place.type("swath", *SEARCH, *RAY)
+    assert done.returncode == 0, done.stdout + done.stderr
+    place.assert_as_by_threads(by_threads)
 
 
 def test_killed_worker_is_begun_again(place: Place, reference: Path) -> None:

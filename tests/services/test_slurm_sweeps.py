@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support.command import swath
 
-from services.places import GRID, LONG, Place
+from services.places import GRID, LONG, SEARCH, Place
 from services.postgres import Postgres
 from services.slurm import Slurm, why_no_slurm
 
@@ -58,6 +58,15 @@ def test_node_that_dies_loses_nothing(place: Place, cluster: Slurm, reference: P
     place.wait_until_ended(sweep_id)
     cluster.revive("n1")
     place.assert_as_by_threads(reference)
+
+
+def test_search_on_two_nodes(place: Place, tmp_path: Path) -> None:
+    by_threads = tmp_path / "threads"
+    by_threads.mkdir()
+    assert swath(by_threads, *SEARCH).returncode == 0
+    done = place.type("swath", *SEARCH, *SLURM)
+    assert done.returncode == 0, done.stdout + done.stderr
+    place.assert_as_by_threads(by_threads)
 
 
 def test_killed_worker_is_begun_again(place: Place, reference: Path) -> None:

@@ -126,7 +126,13 @@ def _print_outcome(
     requested = max(session.asked_for, len(checked.configs))
     wall_s = time.perf_counter() - session.began
     report = sweep_report(
-        session.sweep_info, session.store, outcome.results, requested, wall_s, session.started.summary_run
+        session.sweep_info,
+        session.store,
+        outcome.results,
+        requested,
+        wall_s,
+        session.started.summary_run,
+        session.ranker,
     )
     if checked.multirun and outcome.results:
         print_sweep(report, output)

@@ -14,6 +14,7 @@ from swath.datasets import DataKey, Dataset, load_intact, spec_of
 from swath.errors import ConfigError
 from swath.execution import Note, RunRequest, SweepInfo
 from swath.planning import check_memory
+from swath.searching import LoadedDatasets, next_stage
 from swath.sweeps import Launch
 from swath.system import hide_password, hide_passwords, real_uri
 from swath.tracking import (
@@ -37,8 +38,17 @@ def launch_mistakes(checked: CheckedCommand) -> Iterator[str]:
     name = checked.sweep.executor.name
     if not checked.multirun:
         yield f"executor={name}: expected a sweep; a single run is trained with executor=threads"
-    if checked.search is not None or checked.sweeper is not None:
-        yield f"executor={name}: expected a grid; a search is trained with executor=threads"
+    if checked.sweeper is not None:
+        yield (
+            f"executor={name}: expected a grid or a search of swath; "
+            f"what hydra/sweeper={checked.sweeper.name} chooses is trained with executor=threads"
+        )
+    for limit in ("within_s", "patience"):
+        if checked.search is not None and getattr(checked.search, limit) is not None:
+            yield (
+                f"executor={name}: search.{limit} is known with executor=threads only; "
+                "search.trials or search.within_steps limit a search of workers"
+            )
     if checked.sweep.lanes.verify:
         yield f"executor={name}: expected lanes.verify=0; verify later with swath-reproduce"
     if repeated := len(checked.configs) - len(set(checked.configs)):
@@ -79,11 +89,17 @@ def launch_command(
         opened = tracker.open(StoreAddress(uri, name, settings.tracking.artifact_location, identity)).result()
         for line in opened.notes:
             print_note(line)
-        launch = Launch(tracker, opened, sweep_info, checked.configs, datasets, settings, _note)
-        run_id = launch.hand_over(list(_requests(args, checked)))
+        record = None if checked.search is None else checked.search.record
+        launch = Launch(tracker, opened, sweep_info, checked.configs, datasets, settings, _note, record)
+        if checked.search is None:
+            run_id = launch.hand_over(list(_requests(args, checked)))
+        else:
+            stage = next_stage(launch.started, checked.search, settings.tracking.kept, print_note)
+            run_id = launch.hand_over_all(stage.requests, stage.results)
         sweep_id = launch.started.sweep_info.sweep_id
         if not launch.count:
-            args.output.say(f"Nothing to do: all {len(checked.configs)} runs have finished before.")
+            what = f"all {len(checked.configs)} runs have" if checked.search is None else "the search has"
+            args.output.say(f"Nothing to do: {what} finished before.")
             return 0
         os.environ[TRACKING_VARIABLE] = uri  # travels with the environment: it may hold a password
         restore_given()
@@ -91,8 +107,9 @@ def launch_command(
     finally:
         tracker.close()
     executor = settings.executor
+    what = "configuration" if checked.search is None else "first trial"
     args.output.say(
-        f"Sweep {sweep_info.sweep} {sweep_id}: {counted(len(checked.configs), 'configuration')} in "
+        f"Sweep {sweep_info.sweep} {sweep_id}: {counted(len(checked.configs), what)} in "
         f"{counted(launch.count, 'lot')}, at most {counted(executor.workers, 'worker')} at a time "
         f"({executor.name} {ids})."
     )
@@ -121,7 +138,8 @@ def _datasets(checked: CheckedCommand) -> Mapping[DataKey, Dataset]:
     for spec in specs.values():
         spec.check_available(checked.sweep.data.dir)
     check_memory(specs, checked.configs)
-    return {key: load_intact(key, checked.sweep.data.dir) for key in keys}
+    loaded = {key: load_intact(key, checked.sweep.data.dir) for key in keys}
+    return LoadedDatasets(loaded, checked.sweep.data.dir)
 
 
 def _requests(args: Arguments, checked: CheckedCommand) -> Iterator[RunRequest]:

@@ -43,8 +43,9 @@ def run(arguments: list[str]) -> int:
         print(f"Sweep {sweep.name} {sweep.sweep_id} has ended already ({sweep.summary.status}).")
         return 0
     left = stop_launched(args.uri, sweep, print_note)
+    what = "The search" if sweep.decisions is not None else "Sweep"
     print(
-        f"Sweep {sweep.name} {sweep.sweep_id} is stopped: {left} of {len(sweep.lots)} lots are left; "
-        "its command with resume=yes trains them."
+        f"{what} {sweep.name} {sweep.sweep_id} is stopped: {left} of {len(sweep.lots)} lots are left; "
+        "its command with resume=yes goes on."
     )
     return 0

@@ -11,7 +11,7 @@ from swath.cli.output import Output
 from swath.cli.ranking_tables import configuration_rows, ranking_rows
 from swath.config import overridden, readable_name
 from swath.execution import RunResult, SweepInfo
-from swath.sweeps import RankedResults, rank_results
+from swath.sweeps import RankedResults, Ranker
 from swath.tracking import (
     StoreInfo,
     compare_command,
@@ -66,9 +66,10 @@ def sweep_report(
     requested: int,
     wall_s: float,
     summary_run: Future[str] | None = None,
+    ranker: Ranker | None = None,
 ) -> SweepReport:
     """Rank the results of a command; see `SweepReport`."""
-    found = rank_results(sweep_info, results)
+    found = (ranker or Ranker()).rank(sweep_info, results)
     known = summary_run is not None and summary_run.done() and not summary_run.exception()
     summary_run_id = summary_run.result() if summary_run is not None and known else None
     return SweepReport(sweep_info, store, results, requested, wall_s, found, summary_run_id)

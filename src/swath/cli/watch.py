@@ -14,6 +14,7 @@ from swath import __version__
 from swath.cli.one_line_parser import OneLineParser
 from swath.cli.output import console_of, is_animated
 from swath.cli.progress import duration
+from swath.cli.tables import counted
 from swath.errors import SwathError
 from swath.sweeps import Standing, standing_of
 from swath.tracking import configure_environment, open_reader
@@ -111,18 +112,20 @@ def lines_of(standing: Standing, before: Standing | None) -> list[str]:
     sweep, tasks = standing.sweep, standing.tasks
     name, _ = sweep.engine
     head = f"sweep {sweep.name} {sweep.sweep_id}: {sweep.summary.status}"
-    workers = f"{name}: {tasks['running']} workers running, {tasks['waiting']} waiting"
+    workers = f"{name}: {counted(tasks['running'], 'worker')} running, {tasks['waiting']} waiting"
     if tasks["unknown"]:
         workers = f"{name}: cannot be asked from here"
     lots = f"lots: {standing.lots_done} of {len(sweep.lots)} done"
     if standing.begun_again:
         lots += f", {standing.begun_again} begun again"
     runs = f"runs: {standing.runs['FINISHED']} of {standing.asked_for} finished"
-    runs += "".join(
-        f", {standing.runs[status]} {word}"
-        for status, word in (("RUNNING", "running"), ("FAILED", "failed"), ("KILLED", "put down"))
-        if standing.runs[status]
-    )
+    counts = {
+        "running": standing.runs["RUNNING"],
+        "failed": standing.runs["FAILED"],
+        "at a rung": standing.at_a_rung,
+        "put down": standing.runs["KILLED"] - standing.at_a_rung,
+    }
+    runs += "".join(f", {count} {word}" for word, count in counts.items() if count)
     speed = standing.steps_per_s(before)
     if speed and not sweep.has_ended:
         left = max(0, standing.max_steps - standing.steps) / speed
@@ -148,6 +151,7 @@ def values_of(standing: Standing, before: Standing | None) -> dict[str, object]:
         "lots_done": standing.lots_done,
         "begun_again": standing.begun_again,
         "runs": dict(standing.runs),
+        "at_a_rung": standing.at_a_rung,
         "asked_for": standing.asked_for,
         "steps": standing.steps,
         "steps_per_s": standing.steps_per_s(before),

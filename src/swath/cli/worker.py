@@ -4,6 +4,7 @@ import argparse
 import os
 import signal
 import socket
+from typing import TYPE_CHECKING
 
 import shtab
 
@@ -11,6 +12,10 @@ from swath import __version__
 from swath.cli.one_line_parser import OneLineParser
 from swath.errors import SwathError, UsageError, failure_reason
 from swath.tracking import configure_environment
+
+if TYPE_CHECKING:
+    from swath.config import SweepConfig
+    from swath.sweeps import Joined
 
 PUT_DOWN = os.EX_TEMPFAIL
 """Exit status 75: the lot was put down, and is to be begun again."""
@@ -42,6 +47,13 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("store", metavar="STORE", help="address of the MLflow store")
     found.add_argument("sweep", metavar="SWEEP_ID", help="id of the sweep")
     found.add_argument("lot", metavar="LOT", type=_number, help="number of the lot")
+    found.add_argument(
+        "--first",
+        metavar="LOT",
+        type=_number,
+        default=0,
+        help="count LOT from this one (default 0): lots that a search got later",
+    )
     shtab.add_argument_to(found, "--print-completion", help="print a script for completion in a shell")
     found.add_argument("--version", action="version", version=f"swath-worker {__version__}")
     return found
@@ -67,7 +79,7 @@ def run(arguments: list[str]) -> int:
     given = os.environ.get(TRACKING_VARIABLE)
     uri = default_uri() if args.store == "-" else real_uri(args.store, given) or args.store
     try:
-        return train_lot(uri, args.sweep, args.lot)
+        return train_lot(uri, args.sweep, args.first + args.lot)
     except UsageError:
         raise
     except KeyboardInterrupt:
@@ -75,7 +87,7 @@ def run(arguments: list[str]) -> int:
     except Exception as error:
         if not _is_passing(error):
             raise
-        print(f"swath-worker: lot {args.lot} is put down: {failure_reason(error)}", flush=True)
+        print(f"swath-worker: lot {args.first + args.lot} is put down: {failure_reason(error)}", flush=True)
         return PUT_DOWN
 
 
@@ -97,17 +109,22 @@ def train_lot(uri: str, sweep_id: str, number: int) -> int:
     Raises:
       SwathError: the sweep has ended, has no such lot, or another worker has begun it.
     """
+    from concurrent.futures import wait
     from dataclasses import replace
 
     from swath.cli.progress import Progress
     from swath.cli.screens import PlainReporter
+    from swath.searching import go_on
     from swath.sweeps import Joined, Session, find_launched, train, worker_name
+    from swath.system import hide_password
     from swath.tracking import experiment_name, schema
 
     sweep = find_launched(uri, sweep_id)
     lot = sweep.lot(number)
     all_done = all(each.state == "done" for each in sweep.lots)
-    if lot.state == "done" and (sweep.has_ended or not all_done):  # else the last worker has not ended it
+    # Who took the decisions of a search, or ended the sweep, may have died; the engine has restarted it.
+    is_needed = all_done or (sweep.decisions is not None and sweep.decisions.state == "running")
+    if lot.state == "done" and (sweep.has_ended or not is_needed):
         print(f"swath-worker: lot {number} of sweep {sweep_id} is done", flush=True)
         return 0
     if sweep.has_ended or sweep.is_stopping:
@@ -120,7 +137,17 @@ def train_lot(uri: str, sweep_id: str, number: int) -> int:
         file.settings.tracking, uri=uri, experiment=experiment_name(uri, sweep.summary.experiment_id)
     )
     settings = replace(file.settings, tracking=tracking, resume="no", dry_run=False)
-    joined = Joined(lot, sweep.summary.run_id, file, worker_name(socket.gethostname()))
+    joined = Joined(
+        lot,
+        sweep.summary.run_id,
+        file,
+        worker_name(socket.gethostname()),
+        hide_password(uri, uri),
+        sweep.decisions,
+        None if file.search is None else go_on,
+    )
+    if lot.state == "done" and joined.go_on is not None:
+        return _take_decisions(joined, uri, settings)
     configs = tuple(request.config for request in file.requests)
     _put_down_before_the_limit()
     progress = Progress(len(configs), file.sweep_info.swept, None)
@@ -130,8 +157,14 @@ def train_lot(uri: str, sweep_id: str, number: int) -> int:
         def run_all() -> None:
             arithmetic = {schema.LOTS_ARITHMETIC: joined.digest}
             requests = [replace(each, tags={**each.tags, **arithmetic}) for each in file.requests]
-            for future in session.start(requests):
-                future.exception()
+            of_trials = [each for each in requests if each.trial is not None]
+            plan = session.started.resume_plan
+            assert plan is not None
+            futures = session.start_trials(joined.left_of(plan, of_trials)) if of_trials else []
+            for future in futures:
+                session.expect(future)
+            futures += session.start([each for each in requests if each.trial is None])
+            wait(futures)
 
         outcome = train(session, run_all, 0)
     if outcome.failure is not None:
@@ -149,8 +182,25 @@ def train_lot(uri: str, sweep_id: str, number: int) -> int:
         print(f"swath-worker: lot {number} is put down: {first.error}", flush=True)
         return PUT_DOWN
     if session.is_last:
-        _postprocess(uri, sweep_id, settings.tracking.postprocess, settings.tracking.log_models)
+        _postprocess(uri, sweep_id, settings)
     return int(any(result.status == "FAILED" and not result.digest for result in outcome.results))
+
+
+def _take_decisions(joined: "Joined", uri: str, settings: "SweepConfig") -> int:
+    """Go on with a search where a process has died between two stages; returns the exit status."""
+    from swath.tracking import MlflowTracker, StoreAddress, chosen_experiment
+
+    assert joined.go_on is not None
+    name, identity = chosen_experiment(settings.tracking.experiment)
+    tracker = MlflowTracker()
+    try:
+        tracker.open(StoreAddress(uri, name, settings.tracking.artifact_location, identity)).result()
+        has_ended = joined.go_on(joined, tracker, {})
+    finally:
+        tracker.close()
+    if has_ended:
+        _postprocess(uri, joined.file.sweep_info.sweep_id, settings)
+    return 0
 
 
 def _put_down_before_the_limit() -> None:
@@ -160,12 +210,12 @@ def _put_down_before_the_limit() -> None:
     signal.signal(signal.SIGUSR1, interrupt)
 
 
-def _postprocess(uri: str, sweep_id: str, when: str | None, log_models: str) -> None:
+def _postprocess(uri: str, sweep_id: str, settings: "SweepConfig") -> None:
     from swath.sweeps import postprocess_sweep
 
-    if (when or os.environ.get("SWATH_POSTPROCESS", "")) == "off":
+    if (settings.tracking.postprocess or os.environ.get("SWATH_POSTPROCESS", "")) == "off":
         return
-    fault = postprocess_sweep(uri, sweep_id, log_models)
+    fault = postprocess_sweep(uri, sweep_id, settings.tracking.log_models)
     if fault is not None:
         raise SwathError(f"could not create all plots and models: {fault}")
 

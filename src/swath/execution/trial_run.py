@@ -73,7 +73,9 @@ class TrialRun:
         start = request.start or INITIAL
         self._step = self._first_step = start.step
         self._train_s, self._evaluate_s = start.train_s, start.evaluate_s
-        self._last_accuracies = start.last_accuracies
+        self._last_accuracies, self._last_loss = start.last_accuracies, start.last_loss
+        if start.step == self.config.max_steps and not np.isnan(start.last_loss):  # it is ended only
+            self._keep_last(start.step - 1, start.last_accuracies[-1:], np.array([start.last_loss]))
         self._digest = ResultDigest(start.digest)
         for batch in request.prefix_metrics:
             logger.log(batch)
@@ -88,7 +90,9 @@ class TrialRun:
           arrays: arrays of its lane after that segment.
         """
         seconds = (self._train_s, self._evaluate_s)
-        return TrainState(self._step, arrays, self._digest.state, self._last_accuracies, *seconds)
+        return TrainState(
+            self._step, arrays, self._digest.state, self._last_accuracies, *seconds, self._last_loss
+        )
 
     def add_steps(self, trained: SegmentTrained, open_lanes: int) -> None:
         """Log the steps of a segment; a loss that is not finite ends the run.
@@ -109,6 +113,7 @@ class TrialRun:
         self._logger.check()
         self._digest.add_steps(accuracies[:kept], losses[:kept])
         self._log_steps(trained.segment.first, accuracies[:kept], losses[:kept])
+        self._last_loss = float(losses[kept - 1]) if kept else self._last_loss  # a run may be ended only
         self._last_accuracies = np.append(self._last_accuracies, accuracies[:kept])[-TRAIN_ACCURACY_STEPS:]
         self._step = trained.segment.first + kept
         self._observer(StepsDone(self.config, trained.segment.first, accuracies[:kept]))
@@ -124,14 +129,17 @@ class TrialRun:
             return
         every = self._kept.every
         values = {schema.TRAIN_ACCURACY: accuracies, schema.TRAIN_LOSS: losses}
-        last_step = first_step + len(losses) - 1
-        last = {name: series[-1:] for name, series in values.items()}
-        self._unstored = tracking.MetricBatch(last_step, last) if last_step % every else None
+        self._keep_last(first_step + len(losses) - 1, accuracies[-1:], losses[-1:])
         batch = tracking.MetricBatch(first_step, values, rows_every=every)
         if self._kept.in_file:
             self._logger.log(batch)
         elif -first_step % every < len(losses):
             self._logger.log(batch.rows())
+
+    def _keep_last(self, step: int, accuracy: NDArray[np.float64], loss: NDArray[np.float64]) -> None:
+        """Keep a step that is not due."""
+        last = {schema.TRAIN_ACCURACY: accuracy, schema.TRAIN_LOSS: loss}
+        self._unstored = tracking.MetricBatch(step, last) if step % self._kept.every else None
 
     def add_validation(self, trained: SegmentTrained, validation: Evaluation, duration_s: float) -> None:
         """Log an evaluation before the last step.

@@ -33,6 +33,11 @@ class PlannedRun:
     config: TrainConfig
     first_step: int = 0
 
+    @property
+    def is_trained(self) -> bool:
+        """Whether it has steps left. A run without any, which is to be ended only, trains with no other."""
+        return self.config.max_steps > self.first_step
+
 
 @dataclass(frozen=True, slots=True)
 class Lane:
@@ -132,10 +137,11 @@ def plan_groups(
     Returns:
       Groups, and lanes within a group, in the order of their first configuration.
     """
-    shared_lanes: dict[tuple[object, int], list[Lane]] = {}
+    shared_lanes: dict[tuple[object, int, bool], list[Lane]] = {}
     for lane in _lanes(configs, first_steps or [0] * len(configs)):
         run = lane.runs[0]
-        shared_lanes.setdefault((shared_key(run.config, "group"), run.first_step), []).append(lane)
+        key = shared_key(run.config, "group"), run.first_step, run.is_trained
+        shared_lanes.setdefault(key, []).append(lane)
     parts = -(-workers // max(len(shared_lanes), 1))
     groups = [group for lanes in shared_lanes.values() for group in _split(lanes, limit_width, parts)]
     return sorted(groups, key=lambda group: group.lanes[0].runs[0].number)
@@ -164,11 +170,10 @@ def plan_segments(group: LaneGroup, segment_steps: int) -> Iterator[Segment]:
 
 
 def _lanes(configs: Sequence[TrainConfig], first_steps: Sequence[int]) -> list[Lane]:
-    lanes: dict[tuple[object, int], list[PlannedRun]] = {}
+    lanes: dict[tuple[object, int, bool], list[PlannedRun]] = {}
     for number, (config, first_step) in enumerate(zip(configs, first_steps, strict=True)):
-        lanes.setdefault((shared_key(config, "lane"), first_step), []).append(
-            PlannedRun(number, config, first_step)
-        )
+        run = PlannedRun(number, config, first_step)
+        lanes.setdefault((shared_key(config, "lane"), first_step, run.is_trained), []).append(run)
     return [Lane(tuple(runs)) for runs in lanes.values()]
 
 

@@ -22,3 +22,6 @@ from .space import Dimension as Dimension
 from .space import Space as Space
 from .space_of_overrides import conditions_of as conditions_of
 from .space_of_overrides import swept_mistakes as swept_mistakes
+from .stages import LoadedDatasets as LoadedDatasets
+from .stages import go_on as go_on
+from .stages import next_stage as next_stage

@@ -23,7 +23,8 @@ from swath.searching.plan import SearchPlan
 from swath.searching.rungs import is_value
 from swath.searching.samplers import library_of
 from swath.searching.standing import standing_of
-from swath.sweeps import Session
+from swath.searching.trainer import Trainer
+from swath.sweeps import PriorTrial
 from swath.tracking import schema
 
 
@@ -31,7 +32,7 @@ class Search:
     """A search at work.
 
     Args:
-      session: trains and records the runs.
+      session: trains the trials and counts their results.
       plan: the search.
       note: shows a line to the user.
       clock: that of `Session.began`, in seconds.
@@ -40,7 +41,7 @@ class Search:
 
     def __init__(
         self,
-        session: Session,
+        session: Trainer,
         plan: SearchPlan,
         note: Callable[[str], None],
         clock: Callable[[], float] = time.perf_counter,
@@ -200,7 +201,8 @@ class Search:
                 "start a new one without resume"
             )
         config = at_steps(state.proposal.config, steps)
-        if stored.run.status == "FAILED" and stored.steps is not None and steps not in stored.at_rungs:
+        has_failed = self._has_failed(stored)
+        if has_failed and steps not in stored.at_rungs:
             state.result = result(state.proposal.config)
             state.values.append(None)
             self._record(state)
@@ -211,9 +213,10 @@ class Search:
             return False
         accuracy, loss = stored.at_rungs[steps]
         value = loss if self._plan.objective == schema.VALIDATION_LOSS else accuracy
-        is_last, has_failed = rung == len(self._plan.rungs.steps) - 1, stored.run.status == "FAILED"
-        state.values.append(value if is_value(value) and not (is_last and has_failed) else None)
-        if has_failed and stored.steps is not None and (is_last or steps == max(stored.at_rungs)):
+        is_last = rung == len(self._plan.rungs.steps) - 1
+        is_lost = is_last and stored.run.status == "FAILED"
+        state.values.append(None if is_lost or not is_value(value) else value)
+        if has_failed and (is_last or steps == max(stored.at_rungs)):
             state.result = result(config)
             if is_last:
                 self._record(state)
@@ -226,6 +229,11 @@ class Search:
             request = self._request(state, rung, is_last=True)
             self._ending |= dict(zip(self._session.start_trials([request]), [state], strict=True))
         return True
+
+    def _has_failed(self, stored: PriorTrial) -> bool:
+        """Whether a stored trial has failed for good, rather than being trained again."""
+        is_kept = stored.steps is not None or (self._resume is not None and self._resume.mode == "open")
+        return stored.run.status == "FAILED" and is_kept
 
     def _receive(self, state: TrialState, future: Future[RunResult]) -> None:
         """Note what came of a trial at a rung."""
@@ -276,7 +284,7 @@ class Search:
                 self._ending[future] = state
         elif stored is None or (state.last is None and steps not in stored[0].at_rungs):
             return  # it has failed, and is recorded
-        elif stored[0].run.status == "FAILED" and stored[0].steps is not None:
+        elif self._has_failed(stored[0]):
             self._record(state)  # its loss was not finite at the rung
         elif stored[0].steps is None:
             if max(stored[0].at_rungs) > steps:

@@ -4,7 +4,10 @@ from .joining import worker_name as worker_name
 from .launched import LaunchedSweep as LaunchedSweep
 from .launched import find_launched as find_launched
 from .launching import Launch as Launch
+from .launching import lot_files as lot_files
+from .launching import start_workers as start_workers
 from .launching import stop_launched as stop_launched
+from .manifest import PriorTrial as PriorTrial
 from .outcome import Outcome as Outcome
 from .outcome import failure_of as failure_of
 from .outcome import postprocessing_of as postprocessing_of
@@ -13,6 +16,7 @@ from .postprocess import postprocess_sweep as postprocess_sweep
 from .postprocess import register_best as register_best
 from .postprocess import start_postprocessing as start_postprocessing
 from .ranked_results import RankedResults as RankedResults
+from .ranked_results import Ranker as Ranker
 from .ranked_results import rank_results as rank_results
 from .removal import plan_removal as plan_removal
 from .removal import remove as remove
@@ -20,6 +24,8 @@ from .reproduce import CannotReproduceError as CannotReproduceError
 from .reproduce import Original as Original
 from .reproduce import Repeater as Repeater
 from .reproduce import original_of as original_of
+from .resume import ResumePlan as ResumePlan
+from .resume import StartedSweep as StartedSweep
 from .search_record import SearchRecord as SearchRecord
 from .search_record import drawn_by_others as drawn_by_others
 from .search_record import rounds_of as rounds_of

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from swath.config import TrainConfig, at_steps, fingerprint
 from swath.datasets import DataKey, Dataset
 from swath.errors import SwathError
-from swath.execution import RunResult, SweepInfo
+from swath.execution import RunRequest, RunResult, SweepInfo
 from swath.models import kernels
 from swath.sweeps.lots import LotFile
 from swath.sweeps.record import sweep_summary
@@ -22,6 +22,9 @@ JOB_VARIABLES = ("SLURM_ARRAY_JOB_ID", "SLURM_JOB_ID", "RAY_JOB_ID")
 CANARY_STEPS = 8
 """Steps that a worker trains before it begins a lot: enough for every kind of product and update."""
 
+
+AT_A_RUNG = "waits at a rung until the other trials have come to it"
+"""Why a trial has not ended that a worker has trained to a rung."""
 
 FAILED = "failed"
 """Instead of a digest, where the first configuration fails."""
@@ -42,6 +45,10 @@ class Joined:
       run_id: of the sweep's summary run.
       file: the configurations, and how they are trained.
       worker: who trains it, in words.
+      store: address of the store, without its password.
+      decisions: the lot of a search in which its decisions are taken; None for other sweeps.
+      go_on: decides what a search trains once all lots are done, and has it trained; returns whether the
+        search has ended. None for other sweeps.
       digest: of the steps that this worker has trained first; empty before.
     """
 
@@ -49,6 +56,9 @@ class Joined:
     run_id: str
     file: LotFile
     worker: str
+    store: str = ""
+    decisions: Lot | None = None
+    go_on: "Callable[[Joined, Tracker, Mapping[DataKey, Dataset]], bool] | None" = None
     digest: str = ""
 
     def check_arithmetic(self, tracker: Tracker, digest_of: Callable[[TrainConfig], str]) -> None:
@@ -90,11 +100,30 @@ class Joined:
         plan.join(self.file.sweep_info, configs, current_provenance(datasets, configs))
         return StartedSweep(self.file.sweep_info, plan, None, None)
 
+    def left_of(self, plan: ResumePlan, requests: Sequence[RunRequest]) -> list[RunRequest]:
+        """The trials of a lot of a search that have not come to their rung, each from where it goes on.
+
+        Args:
+          plan: of the begun lot.
+          requests: the trials.
+        """
+        stored, left = plan.trials(), []
+        for request in requests:
+            assert request.trial is not None
+            number = request.trial.number
+            if number in stored:
+                before = stored[number][0]
+                is_there = request.config.max_steps in before.at_rungs and not request.trial.is_last
+                if before.steps is not None or is_there:
+                    continue
+                request = plan.start_of_trial(number, request)
+            left.append(request)
+        return left
+
     def end(
         self,
         tracker: Tracker,
         datasets: Mapping[DataKey, Dataset],
-        results: Sequence[RunResult],
         *,
         put_down: bool,
     ) -> bool:
@@ -103,16 +132,13 @@ class Joined:
         Args:
           tracker: of this worker.
           datasets: of the lot.
-          results: flushed results of the lot.
-          put_down: whether a signal stopped the training.
+          put_down: whether something of it is to be trained later.
         """
-        # A run that failed for good is not begun again, so its lot is done.
-        is_done = not put_down and not any(
-            result.is_transient or result.status == "KILLED" for result in results
-        )
-        lots = tracker.call(LotService.end_lot, "done" if is_done else "stopped").result()
-        if not (is_done and all(lot.state == "done" for lot in lots)):
+        lots = tracker.call(LotService.end_lot, "stopped" if put_down else "done").result()
+        if put_down or any(lot.state != "done" for lot in lots):
             return False
+        if self.go_on is not None:
+            return self.go_on(self, tracker, datasets)
         end_sweep(tracker, self.file.sweep_info, self.run_id, datasets)
         return True
 
@@ -122,8 +148,7 @@ def end_sweep(
     sweep_info: SweepInfo,
     run_id: str,
     datasets: Mapping[DataKey, Dataset],
-    *,
-    stopped: bool = False,
+    results: Sequence[RunResult] | None = None,
 ) -> None:
     """Write the outcome of a sweep whose lots have ended. Another worker may write the same at the same time.
 
@@ -132,14 +157,17 @@ def end_sweep(
       sweep_info: metadata of the sweep.
       run_id: of its summary run.
       datasets: data sets, of which the sweep may have more.
-      stopped: whether it was stopped.
+      results: of a search, by trial; None to read them from the store.
     """
-    plan = ResumePlan(tracker, "yes", True, datasets)
-    plan.join(sweep_info, (), {})
-    results = plan.others()
+    if results is None:
+        plan = ResumePlan(tracker, "yes", True, datasets)
+        plan.join(sweep_info, (), {})
+        results = plan.others()
+        count = sweep_info.most or len(results)
+    else:
+        count = len(results)
     wall_s = time.time() - (sweep_info.start_ms or 0) / 1000
-    count = sweep_info.most or len(results)
-    summary = sweep_summary(sweep_info, results, count, wall_s, stopped)
+    summary = sweep_summary(sweep_info, results, count, wall_s, interrupted=False)
     tracker.call(LotService.take_over, run_id).result()
     tracker.end_sweep(summary).result()
 

@@ -4,7 +4,17 @@ from dataclasses import dataclass
 
 from swath.errors import UsageError
 from swath.sweeps.lots import LotFile
-from swath.tracking import Lot, Reader, StoredRun, lot_file, lots_of, open_reader, read_bytes, schema
+from swath.tracking import (
+    Lot,
+    Reader,
+    StoredRun,
+    decisions_of,
+    lot_file,
+    lots_of,
+    open_reader,
+    read_bytes,
+    schema,
+)
 
 
 @dataclass(frozen=True)
@@ -14,10 +24,12 @@ class LaunchedSweep:
     Attributes:
       summary: its summary run.
       lots: its lots, by number.
+      decisions: the lot of a search in which its decisions are taken; None for other sweeps.
     """
 
     summary: StoredRun
     lots: tuple[Lot, ...]
+    decisions: Lot | None = None
 
     @property
     def sweep_id(self) -> str:
@@ -90,4 +102,4 @@ def find_launched(uri: str | None, which: str, reader: Reader | None = None) -> 
         raise UsageError(
             f"sweep {which} was trained by its own command and has no workers; swath-compare {which} shows it"
         )
-    return LaunchedSweep(sweeps[-1], lots)
+    return LaunchedSweep(sweeps[-1], lots, decisions_of(sweeps[-1].tags))

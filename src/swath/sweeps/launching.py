@@ -16,6 +16,7 @@ from swath.sweeps.joining import end_sweep
 from swath.sweeps.launched import LaunchedSweep
 from swath.sweeps.lots import LotFile
 from swath.sweeps.resume import StartedSweep, start_sweep
+from swath.sweeps.search_record import SearchRecord
 from swath.system import available_bytes
 from swath.tracking import LotService, StoreInfo, Tracker, default_uri, end_open, schema, set_tag
 
@@ -39,6 +40,55 @@ def resources_of(settings: SweepConfig) -> Resources:
     )
 
 
+def lot_files(
+    requests: Sequence[RunRequest],
+    sweep_info: SweepInfo,
+    settings: SweepConfig,
+    canary: TrainConfig,
+    datasets: Mapping[DataKey, Dataset],
+    search: SearchRecord | None = None,
+) -> list[str]:
+    """Divide what is to be trained into lots; returns the content of the file of each.
+
+    Args:
+      requests: the runs.
+      sweep_info: metadata of the sweep.
+      settings: how they are trained.
+      canary: see `LotFile`.
+      datasets: data sets of the runs.
+      search: what decides the search whose trials they are; None for other sweeps.
+    """
+    if not requests:
+        return []
+    memory = memory_for_groups(available_bytes())
+    widths = LaneWidths(settings.lanes.max, memory, read_verified(), datasets)
+    workers, cpus = settings.executor.workers, settings.executor.cpus
+    groups = plan_groups([request.config for request in requests], widths, workers * cpus)
+    lots = divide(groups, workers, cpus, datasets)
+    settings = replace(settings, resume="no", force_resume=False, dry_run=False)
+    found = ([requests[run.number] for group in lot for run in group.runs] for lot in lots)
+    return [LotFile(sweep_info, settings, each, canary, search).text() for each in found]
+
+
+def start_workers(settings: SweepConfig, store: str, sweep_id: str, count: int, first: int = 0) -> str:
+    """Start a worker for each of some lots that follow each other; returns the engine's ids for them.
+
+    Args:
+      settings: those of the sweep.
+      store: address of the store, without its password.
+      sweep_id: id of the sweep.
+      count: number of lots.
+      first: number of the first lot.
+
+    Raises:
+      SwathError: the engine refuses.
+    """
+    argv = [sys.executable, "-P", "-m", "swath.cli.worker", store, sweep_id]
+    if first:
+        argv[4:4] = ["--first", str(first)]
+    return launcher_of(settings.executor.name).start(argv, count, resources_of(settings))
+
+
 class Launch:
     """A sweep that is handed to an engine.
 
@@ -46,10 +96,11 @@ class Launch:
       tracker: tracker with an opened store.
       store: the opened store.
       sweep_info: metadata of the sweep.
-      configs: its configurations.
+      configs: its configurations; of a search, those of its first round.
       datasets: their data sets.
       settings: settings of the command.
       observer: receives notes.
+      search: what decides the trials of a search; None for other sweeps.
 
     Attributes:
       started: the sweep in the store, and the resume plan.
@@ -65,21 +116,20 @@ class Launch:
         datasets: Mapping[DataKey, Dataset],
         settings: SweepConfig,
         observer: Observer,
+        search: SearchRecord | None = None,
     ) -> None:
         self._tracker = tracker
         self._datasets = datasets
         self._settings = settings
-        sweep_info = replace(sweep_info, most=len(configs))
+        sweep_info = replace(sweep_info, most=len(configs) if search is None else search.trials)
         self.started: StartedSweep = start_sweep(
-            tracker, store, sweep_info, configs, datasets, observer, settings
+            tracker, store, sweep_info, configs, datasets, observer, settings, search
         )
         self._canary = configs[0]
         self.count = 0
 
     def hand_over(self, requests: Sequence[RunRequest]) -> str:
-        """Write the lots of what is left to train; returns the id of the summary run."""
-        assert self.started.summary_run is not None
-        run_id = self.started.summary_run.result()
+        """Write the lots of the configurations that are left to train; returns the id of the summary run."""
         plan = self.started.resume_plan
         resolved = requests if plan is None else plan.resolve(requests)
         left = [
@@ -87,12 +137,24 @@ class Launch:
             for request, each in zip(requests, resolved, strict=True)
             if not isinstance(each, RunResult)
         ]
-        files = [self._file(numbers, left).text() for numbers in self._lots(left)]
+        return self.hand_over_all(left, None)
+
+    def hand_over_all(self, requests: Sequence[RunRequest], results: Sequence[RunResult] | None) -> str:
+        """Write the lots of all of these runs; returns the id of the summary run.
+
+        Args:
+          requests: the runs; if there are none, the sweep is ended.
+          results: of a search that has ended; None for other sweeps.
+        """
+        assert self.started.summary_run is not None
+        run_id = self.started.summary_run.result()
+        info, search = self.started.sweep_info, self.started.search
+        files = lot_files(requests, info, self._settings, self._canary, self._datasets, search)
         self.count = len(files)
         if files:
-            self._tracker.call(LotService.hand_over, files).result()
+            self._tracker.call(LotService.hand_over, files, is_search=search is not None).result()
         else:
-            end_sweep(self._tracker, self.started.sweep_info, run_id, self._datasets)
+            end_sweep(self._tracker, info, run_id, self._datasets, results)
         return run_id
 
     def start(self, store: str, run_id: str) -> str:
@@ -105,39 +167,13 @@ class Launch:
         Raises:
           SwathError: the engine refuses; the sweep is ended as KILLED.
         """
-        name = self._settings.executor.name
-        argv = [
-            sys.executable,
-            "-P",
-            "-m",
-            "swath.cli.worker",
-            store,
-            self.started.sweep_info.sweep_id,
-        ]
         try:
-            ids = launcher_of(name).start(argv, self.count, resources_of(self._settings))
+            ids = start_workers(self._settings, store, self.started.sweep_info.sweep_id, self.count)
         except BaseException:
             self._tracker.call(LotService.give_up, run_id).result()
             raise
-        self._tracker.set_tag(run_id, schema.ENGINE, f"{name} {ids}").result()
+        self._tracker.set_tag(run_id, schema.ENGINE, f"{self._settings.executor.name} {ids}").result()
         return ids
-
-    def _lots(self, left: Sequence[RunRequest]) -> list[list[int]]:
-        """Indices of the configurations of each lot."""
-        if not left:
-            return []
-        settings = self._settings
-        memory = memory_for_groups(available_bytes())
-        widths = LaneWidths(settings.lanes.max, memory, read_verified(), self._datasets)
-        workers, cpus = settings.executor.workers, settings.executor.cpus
-        groups = plan_groups([request.config for request in left], widths, workers * cpus)
-        lots = divide(groups, workers, cpus, self._datasets)
-        return [[run.number for group in lot for run in group.runs] for lot in lots]
-
-    def _file(self, numbers: Sequence[int], left: Sequence[RunRequest]) -> LotFile:
-        settings = replace(self._settings, resume="no", force_resume=False, dry_run=False)
-        requests = [left[number] for number in numbers]
-        return LotFile(self.started.sweep_info, settings, requests, self._canary)
 
 
 def stop_launched(uri: str | None, sweep: LaunchedSweep, note: Callable[[str], None]) -> int:

@@ -1,7 +1,7 @@
 """The manifest of a sweep, and the values that the two processes exchange about earlier sweeps."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from swath.config import METRICS, KeptSteps
 from swath.errors import SwathError
 from swath.models import UNKNOWN
+from swath.sweeps.manifest_pieces import missing, pieces_of, read_pieces
 from swath.sweeps.search_record import SearchRecord
 from swath.tracking import PROVENANCE_TAGS, RESULT_AFFECTING, MetricBatch, schema
 from swath.training import TrainState
@@ -33,6 +34,7 @@ class Manifest:
       earlier: provenance of each earlier command of the sweep, oldest first.
       search: what decides its trials, if it is a search.
       curves: where the curves of the per-step metrics are kept.
+      stored: names of pieces that the store has; see `manifest_pieces`. Not part of the JSON.
     """
 
     sweep: str
@@ -44,6 +46,7 @@ class Manifest:
     earlier: list[dict[str, str]]
     search: SearchRecord | None = None
     curves: str = METRICS
+    stored: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def identities(self) -> set[tuple[str, str]]:
@@ -73,28 +76,46 @@ class Manifest:
             [*before.earlier, before.provenance],
             search,
             self.curves,
+            before.stored,
         )
 
     def text(self) -> str:
-        """The manifest as JSON."""
+        """The manifest as JSON, without pieces."""
+        return self._text({})
+
+    def files(self) -> dict[str, str]:
+        """The files that the store does not have: new pieces, then the manifest, which names all pieces."""
+        pieces = pieces_of(self.configurations)
+        return {**missing(pieces, self.stored), schema.MANIFEST_FILE: self._text(pieces)}
+
+    def _text(self, pieces: Mapping[str, str]) -> str:
         values = {"facts" if name == "provenance" else name: value for name, value in vars(self).items()}
-        del values["search"]
+        del values["search"], values["stored"]
+        if pieces:
+            values |= {"configurations": [], "pieces": list(pieces)}
         if self.search is not None:
             values["search"] = self.search.values()
         return json.dumps({"schema": SCHEMA, **values}, indent=1) + "\n"
 
 
-def read_manifest(text: str | bytes) -> Manifest:
+def read_manifest(text: str | bytes, read: Callable[[str], bytes] | None = None) -> Manifest:
     """Parse a manifest.
 
+    Args:
+      text: content of the manifest.
+      read: name of a piece -> its content; None to leave out the configurations of pieces.
+
     Raises:
-      SwathError: the text is not a manifest.
+      SwathError: the text is not a manifest, or a piece is missing or damaged.
     """
     try:
         values = json.loads(text)
         if values.pop("schema") != SCHEMA:
             raise SwathError(f"{schema.MANIFEST_FILE} was written by another version of swath")
         values["provenance"] = values.pop("facts")
+        pieces = values.pop("pieces", [])
+        if pieces and read is not None:
+            values |= {"configurations": read_pieces(pieces, read), "stored": tuple(pieces)}
         if "search" in values:
             values["search"] = SearchRecord.of(values["search"])
         found = Manifest(**values)

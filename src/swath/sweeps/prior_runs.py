@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -330,7 +331,7 @@ def _manifest(summary: tracking.StoredRun) -> Manifest | None:
             content = tracking.read_bytes(summary, schema.MANIFEST_FILE)
         except SwathError:
             content = tracking.read_bytes(summary, schema.FORMER_MANIFEST_FILE)
-        return read_manifest(content)
+        return read_manifest(content, partial(tracking.read_bytes, summary))
     except SwathError:
         return None
 

@@ -1,5 +1,6 @@
 """The results of a command, ranked from memory: they need not be read back from the store."""
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -49,6 +50,23 @@ def rank_results(sweep_info: SweepInfo, results: Sequence[RunResult]) -> RankedR
     ranked, groups = analysis.rank_sweep(runs, metric, masks)
     answer = analysis.answer_of(ranked, groups, tried, swept, metric, sweep_info.space)
     return RankedResults(swept, metric, ranked, groups, answer)
+
+
+class Ranker:
+    """Ranks results; the same ones once, since paired tests of thousands of runs take seconds."""
+
+    def __init__(self) -> None:
+        self._ranked: list[RunResult] = []
+        self._by: SweepInfo | None = None
+        self._found: RankedResults | None = None
+
+    def rank(self, sweep_info: SweepInfo, results: Sequence[RunResult]) -> RankedResults:
+        """See `rank_results`."""
+        is_same = len(results) == len(self._ranked) and all(map(operator.is_, results, self._ranked))
+        if self._found is None or not is_same or self._by != sweep_info:
+            self._ranked, self._by = list(results), sweep_info
+            self._found = rank_results(sweep_info, results)
+        return self._found
 
 
 def grid_fields(results: Sequence[RunResult]) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from swath.analysis import REPEATED_BY, answer_lines
 from swath.config import TrainConfig, varying
 from swath.execution import RunResult, SweepInfo
 from swath.sweeps.manifest import Manifest
-from swath.sweeps.ranked_results import RankedResults, rank_results
+from swath.sweeps.ranked_results import RankedResults, Ranker
 from swath.tracking import schema
 
 MOST_VALUES = 40
@@ -56,20 +56,27 @@ def sweep_description(
         note=_note(sweep_info, configs, [tracking.STILL_RUNNING]),
         experiment_note=_experiment_note(sweep_info, configs, [tracking.STILL_RUNNING]),
         view=_view(sweep_info, configs),
-        manifest=manifest.text(),
+        files=manifest.files(),
         start_ms=sweep_info.start_ms,
     )
 
 
 def _asked_for(sweep_info: SweepInfo, configs: Sequence[TrainConfig]) -> dict[str, str]:
     """The number of configurations, if it is known: another sweeper may not say how many it will choose."""
-    if sweep_info.sweeper:
-        return {} if sweep_info.most is None else {schema.ASKED_FOR: str(sweep_info.most)}
+    if sweep_info.sweeper and sweep_info.most is None:
+        return {}
+    if sweep_info.most is not None:
+        return {schema.ASKED_FOR: str(sweep_info.most)}
     return {schema.ASKED_FOR: str(len(configs))}
 
 
 def sweep_summary(
-    sweep_info: SweepInfo, results: Sequence[RunResult], asked_for: int, wall_s: float, interrupted: bool
+    sweep_info: SweepInfo,
+    results: Sequence[RunResult],
+    asked_for: int,
+    wall_s: float,
+    interrupted: bool,
+    ranker: Ranker | None = None,
 ) -> tracking.SweepSummary:
     """The results of a sweep for its summary run.
 
@@ -79,8 +86,9 @@ def sweep_summary(
       asked_for: number of requested configurations.
       wall_s: duration of the command in seconds.
       interrupted: whether a signal stopped the command.
+      ranker: ranks the results; None for a new one.
     """
-    found = rank_results(sweep_info, results)
+    found = (ranker or Ranker()).rank(sweep_info, results)
     sweep_info = replace(sweep_info, swept=found.swept)
     finished = [result for result in results if result.status == "FINISHED"]
     counts = Counter(result.status for result in results)

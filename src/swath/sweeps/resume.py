@@ -5,12 +5,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import lru_cache, partial
 
 from filelock import FileLock, Timeout
 
 from swath import tracking
-from swath.analysis import searched_fields
 from swath.config import KeptSteps, SweepConfig, TrainConfig, computed_values, fingerprint, read_params
 from swath.datasets import DataKey, Dataset, given_path
 from swath.errors import SwathError, UsageError
@@ -28,7 +27,7 @@ from swath.sweeps.manifest import (
     kept_by,
 )
 from swath.sweeps.record import sweep_description
-from swath.sweeps.search_record import SearchRecord
+from swath.sweeps.search_record import SearchRecord, searched_by
 from swath.system import cache_folder
 from swath.tracking import LotService, schema
 from swath.training import checkpoints_folder, lane_key
@@ -37,6 +36,7 @@ SKIPPED = "skipped by resume=failed: it has not failed"
 """Reason stated for a configuration that `resume=failed` skips."""
 
 
+@lru_cache(maxsize=2**16)
 def run_key(config: TrainConfig, digest: str, kept: KeptSteps) -> RunKey:
     """Identity of a configuration in the store.
 
@@ -73,7 +73,7 @@ def new_manifest(
     search: SearchRecord | None = None,
 ) -> Manifest:
     """The manifest of a new sweep."""
-    identities = [(fingerprint(config), datasets[config.data.key].digest) for config in configs]
+    identities = [run_key(each, datasets[each.data.key].digest, kept).identity for each in configs]
     values = [computed_values(config) for config in configs]
     return Manifest(
         sweep_info.sweep,
@@ -120,7 +120,7 @@ class ResumePlan:
 
     Attributes:
       tracker: tracker with an opened store.
-      mode: `yes` or `failed`.
+      mode: `yes`, `failed`, or `open`: what has failed is not trained again.
       force: whether to accept a changed environment.
       datasets: the data sets of the configurations.
       data_place: see `ResumeRequest`.
@@ -211,6 +211,8 @@ class ResumePlan:
     def _resolve(self, request: RunRequest, before: PriorRun) -> RunRequest | RunResult:
         if before.finished:
             self.counts["already done"] += 1
+            return _prior_result(request.config, before)
+        if self.mode == "open" and before.status == "FAILED":
             return _prior_result(request.config, before)
         if self.mode == "failed" and before.status != "FAILED":
             self.counts["skipped"] += 1
@@ -348,13 +350,7 @@ def start_sweep(
     for run_id in tracker.close_stale().result():
         observer(Note(f"run {run_id} closed as KILLED: its process had died"))
     summary_run = None
-    if search is not None:
-        sweep_info = replace(
-            sweep_info,
-            space=searched_fields(search.space, search.when),
-            space_lines=(*search.space, *search.when),
-            objective=search.objective,
-        )
+    sweep_info = searched_by(sweep_info, search)
     if sweep_info.is_grid:
         manifest = new_manifest(sweep_info, configs, datasets, provenance, kept, search)
         before = None if found is None else found.manifest

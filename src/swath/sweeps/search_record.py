@@ -4,6 +4,9 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Self
 
+from swath.analysis import searched_fields
+from swath.execution import SweepInfo
+
 FREE = ("confirm", "confirm_seeds", "round_size", "trials", "rounds", "drawn_by", "columns")
 """Attributes that may have other values when the same search goes on."""
 
@@ -130,3 +133,15 @@ def rounds_of(trials: int, size: int, before: Sequence[int] = ()) -> list[int]:
     while (left := trials - sum(rounds)) > 0:
         rounds.append(min(size or left, left))
     return rounds
+
+
+def searched_by(sweep_info: SweepInfo, search: SearchRecord | None) -> SweepInfo:
+    """The metadata of a sweep with what a search looks through and ranks by; unchanged without a search."""
+    if search is None:
+        return sweep_info
+    return replace(
+        sweep_info,
+        space=searched_fields(search.space, search.when),
+        space_lines=(*search.space, *search.when),
+        objective=search.objective,
+    )

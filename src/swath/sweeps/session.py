@@ -16,7 +16,8 @@ from swath.datasets import DataKey, Dataset, load_dataset, load_intact, rebuild_
 from swath.errors import SwathError
 from swath.models import model_of
 from swath.planning import LaneWidths, check_memory, memory_for_groups, read_verified
-from swath.sweeps.joining import Joined
+from swath.sweeps.joining import AT_A_RUNG, Joined
+from swath.sweeps.ranked_results import Ranker
 from swath.sweeps.record import sweep_summary
 from swath.sweeps.resume import StartedSweep, start_sweep
 from swath.sweeps.search_record import SearchRecord
@@ -98,6 +99,7 @@ class Session:
       store: the opened store.
       started: the sweep in the store, and the resume plan.
       sweep_info: metadata of the command; if it resumes a sweep, with the id of that sweep.
+      ranker: ranks the results of the command.
       is_whole: whether nothing is left to begin; a search says so at its end.
       superseded: why this worker may not write any more; empty if it may.
       is_last: whether this worker has ended the last lot, and with it the sweep.
@@ -138,6 +140,7 @@ class Session:
         self._observer: execution.Observer = SynchronizedObserver(observer)
         self._asked_for: list[Future[execution.RunResult]] = []
         self._runner: Runner | None = None
+        self.ranker = Ranker()
         self.is_whole = search is None
         self.is_last = False
         self.superseded = ""
@@ -352,11 +355,17 @@ class Session:
         """
         try:
             why = self._runner.stop_reason if self._runner is not None else ""
-            ended = [future.result().put_down(why) for future in self._ended()]
+            if self._joined is not None and not interrupted:
+                why = AT_A_RUNG
+            ended = [future.result() for future in self._ended()]
+            is_open = interrupted or not self._has_all() or any(each.status == "KILLED" for each in ended)
+            ended = [result.put_down(why) for result in ended]
             results = [result.flushed() for result in ended]
             plan = self.started.resume_plan
             if self._joined is not None:
-                self._end_lot(self._joined, results, put_down=interrupted or not self._has_all())
+                # A run that failed for good is not begun again, so its lot is done.
+                is_open = is_open or any(result.is_transient for result in results)
+                self._end_lot(self._joined, put_down=is_open)
             try:
                 is_worker = self._joined is not None
                 others = (
@@ -395,17 +404,17 @@ class Session:
         wall_s = time.perf_counter() - self.began
         most = self.sweep_info.most if interrupted else None
         asked_for = max(self._number_asked_for(), len(results), most or 0)
-        summary = sweep_summary(self.sweep_info, results, asked_for, wall_s, interrupted)
+        summary = sweep_summary(self.sweep_info, results, asked_for, wall_s, interrupted, self.ranker)
         self._tracker.end_sweep(summary).result()
 
-    def _end_lot(self, joined: Joined, results: list[execution.RunResult], *, put_down: bool) -> None:
+    def _end_lot(self, joined: Joined, *, put_down: bool) -> None:
         try:
             self._tracker.call(LotService.check_lot).result()
         except SwathError as error:
             self.superseded = str(error)
             return
         try:
-            self.is_last = joined.end(self._tracker, self._datasets, results, put_down=put_down)
+            self.is_last = joined.end(self._tracker, self._datasets, put_down=put_down)
         except SwathError as error:
             self.sweep_error = str(error)
 

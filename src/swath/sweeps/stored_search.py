@@ -5,6 +5,7 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from swath import tracking
 from swath.errors import SwathError
@@ -171,7 +172,7 @@ def _manifest(summary_run: tracking.StoredRun) -> Manifest:
     # The tag is written before the file: a command that was killed between them leaves another digest.
     if summary_run.status == "FINISHED" and digest not in (None, hashlib.sha256(content).hexdigest()):
         raise SwathError(f"{schema.MANIFEST_FILE} is not the file that was stored: its digest differs")
-    return read_manifest(content)
+    return read_manifest(content, partial(tracking.read_bytes, summary_run))
 
 
 def _manifest_or_none(summary_run: tracking.StoredRun) -> Manifest | None:

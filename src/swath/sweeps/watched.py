@@ -8,6 +8,7 @@ from swath.analysis import ranking_metric
 from swath.config import named_values
 from swath.errors import SwathError
 from swath.execution.launchers import launcher_of
+from swath.sweeps.joining import AT_A_RUNG
 from swath.sweeps.launched import LaunchedSweep, find_launched
 from swath.tracking import Reader, StoredRun, schema
 
@@ -19,7 +20,8 @@ class Standing:
     Attributes:
       sweep: the sweep, with its lots.
       runs: number of runs by MLflow's status.
-      asked_for: number of configurations.
+      at_a_rung: trials of a search among them that wait for the others at a rung; MLflow says KILLED.
+      asked_for: number of configurations; of a search, of its trials.
       steps: steps that are stored, of all runs.
       max_steps: steps of all configurations whose runs have begun, and as many for each of the others.
       best: metric, value and configuration of the best run; None before one finishes.
@@ -29,6 +31,7 @@ class Standing:
 
     sweep: LaunchedSweep
     runs: Counter[str]
+    at_a_rung: int
     asked_for: int
     steps: int
     max_steps: int
@@ -81,6 +84,7 @@ def standing_of(reader: Reader, which: str) -> Standing:
     return Standing(
         sweep,
         Counter(run.status for run in runs),
+        sum(run.status == "KILLED" and run.tags.get(schema.ERROR) == AT_A_RUNG for run in runs),
         asked_for,
         sum(steps),
         round(sum(longest) + mean * (asked_for - len(runs))),

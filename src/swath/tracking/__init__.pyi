@@ -25,9 +25,11 @@ from .in_memory import NullRunLogger as NullRunLogger
 from .in_memory import NullTracker as NullTracker
 from .in_memory import TeeTracker as TeeTracker
 from .locations import is_local as is_local
+from .lot_records import DECISIONS as DECISIONS
 from .lot_records import Lot as Lot
 from .lot_records import LotService as LotService
 from .lot_records import SupersededError as SupersededError
+from .lot_records import decisions_of as decisions_of
 from .lot_records import lot_file as lot_file
 from .lot_records import lots_of as lots_of
 from .lot_service import LotStore as LotStore

@@ -12,6 +12,9 @@ from typing import Any, Literal, Protocol, Self
 from swath.errors import SwathError
 from swath.tracking import schema
 
+DECISIONS = -1
+"""Number of the lot of a search in which its decisions are taken. It has no file, and no task of its own."""
+
 State = Literal["waiting", "running", "stopped", "done"]
 
 
@@ -24,7 +27,7 @@ class Lot:
     """The state of a lot.
 
     Attributes:
-      number: of the lot, from 0.
+      number: of the lot, from 0; `DECISIONS` for that of a search.
       epoch: rises whenever it is begun, and when a later command hands it over again.
       handed_over: its epoch when it was handed over.
       state: what its present worker has done of it; `stopped` if it was put down.
@@ -69,6 +72,8 @@ class Lot:
 
 def tag_of(number: int) -> str:
     """The name of the tag of a lot."""
+    if number == DECISIONS:
+        return schema.DECISIONS
     return f"{schema.LOT}{number}"
 
 
@@ -86,6 +91,15 @@ def lots_of(tags: Mapping[str, str]) -> list[Lot]:
     return sorted(found, key=lambda lot: lot.number)
 
 
+def decisions_of(tags: Mapping[str, str]) -> Lot | None:
+    """The lot of a search in which its decisions are taken; None for other sweeps.
+
+    Args:
+      tags: of its summary run.
+    """
+    return Lot.of(DECISIONS, tags[schema.DECISIONS]) if schema.DECISIONS in tags else None
+
+
 def lot_file(number: int) -> str:
     """The name of the file of a lot."""
     return f"{schema.LOT_FILES}{number}.json"
@@ -94,12 +108,28 @@ def lot_file(number: int) -> str:
 class LotService(Protocol):
     """Methods of the tracking process that write the lots of a sweep."""
 
-    def hand_over(self, files: Sequence[str]) -> None:
+    def hand_over(self, files: Sequence[str], *, is_search: bool = False) -> None:
         """Store the lots of the started sweep, one file each, and leave its summary run open.
 
         Args:
           files: the content of each lot's file, by number.
+          is_search: whether what follows these lots is decided once they are done.
         """
+
+    def add_lots(self, run_id: str, first: int, files: Sequence[str]) -> None:
+        """Give a search further lots, whose decisions this process has begun to take.
+
+        Args:
+          run_id: of the sweep's summary run.
+          first: number of the first of them.
+          files: the content of each lot's file.
+
+        Raises:
+          SupersededError: another process takes the decisions.
+        """
+
+    def read_lots(self, run_id: str) -> list[Lot]:
+        """The lots of a sweep as they are now."""
 
     def drop_lots(self) -> None:
         """Take the lots of the started sweep from its workers, which are refused from now on."""

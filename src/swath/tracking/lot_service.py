@@ -6,8 +6,8 @@ from mlflow.tracking import MlflowClient
 
 from swath.errors import SwathError
 from swath.tracking import schema
-from swath.tracking.lot_records import Lot, State, lot_file, lots_of
-from swath.tracking.lots import STOPPER, begin_lot, settle
+from swath.tracking.lot_records import DECISIONS, Lot, State, decisions_of, lot_file, lots_of
+from swath.tracking.lots import STOPPER, add_lots, begin_lot, settle
 from swath.tracking.mlflow_runs import FindBest, end_interrupted, runs_of
 from swath.tracking.offline import OfflineFallbackStore
 from swath.tracking.patience import patiently
@@ -20,10 +20,24 @@ class LotStore:
     def __init__(self, store: OfflineFallbackStore) -> None:
         self._store = store
 
-    def hand_over(self, files: Sequence[str]) -> None:
+    def hand_over(self, files: Sequence[str], *, is_search: bool = False) -> None:
         """See `LotService`."""
         texts = {lot_file(number): text for number, text in enumerate(files)}
-        self._store.main.hand_over(texts, len(files))
+        self._store.main.hand_over(texts, len(files), is_search=is_search)
+
+    def add_lots(self, run_id: str, first: int, files: Sequence[str]) -> None:
+        """See `LotService`."""
+        main = self._store.main
+        fence = main.fence
+        if fence is None:
+            raise SwathError("the decisions of the search have not been begun")
+        texts = {lot_file(number): text for number, text in enumerate(files, start=first)}
+        main.write_files(run_id, texts)
+        patiently(lambda: add_lots(fence, first, len(files)))
+
+    def read_lots(self, run_id: str) -> list[Lot]:
+        """See `LotService`."""
+        return patiently(lambda: lots_of(self._store.main.client.get_run(run_id).data.tags))
 
     def drop_lots(self) -> None:
         """See `LotService`."""
@@ -76,6 +90,9 @@ def end_open(uri: str, run_id: str, find_best: FindBest | None) -> int:
     client = MlflowClient(tracking_uri=uri)
     summary = client.get_run(run_id)
     left = [lot for lot in lots_of(summary.data.tags) if lot.state != "done"]
+    decisions = decisions_of(summary.data.tags)
+    if decisions is not None:  # a search that has not ended has something left, whatever its lots say
+        left.insert(0, decisions)
     for lot in left:
         begin_lot(client, run_id, lot.number, STOPPER).end("stopped")
     open_runs = [run for run in runs_of(client, summary) if run.info.status in OPEN_STATUSES]
@@ -83,4 +100,4 @@ def end_open(uri: str, run_id: str, find_best: FindBest | None) -> int:
         client.set_tag(run.info.run_id, schema.ERROR, "stopped")
         client.set_terminated(run.info.run_id, "KILLED")
     end_interrupted(client, run_id, "KILLED" if left else "FINISHED", find_best)
-    return len(left)
+    return sum(lot.number != DECISIONS for lot in left)

@@ -4,6 +4,7 @@ Whoever begins a lot raises its epoch; what an earlier worker still writes is re
 cut off from the network or given up.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,15 @@ from mlflow.tracking import MlflowClient
 
 from swath.errors import SwathError
 from swath.tracking import schema
-from swath.tracking.lot_records import Lot, State, SupersededError, lots_of, tag_of
+from swath.tracking.lot_records import (
+    DECISIONS,
+    Lot,
+    State,
+    SupersededError,
+    decisions_of,
+    lots_of,
+    tag_of,
+)
 
 _TAGS: Any = SqlTag.__table__
 
@@ -90,25 +99,61 @@ MOST_TAGS = 100
 """Most tags that MLflow accepts in one call."""
 
 
-def renew_lots(client: MlflowClient, run_id: str, count: int) -> None:
+def renew_lots(client: MlflowClient, run_id: str, count: int, *, is_search: bool = False) -> None:
     """Give a sweep new lots. Their epochs go on from those of earlier ones, whose workers are refused.
 
     Args:
       client: client of the store.
       run_id: of the sweep's summary run.
       count: number of lots.
+      is_search: whether it has a lot of decisions, too.
     """
     tags = client.get_run(run_id).data.tags
     before = {lot.number for lot in lots_of(tags)}
     # One epoch for all: a number that an earlier launch had, and a later one had not, must not begin at 0.
-    epoch = max([int(tags.get(schema.LOT_EPOCH, "0")), *(lot.epoch + 1 for lot in lots_of(tags))])
+    decisions = decisions_of(tags)
+    known = [*lots_of(tags), *([] if decisions is None else [decisions])]
+    epoch = max([int(tags.get(schema.LOT_EPOCH, "0")), *(lot.epoch + 1 for lot in known)])
     client.set_tag(run_id, schema.LOT_EPOCH, str(epoch))
     gone = [tag_of(number) for number in before - set(range(count))]
-    for name in (*gone, *(name for name in (schema.STOPPING, schema.ENGINE) if name in tags)):
+    for name in (
+        *gone,
+        *(name for name in (schema.STOPPING, schema.ENGINE, schema.DECISIONS) if name in tags),
+    ):
         client.delete_tag(run_id, name)
-    new = [RunTag(tag_of(number), Lot(number, epoch, epoch).text()) for number in range(count)]
-    for first in range(0, count, MOST_TAGS):
-        client.log_batch(run_id, tags=new[first : first + MOST_TAGS])
+    numbers = [*range(count), *([DECISIONS] if is_search else [])]
+    new = [RunTag(tag_of(number), Lot(number, epoch, epoch).text()) for number in numbers]
+    _log_tags(client, run_id, new)
+
+
+def add_lots(fence: Fence, first: int, count: int) -> None:
+    """Give a search further lots, whose decisions are taken under a fence.
+
+    Args:
+      fence: of the lot of its decisions.
+      first: number of the first new lot.
+      count: number of new lots.
+
+    Raises:
+      SupersededError: another process takes the decisions.
+    """
+    epoch = fence.lot.handed_over  # above those of all earlier launches
+    new = [RunTag(tag_of(number), Lot(number, epoch, epoch).text()) for number in range(first, first + count)]
+    engine = engine_of(fence.client)
+    if engine is None:
+        fence.check()
+        _log_tags(fence.client, fence.run_id, new)
+        return
+    rows = [{"run_uuid": fence.run_id, "key": tag.key, "value": tag.value} for tag in new]
+    with engine.begin() as connection:
+        _lock(connection, fence.run_id, fence.lot.number)
+        fence.check_in(connection)
+        connection.execute(_TAGS.insert(), rows)
+
+
+def _log_tags(client: MlflowClient, run_id: str, tags: Sequence[RunTag]) -> None:
+    for first in range(0, len(tags), MOST_TAGS):
+        client.log_batch(run_id, tags=tags[first : first + MOST_TAGS])
 
 
 def begin_lot(

@@ -207,7 +207,8 @@ class SummaryRun:
         self._client = client
         self._find_best = find_best
         self._experiment_id = experiment_id
-        digests = {schema.MANIFEST_FILE: hashlib.sha256(description.manifest.encode()).hexdigest()}
+        content = description.files[schema.MANIFEST_FILE].encode()
+        digests = {schema.MANIFEST_FILE: hashlib.sha256(content).hexdigest()}
         tags = {**environment, **description.tags, schema.KIND: "sweep", schema.NOTE: description.note}
         tags[schema.FILES] = json.dumps(digests)
         self._known: dict[str, float] = {}
@@ -225,7 +226,7 @@ class SummaryRun:
             client.update_run(run_id, status="RUNNING")
         self.run_id: str = run.info.run_id
         self._artifact_uri: str = run.info.artifact_uri
-        self.write_files({schema.MANIFEST_FILE: description.manifest})
+        self.write_files(description.files)
         self._view_tag = f"{schema.SHARED_VIEW_PREFIX}{description.sweep_id}"
         client.set_experiment_tag(experiment_id, self._view_tag, description.view)
         self._describe_experiment(description.experiment_note)

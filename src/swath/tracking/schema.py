@@ -176,6 +176,12 @@ LOT = entry(
     "Followed by the number of a lot: its epoch, its state and its worker, as JSON.",
     "0.2",
 )
+DECISIONS = tag(
+    "swath.decisions",
+    "sweep",
+    "Of a search that workers train: epoch, state and worker of its decisions, as JSON.",
+    "0.2",
+)
 LOT_EPOCH = tag("swath.lot_epoch", "sweep", "Epoch from which those of the lots go on.", "0.2")
 ENGINE = tag(
     "swath.engine",
@@ -312,6 +318,12 @@ MANIFEST_FILE = file(
     "0.2",
 )
 FORMER_MANIFEST_FILE = "manifest.json"
+MANIFEST_PIECES = file(
+    f"{SWEEP_FILES}manifest/",
+    "sweep",
+    "Followed by a digest and `.json`: a thousand configurations of a large sweep, which its manifest names.",
+    "0.2",
+)
 RANKING_FILE = file(
     f"{SWEEP_FILES}ranking.csv",
     "sweep",

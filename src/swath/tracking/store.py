@@ -422,18 +422,23 @@ class RunStore:
             self._sweep.end(summary)
             self._sweep = None
 
-    def hand_over(self, files: Mapping[str, str], count: int) -> None:
+    def hand_over(self, files: Mapping[str, str], count: int, *, is_search: bool = False) -> None:
         """Store the lots of the sweep, and leave its summary run to the workers that train them.
 
         Args:
           files: content of each artifact.
           count: number of lots. Their epochs go on from those of earlier lots, whose workers are refused.
+          is_search: whether it has a lot of decisions, too.
         """
         assert self._sweep is not None
         self._system_metrics.finish()
         self._sweep.write_files(files)
-        renew_lots(self.client, self._sweep.run_id, count)
+        renew_lots(self.client, self._sweep.run_id, count, is_search=is_search)
         self._sweep = None
+
+    def write_files(self, run_id: str, texts: Mapping[str, str]) -> None:
+        """Write artifacts of the summary run of a sweep that another process has started."""
+        mlflow_runs.SummaryRun.of_stored(self.client, run_id).write_files(texts)
 
     def drop_lots(self) -> None:
         """Take the lots of the started sweep, if it has any, from its workers."""

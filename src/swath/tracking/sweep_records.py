@@ -19,7 +19,7 @@ class SweepDescription:
       note: description of the sweep in Markdown.
       experiment_note: description of the experiment in Markdown.
       view: view state of MLflow's page of the sweep, as JSON.
-      manifest: content of the artifact `manifest.json`.
+      files: content of artifacts: the manifest, and pieces of it that the store does not have.
       start_ms: when the command started, in milliseconds since 1970; None for now.
     """
 
@@ -29,7 +29,7 @@ class SweepDescription:
     note: str
     experiment_note: str
     view: str
-    manifest: str
+    files: dict[str, str]
     start_ms: int | None = None
 
 

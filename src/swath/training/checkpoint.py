@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import io
+import math
 import re
 import shutil
 import time
@@ -81,6 +82,7 @@ class TrainState:
       last_accuracies: float64 [up to `TRAIN_ACCURACY_STEPS`], training accuracies of the last of these steps.
       train_s: training time in seconds.
       evaluate_s: evaluation time in seconds.
+      last_loss: training loss of the last of these steps; nan if unknown.
     """
 
     step: int
@@ -89,6 +91,7 @@ class TrainState:
     last_accuracies: NDArray[np.float64]
     train_s: float = 0.0
     evaluate_s: float = 0.0
+    last_loss: float = math.nan
 
 
 INITIAL = TrainState(0, {}, b"", np.zeros(0))
@@ -161,6 +164,7 @@ def encode(lanes: Sequence[LaneCheckpoint]) -> bytes:
         digest_bytes=np.array([len(state.digest) for state in states]),
         last_accuracies=np.stack([state.last_accuracies for state in states]),
         seconds=np.array([[state.train_s, state.evaluate_s] for state in states]),
+        last_loss=np.array([state.last_loss for state in states]),
         **arrays,
     )
     return content.getvalue()
@@ -181,6 +185,9 @@ def decode(encoded: bytes) -> list[LaneCheckpoint]:
         with np.load(io.BytesIO(encoded), allow_pickle=False) as arrays:
             found = dict(arrays)
         names = [str(name) for name in found["names"]]
+        last_losses = found.get(
+            "last_loss", np.full(len(found["keys"]), math.nan)
+        )  # earlier versions wrote none
         return [
             LaneCheckpoint(
                 str(key),
@@ -189,7 +196,7 @@ def decode(encoded: bytes) -> list[LaneCheckpoint]:
                     {name: found[f"{ARRAY}{name}"][lane] for name in names},
                     found["digest"][lane].tobytes()[: int(found["digest_bytes"][lane])],
                     found["last_accuracies"][lane],
-                    *(float(seconds) for seconds in found["seconds"][lane]),
+                    *(float(value) for value in (*found["seconds"][lane], last_losses[lane])),
                 ),
             )
             for lane, key in enumerate(found["keys"])

@@ -78,6 +78,16 @@ def test_configurations_that_differ_in_steps_or_not_at_all_are_one_lane() -> Non
     assert group.max_steps == 30
 
 
+def test_run_that_is_to_be_ended_only_trains_with_no_other() -> None:
+    configs = [
+        run_config(max_steps=10),
+        run_config(max_steps=30),
+        run_config(learning_rate=1e-5, max_steps=30),
+    ]
+    groups = plan_groups(configs, at_most(8), first_steps=[10, 10, 10])
+    assert [[run.number for run in group.runs] for group in groups] == [[0], [1, 2]]
+
+
 def test_wide_group_is_split_if_a_core_would_be_idle() -> None:
     configs = [run_config(learning_rate=rate * 1e-7) for rate in range(1, 13)]
     assert [len(group.lanes) for group in plan_groups(configs, at_most(24), workers=2)] == [6, 6]

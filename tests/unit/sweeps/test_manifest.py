@@ -1,9 +1,12 @@
 """Manifests: reading, resume, and changes of the environment."""
 
+import json
+
 import pytest
 
 from swath.errors import SwathError
 from swath.sweeps.manifest import Manifest, environment_changes, read_manifest
+from swath.tracking import schema
 
 PROVENANCE_TAGS = {"swath.tensorflow": "2.21.0", "swath.numpy": "2.4.6", "swath.commit": "abc"}
 
@@ -15,6 +18,37 @@ def manifest(*fingerprints: str, provenance: dict[str, str] = PROVENANCE_TAGS) -
 
 def test_manifest_round_trips() -> None:
     assert read_manifest(manifest("a", "b").text()) == manifest("a", "b")
+
+
+def test_configurations_of_a_large_sweep_are_pieces_and_only_new_ones_are_written() -> None:
+    names = [f"f{number}" for number in range(2_500)]
+    large = manifest(*names)
+    files = large.files()
+    *pieces, last = files
+    assert last == schema.MANIFEST_FILE
+    assert [len(json.loads(files[name])) for name in pieces] == [1_000, 1_000, 500]
+    assert len(files[last]) < 2_000
+
+    def read(name: str) -> bytes:
+        return files[name].encode()
+
+    found = read_manifest(files[last], read)
+    assert found == large
+    assert list(large.resuming(found).files()) == [schema.MANIFEST_FILE]
+    more = manifest(*names, "new").resuming(found)
+    assert len(more.files()) == 2  # the last piece has grown
+    assert read_manifest(files[last]).configurations == []
+    assert list(manifest(*names[:1_000]).files()) == [schema.MANIFEST_FILE]
+
+
+def test_damaged_piece_is_refused() -> None:
+    files = manifest(*map(str, range(1_001))).files()
+
+    def read(name: str) -> bytes:
+        return files[name].encode().replace(b'"seed":0', b'"seed":1')
+
+    with pytest.raises(SwathError, match="is not the file that was stored: its digest differs"):
+        read_manifest(files[schema.MANIFEST_FILE], read)
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"schema": 1}', "[1]", '{"schema": 1, "sweep": "x"', "null"])

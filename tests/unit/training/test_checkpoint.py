@@ -1,5 +1,6 @@
 """Checkpoints: damaged ones are refused, and the latest usable one is used."""
 
+import io
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ def train_state(step: int) -> TrainState:
     generator = np.random.default_rng(step)
     weights = generator.normal(size=(6, 10)).astype(np.float32)
     arrays = {"weights": weights, "biases": weights[0], "velocity/weights": -weights}
-    return TrainState(step, arrays, bytes(range(64 + step % 7)), np.linspace(0, 1, 5), 1.5, 0.25)
+    return TrainState(step, arrays, bytes(range(64 + step % 7)), np.linspace(0, 1, 5), 1.5, 0.25, 2.25)
 
 
 def lanes(step: int) -> list[LaneCheckpoint]:
@@ -63,6 +64,7 @@ def contents(found: list[LaneCheckpoint]) -> list[object]:
             lane.state.last_accuracies.tobytes(),
             lane.state.train_s,
             lane.state.evaluate_s,
+            lane.state.last_loss,
         )
         for lane in found
     ]
@@ -70,6 +72,14 @@ def contents(found: list[LaneCheckpoint]) -> list[object]:
 
 def test_decoded_checkpoint_is_bit_identical_to_the_encoded_one() -> None:
     assert contents(decode(encode(lanes(70)))) == contents(lanes(70))
+
+
+def test_checkpoint_of_an_earlier_version_has_no_last_loss() -> None:
+    with np.load(io.BytesIO(encode(lanes(70)))) as arrays:
+        found = {name: array for name, array in arrays.items() if name != "last_loss"}
+    earlier = io.BytesIO()
+    np.savez(earlier, **found)
+    assert all(np.isnan(lane.state.last_loss) for lane in decode(earlier.getvalue()))
 
 
 @pytest.mark.parametrize("part", [0.0, 0.01, 0.5, 0.999])

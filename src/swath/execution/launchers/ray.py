@@ -62,7 +62,7 @@ class RayLauncher:
                     count,
                     resources.workers,
                     {"num_cpus": resources.cpus, "memory": resources.memory_mb * 2**20 or None},
-                    {**variables, CPUS: str(resources.cpus)},
+                    {**variables, CPUS: str(resources.cpus), "RAY_ADDRESS": address},
                     os.getcwd(),  # noqa: PTH109
                     resources.logs or f"launched/{name}",
                 )

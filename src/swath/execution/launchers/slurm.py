@@ -21,6 +21,9 @@ TIMEOUT_S = 60
 ARRAY_SIZE = 1001
 """Tasks that an array can have where Slurm does not tell (MaxArraySize)."""
 
+OF_A_JOB = ("SLURM_JOB", "SLURM_ARRAY", "SLURM_CPUS", "SLURM_MEM", "SLURM_NODE", "SLURM_TASK", "SLURM_STEP")
+"""How names of variables begin in which Slurm tells a task what it has."""
+
 WAITING = ("PENDING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "SPECIAL_EXIT")
 
 RUNNING = (
@@ -164,7 +167,9 @@ def _run(
     Raises:
       SwathError: it is not there, or takes too long.
     """
-    environment = {**os.environ, CPUS: str(cpus)} if cpus else None
+    # A task that submits others must not pass on what Slurm says of itself.
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(OF_A_JOB)}
+    environment = {**kept, CPUS: str(cpus)} if cpus else kept
     try:
         return subprocess.run(
             [program, *arguments],
