@@ -13,7 +13,7 @@ RAY := .venv-ray
 RAY_PACKAGES := ray==2.60.0 msgpack==1.2.4
 # It wants Optuna < 3; SQLAlchemy and the others are those of the lock.
 OPTUNA_SWEEPER := hydra-optuna-sweeper==1.3.0 optuna==2.10.1 cmaes==0.12.0
-MLFLOW_TESTS := tests/integration/test_readers.py tests/integration/test_run_store.py tests/integration/test_sql_steps.py \
+MLFLOW_TESTS := tests/integration/test_readers.py tests/integration/test_run_store.py tests/integration/test_sql_steps.py tests/integration/test_curve_store.py \
                 tests/integration/test_migration.py tests/integration/test_patience.py \
                 tests/integration/test_artifact_place.py tests/services/test_postgres_start.py tests/e2e/test_postprocessing.py \
                 tests/integration/test_deletion.py tests/integration/test_export.py \

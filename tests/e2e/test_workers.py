@@ -12,9 +12,10 @@ from pathlib import Path
 import psutil
 import pytest
 from support.command import SWATH, error_lines, swath
+from support.stores import curves_by_configuration
 from support.waiting import has_steps, query_store, wait_for
 
-GRID = ("-m", "data=digits", "learning_rate=1e-6,1e-5", "batch_size=50,100", "tracking.every_steps=100")
+GRID = ("-m", "data=digits", "learning_rate=1e-6,1e-5", "batch_size=50,100", "tracking.curves=file")
 LONG = (*GRID, "max_steps=30000", "checkpoint.every_s=0.5")
 ENDED = "select status from runs join tags using (run_uuid) where key = 'swath.kind' and value = 'sweep'"
 
@@ -91,6 +92,8 @@ def wait_until_ended(folder: Path) -> None:
 def assert_as_by_threads(folder: Path, reference: Path) -> None:
     assert bits(folder) == bits(reference)
     assert steps(folder) == steps(reference)
+    curves = [curves_by_configuration(f"sqlite:///{each}/mlflow.db") for each in (folder, reference)]
+    assert curves[0] == curves[1]
     assert query_store(folder, "select status, count(*) from runs group by status") == [("FINISHED", 5)]
 
 

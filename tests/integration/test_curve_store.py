@@ -248,6 +248,44 @@ def test_damaged_file_is_named(
     assert store.client.get_run(run_id).info.status == "FAILED"
 
 
+@pytest.mark.parametrize("damage", [_cut, _swap, Path.unlink])
+def test_resumed_run_with_a_damaged_file_begins_anew(
+    damage: Callable[[Path], Any], opened: Open, uri: str, tmp_path: Path
+) -> None:
+    store = opened()
+    run_id = store.start_run(1, INFO)
+    for first in (0, 50):
+        store.log_steps(1, steps(first, first + 50))
+    store.close()
+    damage(next(tmp_path.rglob("000001.parquet")))
+    store = opened()
+    store.start_run(1, INFO, run_id)
+    for first in (0, 40):
+        store.log_steps(1, steps(first, first + 40))
+    found = curve(uri, run_id)
+    assert (found.steps.tolist(), found.values.tolist()) == (list(range(80)), LOSSES[:80])
+    store.log_steps(1, steps(80, 120))
+    store.end_run(1, ENDED)
+    found = curve(uri, run_id)
+    assert (found.steps.tolist(), found.values.tolist()) == (list(range(120)), LOSSES[:120])
+    (rows,) = SqlReader(uri).rows([run_id], [schema.TRAIN_LOSS])
+    assert rows.steps.tolist() == [0, 100]
+
+
+def test_resumed_run_whose_earlier_steps_do_not_come_again_fails(
+    store: RunStore, uri: str, tmp_path: Path
+) -> None:
+    run_id = store.start_run(1, INFO)
+    store.log_steps(1, steps(0, 50))
+    path = next(tmp_path.rglob("000000.parquet"))
+    away = path.rename(path.with_suffix(".away"))
+    store.start_run(2, INFO, run_id)
+    with pytest.raises(SwathError, match=r"000000\.parquet cannot be read"):
+        store.log_steps(2, steps(50, 80))
+    away.rename(path)
+    assert curve(uri, run_id).steps.tolist() == list(range(50)), "nothing is lost"
+
+
 def test_file_that_is_gone_is_named(store: RunStore, uri: str, tmp_path: Path) -> None:
     run_id = store.start_run(1, INFO)
     store.log_steps(1, steps(0, 50))

@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from support.command import SWATH
+from support.stores import curves_by_configuration
 from support.waiting import query_store
 
 from services.postgres import Postgres
 
-GRID = ("-m", "data=digits", "learning_rate=1e-6,1e-5", "batch_size=50,100", "tracking.every_steps=100")
+GRID = ("-m", "data=digits", "learning_rate=1e-6,1e-5", "batch_size=50,100", "tracking.curves=file")
 LONG = (*GRID, "max_steps=60000", "checkpoint.every_s=0.5", "tracking.postprocess=off")
 
 
@@ -105,6 +106,8 @@ class Place:
         )
         expected = [tuple(map(str, row)) for row in query_store(reference, steps)]
         assert sorted(self.sql(steps)) == sorted(expected)
+        whole = curves_by_configuration(f"sqlite:///{reference}/mlflow.db")
+        assert curves_by_configuration(self.uri) == whole
 
 
 def wait(condition: Callable[[], bool], timeout_s: float = 120) -> None:

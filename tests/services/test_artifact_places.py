@@ -3,8 +3,9 @@
 import time
 from pathlib import Path
 
-from support.command import error_lines, swath, swath_compare
+from support.command import error_lines, swath, swath_compare, swath_reproduce
 from support.server import free_port, mlflow_server
+from support.stores import curves_by_configuration
 from support.waiting import query_store
 
 from services.conftest import BUCKET
@@ -30,14 +31,19 @@ def refused(folder: Path, *arguments: str, status: int = 1, **environment: str) 
 
 
 def test_artifacts_go_to_a_bucket(tmp_path: Path, s3: dict[str, str]) -> None:
-    done = swath(tmp_path, *SWEEP, f"tracking.artifact_location=s3://{BUCKET}/direct", **s3)
+    place = f"tracking.artifact_location=s3://{BUCKET}/direct"
+    done = swath(tmp_path, *SWEEP, place, "tracking.curves=file", **s3)
     assert done.returncode == 0, done.stderr
     keys = [key for key in keys_in(s3, BUCKET) if key.startswith("direct/")]
     assert sum(key.endswith("/artifacts/weights.npz") for key in keys) == 2
     assert [key for key in keys if "was-here" in key] == [], "what was tried is removed"
     one, other = (str(run) for (run,) in query_store(tmp_path, IDS))
-    compared = swath_compare(tmp_path, "--diff", one, other, **s3)  # reads predictions
+    compared = swath_compare(tmp_path, "--diff", one, other, **s3)  # reads predictions and curves
     assert compared.returncode == 0, compared.stderr
+    assert "numbers: train/loss: differs from step 1 on" in compared.stdout
+    assert sum(key.endswith(".parquet") for key in keys) == 2
+    repeated = swath_reproduce(tmp_path, one, **s3)
+    assert repeated.returncode == 0, repeated.stdout + repeated.stderr
 
 
 def test_bucket_that_does_not_exist(tmp_path: Path, s3: dict[str, str]) -> None:
@@ -64,8 +70,10 @@ def test_server_passes_artifacts_on_to_a_bucket(tmp_path: Path, s3: dict[str, st
         "--artifacts-destination", f"s3://{BUCKET}/proxied",
     )  # fmt: skip
     with mlflow_server(store, free_port(), "/health", *arguments, **s3) as address:
-        done = swath(tmp_path, *SWEEP, f"tracking.uri={address}")
-    assert done.returncode == 0, done.stderr
+        done = swath(tmp_path, *SWEEP, f"tracking.uri={address}", "tracking.curves=both")
+        assert done.returncode == 0, done.stderr
+        read = curves_by_configuration(address)
+    assert [[steps for _, steps, _ in curves] for curves in read.values()] == [[20, 20]] * 2
     runs = [
         run for key, run in contents(f"sqlite:///{store}/mlflow.db").items() if not key.startswith("sweep")
     ]

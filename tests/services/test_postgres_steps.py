@@ -93,6 +93,22 @@ def test_zombie_or_a_deleted_run_stores_nothing_of_any_run(client: MlflowClient)
     assert len(rows(client, of_runs=True)["metrics"]) == 8
 
 
+def test_tags_are_set_with_the_steps_or_not_at_all(client: MlflowClient) -> None:
+    sweep, run_id = (client.create_run("0").info.run_id for _ in range(2))
+    renew_lots(client, sweep, 1)
+    zombie, successor = (begin_lot(client, sweep, 0, worker) for worker in ("n1", "n2"))
+    steps = direct(client)
+    steps.write([(run_id, BATCHES[0])], successor, {(run_id, "a"): "1", (run_id, "b"): "1"})
+    steps.write([], successor, {(run_id, "a"): "2"})
+    with pytest.raises(SupersededError):
+        steps.write([(run_id, BATCHES[1])], zombie, {(run_id, "a"): "3"})
+    tags = client.get_run(run_id).data.tags
+    assert (tags["a"], tags["b"]) == ("2", "1")
+    steps.end(run_id, "FINISHED", {}, {"a": None, "c": "4"}, (1_000, 0), successor)
+    tags = client.get_run(run_id).data.tags
+    assert ("a" in tags, tags["b"], tags["c"]) == (False, "1", "4")
+
+
 @pytest.mark.parametrize("when", ["insert_steps", "set_latest"])
 def test_connection_that_is_lost_in_the_transaction_stores_every_step_once(
     client: MlflowClient, postgres: Postgres, monkeypatch: pytest.MonkeyPatch, when: str

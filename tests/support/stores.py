@@ -71,6 +71,19 @@ def _curves_in_files(folder: Path, run_id: str, tags: dict[str, str], place: Pat
     return [len(files), [len(curve.steps) for curve in curves], whole]
 
 
+def curves_by_configuration(uri: str) -> dict[str, list[tuple[str, int, str]]]:
+    """Of each configuration: name, number of steps and digest of each curve, as swath reads them."""
+    reader = open_reader(uri)
+    runs = reader.runs({schema.KIND: "run"})
+    found: dict[str, list[tuple[str, int, str]]] = {run.tags[schema.FINGERPRINT]: [] for run in runs}
+    for run in runs:
+        for curve in reader.curves([run.run_id], schema.PER_STEP):
+            assert curve.steps.tolist() == list(range(len(curve.steps))), "each step once"
+            values = _digest(repr(curve.values.tobytes()))
+            found[run.tags[schema.FINGERPRINT]].append((curve.metric, len(curve.steps), values))
+    return found
+
+
 def curves_of(folder: Path) -> dict[str, list[float]]:
     """The losses of each run of a store, as swath reads them."""
     with open_read_only(folder) as database:

@@ -67,6 +67,7 @@ class ResumePoints:
             has_every_step = run.tags.get(schema.EVERY_STEPS) == "1" or schema.CURVES in run.tags
             if run.status == "FINISHED" and has_every_step:
                 self._shorter.setdefault(run.tags.get(schema.LANE, ""), []).append(run)
+        self._in_files: dict[str, int] = {}
         self._prepared: dict[tuple[str, KeptSteps, int], ResumePoint] = {}
 
     def of(self, key: RunKey, run: StoredRun | None, *, to_the_end: bool = False) -> ResumePoint:
@@ -86,6 +87,7 @@ class ResumePoints:
             if run is not None
             and lane.state.step < key.max_steps + to_the_end
             and _has_all_before(run, lane.state.step, key)
+            and (not key.kept.in_file or self._steps_in_files(run) >= lane.state.step)
         ]
         lane = max(usable, key=lambda each: each.state.step, default=None)
         if lane is not None and (best is None or lane.state.step >= _steps(best)):
@@ -97,6 +99,17 @@ class ResumePoints:
         if cache_key not in self._prepared:
             self._prepared[cache_key] = self._after(best, key)
         return self._prepared[cache_key]
+
+    def _steps_in_files(self, run: StoredRun) -> int:
+        """Steps from 0 on that the files of a run have; 0 if one cannot be read."""
+        if run.run_id not in self._in_files:
+            try:
+                curves = self._reader.curves([run.run_id], TRAIN)
+            except SwathError:
+                curves = []
+            whole = all(curve.steps.tolist() == list(range(len(curve.steps))) for curve in curves)
+            self._in_files[run.run_id] = len(curves[0].steps) if curves and whole else 0
+        return self._in_files[run.run_id]
 
     def _evaluated(
         self, saved: training.TrainState, run: StoredRun | None, key: RunKey

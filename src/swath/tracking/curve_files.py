@@ -21,8 +21,8 @@ def encode(steps: NDArray[np.int64], values: Mapping[str, NDArray[np.float64]]) 
       steps: int64 [n], ascending.
       values: float64 [n] of each metric.
     """
-    import pyarrow  # 0.15 s, for runs that have such files
-    import pyarrow.parquet
+    import pyarrow
+    import pyarrow.parquet  # few commands need it
 
     table = pyarrow.table({STEP: steps, **values})
     file = io.BytesIO()

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from swath.errors import SwathError
 from swath.tracking import schema
 from swath.tracking.curve_files import encode
 from swath.tracking.curve_spans import Span, chain, spans_in
@@ -24,8 +25,8 @@ class CurveWriter:
     """The files of one run, as this process writes them.
 
     Args:
-      artifact_uri: location of the run's files.
-      tags: those of the run, with what earlier writers have written.
+      run: the run; its tags say what earlier writers have written. If a file of theirs cannot be read, a
+        resume begins at step 0, and so does this writer.
       epoch: of the lot that this process trains; 0 without one.
 
     Attributes:
@@ -35,9 +36,15 @@ class CurveWriter:
       SwathError: a tag of the run is damaged.
     """
 
-    def __init__(self, artifact_uri: str, tags: Mapping[str, str], epoch: int) -> None:
-        self._artifact_uri = artifact_uri
-        self._earlier = spans_in(tags)
+    def __init__(self, run: StoredRun, epoch: int) -> None:
+        self._run = run
+        self._earlier = self._tagged = spans_in(run.tags)
+        self._merged = max((span.merged for span in self._earlier), default=0)
+        self._lost: SwathError | None = None
+        try:
+            read_files(run, chain(self._earlier))
+        except SwathError as error:
+            self._lost, self._earlier, self._merged = error, [], self._merged + 1
         self._epoch = epoch
         self._key = self._new_key()
         self.span: Span | None = None
@@ -60,8 +67,11 @@ class CurveWriter:
           batch: values of all steps.
 
         Raises:
+          SwathError: earlier steps could not be read when this writer began, and do not come again.
           OSError: the file cannot be written.
         """
+        if self._lost is not None and self.span is None and batch.first_step:
+            raise self._lost
         chained = chain(self._spans())
         first = max(batch.first_step, chained[-1][1] if chained else 0)
         end = batch.first_step + max(map(len, batch.values.values()), default=0)
@@ -72,20 +82,16 @@ class CurveWriter:
             self.span = replace(known, end=end, files=known.files + 1)
 
     def _spans(self) -> list[Span]:
-        return [*self._earlier, *([] if self.span is None else [self.span])]
+        return [*self._earlier, *self._own()]
 
-    @property
-    def _merged(self) -> int:
-        return max((span.merged for span in self._earlier), default=0)
+    def _own(self) -> list[Span]:
+        return [] if self.span is None else [self.span]
 
-    def merge(self, run_id: str) -> dict[str, str | None]:
+    def merge(self) -> dict[str, str | None]:
         """Write one file with all steps, if there are several files and they are on this machine.
 
         Elsewhere they stay as they are: each would be fetched and sent again, and many places permit no
         deletion.
-
-        Args:
-          run_id: MLflow's id of the run.
 
         Returns:
           The tags that make it count; None as a value removes a tag. `tidy` removes the other files then.
@@ -94,15 +100,15 @@ class CurveWriter:
           SwathError: a file cannot be read.
           OSError: the file cannot be written.
         """
-        folder, chained = local_path(self._artifact_uri), chain(self._spans())
+        folder, chained = local_path(self._run.artifact_uri), chain(self._spans())
         if folder is None or sum(span.files for span, _ in chained) < 2:
             return {}
-        steps, values = read_files(StoredRun(run_id, "", "", "", 0, None, self._artifact_uri), chained)
+        steps, values = read_files(self._run, chained)
         # A key of its own: as long as its tag is not stored, the files that it is made of count.
         first, end = int(steps[0]), int(steps[-1]) + 1
         merged = Span(self._new_key(), first, end, 1, self._epoch, self._merged + 1)
         _write(folder / merged.file(0), steps, values)
-        return {**{span.tag: None for span in self._spans()}, merged.tag: merged.text()}
+        return {**{span.tag: None for span in [*self._tagged, *self._own()]}, merged.tag: merged.text()}
 
     def tidy(self, stored: Mapping[str, str | None]) -> None:
         """Remove the files that were merged.
@@ -110,7 +116,7 @@ class CurveWriter:
         Args:
           stored: the tags of `merge`, which are in the store.
         """
-        folder = local_path(self._artifact_uri)
+        folder = local_path(self._run.artifact_uri)
         kept = {name.removeprefix(schema.CURVE_SPAN) for name, value in stored.items() if value is not None}
         with suppress(OSError):  # nobody reads what is left
             for path in () if folder is None else (folder / schema.CURVE_FILES).iterdir():

@@ -14,7 +14,7 @@ from mlflow.tracking import MlflowClient
 from swath.errors import SwathError
 from swath.system import hide_password
 from swath.tracking import mlflow_runs, schema
-from swath.tracking.address import StoreAddress, StoreInfo
+from swath.tracking.address import StoreAddress, StoreInfo, is_server
 from swath.tracking.artifact_place import check_artifact_place
 from swath.tracking.artifacts import artifact_folder, write_artifacts
 from swath.tracking.curve_writer import CurveWriter
@@ -41,6 +41,7 @@ from swath.tracking.repeating import patiently
 from swath.tracking.run_records import MetricBatch, RunInfo, RunSummary, Status
 from swath.tracking.shared_tables import make_shared_tables
 from swath.tracking.sql_steps import SqlSteps, sql_steps, untested_version
+from swath.tracking.stored_runs import StoredRun
 from swath.tracking.sweep_records import SweepDescription, SweepSummary
 from swath.tracking.system_metrics import SystemMetrics
 
@@ -53,11 +54,11 @@ class _OpenRun:
     run_id: str
     artifact_uri: str
     info: RunInfo
+    curves: CurveWriter
     tracked_s: float = 0.0
     failure: SwathError | None = None
     last_steps: dict[str, int] = field(default_factory=dict)
     steps_from_ms: int | None = None
-    curves: CurveWriter = field(default_factory=lambda: CurveWriter("", {}, 0))
 
 
 @contextlib.contextmanager
@@ -162,16 +163,14 @@ class RunStore:
             if not self.stores_together:
                 tags[schema.STEP_TIMES] = schema.FROM_START
             run = client.create_run(self.experiment_id, run_name=info.name, tags=tags)
-            entry = _OpenRun(run.info.run_id, run.info.artifact_uri, info)
+            entry = _OpenRun(run.info.run_id, run.info.artifact_uri, info, self._curves_of(run))
             self._undo_if_superseded(entry)
         else:
             run = self._reopened(run_id, info)
-            entry = _OpenRun(run_id, run.info.artifact_uri, info, last_steps=mlflow_runs.last_steps(run))
+            entry = _OpenRun(run_id, run.info.artifact_uri, info, self._curves_of(run))
+            entry.last_steps = mlflow_runs.last_steps(run)
             described = bool(run.data.params and run.inputs and run.inputs.dataset_inputs)
         entry.steps_from_ms = mlflow_runs.steps_from(run)
-        entry.curves = CurveWriter(
-            entry.artifact_uri, run.data.tags, 0 if self.fence is None else self.fence.lot.epoch
-        )
         self._open[key] = entry
         if self._sweep is None:
             self._system_metrics.start(self.uri, entry.run_id, resumed=run_id is not None)
@@ -191,6 +190,13 @@ class RunStore:
             steps = self._sql_steps
             patiently(lambda: steps.reopen(run_id, tags, gone, self.fence))
         return run
+
+    def _curves_of(self, run: Run) -> CurveWriter:
+        place = self.uri if is_server(self.uri) else ""
+        found = StoredRun(
+            run.info.run_id, "", "", "", 0, None, run.info.artifact_uri, tags=run.data.tags, store=place
+        )
+        return CurveWriter(found, 0 if self.fence is None else self.fence.lot.epoch)
 
     def check_fence(self) -> None:
         """Check that no later worker has begun the lot of this one.
@@ -371,7 +377,7 @@ class RunStore:
         with artifact_folder(client, entry.run_id, entry.artifact_uri) as folder:
             written = write_artifacts(folder, entry.info, summary, self._environment_text)
             merges = entry.failure is None and summary.metrics
-            merged = entry.curves.merge(entry.run_id) if merges else {}
+            merged = entry.curves.merge() if merges else {}
         tracked_s = entry.tracked_s + time.perf_counter() - started
         timestamp_ms = mlflow_runs.now_ms()
         is_complete = entry.failure is None

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from swath.config import KeptSteps
+from swath.errors import SwathError
 from swath.sweeps.manifest import RunKey
 from swath.sweeps.resume_points import FROM_START, ResumePoints
 from swath.tracking import Curve, StoredRun
@@ -142,6 +143,39 @@ def test_checkpoint_ahead_of_the_stored_steps_is_not_used(tmp_path: Path) -> Non
 def test_checkpoint_at_or_after_the_last_step_is_not_used(tmp_path: Path) -> None:
     save_checkpoints(tmp_path, 1_000)
     assert resume_points(tmp_path).of(ASKED, stored_run(999)) == FROM_START
+
+
+class FileReader:
+    """A reader of a run whose files have these steps; None if one is damaged."""
+
+    def __init__(self, steps: list[int] | None) -> None:
+        self._steps = steps
+
+    def curves(self, run_ids: list[str], metrics: tuple[str, ...]) -> list[Curve]:
+        if self._steps is None:
+            raise SwathError("curves/k/000001.parquet is damaged")
+        steps = np.array(self._steps, np.int64)
+        return [Curve(run_id, name, steps, steps / 2) for run_id in run_ids for name in metrics]
+
+
+@pytest.mark.parametrize(
+    ("steps", "step"),
+    [
+        (list(range(250)), 200),
+        (list(range(199)), 100),
+        (list(range(50)), None),
+        ([*range(100), *range(150, 300)], None),
+        (None, None),
+    ],
+)
+def test_checkpoint_needs_files_with_every_step_before_it(
+    steps: list[int] | None, step: int | None, tmp_path: Path
+) -> None:
+    save_checkpoints(tmp_path, 100, 200)
+    reader: Any = FileReader(steps)
+    asked = replace(ASKED, kept=KeptSteps(100, "file"))
+    found, _ = ResumePoints(reader, [], tmp_path).of(asked, stored_run(999))
+    assert (None if found is None else found.step) == step
 
 
 AT_RUNG = {"rung/accuracy": 0.5, "rung/loss": 1.25}
