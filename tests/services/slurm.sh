@@ -3,7 +3,8 @@
 #
 #   slurm.sh FOLDER up           start it, and wait until both nodes are idle; then SLURM_CONF=FOLDER/slurm.conf
 #   slurm.sh FOLDER kill NODE    kill a node as a power cut would: its daemon, and all that runs on it
-#   slurm.sh FOLDER revive NODE  start the daemon of a killed node again
+#   slurm.sh FOLDER revive NODE  start the daemon of a killed node again; `revive controller`: that of the controller
+#   slurm.sh FOLDER processes NODE  print the ids of all processes of a node
 #   slurm.sh FOLDER down         end everything
 #
 # It listens on 127.0.0.1 only, and touches no Slurm or munge of the machine.
@@ -70,6 +71,13 @@ steps_of() {
   done
 }
 
+processes_of() {
+  if [ "$1" = controller ]; then cat "$folder/slurmctld.pid"; else
+    cat "$folder/slurmd-$1.pid"
+    steps_of "$1"
+  fi
+}
+
 case $2 in
 up)
   mkdir -p "$folder"/{munge,state}
@@ -90,17 +98,18 @@ up)
   exit 1
   ;;
 kill)
-  kill -9 $(cat "$folder/slurmd-$3.pid") $(steps_of "$3")
+  kill -9 $(processes_of "$3")
   ;;
 revive)
-  slurmd -N "$3"
+  if [ "$3" = controller ]; then slurmctld; else slurmd -N "$3"; fi
   ;;
+processes) processes_of "$3" ;;
 down)
   for node in n1 n2; do kill -9 $(steps_of "$node") 2>/dev/null || true; done
   for pid in "$folder"/*.pid; do kill "$(cat "$pid")" 2>/dev/null || true; done
   ;;
 *)
-  echo "found $2, expected up, kill, revive or down" >&2
+  echo "found $2, expected up, kill, revive, processes or down" >&2
   exit 2
   ;;
 esac
