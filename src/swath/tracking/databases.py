@@ -33,7 +33,7 @@ LIBPQ = {
 """What connections to PostgreSQL are made with; names of its library."""
 
 
-IDLE_S = 20
+IDLE_S = 30
 """Seconds after which PostgreSQL ends a transaction whose process does nothing, such as a frozen one.
 
 Else its locks would keep out whoever takes its place for as long as it is frozen.
@@ -54,7 +54,8 @@ INSTALL = {
 
 
 PASSING_STATES = ("08", "40001", "40P01", "57P", "53300", "25006", "25P03")
-"""Beginnings of SQLSTATEs that pass: no connection, deadlock, restart, too many connections, standby, `IDLE_S`."""
+"""Beginnings of SQLSTATEs that pass: no connection, deadlock, restart, too many connections, standby, and a
+transaction that was idle."""
 
 
 def how_to_install(error: ImportError) -> str:
