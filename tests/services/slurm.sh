@@ -11,6 +11,7 @@
 set -euo pipefail
 folder=$(realpath -m "$1")
 export SLURM_CONF=$folder/slurm.conf
+port=${SLURM_TEST_PORT:-17801}
 
 configuration() {
   local host
@@ -18,7 +19,7 @@ configuration() {
   cat <<CONF
 ClusterName=swathtest
 SlurmctldHost=$host(127.0.0.1)
-SlurmctldPort=17817
+SlurmctldPort=$((port + 16))
 CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
 SlurmUser=root
 AuthType=auth/munge
@@ -46,8 +47,8 @@ SlurmdTimeout=10
 KillWait=8
 MinJobAge=300
 MaxArraySize=${MAX_ARRAY_SIZE:-1001}
-NodeName=n1 NodeHostname=$host NodeAddr=127.0.0.1 Port=17801 CPUs=1 RealMemory=4000 Feature=old
-NodeName=n2 NodeHostname=$host NodeAddr=127.0.0.1 Port=17802 CPUs=1 RealMemory=4000 Feature=new
+NodeName=n1 NodeHostname=$host NodeAddr=127.0.0.1 Port=$port CPUs=1 RealMemory=4000 Feature=old
+NodeName=n2 NodeHostname=$host NodeAddr=127.0.0.1 Port=$((port + 1)) CPUs=1 RealMemory=4000 Feature=new
 PartitionName=low Nodes=n1,n2 Default=YES MaxTime=INFINITE PriorityTier=1 
 PartitionName=high Nodes=n1,n2 MaxTime=INFINITE PriorityTier=10 PreemptMode=OFF
 CONF

@@ -30,7 +30,7 @@ class Engine(Protocol):
     nodes: tuple[str, ...]
 
     def node_of(self, process: psutil.Process) -> str:
-        """The node that runs a worker."""
+        """The node that runs a worker; empty for one that was started by hand."""
 
     def processes(self, node: str) -> list[int]:
         """The processes of a node, and what it runs."""
@@ -82,7 +82,7 @@ class SlurmNodes:
 
     def node_of(self, process: psutil.Process) -> str:
         """See `Engine`."""
-        return process.environ()["SLURMD_NODENAME"]
+        return process.environ().get("SLURMD_NODENAME", "")
 
     def processes(self, node: str) -> list[int]:
         """See `Engine`."""
@@ -122,7 +122,7 @@ class RayNodes:
 
     def node_of(self, process: psutil.Process) -> str:
         """See `Engine`."""
-        return Path(process.environ()["SWATH_TEST_RAY"]).name
+        return Path(process.environ().get("SWATH_TEST_RAY", "")).name
 
     def processes(self, node: str) -> list[int]:
         """See `Engine`."""

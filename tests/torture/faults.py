@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import psutil
 from services.postgres import Postgres, postgres_programs
 from support.command import SWATH
 
@@ -69,7 +70,7 @@ FAULTS: tuple[Fault, ...] = (
     HeadRestarted(),
 )
 
-MAX_FAULTS = 3
+MAX_FAULTS = 5
 """Maximum number of faults per sweep."""
 
 DISK = "16m"
@@ -177,7 +178,7 @@ def torment(ground: Ground, engine: Engine, faults: Sequence[Fault], seed: int) 
                 time.sleep(rng.random())
                 at = sweep.steps() / STEPS
                 words = fault.strike(sweep, rng)
-            except MissedError:
+            except (MissedError, psutil.NoSuchProcess):
                 continue
             except AssertionError as error:
                 words = "; ".join(str(error).splitlines()) or "an assertion"

@@ -22,13 +22,13 @@ GRID = (
     "data=digits",
     "learning_rate=1e-6,1e-5",
     "batch_size=200,250,300",
-    "max_steps=6000",
+    "max_steps=8000",
     "checkpoint.every_s=1",
     "tracking.postprocess=off",
 )
 """Six configurations in three lane groups, a lot each."""
 
-STEPS = 6 * 6_000
+STEPS = 6 * 8_000
 
 WORKERS_ARE = ("swath.cli.worker", "swath-worker")
 """What a worker's command line names: as engines start it, and as it is started by hand."""
@@ -128,26 +128,40 @@ class Sweep(Place):
                 found[int(words[-1])] = process
         return found
 
-    def worker_in_training(self, rng: random.Random) -> tuple[int, psutil.Process]:
+    def worker_in_training(
+        self, rng: random.Random, *, of_engine: bool = False
+    ) -> tuple[int, psutil.Process]:
         """A worker that has begun its lot, and the lot.
 
+        Args:
+          rng: chooses.
+          of_engine: whether it must not be one that was started by hand.
+
         Raises:
-          MissedError: the sweep has ended.
+          MissedError: the sweep has ended, or only workers by hand are left.
         """
         until = time.monotonic() + 60
         while time.monotonic() < until:
-            begun = [number for number, process in self.workers().items() if self._stores(number, process)]
+            workers = self.workers()
+            if of_engine:
+                workers = {lot: each for lot, each in workers.items() if not self._is_by_hand(each)}
+            begun = [lot for lot, each in sorted(workers.items()) if self._has_begun(lot, each)]
             if begun:
-                lot = rng.choice(sorted(begun))
-                with contextlib.suppress(KeyError):
-                    return lot, self.workers()[lot]
+                lot = rng.choice(begun)
+                return lot, workers[lot]
             if self.status() != "RUNNING":
                 raise MissedError
             time.sleep(0.2)
-        raise AssertionError("no worker has begun a lot within a minute")
+        assert self.by_hand, "no worker has begun a lot within a minute"
+        raise MissedError
 
-    def _stores(self, lot: int, process: psutil.Process) -> bool:
-        """Whether a worker is the one that has begun its lot last, and its runs have steps."""
+    def _is_by_hand(self, worker: psutil.Process) -> bool:
+        with contextlib.suppress(ProcessLookupError):
+            return os.getpgid(worker.pid) in [each.pid for each in self.by_hand]
+        return False
+
+    def _has_begun(self, lot: int, process: psutil.Process) -> bool:
+        """Whether a worker is the last that has begun its lot."""
         rows = self.sql(f"select value from tags where key = 'swath.lot.{lot}'")
         held = json.loads(rows[0][0]) if rows != [("",)] else {}
         return held.get("state") == "running" and f"process {process.pid}" in held.get("worker", "")

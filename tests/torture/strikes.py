@@ -237,7 +237,7 @@ class SupervisorKilled(Fault):
 
     def strike(self, sweep: Sweep, rng: random.Random) -> str:
         """See `Fault`."""
-        _, worker = sweep.worker_in_training(rng)
+        _, worker = sweep.worker_in_training(rng, of_engine=True)
         workers = list(sweep.workers().values())
         send(signal.SIGKILL, [worker.ppid()])
         assert wait_until_gone([each.pid for each in workers], 60), "its workers go on"

@@ -30,7 +30,7 @@ class NodeKilled(Fault):
 
     def strike(self, sweep: Sweep, rng: random.Random) -> str:
         """See `Fault`."""
-        lot, worker = sweep.worker_in_training(rng)
+        lot, worker = sweep.worker_in_training(rng, of_engine=True)
         node, at_s = sweep.engine.node_of(worker), time.time()
         age_s = sweep.checkpoint_age_s(lot, at_s)
         sweep.engine.kill(node)
@@ -81,7 +81,7 @@ class TimeLimit(OnSlurm):
     def strike(self, sweep: Sweep, rng: random.Random) -> str:
         """See `Fault`."""
         slurm = _slurm(sweep)
-        lot, worker = sweep.worker_in_training(rng)
+        lot, worker = sweep.worker_in_training(rng, of_engine=True)
         job, log, at_s = worker.environ()["SLURM_JOB_ID"], output_of(worker), time.time()
         before = log.stat().st_size
         # One minute: the notice of two is due at once.
@@ -92,8 +92,8 @@ class TimeLimit(OnSlurm):
             slurm.ask("scontrol", "update", f"JobId={job}", "TimeLimit=UNLIMITED")
         if sweep.status() != "RUNNING":
             raise MissedError
-        text = log.read_bytes()[before:].decode(errors="replace")
-        assert "ended with status 75, and is requeued" in text, text[-300:]
+        requeued = b"ended with status 75, and is requeued"
+        sweep.wait(lambda: requeued in log.read_bytes()[before:], 15, "status 75, and requeued")
         assert sweep.checkpoint_age_s(lot, time.time()) < time.time() - at_s, "no checkpoint was saved"
         return f"lot {lot}: a checkpoint, status 75, requeued"
 
@@ -130,7 +130,7 @@ class RayWorkerKilled(OnRay):
 
     def strike(self, sweep: Sweep, rng: random.Random) -> str:
         """See `Fault`."""
-        lot, worker = sweep.worker_in_training(rng)
+        lot, worker = sweep.worker_in_training(rng, of_engine=True)
         send(signal.SIGKILL, [worker.ppid()])
         assert wait_until_gone([worker.pid], 60), f"the worker of lot {lot} goes on"
         return f"lot {lot}"
