@@ -31,7 +31,8 @@ start() {
 
 address() { case $1 in head) echo 127.0.0.11 ;; n1) echo 127.0.0.12 ;; n2) echo 127.0.0.13 ;; esac }
 
-processes_of() { grep -lzsx "SWATH_TEST_RAY=$folder/$1" /proc/[0-9]*/environ | cut -d/ -f3; }
+# grep fails on processes that have ended meanwhile.
+processes_of() { { grep -lzsx "SWATH_TEST_RAY=$folder/$1" /proc/[0-9]*/environ || true; } | cut -d/ -f3; }
 
 kill_node() {
   local pid

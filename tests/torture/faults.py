@@ -20,6 +20,7 @@ from pathlib import Path
 
 import psutil
 from services.postgres import Postgres, postgres_programs
+from services.turns import taking_turns
 from support.command import SWATH
 
 from torture.engines import ENGINES, Engine
@@ -259,7 +260,10 @@ def main(count: int, first_seed: int, names: Sequence[str]) -> int:
         else:
             here.append(name)
     results: list[Result] = []
-    with tempfile.TemporaryDirectory(prefix="swath-faults-", ignore_cleanup_errors=True) as folder:
+    with (
+        taking_turns(),
+        tempfile.TemporaryDirectory(prefix="swath-faults-", ignore_cleanup_errors=True) as folder,
+    ):
         postgres = Postgres()
         try:
             with prepared(Path(folder), postgres) as ground:

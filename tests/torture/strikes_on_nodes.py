@@ -144,10 +144,10 @@ class ActorKilled(OnRay):
     def strike(self, sweep: Sweep, rng: random.Random) -> str:
         """See `Fault`."""
         sweep.worker_in_training(rng)
-        actors = [each for each in psutil.process_iter() if "ray::Tasks" in each.name() or _is_actor(each)]
-        assert actors, "no actor"
-        send(signal.SIGKILL, [each.pid for each in actors])
-        return f"{len(actors)} processes"
+        actors = [pid for pid in sweep.engine.processes("head") if _is_actor(pid)]
+        assert len(actors) == 1, f"{len(actors)} actors"
+        send(signal.SIGKILL, actors)
+        return "it had all three tasks"
 
 
 class HeadRestarted(OnRay):
@@ -167,9 +167,9 @@ class HeadRestarted(OnRay):
         return f"{len(workers)} processes ended"
 
 
-def _is_actor(process: psutil.Process) -> bool:
+def _is_actor(pid: int) -> bool:
     try:
-        return (process.cmdline() or [""])[0].startswith("ray::Tasks")
+        return (psutil.Process(pid).cmdline() or [""])[0].startswith("ray::Tasks")
     except psutil.Error:
         return False
 
