@@ -50,7 +50,8 @@ test-ray: $(VENV)/.installed-dev ## Run the tests of tasks on Ray: a head and tw
 	@$(BIN)/python -m venv $(RAY) && $(RAY)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps $(RAY_PACKAGES)
 	@echo "$(CURDIR)/$(VENV)/lib/$$(ls $(VENV)/lib)/site-packages" > $$($(RAY)/bin/python -c 'import site; print(site.getsitepackages()[0])')/locked.pth
 	@$(RAY)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@$(RAY)/bin/python -W ignore -m pytest $(PYTEST_ARGUMENTS) tests/services/test_ray_launcher.py tests/services/test_ray_sweeps.py
+	@$(RAY)/bin/python -W ignore -m pytest $(PYTEST_ARGUMENTS) tests/services/test_ray_launcher.py tests/services/test_ray_sweeps.py \
+	  tests/services/test_faults.py -k ray
 
 check: $(VENV)/.installed-dev ## Formatting, lint, types, import direction
 	@$(BIN)/ruff format --check .
@@ -61,10 +62,10 @@ check: $(VENV)/.installed-dev ## Formatting, lint, types, import direction
 verify: $(VENV)/.installed-dev ## Recompute the digests of docs/digests.json and compare them
 	@cd tests && ../$(BIN)/python -m verify
 
-torture: $(VENV)/.installed-dev ## 400 kills at random moments, 10,000 configurations, eight sweeps at once (two hours)
+torture: $(VENV)/.installed-dev ## 400 kills, 60 faults of engines (Ray's after `make test-ray`), 10,000 configurations (2.5 h)
 	@cd tests && ../$(BIN)/python -m torture.kills grid 200 && ../$(BIN)/python -m torture.kills search 100 \
 		&& ../$(BIN)/python -m torture.kills file 50 && ../$(BIN)/python -m torture.kills both 50 \
-		&& ../$(BIN)/python -m torture.load
+		&& ../$(or $(wildcard $(RAY)/bin),$(BIN))/python -m torture.faults 60 && ../$(BIN)/python -m torture.load
 
 benchmark: $(VENV)/.installed-dev ## Measure swath against other ways (three quarters of an hour; needs CIFAR-10)
 	@$(BIN)/python -m benchmarks

@@ -1,15 +1,14 @@
 """Fixtures that start services; skipped with the reason where their programs are not installed."""
 
 import importlib.util
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 
 from services.object_store import has_moto, object_store
 from services.postgres import Postgres, postgres_programs
+from services.turns import taking_turns
 
 BUCKET = "swath"
 
@@ -24,7 +23,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="module")
 def one_at_a_time() -> Iterator[None]:
     """Services of parallel test processes take turns, so that memory is that of one."""
-    with FileLock(Path(tempfile.gettempdir()) / "swath-test-services.lock"):
+    with taking_turns():
         yield
 
 

@@ -38,6 +38,7 @@ class Place:
       name: of the database.
       environment: variables that lead to the engine.
       overrides: of the command that hands a sweep to it.
+      template: database that is copied; an empty one by default.
     """
 
     def __init__(
@@ -47,23 +48,24 @@ class Place:
         name: str,
         environment: Mapping[str, str],
         overrides: tuple[str, ...],
+        template: str = "template1",
     ) -> None:
         self.folder, self._postgres, self._name = folder, postgres, name
-        self._environment, self._overrides = environment, overrides
-        self.uri = postgres.new_database(name)
-
-    def type(self, name: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        """Run a command, as a user types it."""
-        environment = {
+        self._overrides = overrides
+        self.uri = postgres.new_database(name, template)
+        self.environment = {
             **os.environ,
-            **self._environment,
+            **environment,
             "MLFLOW_TRACKING_URI": self.uri,
             "SWATH_POSTPROCESS": "off",
         }
+
+    def type(self, name: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Run a command, as a user types it."""
         return subprocess.run(
             [str(SWATH.with_name(name)), *arguments],
             cwd=self.folder,
-            env=environment,
+            env=self.environment,
             capture_output=True,
             text=True,
             timeout=600,

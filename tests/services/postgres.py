@@ -78,9 +78,9 @@ class Postgres:
         """The address of a database, which need not exist."""
         return f"postgresql://{user}:{password}@127.0.0.1:{self.port}/{database}"
 
-    def new_database(self, name: str) -> str:
-        """Make an empty database; returns its address."""
-        self.sql(f'CREATE DATABASE "{name}"')
+    def new_database(self, name: str, template: str = "template1") -> str:
+        """Make a database, empty or the copy of another; returns its address."""
+        self.sql(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         return self.address(name)
 
     def sql(self, command: str, database: str = "postgres") -> str:

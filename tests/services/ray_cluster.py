@@ -4,6 +4,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +40,10 @@ class RayCluster:
         """Start a node, or the head, again."""
         self._do("start", name)
 
+    def processes(self, name: str) -> list[int]:
+        """The processes of a node, or of the head, and what they run."""
+        return [int(line) for line in self._do("processes", name).split()]
+
     def down(self) -> None:
         """End everything."""
         self._do("down")
@@ -49,12 +54,16 @@ class RayCluster:
         lines = (self.folder / "environment").read_text().splitlines()
         return {name: value for name, _, value in (line.partition("=") for line in lines)}
 
-    def _do(self, *arguments: str) -> None:
-        done = subprocess.run(
-            [str(SCRIPT), str(self.folder), *arguments],
-            env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        assert done.returncode == 0, done.stderr
+    def _do(self, *arguments: str) -> str:
+        # Files, not pipes: the daemons inherit them and would keep pipes open.
+        with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
+            done = subprocess.run(
+                [str(SCRIPT), str(self.folder), *arguments],
+                env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+                stdout=output,
+                stderr=errors,
+            )
+            output.seek(0)
+            errors.seek(0)
+            assert done.returncode == 0, errors.read()
+            return output.read()

@@ -4,6 +4,7 @@
 #   ray_cluster.sh FOLDER up           start it; FOLDER/environment has the variables that lead to it
 #   ray_cluster.sh FOLDER kill NAME    kill n1, n2 or the head as a power cut would
 #   ray_cluster.sh FOLDER start NAME   start a node again
+#   ray_cluster.sh FOLDER processes NAME  print the ids of all processes of a node or the head
 #   ray_cluster.sh FOLDER down         end everything
 #
 # Nodes have loopback addresses of their own; 127.0.0.1 is none of them, because Ray replaces it by an address of
@@ -30,7 +31,8 @@ start() {
 
 address() { case $1 in head) echo 127.0.0.11 ;; n1) echo 127.0.0.12 ;; n2) echo 127.0.0.13 ;; esac }
 
-processes_of() { grep -lzsx "SWATH_TEST_RAY=$folder/$1" /proc/[0-9]*/environ | cut -d/ -f3; }
+# grep fails on processes that have ended meanwhile.
+processes_of() { { grep -lzsx "SWATH_TEST_RAY=$folder/$1" /proc/[0-9]*/environ || true; } | cut -d/ -f3; }
 
 kill_node() {
   local pid
@@ -53,9 +55,10 @@ ENV
   ;;
 start) start "$3" "$(address "$3")" ;;
 kill) kill_node "$3" ;;
+processes) processes_of "$3" ;;
 down) for name in n1 n2 head; do kill_node "$name"; done ;;
 *)
-  echo "found $2, expected up, kill, start or down" >&2
+  echo "found $2, expected up, kill, start, processes or down" >&2
   exit 2
   ;;
 esac

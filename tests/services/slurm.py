@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,12 +42,16 @@ class Slurm:
         self._do("up", MAX_ARRAY_SIZE=str(max_array_size))
 
     def kill(self, node: str) -> None:
-        """Kill a node as a power cut would."""
+        """Kill a node, or the `controller`, as a power cut would."""
         self._do("kill", node)
 
     def revive(self, node: str) -> None:
-        """Start the daemon of a killed node again."""
+        """Start the daemon of a killed node, or the `controller`, again."""
         self._do("revive", node)
+
+    def processes(self, node: str) -> list[int]:
+        """The processes of a node: its daemon, and what it runs."""
+        return [int(line) for line in self._do("processes", node).split()]
 
     def down(self) -> None:
         """End everything."""
@@ -60,13 +65,17 @@ class Slurm:
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
-    def _do(self, *arguments: str, **environment: str) -> None:
+    def _do(self, *arguments: str, **environment: str) -> str:
         path = f"{os.environ.get('PATH', '')}:/usr/sbin"
-        done = subprocess.run(
-            [str(SCRIPT), str(self.folder), *arguments],
-            env={**os.environ, "PATH": path, **environment},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        assert done.returncode == 0, done.stderr
+        # Files, not pipes: the daemons inherit them and would keep pipes open.
+        with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
+            done = subprocess.run(
+                [str(SCRIPT), str(self.folder), *arguments],
+                env={**os.environ, "PATH": path, **environment},
+                stdout=output,
+                stderr=errors,
+            )
+            output.seek(0)
+            errors.seek(0)
+            assert done.returncode == 0, errors.read()
+            return output.read()

@@ -3,13 +3,15 @@
 #
 #   slurm.sh FOLDER up           start it, and wait until both nodes are idle; then SLURM_CONF=FOLDER/slurm.conf
 #   slurm.sh FOLDER kill NODE    kill a node as a power cut would: its daemon, and all that runs on it
-#   slurm.sh FOLDER revive NODE  start the daemon of a killed node again
+#   slurm.sh FOLDER revive NODE  start the daemon of a killed node again; `revive controller`: that of the controller
+#   slurm.sh FOLDER processes NODE  print the ids of all processes of a node
 #   slurm.sh FOLDER down         end everything
 #
 # It listens on 127.0.0.1 only, and touches no Slurm or munge of the machine.
 set -euo pipefail
 folder=$(realpath -m "$1")
 export SLURM_CONF=$folder/slurm.conf
+port=${SLURM_TEST_PORT:-17801}
 
 configuration() {
   local host
@@ -17,7 +19,7 @@ configuration() {
   cat <<CONF
 ClusterName=swathtest
 SlurmctldHost=$host(127.0.0.1)
-SlurmctldPort=17817
+SlurmctldPort=$((port + 16))
 CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
 SlurmUser=root
 AuthType=auth/munge
@@ -45,8 +47,8 @@ SlurmdTimeout=10
 KillWait=8
 MinJobAge=300
 MaxArraySize=${MAX_ARRAY_SIZE:-1001}
-NodeName=n1 NodeHostname=$host NodeAddr=127.0.0.1 Port=17801 CPUs=1 RealMemory=4000 Feature=old
-NodeName=n2 NodeHostname=$host NodeAddr=127.0.0.1 Port=17802 CPUs=1 RealMemory=4000 Feature=new
+NodeName=n1 NodeHostname=$host NodeAddr=127.0.0.1 Port=$port CPUs=1 RealMemory=4000 Feature=old
+NodeName=n2 NodeHostname=$host NodeAddr=127.0.0.1 Port=$((port + 1)) CPUs=1 RealMemory=4000 Feature=new
 PartitionName=low Nodes=n1,n2 Default=YES MaxTime=INFINITE PriorityTier=1 
 PartitionName=high Nodes=n1,n2 MaxTime=INFINITE PriorityTier=10 PreemptMode=OFF
 CONF
@@ -70,6 +72,13 @@ steps_of() {
   done
 }
 
+processes_of() {
+  if [ "$1" = controller ]; then cat "$folder/slurmctld.pid"; else
+    cat "$folder/slurmd-$1.pid"
+    steps_of "$1"
+  fi
+}
+
 case $2 in
 up)
   mkdir -p "$folder"/{munge,state}
@@ -90,17 +99,18 @@ up)
   exit 1
   ;;
 kill)
-  kill -9 $(cat "$folder/slurmd-$3.pid") $(steps_of "$3")
+  kill -9 $(processes_of "$3")
   ;;
 revive)
-  slurmd -N "$3"
+  if [ "$3" = controller ]; then slurmctld; else slurmd -N "$3"; fi
   ;;
+processes) processes_of "$3" ;;
 down)
   for node in n1 n2; do kill -9 $(steps_of "$node") 2>/dev/null || true; done
   for pid in "$folder"/*.pid; do kill "$(cat "$pid")" 2>/dev/null || true; done
   ;;
 *)
-  echo "found $2, expected up, kill, revive or down" >&2
+  echo "found $2, expected up, kill, revive, processes or down" >&2
   exit 2
   ;;
 esac

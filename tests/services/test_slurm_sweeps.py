@@ -1,6 +1,5 @@
-"""Sweeps on two nodes of Slurm with a PostgreSQL store: each run once and the same bits, whatever dies."""
+"""Sweeps on two nodes of Slurm with a PostgreSQL store: each run once and the same bits."""
 
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,14 +51,6 @@ def test_sweep_on_two_nodes(place: Place, reference: Path) -> None:
     place.assert_as_by_threads(reference)
 
 
-def test_node_that_dies_loses_nothing(place: Place, cluster: Slurm, reference: Path) -> None:
-    sweep_id = place.start()
-    cluster.kill("n1")
-    place.wait_until_ended(sweep_id)
-    cluster.revive("n1")
-    place.assert_as_by_threads(reference)
-
-
 def test_search_on_two_nodes(place: Place, tmp_path: Path) -> None:
     by_threads = tmp_path / "threads"
     by_threads.mkdir()
@@ -67,28 +58,6 @@ def test_search_on_two_nodes(place: Place, tmp_path: Path) -> None:
     done = place.type("swath", *SEARCH, *SLURM)
     assert done.returncode == 0, done.stdout + done.stderr
     place.assert_as_by_threads(by_threads)
-
-
-def test_killed_worker_is_begun_again(place: Place, reference: Path) -> None:
-    sweep_id = place.start()
-    subprocess.run(["pkill", "-9", "-f", f"{sweep_id} 0$"], check=True)
-    place.wait_until_ended(sweep_id)
-    place.assert_as_by_threads(reference)
-
-
-def test_preempted_workers_go_on(place: Place, cluster: Slurm, reference: Path) -> None:
-    sweep_id = place.start()
-    cluster.ask("sbatch", "--partition=high", "--output=/dev/null", "--wrap=sleep 5")
-    cluster.ask("sbatch", "--partition=high", "--output=/dev/null", "--wrap=sleep 5")
-    place.wait_until_ended(sweep_id)
-    place.assert_as_by_threads(reference)
-
-
-def test_restarted_database_loses_nothing(place: Place, postgres: Postgres, reference: Path) -> None:
-    sweep_id = place.start()
-    postgres.restart(away_s=5)
-    place.wait_until_ended(sweep_id)
-    place.assert_as_by_threads(reference)
 
 
 def test_stop_and_resume(place: Place, reference: Path) -> None:

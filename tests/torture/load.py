@@ -1,4 +1,4 @@
-"""Load tests: a grid and a search of very many configurations, and several concurrent sweeps in one store.
+"""Load tests: very many configurations, several concurrent sweeps in one store, and eight workers on one.
 
 python -m torture.load [CONFIGURATIONS]   (from tests/; `make torture` runs 10,000)
 """
@@ -15,8 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+from services.postgres import Postgres
 from support.command import SWATH
 from support.server import free_port, mlflow_server
+
+from torture.findings import compare, read_runs
 
 CONCURRENT_SWEEPS = 8
 SWEEP = ("-m", "data=digits", "batch_size=20,50", "learning_rate=1e-7,1e-6", "max_steps=100,300")
@@ -147,8 +150,44 @@ def run_concurrent_sweeps(folder: Path, uri: str | None) -> None:
     assert statuses == {"FINISHED": 9 * CONCURRENT_SWEEPS}
 
 
+def run_eight_workers(folder: Path, uri: str, database: str) -> None:
+    """Train a sweep of 32 configurations by eight workers; check that it stores what one process does.
+
+    Args:
+      folder: where it is done; gets a store of the reference.
+      uri: address of the store of the workers.
+      database: address of its database.
+    """
+    once = [*SWEEP, "seed=0,1,2,3", f"tracking.uri=sqlite:///{folder}/reference.db"]
+    eight = [*once[:-1], f"tracking.uri={uri}", "executor=processes", f"executor.workers={CONCURRENT_SWEEPS}"]
+    for arguments in (once, eight):
+        done = subprocess.run([str(SWATH), *arguments], cwd=folder, env=_environment(), capture_output=True)
+        assert done.returncode == 0, done.stderr.decode()
+    findings = compare(read_runs(database), read_runs(f"sqlite:///{folder}/reference.db"))
+    assert not findings, findings
+
+
+def run_on_postgres() -> None:
+    """Let eight workers write to one PostgreSQL, and to one server that stores there."""
+    postgres = Postgres()
+    try:
+        with tempfile.TemporaryDirectory(prefix="swath-load-") as name:
+            uri = postgres.new_database("direct")
+            run_eight_workers(Path(name), uri, uri)
+        print(f"{CONCURRENT_SWEEPS} workers on one PostgreSQL: ok", flush=True)
+        with tempfile.TemporaryDirectory(prefix="swath-load-") as name:
+            uri = postgres.new_database("served")
+            arguments = ("server", "--backend-store-uri", uri, "--workers", "2")
+            with mlflow_server(Path(name), free_port(), "/health", *arguments) as address:
+                run_eight_workers(Path(name), address, uri)
+        print(f"{CONCURRENT_SWEEPS} workers on one tracking server: ok", flush=True)
+    finally:
+        postgres.close()
+
+
 def main(configurations: int) -> None:
     """Run all load tests and print the results."""
+    run_on_postgres()
     for line in run_many("configurations of a grid", grid_of(configurations), configurations):
         print(line, flush=True)
     # A search keeps the result of each trial, some 20 kB, because later decisions need them.

@@ -33,6 +33,13 @@ LIBPQ = {
 """What connections to PostgreSQL are made with; names of its library."""
 
 
+IDLE_S = 30
+"""Seconds after which PostgreSQL ends a transaction whose process does nothing, such as a frozen one.
+
+Else its locks would keep out whoever takes its place for as long as it is frozen.
+"""
+
+
 INSTALL = {
     "psycopg": "pip install 'swath[postgres]'",
     "psycopg2": "pip install 'swath[postgres]' and write postgresql:// without +psycopg2, or pip install "
@@ -46,8 +53,9 @@ INSTALL = {
 """What to type where a module is missing; `pip install MODULE` for others."""
 
 
-PASSING_STATES = ("08", "40001", "40P01", "57P", "53300", "25006")
-"""Beginnings of SQLSTATEs that pass: no connection, deadlock, restart, too many connections, standby."""
+PASSING_STATES = ("08", "40001", "40P01", "57P", "53300", "25006", "25P03")
+"""Beginnings of SQLSTATEs that pass: no connection, deadlock, restart, too many connections, standby, and a
+transaction that was idle."""
 
 
 def how_to_install(error: ImportError) -> str:
@@ -104,7 +112,10 @@ def check_database(uri: str) -> None:
 
 @cache
 def limit_waiting() -> None:
-    """Make every engine of this process wait for a PostgreSQL for seconds instead of minutes."""
+    """Make every engine of this process wait for a PostgreSQL for seconds instead of minutes.
+
+    And make PostgreSQL wait for this process no longer than `IDLE_S` in the middle of a transaction.
+    """
     import sqlalchemy
     from sqlalchemy import event
 
@@ -114,6 +125,13 @@ def limit_waiting() -> None:
             for name, value in LIBPQ.items():
                 if name != "connect_timeout" or "PGCONNECT_TIMEOUT" not in os.environ:
                     named.setdefault(name, value)
+
+    @event.listens_for(sqlalchemy.Engine, "connect")
+    def limit_idling(connection: Any, record: object) -> None:
+        if "psycopg" in type(connection).__module__:
+            with connection.cursor() as cursor:
+                cursor.execute(f"SET idle_in_transaction_session_timeout = {1000 * IDLE_S}")
+            connection.commit()
 
 
 _LOGIN = re.compile(
