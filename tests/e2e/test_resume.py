@@ -280,6 +280,9 @@ def test_sweep_is_not_resumed_twice_at_the_same_time(tmp_path: Path) -> None:
         (line,) = error_lines(errors)
         assert "another command is resuming this sweep" in line or "is being trained by" in line
         assert query_store(tmp_path, "select count(*) from runs") == [(5,)]
+        others = ("-m", *DIGITS, "learning_rate=3e-5,4e-5", "max_steps=20", "resume=true")
+        beside = swath(tmp_path, *others)  # a sweep of the same name, of other configurations
+        assert beside.returncode == 0, beside.stderr
 
 
 def test_resume_waits_for_the_tracking_process_of_a_killed_sweep(tmp_path: Path) -> None:

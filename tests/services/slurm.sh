@@ -31,6 +31,7 @@ SlurmctldPidFile=$folder/slurmctld.pid
 SlurmdPidFile=$folder/slurmd-%n.pid
 SlurmctldLogFile=$folder/slurmctld.log
 SlurmdLogFile=$folder/slurmd-%n.log
+TaskProlog=$folder/prolog
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 MpiDefault=none
@@ -87,6 +88,14 @@ up)
   munged --force --socket="$folder/munge/socket" --key-file="$folder/munge/key" --pid-file="$folder/munged.pid" \
     --log-file="$folder/munge/log" --seed-file="$folder/munge/seed"
   configuration >"$SLURM_CONF"
+  # n2 is an older processor: what runs there may not use AVX-512.
+  cat >"$folder/prolog" <<PROLOG
+#!/bin/sh
+[ "\$SLURMD_NODENAME" = n1 ] && exit 0
+echo "\$SLURM_JOB_ID" >>"$folder/older"
+echo "export ONEDNN_MAX_CPU_ISA=AVX2"
+PROLOG
+  chmod 755 "$folder/prolog"
   slurmctld
   slurmd -N n1
   slurmd -N n2

@@ -333,7 +333,7 @@ def start_sweep(
             observer(Note(f"copied to the store: {synced.runs} offline runs"))
         for line in synced.rejected:
             observer(Note(f"the store rejected the offline runs in {line}"))
-        which = sweep_info.sweep if sweep_info.is_grid else fingerprint(configs[0])
+        which = " ".join(sorted({fingerprint(config) for config in configs}))  # others may go on beside
         lock = SweepLock(f"{_identity_of(store.uri)} {store.experiment_id} {which}")
         place, _ = given_path(settings.data.dir) or ("", "")
         plan = ResumePlan(tracker, mode, settings.force_resume, datasets, str(place), settings.checkpoint.dir)
