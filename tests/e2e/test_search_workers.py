@@ -179,3 +179,13 @@ def test_limit_that_workers_do_not_know_is_one_line(limit: str, tmp_path: Path) 
     name = limit.partition("=")[0]
     assert f"executor=processes: {name} is known with executor=threads only; search.trials or" in line
     assert not (tmp_path / "mlflow.db").exists()
+
+
+def test_workers_know_the_folder_of_the_users_configs(tmp_path: Path) -> None:
+    (tmp_path / "mine" / "optimizer").mkdir(parents=True)
+    (tmp_path / "mine" / "optimizer" / "slow.yaml").write_text("name: momentum\nmomentum: 0.5\n")
+    space = ("-m", "learning_rate=1e-6,1e-5", "optimizer=sgd,slow", *DIGITS, "max_steps=20")
+    search = ("search.sampler=random", "search.trials=3", "search.round=1", "search.halving=false")
+    done = swath(tmp_path, "--config-dir", "mine", *space, *search, "search.confirm=0", "executor=processes")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(decided(tmp_path)) == 3

@@ -96,7 +96,9 @@ def launch_command(
         for line in opened.notes:
             print_note(line)
         record = None if checked.search is None else checked.search.record
-        launch = Launch(tracker, opened, sweep_info, checked.configs, datasets, settings, _note, record)
+        launch = Launch(
+            tracker, opened, sweep_info, checked.configs, datasets, settings, _note, record, args.user_folders
+        )
         if checked.search is None:
             run_id = launch.hand_over(list(_requests(args, checked)))
         else:

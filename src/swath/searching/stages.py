@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from swath.config import KeptSteps, config_groups, hydra_ready, register
 from swath.datasets import DataKey, Dataset, load_intact
@@ -20,7 +21,6 @@ from swath.searching.from_command import plan_of_record
 from swath.searching.plan import SearchPlan
 from swath.sweeps import (
     Joined,
-    LotFile,
     ResumePlan,
     StartedSweep,
     end_sweep,
@@ -178,14 +178,10 @@ def go_on(joined: Joined, tracker: Tracker, datasets: Mapping[DataKey, Dataset])
                 info = joined.file.sweep_info
                 joined.leaves_nothing = end_sweep(tracker, info, joined.run_id, loaded, stage.results)
                 return True
-            files = _files(joined.file, stage, loaded)
+            files = lot_files(joined.file, stage.requests, loaded)
             count = len(files)
         if not _start(joined, tracker, epoch, first, count, files):
             return False
-
-
-def _files(file: LotFile, stage: Stage, datasets: Mapping[DataKey, Dataset]) -> list[str]:
-    return lot_files(stage.requests, file.sweep_info, file.settings, file.canary, datasets, file.search)
 
 
 def _start(
@@ -219,7 +215,7 @@ def _stage_of_worker(joined: Joined, tracker: Tracker, datasets: Mapping[DataKey
     resume = ResumePlan(tracker, "open", False, datasets, checkpoints=file.settings.checkpoint.dir)
     resume.join(file.sweep_info, (), {})
     started = StartedSweep(file.sweep_info, resume, None, None, file.search)
-    register()
+    register(tuple(map(Path, file.folders)))
     with hydra_ready():
         plan = plan_of_record(file.search, config_groups())
         typed = next((_typed(request) for request in file.requests), ())

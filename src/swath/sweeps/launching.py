@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from swath.analysis import find_best
 from swath.config import SweepConfig, TrainConfig
@@ -35,33 +36,24 @@ ENDING_S = 60.0
 
 
 def lot_files(
-    requests: Sequence[RunRequest],
-    sweep_info: SweepInfo,
-    settings: SweepConfig,
-    canary: TrainConfig,
-    datasets: Mapping[DataKey, Dataset],
-    search: SearchRecord | None = None,
+    common: LotFile, requests: Sequence[RunRequest], datasets: Mapping[DataKey, Dataset]
 ) -> list[str]:
     """Divide what is to be trained into lots; returns the content of the file of each.
 
     Args:
+      common: what all lots have; it may be a lot of the sweep.
       requests: the runs.
-      sweep_info: metadata of the sweep.
-      settings: how they are trained.
-      canary: see `LotFile`.
       datasets: data sets of the runs.
-      search: what decides the search whose trials they are; None for other sweeps.
     """
     if not requests:
         return []
-    asked = settings.executor
+    settings, asked = common.settings, common.settings.executor
     memory = memory_for_groups(worker_memory(settings, elsewhere=asked.name != "processes"), asked.cpus)
     widths = LaneWidths(settings.lanes.max, memory, read_verified(), datasets)
     groups = plan_groups([request.config for request in requests], widths, asked.workers * asked.cpus)
     lots = divide(groups, asked.workers, asked.cpus, datasets)
-    settings = replace(settings, resume="no", force_resume=False, dry_run=False)
     found = ([requests[run.number] for group in lot for run in group.runs] for lot in lots)
-    return [LotFile(sweep_info, settings, each, canary, search).text() for each in found]
+    return [replace(common, requests=each).text() for each in found]
 
 
 def engine_ids(settings: SweepConfig, name: str, count: int) -> str:
@@ -115,6 +107,7 @@ class Launch:
       settings: settings of the command.
       observer: receives notes.
       search: what decides the trials of a search; None for other sweeps.
+      folders: folders with the user's configs.
 
     Attributes:
       started: the sweep in the store, and the resume plan.
@@ -131,6 +124,7 @@ class Launch:
         settings: SweepConfig,
         observer: Observer,
         search: SearchRecord | None = None,
+        folders: Sequence[Path] = (),
     ) -> None:
         self._tracker = tracker
         self._datasets = datasets
@@ -139,7 +133,9 @@ class Launch:
         self.started: StartedSweep = start_sweep(
             tracker, store, sweep_info, configs, datasets, observer, settings, search
         )
-        self._canary = configs[0]
+        own = replace(settings, resume="no", force_resume=False, dry_run=False)
+        places = tuple(str(folder.absolute()) for folder in folders)
+        self._common = LotFile(self.started.sweep_info, own, (), configs[0], self.started.search, places)
         self.count = 0
         self._name = self._claim = ""
 
@@ -163,8 +159,8 @@ class Launch:
         """
         assert self.started.summary_run is not None
         run_id, claim = self.started.summary_run.result(), self.started.claim
-        info, search = self.started.sweep_info, self.started.search
-        files = lot_files(requests, info, self._settings, self._canary, self._datasets, search)
+        info = self.started.sweep_info
+        files = lot_files(self._common, requests, self._datasets)
         self.count = len(files)
         if files:
             # The engine's name for the workers is in the store before there are any, so that they can be

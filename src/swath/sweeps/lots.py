@@ -37,6 +37,7 @@ class LotFile:
       requests: the runs.
       canary: the configuration of which each worker trains a few steps first; the same in all lots.
       search: what decides the search whose trials they are; None for other sweeps.
+      folders: folders with the user's configs, which a search may need to propose trials.
     """
 
     sweep_info: SweepInfo
@@ -44,6 +45,7 @@ class LotFile:
     requests: Sequence[RunRequest]
     canary: TrainConfig
     search: SearchRecord | None = None
+    folders: tuple[str, ...] = ()
 
     def text(self) -> str:
         """The content of the file."""
@@ -57,6 +59,7 @@ class LotFile:
             "settings": settings,
             "canary": _texts(self.canary),
             "search": None if self.search is None else self.search.values(),
+            "folders": self.folders,
             "runs": [_values(request) for request in self.requests],
         }
         return json.dumps(content, default=list)
@@ -85,7 +88,9 @@ class LotFile:
         search = None if found["search"] is None else SearchRecord.of(found["search"])
         sweep_info = searched_by(SweepInfo(**info), search)
         requests = [_request(each, settings.tracking.kept, number) for each in found["runs"]]
-        return cls(sweep_info, settings, requests, read_params(found["canary"]), search)
+        return cls(
+            sweep_info, settings, requests, read_params(found["canary"]), search, tuple(found["folders"])
+        )
 
 
 def _values(request: RunRequest) -> dict[str, Any]:
