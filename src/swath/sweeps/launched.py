@@ -65,6 +65,11 @@ class LaunchedSweep:
         """Whether `swath-stop` was called."""
         return schema.STOPPING in self.summary.tags
 
+    @property
+    def is_going_on(self) -> bool:
+        """Whether a worker of a search has added lots, and may not have started their workers."""
+        return schema.ENDING in self.summary.tags and any(lot.state != "done" for lot in self.lots)
+
     def is_ended_by(self, number: int) -> bool:
         """Whether the worker of this lot ends the sweep, or goes on with the search."""
         return ends_sweep(self.summary.tags, number) or self.summary.tags.get(schema.ENDING) == str(number)

@@ -58,7 +58,7 @@ class Standing:
     @property
     def is_starting(self) -> bool:
         """Whether its workers may not have been started yet."""
-        return bool(self.sweep.launcher) or not self.sweep.engine[0]
+        return bool(self.sweep.launcher) or not self.sweep.engine[0] or self.sweep.is_going_on
 
     @property
     def needs_help(self) -> str:
