@@ -76,3 +76,4 @@ def test_partition_that_does_not_exist_is_one_line(place: Place) -> None:
     line = done.stderr.strip().splitlines()[-1]
     assert "found partition 'none', expected one of high, low; executor.partition=NAME" in line
     assert sys.executable not in line
+    assert place.sql("select count(*) from pg_tables where tablename = 'runs'") == [("0",)]  # nothing written

@@ -197,7 +197,7 @@ def exit_status(number: int, session: "Session", outcome: "Outcome") -> int:
 def _go_on(joined: "Joined", uri: str, settings: "SweepConfig") -> int:
     """Go on with a search where a worker has died between two stages; returns the exit status."""
     from swath.sweeps import drop_checkpoints
-    from swath.tracking import LotService, MlflowTracker, StoreAddress, SupersededError, chosen_experiment
+    from swath.tracking import LotService, MlflowTracker, StoreAddress, chosen_experiment, is_superseded
 
     assert joined.go_on is not None
     name, identity = chosen_experiment(settings.tracking.experiment)
@@ -209,7 +209,9 @@ def _go_on(joined: "Joined", uri: str, settings: "SweepConfig") -> int:
         has_ended = joined.go_on(joined, tracker, {})
         if joined.leaves_nothing:
             drop_checkpoints(tracker, settings, sweep_id)
-    except SupersededError as error:
+    except SwathError as error:
+        if not is_superseded(error):
+            raise
         print(f"swath-worker: {error}", flush=True)
         return 0
     finally:

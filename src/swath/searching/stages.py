@@ -14,6 +14,7 @@ from pathlib import Path
 
 from swath.config import KeptSteps, config_groups, hydra_ready, register
 from swath.datasets import DataKey, Dataset, load_intact
+from swath.errors import SwathError
 from swath.execution import Event, Note, RunRequest, RunResult
 from swath.execution.launchers import launcher_of
 from swath.searching.driver import Search
@@ -28,7 +29,7 @@ from swath.sweeps import (
     lot_files,
     start_workers,
 )
-from swath.tracking import LotService, SupersededError, Tracker
+from swath.tracking import LotService, Tracker, is_superseded
 
 
 @dataclass(frozen=True)
@@ -204,8 +205,9 @@ def _start(
     engine = settings.executor.name
     try:
         return tracker.call(LotService.confirm_lots, f"{engine} {ids}").result()
-    except SupersededError:
-        launcher_of(engine).cancel(ids)
+    except SwathError as error:
+        if is_superseded(error):
+            launcher_of(engine).cancel(ids)
         raise
 
 

@@ -29,7 +29,6 @@ from swath.tracking import (
     MlflowTracker,
     StoreAddress,
     StoreInfo,
-    SupersededError,
     SyncResult,
     Tracker,
     check_located,
@@ -37,6 +36,7 @@ from swath.tracking import (
     chosen_experiment,
     default_uri,
     ignored_variables,
+    is_superseded,
     schema,
 )
 from swath.training import CheckpointWriter
@@ -423,7 +423,7 @@ class Session:
             self._tracker.call(LotService.check_lot).result()
             self.is_last = joined.end(self._tracker, self._datasets, put_down=put_down)
         except SwathError as error:
-            if error.exit_status == SupersededError.exit_status:
+            if is_superseded(error):
                 self.superseded = str(error)
             else:
                 self.sweep_error, self.passes = str(error), error.passes

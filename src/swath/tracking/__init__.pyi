@@ -29,6 +29,7 @@ from .lot_records import Lot as Lot
 from .lot_records import LotService as LotService
 from .lot_records import SupersededError as SupersededError
 from .lot_records import ends_sweep as ends_sweep
+from .lot_records import is_superseded as is_superseded
 from .lot_records import lot_file as lot_file
 from .lot_records import lots_of as lots_of
 from .lot_service import LotStore as LotStore

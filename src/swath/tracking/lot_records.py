@@ -22,6 +22,11 @@ class SupersededError(SwathError):
     exit_status = os.EX_OK
 
 
+def is_superseded(error: SwathError) -> bool:
+    """Whether an error is a `SupersededError`, or stands for one of the tracking process."""
+    return error.exit_status == SupersededError.exit_status
+
+
 @dataclass(frozen=True)
 class Lot:
     """The state of a lot.

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from swath.config import SweepConfig, default_sweep_config
-from swath.sweeps import engine_notes, engine_settings, ignored_settings
+from swath.errors import SwathError
+from swath.sweeps import engine_notes, engine_settings, ignored_settings, launching
 from swath.sweeps.engine_settings import worker_memory
 
 
@@ -71,3 +72,20 @@ def test_memory_of_a_worker(
 ) -> None:
     monkeypatch.setattr(engine_settings, "available_bytes", lambda: 1000 * 2**20)
     assert worker_memory(settings(name, **executor), elsewhere=elsewhere) == expected
+
+
+def test_lots_are_planned_with_the_memory_and_the_processors_of_a_worker(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen = []
+
+    def widths(most: object, memory: int, *_: object) -> None:
+        seen.append(memory)
+        raise SwathError("seen")
+
+    monkeypatch.setattr(engine_settings, "available_bytes", lambda: 1000 * 2**20)
+    monkeypatch.setattr(launching, "LaneWidths", widths)
+    nothing: Any = None
+    with pytest.raises(SwathError, match="seen"):
+        launching.lot_files([nothing], nothing, settings("processes", workers=5, cpus=2), nothing, {})
+    assert seen == [1000 * 2**20 // 5 // 2 // 2]  # half of a worker's share, for each of its groups
