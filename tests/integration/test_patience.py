@@ -19,6 +19,7 @@ from support.waiting import query_store
 from swath.errors import AwayError
 from swath.tracking import (
     DatasetInfo,
+    Lot,
     MetricBatch,
     OfflineFallbackStore,
     RunInfo,
@@ -282,6 +283,8 @@ def test_place_of_artifacts_that_stays_away_puts_a_worker_down(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Fence:
+        lot = Lot(0)
+
         def check(self) -> None:
             pass
 
