@@ -11,7 +11,9 @@ from mlflow.tracking import MlflowClient
 from swath.analysis import find_best
 from swath.tracking import STILL_RUNNING, SweepDescription, end_interrupted
 from swath.tracking.mlflow_runs import SummaryRun, now_ms
-from swath.tracking.schema import NOTE, OWN_NOTE
+from swath.tracking.schema import MANIFEST_FILE, NOTE, OWN_NOTE
+
+FILES = {MANIFEST_FILE: "{}"}
 
 
 @pytest.fixture
@@ -85,7 +87,7 @@ def test_interrupted_sweep_keeps_a_description_that_a_user_edited(client: Mlflow
 
 
 def test_new_sweep_keeps_a_description_that_a_user_edited(client: MlflowClient) -> None:
-    start = SweepDescription("sweep x", "abc", {}, "a note", "Sweeps made by swath.", "{}", "{}")
+    start = SweepDescription("sweep x", "abc", {}, "a note", "Sweeps made by swath.", "{}", FILES)
     SummaryRun(client, "1", start, {})
     assert client.get_experiment("1").tags[NOTE] == "Sweeps made by swath."
     client.set_experiment_tag("1", NOTE, "mine")
@@ -95,7 +97,7 @@ def test_new_sweep_keeps_a_description_that_a_user_edited(client: MlflowClient) 
 
 def test_summary_run_starts_when_the_command_does(client: MlflowClient) -> None:
     start = SweepDescription(
-        "sweep x", "abc", {}, "a note", "Sweeps.", "{}", "{}", start_ms=1_767_323_045_678
+        "sweep x", "abc", {}, "a note", "Sweeps.", "{}", FILES, start_ms=1_767_323_045_678
     )
     run_id = SummaryRun(client, "1", start, {}).run_id
     assert client.get_run(run_id).info.start_time == 1_767_323_045_678

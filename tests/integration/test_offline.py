@@ -25,7 +25,13 @@ from swath.tracking.reader import ClientReader
 from swath.tracking.store import RunStore
 
 DESCRIPTION = SweepDescription(
-    "sweep rates", "0123456789ab", {schema.SWEEP_ID: "0123456789ab"}, "note", "experiment", "{}", "{}\n"
+    "sweep rates",
+    "0123456789ab",
+    {schema.SWEEP_ID: "0123456789ab"},
+    "note",
+    "experiment",
+    "{}",
+    {schema.MANIFEST_FILE: "{}\n"},
 )
 SUMMARY = SweepSummary("FINISHED", {"best/test/accuracy": 0.5}, {}, "ended", "experiment", "rank\n1\n", "{}")
 

@@ -60,9 +60,9 @@ class Counting:
         self.sizes: list[int] = []
         write = SqlSteps.write
 
-        def count(steps: SqlSteps, batches: Any, fence: Any = None) -> None:
+        def count(steps: SqlSteps, batches: Any, *more: Any) -> None:
             self.sizes.append(len(batches))
-            write(steps, batches, fence)
+            write(steps, batches, *more)
 
         monkeypatch.setattr(SqlSteps, "write", count)
 

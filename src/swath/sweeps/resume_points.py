@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from swath import training
 from swath.config import KeptSteps
-from swath.errors import SwathError
+from swath.errors import AwayError, SwathError
 from swath.sweeps.manifest import RunKey
 from swath.tracking import Curve, MetricBatch, Reader, StoredRun, read_arrays, read_bytes, schema
 
@@ -105,6 +105,8 @@ class ResumePoints:
         if run.run_id not in self._in_files:
             try:
                 curves = self._reader.curves([run.run_id], TRAIN)
+            except AwayError:
+                raise
             except SwathError:
                 curves = []
             whole = all(curve.steps.tolist() == list(range(len(curve.steps))) for curve in curves)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from swath.errors import SwathError
+from swath.errors import AwayError, SwathError
 from swath.tracking import schema
 from swath.tracking.curve_files import encode
 from swath.tracking.curve_spans import Span, chain, spans_in
@@ -33,6 +33,7 @@ class CurveWriter:
       span: what this writer has written; None at first. An earlier value takes back what came after it.
 
     Raises:
+      AwayError: files of earlier writers cannot be read now.
       SwathError: a tag of the run is damaged.
     """
 
@@ -43,6 +44,8 @@ class CurveWriter:
         self._lost: SwathError | None = None
         try:
             read_files(run, chain(self._earlier))
+        except AwayError:
+            raise
         except SwathError as error:
             self._lost, self._earlier, self._merged = error, [], self._merged + 1
         self._epoch = epoch
