@@ -51,6 +51,11 @@ def test_workers_of_a_command_that_died_before_it_knew_their_ids_can_be_stopped(
     log = Path(os.environ["SWATH_CACHE_DIR"], "launched", f"{os.uname().nodename}-0-{sweep_id}", "0.log")
     wait_for(log.exists)
     assert "processes: 2 workers running" in command(tmp_path, "swath-watch", sweep_id, "--once")
+    refused = swath(tmp_path, *ENDLESS, "resume=yes")
+    assert refused.returncode == 2
+    (line,) = error_lines(refused.stderr)
+    assert f"is being trained by workers ({engine})" in line
+    assert line.endswith(f"swath-watch {sweep_id} shows them, swath-stop {sweep_id} stops them")
     assert "is stopped: 2 of 2 lots are left" in command(tmp_path, "swath-stop", sweep_id)
     state = log.with_name("state.json")
     wait_for(lambda: state.read_text().count('"gone"') == 2)

@@ -213,11 +213,6 @@ def test_frozen_worker_changes_nothing_once_its_lot_is_begun_again(reference: Pa
 
 def test_stopped_sweep_goes_on_with_its_command(reference: Path, tmp_path: Path) -> None:
     sweep_id = start(tmp_path)
-    refused = swath(tmp_path, *LONG, "executor=processes", "resume=yes")
-    assert refused.returncode == 2
-    (line,) = error_lines(refused.stderr)
-    assert f"is being trained by workers (processes {os.uname().nodename}" in line
-    assert line.endswith(f"swath-watch {sweep_id} shows them, swath-stop {sweep_id} stops them")
     status, said, _ = command(tmp_path, "swath-stop", sweep_id)
     assert status == 0
     assert "2 of 2 lots are left; its command with resume=yes goes on." in said
