@@ -65,19 +65,18 @@ class Processes:
 
 
 class SlurmNodes:
-    """Two nodes of Slurm, and its controller.
-
-    Args:
-      slurm: the cluster; None for one that is started, and ended by `close`.
-    """
+    """Two nodes of Slurm, and its controller; a cluster of its own, which `close` ends."""
 
     name, nodes = "slurm", ("n1", "n2")
 
-    def __init__(self, slurm: Slurm | None = None) -> None:
-        self._folder = None if slurm else tempfile.TemporaryDirectory(prefix="swath-slurm-")
-        self.slurm = slurm or Slurm(Path(self._folder.name))
-        if slurm is None:
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="swath-slurm-", ignore_cleanup_errors=True)
+        self.slurm = Slurm(Path(self._folder.name))
+        try:
             self.slurm.up()
+        except BaseException:
+            self.slurm.down()
+            raise
         self.environment = {"SLURM_CONF": self.slurm.configuration}
 
     def node_of(self, process: psutil.Process) -> str:
@@ -100,24 +99,22 @@ class SlurmNodes:
     def close(self) -> None:
         """See `Engine`."""
         self.slurm.ask("scancel", "--quiet", "--user=root")
-        if self._folder is not None:
-            self.slurm.down()
+        self.slurm.down()
 
 
 class RayNodes:
-    """Two nodes of Ray, and its head.
-
-    Args:
-      ray: the cluster; None for one that is started, and ended by `close`.
-    """
+    """Two nodes of Ray, and its head; a cluster of its own, which `close` ends."""
 
     name, nodes = "ray", ("n1", "n2")
 
-    def __init__(self, ray: RayCluster | None = None) -> None:
-        self._is_own = ray is None
-        self.ray = ray or RayCluster(Path(tempfile.mkdtemp(prefix="swath-ray-")))
-        if self._is_own:
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="swath-ray-", ignore_cleanup_errors=True)
+        self.ray = RayCluster(Path(self._folder.name))
+        try:
             self.ray.up()
+        except BaseException:
+            self.ray.down()
+            raise
         self.environment = self.ray.variables
 
     def node_of(self, process: psutil.Process) -> str:
@@ -139,8 +136,7 @@ class RayNodes:
 
     def close(self) -> None:
         """See `Engine`."""
-        if self._is_own:
-            self.ray.down()
+        self.ray.down()
 
 
 ENGINES = {

@@ -22,13 +22,13 @@ GRID = (
     "data=digits",
     "learning_rate=1e-6,1e-5",
     "batch_size=200,250,300",
-    "max_steps=8000",
+    "max_steps=5000",
     "checkpoint.every_s=1",
     "tracking.postprocess=off",
 )
 """Six configurations in three lane groups, a lot each."""
 
-STEPS = 6 * 8_000
+STEPS = 6 * 5_000
 
 WORKERS_ARE = ("swath.cli.worker", "swath-worker")
 """What a worker's command line names: as engines start it, and as it is started by hand."""

@@ -17,8 +17,8 @@ from torture.launched import GRID, MissedError, Sweep
 
 REFUSED = re.compile(r"lot \d+ has been begun again by .*?(\(epoch \d+, here \d+\))")
 
-REPLACED_S = 120
-"""Longest wait, in seconds, until another worker has begun a lot."""
+REPLACED_S = 300
+"""Longest wait, in seconds, until another worker has begun a lot; it may have to wait for a processor."""
 
 
 class Fault(Protocol):

@@ -161,7 +161,9 @@ class HeadRestarted(OnRay):
         workers = [pid for each in sweep.workers().values() for pid in family(each)]
         sweep.engine.kill("head")
         ended = wait_until_gone(workers, 60)
-        for name in ("head", "n1", "n2"):
+        for name in sweep.engine.nodes:  # as long as one is left on this machine, no head starts
+            sweep.engine.kill(name)
+        for name in ("head", *sweep.engine.nodes):
             sweep.engine.revive(name)
         assert ended, "workers without a head go on for a minute"
         return f"{len(workers)} processes ended"
