@@ -1,15 +1,23 @@
 """Carries out the calls about lots in the tracking process, and ends a sweep whose workers were stopped."""
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from mlflow.tracking import MlflowClient
 
 from swath.errors import SwathError
 from swath.tracking import schema
-from swath.tracking.launch_claims import claim_launch, confirm_launch, next_epoch
+from swath.tracking.launch_claims import (
+    NotClaimedError,
+    check_claim,
+    claim_launch,
+    confirm_launch,
+    next_epoch,
+)
 from swath.tracking.lot_records import Lot, State, lot_file, lots_of
-from swath.tracking.lots import STOPPER, Fence, add_lots, begin_lot, confirm_lots, settle
-from swath.tracking.mlflow_runs import FindBest, end_interrupted, runs_of
+from swath.tracking.lots import STOPPER, Fence, add_lots, begin_lot, confirm_lots, renew_lots, settle
+from swath.tracking.mlflow_runs import FindBest, SummaryRun, end_interrupted, runs_of
 from swath.tracking.offline import OfflineFallbackStore
 from swath.tracking.repeating import patiently
 from swath.tracking.stored_runs import OPEN_STATUSES
@@ -28,8 +36,12 @@ class LotStore:
 
     def hand_over(self, files: Sequence[str], claim: str, engine: str, who: Mapping[str, str]) -> str:
         """See `LotService`."""
-        texts = {lot_file(number): text for number, text in enumerate(files)}
-        return self._store.main.hand_over(texts, len(files), claim, engine, who)
+        main, sweep = self._store.main, self._claimed(claim)
+        main.system_metrics.finish()
+        sweep.write_files({lot_file(number): text for number, text in enumerate(files)})
+        epoch = self._renew_lots(sweep.run_id, len(files), claim, engine, who)
+        main.sweep = None  # it belongs to the workers now
+        return epoch
 
     def confirm_launch(self, run_id: str, claim: str, engine: str) -> None:
         """See `LotService`."""
@@ -38,7 +50,7 @@ class LotStore:
 
     def drop_lots(self, claim: str) -> None:
         """See `LotService`."""
-        self._store.main.drop_lots(claim)
+        self._renew_lots(self._claimed(claim).run_id, 0, claim)
 
     def begin_lot(self, run_id: str, lot: Lot, worker: str) -> Lot:
         """See `LotService`."""
@@ -64,7 +76,7 @@ class LotStore:
         """See `LotService`."""
         fence = self._fence()
         texts = {lot_file(number): text for number, text in enumerate(files, start=first)}
-        self._store.main.write_files(fence.run_id, texts)
+        SummaryRun.of_stored(self._store.main.client, fence.run_id).write_files(texts)
         numbers = range(first, first + len(files))
         patiently(lambda: add_lots(fence, numbers, epoch, engine))
 
@@ -90,7 +102,28 @@ class LotStore:
 
     def take_over(self, run_id: str) -> None:
         """See `LotService`."""
-        self._store.main.take_over(run_id)
+        self._store.main.sweep = SummaryRun.of_stored(self._store.main.client, run_id)
+
+    def _claimed(self, claim: str) -> SummaryRun:
+        """The started sweep, if this command still has the claim to it."""
+        main = self._store.main
+        assert main.sweep is not None
+        if claim:
+            with self._unless_claimed_by_another():
+                check_claim(main.client.get_run(main.sweep.run_id).data.tags, claim)
+        return main.sweep
+
+    def _renew_lots(self, run_id: str, count: int, claim: str, *engine: Any) -> str:
+        with self._unless_claimed_by_another():
+            return patiently(lambda: renew_lots(self._store.main.client, run_id, count, claim, *engine))
+
+    @contextlib.contextmanager
+    def _unless_claimed_by_another(self) -> Iterator[None]:
+        try:
+            yield
+        except NotClaimedError:
+            self._store.main.sweep = None  # it is the other's, and must not be ended here
+            raise
 
 
 def end_open(uri: str, run_id: str, find_best: FindBest | None) -> int:

@@ -5,7 +5,6 @@ import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from mlflow.entities import Metric, Run
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
@@ -19,10 +18,9 @@ from swath.tracking.artifact_place import check_artifact_place
 from swath.tracking.artifacts import artifact_folder, write_artifacts
 from swath.tracking.curve_writer import CurveWriter
 from swath.tracking.databases import check_database
-from swath.tracking.launch_claims import NotClaimedError, check_claim
 from swath.tracking.locations import keep_files_beside
 from swath.tracking.lot_records import SupersededError
-from swath.tracking.lots import Fence, renew_lots
+from swath.tracking.lots import Fence
 from swath.tracking.migration import upgrade
 from swath.tracking.misplaced import check_located
 from swath.tracking.mlflow_setup import (
@@ -88,6 +86,8 @@ class RunStore:
       uri: address of the opened store, including its password if it has one.
       experiment_id: MLflow's id of the experiment.
       fence: what this process must still be when it writes; None if it trains no lot.
+      sweep: the summary run that this process ends; None for a single run, and while workers have it.
+      system_metrics: those of the machine, while a sweep is trained here.
     """
 
     def __init__(self, find_best: mlflow_runs.FindBest | None = None) -> None:
@@ -99,9 +99,9 @@ class RunStore:
         self._sql_steps: SqlSteps | None = None
         self.uri = ""
         self._common_tags: dict[str, str] = {}
-        self._sweep: mlflow_runs.SummaryRun | None = None
+        self.sweep: mlflow_runs.SummaryRun | None = None
         self._environment_text = ""
-        self._system_metrics = SystemMetrics()
+        self.system_metrics = SystemMetrics()
 
     @property
     def client(self) -> MlflowClient:
@@ -172,8 +172,8 @@ class RunStore:
             described = bool(run.data.params and run.inputs and run.inputs.dataset_inputs)
         entry.steps_from_ms = mlflow_runs.steps_from(run)
         self._open[key] = entry
-        if self._sweep is None:
-            self._system_metrics.start(self.uri, entry.run_id, resumed=run_id is not None)
+        if self.sweep is None:
+            self.system_metrics.start(self.uri, entry.run_id, resumed=run_id is not None)
         if not described:
             with contextlib.suppress(SwathError), self._recording_failure(entry):
                 self._describe(entry)
@@ -250,7 +250,7 @@ class RunStore:
     @property
     def has_sweep(self) -> bool:
         """Whether a summary run has been started here and not ended."""
-        return self._sweep is not None
+        return self.sweep is not None
 
     def log_steps(self, key: int, batch: MetricBatch) -> None:
         """Store values of per-step metrics, except those that a resumed run already has."""
@@ -325,8 +325,8 @@ class RunStore:
         If the outcome cannot be stored, the run ends as FAILED.
         """
         entry = self._entry(key)
-        if self._sweep is None:
-            self._system_metrics.finish()
+        if self.sweep is None:
+            self.system_metrics.finish()
         try:
             tracked_s = self._end(entry, summary)
         except Exception as error:
@@ -408,7 +408,7 @@ class RunStore:
 
     def close(self, status: Status = "KILLED") -> int:
         """End every open run; returns their number."""
-        self._system_metrics.finish()
+        self.system_metrics.finish()
         open_runs = list(self._open.values())
         self._open.clear()
         for entry in open_runs:
@@ -417,18 +417,18 @@ class RunStore:
             except Exception as error:  # end the other runs too, unless each would wait for a minute
                 if is_unreachable(error):
                     return len(open_runs)
-        if self._sweep is not None:
+        if self.sweep is not None:
             with contextlib.suppress(Exception):
-                self._sweep.abort(status)
+                self.sweep.abort(status)
         return len(open_runs)
 
     def start_sweep(self, description: SweepDescription, run_id: str | None = None) -> str:
         """Create or resume the summary run of the sweep; returns MLflow's id."""
-        self._sweep = mlflow_runs.SummaryRun(
+        self.sweep = mlflow_runs.SummaryRun(
             self.client, self.experiment_id, description, self._common_tags, run_id, self._find_best
         )
-        self._system_metrics.start(self.uri, self._sweep.run_id, resumed=run_id is not None)
-        return self._sweep.run_id
+        self.system_metrics.start(self.uri, self.sweep.run_id, resumed=run_id is not None)
+        return self.sweep.run_id
 
     def set_tag(self, run_id: str, name: str, value: str) -> None:
         """Set a tag of any run."""
@@ -442,60 +442,8 @@ class RunStore:
 
     def end_sweep(self, summary: SweepSummary) -> None:
         """Store the outcome of the sweep and end its summary run."""
-        if self._sweep is not None:
+        if self.sweep is not None:
             self.check_fence()
-            self._system_metrics.finish()
-            self._sweep.end(summary)
-            self._sweep = None
-
-    def hand_over(
-        self, files: Mapping[str, str], count: int, claim: str, engine: str, who: Mapping[str, str]
-    ) -> str:
-        """Store the lots of the sweep, and leave its summary run to the workers that train them.
-
-        Args:
-          files: content of each artifact.
-          count: number of lots. Their epochs go on from those of earlier lots, whose workers are refused.
-          claim: see `LotService.hand_over`, also for the others and what is returned.
-          engine: the launcher, and its ids.
-          who: the process of the command.
-        """
-        sweep = self._claimed(claim)
-        self._system_metrics.finish()
-        sweep.write_files(files)
-        epoch = self._renew_lots(sweep.run_id, count, claim, engine, who)
-        self._sweep = None
-        return epoch
-
-    def write_files(self, run_id: str, texts: Mapping[str, str]) -> None:
-        """Write artifacts of the summary run of a sweep that another process has started."""
-        mlflow_runs.SummaryRun.of_stored(self.client, run_id).write_files(texts)
-
-    def drop_lots(self, claim: str) -> None:
-        """Take the lots of the started sweep, if it has any, from its workers."""
-        self._renew_lots(self._claimed(claim).run_id, 0, claim)
-
-    def _claimed(self, claim: str) -> mlflow_runs.SummaryRun:
-        """The started sweep, if this command still has the claim to it."""
-        assert self._sweep is not None
-        sweep = self._sweep
-        if claim:
-            with self._unless_claimed_by_another():
-                check_claim(self.client.get_run(sweep.run_id).data.tags, claim)
-        return sweep
-
-    def _renew_lots(self, run_id: str, count: int, claim: str, *engine: Any) -> str:
-        with self._unless_claimed_by_another():
-            return patiently(lambda: renew_lots(self.client, run_id, count, claim, *engine))
-
-    @contextlib.contextmanager
-    def _unless_claimed_by_another(self) -> Iterator[None]:
-        try:
-            yield
-        except NotClaimedError:
-            self._sweep = None  # it is the other's, and must not be ended here
-            raise
-
-    def take_over(self, run_id: str) -> None:
-        """Take over the summary run of a sweep whose lots have ended, in order to end it."""
-        self._sweep = mlflow_runs.SummaryRun.of_stored(self.client, run_id)
+            self.system_metrics.finish()
+            self.sweep.end(summary)
+            self.sweep = None
