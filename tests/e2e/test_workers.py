@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -215,12 +216,16 @@ def test_stopped_sweep_goes_on_with_its_command(reference: Path, tmp_path: Path)
     sweep_id = start(tmp_path)
     status, said, _ = command(tmp_path, "swath-stop", sweep_id)
     assert status == 0
-    assert "2 of 2 lots are left; its command with resume=yes goes on." in said
-    assert set(query_store(tmp_path, "select status from runs")) == {("KILLED",)}
+    assert re.search("[12] of 2 lots are left; its command with resume=yes goes on.", said)
+    assert set(query_store(tmp_path, "select status from runs")) <= {("KILLED",), ("FINISHED",)}
+    assert query_store(tmp_path, ENDED) == [("KILLED",)]
     assert command(tmp_path, "swath-watch", sweep_id, "--once")[0] == 0
     again = command(tmp_path, "swath-worker", "-", sweep_id, "0")
     assert again[0] == 2
     assert "type its command again with resume=yes" in again[2]
+    none_failed = swath(tmp_path, *LONG, "executor=processes", "resume=failed")
+    assert none_failed.returncode == 1
+    assert re.search(r"Nothing to do\. Resume: .*[1-4] skipped\.", none_failed.stderr)
     assert swath(tmp_path, *LONG, "resume=yes").returncode == 0  # by threads: any executor goes on
     assert_as_by_threads(tmp_path, reference)
 
@@ -267,6 +272,7 @@ def test_reading_as_json(tmp_path: Path) -> None:
         ((*GRID, "executor=ray"), "which several machines cannot write safely; name a server or a database"),
         ((*GRID, "executor=processes", "seed=1,1"), "expected each configuration once; 4 are given again"),
         ((*GRID, "executor=processes", "lanes.verify=1"), "expected lanes.verify=0; verify later"),
+        ((*GRID, "executor=processes", "on_failure=stop"), "expected on_failure=continue; workers do not"),
         ((*GRID, "executor=processes,slurm"), "expected one value for the whole sweep"),
         (
             (*GRID, "executor=prozesses"),
@@ -299,3 +305,16 @@ def test_mistakes_of_a_worker_are_one_line(tmp_path: Path) -> None:
         assert status == 2, arguments
         assert line in errors.splitlines()[0]
         assert len(errors.splitlines()) == 1
+
+
+def test_runs_of_another_sweep_are_no_part_of_one_that_workers_train(tmp_path: Path) -> None:
+    (tmp_path / "other.yaml").write_text("defaults: [config, _self_]\ndata: {name: digits}\n")
+    grid = (*GRID, "max_steps=20")
+    other = ("--config-dir", ".", "-cn", "other")
+    assert swath(tmp_path, *other, *(each for each in grid if each != "data=digits")).returncode == 0
+    done = swath(tmp_path, *grid, "executor=processes", "resume=yes")
+    assert done.returncode == 0, done.stderr
+    assert "runs: 4 of 4 finished" in done.stdout
+    assert query_store(tmp_path, "select count(*) from runs where status = 'FINISHED'") == [(10,)]
+    timed = "select count(*) from tags where key = 'swath.wall_s' and value > 0"
+    assert query_store(tmp_path, timed) == [(2,)]

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from mlflow.tracking import MlflowClient
 
-from swath.tracking import lots_of, schema, this_process
+from swath.tracking import OfflineFallbackStore, StoreAddress, lots_of, schema, this_process
 from swath.tracking.launch_claims import NotClaimedError, claim_launch, confirm_launch
-from swath.tracking.lot_service import end_open
+from swath.tracking.lot_service import LotStore, end_open
 from swath.tracking.lots import begin_lot, renew_lots
 from swath.tracking.mlflow_setup import make_database
 
@@ -139,3 +139,16 @@ def test_new_lots_have_a_later_epoch_than_a_lot_that_was_begun_after_the_claim(
     renew_lots(client, sweep, 1, claim)
     with pytest.raises(Exception, match="begun again"):
         late.check()
+
+
+def test_command_that_lost_the_sweep_does_not_end_that_of_another(
+    client: MlflowClient, sweep: str, uri: str
+) -> None:
+    store = OfflineFallbackStore()
+    store.open(StoreAddress(uri, "new", None))
+    claim = claim_launch(client, sweep, "0", dead(1))
+    renew_lots(client, sweep, 2, claim_launch(client, sweep, claim, this_process()))
+    with pytest.raises(NotClaimedError):
+        LotStore(store).give_up(sweep, claim)
+    assert client.get_run(sweep).info.status == "RUNNING"
+    assert {lot.state for lot in lots_of(tags_of(client, sweep))} == {"waiting"}

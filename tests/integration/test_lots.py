@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from mlflow.tracking import MlflowClient
 
-from swath.tracking import Lot, MetricBatch, SupersededError, ends_sweep, lots_of, schema
-from swath.tracking.lots import begin_lot, renew_lots, settle
+from swath.tracking import Lot, MetricBatch, StoreAddress, SupersededError, ends_sweep, lots_of, schema
+from swath.tracking.lots import Fence, add_lots, begin_lot, confirm_lots, renew_lots, settle
+from swath.tracking.mlflow_runs import SummaryRun
 from swath.tracking.mlflow_setup import make_database
 from swath.tracking.sql_steps import sql_steps
+from swath.tracking.store import RunStore
 
 BATCH = MetricBatch(0, {"train/loss": np.array([2.5, 1.5])})
 
@@ -164,3 +166,73 @@ def test_lot_that_was_put_down_keeps_the_sweep_open(client: MlflowClient, sweep:
     assert begin_lot(client, sweep, 0, "n2").end("done") is True
     renew_lots(client, sweep, 1)
     assert schema.ENDING not in client.get_run(sweep).data.tags
+
+
+def last_of(client: MlflowClient, sweep: str) -> Fence:
+    """The worker of the last lot, which goes on with the search."""
+    assert not begin_lot(client, sweep, 0, "n1").end("done")
+    fence = begin_lot(client, sweep, 1, "n2")
+    assert fence.end("done")
+    return fence
+
+
+def test_worker_that_goes_on_with_a_search_adds_lots(client: MlflowClient, sweep: str) -> None:
+    fence = last_of(client, sweep)
+    add_lots(fence, range(2, 4), 7, "slurm swath-7/2")
+    assert [(lot.number, lot.epoch, lot.state) for lot in stored(client, sweep)][2:] == [
+        (2, 7, "waiting"),
+        (3, 7, "waiting"),
+    ]
+    assert not confirm_lots(fence, "slurm 4711/2")
+    tags = client.get_run(sweep).data.tags
+    assert tags[schema.ENGINE] == "slurm 4711/2"
+    assert schema.ENDING not in tags
+
+
+def test_worker_that_died_before_it_started_the_lots_is_followed_by_one_that_does(
+    client: MlflowClient, sweep: str
+) -> None:
+    add_lots(last_of(client, sweep), range(2, 3), 7, "slurm swath-7/1")
+    begin_lot(client, sweep, 1, "n3")  # dies, too
+    assert begin_lot(client, sweep, 1, "n4").end("done")  # though lot 2 is not done
+    assert not begin_lot(client, sweep, 2, "n5").end("done")  # somebody is to start its workers
+
+
+def test_lots_that_are_done_before_they_are_confirmed_are_gone_on_with(
+    client: MlflowClient, sweep: str
+) -> None:
+    fence = last_of(client, sweep)
+    add_lots(fence, range(2, 3), 7, "slurm swath-7/1")
+    assert not begin_lot(client, sweep, 2, "n5").end("done")
+    assert confirm_lots(fence, "slurm 4711/1")
+    assert client.get_run(sweep).data.tags[schema.ENDING] == "1"
+
+
+def test_lots_are_added_by_the_last_worker_of_a_sweep_that_goes_on_only(
+    client: MlflowClient, sweep: str
+) -> None:
+    fence = last_of(client, sweep)
+    client.set_tag(sweep, schema.STOPPING, "1")
+    with pytest.raises(SupersededError, match="is being stopped"):
+        add_lots(fence, range(2, 3), 7, "slurm swath-7/1")
+    client.delete_tag(sweep, schema.STOPPING)
+    begin_lot(client, sweep, 1, "n3")
+    for refused in (
+        lambda: add_lots(fence, range(2, 3), 7, "slurm swath-7/1"),
+        lambda: confirm_lots(fence, "slurm 4711/1"),
+    ):
+        with pytest.raises(SupersededError, match="lot 1 has been begun again by n3"):
+            refused()
+    assert len(stored(client, sweep)) == 2
+
+
+def test_worker_that_could_not_end_the_sweep_leaves_it_to_the_next(
+    client: MlflowClient, sweep: str, tmp_path: Path
+) -> None:
+    store = RunStore()
+    store.open(StoreAddress(f"sqlite:///{tmp_path}/mlflow.db", "new", None))
+    client.set_tag(sweep, schema.SWEEP_ID, "0123456789ab")
+    store.fence = begin_lot(client, sweep, 0, "n1")
+    store.sweep = SummaryRun.of_stored(client, sweep)
+    store.close("KILLED")
+    assert client.get_run(sweep).info.status == "RUNNING"

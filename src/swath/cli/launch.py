@@ -50,6 +50,8 @@ def launch_mistakes(checked: CheckedCommand) -> Iterator[str]:
                 f"executor={name}: search.{limit} is known with executor=threads only; "
                 "search.trials or search.within_steps limit a search of workers"
             )
+    if checked.sweep.on_failure == "stop":
+        yield f"executor={name}: expected on_failure=continue; workers do not stop each other"
     if checked.sweep.lanes.verify:
         yield f"executor={name}: expected lanes.verify=0; verify later with swath-reproduce"
     if repeated := len(checked.configs) - len(set(checked.configs)):
@@ -106,9 +108,7 @@ def launch_command(
             run_id = launch.hand_over_all(stage.requests, stage.results)
         sweep_id = launch.started.sweep_info.sweep_id
         if not launch.count:
-            what = f"all {len(checked.configs)} runs have" if checked.search is None else "the search has"
-            args.output.say(f"Nothing to do: {what} finished before.")
-            return 0
+            return _nothing_to_do(args, checked, launch)
         os.environ[TRACKING_VARIABLE] = uri  # travels with the environment: it may hold a password
         restore_given()
         ids = launch.start(hide_password(uri, uri), run_id)
@@ -133,6 +133,17 @@ def launch_command(
         raise
     args.output.say(f"More: swath-compare {sweep_id}")
     return status
+
+
+def _nothing_to_do(args: Arguments, checked: CheckedCommand, launch: Launch) -> int:
+    """Say why no lot is left; returns the exit status."""
+    plan = launch.started.resume_plan
+    if not launch.leaves_nothing and plan is not None:
+        args.output.say(f"Nothing to do. {plan.summary()}")
+        return 1
+    what = f"all {len(checked.configs)} runs have" if checked.search is None else "the search has"
+    args.output.say(f"Nothing to do: {what} finished before.")
+    return 0
 
 
 def _note(event: object) -> None:

@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from swath.config import TrainConfig, at_steps, fingerprint
 from swath.datasets import DataKey, Dataset
@@ -148,6 +148,8 @@ def end_sweep(
     run_id: str,
     datasets: Mapping[DataKey, Dataset],
     results: Sequence[RunResult] | None = None,
+    *,
+    has_trained: bool = True,
 ) -> bool:
     """Write the outcome of a sweep whose lots have ended; returns whether nothing is left to train.
 
@@ -157,6 +159,7 @@ def end_sweep(
       run_id: of its summary run.
       datasets: data sets, of which the sweep may have more.
       results: of a search, by trial; None to read them from the store.
+      has_trained: whether something was trained since the sweep was started or resumed.
     """
     if results is None:
         plan = ResumePlan(tracker, "yes", True, datasets)
@@ -167,6 +170,8 @@ def end_sweep(
         count = len(results)
     wall_s = time.time() - (sweep_info.start_ms or 0) / 1000
     summary = sweep_summary(sweep_info, results, count, wall_s, interrupted=False)
+    if has_trained:
+        summary = replace(summary, tags={**summary.tags, schema.WALL_S: f"{wall_s:.1f}"})
     tracker.call(LotService.take_over, run_id).result()
     tracker.end_sweep(summary).result()
     return len(results) >= count and all(result.is_complete for result in results)

@@ -1,5 +1,6 @@
 """Hands a sweep to an engine: writes its lots to the store, and starts a worker for each."""
 
+import contextlib
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -111,7 +112,8 @@ class Launch:
 
     Attributes:
       started: the sweep in the store, and the resume plan.
-      count: number of lots; 0 if nothing is left to train.
+      count: number of lots; 0 if this command has nothing to train.
+      leaves_nothing: whether nothing of the sweep is left to train.
     """
 
     def __init__(
@@ -137,6 +139,7 @@ class Launch:
         places = tuple(str(folder.absolute()) for folder in folders)
         self._common = LotFile(self.started.sweep_info, own, (), configs[0], self.started.search, places)
         self.count = 0
+        self.leaves_nothing = False
         self._name = self._claim = ""
 
     def hand_over(self, requests: Sequence[RunRequest]) -> str:
@@ -170,7 +173,10 @@ class Launch:
             handed_over = self._tracker.call(LotService.hand_over, files, claim, engine, this_process())
             self._claim = handed_over.result()
         else:
-            if end_sweep(self._tracker, info, run_id, self._datasets, results):
+            self.leaves_nothing = end_sweep(
+                self._tracker, info, run_id, self._datasets, results, has_trained=False
+            )
+            if self.leaves_nothing:
                 drop_checkpoints(self._tracker, self._settings, info.sweep_id)
             if claim:
                 self._tracker.call(LotService.confirm_launch, run_id, claim, "").result()
@@ -191,7 +197,8 @@ class Launch:
         try:
             ids = start_workers(self._settings, store, sweep_id, self._name, self.count)
         except BaseException:
-            self._tracker.call(LotService.give_up, run_id).result()
+            with contextlib.suppress(SwathError):  # another command may have the sweep now
+                self._tracker.call(LotService.give_up, run_id, self._claim).result()
             raise
         try:
             self._tracker.call(LotService.confirm_launch, run_id, self._claim, f"{name} {ids}").result()

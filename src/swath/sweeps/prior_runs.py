@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swath import tracking
-from swath.errors import SwathError
+from swath.errors import AwayError, SwathError
 from swath.execution import AD_HOC
 from swath.models import ARITHMETIC
 from swath.sweeps.manifest import (
@@ -326,13 +326,21 @@ def _what(run: tracking.StoredRun) -> str:
 
 
 def _manifest(summary: tracking.StoredRun) -> Manifest | None:
-    """The manifest of a sweep; None if it is missing or damaged."""
+    """The manifest of a sweep; None if it is missing or damaged.
+
+    Raises:
+      AwayError: the place of artifacts does not answer.
+    """
     try:
         try:
             content = tracking.read_bytes(summary, schema.MANIFEST_FILE)
+        except AwayError:
+            raise
         except SwathError:
             content = tracking.read_bytes(summary, schema.FORMER_MANIFEST_FILE)
         return read_manifest(content, partial(tracking.read_bytes, summary))
+    except AwayError:
+        raise
     except SwathError:
         return None
 

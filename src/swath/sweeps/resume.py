@@ -336,7 +336,15 @@ def start_sweep(
         which = " ".join(sorted({fingerprint(config) for config in configs}))  # others may go on beside
         lock = SweepLock(f"{_identity_of(store.uri)} {store.experiment_id} {which}")
         place, _ = given_path(settings.data.dir) or ("", "")
-        plan = ResumePlan(tracker, mode, settings.force_resume, datasets, str(place), settings.checkpoint.dir)
+        plan = ResumePlan(
+            tracker,
+            mode,
+            settings.force_resume,
+            datasets,
+            str(place),
+            settings.checkpoint.dir,
+            own_only=settings.executor.name != "threads",
+        )
         sweep_info = plan.find(sweep_info, configs, provenance, kept, search)
         found = plan.found
         if found is not None and found.engine and not settings.force_resume:

@@ -388,7 +388,7 @@ class Session:
                 # Keep the checkpoints as long as any configuration of the sweep may be resumed.
                 complete = [result for result in results if result.is_complete]
                 all_complete = len(complete) >= self._number_asked_for() and self.is_whole
-                if all_complete and all(each.is_complete for each in others):
+                if self._joined is None and all_complete and all(each.is_complete for each in others):
                     self._checkpoints.drop_all()
                 if self._joined is not None and self._joined.leaves_nothing:
                     self._checkpoints.drop_sweep()

@@ -18,7 +18,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from mlflow.tracking import MlflowClient
 from numpy.typing import NDArray
 
-from swath.errors import SwathError
+from swath.errors import AwayError, SwathError, passes
 from swath.metrics import confusion_counts
 from swath.models import MODELS
 from swath.system import hide_passwords
@@ -232,7 +232,8 @@ def read_bytes(run: StoredRun, name: str) -> bytes:
             return file.read_bytes()
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        kind = SwathError if folder is not None else kind_of(error)
+        is_away = passes(error) if folder is not None else kind_of(error) is AwayError
+        kind = AwayError if is_away else SwathError
         raise kind(f"run {run.run_id}: {name} cannot be read ({reason})") from error
 
 

@@ -201,8 +201,12 @@ class LotService(Protocol):
     def settle_arithmetic(self, run_id: str, fingerprint: str, digest: str) -> str:
         """The digest of the first steps of a configuration; the first worker's becomes that of the sweep."""
 
-    def give_up(self, run_id: str) -> None:
-        """End a sweep as KILLED that no engine has accepted."""
+    def give_up(self, run_id: str, claim: str) -> None:
+        """End a sweep as KILLED that no engine has accepted.
+
+        Raises:
+          NotClaimedError: another command has claimed the sweep since.
+        """
 
     def take_over(self, run_id: str) -> None:
         """Take over the summary run of a sweep whose lots are done; `TrackingService.end_sweep` ends it."""

@@ -75,6 +75,7 @@ class LotStore:
     def add_lots(self, first: int, files: Sequence[str], epoch: int, engine: str) -> None:
         """See `LotService`."""
         fence = self._fence()
+        self._store.main.check_fence()  # before it writes over the files of a successor
         texts = {lot_file(number): text for number, text in enumerate(files, start=first)}
         SummaryRun.of_stored(self._store.main.client, fence.run_id).write_files(texts)
         numbers = range(first, first + len(files))
@@ -96,8 +97,9 @@ class LotStore:
         client, tag = self._store.main.client, f"{schema.CANARY}{fingerprint}"
         return patiently(lambda: settle(client, run_id, tag, digest))
 
-    def give_up(self, run_id: str) -> None:
+    def give_up(self, run_id: str, claim: str) -> None:
         """See `LotService`."""
+        check_claim(self._store.main.client.get_run(run_id).data.tags, claim)
         end_open(self._store.uri, run_id, None)
 
     def take_over(self, run_id: str) -> None:

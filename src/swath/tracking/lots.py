@@ -73,7 +73,7 @@ class Fence:
         if engine is None:
             self.check()
             self.client.set_tag(self.run_id, tag_of(ended.number), ended.text())
-            is_last = ends_sweep(self.client.get_run(self.run_id).data.tags, ended.number)
+            is_last = self._goes_on(self.client.get_run(self.run_id).data.tags, state)
             if is_last:
                 self.client.set_tag(self.run_id, schema.ENDING, str(ended.number))
             return is_last
@@ -82,10 +82,15 @@ class Fence:
             _lock(connection, self.run_id, ended.number)
             self.check_in(connection)
             _write(connection, self.run_id, ended)
-            is_last = ends_sweep(read_tags(connection, self.run_id), ended.number)
+            is_last = self._goes_on(read_tags(connection, self.run_id), state)
             if is_last:
                 replace_tags(connection, self.run_id, {schema.ENDING: str(ended.number)})
         return is_last
+
+    def _goes_on(self, tags: Mapping[str, str], state: State) -> bool:
+        """Whether this worker ends the sweep, or goes on with the search; a former one may have died then."""
+        is_it = tags.get(schema.ENDING) == str(self.lot.number)
+        return state == "done" and (is_it or ends_sweep(tags, self.lot.number))
 
     def check_tags(self, tags: Mapping[str, str]) -> None:
         """Check the epoch in the tags of the summary run, and that nobody stops the sweep.

@@ -417,7 +417,8 @@ class RunStore:
             except Exception as error:  # end the other runs too, unless each would wait for a minute
                 if is_unreachable(error):
                     return len(open_runs)
-        if self.sweep is not None:
+        # A worker leaves the summary run to whoever begins its lot next.
+        if self.sweep is not None and self.fence is None:
             with contextlib.suppress(Exception):
                 self.sweep.abort(status)
         return len(open_runs)

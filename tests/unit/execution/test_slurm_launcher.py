@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from swath.errors import SwathError, UsageError
+from swath.errors import AwayError, SwathError, UsageError
 from swath.execution.launchers import Resources, SlurmLauncher, TaskState, slurm, slurm_script
 from swath.execution.launchers.slurm_script import batch_options, batch_script
 
@@ -302,7 +302,7 @@ def test_without_a_controller_nothing_is_started(programs: Path) -> None:
         "echo 'slurm_load_ctl_conf error: Unable to contact slurm controller' >&2; exit 1",
     )
     with pytest.raises(
-        SwathError, match=r"^Slurm does not answer: .*Unable to contact.*; `scontrol ping` tells"
+        AwayError, match=r"^Slurm does not answer: .*Unable to contact.*; `scontrol ping` tells"
     ):
         LAUNCHER.start(["true"], 1, Resources())
     assert calls(programs, "sbatch") == []
@@ -364,3 +364,15 @@ def test_a_script_tells_the_word_of_a_password_to_nobody(
     LAUNCHER.start(["true"], 1, Resources())
     assert (programs / "seen").read_text() == "hush\n"
     assert "hush" not in (programs / "script").read_text() + (programs / "calls").read_text()
+
+
+def test_a_task_that_starts_others_does_not_pass_its_own_restarts_on(
+    programs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "20")
+    monkeypatch.setenv("SLURM_JOB_ID", "4711")
+    monkeypatch.setenv("SLURM_CONF", "/etc/slurm.conf")
+    make(programs, "sbatch", f"cat > /dev/null; env > {programs}/environment; echo 4712")
+    LAUNCHER.start(["true"], 1, Resources())
+    lines = (programs / "environment").read_text().splitlines()
+    assert [line for line in lines if line.startswith("SLURM_")] == ["SLURM_CONF=/etc/slurm.conf"]

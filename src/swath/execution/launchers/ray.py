@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from swath.errors import SwathError, UsageError
+from swath.errors import AwayError, SwathError, UsageError
 
 from .child import CPUS
 from .launcher import Resources, States, TaskState, all_of, join_ids, split_ids
@@ -108,7 +108,7 @@ class RayLauncher:
                 try:
                     ray.get(actor.cancel.remote(), timeout=PATIENCE_S)
                 except ray.exceptions.RayError as error:
-                    raise SwathError(f"Ray at {address} does not answer: {_first_line(error)}") from None
+                    raise AwayError(f"Ray at {address} does not answer: {_first_line(error)}") from None
 
 
 @contextlib.contextmanager
@@ -136,7 +136,7 @@ def _cluster(address: str) -> Iterator[tuple[Any, str]]:
     try:
         ray.init(wanted, namespace=NAMESPACE, log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:
-        raise SwathError(
+        raise AwayError(
             f"Ray at {wanted} does not answer: {_first_line(error)}; `ray start --head` starts a cluster, and"
             f" executor.address=HOST:PORT names one"
         ) from None
@@ -165,7 +165,7 @@ def _knock(address: str) -> None:
     try:
         socket.create_connection((found["host"], int(found["port"])), CONNECT_S).close()
     except OSError as error:
-        raise SwathError(
+        raise AwayError(
             f"Ray at {address} does not answer: {error.strerror or error}; expected the address of a running"
             " cluster, such as executor.address=10.0.0.1:6379"
         ) from None

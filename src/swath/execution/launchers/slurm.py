@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from swath.errors import SwathError, UsageError
+from swath.errors import AwayError, SwathError, UsageError
 
 from .child import CPUS
 from .folders import make_folder
@@ -24,7 +24,16 @@ CHECK_S = 10
 ARRAY_SIZE = 1001
 """Tasks that an array can have where Slurm does not tell (MaxArraySize)."""
 
-OF_A_JOB = ("SLURM_JOB", "SLURM_ARRAY", "SLURM_CPUS", "SLURM_MEM", "SLURM_NODE", "SLURM_TASK", "SLURM_STEP")
+OF_A_JOB = (
+    "SLURM_RESTART",
+    "SLURM_JOB",
+    "SLURM_ARRAY",
+    "SLURM_CPUS",
+    "SLURM_MEM",
+    "SLURM_NODE",
+    "SLURM_TASK",
+    "SLURM_STEP",
+)
 """How names of variables begin in which Slurm tells a task what it has."""
 
 WAITING = ("PENDING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "SPECIAL_EXIT")
@@ -188,7 +197,7 @@ def _refusal(stderr: str, resources: Resources) -> SwathError:
 def _scancel(jobs: Sequence[str]) -> None:
     done = _run("scancel", "--quiet", *jobs)
     if done.returncode != 0 and "Invalid job id" not in done.stderr:
-        raise SwathError(
+        raise AwayError(
             f"Slurm does not answer: {_reason(done.stderr)}; `scancel {' '.join(jobs)}` cancels too"
         )
 
@@ -217,7 +226,7 @@ def _run(
     except FileNotFoundError:
         raise SwathError(f"found no {program} on PATH, expected the commands of Slurm") from None
     except subprocess.TimeoutExpired:
-        raise SwathError(f"Slurm does not answer: {program} took more than {limit_s} s") from None
+        raise AwayError(f"Slurm does not answer: {program} took more than {limit_s} s") from None
 
 
 def _array_size() -> int:
@@ -229,7 +238,7 @@ def _array_size() -> int:
     done = _run("scontrol", "show", "config")
     if done.returncode != 0:
         reason = _reason(done.stderr)
-        raise SwathError(
+        raise AwayError(
             f"Slurm does not answer: {reason}; `scontrol ping` tells whether its controller is up"
         )
     found = re.search(r"^MaxArraySize\s*=\s*(\d+)", done.stdout, re.MULTILINE)
