@@ -60,7 +60,10 @@ def whole_store(folder: Path) -> dict[str, Any]:
 
 
 def _curves_in_files(folder: Path, run_id: str, tags: dict[str, str], place: Path) -> list[Any] | None:
-    """Number of files, steps and a digest of their values, if a run that has ended keeps them in files."""
+    """Steps and a digest of their values, if a run that has ended keeps them in files.
+
+    A process that is killed once it has merged its files may leave those that it has merged.
+    """
     if "swath.curves" not in tags:
         return None
     files = list((place / "curves").rglob("*.parquet"))
@@ -68,7 +71,7 @@ def _curves_in_files(folder: Path, run_id: str, tags: dict[str, str], place: Pat
     for curve in curves:
         assert curve.steps.tolist() == list(range(len(curve.steps))), f"{run_id}: each step once"
     whole = _digest(*(f"{curve.metric} {curve.values.tobytes()!r}" for curve in curves))
-    return [len(files), [len(curve.steps) for curve in curves], whole]
+    return [bool(files), [len(curve.steps) for curve in curves], whole]
 
 
 def curves_by_configuration(uri: str) -> dict[str, list[tuple[str, int, str]]]:

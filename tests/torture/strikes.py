@@ -73,9 +73,11 @@ class WorkerFrozen(Fault):
     def strike(self, sweep: Sweep, rng: random.Random) -> str:
         """See `Fault`."""
         lot, worker = sweep.worker_in_training(rng)
+        while (log := output_of(worker)) is None:  # it has ended in between
+            lot, worker = sweep.worker_in_training(rng)
         engine, epoch = sweep.engine, sweep.epoch(lot)
         node = "" if self.by_hand else engine.node_of(worker)
-        log, own = output_of(worker), family(worker)
+        own = family(worker)
         before = log.stat().st_size
         frozen = engine.processes(node) if node else own
         self.freeze(sweep, worker, frozen)
@@ -244,9 +246,12 @@ class SupervisorKilled(Fault):
         return f"{len(workers)} workers ended"
 
 
-def output_of(worker: psutil.Process) -> Path:
-    """The file to which a worker writes its output."""
-    return Path(f"/proc/{worker.pid}/fd/1").readlink()
+def output_of(worker: psutil.Process) -> Path | None:
+    """The file to which a worker writes its output; None if it has ended."""
+    try:
+        return Path(f"/proc/{worker.pid}/fd/1").readlink()
+    except FileNotFoundError:
+        return None
 
 
 def refusal(log: Path, before: int) -> str:

@@ -83,6 +83,7 @@ class TimeLimit(OnSlurm):
         slurm = _slurm(sweep)
         lot, worker = sweep.worker_in_training(rng, of_engine=True)
         job, log, at_s = worker.environ()["SLURM_JOB_ID"], output_of(worker), time.time()
+        assert log is not None
         before = log.stat().st_size
         # One minute: the notice of two is due at once.
         slurm.ask("scontrol", "update", f"JobId={job}", "TimeLimit=1")

@@ -10,6 +10,7 @@ from swath.config import SweepConfig, default_sweep_config
 from swath.errors import SwathError
 from swath.sweeps import engine_notes, engine_settings, ignored_settings, launching
 from swath.sweeps.engine_settings import worker_memory
+from swath.sweeps.lots import LotFile
 
 
 def settings(name: str, **executor: Any) -> SweepConfig:
@@ -87,5 +88,6 @@ def test_lots_are_planned_with_the_memory_and_the_processors_of_a_worker(
     monkeypatch.setattr(launching, "LaneWidths", widths)
     nothing: Any = None
     with pytest.raises(SwathError, match="seen"):
-        launching.lot_files([nothing], nothing, settings("processes", workers=5, cpus=2), nothing, {})
+        common = LotFile(nothing, settings("processes", workers=5, cpus=2), (), nothing)
+        launching.lot_files(common, [nothing], {})
     assert seen == [1000 * 2**20 // 5 // 2 // 2]  # half of a worker's share, for each of its groups
