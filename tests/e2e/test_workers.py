@@ -162,6 +162,9 @@ def test_worker_whose_processor_computes_other_bits_takes_nothing(tmp_path: Path
     with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db")) as database, database:
         database.execute("update tags set value = 'other' where key like 'swath.canary.%'")
         database.execute("delete from tags where key = 'swath.stopping'")
+        database.execute(  # it may have been trained before it was stopped
+            "update tags set value = replace(value, 'done', 'stopped') where key like 'swath.lot.%'"
+        )
         database.execute(
             "update runs set status = 'RUNNING' where run_uuid in "
             "(select run_uuid from tags where key = 'swath.lot.0')"
@@ -180,6 +183,9 @@ def test_worker_of_another_version_takes_nothing(tmp_path: Path) -> None:
     command(tmp_path, "swath-stop", sweep_id)
     with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db")) as database, database:
         database.execute("delete from tags where key = 'swath.stopping'")
+        database.execute(  # it may have been trained before it was stopped
+            "update tags set value = replace(value, 'done', 'stopped') where key like 'swath.lot.%'"
+        )
         database.execute(
             "update runs set status = 'RUNNING' where run_uuid in "
             "(select run_uuid from tags where key = 'swath.lot.0')"
