@@ -37,6 +37,7 @@ def times(repeats: int, sweep: tuple[str, ...]) -> dict[str, dict[str, list[floa
     """Seconds of the command, and to its first step, by side."""
     url = sqlalchemy.make_url(os.environ["SWATH_POSTGRES"])
     server = sqlalchemy.create_engine(url, isolation_level="AUTOCOMMIT")
+    kept = {name: os.environ[name] for name in ("SWATH_DATA_DIR", "SLURM_CONF") if name in os.environ}
     sides = dict(SIDES)
     if not os.environ.get("SLURM_CONF"):
         del sides["slurm"]
@@ -51,7 +52,7 @@ def times(repeats: int, sweep: tuple[str, ...]) -> dict[str, dict[str, list[floa
                 folder.mkdir()
                 began = time.time()
                 arguments = [*sweep, *executor, "tracking.postprocess=off"]
-                measured = measure([str(SWATH), *arguments], folder, {"MLFLOW_TRACKING_URI": uri})
+                measured = measure([str(SWATH), *arguments], folder, {**kept, "MLFLOW_TRACKING_URI": uri})
                 engine = sqlalchemy.create_engine(uri, poolclass=sqlalchemy.NullPool)
                 with engine.connect() as store:
                     first_ms = store.exec_driver_sql(FIRST).scalar()
