@@ -376,10 +376,8 @@ class Session:
                 is_open = is_open or any(result.is_transient for result in results)
                 self._end_lot(self._joined, put_down=is_open)
             try:
-                is_worker = self._joined is not None
-                others = (
-                    [] if plan is None or is_worker else plan.others()
-                )  # the summary describes the whole sweep
+                # The summary describes the whole sweep; the worker of a lot does not write it here.
+                others = [] if plan is None or self._joined is not None else plan.others()
                 if self.started.summary_run is not None:
                     self._end_sweep([*results, *others], interrupted)
             except SwathError as error:
