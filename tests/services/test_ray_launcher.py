@@ -224,7 +224,7 @@ def test_a_wrong_token_is_one_line(tmp_path: Path) -> None:
     assert done.returncode == 1
     last = done.stderr.splitlines()[-1]
     assert last.startswith("swath.errors.SwathError: Ray at 127.0.0.11:")
-    assert "does not answer: RAY_AUTH_TOKEN_PATH is set but" in last
+    assert "takes no task without its token: RAY_AUTH_TOKEN_PATH is set but" in last
 
 
 def test_without_its_head_ray_forgets_everything_and_tasks_put_themselves_down(

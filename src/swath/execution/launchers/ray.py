@@ -120,7 +120,8 @@ def _cluster(address: str) -> Iterator[tuple[Any, str]]:
 
     Raises:
       UsageError: Ray is not installed, or the address is none.
-      SwathError: no cluster answers.
+      AwayError: no cluster answers.
+      SwathError: it does not take this token.
     """
     os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "1")  # 40 s for a head that hangs, instead of 14 min
     try:
@@ -135,6 +136,8 @@ def _cluster(address: str) -> Iterator[tuple[Any, str]]:
     handler = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(wanted, namespace=NAMESPACE, log_to_driver=False, logging_level=logging.ERROR)
+    except ray.exceptions.AuthenticationError as error:
+        raise SwathError(f"Ray at {wanted} takes no task without its token: {_first_line(error)}") from None
     except Exception as error:
         raise AwayError(
             f"Ray at {wanted} does not answer: {_first_line(error)}; `ray start --head` starts a cluster, and"
