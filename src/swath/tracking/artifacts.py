@@ -47,12 +47,11 @@ WRITTEN = (
 
 
 @contextmanager
-def artifact_folder(client: MlflowClient, run_id: str, artifact_uri: str) -> Iterator[Path]:
+def artifact_folder(client: MlflowClient, artifact_uri: str) -> Iterator[Path]:
     """A folder whose files become a run's artifacts; on this machine, the artifact location itself.
 
     Args:
       client: client of the store.
-      run_id: id of the run.
       artifact_uri: artifact location of the run.
     """
     folder = local_path(artifact_uri)
@@ -62,12 +61,13 @@ def artifact_folder(client: MlflowClient, run_id: str, artifact_uri: str) -> Ite
         return
     with tempfile.TemporaryDirectory(prefix="swath-") as name:
         yield Path(name)
-        patiently(lambda: _send(client, run_id, artifact_uri, name))
+        patiently(lambda: _send(client, artifact_uri, name))
 
 
-def _send(client: MlflowClient, run_id: str, artifact_uri: str, folder: str) -> None:
+def _send(client: MlflowClient, artifact_uri: str, folder: str) -> None:
     try:
-        client.log_artifacts(run_id, folder)
+        # The client would ask the server where the run keeps its files.
+        get_artifact_repository(artifact_uri, tracking_uri=client.tracking_uri).log_artifacts(folder)
     except Exception as error:
         raise kind_of(error)(
             f"artifacts cannot be written to {hide_passwords(artifact_uri)}: {reason_of(error)}"

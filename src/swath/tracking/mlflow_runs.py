@@ -251,7 +251,7 @@ class SummaryRun:
 
     def write_files(self, texts: Mapping[str, str]) -> None:
         """Write artifacts, each as a whole or not at all."""
-        with artifact_folder(self._client, self.run_id, self._artifact_uri) as folder:
+        with artifact_folder(self._client, self._artifact_uri) as folder:
             for name, text in texts.items():
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 atomic_write(folder / name, text)

@@ -73,10 +73,6 @@ class _OfflineStore(RunStore):
         offline_id = super().start_run(key, replace(info, tags={**info.tags, **tags}))
         return run_id or offline_id
 
-    def log_steps(self, key: int, batch: MetricBatch) -> None:
-        self._continue_run(key)
-        super().log_steps(key, batch)
-
     def log_steps_of_many(self, calls: Sequence[tuple[int, MetricBatch]]) -> None:
         for key, _ in calls:
             self._continue_run(key)

@@ -21,7 +21,8 @@ class RunCalls:
 
     Nobody waits in order that calls come together: while some are carried out, those of the other lanes
     arrive, and they are the next. A database gets the steps of all of them in one transaction. A server gets
-    the calls of several runs side by side, those of one run in their order.
+    the calls of several runs side by side, those of one run in their order; steps of a run that wait one
+    after the other are sent together.
     """
 
     methods: Collection[str] = (
@@ -38,20 +39,25 @@ class RunCalls:
         """See `CarriesOutMany`."""
         if is_server(self._store.uri):
             return self._side_by_side(calls, one)
+        return self._grouped(calls, one, self._store.main.stores_together)
+
+    def _grouped(
+        self, calls: Sequence[Call], one: Callable[[Call], Outcome], steps_together: bool
+    ) -> list[Outcome]:
         outcomes: list[Outcome] = []
         for method, found in groupby(calls, lambda call: call.method):
             group = list(found)
-            if method == _STEPS and len(group) > 1 and self._store.main.stores_together:
-                outcomes += self._in_one_transaction(group, one)
+            if method == _STEPS and len(group) > 1 and steps_together:
+                outcomes += self._together(group, one)
             else:
                 outcomes += map(one, group)
         return outcomes
 
-    def _in_one_transaction(self, calls: Sequence[Call], one: Callable[[Call], Outcome]) -> list[Outcome]:
+    def _together(self, calls: Sequence[Call], one: Callable[[Call], Outcome]) -> list[Outcome]:
         try:
             self._store.log_steps_of_many([(call.arguments[0], call.arguments[1]) for call in calls])
         except Exception as error:
-            if is_of_all(error):
+            if is_of_all(error) or len({call.arguments[0] for call in calls}) == 1:
                 return [(None, error)] * len(calls)
             return [one(call) for call in calls]  # the fault of one run
         return [(None, None)] * len(calls)
@@ -63,8 +69,9 @@ class RunCalls:
         outcomes: list[Outcome] = [(None, None)] * len(calls)
 
         def carry_out_of_run(indices: list[int]) -> None:
-            for index in indices:
-                outcomes[index] = one(calls[index])
+            found = self._grouped([calls[index] for index in indices], one, steps_together=True)
+            for index, outcome in zip(indices, found, strict=True):
+                outcomes[index] = outcome
 
         list(self._pool.map(carry_out_of_run, by_run.values()))
         return outcomes

@@ -16,6 +16,7 @@ from swath.tracking import mlflow_runs, schema
 from swath.tracking.address import StoreAddress, StoreInfo, is_server
 from swath.tracking.artifact_place import check_artifact_place
 from swath.tracking.artifacts import artifact_folder, write_artifacts
+from swath.tracking.connections import spread_requests
 from swath.tracking.curve_writer import CurveWriter
 from swath.tracking.databases import check_database
 from swath.tracking.locations import keep_files_beside
@@ -126,6 +127,7 @@ class RunStore:
         notes = [upgrade(self.uri)]
         make_database(self.uri)
         make_shared_tables(self.uri)
+        spread_requests(self.uri)
         self._client = MlflowClient(tracking_uri=self.uri)
         store = self._client._tracking_client.store
         if isinstance(store, SqlAlchemyStore):
@@ -254,23 +256,7 @@ class RunStore:
 
     def log_steps(self, key: int, batch: MetricBatch) -> None:
         """Store values of per-step metrics, except those that a resumed run already has."""
-        started = time.perf_counter()
-        entry, client = self._entry(key), self.client
-        if entry.failure is not None:  # later steps would hide the gap
-            raise entry.failure
-        with self._recording_failure(entry), _taking_back([entry]):
-            parts = batch.rows().after(entry.last_steps)
-            if self._sql_steps is not None:
-                tags = self._write_files([(entry, batch)])
-                rows = [(entry.run_id, part) for part in parts]
-                write_steps(self._sql_steps, client, rows, self.fence, tags)
-            else:
-                self.check_fence()
-                self._write_files([(entry, batch)])
-                mlflow_runs.log_in_batches(
-                    client, entry.run_id, parts, entry.steps_from_ms, entry.curves.tags
-                )
-        entry.tracked_s += time.perf_counter() - started
+        self.log_steps_of_many([(key, batch)])
 
     @property
     def stores_together(self) -> bool:
@@ -278,43 +264,52 @@ class RunStore:
         return self._sql_steps is not None
 
     def log_steps_of_many(self, calls: Sequence[tuple[int, MetricBatch]]) -> None:
-        """Store steps of several runs in one transaction; `stores_together` must be true.
+        """Store steps of one run, or, if the store `stores_together`, those of several in one transaction.
 
         Args:
           calls: number of a run, and values, as for `log_steps`; a run may come several times.
 
         Raises:
-          Exception: nothing is stored. Unless `is_of_all`, each run can be tried alone.
+          Exception: nothing is stored; on a server perhaps a part, which is the same when it is sent again.
+            Unless `is_of_all`, each of several runs can be tried alone.
         """
         started = time.perf_counter()
-        entries = [self._entry(key) for key, _ in calls]
+        pairs = [(self._entry(key), batch) for key, batch in calls]
+        entries = list({id(entry): entry for entry, _ in pairs}.values())
         for entry in entries:
-            if entry.failure is not None:
+            if entry.failure is not None:  # later steps would hide the gap
                 raise entry.failure
-        assert self._sql_steps is not None
-        pairs = list(zip(entries, (batch for _, batch in calls), strict=True))
-        parts = [
-            (entry.run_id, part) for entry, batch in pairs for part in batch.rows().after(entry.last_steps)
-        ]
         try:
             with _taking_back(entries):
-                tags = self._write_files(pairs)
-                write_steps(self._sql_steps, self.client, parts, self.fence, tags)
+                self._write_steps(pairs)
         except Exception as error:
-            if is_of_all(error):
+            if is_of_all(error) or len(entries) == 1:
                 for entry in entries:
                     entry.failure = self._failure_of(error)
             raise
-        share_s = (time.perf_counter() - started) / len(calls)
+        share_s = (time.perf_counter() - started) / len(entries)
         for entry in entries:
             entry.tracked_s += share_s
+
+    def _write_steps(self, pairs: Sequence[tuple[_OpenRun, MetricBatch]]) -> None:
+        rows = [
+            (entry.run_id, part) for entry, batch in pairs for part in batch.rows().after(entry.last_steps)
+        ]
+        if self._sql_steps is not None:
+            write_steps(self._sql_steps, self.client, rows, self.fence, self._write_files(pairs))
+            return
+        self.check_fence()
+        self._write_files(pairs)
+        (entry,) = {id(entry): entry for entry, _ in pairs}.values()
+        parts = [part for _, part in rows]
+        mlflow_runs.log_in_batches(self.client, entry.run_id, parts, entry.steps_from_ms, entry.curves.tags)
 
     def _write_files(self, pairs: Sequence[tuple[_OpenRun, MetricBatch]]) -> dict[tuple[str, str], str]:
         """Write the steps that go into files of runs; returns the tags that make them count, by run."""
         tags = {}
         for entry, batch in pairs:
             if batch.rows_every is not None:
-                with artifact_folder(self.client, entry.run_id, entry.artifact_uri) as folder:
+                with artifact_folder(self.client, entry.artifact_uri) as folder:
                     entry.curves.write(folder, batch)
                 tags.update({(entry.run_id, name): value for name, value in entry.curves.tags.items()})
         return tags
@@ -374,7 +369,7 @@ class RunStore:
             client.update_run(entry.run_id, name=entry.info.name)
             summary = replace(summary, tags={**entry.info.tags, **summary.tags})
         self.check_fence()
-        with artifact_folder(client, entry.run_id, entry.artifact_uri) as folder:
+        with artifact_folder(client, entry.artifact_uri) as folder:
             written = write_artifacts(folder, entry.info, summary, self._environment_text)
             merges = entry.failure is None and summary.metrics
             merged = entry.curves.merge() if merges else {}
