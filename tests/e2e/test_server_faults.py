@@ -14,7 +14,7 @@ from support.server import free_port, mlflow_server, unauthorized_server
 from support.stores import whole_store
 
 from swath.tracking import schema
-from swath.tracking.reader import ClientReader
+from swath.tracking.server_reader import ClientReader
 
 SWEEP = (
     "-m",

@@ -23,7 +23,7 @@ from swath.tracking import (
     schema,
 )
 from swath.tracking.lots import begin_lot, renew_lots
-from swath.tracking.reader import ClientReader
+from swath.tracking.server_reader import ClientReader
 from swath.tracking.sql_reader import SqlReader
 from swath.tracking.store import RunStore
 

@@ -21,7 +21,7 @@ from swath.tracking import (
     schema,
 )
 from swath.tracking.offline import offline_folders, sync_all
-from swath.tracking.reader import ClientReader
+from swath.tracking.server_reader import ClientReader
 from swath.tracking.store import RunStore
 
 DESCRIPTION = SweepDescription(

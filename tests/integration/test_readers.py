@@ -19,7 +19,7 @@ from mlflow.tracking import MlflowClient
 from swath.analysis import Sweep, all_of, all_sweeps, find_sweep
 from swath.errors import SwathError
 from swath.tracking import open_reader
-from swath.tracking.reader import ClientReader
+from swath.tracking.server_reader import ClientReader
 from swath.tracking.sql_reader import SqlReader
 
 VALUES = [0.5, math.nan, math.inf, -math.inf, 0.1 + 0.2]

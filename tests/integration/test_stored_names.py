@@ -28,7 +28,7 @@ from swath.tracking import (
     schema,
 )
 from swath.tracking.format import FORMER_TAGS
-from swath.tracking.reader import ClientReader
+from swath.tracking.server_reader import ClientReader
 from swath.tracking.sql_reader import SqlReader
 from swath.tracking.store import RunStore
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
@@ -190,8 +190,16 @@ def sweep_config_of(values: Mapping[str, Any]) -> SweepConfig:
 
 def _typed(values: Mapping[str, Any]) -> dict[str, Any]:
     """Values by dotted name, converted to the declared types."""
-    node = OmegaConf.merge(schema_node(), nested(values))
+    node = OmegaConf.merge(_without_values(), nested(values))  # of a copy
     return {name: OmegaConf.select(node, name) for name in values}
+
+
+@cache
+def _without_values() -> DictConfig:
+    return schema_node()
+
+
+forget_when_fields_change(_without_values.cache_clear)
 
 
 def _leaves(values: dict[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from swath import tracking
 from swath.analysis import find_best
 from swath.config import SweepConfig, TrainConfig
 from swath.datasets import DataKey, Dataset
@@ -25,9 +26,7 @@ from swath.tracking import (
     StoreInfo,
     Tracker,
     default_uri,
-    end_open,
     schema,
-    set_tag,
     this_process,
 )
 from swath.training import CheckpointWriter
@@ -218,7 +217,7 @@ def stop_launched(uri: str | None, sweep: LaunchedSweep, note: Callable[[str], N
       note: shows a line to the user.
     """
     address = uri or default_uri()
-    set_tag(address, sweep.summary.run_id, schema.STOPPING, str(time.time_ns() // 1_000_000))
+    tracking.set_tag(address, sweep.summary.run_id, schema.STOPPING, str(time.time_ns() // 1_000_000))
     name, ids = sweep.engine
     if name:
         launcher = launcher_of(name)
@@ -229,7 +228,7 @@ def stop_launched(uri: str | None, sweep: LaunchedSweep, note: Callable[[str], N
         until = time.monotonic() + ENDING_S
         while not _is_over(launcher, ids) and time.monotonic() < until:
             time.sleep(0.5)
-    return end_open(address, sweep.summary.run_id, find_best)
+    return tracking.end_open(address, sweep.summary.run_id, find_best)
 
 
 def _is_over(launcher: Launcher, ids: str) -> bool:

@@ -7,8 +7,6 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
 from swath.errors import AwayError, SwathError, passes
 from swath.system import hide_passwords
 from swath.tracking.databases import how_to_install
@@ -84,6 +82,8 @@ def _check_folder(folder: Path) -> None:
 
 
 def _write_and_delete(location: str, uri: str) -> None:
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
     repository = get_artifact_repository(location, tracking_uri=uri)
     with tempfile.TemporaryDirectory(prefix="swath-") as folder:
         file = Path(folder, f"swath-was-here-{uuid.uuid4().hex}")

@@ -11,11 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-from mlflow.tracking import MlflowClient
 from numpy.typing import NDArray
 
 from swath.errors import AwayError, SwathError, passes
@@ -28,6 +26,9 @@ from swath.tracking.locations import local_path
 from swath.tracking.repeating import patiently
 from swath.tracking.run_records import RunArtifacts, RunInfo, RunSummary
 from swath.tracking.stored_runs import StoredRun
+
+if TYPE_CHECKING:  # a reader of local files does without MLflow
+    from mlflow.tracking import MlflowClient
 
 PNG_COMPRESSION = 2
 """Takes half the time of Pillow's default 6; the file is a twentieth larger."""
@@ -47,7 +48,7 @@ WRITTEN = (
 
 
 @contextmanager
-def artifact_folder(client: MlflowClient, artifact_uri: str) -> Iterator[Path]:
+def artifact_folder(client: "MlflowClient", artifact_uri: str) -> Iterator[Path]:
     """A folder whose files become a run's artifacts; on this machine, the artifact location itself.
 
     Args:
@@ -64,7 +65,9 @@ def artifact_folder(client: MlflowClient, artifact_uri: str) -> Iterator[Path]:
         patiently(lambda: _send(client, artifact_uri, name))
 
 
-def _send(client: MlflowClient, artifact_uri: str, folder: str) -> None:
+def _send(client: "MlflowClient", artifact_uri: str, folder: str) -> None:
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
     try:
         # The client would ask the server where the run keeps its files.
         get_artifact_repository(artifact_uri, tracking_uri=client.tracking_uri).log_artifacts(folder)
@@ -76,6 +79,8 @@ def _send(client: MlflowClient, artifact_uri: str, folder: str) -> None:
 
 def write_files(uri: str, run_id: str, folder: Path) -> None:
     """Add the files of a folder to a run of the store at `uri`."""
+    from mlflow.tracking import MlflowClient
+
     MlflowClient(tracking_uri=uri).log_artifacts(run_id, str(folder))
 
 
@@ -226,6 +231,8 @@ def read_bytes(run: StoredRun, name: str) -> bytes:
             return (folder / name).read_bytes()
         with tempfile.TemporaryDirectory(prefix="swath-") as downloads:
             file = Path(downloads) / "file"
+            from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
             # MLflow's public call lists the artifacts first, and draws a bar for each file.
             repository = get_artifact_repository(run.artifact_uri, tracking_uri=run.store or None)
             repository._download_file(name, str(file))

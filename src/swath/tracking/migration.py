@@ -1,4 +1,4 @@
-"""The version of a store's tables: checked by readers, and upgraded, with a copy kept, by the writer."""
+"""Upgrades the tables of a store that an older MLflow made; a copy is kept."""
 
 import contextlib
 import glob
@@ -7,43 +7,17 @@ import itertools
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
-import mlflow
 import sqlalchemy
-from alembic.script import ScriptDirectory
 from filelock import FileLock
-from mlflow.store.db.utils import _get_latest_schema_revision, _get_schema_version, _upgrade_db
+from mlflow.store.db.utils import _upgrade_db
 
 from swath.errors import SwathError
-from swath.system import cache_folder, hide_password, temporary_beside
+from swath.system import cache_folder, temporary_beside
 from swath.tracking.locations import WAIT_S, sqlite_errors
 from swath.tracking.mlflow_setup import database_file, error_line, sqlite_uri
-
-
-def check_version(engine: sqlalchemy.Engine, uri: str) -> None:
-    """Check that the installed MLflow made the tables of a store.
-
-    Raises:
-      SwathError: another version of MLflow made them, or they are not MLflow's.
-    """
-    shown = hide_password(uri, uri)
-    if not sqlalchemy.inspect(engine).has_table("runs"):
-        raise SwathError(f"{shown} is not an MLflow store: it has no table of runs")
-    version = _get_schema_version(engine)
-    if version is None:
-        raise SwathError(f"{shown} is not an MLflow store: its tables have no version")
-    if version == _expected_version():
-        return
-    if _is_known(version):
-        what_to_do = f"an older version of MLflow; keep a copy, then run: mlflow db upgrade {shown}"
-    else:
-        what_to_do = (
-            f"a newer version of MLflow than the installed {mlflow.__version__}; run: "
-            "pip install --upgrade mlflow"
-        )
-    raise SwathError(f"the tables of {shown} were made by {what_to_do}")
+from swath.tracking.tables import check_version, is_older, mlflow_version, version_of
 
 
 def upgrade(uri: str) -> str:
@@ -91,14 +65,14 @@ def _upgrade(uri: str, database: Path) -> str:
     engine = sqlalchemy.create_engine(uri, poolclass=sqlalchemy.NullPool)
     if not sqlalchemy.inspect(engine).has_table("runs"):
         return ""
-    version = _get_schema_version(engine)
-    if version is None or version == _expected_version() or not _is_known(version):
+    version = version_of(engine)
+    if version is None or not is_older(version):
         check_version(engine, uri)
         return ""
     with sqlite_errors(database), contextlib.closing(_held(database)) as store:
         copy = _replace_tables(store, database)
     return (
-        f"upgraded the tables of {database.name} for MLflow {mlflow.__version__}; older versions of MLflow "
+        f"upgraded the tables of {database.name} for MLflow {mlflow_version()}; older versions of MLflow "
         f"can only read the copy {copy.name}"
     )
 
@@ -183,7 +157,7 @@ def _upgrade_copy(copy: Path, database: Path) -> None:
         kept = sorted(database.parent.glob(f"{glob.escape(database.name)}{KEPT}*"))
         copies = f"; copies of earlier upgrades: {', '.join(map(str, kept))}" if kept else ""
         raise SwathError(
-            f"the tables of {database} cannot be upgraded for MLflow {mlflow.__version__}, and are unchanged "
+            f"the tables of {database} cannot be upgraded for MLflow {mlflow_version()}, and are unchanged "
             f"({error_line(error, None)}){copies}"
         ) from error
 
@@ -198,7 +172,7 @@ def _keep(former: Path, database: Path) -> Path:
     Raises:
       OSError: the file cannot be renamed.
     """
-    name = f"{database.name}{KEPT}{mlflow.__version__}"
+    name = f"{database.name}{KEPT}{mlflow_version()}"
     for number in itertools.count(1):
         copy = database.with_name(name if number == 1 else f"{name}.{number}")
         if not copy.exists():
@@ -230,15 +204,3 @@ COUNTERS = (slice(24, 28), slice(92, 100))
 """Where a file's header counts its changes, and names the SQLite that made the last one."""
 
 CHUNK_BYTES = 1 << 20
-
-
-@cache
-def _expected_version() -> str:
-    """Version of the installed MLflow's tables; computing it takes a tenth of a second."""
-    return str(_get_latest_schema_revision())
-
-
-def _is_known(version: str) -> bool:
-    """Whether a version of the tables is one that the installed MLflow can upgrade from."""
-    scripts = ScriptDirectory(str(Path(mlflow.__file__).parent / "store" / "db_migrations"))
-    return version in {script.revision for script in scripts.walk_revisions()}

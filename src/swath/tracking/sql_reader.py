@@ -10,23 +10,25 @@ from urllib.parse import quote
 
 import numpy as np
 import sqlalchemy
-from mlflow.entities import LifecycleStage, RunStatus
-from mlflow.store.tracking.dbmodels.models import SqlLatestMetric, SqlMetric, SqlParam, SqlRun, SqlTag
 
 from swath.tracking import schema
 from swath.tracking.format import FORMER_TAGS, former_names
 from swath.tracking.locations import WAIT_S, OwnFiles
-from swath.tracking.migration import check_version
 from swath.tracking.mlflow_setup import database_file
 from swath.tracking.sql_values import LARGEST_DOUBLE, stored_value
 from swath.tracking.stored_curves import count_steps_in_files, with_files
 from swath.tracking.stored_runs import Curve, StoredRun, complete_params
+from swath.tracking.tables import (
+    EXPERIMENT_TAGS,
+    EXPERIMENTS,
+    LATEST,
+    METRICS,
+    PARAMS,
+    RUNS,
+    TAGS,
+    check_version,
+)
 
-_RUNS: Any = SqlRun.__table__
-_TAGS: Any = SqlTag.__table__
-_PARAMS: Any = SqlParam.__table__
-_LATEST: Any = SqlLatestMetric.__table__
-_METRICS: Any = SqlMetric.__table__
 _LATEST_COLUMNS = ("run_uuid", "key", "value", "is_nan", "step")
 
 AT_ONCE = 500
@@ -68,11 +70,11 @@ class SqlReader:
         self, tags: Mapping[str, str | None], status: str | None = None, *, deleted: bool = False
     ) -> list[StoredRun]:
         """See `Reader`."""
-        chosen = sqlalchemy.select(_RUNS.c.run_uuid)
+        chosen = sqlalchemy.select(RUNS.c.run_uuid)
         if not deleted:
             chosen = chosen.where(_active())
         if status is not None:
-            chosen = chosen.where(_RUNS.c.status == status)
+            chosen = chosen.where(RUNS.c.status == status)
         for name, value in tags.items():
             former = former_names(name)
             # A former name counts only where the present one is missing, as in `with_present_names`.
@@ -85,31 +87,31 @@ class SqlReader:
 
     def run(self, run_id: str) -> StoredRun | None:
         """See `Reader`."""
-        found = self._read(sqlalchemy.select(_RUNS.c.run_uuid).where(_active(), _RUNS.c.run_uuid == run_id))
+        found = self._read(sqlalchemy.select(RUNS.c.run_uuid).where(_active(), RUNS.c.run_uuid == run_id))
         return found[0] if found else None
 
     def _read(self, chosen: Any) -> list[StoredRun]:
         with self._engine.connect() as connection:
             columns = (
-                _RUNS.c.run_uuid,
-                _RUNS.c.experiment_id,
-                _RUNS.c.name,
-                _RUNS.c.status,
-                _RUNS.c.start_time,
-                _RUNS.c.end_time,
-                _RUNS.c.artifact_uri,
+                RUNS.c.run_uuid,
+                RUNS.c.experiment_id,
+                RUNS.c.name,
+                RUNS.c.status,
+                RUNS.c.start_time,
+                RUNS.c.end_time,
+                RUNS.c.artifact_uri,
             )
             rows = connection.execute(
                 sqlalchemy.select(*columns)
-                .where(_RUNS.c.run_uuid.in_(chosen))
-                .order_by(_RUNS.c.start_time, _RUNS.c.run_uuid)
+                .where(RUNS.c.run_uuid.in_(chosen))
+                .order_by(RUNS.c.start_time, RUNS.c.run_uuid)
             ).all()
             runs = {
                 row.run_uuid: StoredRun(
                     row.run_uuid,
                     str(row.experiment_id),
                     row.name or "",
-                    row.status or RunStatus.to_string(RunStatus.RUNNING),
+                    row.status or "RUNNING",
                     row.start_time or 0,
                     row.end_time,
                     self._files.location(str(row.experiment_id), row.artifact_uri or "", row.run_uuid),
@@ -117,21 +119,21 @@ class SqlReader:
                 for row in rows
             }
             same: dict[str, str] = {}  # one object for each text: most runs have the same tags and params
-            for table in (_TAGS, _PARAMS):
+            for table in (TAGS, PARAMS):
                 named = sqlalchemy.select(table.c.run_uuid, table.c.key, table.c.value)
                 for run_id, key, value in _rows(connection, named.where(table.c.run_uuid.in_(chosen))):
                     key, value = same.setdefault(key, key), same.setdefault(value, value)
                     if run_id not in runs:  # created between the queries
                         continue
-                    if table is _TAGS and key in FORMER_TAGS:
+                    if table is TAGS and key in FORMER_TAGS:
                         runs[run_id].tags.setdefault(FORMER_TAGS[key], value)
-                    elif table is _TAGS:
+                    elif table is TAGS:
                         runs[run_id].tags[key] = value
                     elif not key.startswith(schema.LOG10):
                         runs[run_id].params[key] = value
-            latest = sqlalchemy.select(*(_LATEST.c[name] for name in _LATEST_COLUMNS))
+            latest = sqlalchemy.select(*(LATEST.c[name] for name in _LATEST_COLUMNS))
             for run_id, key, value, is_nan, step in _rows(
-                connection, latest.where(_LATEST.c.run_uuid.in_(chosen))
+                connection, latest.where(LATEST.c.run_uuid.in_(chosen))
             ):
                 if run_id in runs:
                     key = same.setdefault(key, key)
@@ -146,27 +148,39 @@ class SqlReader:
         """See `Reader`."""
         return with_files(self._in_file, self.run, self.rows, run_ids, metrics)
 
+    def experiment(self, experiment_id: str) -> tuple[str, dict[str, str]] | None:
+        """See `Reader`."""
+        number = int(experiment_id)
+        named = sqlalchemy.select(EXPERIMENTS.c.name).where(EXPERIMENTS.c.experiment_id == number)
+        tags = sqlalchemy.select(EXPERIMENT_TAGS.c.key, EXPERIMENT_TAGS.c.value)
+        with self._engine.connect() as connection:
+            name = connection.execute(named).scalar()
+            if name is None:
+                return None
+            rows = connection.execute(tags.where(EXPERIMENT_TAGS.c.experiment_id == number)).all()
+        return str(name), {row.key: row.value for row in rows}
+
     def _in_file(self, run_ids: Sequence[str]) -> list[StoredRun]:
         """Those of the runs that keep their curves in files."""
         found: list[StoredRun] = []
         for first in range(0, len(run_ids), AT_ONCE):
-            some = _RUNS.c.run_uuid.in_(run_ids[first : first + AT_ONCE])
+            some = RUNS.c.run_uuid.in_(run_ids[first : first + AT_ONCE])
             found += self._read(
-                sqlalchemy.select(_RUNS.c.run_uuid).where(some, _has_tag([schema.CURVES], None))
+                sqlalchemy.select(RUNS.c.run_uuid).where(some, _has_tag([schema.CURVES], None))
             )
         return found
 
     def rows(self, run_ids: Sequence[str], metrics: Sequence[str]) -> list[Curve]:
         """What MLflow's table has of these curves, without the files of runs."""
         found: dict[str, list[Curve]] = {run_id: [] for run_id in run_ids}
-        columns = (_METRICS.c.run_uuid, _METRICS.c.key, _METRICS.c.step, _METRICS.c.value, _METRICS.c.is_nan)
+        columns = (METRICS.c.run_uuid, METRICS.c.key, METRICS.c.step, METRICS.c.value, METRICS.c.is_nan)
         with self._engine.connect() as connection:
             for first in range(0, len(run_ids), AT_ONCE):
                 rows = connection.execute(
                     sqlalchemy.select(*columns)
-                    .where(_METRICS.c.run_uuid.in_(run_ids[first : first + AT_ONCE]))
-                    .where(_METRICS.c.key.in_(metrics))
-                    .order_by(_METRICS.c.run_uuid, _METRICS.c.key, _METRICS.c.step, _METRICS.c.timestamp)
+                    .where(METRICS.c.run_uuid.in_(run_ids[first : first + AT_ONCE]))
+                    .where(METRICS.c.key.in_(metrics))
+                    .order_by(METRICS.c.run_uuid, METRICS.c.key, METRICS.c.step, METRICS.c.timestamp)
                 )
                 for (run_id, key), values in groupby(rows, key=lambda row: (row[0], row[1])):
                     found[run_id].append(_curve(run_id, key, list(values)))
@@ -185,12 +199,12 @@ def _rows(connection: sqlalchemy.Connection, query: Any) -> Iterator[Any]:
 
 def _has_tag(names: Sequence[str], value: str | None) -> Any:
     """Whether a run has a tag with one of these names; with this value, unless it is None."""
-    having = (_TAGS.c.run_uuid == _RUNS.c.run_uuid) & _TAGS.c.key.in_(names)
-    return sqlalchemy.exists().where(having if value is None else having & (_TAGS.c.value == value))
+    having = (TAGS.c.run_uuid == RUNS.c.run_uuid) & TAGS.c.key.in_(names)
+    return sqlalchemy.exists().where(having if value is None else having & (TAGS.c.value == value))
 
 
 def _active() -> Any:
-    return _RUNS.c.lifecycle_stage == LifecycleStage.ACTIVE
+    return RUNS.c.lifecycle_stage == "active"
 
 
 def _curve(run_id: str, metric: str, rows: Sequence[Any]) -> Curve:

@@ -1,0 +1,131 @@
+"""MLflow's tables, as far as they are read, and their version, without MLflow.
+
+Importing MLflow takes more than a second of a processor. Only what writes a store needs it.
+"""
+
+import re
+from functools import cache
+from importlib.metadata import version as installed_version
+from importlib.util import find_spec
+from pathlib import Path
+
+import sqlalchemy
+from sqlalchemy import BigInteger, Boolean, Double, Integer, String, column, table
+
+from swath.errors import SwathError
+from swath.system import hide_password
+
+RUNS = table(
+    "runs",
+    column("run_uuid", String()),
+    column("experiment_id", Integer()),
+    column("name", String()),
+    column("status", String()),
+    column("start_time", BigInteger()),
+    column("end_time", BigInteger()),
+    column("artifact_uri", String()),
+    column("lifecycle_stage", String()),
+)
+
+TAGS = table("tags", column("run_uuid", String()), column("key", String()), column("value", String()))
+
+PARAMS = table("params", column("run_uuid", String()), column("key", String()), column("value", String()))
+
+METRICS = table(
+    "metrics",
+    column("run_uuid", String()),
+    column("key", String()),
+    column("step", BigInteger()),
+    column("value", Double()),
+    column("is_nan", Boolean()),
+    column("timestamp", BigInteger()),
+)
+
+LATEST = table(
+    "latest_metrics",
+    column("run_uuid", String()),
+    column("key", String()),
+    column("value", Double()),
+    column("is_nan", Boolean()),
+    column("step", BigInteger()),
+)
+
+EXPERIMENTS = table("experiments", column("experiment_id", Integer()), column("name", String()))
+
+EXPERIMENT_TAGS = table(
+    "experiment_tags",
+    column("experiment_id", Integer()),
+    column("key", String()),
+    column("value", String()),
+)
+
+VERSION = table("alembic_version", column("version_num", String()))
+"""Alembic's own table, in which MLflow's migrations record how far they have come."""
+
+
+def check_version(engine: sqlalchemy.Engine, uri: str) -> None:
+    """Check that the installed MLflow made the tables of a store.
+
+    Raises:
+      SwathError: another version of MLflow made them, or they are not MLflow's.
+    """
+    shown = hide_password(uri, uri)
+    if not sqlalchemy.inspect(engine).has_table(RUNS.name):
+        raise SwathError(f"{shown} is not an MLflow store: it has no table of runs")
+    version = version_of(engine)
+    if version is None:
+        raise SwathError(f"{shown} is not an MLflow store: its tables have no version")
+    known, newest = _versions()
+    if version == newest:
+        return
+    if version in known:
+        what_to_do = f"an older version of MLflow; keep a copy, then run: mlflow db upgrade {shown}"
+    else:
+        what_to_do = (
+            f"a newer version of MLflow than the installed {mlflow_version()}; run: "
+            "pip install --upgrade mlflow"
+        )
+    raise SwathError(f"the tables of {shown} were made by {what_to_do}")
+
+
+def mlflow_version() -> str:
+    """The version of the installed MLflow."""
+    return installed_version("mlflow")
+
+
+def version_of(engine: sqlalchemy.Engine) -> str | None:
+    """The version of the tables of a store; None if they have none."""
+    if not sqlalchemy.inspect(engine).has_table(VERSION.name):
+        return None
+    with engine.connect() as connection:
+        found = connection.execute(sqlalchemy.select(VERSION.c.version_num)).scalars().all()
+    return str(found[0]) if len(found) == 1 else None
+
+
+def is_older(version: str) -> bool:
+    """Whether the installed MLflow can upgrade tables of this version."""
+    known, newest = _versions()
+    return version in known and version != newest
+
+
+_REVISION = re.compile(r"""^(down_)?revision\s*(?::[^=]+)?=\s*(.*)$""", re.MULTILINE)
+
+_NAME = re.compile(r"""["'](\w+)["']""")
+
+
+@cache
+def _versions() -> tuple[frozenset[str], str]:
+    """All versions of tables that the installed MLflow knows, and its own.
+
+    They are read from the text of its migrations; Alembic would run each of them.
+    """
+    found = find_spec("mlflow")
+    assert found is not None and found.submodule_search_locations
+    folder = Path(found.submodule_search_locations[0], "store", "db_migrations", "versions")
+    known: set[str] = set()
+    replaced: set[str] = set()
+    for file in folder.glob("*.py"):
+        for is_former, value in _REVISION.findall(file.read_text("utf-8")):
+            (replaced if is_former else known).update(_NAME.findall(value))
+    (newest,) = known - replaced
+    return frozenset(known), newest
