@@ -18,6 +18,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from swath.errors import SwathError
+from swath.system import leaving_out
 
 if TYPE_CHECKING:
     tf: Any
@@ -185,22 +186,11 @@ def _discard_native_stderr() -> Iterator[None]:
 
 
 KERAS = ("keras.src.optimizers", "tf_keras.src.optimizers")
-"""What TensorFlow imports of Keras, so that models of Keras can be loaded from files, and does without."""
+"""What TensorFlow imports of Keras, so that files with models of Keras can be loaded, and does without.
 
-
-@contextlib.contextmanager
-def _without_keras() -> Iterator[None]:
-    """Import TensorFlow in half the time: without Keras, which is loaded when it is used.
-
-    Keras imports scikit-learn, pandas and Matplotlib.
-    """
-    left_out = [name for name in KERAS if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(left_out))  # importing such a module fails
-    try:
-        yield
-    finally:
-        for name in left_out:
-            del sys.modules[name]
+That is half the time of its import: Keras imports scikit-learn, pandas and Matplotlib. It is loaded when it
+is used.
+"""
 
 
 _importing = threading.Lock()
@@ -228,7 +218,7 @@ def set_variables() -> bool:
 def _import_tensorflow() -> Any:
     """Import TensorFlow as swath needs it."""
     set_variables()
-    with _discard_native_stderr(), _without_keras():
+    with _discard_native_stderr(), leaving_out(*KERAS):
         import tensorflow
     _pin(tensorflow)
     # A session that trains many sweeps traces a program for each; TensorFlow takes that for a mistake.

@@ -5,6 +5,7 @@ from .files import cache_folder as cache_folder
 from .files import remove_leftovers as remove_leftovers
 from .files import temporary_beside as temporary_beside
 from .garbage import collect_rarely as collect_rarely
+from .imports import leaving_out as leaving_out
 from .machine import available_bytes as available_bytes
 from .machine import process_age_s as process_age_s
 from .machine import workers as workers
