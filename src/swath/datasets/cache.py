@@ -92,7 +92,9 @@ class Entry:
                     return None
                 if os.fstat(file.fileno()).st_size != HEADER_BYTES + sum(sizes):
                     return None
-                mapped = np.asarray(np.memmap(file, dtype=np.uint8, mode="r", offset=HEADER_BYTES))
+                # Private pages, though nobody writes: only such memory can be handed to TensorFlow uncopied.
+                mapped = np.asarray(np.memmap(file, dtype=np.uint8, mode="c", offset=HEADER_BYTES))
+                mapped.flags.writeable = False
         except (OSError, ValueError):
             return None
         train_images, train_labels, test_images, test_labels = np.split(mapped, np.cumsum(sizes)[:-1])

@@ -113,7 +113,23 @@ def _split(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Split:
     missing = count * width - images.shape[1]
     padded = np.pad(images, [(0, 0), (0, missing)]) if missing else images
     blocks = padded.reshape(len(images), count, width)
-    return Split(tf.constant(blocks), tf.constant(labels.astype(np.int32)))
+    return Split(_tensor(blocks), tf.constant(labels.astype(np.int32)))
+
+
+ALIGNMENT = 64
+"""Bytes at whose multiples the memory of a tensor begins; TensorFlow's kernels rely on it."""
+
+
+def _tensor(array: NDArray[np.uint8]) -> Tensor:
+    """A tensor of an array: of the same memory if that is mapped from a file and aligned, else of a copy."""
+    if array.flags.writeable or not array.flags.c_contiguous or array.ctypes.data % ALIGNMENT:
+        return tf.constant(array)
+    shared = array.view()
+    try:
+        shared.flags.writeable = True  # DLPack has no read-only arrays; TensorFlow writes to no constant
+    except ValueError:  # memory that nobody may write
+        return tf.constant(array)
+    return tf.experimental.dlpack.from_dlpack(shared.__dlpack__())
 
 
 def normalize(pixels: Tensor, shift: Tensor, scale: Tensor | None) -> Tensor:
