@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln
 
 from swath.analysis.ranking import ordered
 from swath.analysis.sweeps import Configuration, have_several_seeds, ordered_configurations
@@ -92,6 +91,8 @@ def _p_of_sum(found: int, images: tuple[int, ...]) -> float:
 
 def _heads(tosses: int) -> NDArray[np.float64]:
     """Probability of each number of heads in tosses of a fair coin: float64 [tosses + 1]."""
+    from scipy.special import gammaln  # a tenth of a second, which a list of sweeps need not take
+
     heads = np.arange(tosses + 1)
     ways = gammaln(tosses + 1) - gammaln(heads + 1) - gammaln(tosses - heads + 1)
     return np.asarray(np.exp(ways - tosses * math.log(2)), np.float64)
