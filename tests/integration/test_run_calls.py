@@ -150,9 +150,20 @@ def test_runs_go_offline_together_and_are_synced(
 
 
 def test_runs_of_a_server_are_sent_side_by_side_and_each_in_its_order() -> None:
+    class Main:
+        stores_together = False
+
     class Server:
         uri = "http://127.0.0.1:9"
+        main = Main()
 
+        def log_steps_of_many(self, calls: list[tuple[int, int]]) -> None:
+            carried_out.extend((key, STEPS) for key, _ in calls)
+            together.append(calls)
+            if calls[0][0] == 5:
+                raise SwathError("run 5")
+
+    together: list[list[tuple[int, int]]] = []
     everybody = threading.Barrier(CONNECTIONS, timeout=20)
     carried_out: list[tuple[int, str]] = []
 
@@ -165,15 +176,17 @@ def test_runs_of_a_server_are_sent_side_by_side_and_each_in_its_order() -> None:
         return (None, error) if error else (f"{call.method} {key}", None)
 
     keys = range(CONNECTIONS + 3)
-    calls = [Call(method, (key,)) for method in (BEGIN, STEPS, STEPS, END) for key in keys]
+    calls = [Call(method, (key, n)) for n, method in enumerate((BEGIN, STEPS, STEPS, END)) for key in keys]
     outcomes = RunCalls(cast("OfflineFallbackStore", Server())).carry_out(calls, one)
     for key in keys:
         assert [method for of, method in carried_out if of == key] == [BEGIN, STEPS, STEPS, END]
     for call, (result, error) in zip(calls, outcomes, strict=True):
-        if call == Call(END, (3,)):
-            assert (result, str(error)) == (None, "run 3")
+        key = call.arguments[0]
+        if (key, call.method) in ((3, END), (5, STEPS)):
+            assert (result, str(error)) == (None, f"run {key}")
         else:
-            assert (result, error) == (f"{call.method} {call.arguments[0]}", None)
+            assert (result, error) == (None if call.method == STEPS else f"{call.method} {key}", None)
+    assert sorted(together) == [[(key, 1), (key, 2)] for key in keys]
 
 
 def test_steps_between_ends_keep_their_order(store: OfflineFallbackStore, tmp_path: Path) -> None:

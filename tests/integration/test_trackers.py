@@ -79,6 +79,33 @@ def test_trackers_and_typed_calls_do_not_load_mlflow() -> None:
     assert done.stdout == "False False\n"
 
 
+@pytest.mark.parametrize(
+    "modules",
+    [
+        "swath.cli.launch, swath.searching.stages, swath.sweeps.launching",
+        "swath.cli.worker, swath.sweeps.session, swath.sweeps.joining",
+        "swath.cli.watch, swath.cli.stop",
+        "swath.cli.compare, swath.cli.compare_report",
+    ],
+)
+def test_commands_and_workers_do_not_load_mlflow(modules: str) -> None:
+    """Its import is more than a second of a processor, in each worker and before each table."""
+    loaded = "[name for name in ('mlflow', 'alembic', 'scipy') if name in sys.modules]"
+    code = f"import sys, {modules}; print({loaded})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_tensorflow_is_loaded_without_keras_which_works_afterwards() -> None:
+    code = (
+        "import sys; from swath.models import tf; tf.constant(1); print('keras' in sys.modules); "
+        "from tensorflow.keras.layers import Dense; import keras; "
+        "print(issubclass(Dense, keras.layers.Layer), tf.keras.optimizers.SGD is keras.optimizers.SGD)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\nTrue True\n"
+
+
 def test_session_uses_and_closes_the_given_executor() -> None:
     closed = []
 

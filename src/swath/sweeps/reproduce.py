@@ -27,7 +27,7 @@ from swath.datasets import DataKey, Dataset, forget_files, load_intact
 from swath.errors import ConfigError, SwathError
 from swath.execution import Observer, Paused, RunRequest, RunResult, SweepInfo, Trial
 from swath.planning import LaneWidths, memory_for_groups, read_verified
-from swath.sweeps.session import SynchronizedObserver
+from swath.sweeps.observers import SynchronizedObserver
 from swath.system import available_bytes
 from swath.tracking import schema
 

@@ -1,41 +1,31 @@
 """Carries out one command: loads data, store and TensorFlow concurrently, trains and stores runs."""
 
-import logging
-import os
 import random
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from swath import execution
-from swath.config import KeptSteps, ModelConfig, SweepConfig, TrainConfig, computed_values, effective_values
-from swath.datasets import DataKey, Dataset, load_dataset, load_intact, rebuild_dataset, spec_of
+from swath.config import KeptSteps, SweepConfig, TrainConfig
+from swath.datasets import DataKey, Dataset, load_intact
 from swath.errors import SwathError
-from swath.models import model_of
-from swath.planning import LaneWidths, check_memory, memory_for_groups, read_verified
+from swath.planning import LaneWidths, memory_for_groups, read_verified
 from swath.sweeps.engine_settings import worker_memory
 from swath.sweeps.joining import AT_A_RUNG, Joined
+from swath.sweeps.loading import check_digests, check_inputs, load_datasets, open_store
+from swath.sweeps.observers import SynchronizedObserver
 from swath.sweeps.ranked_results import Ranker
 from swath.sweeps.record import sweep_summary
 from swath.sweeps.resume import StartedSweep, start_sweep
 from swath.sweeps.search_record import SearchRecord
-from swath.system import real_uri
 from swath.tracking import (
-    TRACKING_VARIABLE,
     LotService,
     MlflowTracker,
-    StoreAddress,
     StoreInfo,
     SyncResult,
     Tracker,
-    check_located,
-    check_reachable,
-    chosen_experiment,
-    default_uri,
-    ignored_variables,
     is_superseded,
     schema,
 )
@@ -43,45 +33,6 @@ from swath.training import CheckpointWriter
 
 if TYPE_CHECKING:
     from swath.execution import Executor, Runner
-
-_log = logging.getLogger("swath")
-
-
-class SynchronizedObserver:
-    """Passes events from any thread to an observer, one at a time.
-
-    An observer that raises is dropped, for example a screen whose pipe is closed; the training continues.
-    """
-
-    def __init__(self, observer: execution.Observer) -> None:
-        self._observer: execution.Observer | None = observer
-        self._lock = threading.Lock()
-
-    def __call__(self, event: execution.Event) -> None:
-        """Pass an event to the observer."""
-        with self._lock:
-            if self._observer is not None:
-                try:
-                    self._observer(event)
-                except Exception:
-                    self._observer = None
-                    _log.debug("the observer has failed", exc_info=True)
-
-
-def _check_models(configs: Sequence[TrainConfig], directory: str | None) -> None:
-    """Try the models that are not swath's, before anything is stored; loads TensorFlow if there are any.
-
-    Raises:
-      SwathError: one cannot be created or computed.
-    """
-    seeds: dict[tuple[DataKey, ModelConfig], dict[int, TrainConfig]] = {}
-    for config in configs:
-        if model_of(computed_values(config)).own is not None:
-            meant = effective_values(config)
-            seeds.setdefault((config.data.key, config.model), {})[meant[schema.INIT_SEED]] = config
-    for (key, _), found in seeds.items():
-        values, data = computed_values(next(iter(found.values()))), spec_of(key, directory)
-        model_of(values).check(values, data.pixels, data.num_classes, data.image_shape, found)
 
 
 class Session:
@@ -131,17 +82,8 @@ class Session:
         self._make_executor = make_executor
         self._search = search
         self._joined = joined
-        if tracker is None:
-            uri = self._uri or default_uri()
-            check_located(uri, [chosen_experiment(settings.tracking.experiment)[0]])
-            check_reachable(uri)  # images may take minutes to download
         trained = (*configs, *(() if joined is None else (joined.file.canary,)))
-        keys = list(dict.fromkeys(config.data.key for config in trained))
-        specs = [spec_of(key, settings.data.dir) for key in sorted(keys, key=str)]
-        for spec in specs:
-            spec.check_available(settings.data.dir)
-        check_memory(dict(zip(sorted(keys, key=str), specs, strict=True)), configs)
-        _check_models(configs, settings.data.dir)
+        keys = check_inputs(configs, trained, settings, asks_store=tracker is None)
         self._tracker: Tracker = MlflowTracker() if tracker is None else tracker
         self._observer: execution.Observer = SynchronizedObserver(observer)
         self._asked_for: list[Future[execution.RunResult]] = []
@@ -166,36 +108,13 @@ class Session:
         self._checkpoints = self._checkpoint_writer()
 
     def _load(self, keys: list[DataKey]) -> None:
-        """Load data sets, store and TensorFlow concurrently.
-
-        The tracking process imports MLflow and prepares the store while TensorFlow is imported here and the
-        digests of the images are checked in a thread. A resume may find nothing to train, so it imports
-        TensorFlow later.
-        """
-        data_dir, tracking = self._settings.data.dir, self._settings.tracking
-        self._datasets = {key: load_dataset(key, data_dir) for key in keys}
+        # A resume may find nothing to train, so it imports TensorFlow later.
         trains = self._settings.resume == "no"
+        imports = trains and self._make_executor is None
         loads = "TensorFlow and MLflow" if trains else "MLflow"
-        self._observer(execution.Starting(loads))  # after a download, which has its own progress bar
-        name, identity = chosen_experiment(tracking.experiment)
-        artifacts = tracking.artifact_location
-        if artifacts is not None and artifacts.startswith("~"):  # a shell expands it only at the beginning
-            artifacts = os.path.expanduser(artifacts)  # noqa: PTH111  an address may not be a path
-        for line in ignored_variables():
-            self._observer(execution.Note(line))
-        self._opened = self._tracker.open(StoreAddress(self._uri, name, artifacts, identity))
-        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="swath-digest") as threads:
-            intact = {key: threads.submit(self._datasets[key].is_intact) for key in keys}
-            if trains and self._make_executor is None:
-                from swath.execution import ThreadExecutor  # noqa: F401  TensorFlow takes seconds
-            for key, answer in intact.items():
-                if not answer.result():
-                    self._datasets[key] = rebuild_dataset(key, data_dir)
-
-    @property
-    def _uri(self) -> str | None:
-        """Address of the store with its password; None for MLflow's default."""
-        return real_uri(self._settings.tracking.uri, os.environ.get(TRACKING_VARIABLE))
+        self._datasets = load_datasets(keys, self._settings, self._observer, loads)
+        self._opened = open_store(self._tracker, self._settings, self._observer)
+        check_digests(self._datasets, self._settings.data.dir, imports_tensorflow=imports)
 
     def _start_sweep(self, sweep_info: execution.SweepInfo, store: StoreInfo) -> StartedSweep:
         if self._joined is not None:
