@@ -10,8 +10,9 @@ from mlflow.tracking import MlflowClient
 
 from swath.analysis import find_best
 from swath.tracking import STILL_RUNNING, SweepDescription, end_interrupted
-from swath.tracking.mlflow_runs import SummaryRun, now_ms
+from swath.tracking.mlflow_runs import now_ms
 from swath.tracking.schema import MANIFEST_FILE, NOTE, OWN_NOTE
+from swath.tracking.summary_run import SummaryRun
 
 FILES = {MANIFEST_FILE: "{}"}
 

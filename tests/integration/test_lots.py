@@ -10,10 +10,10 @@ from mlflow.tracking import MlflowClient
 
 from swath.tracking import Lot, MetricBatch, StoreAddress, SupersededError, ends_sweep, lots_of, schema
 from swath.tracking.lots import Fence, add_lots, begin_lot, confirm_lots, renew_lots, settle
-from swath.tracking.mlflow_runs import SummaryRun
 from swath.tracking.mlflow_setup import make_database
 from swath.tracking.sql_steps import sql_steps
 from swath.tracking.store import RunStore
+from swath.tracking.summary_run import SummaryRun
 
 BATCH = MetricBatch(0, {"train/loss": np.array([2.5, 1.5])})
 

@@ -105,12 +105,7 @@ def test_killing_the_command_that_started_them_stops_nothing(tmp_path: Path) -> 
     tasks = Launched(LAUNCHER, ids, tmp_path)
     assert tasks.state().count("running") + tasks.state().count("waiting") == 2
     tasks.wait_until_over()
-    assert [words[:2] for words in tasks.trace()] == [
-        ["0", "start"],
-        ["0", "end"],
-        ["1", "start"],
-        ["1", "end"],
-    ]
+    assert [" ".join(words[:2]) for words in tasks.trace()] == ["0 start", "0 end", "1 start", "1 end"]
 
 
 def test_hanging_up_stops_nothing(tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ from mlflow.tracking import MlflowClient
 from swath.errors import SwathError
 from swath.tracking import DatasetInfo, MetricBatch, RunInfo, RunSummary, StoreAddress, SupersededError
 from swath.tracking.lots import begin_lot, renew_lots
-from swath.tracking.mlflow_runs import close_stale
 from swath.tracking.sql_reader import SqlReader
 from swath.tracking.sql_steps import SqlSteps
+from swath.tracking.stale_runs import close_stale
 from swath.tracking.store import RunStore
 
 START = RunInfo(

@@ -1,6 +1,7 @@
 """Fixtures that start services; skipped with the reason where their programs are not installed."""
 
 import importlib.util
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from services.object_store import has_moto, object_store
 from services.postgres import Postgres, postgres_programs
+from services.ray_cluster import RayCluster, why_no_ray
 from services.turns import taking_turns
 
 BUCKET = "swath"
@@ -46,3 +48,17 @@ def s3(one_at_a_time: None, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         pytest.skip("moto is not installed: pip install 'moto[s3]'")
     with object_store(tmp_path_factory.mktemp("s3"), BUCKET) as variables:
         yield variables
+
+
+@pytest.fixture(scope="module")
+def ray_cluster(one_at_a_time: None) -> Iterator[RayCluster]:
+    """A head and two nodes of Ray."""
+    if why_no_ray():
+        pytest.skip(why_no_ray())
+    with tempfile.TemporaryDirectory(prefix="swath-ray-", ignore_cleanup_errors=True) as folder:
+        cluster = RayCluster(Path(folder))
+        try:
+            cluster.up()
+            yield cluster
+        finally:
+            cluster.down()

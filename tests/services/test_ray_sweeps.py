@@ -1,7 +1,5 @@
 """Sweeps on two nodes of Ray with a PostgreSQL store: each run once and the same bits."""
 
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,27 +7,13 @@ from support.command import swath
 
 from services.places import LONG, SEARCH, Place
 from services.postgres import Postgres
-from services.ray_cluster import RayCluster, why_no_ray
+from services.ray_cluster import RayCluster
 
 RAY = ("executor=ray", "executor.workers=2")
 
 
 @pytest.fixture(scope="module")
-def cluster(one_at_a_time: None) -> Iterator[RayCluster]:
-    """A head and two nodes of Ray."""
-    if why_no_ray():
-        pytest.skip(why_no_ray())
-    with tempfile.TemporaryDirectory(prefix="swath-ray-", ignore_cleanup_errors=True) as folder:
-        cluster = RayCluster(Path(folder))
-        try:
-            cluster.up()
-            yield cluster
-        finally:
-            cluster.down()
-
-
-@pytest.fixture(scope="module")
-def reference(cluster: RayCluster, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def reference(ray_cluster: RayCluster, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of the sweep, trained by threads with SQLite; do not change it."""
     folder = tmp_path_factory.mktemp("threads")
     assert swath(folder, *LONG, real=True).returncode == 0
@@ -37,10 +21,12 @@ def reference(cluster: RayCluster, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture
-def place(cluster: RayCluster, postgres: Postgres, tmp_path: Path, request: pytest.FixtureRequest) -> Place:
+def place(
+    ray_cluster: RayCluster, postgres: Postgres, tmp_path: Path, request: pytest.FixtureRequest
+) -> Place:
     """An empty place."""
     name = f"r{abs(hash(request.node.name)) % 10**8}"
-    return Place(tmp_path, postgres, name, cluster.variables, RAY)
+    return Place(tmp_path, postgres, name, ray_cluster.variables, RAY)
 
 
 def test_sweep_on_two_nodes(place: Place, reference: Path) -> None:

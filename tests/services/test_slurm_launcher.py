@@ -123,12 +123,7 @@ def test_killing_the_command_that_started_them_stops_nothing(tmp_path: Path) -> 
     ids = launch_by_a_process_that_dies("SlurmLauncher", tmp_path, "sleep 1; trace end", 2, Resources())
     tasks = Launched(LAUNCHER, ids, tmp_path)
     tasks.wait_until_over()
-    assert [words[:2] for words in tasks.trace()] == [
-        ["0", "start"],
-        ["0", "end"],
-        ["1", "start"],
-        ["1", "end"],
-    ]
+    assert [" ".join(words[:2]) for words in tasks.trace()] == ["0 start", "0 end", "1 start", "1 end"]
 
 
 def test_a_batch_shell_that_is_killed_has_failed(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 TRACKING_MODULES = (
     "swath.tracking.offline",
     "swath.tracking.reader",
-    "swath.sweeps.prior_runs",
+    "swath.sweeps.resume_service",
     "swath.sweeps.tracking_process",
     "swath.plotting.figures",
     "swath.tracking.models",

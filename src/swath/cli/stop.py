@@ -2,30 +2,18 @@
 
 import argparse
 
-import shtab
-
-from swath import __version__
-from swath.cli.one_line_parser import OneLineParser
+from swath.cli.launched_parser import launched_parser
 from swath.cli.output import print_note
 from swath.tracking import configure_environment
 
 
 def parser() -> argparse.ArgumentParser:
     """The parser of the arguments of `swath-stop`."""
-    found = OneLineParser(
+    return launched_parser(
         "swath-stop",
-        description="Stop a sweep that workers train. They save what they have trained and end.",
-        epilog="Train what is left: type the command of the sweep again with resume=yes.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
+        "Stop a sweep that workers train. They save what they have trained and end.",
+        "Train what is left: type the command of the sweep again with resume=yes.",
     )
-    found.add_argument("sweep", metavar="SWEEP", help="id of the sweep, or a name for its latest sweep")
-    found.add_argument(
-        "--uri", help="MLflow store (default: $MLFLOW_TRACKING_URI, else mlflow.db in this folder)"
-    )
-    shtab.add_argument_to(found, "--print-completion", help="print a script for completion in a shell")
-    found.add_argument("--version", action="version", version=f"swath-stop {__version__}")
-    return found
 
 
 def run(arguments: list[str]) -> int:

@@ -6,12 +6,10 @@ import sys
 import time
 from collections.abc import Iterator
 
-import shtab
 from rich.live import Live
 from rich.text import Text
 
-from swath import __version__
-from swath.cli.one_line_parser import OneLineParser
+from swath.cli.launched_parser import launched_parser
 from swath.cli.output import console_of, is_animated, print_note
 from swath.cli.progress import duration
 from swath.cli.tables import counted
@@ -34,23 +32,15 @@ STARTING_S = 120.0
 
 def parser() -> argparse.ArgumentParser:
     """The parser of the arguments of `swath-watch`."""
-    found = OneLineParser(
+    found = launched_parser(
         "swath-watch",
-        description="Show how far a sweep has come that workers train. Ends when the sweep does.",
-        epilog="Closing the window stops nothing: the engine goes on. swath-stop SWEEP stops a sweep.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    found.add_argument("sweep", metavar="SWEEP", help="id of the sweep, or a name for its latest sweep")
-    found.add_argument(
-        "--uri", help="MLflow store (default: $MLFLOW_TRACKING_URI, else mlflow.db in this folder)"
+        "Show how far a sweep has come that workers train. Ends when the sweep does.",
+        "Closing the window stops nothing: the engine goes on. swath-stop SWEEP stops a sweep.",
     )
     found.add_argument(
         "--format", choices=("text", "json"), default="text", help="json: one object for each reading"
     )
     found.add_argument("--once", action="store_true", help="show it once, and end")
-    shtab.add_argument_to(found, "--print-completion", help="print a script for completion in a shell")
-    found.add_argument("--version", action="version", version=f"swath-watch {__version__}")
     return found
 
 

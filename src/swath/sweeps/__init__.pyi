@@ -32,11 +32,11 @@ from .reproduce import Original as Original
 from .reproduce import Repeater as Repeater
 from .reproduce import original_of as original_of
 from .resume import ResumePlan as ResumePlan
-from .resume import StartedSweep as StartedSweep
 from .search_record import SearchRecord as SearchRecord
 from .search_record import drawn_by_others as drawn_by_others
 from .search_record import rounds_of as rounds_of
 from .session import Session as Session
+from .starting import StartedSweep as StartedSweep
 from .stored_search import StoredSearch as StoredSearch
 from .stored_search import StoredTrial as StoredTrial
 from .stored_search import read_search as read_search

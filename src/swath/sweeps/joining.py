@@ -12,7 +12,8 @@ from swath.execution import RunRequest, RunResult, SweepInfo
 from swath.models import kernels
 from swath.sweeps.lots import LotFile
 from swath.sweeps.record import sweep_summary
-from swath.sweeps.resume import ResumePlan, StartedSweep, current_provenance
+from swath.sweeps.resume import ResumePlan
+from swath.sweeps.starting import StartedSweep, current_provenance
 from swath.tracking import Lot, LotService, Tracker, schema
 
 JOB_VARIABLES = ("SLURM_ARRAY_JOB_ID", "SLURM_JOB_ID", "RAY_JOB_ID")

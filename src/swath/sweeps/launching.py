@@ -19,8 +19,8 @@ from swath.sweeps.engine_settings import resources_of, worker_memory
 from swath.sweeps.joining import end_sweep
 from swath.sweeps.launched import LaunchedSweep
 from swath.sweeps.lots import LotFile
-from swath.sweeps.resume import StartedSweep, start_sweep
 from swath.sweeps.search_record import SearchRecord
+from swath.sweeps.starting import StartedSweep, start_sweep
 from swath.tracking import (
     LotService,
     StoreInfo,

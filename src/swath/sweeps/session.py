@@ -18,8 +18,8 @@ from swath.sweeps.loading import check_digests, check_inputs, load_datasets, ope
 from swath.sweeps.observers import SynchronizedObserver
 from swath.sweeps.ranked_results import Ranker
 from swath.sweeps.record import sweep_summary
-from swath.sweeps.resume import StartedSweep, start_sweep
 from swath.sweeps.search_record import SearchRecord
+from swath.sweeps.starting import StartedSweep, start_sweep
 from swath.tracking import (
     LotService,
     MlflowTracker,

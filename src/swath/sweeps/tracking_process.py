@@ -38,7 +38,7 @@ def main(descriptor: int) -> None:
     with leaving_out(*UNUSED):
         from swath.analysis import find_best
         from swath.sweeps.manifest import PriorRunsService
-        from swath.sweeps.prior_runs import ResumeService
+        from swath.sweeps.resume_service import ResumeService
         from swath.tracking import LotStore, OfflineFallbackStore, RunCalls
         from swath.training import CheckpointFiles, FencedCheckpoints
 

@@ -35,9 +35,6 @@ from .lot_records import lots_of as lots_of
 from .lot_service import LotStore as LotStore
 from .lot_service import end_open as end_open
 from .misplaced import check_located as check_located
-from .mlflow_runs import close_stale as close_stale
-from .mlflow_runs import end_interrupted as end_interrupted
-from .mlflow_runs import is_watched as is_watched
 from .mlflow_runs import set_tag as set_tag
 from .mlflow_setup import TRACKING_VARIABLE as TRACKING_VARIABLE
 from .mlflow_setup import chosen_experiment as chosen_experiment
@@ -84,9 +81,12 @@ from .run_records import RunInfo as RunInfo
 from .run_records import RunSummary as RunSummary
 from .run_records import Status as Status
 from .run_records import packed_correct as packed_correct
+from .stale_runs import close_stale as close_stale
+from .stale_runs import is_watched as is_watched
 from .stored_runs import OPEN_STATUSES as OPEN_STATUSES
 from .stored_runs import Curve as Curve
 from .stored_runs import StoredRun as StoredRun
+from .summary_run import end_interrupted as end_interrupted
 from .sweep_records import STILL_RUNNING as STILL_RUNNING
 from .sweep_records import SweepDescription as SweepDescription
 from .sweep_records import SweepSummary as SweepSummary

@@ -17,10 +17,10 @@ from swath.tracking.launch_claims import (
 )
 from swath.tracking.lot_records import Lot, State, lot_file, lots_of
 from swath.tracking.lots import STOPPER, Fence, add_lots, begin_lot, confirm_lots, renew_lots, settle
-from swath.tracking.mlflow_runs import FindBest, SummaryRun, end_interrupted, runs_of
 from swath.tracking.offline import OfflineFallbackStore
 from swath.tracking.repeating import patiently
 from swath.tracking.stored_runs import OPEN_STATUSES
+from swath.tracking.summary_run import FindBest, SummaryRun, end_interrupted, runs_of
 
 
 class LotStore:

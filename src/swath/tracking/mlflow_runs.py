@@ -1,12 +1,9 @@
-"""Experiments, runs and summary runs through MLflow's client."""
+"""Experiments and runs through MLflow's client."""
 
-import contextlib
-import hashlib
 import itertools
 import json
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -15,21 +12,11 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from swath.errors import UsageError
-from swath.system import atomic_write
 from swath.tracking import schema
 from swath.tracking.address import StoreAddress
-from swath.tracking.artifacts import artifact_folder
 from swath.tracking.format import former_names
 from swath.tracking.mlflow_setup import database_file
-from swath.tracking.provenance import is_alive
-from swath.tracking.run_records import MetricBatch, RunInfo, Status
-from swath.tracking.stored_runs import OPEN_STATUSES, StoredRun
-from swath.tracking.sweep_records import STILL_RUNNING, SweepDescription, SweepSummary
-from swath.tracking.ui_urls import sweep_filter
-
-FindBest = Callable[[Sequence[Mapping[str, float]], Sequence[Mapping[str, str]], str | None], tuple[int, str]]
-"""(metrics of finished runs, their params, the metric that ranks or None) -> index of the best, metric."""
-
+from swath.tracking.run_records import MetricBatch, RunInfo
 
 LARGEST_BATCH = 1_000
 """Most metrics that MLflow accepts in one call."""
@@ -191,197 +178,3 @@ def reopen(client: MlflowClient, run: Run, tags: Mapping[str, str], gone: Sequen
 def last_steps(run: Run) -> dict[str, int]:
     """The last stored step of each metric of a run."""
     return {metric.key: metric.step for metric in run.data._metric_objs}
-
-
-class SummaryRun:
-    """The summary run of a sweep; creating the object starts or resumes it.
-
-    Attributes:
-      run_id: MLflow's id of the run.
-    """
-
-    def __init__(
-        self,
-        client: MlflowClient,
-        experiment_id: str,
-        description: SweepDescription,
-        environment: Mapping[str, str],
-        run_id: str | None = None,
-        find_best: FindBest | None = None,
-    ) -> None:
-        self._client = client
-        self._find_best = find_best
-        self._experiment_id = experiment_id
-        content = description.files[schema.MANIFEST_FILE].encode()
-        digests = {schema.MANIFEST_FILE: hashlib.sha256(content).hexdigest()}
-        tags = {**environment, **description.tags, schema.KIND: "sweep", schema.NOTE: description.note}
-        tags[schema.FILES] = json.dumps(digests)
-        self._known: dict[str, float] = {}
-        self._last_steps: dict[str, int] = {}
-        self._resumed = 0
-        if run_id is None:
-            run = client.create_run(
-                experiment_id, start_time=description.start_ms, run_name=description.name, tags=tags
-            )
-        else:
-            run = client.get_run(run_id)
-            self._known, self._last_steps = run.data.metrics, last_steps(run)
-            self._resumed = int(run.data.tags.get(schema.RESUMED, "0")) + 1
-            client.log_batch(run_id, tags=run_tags({**tags, schema.RESUMED: str(self._resumed)}))
-            client.update_run(run_id, status="RUNNING")
-        self.run_id: str = run.info.run_id
-        self._artifact_uri: str = run.info.artifact_uri
-        self.write_files(description.files)
-        self._view_tag = f"{schema.SHARED_VIEW_PREFIX}{description.sweep_id}"
-        client.set_experiment_tag(experiment_id, self._view_tag, description.view)
-        self._describe_experiment(description.experiment_note)
-
-    @classmethod
-    def of_stored(cls, client: MlflowClient, run_id: str) -> "SummaryRun":
-        """The summary run that another process has started."""
-        found = cls.__new__(cls)
-        run = client.get_run(run_id)
-        found._client, found._find_best = client, None
-        found._experiment_id = run.info.experiment_id
-        found._known, found._last_steps = run.data.metrics, last_steps(run)
-        found._resumed = int(run.data.tags.get(schema.RESUMED, "0"))
-        found.run_id, found._artifact_uri = run_id, run.info.artifact_uri
-        found._view_tag = f"{schema.SHARED_VIEW_PREFIX}{run.data.tags[schema.SWEEP_ID]}"
-        return found
-
-    def write_files(self, texts: Mapping[str, str]) -> None:
-        """Write artifacts, each as a whole or not at all."""
-        with artifact_folder(self._client, self._artifact_uri) as folder:
-            for name, text in texts.items():
-                (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                atomic_write(folder / name, text)
-
-    def end(self, summary: SweepSummary) -> None:
-        """Store the outcome of the sweep and end the run.
-
-        Raises:
-          MlflowException, OSError: the outcome could not be stored.
-        """
-        self.write_files({schema.RANKING_FILE: summary.ranking_csv})
-        timestamp_ms = now_ms()
-        self._client.log_batch(
-            self.run_id,
-            # The step counts resumes, so that a better run found later is a later value.
-            metrics=[
-                Metric(name, value, timestamp_ms, self._resumed)
-                for name, value in summary.metrics.items()
-                if self._known.get(name) != value
-            ],
-            tags=run_tags({**summary.tags, schema.NOTE: summary.note}),
-        )
-        # A resumed search begins with the same trials.
-        if summary.by_trial is not None:
-            log_in_batches(self._client, self.run_id, summary.by_trial.after(self._last_steps))
-        self._client.set_experiment_tag(self._experiment_id, self._view_tag, summary.view)
-        self._describe_experiment(summary.experiment_note)
-        self._client.set_terminated(self.run_id, summary.status)
-
-    def abort(self, status: Status) -> None:
-        """End the run with the counts and the best run so far."""
-        end_interrupted(self._client, self.run_id, status, self._find_best)
-
-    def _describe_experiment(self, note: str) -> None:
-        tags = self._client.get_experiment(self._experiment_id).tags
-        if tags.get(schema.NOTE) in (None, "", tags.get(schema.OWN_NOTE)):  # keep a note that a user edited
-            for name in (schema.NOTE, schema.OWN_NOTE):
-                self._client.set_experiment_tag(self._experiment_id, name, note)
-
-
-def end_interrupted(
-    client: MlflowClient, run_id: str, status: Status, find_best: FindBest | None = None
-) -> None:
-    """End the summary run of an interrupted sweep with its counts and its best run so far.
-
-    Args:
-      client: client of the store.
-      run_id: id of the summary run.
-      status: MLflow's run status.
-      find_best: chooses the best finished run; None to record none.
-    """
-    with contextlib.suppress(MlflowException):  # the status matters more
-        summary_run = client.get_run(run_id)
-        _summarize(client, summary_run, runs_of(client, summary_run), find_best)
-    client.set_terminated(run_id, status)
-
-
-def _summarize(
-    client: MlflowClient, summary_run: Run, runs: Sequence[Run], find_best: FindBest | None
-) -> None:
-    known = summary_run.data.tags
-    counts = Counter(run.info.status for run in runs)
-    sentence = f"Interrupted: {counts['FINISHED']} of {known.get(schema.ASKED_FOR, '?')} finished."
-    tags = {tag: str(counts[status]) for status, tag in schema.COUNTS.items()}
-    metrics = []
-    finished = [run for run in runs if run.info.status == "FINISHED"]
-    if finished and find_best is not None:
-        index, metric = find_best(
-            [run.data.metrics for run in finished],
-            [run.data.params for run in finished],
-            known.get(schema.RANKED_BY),
-        )
-        best = finished[index]
-        tags |= {schema.BEST_RUN_ID: best.info.run_id, schema.RANKED_BY: metric}
-        single = {name: value for name, value in best.data.metrics.items() if not schema.is_per_step(name)}
-        timestamp_ms, resumed = now_ms(), int(known.get(schema.RESUMED, "0"))
-        metrics = [Metric(schema.best(name), value, timestamp_ms, resumed) for name, value in single.items()]
-    tags[schema.NOTE] = known.get(schema.NOTE, "").replace(STILL_RUNNING, sentence)
-    client.log_batch(summary_run.info.run_id, metrics=metrics, tags=run_tags(tags))
-    experiment = client.get_experiment(summary_run.info.experiment_id).tags
-    if experiment.get(schema.NOTE) == experiment.get(schema.OWN_NOTE):
-        for name in (schema.NOTE, schema.OWN_NOTE):
-            note = experiment.get(name, "").replace(STILL_RUNNING, sentence)
-            client.set_experiment_tag(summary_run.info.experiment_id, name, note)
-
-
-def runs_of(client: MlflowClient, summary_run: Run) -> list[Run]:
-    """The runs of the configurations of a sweep."""
-    found: list[Run] = []
-    condition, token = sweep_filter(summary_run.data.tags.get(schema.SWEEP_ID, "")), None
-    while True:
-        page = client.search_runs([summary_run.info.experiment_id], condition, page_token=token)
-        found += page
-        token = page.token
-        if not token:
-            return found
-
-
-def is_watched(tags: Mapping[str, str]) -> bool:
-    """Whether an engine watches those who train a run or sweep, so that their processes say nothing."""
-    return schema.RUN_LOT in tags or any(name.startswith(schema.LOT) for name in tags)
-
-
-def close_stale(uri: str, runs: Iterable[StoredRun], find_best: FindBest | None = None) -> list[StoredRun]:
-    """End runs as KILLED whose processes on this machine have died; returns them.
-
-    Runs of living processes, of other machines and of other programs are left alone.
-
-    Args:
-      uri: address of the store.
-      runs: runs to check.
-      find_best: chooses the best finished run of a sweep; None to record none.
-    """
-    stale = [
-        run
-        for run in runs
-        if run.status in OPEN_STATUSES
-        and schema.PID in run.tags
-        and not (is_watched(run.tags) or is_alive(run.tags))
-    ]
-    stale.sort(key=lambda run: run.tags.get(schema.KIND) == "sweep")  # a summary run counts the others
-    client, closed = MlflowClient(tracking_uri=uri), []
-    for run in stale:
-        status = client.get_run(run.run_id).info.status  # it may have ended since it was read
-        if status not in OPEN_STATUSES:
-            continue
-        closed.append(run)
-        if run.tags.get(schema.KIND) == "sweep":
-            end_interrupted(client, run.run_id, "KILLED", find_best)
-            continue
-        client.set_tag(run.run_id, schema.ERROR, "its process has died")
-        client.set_terminated(run.run_id, "KILLED")
-    return closed

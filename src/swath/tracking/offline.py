@@ -21,7 +21,7 @@ from swath.system import cache_folder, hide_password
 from swath.tracking import schema
 from swath.tracking.address import StoreAddress, StoreInfo, SyncResult
 from swath.tracking.locations import local_path, location_of
-from swath.tracking.mlflow_runs import LARGEST_BATCH, FindBest, last_steps, run_tags, steps_from
+from swath.tracking.mlflow_runs import LARGEST_BATCH, last_steps, run_tags, steps_from
 from swath.tracking.mlflow_setup import (
     DEFAULT_FILE,
     database_file,
@@ -37,6 +37,7 @@ from swath.tracking.sql_reader import SqlReader
 from swath.tracking.sql_steps import sql_steps
 from swath.tracking.store import RunStore
 from swath.tracking.stored_runs import StoredRun
+from swath.tracking.summary_run import FindBest
 from swath.tracking.sweep_records import SweepDescription, SweepSummary
 
 _log = logging.getLogger("swath")

@@ -4,72 +4,41 @@ import contextlib
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from mlflow.entities import Metric, Run
-from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.tracking import MlflowClient
 
 from swath.errors import SwathError
 from swath.system import hide_password
 from swath.tracking import mlflow_runs, schema
 from swath.tracking.address import StoreAddress, StoreInfo, is_server
-from swath.tracking.artifact_place import check_artifact_place
 from swath.tracking.artifacts import artifact_folder, write_artifacts
-from swath.tracking.connections import spread_requests
 from swath.tracking.curve_writer import CurveWriter
-from swath.tracking.databases import check_database
-from swath.tracking.locations import keep_files_beside
 from swath.tracking.lot_records import SupersededError
 from swath.tracking.lots import Fence
-from swath.tracking.migration import upgrade
-from swath.tracking.misplaced import check_located
 from swath.tracking.mlflow_setup import (
-    check_writable,
     default_uri,
     error_line,
     is_unreachable,
-    make_database,
     may_pass,
-    wait_for_locks,
 )
+from swath.tracking.open_runs import OpenRun, taking_back
+from swath.tracking.opening import connect, experiment_of, prepare
 from swath.tracking.patience import write_steps
 from swath.tracking.provenance import environment_tags, installed_packages, process_tags
 from swath.tracking.reader import open_reader
 from swath.tracking.repeating import patiently
 from swath.tracking.run_records import MetricBatch, RunInfo, RunSummary, Status
-from swath.tracking.shared_tables import make_shared_tables
 from swath.tracking.sql_steps import SqlSteps, sql_steps, untested_version
+from swath.tracking.stale_runs import close_stale
 from swath.tracking.stored_runs import StoredRun
+from swath.tracking.summary_run import FindBest, SummaryRun
 from swath.tracking.sweep_records import SweepDescription, SweepSummary
 from swath.tracking.system_metrics import SystemMetrics
 
 SINGLE_VALUE_STEP = 0
 """Step of a metric with a single value: MLflow's page draws bars, one for each run, only at step 0."""
-
-
-@dataclass
-class _OpenRun:
-    run_id: str
-    artifact_uri: str
-    info: RunInfo
-    curves: CurveWriter
-    tracked_s: float = 0.0
-    failure: SwathError | None = None
-    last_steps: dict[str, int] = field(default_factory=dict)
-    steps_from_ms: int | None = None
-
-
-@contextlib.contextmanager
-def _taking_back(entries: Sequence[_OpenRun]) -> Iterator[None]:
-    """If storing fails, the files that were written for it do not count."""
-    before = [(entry, entry.curves.span) for entry in entries]
-    try:
-        yield
-    except BaseException:
-        for entry, span in before:
-            entry.curves.span = span
-        raise
 
 
 def is_of_all(error: Exception) -> bool:
@@ -91,16 +60,16 @@ class RunStore:
       system_metrics: those of the machine, while a sweep is trained here.
     """
 
-    def __init__(self, find_best: mlflow_runs.FindBest | None = None) -> None:
+    def __init__(self, find_best: FindBest | None = None) -> None:
         self._find_best = find_best
-        self._open: dict[int, _OpenRun] = {}
+        self._open: dict[int, OpenRun] = {}
         self.experiment_id = ""
         self.fence: Fence | None = None
         self._client: MlflowClient | None = None
         self._sql_steps: SqlSteps | None = None
         self.uri = ""
         self._common_tags: dict[str, str] = {}
-        self.sweep: mlflow_runs.SummaryRun | None = None
+        self.sweep: SummaryRun | None = None
         self._environment_text = ""
         self.system_metrics = SystemMetrics()
 
@@ -121,25 +90,10 @@ class RunStore:
           MlflowException: the store cannot be used.
         """
         self.uri = address.uri or default_uri()
-        check_writable(self.uri)
-        check_database(self.uri)
-        check_located(self.uri, [address.experiment])
-        notes = [upgrade(self.uri)]
-        make_database(self.uri)
-        make_shared_tables(self.uri)
-        spread_requests(self.uri)
-        self._client = MlflowClient(tracking_uri=self.uri)
-        store = self._client._tracking_client.store
-        if isinstance(store, SqlAlchemyStore):
-            wait_for_locks(store.engine)
-            keep_files_beside(store, self.uri)
+        notes = prepare(address, self.uri)
+        self._client = connect(self.uri)
         self._sql_steps = sql_steps(self._client)
-        if address.artifacts is not None:  # before an experiment records it for good
-            check_artifact_place(address.artifacts, self.uri)
-        self.experiment_id = mlflow_runs.experiment_id(self._client, address)
-        if address.artifacts is None:
-            recorded = self._client.get_experiment(self.experiment_id).artifact_location
-            check_artifact_place(recorded, self.uri)
+        self.experiment_id = experiment_of(self._client, address, self.uri)
         self._common_tags = {**environment_tags(), **process_tags(schema.TRACKER_PID)}
         self._environment_text = installed_packages()
         notes.append(untested_version(self._client))
@@ -165,11 +119,11 @@ class RunStore:
             if not self.stores_together:
                 tags[schema.STEP_TIMES] = schema.FROM_START
             run = client.create_run(self.experiment_id, run_name=info.name, tags=tags)
-            entry = _OpenRun(run.info.run_id, run.info.artifact_uri, info, self._curves_of(run))
+            entry = OpenRun(run.info.run_id, run.info.artifact_uri, info, self._curves_of(run))
             self._undo_if_superseded(entry)
         else:
             run = self._reopened(run_id, info)
-            entry = _OpenRun(run_id, run.info.artifact_uri, info, self._curves_of(run))
+            entry = OpenRun(run_id, run.info.artifact_uri, info, self._curves_of(run))
             entry.last_steps = mlflow_runs.last_steps(run)
             described = bool(run.data.params and run.inputs and run.inputs.dataset_inputs)
         entry.steps_from_ms = mlflow_runs.steps_from(run)
@@ -209,7 +163,7 @@ class RunStore:
         if self.fence is not None:
             patiently(self.fence.check)
 
-    def _undo_if_superseded(self, entry: _OpenRun) -> None:
+    def _undo_if_superseded(self, entry: OpenRun) -> None:
         """The successor has not seen a run that was created since it began the lot."""
         try:
             self.check_fence()
@@ -218,7 +172,7 @@ class RunStore:
             self.client.delete_run(entry.run_id)
             raise
 
-    def _describe(self, entry: _OpenRun) -> None:
+    def _describe(self, entry: OpenRun) -> None:
         try:
             mlflow_runs.describe(self.client, entry.run_id, entry.info)
         except Exception as error:
@@ -227,7 +181,7 @@ class RunStore:
             raise self._failure_of(error) from error
 
     @contextlib.contextmanager
-    def _recording_failure(self, entry: _OpenRun) -> Iterator[None]:
+    def _recording_failure(self, entry: OpenRun) -> Iterator[None]:
         """Remember a failure, so that an incomplete run does not end as FINISHED."""
         try:
             yield
@@ -280,7 +234,7 @@ class RunStore:
             if entry.failure is not None:  # later steps would hide the gap
                 raise entry.failure
         try:
-            with _taking_back(entries):
+            with taking_back(entries):
                 self._write_steps(pairs)
         except Exception as error:
             if is_of_all(error) or len(entries) == 1:
@@ -291,7 +245,7 @@ class RunStore:
         for entry in entries:
             entry.tracked_s += share_s
 
-    def _write_steps(self, pairs: Sequence[tuple[_OpenRun, MetricBatch]]) -> None:
+    def _write_steps(self, pairs: Sequence[tuple[OpenRun, MetricBatch]]) -> None:
         rows = [
             (entry.run_id, part) for entry, batch in pairs for part in batch.rows().after(entry.last_steps)
         ]
@@ -304,7 +258,7 @@ class RunStore:
         parts = [part for _, part in rows]
         mlflow_runs.log_in_batches(self.client, entry.run_id, parts, entry.steps_from_ms, entry.curves.tags)
 
-    def _write_files(self, pairs: Sequence[tuple[_OpenRun, MetricBatch]]) -> dict[tuple[str, str], str]:
+    def _write_files(self, pairs: Sequence[tuple[OpenRun, MetricBatch]]) -> dict[tuple[str, str], str]:
         """Write the steps that go into files of runs; returns the tags that make them count, by run."""
         tags = {}
         for entry, batch in pairs:
@@ -354,12 +308,12 @@ class RunStore:
             self.client.set_tag(run_id, name, value)
         self.client.set_terminated(run_id, status)
 
-    def _entry(self, key: int) -> _OpenRun:
+    def _entry(self, key: int) -> OpenRun:
         if key not in self._open:
             raise SwathError("the run could not be started")
         return self._open[key]
 
-    def _end(self, entry: _OpenRun, summary: RunSummary) -> float:
+    def _end(self, entry: OpenRun, summary: RunSummary) -> float:
         started = time.perf_counter()
         client = self.client
         if summary.described is not None:
@@ -420,7 +374,7 @@ class RunStore:
 
     def start_sweep(self, description: SweepDescription, run_id: str | None = None) -> str:
         """Create or resume the summary run of the sweep; returns MLflow's id."""
-        self.sweep = mlflow_runs.SummaryRun(
+        self.sweep = SummaryRun(
             self.client, self.experiment_id, description, self._common_tags, run_id, self._find_best
         )
         self.system_metrics.start(self.uri, self.sweep.run_id, resumed=run_id is not None)
@@ -434,7 +388,7 @@ class RunStore:
         """End runs of this experiment whose processes on this machine have died; returns their ids."""
         running = open_reader(self.uri).runs({schema.PID: None}, status="RUNNING")
         runs = [run for run in running if run.experiment_id == self.experiment_id]
-        return [run.run_id for run in mlflow_runs.close_stale(self.uri, runs, self._find_best)]
+        return [run.run_id for run in close_stale(self.uri, runs, self._find_best)]
 
     def end_sweep(self, summary: SweepSummary) -> None:
         """Store the outcome of the sweep and end its summary run."""
