@@ -24,7 +24,7 @@ from benchmarks.many_runs import grid
 from benchmarks.processes import measure
 from benchmarks.stored_runs import RUNS, SEGMENT, STEPS, artifacts_of_a_run, info_of_a_run
 from swath.cli.validation import check_command
-from swath.config import register
+from swath.config import default_sweep_config, register
 from swath.datasets import spec_of
 from swath.planning import LaneWidths, divide, plan_groups, read_verified
 from swath.tracking import MetricBatch, MlflowTracker, RunSummary, StoreAddress
@@ -125,7 +125,7 @@ def plans(folder: Path) -> list[dict[str, Any]]:
         configs = check_command("config", arguments[1:], True, ()).configs
         key = configs[0].data.key
         began = time.perf_counter()
-        widths = LaneWidths(None, 4 << 30, read_verified(), {key: spec_of(key, None)})
+        widths = LaneWidths(default_sweep_config().lanes.max, 4 << 30, read_verified(), {key: spec_of(key, None)})
         groups = plan_groups(configs, widths, WORKERS)
         lots = divide(groups, WORKERS, 1, {key: spec_of(key, None)})
         divided_s = time.perf_counter() - began
