@@ -125,7 +125,9 @@ def plans(folder: Path) -> list[dict[str, Any]]:
         configs = check_command("config", arguments[1:], True, ()).configs
         key = configs[0].data.key
         began = time.perf_counter()
-        widths = LaneWidths(default_sweep_config().lanes.max, 4 << 30, read_verified(), {key: spec_of(key, None)})
+        widths = LaneWidths(
+            default_sweep_config().lanes.max, 4 << 30, read_verified(), {key: spec_of(key, None)}
+        )
         groups = plan_groups(configs, widths, WORKERS)
         lots = divide(groups, WORKERS, 1, {key: spec_of(key, None)})
         divided_s = time.perf_counter() - began

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from mlflow.store.artifact import artifact_repository_registry
 from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 from support.waiting import query_store
 
@@ -64,7 +65,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def repository(location: str, tracking_uri: str) -> Place:
         return Place(str(tmp_path))
 
-    monkeypatch.setattr(artifact_place, "get_artifact_repository", repository)
+    monkeypatch.setattr(artifact_repository_registry, "get_artifact_repository", repository)
     monkeypatch.setattr(Place, "waits", threading.Event())
     Place.waits.set()
     return tmp_path

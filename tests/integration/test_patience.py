@@ -238,18 +238,19 @@ def ended_in_an_object_store(
 ) -> OfflineFallbackStore:
     """A store whose place of artifacts fails so often; a run was started and ended."""
     monkeypatch.setenv("SWATH_CACHE_DIR", str(folder / "cache"))
-    monkeypatch.setattr("swath.tracking.store.check_artifact_place", lambda *_: None)
+    monkeypatch.setattr("swath.tracking.opening.check_artifact_place", lambda *_: None)
     store = OfflineFallbackStore()
     store.open(StoreAddress(f"sqlite:///{folder}/mlflow.db", "swath", "s3://bucket/x"))
     monkeypatch.setattr(repeating, "patience_s", lambda: 1.0)
     sent = []
 
-    def log_artifacts(run_id: str, name: str) -> None:
-        if failures:
-            raise failures.pop(0)
-        sent.append(sorted(path.name for path in Path(name).iterdir()))
+    class Repository:
+        def log_artifacts(self, name: str) -> None:
+            if failures:
+                raise failures.pop(0)
+            sent.append(sorted(path.name for path in Path(name).iterdir()))
 
-    monkeypatch.setattr(store.main.client, "log_artifacts", log_artifacts)
+    monkeypatch.setattr("swath.tracking.artifacts._repository", lambda *_: Repository())
     store.main.fence = fence
     store.start_run(1, info("a run"))
     try:

@@ -96,7 +96,7 @@ def test_reading_changes_nothing(store: Path, tmp_path: Path, monkeypatch: pytes
 
 def test_runs_beyond_the_limit_of_one_query_are_read(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("swath.tracking.sql_reader.AT_ONCE", 2)
-    monkeypatch.setattr("swath.tracking.reader.PAGE", 2)
+    monkeypatch.setattr("swath.tracking.server_reader.PAGE", 2)
     direct, client = sql(store), ClientReader(f"sqlite:///{store}/mlflow.db")
     ids = [run.run_id for run in direct.runs({"swath.kind": "run"})]
     assert len(ids) == 6

@@ -1,6 +1,6 @@
 """Times of steps where a store cannot fence: a step that is sent again is the same row."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +8,7 @@ import pytest
 from support.waiting import query_store
 
 from swath.tracking import DatasetInfo, MetricBatch, OfflineFallbackStore, RunInfo, StoreAddress, schema
-from swath.tracking.mlflow_runs import log_in_batches
+from swath.tracking.mlflow_runs import LARGEST_BATCH, log_in_batches
 from swath.tracking.store import RunStore
 
 INFO = RunInfo(
@@ -98,3 +98,21 @@ def test_offline_steps_get_the_times_of_their_run(
     assert store.sync().runs == 1
     store.close()
     assert query_store(tmp_path, ROWS) == [(step, step) for step in range(3)]
+
+
+def test_tags_come_with_the_last_values_of_a_full_batch(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = opened()
+    run_id = store.start_run(1, INFO)
+    sent: list[tuple[int, int]] = []
+
+    def request(
+        _: str, metrics: Sequence[object] = (), params: object = (), tags: Sequence[object] = ()
+    ) -> None:
+        sent.append((len(metrics), len(tags)))
+
+    monkeypatch.setattr(store.client._tracking_client.store, "log_batch", request)
+    full = MetricBatch(0, {schema.TRAIN_LOSS: np.zeros(LARGEST_BATCH)})
+    log_in_batches(store.client, run_id, [full], 0, {"a": "1"})
+    assert sent == [(LARGEST_BATCH - 1, 0), (1, 1)]

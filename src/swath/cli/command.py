@@ -83,7 +83,7 @@ def run_command(
             sweep_info, space=other.space, space_lines=other.lines, most=other.most, sweeper=other.name
         )
     if checked.sweep.executor.name != "threads":
-        from swath.cli.launch import launch_command  # imports MLflow
+        from swath.cli.launch import launch_command
 
         return launch_command(args, checked, sweep_info, tracker)
     if mistakes := list(ignored_settings(checked.sweep)):

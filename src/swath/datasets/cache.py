@@ -12,12 +12,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from swath.datasets.dataset import Dataset, DatasetSpec
 from swath.datasets.source import Source
-from swath.system import atomic_write
+from swath.system import atomic_write, is_local
 
 CACHE_VERSION = 1
 """Version of the layout of an entry and the meaning of its arrays; other versions are replaced."""
@@ -93,7 +94,9 @@ class Entry:
                 if os.fstat(file.fileno()).st_size != HEADER_BYTES + sum(sizes):
                     return None
                 # Private pages, though nobody writes: only such memory can be handed to TensorFlow uncopied.
-                mapped = np.asarray(np.memmap(file, dtype=np.uint8, mode="c", offset=HEADER_BYTES))
+                # On the file system of another machine a mapped file may vanish, so there it is copied.
+                mode: Literal["c", "r"] = "c" if is_local(self.path) else "r"
+                mapped = np.asarray(np.memmap(file, dtype=np.uint8, mode=mode, offset=HEADER_BYTES))
                 mapped.flags.writeable = False
         except (OSError, ValueError):
             return None

@@ -209,7 +209,7 @@ def image_key(config: TrainConfig) -> tuple[DataKey, int, str, str]:
 
 
 def check_memory(specs: Mapping[DataKey, DatasetSpec], configs: Sequence[TrainConfig]) -> None:
-    """Check that the data sets fit into memory, as read and as tensors.
+    """Check that the data sets fit into memory, as read and as tensors: images of the cache may share both.
 
     Args:
       specs: data sets that will be loaded.

@@ -32,6 +32,8 @@ def main(descriptor: int) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     collect_rarely()
     configure_environment()
+    # MLflow would ask the server for each ended run, to print a line about it.
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     logging.basicConfig(level=logging.ERROR)
 
     # MLflow's import takes a second, so only this process imports it.

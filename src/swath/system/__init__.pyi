@@ -4,6 +4,7 @@ from .files import atomic_write as atomic_write
 from .files import cache_folder as cache_folder
 from .files import remove_leftovers as remove_leftovers
 from .files import temporary_beside as temporary_beside
+from .filesystems import is_local as is_local
 from .garbage import collect_rarely as collect_rarely
 from .imports import leaving_out as leaving_out
 from .machine import available_bytes as available_bytes

@@ -66,15 +66,21 @@ def artifact_folder(client: "MlflowClient", artifact_uri: str) -> Iterator[Path]
 
 
 def _send(client: "MlflowClient", artifact_uri: str, folder: str) -> None:
-    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
     try:
         # The client would ask the server where the run keeps its files.
-        get_artifact_repository(artifact_uri, tracking_uri=client.tracking_uri).log_artifacts(folder)
+        _repository(artifact_uri, client.tracking_uri).log_artifacts(folder)
     except Exception as error:
         raise kind_of(error)(
             f"artifacts cannot be written to {hide_passwords(artifact_uri)}: {reason_of(error)}"
         ) from error
+
+
+@lru_cache(1_000)
+def _repository(artifact_uri: str, tracking_uri: str) -> Any:
+    """MLflow's access to the files of a run; some kinds connect when they are made."""
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    return get_artifact_repository(artifact_uri, tracking_uri=tracking_uri)
 
 
 def write_files(uri: str, run_id: str, folder: Path) -> None:

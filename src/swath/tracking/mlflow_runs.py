@@ -122,7 +122,8 @@ def log_in_batches(
         for name, values in batch.values.items()
         for step, value in zip(itertools.count(batch.first_step, batch.every), values.tolist(), strict=False)
     ]
-    parts = [metrics[first : first + LARGEST_BATCH] for first in range(0, len(metrics), LARGEST_BATCH)]
+    most = LARGEST_BATCH - len(tags)  # tags count too
+    parts = [metrics[first : first + most] for first in range(0, len(metrics), most)]
     last = parts.pop() if parts else []
     for part in parts:
         client.log_batch(run_id, part)

@@ -32,8 +32,6 @@ SETTINGS = {
     # Report an unreachable server within seconds at the start; MLflow's defaults take minutes.
     RETRIES_VARIABLE: "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-    # MLflow would ask the server for an ended run, to print a line about it.
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 
 

@@ -1,6 +1,7 @@
 """Reads the store of a tracking server through MLflow's client."""
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 from mlflow.entities import Run, ViewType
@@ -8,6 +9,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from swath.tracking import schema
+from swath.tracking.connections import spread_requests
 from swath.tracking.format import former_names, with_present_names
 from swath.tracking.sql_values import stored_value
 from swath.tracking.stored_curves import count_steps_in_files, with_files
@@ -23,17 +25,27 @@ class ClientReader:
     moved: str | None = None
 
     def __init__(self, uri: str) -> None:
-        """Connect to the server and read the ids of its experiments."""
+        """Connect to the server.
+
+        Raises:
+          MlflowException: it does not answer, or refuses the login.
+        """
+        spread_requests(uri)
         self._client = MlflowClient(tracking_uri=uri)
         self._uri = uri
-        self._experiments = []
+        self._client.search_experiments(max_results=1)
+
+    @cached_property
+    def _experiments(self) -> list[str]:
+        """The ids of its experiments."""
+        found: list[str] = []
         token: str | None = None
         while True:
             page = self._client.search_experiments(page_token=token)
-            self._experiments += [entry.experiment_id for entry in page]
+            found += [entry.experiment_id for entry in page]
             token = page.token
             if not token:
-                break
+                return found
 
     def runs(
         self, tags: Mapping[str, str | None], status: str | None = None, *, deleted: bool = False

@@ -121,7 +121,10 @@ ALIGNMENT = 64
 
 
 def _tensor(array: NDArray[np.uint8]) -> Tensor:
-    """A tensor of an array: of the same memory if that is mapped from a file and aligned, else of a copy."""
+    """A tensor of an array: of the same memory if that is protected, private and aligned, else of a copy.
+
+    Images that are mapped from the cache are so, except on the file system of another machine.
+    """
     if array.flags.writeable or not array.flags.c_contiguous or array.ctypes.data % ALIGNMENT:
         return tf.constant(array)
     shared = array.view()

@@ -9,7 +9,7 @@ from support.small import run_config, sweep_config
 from swath.config import DataConfig
 from swath.errors import AwayError, SwathError
 from swath.execution import SweepInfo
-from swath.sweeps import Session, session
+from swath.sweeps import Session, loading, session
 from swath.tracking.reachable import check_reachable
 
 
@@ -17,7 +17,7 @@ from swath.tracking.reachable import check_reachable
 def test_store_that_does_not_answer_is_told_before_a_download(
     monkeypatch: pytest.MonkeyPatch, scheme: str
 ) -> None:
-    monkeypatch.setattr(session, "load_dataset", lambda *_: pytest.fail("images were asked for"))
+    monkeypatch.setattr(loading, "load_dataset", lambda *_: pytest.fail("images were asked for"))
     monkeypatch.setattr(session, "MlflowTracker", lambda: pytest.fail("a process was started"))
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # and does not listen

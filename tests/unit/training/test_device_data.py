@@ -1,5 +1,7 @@
 """Images that are mapped from a file are handed to TensorFlow without a copy, others are copied."""
 
+import gc
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -41,11 +43,22 @@ def test_arrays_that_may_change_are_copied(mapped: NDArray[np.uint8]) -> None:
 def test_memory_that_nobody_may_write_is_copied(tmp_path: Path) -> None:
     (tmp_path / "images").write_bytes(bytes(6400))
     images = np.asarray(np.memmap(tmp_path / "images", np.uint8, "r")).reshape(100, 64)
-    assert _tensor(images).shape == (100, 64)
+    tensor = _tensor(images)
+    (tmp_path / "images").write_bytes(b"\xff" * 6400)  # the same file, so the mapping shows it
+    assert images[0, 0] == 255
+    assert tensor.numpy()[0, 0] == 0
 
 
-def test_tensor_outlives_the_array(mapped: NDArray[np.uint8]) -> None:
+def test_tensor_outlives_the_array(tmp_path: Path) -> None:
+    (tmp_path / "images").write_bytes(bytes(range(200)) * 32)
+    mapped = np.memmap(tmp_path / "images", np.uint8, "c")
+    lives = weakref.ref(mapped)
     images = images_of(mapped, 0)
     expected, tensor = images.copy(), _tensor(images)
     del images, mapped
+    gc.collect()
+    assert lives() is not None
     np.testing.assert_array_equal(tensor.numpy(), expected)
+    del tensor
+    gc.collect()
+    assert lives() is None
