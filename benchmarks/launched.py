@@ -28,7 +28,10 @@ SIDES = {
     "threads": ("executor=threads",),
     "processes": ("executor=processes", "executor.workers=2", "executor.cpus=1"),
     "slurm": ("executor=slurm", "executor.workers=2", "executor.cpus=1"),
+    "slurm, one worker": ("executor=slurm", "executor.workers=1", "executor.cpus=1"),
 }
+"""Two workers that load TensorFlow and MLflow at once on the machine's two cores take twice as long for it as
+one, or as two on machines of their own."""
 
 FIRST = "select min(timestamp) from metrics where key = 'train/loss'"
 
@@ -40,7 +43,7 @@ def times(repeats: int, sweep: tuple[str, ...]) -> dict[str, dict[str, list[floa
     kept = {name: os.environ[name] for name in ("SWATH_DATA_DIR", "SLURM_CONF") if name in os.environ}
     sides = dict(SIDES)
     if not os.environ.get("SLURM_CONF"):
-        del sides["slurm"]
+        sides = {side: each for side, each in sides.items() if not side.startswith("slurm")}
     found: dict[str, dict[str, list[float]]] = {side: {"whole": [], "first": []} for side in sides}
     with tempfile.TemporaryDirectory(prefix="swath-benchmark-") as name, server.connect() as connection:
         for number in range(repeats):
@@ -48,7 +51,7 @@ def times(repeats: int, sweep: tuple[str, ...]) -> dict[str, dict[str, list[floa
                 database = f"swath_{uuid.uuid4().hex[:8]}"
                 connection.exec_driver_sql(f"CREATE DATABASE {database}")
                 uri = url.set(database=database).render_as_string(hide_password=False)
-                folder = Path(name) / f"{side}{number}"
+                folder = Path(name) / database
                 folder.mkdir()
                 began = time.time()
                 arguments = [*sweep, *executor, "tracking.postprocess=off"]
