@@ -108,7 +108,7 @@ def test_tags_come_with_the_last_values_of_a_full_batch(
     sent: list[tuple[int, int]] = []
 
     def request(
-        _: str, metrics: Sequence[object] = (), params: object = (), tags: Sequence[object] = ()
+        run_id: str, metrics: Sequence[object] = (), params: object = (), tags: Sequence[object] = ()
     ) -> None:
         sent.append((len(metrics), len(tags)))
 
