@@ -139,6 +139,8 @@ def lines_of(standing: Standing, before: Standing | None) -> list[str]:
     name, _ = sweep.engine
     head = f"sweep {sweep.name} {sweep.sweep_id}: {sweep.summary.status}"
     workers = f"{name}: {counted(tasks['running'], 'worker')} running, {tasks['waiting']} waiting"
+    if standing.waiting_for:
+        workers += f" ({'; '.join(words for words, _ in standing.waiting_for.most_common())})"
     if tasks["unknown"]:
         workers = f"{name}: cannot be asked from here"
     lots = f"lots: {standing.lots_done} of {len(sweep.lots)} done"
@@ -173,6 +175,7 @@ def values_of(standing: Standing, before: Standing | None) -> dict[str, object]:
         "status": sweep.summary.status,
         "engine": sweep.engine[0],
         "workers": dict(standing.tasks),
+        "waiting_for": dict(standing.waiting_for),
         "lots": len(sweep.lots),
         "lots_done": standing.lots_done,
         "begun_again": standing.begun_again,

@@ -2,12 +2,12 @@
 
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from swath.analysis import ranking_metric
 from swath.config import named_values
 from swath.errors import SwathError
-from swath.execution.launchers import launcher_of
+from swath.execution.launchers import TaskState, launcher_of
 from swath.sweeps.joining import AT_A_RUNG
 from swath.sweeps.launched import LaunchedSweep, find_launched
 from swath.tracking import Reader, StoredRun, schema
@@ -27,6 +27,7 @@ class Standing:
       tasks: number of the engine's tasks by kind; see `launchers.TaskState`.
       at_s: when this was read, on the clock of `time.monotonic`.
       at_a_rung: trials of a search among them that wait for the others at a rung; MLflow says KILLED.
+      waiting_for: number of the waiting tasks by the engine's words for why they wait, if it has any.
     """
 
     sweep: LaunchedSweep
@@ -38,6 +39,7 @@ class Standing:
     tasks: Counter[str]
     at_s: float
     at_a_rung: int = 0
+    waiting_for: Counter[str] = field(default_factory=Counter)
 
     @property
     def lots_done(self) -> int:
@@ -90,6 +92,7 @@ def standing_of(reader: Reader, which: str) -> Standing:
     runs = [run for run in found if run.tags.get(schema.KIND) == "run"]
     steps = [run.last_steps.get(schema.TRAIN_LOSS, -1) + 1 for run in runs]
     longest = [int(run.params.get(schema.MAX_STEPS, "0")) for run in runs]
+    tasks = _tasks(sweep)
     asked_for = max(int(sweep.summary.tags.get(schema.ASKED_FOR, "0")), len(runs))
     mean = sum(longest) / len(longest) if longest else 0.0
     return Standing(
@@ -99,21 +102,21 @@ def standing_of(reader: Reader, which: str) -> Standing:
         sum(steps),
         round(sum(longest) + mean * (asked_for - len(runs))),
         _best(runs, tuple(sweep.summary.tags.get(schema.SWEPT, "").split())),
-        _tasks(sweep),
+        Counter(task.kind for task in tasks),
         time.monotonic(),
         sum(run.status == "KILLED" and run.tags.get(schema.ERROR) == AT_A_RUNG for run in runs),
+        Counter(task.note for task in tasks if task.kind == "waiting" and task.note),
     )
 
 
-def _tasks(sweep: LaunchedSweep) -> Counter[str]:
+def _tasks(sweep: LaunchedSweep) -> tuple[TaskState, ...]:
     name, ids = sweep.engine
     if not name:
-        return Counter()
+        return ()
     try:
-        states = launcher_of(name).state(ids)
+        return launcher_of(name).state(ids).tasks
     except SwathError:  # asked where the engine is not
-        return Counter(unknown=len(sweep.lots))
-    return Counter(task.kind for task in states.tasks)
+        return (TaskState("unknown"),) * len(sweep.lots)
 
 
 def _best(runs: list[StoredRun], swept: tuple[str, ...]) -> tuple[str, float, str] | None:

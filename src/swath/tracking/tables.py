@@ -8,9 +8,10 @@ from functools import cache
 from importlib.metadata import version as installed_version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy
-from sqlalchemy import BigInteger, Boolean, Double, Integer, String, column, table
+from sqlalchemy import BigInteger, Boolean, ColumnClause, Double, Integer, String, TableClause, column, table
 
 from swath.errors import SwathError
 from swath.system import hide_password
@@ -27,9 +28,14 @@ RUNS = table(
     column("lifecycle_stage", String()),
 )
 
-TAGS = table("tags", column("run_uuid", String()), column("key", String()), column("value", String()))
 
-PARAMS = table("params", column("run_uuid", String()), column("key", String()), column("value", String()))
+def _texts(name: str, owner: ColumnClause[Any]) -> TableClause:
+    return table(name, owner, column("key", String()), column("value", String()))
+
+
+TAGS = _texts("tags", column("run_uuid", String()))
+
+PARAMS = _texts("params", column("run_uuid", String()))
 
 METRICS = table(
     "metrics",
@@ -52,12 +58,7 @@ LATEST = table(
 
 EXPERIMENTS = table("experiments", column("experiment_id", Integer()), column("name", String()))
 
-EXPERIMENT_TAGS = table(
-    "experiment_tags",
-    column("experiment_id", Integer()),
-    column("key", String()),
-    column("value", String()),
-)
+EXPERIMENT_TAGS = _texts("experiment_tags", column("experiment_id", Integer()))
 
 VERSION = table("alembic_version", column("version_num", String()))
 """Alembic's own table, in which MLflow's migrations record how far they have come."""

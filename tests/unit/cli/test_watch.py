@@ -3,6 +3,7 @@
 import itertools
 import json
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -23,6 +24,20 @@ def standing(status: str = "RUNNING", running: int = 0, **tags: str) -> Standing
     summary = StoredRun("s", "1", "", status, 0, None, "", {}, {}, all_tags)
     sweep = LaunchedSweep(summary, (Lot(0, state="waiting"),))
     return Standing(sweep, Counter(FINISHED=1), 1, 10, 10, None, Counter(running=running), 0.0)
+
+
+def test_why_workers_wait_is_said_once() -> None:
+    found = replace(
+        standing(running=1, engine="slurm 7/4"),
+        tasks=Counter(running=1, waiting=3),
+        waiting_for=Counter({"Resources": 2, "Slurm holds 7_3: held": 1}),
+    )
+    workers = "slurm: 1 worker running, 3 waiting (Resources; Slurm holds 7_3: held)"
+    assert workers in watching.lines_of(found, None)
+    assert watching.values_of(found, None)["waiting_for"] == {"Resources": 2, "Slurm holds 7_3: held": 1}
+    assert "slurm: 1 worker running, 0 waiting" in watching.lines_of(
+        standing(running=1, engine="slurm 7/1"), None
+    )
 
 
 @pytest.fixture(autouse=True)

@@ -345,6 +345,20 @@ def test_states_of_squeue_are_told_as_those_of_tasks(programs: Path) -> None:
     assert (states.failed, states.restarts, states.is_over) == ((1, 2, 6, 7), 3, False)
 
 
+@pytest.mark.parametrize(
+    "reason", ["launch failed requeued held", "JobHeldUser", "job requeued in held state", "JobHeldAdmin"]
+)
+def test_a_job_that_slurm_holds_says_what_to_type(programs: Path, reason: str) -> None:
+    squeue(
+        programs,
+        ("4711", "0", "PENDING", "0", "1", "", reason),
+        ("4711", "1", "PENDING", "0", "0", "", "Resources"),
+    )
+    held, waiting = LAUNCHER.state("4711/2").tasks
+    assert held.note == f"Slurm holds 4711_0: {reason}; `scontrol release 4711_0` lets it go on"
+    assert (held.kind, held.restarts, waiting.note) == ("waiting", 1, "Resources")
+
+
 @pytest.mark.parametrize("ids", ["4711", "vm-42-20260131T120000/3", "47;11/3"])
 def test_what_is_no_job_of_slurm_is_refused(ids: str) -> None:
     with pytest.raises(SwathError, match="expected"):

@@ -131,7 +131,7 @@ class SlurmLauncher:
             if fields[0] in jobs and fields[1].isdecimal():
                 number = jobs.index(fields[0]) * size + int(fields[1])
                 if number < count:
-                    tasks[number] = _task_state(*fields[2:])
+                    tasks[number] = _task_state(f"{fields[0]}_{fields[1]}", *fields[2:])
         return States(tuple(tasks))
 
     def cancel(self, ids: str) -> None:
@@ -140,10 +140,16 @@ class SlurmLauncher:
         _scancel(jobs if jobs[0].isdecimal() else [f"--name={jobs[0]}"])
 
 
-def _task_state(state: str, wait_status: str, restarts: str, node: str, reason: str) -> TaskState:
+HELD = "held"
+"""In Slurm's reasons for jobs that wait until somebody releases them: "launch failed requeued held"."""
+
+
+def _task_state(job: str, state: str, wait_status: str, restarts: str, node: str, reason: str) -> TaskState:
     """Where a task stands, from what squeue tells."""
     again = int(restarts) if restarts.isdecimal() else 0
     if state in WAITING:
+        if HELD in reason.lower():
+            reason = f"Slurm holds {job}: {reason}; `scontrol release {job}` lets it go on"
         return TaskState("waiting", None, again, reason)
     if state in RUNNING:
         return TaskState("running", None, again, node)
