@@ -168,9 +168,29 @@ class Sweep(Place):
 
     def checkpoint_age_s(self, lot: int, at_s: float) -> float:
         """Seconds between the newest checkpoint of a lot and a Unix time."""
-        files = list((self.cache / "shared" / self.sweep_id / f"lot-{lot}").glob("*.checkpoint"))
-        assert files, f"lot {lot} has no checkpoint"
-        return at_s - min(max(file.stat().st_mtime for file in files), at_s)
+        newest_s = self._newest_checkpoint_s(lot)
+        assert newest_s, f"lot {lot} has no checkpoint"
+        return at_s - min(newest_s, at_s)
+
+    def wait_for_checkpoint(self, lot: int, worker: psutil.Process) -> None:
+        """Wait until a worker has saved a checkpoint itself: it may still be loading what it trains with.
+
+        Raises:
+          MissedError: it ends before.
+        """
+        began_s, until = worker.create_time(), time.monotonic() + 60
+        while self._newest_checkpoint_s(lot) <= began_s:
+            if not worker.is_running() or self.status() != "RUNNING":
+                raise MissedError
+            assert time.monotonic() < until, f"lot {lot} has no new checkpoint after a minute"
+            time.sleep(0.1)
+
+    def _newest_checkpoint_s(self, lot: int) -> float:
+        folder, found = self.cache / "shared" / self.sweep_id / f"lot-{lot}", [0.0]
+        for file in folder.glob("*.checkpoint"):
+            with contextlib.suppress(FileNotFoundError):  # replaced by a newer one
+                found.append(file.stat().st_mtime)
+        return max(found)
 
     def is_helpless(self) -> bool:
         """Whether nobody will train what is left, as `swath-watch` sees it."""

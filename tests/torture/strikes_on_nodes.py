@@ -31,6 +31,7 @@ class NodeKilled(Fault):
     def strike(self, sweep: Sweep, rng: random.Random) -> str:
         """See `Fault`."""
         lot, worker = sweep.worker_in_training(rng, of_engine=True)
+        sweep.wait_for_checkpoint(lot, worker)
         node, at_s = sweep.engine.node_of(worker), time.time()
         age_s = sweep.checkpoint_age_s(lot, at_s)
         sweep.engine.kill(node)
