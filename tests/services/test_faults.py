@@ -22,7 +22,7 @@ SAMPLE: dict[str, tuple[tuple[Fault, ...], ...]] = {
     # A frozen transaction is ended after half a minute, in which the other lots of a sweep may end.
     "processes": ((FrozenInTransaction(),), (ClockBehind(), DiskFull())),
     "slurm": (
-        (WorkerKilled(), NodeKilled(), TimeLimit()),
+        (TimeLimit(), WorkerKilled(), NodeKilled()),  # Slurm looks at limits twice a minute
         (WorkerFrozen(), Preempted(), DatabaseRestarted()),
     ),
     "ray": ((WorkerKilled(), NodeKilled()), (WorkerFrozen(), HeadRestarted())),

@@ -162,9 +162,17 @@ class Sweep(Place):
 
     def _has_begun(self, lot: int, process: psutil.Process) -> bool:
         """Whether a worker is the last that has begun its lot."""
-        rows = self.sql(f"select value from tags where key = 'swath.lot.{lot}'")
-        held = json.loads(rows[0][0]) if rows != [("",)] else {}
+        held = self._lot(lot)
         return held.get("state") == "running" and f"process {process.pid}" in held.get("worker", "")
+
+    def is_done(self, lot: int) -> bool:
+        """Whether all runs of a lot have ended."""
+        return self._lot(lot).get("state") == "done"
+
+    def _lot(self, lot: int) -> dict[str, str]:
+        rows = self.sql(f"select value from tags where key = 'swath.lot.{lot}'")
+        found: dict[str, str] = json.loads(rows[0][0]) if rows != [("",)] else {}
+        return found
 
     def checkpoint_age_s(self, lot: int, at_s: float) -> float:
         """Seconds between the newest checkpoint of a lot and a Unix time."""

@@ -94,7 +94,7 @@ class TimeLimit(OnSlurm):
             assert wait_until_gone([worker.pid], 60), "no signal came"
         finally:
             slurm.ask("scontrol", "update", f"JobId={job}", "TimeLimit=UNLIMITED")
-        if sweep.status() != "RUNNING":
+        if sweep.is_done(lot) or sweep.status() != "RUNNING":  # before Slurm told it
             raise MissedError
         requeued = b"ended with status 75, and is requeued"
         sweep.wait(lambda: requeued in log.read_bytes()[before:], 15, "status 75, and requeued")
