@@ -90,12 +90,11 @@ class TimeLimit(OnSlurm):
         before = log.stat().st_size
         # One minute: the notice of two is due at once.
         slurm.ask("scontrol", "update", f"JobId={job}", "TimeLimit=1")
-        try:
-            assert wait_until_gone([worker.pid], 60), "no signal came"
-        finally:
-            slurm.ask("scontrol", "update", f"JobId={job}", "TimeLimit=UNLIMITED")
+        was_told = wait_until_gone([worker.pid], 60)
         if sweep.is_done(lot) or sweep.status() != "RUNNING":  # before Slurm told it
             raise MissedError
+        slurm.ask("scontrol", "update", f"JobId={job}", "TimeLimit=UNLIMITED")
+        assert was_told, "no signal came"
         requeued = b"ended with status 75, and is requeued"
         sweep.wait(lambda: requeued in log.read_bytes()[before:], 15, "status 75, and requeued")
         assert sweep.checkpoint_age_s(lot, time.time()) < time.time() - at_s, "no checkpoint was saved"
