@@ -10,7 +10,7 @@ from support.searches import DIGITS, decided, trials_of
 from support.waiting import query_store
 
 SPACE = ("-m", "learning_rate=tag(log,interval(1e-8,1e-4))", "batch_size=20,50")
-ROUNDS = (*SPACE, *DIGITS, "max_steps=100", "search.trials=9", "search.round=3", "search.confirm=1")
+ROUNDS = (*SPACE, *DIGITS, "max_steps=1000", "search.trials=9", "search.round=3", "search.confirm=1")
 
 INTERRUPT = """
 import os, signal
@@ -160,7 +160,7 @@ def promoted(folder: Path) -> int:
 
 
 def test_transient_failure_is_retried_and_changes_no_decision(undisturbed: Path, tmp_path: Path) -> None:
-    patch = FAILS_ONCE.format(trial=promoted(undisturbed), steps=10, times=1)
+    patch = FAILS_ONCE.format(trial=promoted(undisturbed), steps=100, times=1)
     done = swath(tmp_path, *ROUNDS, "retries=1", patch=patch)
     assert done.returncode == 0, done.stderr
     assert "retrying, 1 of 1" in done.stderr
@@ -170,7 +170,7 @@ def test_transient_failure_is_retried_and_changes_no_decision(undisturbed: Path,
 def test_transient_failure_without_retries_ends_the_search_undecided_and_resume_decides(
     undisturbed: Path, tmp_path: Path
 ) -> None:
-    patch = FAILS_ONCE.format(trial=promoted(undisturbed), steps=10, times=9)
+    patch = FAILS_ONCE.format(trial=promoted(undisturbed), steps=100, times=9)
     done = swath(tmp_path, *ROUNDS, "retries=0", patch=patch)
     assert done.returncode == 1, done.stderr
     assert "the store is away" in done.stderr
@@ -184,7 +184,7 @@ import errno
 import swath.tracking.artifacts as artifacts
 write, failed = artifacts._write, []
 def write_or_fail(folder, start, end, environment):
-    if "stopped at 10:" in end.tags.get("swath.search.why", "") and len(failed) < {times}:
+    if "stopped at 100:" in end.tags.get("swath.search.why", "") and len(failed) < {times}:
         failed.append(1)
         raise OSError(errno.ENOSPC, "No space left on device")
     write(folder, start, end, environment)

@@ -77,7 +77,8 @@ def test_output_of_all_starts_of_a_task_is_kept_where_asked(tmp_path: Path) -> N
     tasks = launch(LAUNCHER, tmp_path, script, resources=Resources(logs=str(logs)))
     tasks.wait_until_over()
     job = tasks.ids.partition("/")[0]
-    assert (logs / f"{job}_0.log").read_text().splitlines()[::2] == ["start 0", "start 1"]
+    lines = (logs / f"{job}_0.log").read_text().splitlines()  # Slurm writes lines of its own between them
+    assert [line for line in lines if line.startswith("start")] == ["start 0", "start 1"]
 
 
 def test_a_task_whose_time_is_nearly_over_is_told_and_requeued(tmp_path: Path) -> None:

@@ -111,9 +111,9 @@ class Search:
         self._session.tell(standing_of(self._plan, self.outcome, running, confirming, left_s))
 
     def _wait(self, running: Collection[Future[RunResult]]) -> Collection[Future[RunResult]]:
-        """Wait until one has ended; if the time is over, stop them all."""
-        ended = wait(running, self._clock.left_s, FIRST_COMPLETED).done
-        if not ended:
+        """Wait until one has ended; if the time is over, stop those that have not."""
+        ended, open_ = wait(running, self._clock.left_s, FIRST_COMPLETED)
+        if open_ and self._clock.left_s == 0:
             self._end_by(f"the {self._plan.within_s:g} seconds of search.within_s are over")
             self._stopped = self._is_time_over = True
             self._session.stop(self.outcome.ended_by)
