@@ -35,11 +35,11 @@ def run_all(
         pass
 
     info = SweepInfo("rates", "0123456789ab", ("learning_rate",))
-    session = Session(info, configs, settings or sweep_config(), ignore, tracker, make_executor)
-    for future in session.start([RunRequest(config) for config in configs]):
-        future.result(timeout=100)
-    session.stop()
-    return session.close(False)
+    with Session(info, configs, settings or sweep_config(), ignore, tracker, make_executor) as session:
+        for future in session.start([RunRequest(config) for config in configs]):
+            future.result(timeout=100)
+        session.stop()
+        return session.close(False)
 
 
 def test_in_memory_tracker_keeps_every_run_and_the_sweep() -> None:

@@ -163,16 +163,16 @@ def _train(name: str | None, fields: Fields, multirun: bool, progress: bool) -> 
     when = postprocess_when(checked)
     with _Bar(checked, progress) as bar:
         record = None if checked.search is None else checked.search.record
-        session = Session(info, checked.configs, checked.sweep, bar, search=record)
-        search = None if checked.search is None else _search(session, checked.search)
-        run_all = _grid(session, checked, texts) if search is None else search.run
-        outcome = train(session, run_all, checked.sweep.lanes.verify)
-        if search is not None:
-            outcome.is_search, outcome.is_cut_off = True, search.outcome.is_cut_off
-        task = postprocessing_of(outcome, session, when, checked.sweep.tracking.log_models)
-        if task is not None and task.in_background:
-            task.start()
-        unmade = task.run() if task is not None and not task.in_background else None
+        with Session(info, checked.configs, checked.sweep, bar, search=record) as session:
+            search = None if checked.search is None else _search(session, checked.search)
+            run_all = _grid(session, checked, texts) if search is None else search.run
+            outcome = train(session, run_all, checked.sweep.lanes.verify)
+            if search is not None:
+                outcome.is_search, outcome.is_cut_off = True, search.outcome.is_cut_off
+            task = postprocessing_of(outcome, session, when, checked.sweep.tracking.log_models)
+            if task is not None and task.in_background:
+                task.start()
+            unmade = task.run() if task is not None and not task.in_background else None
     if outcome.signal_status:
         raise KeyboardInterrupt
     if failure := failure_of(outcome, session) or unmade:

@@ -6,7 +6,7 @@ import shlex
 import sys
 import time
 import uuid
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from functools import partial
 
@@ -94,25 +94,29 @@ def run_command(
     is_grid = checked.multirun and checked.search is None and checked.jobs_known
     if is_grid and (note := folders_note(checked.base.hydra, len(checked.configs))):
         args.output.say(note)
-    with _reporter(checked, sweep_info, args.output) as reporter:
-        record = None if checked.search is None else checked.search.record
-        session = Session(sweep_info, checked.configs, checked.sweep, reporter, tracker, search=record)
-        if checked.search is not None:
-            searched = SearchTask(session, checked.search)
-            outcome = train(session, searched, checked.sweep.lanes.verify)
-            outcome.is_search = True
-            outcome.is_cut_off = searched.outcome is not None and searched.outcome.is_cut_off
-        else:
-            run_all = partial(run_with_hydra, args, password_overrides, sweep_task(session, checked))
-            outcome = train(session, run_all, checked.sweep.lanes.verify)
-    report = _print_outcome(outcome, session, checked, args.output)
-    try:
-        failure = _run_postprocessing(session, checked, outcome, args.output) or failure_of(outcome, session)
-    except KeyboardInterrupt as interrupt:
-        outcome.signal_status = getattr(interrupt, "exit_status", INTERRUPTED)
-        make = f"swath-compare {session.sweep_info.sweep_id} --postprocess"
-        args.output.say(f"Interrupted: not all plots and models are there; make them with: {make}")
-        failure = failure_of(outcome, session)
+    with ExitStack() as opened:
+        with _reporter(checked, sweep_info, args.output) as reporter:
+            record = None if checked.search is None else checked.search.record
+            session = opened.enter_context(
+                Session(sweep_info, checked.configs, checked.sweep, reporter, tracker, search=record)
+            )
+            if checked.search is not None:
+                searched = SearchTask(session, checked.search)
+                outcome = train(session, searched, checked.sweep.lanes.verify)
+                outcome.is_search = True
+                outcome.is_cut_off = searched.outcome is not None and searched.outcome.is_cut_off
+            else:
+                run_all = partial(run_with_hydra, args, password_overrides, sweep_task(session, checked))
+                outcome = train(session, run_all, checked.sweep.lanes.verify)
+        report = _print_outcome(outcome, session, checked, args.output)
+        try:
+            unmade = _run_postprocessing(session, checked, outcome, args.output)
+        except KeyboardInterrupt as interrupt:
+            outcome.signal_status = getattr(interrupt, "exit_status", INTERRUPTED)
+            make = f"swath-compare {session.sweep_info.sweep_id} --postprocess"
+            args.output.say(f"Interrupted: not all plots and models are there; make them with: {make}")
+            unmade = None
+    failure = unmade or failure_of(outcome, session)
     _print_end(report, outcome, failure, checked, args.output)
     if checked.search is not None and searched.outcome is not None and not args.output.as_json:
         print_search(searched.outcome, checked.search, args.output)

@@ -142,8 +142,10 @@ def train_lot(uri: str, sweep_id: str, number: int) -> int:
     configs = tuple(request.config for request in file.requests)
     _put_down_before_the_limit()
     progress = Progress(len(configs), file.sweep_info.swept, None)
-    with PlainReporter(progress) as reporter:
-        session = Session(file.sweep_info, configs, settings, reporter, joined=joined)
+    with (
+        PlainReporter(progress) as reporter,
+        Session(file.sweep_info, configs, settings, reporter, joined=joined) as session,
+    ):
 
         def run_all() -> None:
             arithmetic = {schema.LOTS_ARITHMETIC: joined.digest}

@@ -83,9 +83,22 @@ KINDS = {"png": PNG_METADATA, "svg": {"Date": None}, "pdf": {"CreationDate": Non
 def save(figure: Figure, folder: Path, name: str, kind: str, dpi: int = DPI) -> Path:
     """Write a figure as `png`, `svg` or `pdf`; texts stay texts, and equal figures give equal bytes."""
     path = folder / f"{name}.{kind}"
+    if kind == "png":
+        _lay_out(figure, dpi)
     with mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "none", "pdf.fonttype": 42}):
         figure.savefig(path, format=kind, dpi=dpi, metadata=KINDS[kind])
     return path
+
+
+def _lay_out(figure: Figure, dpi: int) -> None:
+    """Give the axes their places for good.
+
+    Matplotlib would draw the whole figure once to find them, and a second time to write it.
+    """
+    if (engine := figure.get_layout_engine()) is not None:
+        figure.set_dpi(dpi)
+        engine.execute(figure)
+        figure.set_layout_engine("none")
 
 
 def label_of(name: str) -> str:

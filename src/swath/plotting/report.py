@@ -4,6 +4,7 @@ import base64
 import io
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment
@@ -40,7 +41,13 @@ CAPTIONS = {
 }
 
 
-def report_html(reader: tracking.Reader, sweep: analysis.Sweep, store: str, metric: str | None = None) -> str:
+def report_html(
+    reader: tracking.Reader,
+    sweep: analysis.Sweep,
+    store: str,
+    metric: str | None = None,
+    drawn: Sequence[Path] | None = None,
+) -> str:
     """The report of a sweep with at least one finished run; it needs no other file and no network.
 
     Args:
@@ -48,6 +55,7 @@ def report_html(reader: tracking.Reader, sweep: analysis.Sweep, store: str, metr
       sweep: the sweep.
       store: address of the store without passwords, for display.
       metric: metric to rank by; None for the default.
+      drawn: the files that `draw_sweep` has written as `png`; None to draw the figures.
 
     Raises:
       SwathError: a run's files cannot be read.
@@ -75,7 +83,7 @@ def report_html(reader: tracking.Reader, sweep: analysis.Sweep, store: str, metr
         "more": f"... {len(entries) - MOST_ROWS} more rows." if len(entries) > MOST_ROWS else "",
         "notes": analysis.importance_notes(runs, sweep.swept, ranked_by, bool(groups), history),
         "search": {} if history is None else _search(history),
-        "pictures": list(_pictures(reader, sweep, metric)),
+        "pictures": list(_drawn(drawn) if drawn is not None else _pictures(reader, sweep, metric)),
         "command": tags.get(schema.COMMAND, "unknown"),
         "sweep_id": sweep.sweep_id,
         "environment": list(_environment({**best.tags, **tags})),
@@ -105,8 +113,17 @@ def _pictures(reader: tracking.Reader, sweep: analysis.Sweep, metric: str | None
     for name, figure in figures_of(reader, sweep, metric):
         content = io.BytesIO()
         figure.savefig(content, format="png", dpi=DPI, metadata=PNG_METADATA)
-        data = base64.b64encode(content.getvalue()).decode("ascii")
-        yield {"data": data, "caption": CAPTIONS.get(name, name)}
+        yield _picture(name, content.getvalue())
+
+
+def _drawn(paths: Sequence[Path]) -> Iterator[dict[str, str]]:
+    for path in paths:
+        yield _picture(path.stem, path.read_bytes())
+
+
+def _picture(name: str, content: bytes) -> dict[str, str]:
+    data = base64.b64encode(content).decode("ascii")
+    return {"data": data, "caption": CAPTIONS.get(name, name)}
 
 
 def _environment(tags: dict[str, str]) -> Iterator[tuple[str, str]]:

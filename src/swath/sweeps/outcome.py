@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from swath.errors import INTERRUPTED, SwathError
 from swath.execution import Note, RunResult
-from swath.sweeps.postprocess import postprocess_sweep, start_postprocessing
+from swath.sweeps.postprocess import start_postprocessing
 from swath.sweeps.session import Session
 from swath.system import real_uri
 from swath.tracking import TRACKING_VARIABLE
@@ -113,26 +113,26 @@ class Postprocessing:
     """The plots and models that are to be made from stored runs.
 
     Attributes:
+      session: the closed session.
       uri: address of the store, with its password.
-      sweep_id: id of the sweep.
       log_models: `all`, `best` or `none`.
       parts: what will be made: `plots and models`.
       in_background: whether the command ends before it is made.
     """
 
+    session: Session
     uri: str
-    sweep_id: str
     log_models: str
     parts: str
     in_background: bool
 
     def start(self) -> None:
         """Make it in the background."""
-        start_postprocessing(self.uri, self.sweep_id, self.log_models)
+        start_postprocessing(self.uri, self.session.sweep_info.sweep_id, self.log_models)
 
     def run(self) -> SwathError | None:
         """Make it now; returns an error if something could not be made."""
-        fault = postprocess_sweep(self.uri, self.sweep_id, self.log_models)
+        fault = self.session.postprocess(self.log_models)
         return None if fault is None else SwathError(f"could not create all {self.parts}: {fault}")
 
 
@@ -153,5 +153,4 @@ def postprocessing_of(
     if when == "off" or not parts or not session.store.uri:
         return None
     uri = real_uri(session.store.uri, os.environ.get(TRACKING_VARIABLE)) or session.store.uri
-    sweep_id = session.sweep_info.sweep_id
-    return Postprocessing(uri, sweep_id, log_models, " and ".join(parts), when == "background")
+    return Postprocessing(session, uri, log_models, " and ".join(parts), when == "background")

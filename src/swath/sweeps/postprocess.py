@@ -11,18 +11,40 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from swath.errors import SwathError
-from swath.system import hide_password
+from swath.system import complete, hide_password
 from swath.tracking import TRACKING_VARIABLE, configure_environment, schema
 
 if TYPE_CHECKING:
     from swath.analysis import RankedRun, Sweep
-    from swath.tracking import Reader
+    from swath.tracking import OfflineFallbackStore, Reader
 
 NICENESS = 10
 """Niceness of the process: a low priority, because another command may be training."""
+
+
+class PostprocessingService(Protocol):
+    """The method of the tracking process that makes plots and models.
+
+    That process has loaded MLflow, and the training process need not.
+    """
+
+    def postprocess(self, sweep_id: str, models: str) -> str | None:
+        """See `postprocess_sweep`."""
+
+
+class Postprocessor:
+    """Makes plots and models from the opened store; see `PostprocessingService`."""
+
+    def __init__(self, store: "OfflineFallbackStore") -> None:
+        self._store = store
+
+    def postprocess(self, sweep_id: str, models: str) -> str | None:
+        """See `PostprocessingService`."""
+        complete()  # MLflow makes models with pandas, without which this process has loaded it
+        return postprocess_sweep(self._store.uri, sweep_id, models)
 
 
 def start_postprocessing(uri: str, sweep_id: str, models: str) -> None:
@@ -77,10 +99,10 @@ def postprocess_sweep(uri: str, sweep_id: str, models: str) -> str | None:
         try:
             with tempfile.TemporaryDirectory(prefix="swath-") as folder:
                 store = hide_password(uri, uri)
-                draw_sweep(reader, sweep, Path(folder), store)
-                for plot in list(Path(folder).iterdir()):
+                plots = draw_sweep(reader, sweep, Path(folder), store)
+                page = report_html(reader, sweep, store, drawn=plots)
+                for plot in plots:
                     plot.rename(plot.with_name(f"{schema.SWEEP_FILES}{plot.name}"))
-                page = report_html(reader, sweep, store)
                 (Path(folder) / schema.REPORT_FILE).write_text(page, encoding="utf-8")
                 write_files(uri, target, Path(folder))
             colour_runs(uri, sweep, reader)

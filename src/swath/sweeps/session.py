@@ -16,6 +16,7 @@ from swath.sweeps.engine_settings import worker_memory
 from swath.sweeps.joining import AT_A_RUNG, Joined
 from swath.sweeps.loading import check_digests, check_inputs, load_datasets, open_store
 from swath.sweeps.observers import SynchronizedObserver
+from swath.sweeps.postprocess import PostprocessingService
 from swath.sweeps.ranked_results import Ranker
 from swath.sweeps.record import sweep_summary
 from swath.sweeps.search_record import SearchRecord
@@ -36,14 +37,14 @@ if TYPE_CHECKING:
 
 
 class Session:
-    """One command at work: plans, resumes, trains and records a sweep.
+    """One command at work: plans, resumes, trains and records a sweep. Use it in a `with` statement.
 
     Args:
       sweep_info: metadata that all runs of the command share.
       configs: the configurations known so far, at least one.
       settings: settings of the command.
       observer: receives events.
-      tracker: records the runs, and is closed with the session; None for a new `MlflowTracker`.
+      tracker: records the runs, and is closed where the session is left; None for a new `MlflowTracker`.
       make_executor: (data sets, verified widths) -> executor; None for `ThreadExecutor`.
       search: what decides the trials of a search; None for other sweeps.
       joined: the lot of a sweep that this process trains; None for a sweep of its own.
@@ -90,7 +91,7 @@ class Session:
         self._runner: Runner | None = None
         self.ranker = Ranker()
         self.is_whole = search is None
-        self.is_last = False
+        self.is_last = self._is_abandoned = False
         self.superseded = ""
         self.sweep_error: str | None = None
         self.passes = False
@@ -312,9 +313,31 @@ class Session:
             self.offline_folder = self._sync()
             return results
         finally:
-            self._tracker.close()
             if self.started.lock is not None:
                 self.started.lock.release()  # a program may resume the sweep again
+
+    def postprocess(self, models: str) -> str | None:
+        """Draw plots and log models of a closed session's sweep; returns the error, if any.
+
+        Args:
+          models: `all`, `best` or `none`.
+        """
+        try:
+            made = self._tracker.call(PostprocessingService.postprocess, self.sweep_info.sweep_id, models)
+            return made.result()
+        except SwathError as error:  # its process has died
+            return str(error)
+        except KeyboardInterrupt:
+            self._tracker.stop_at_once()
+            raise
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the tracker, unless the session was abandoned."""
+        if not self._is_abandoned:
+            self._tracker.close()
 
     def _sync(self) -> str | None:
         """Copy offline runs to the store; returns their folder if that fails."""
@@ -354,6 +377,7 @@ class Session:
 
     def abandon(self) -> list[execution.RunResult]:
         """The results so far, without waiting; results that are not stored yet are lost."""
+        self._is_abandoned = True
         return [future.result().put_down(stores=False).without_waiting() for future in self._ended()]
 
     @property

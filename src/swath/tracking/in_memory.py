@@ -195,6 +195,9 @@ class NullTracker:
     def close(self) -> None:
         """Do nothing."""
 
+    def stop_at_once(self) -> None:
+        """Do nothing."""
+
 
 class InMemoryTracker(NullTracker):
     """Keeps runs and the sweep in memory.

@@ -17,6 +17,7 @@ from swath.tracking.address import StoreAddress
 from swath.tracking.format import former_names
 from swath.tracking.mlflow_setup import database_file
 from swath.tracking.run_records import MetricBatch, RunInfo
+from swath.tracking.stored_runs import StoredRun
 
 LARGEST_BATCH = 1_000
 """Most metrics that MLflow accepts in one call."""
@@ -86,9 +87,8 @@ def _resolved(location: str) -> str:
     return str(Path(location.removeprefix("file://")).resolve())
 
 
-def describe(client: MlflowClient, run_id: str, info: RunInfo) -> None:
-    """Log a run's params and its data set. Logging them twice changes nothing."""
-    client.log_batch(run_id, params=[Param(*entry) for entry in schema.with_logarithms(info.params).items()])
+def described_dataset(info: RunInfo) -> tuple[Dataset, dict[str, str]]:
+    """The data set of a run, and the tags of its use."""
     dataset = Dataset(
         name=info.dataset.name,
         digest=info.dataset.digest[:32],
@@ -96,7 +96,14 @@ def describe(client: MlflowClient, run_id: str, info: RunInfo) -> None:
         source=json.dumps({"source": info.dataset.source}),
         profile=json.dumps({**info.dataset.images, "sha256": info.dataset.digest}),
     )
-    client.log_inputs(run_id, [DatasetInput(dataset, [InputTag(schema.DATA_CONTEXT, "training")])])
+    return dataset, {schema.DATA_CONTEXT: "training"}
+
+
+def describe(client: MlflowClient, run_id: str, info: RunInfo) -> None:
+    """Log a run's params and its data set. Logging them twice changes nothing."""
+    client.log_batch(run_id, params=[Param(*entry) for entry in schema.with_logarithms(info.params).items()])
+    dataset, tags = described_dataset(info)
+    client.log_inputs(run_id, [DatasetInput(dataset, [InputTag(*tag) for tag in tags.items()])])
 
 
 def log_in_batches(
@@ -129,6 +136,11 @@ def log_in_batches(
         client.log_batch(run_id, part)
     if last or tags:
         client.log_batch(run_id, last, tags=run_tags(tags))
+
+
+def stored_run(run: Run) -> StoredRun:
+    """Where a run of MLflow's client keeps its files, and its tags."""
+    return StoredRun(run.info.run_id, "", "", "", 0, None, run.info.artifact_uri, tags=run.data.tags)
 
 
 def steps_from(run: Run) -> int | None:

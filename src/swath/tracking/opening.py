@@ -48,8 +48,10 @@ def connect(uri: str) -> MlflowClient:
     return client
 
 
-def experiment_of(client: MlflowClient, address: StoreAddress, uri: str) -> str:
-    """The id of the experiment, whose place of artifacts has been tried; it is created if it does not exist.
+def experiment_of(client: MlflowClient, address: StoreAddress, uri: str) -> tuple[str, str]:
+    """The id of the experiment and its place of artifacts, which has been tried.
+
+    The experiment is created if it does not exist.
 
     Raises:
       SwathError: see `mlflow_runs.experiment_id` and `check_artifact_place`.
@@ -57,6 +59,7 @@ def experiment_of(client: MlflowClient, address: StoreAddress, uri: str) -> str:
     if address.artifacts is not None:  # before an experiment records it for good
         check_artifact_place(address.artifacts, uri)
     found = mlflow_runs.experiment_id(client, address)
+    place: str = client.get_experiment(found).artifact_location
     if address.artifacts is None:
-        check_artifact_place(client.get_experiment(found).artifact_location, uri)
-    return found
+        check_artifact_place(place, uri)
+    return found, place

@@ -117,6 +117,10 @@ class Worker:
         self._process.wait()
         self._pipe.close()
 
+    def kill(self) -> None:
+        """End the child at once."""
+        self._process.kill()
+
     def _read_replies(self) -> None:
         while True:
             try:

@@ -19,6 +19,7 @@ from swath.errors import SwathError
 from swath.tracking.lots import Fence
 from swath.tracking.run_records import MetricBatch, Status
 from swath.tracking.sql_end import write_end, write_reopened
+from swath.tracking.sql_start import NewRun, write_start
 from swath.tracking.sql_step_rows import RunTags, insert_steps, rows_of, set_latest, set_tags
 
 _RUNS: Any = SqlRun.__table__
@@ -68,6 +69,10 @@ class SqlSteps:
             set_tags(connection, tags)
             if fence is not None:
                 fence.check_in(connection)
+
+    def start(self, run: NewRun, fence: Fence | None = None) -> None:
+        """See `write_start`."""
+        write_start(self._engine, run, fence)
 
     def end(
         self,

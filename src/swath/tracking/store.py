@@ -30,6 +30,7 @@ from swath.tracking.provenance import environment_tags, installed_packages, proc
 from swath.tracking.reader import open_reader
 from swath.tracking.repeating import patiently
 from swath.tracking.run_records import MetricBatch, RunInfo, RunSummary, Status
+from swath.tracking.sql_start import new_run
 from swath.tracking.sql_steps import SqlSteps, sql_steps, untested_version
 from swath.tracking.stale_runs import close_stale
 from swath.tracking.stored_runs import StoredRun
@@ -63,7 +64,7 @@ class RunStore:
     def __init__(self, find_best: FindBest | None = None) -> None:
         self._find_best = find_best
         self._open: dict[int, OpenRun] = {}
-        self.experiment_id = ""
+        self.experiment_id = self._artifact_root = ""
         self.fence: Fence | None = None
         self._client: MlflowClient | None = None
         self._sql_steps: SqlSteps | None = None
@@ -93,7 +94,7 @@ class RunStore:
         notes = prepare(address, self.uri)
         self._client = connect(self.uri)
         self._sql_steps = sql_steps(self._client)
-        self.experiment_id = experiment_of(self._client, address, self.uri)
+        self.experiment_id, self._artifact_root = experiment_of(self._client, address, self.uri)
         self._common_tags = {**environment_tags(), **process_tags(schema.TRACKER_PID)}
         self._environment_text = installed_packages()
         notes.append(untested_version(self._client))
@@ -111,22 +112,18 @@ class RunStore:
           run_id: id of the run to resume; None for a new one.
         """
         started = time.perf_counter()
-        client = self.client
         described = False
-        self.check_fence()
-        if run_id is None:
-            tags = {**self._common_tags, **info.tags}
-            if not self.stores_together:
-                tags[schema.STEP_TIMES] = schema.FROM_START
-            run = client.create_run(self.experiment_id, run_name=info.name, tags=tags)
-            entry = OpenRun(run.info.run_id, run.info.artifact_uri, info, self._curves_of(run))
-            self._undo_if_superseded(entry)
-        else:
+        if run_id is not None:
+            self.check_fence()
             run = self._reopened(run_id, info)
-            entry = OpenRun(run_id, run.info.artifact_uri, info, self._curves_of(run))
+            entry = OpenRun(run_id, run.info.artifact_uri, info, self._curves_of(mlflow_runs.stored_run(run)))
             entry.last_steps = mlflow_runs.last_steps(run)
+            entry.steps_from_ms = mlflow_runs.steps_from(run)
             described = bool(run.data.params and run.inputs and run.inputs.dataset_inputs)
-        entry.steps_from_ms = mlflow_runs.steps_from(run)
+        elif self._sql_steps is not None:
+            entry, described = self._create_at_once(info, self._sql_steps), True
+        else:
+            entry = self._create(info)
         self._open[key] = entry
         if self.sweep is None:
             self.system_metrics.start(self.uri, entry.run_id, resumed=run_id is not None)
@@ -135,6 +132,28 @@ class RunStore:
                 self._describe(entry)
         entry.tracked_s += time.perf_counter() - started
         return entry.run_id
+
+    def _create(self, info: RunInfo) -> OpenRun:
+        """Create a run through MLflow's own call."""
+        self.check_fence()
+        tags = {**self._common_tags, **info.tags}
+        if not self.stores_together:
+            tags[schema.STEP_TIMES] = schema.FROM_START
+        run = self.client.create_run(self.experiment_id, run_name=info.name, tags=tags)
+        entry = OpenRun(
+            run.info.run_id, run.info.artifact_uri, info, self._curves_of(mlflow_runs.stored_run(run))
+        )
+        entry.steps_from_ms = mlflow_runs.steps_from(run)
+        self._undo_if_superseded(entry)
+        return entry
+
+    def _create_at_once(self, info: RunInfo, steps: SqlSteps) -> OpenRun:
+        """Create a run with its params and its data set, in one transaction."""
+        tags = {**self._common_tags, **info.tags}
+        new = new_run(info, tags, self.experiment_id, self._artifact_root)
+        patiently(lambda: steps.start(new, self.fence))
+        run = StoredRun(new.run_id, "", "", "", new.start_ms, None, new.artifact_uri, tags=tags)
+        return OpenRun(new.run_id, new.artifact_uri, info, self._curves_of(run))
 
     def _reopened(self, run_id: str, info: RunInfo) -> Run:
         """Set an interrupted run to RUNNING; returns the run as it was before."""
@@ -147,11 +166,8 @@ class RunStore:
             patiently(lambda: steps.reopen(run_id, tags, gone, self.fence))
         return run
 
-    def _curves_of(self, run: Run) -> CurveWriter:
-        place = self.uri if is_server(self.uri) else ""
-        found = StoredRun(
-            run.info.run_id, "", "", "", 0, None, run.info.artifact_uri, tags=run.data.tags, store=place
-        )
+    def _curves_of(self, run: StoredRun) -> CurveWriter:
+        found = replace(run, store=self.uri if is_server(self.uri) else "")
         return CurveWriter(found, 0 if self.fence is None else self.fence.lot.epoch)
 
     def check_fence(self) -> None:

@@ -97,6 +97,9 @@ class Tracker(Protocol):
     def close(self) -> None:
         """Wait until everything is stored; open runs end as KILLED."""
 
+    def stop_at_once(self) -> None:
+        """End in the middle of a call; for what nothing depends on, once all runs are stored."""
+
 
 class TrackingService(Protocol):
     """Methods of the tracking process that write the store; implemented by `OfflineFallbackStore`.
@@ -271,3 +274,7 @@ class MlflowTracker:
     def close(self) -> None:
         """See `Tracker`."""
         self._worker.close()
+
+    def stop_at_once(self) -> None:
+        """See `Tracker`."""
+        self._worker.kill()
