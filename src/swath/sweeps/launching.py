@@ -217,7 +217,8 @@ def stop_launched(uri: str | None, sweep: LaunchedSweep, note: Callable[[str], N
       note: shows a line to the user.
     """
     address = uri or default_uri()
-    tracking.set_tag(address, sweep.summary.run_id, schema.STOPPING, str(time.time_ns() // 1_000_000))
+    now = str(time.time_ns() // 1_000_000)
+    tracking.connect(address).set_tag(sweep.summary.run_id, schema.STOPPING, now)
     name, ids = sweep.engine
     if name:
         launcher = launcher_of(name)

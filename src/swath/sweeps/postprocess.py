@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from swath.errors import SwathError
-from swath.system import complete, hide_password
+from swath.system import hide_password
 from swath.tracking import TRACKING_VARIABLE, configure_environment, schema
 
 if TYPE_CHECKING:
     from swath.analysis import RankedRun, Sweep
-    from swath.tracking import OfflineFallbackStore, Reader
+    from swath.tracking import Client, OfflineFallbackStore, Reader
 
 NICENESS = 10
 """Niceness of the process: a low priority, because another command may be training."""
@@ -43,7 +43,6 @@ class Postprocessor:
 
     def postprocess(self, sweep_id: str, models: str) -> str | None:
         """See `PostprocessingService`."""
-        complete()  # MLflow makes models with pandas, without which this process has loaded it
         return postprocess_sweep(self._store.uri, sweep_id, models)
 
 
@@ -78,12 +77,12 @@ def postprocess_sweep(uri: str, sweep_id: str, models: str) -> str | None:
     from swath.plotting import draw_sweep, report_html
     from swath.tracking import (
         check_located,
+        connect,
         error_line,
         is_loggable,
         is_model_logged,
         log_model,
         open_reader,
-        set_tag,
         write_files,
     )
 
@@ -92,6 +91,7 @@ def postprocess_sweep(uri: str, sweep_id: str, models: str) -> str | None:
     if not sweep.finished:
         return None
     check_located(uri, sweep.experiment_ids)
+    client = connect(uri)
     best_first = ordered(sweep.finished)
     target = (sweep.summary_run or best_first[0]).run_id
     faults = []
@@ -104,8 +104,8 @@ def postprocess_sweep(uri: str, sweep_id: str, models: str) -> str | None:
                 for plot in plots:
                     plot.rename(plot.with_name(f"{schema.SWEEP_FILES}{plot.name}"))
                 (Path(folder) / schema.REPORT_FILE).write_text(page, encoding="utf-8")
-                write_files(uri, target, Path(folder))
-            colour_runs(uri, sweep, reader)
+                write_files(client, sweep.summary_run.artifact_uri, Path(folder))
+            colour_runs(client, sweep, reader)
         except Exception as error:
             faults.append(error_line(error, uri))
     try:
@@ -117,15 +117,15 @@ def postprocess_sweep(uri: str, sweep_id: str, models: str) -> str | None:
         faults.append(error_line(error, uri))
     fault = "; ".join(faults) or None
     with contextlib.suppress(Exception):
-        set_tag(uri, target, schema.AFTERWARDS, fault or "done")
+        client.set_tag(target, schema.AFTERWARDS, fault or "done")
     return fault
 
 
-def colour_runs(uri: str, sweep: "Sweep", reader: "Reader | None" = None) -> None:
+def colour_runs(client: "Client", sweep: "Sweep", reader: "Reader | None" = None) -> None:
     """Give each finished run a colour on MLflow's page, by the field that explains most of the ranking.
 
     Args:
-      uri: address of the store.
+      client: client of the store.
       sweep: a sweep with at least one finished run.
       reader: reader of the store, for a search; None to take the runs of a search as those of a grid.
 
@@ -135,7 +135,6 @@ def colour_runs(uri: str, sweep: "Sweep", reader: "Reader | None" = None) -> Non
     from swath.analysis import history_of, leading_field, metric_of
     from swath.config import typed
     from swath.plotting import value_colours
-    from swath.tracking import set_tag
 
     runs = sweep.finished
     history = None if reader is None else history_of(reader, sweep)
@@ -146,7 +145,7 @@ def colour_runs(uri: str, sweep: "Sweep", reader: "Reader | None" = None) -> Non
     colours = value_colours(values)
     for run, value in zip(runs, values, strict=True):
         if run.tags.get(schema.RUN_COLOR) != colours[value]:
-            set_tag(uri, run.run_id, schema.RUN_COLOR, colours[value])
+            client.set_tag(run.run_id, schema.RUN_COLOR, colours[value])
 
 
 def register_best(sweep: "Sweep", best: "RankedRun", metric: str, name: str, uri: str | None) -> str:

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 
-from swath.system import collect_rarely, leaving_out
+from swath.system import collect_rarely
 from swath.tracking import (
     CheckpointService,
     LotService,
@@ -15,12 +15,6 @@ from swath.tracking import (
     may_pass,
     serve,
 )
-
-UNUSED = ("pandas", "mako.ext.pygmentplugin")
-"""What MLflow and its libraries import if it is there: a quarter of the time of their import."""
-
-LESSENED = ("mlflow.models",)
-"""What has fewer names without them."""
 
 
 def main(descriptor: int) -> None:
@@ -39,18 +33,17 @@ def main(descriptor: int) -> None:
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     logging.basicConfig(level=logging.ERROR)
 
-    # MLflow's import takes a second, so only this process imports it.
-    with leaving_out(*UNUSED, lessened=LESSENED):
-        from swath.analysis import find_best
-        from swath.sweeps.manifest import PriorRunsService
-        from swath.sweeps.postprocess import PostprocessingService, Postprocessor
-        from swath.sweeps.resume_service import ResumeService
-        from swath.tracking import LotStore, OfflineFallbackStore, RunCalls
-        from swath.training import CheckpointFiles, FencedCheckpoints
+    # They log an error with its traceback and then raise it; the training process prints it in one line.
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "CRITICAL")
+    logging.getLogger("alembic").setLevel(logging.CRITICAL)
 
-    for name in ("mlflow", "alembic"):
-        # They log an error with its traceback and then raise it; the training process prints it in one line.
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    from swath.analysis import find_best
+    from swath.sweeps.manifest import PriorRunsService
+    from swath.sweeps.postprocess import PostprocessingService, Postprocessor
+    from swath.sweeps.resume_service import ResumeService
+    from swath.tracking import LotStore, OfflineFallbackStore, RunCalls
+    from swath.training import CheckpointFiles, FencedCheckpoints
+
     opened = OfflineFallbackStore(find_best)
     store: TrackingService = opened
     prior_runs: PriorRunsService = ResumeService(opened)

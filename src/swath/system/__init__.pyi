@@ -6,7 +6,6 @@ from .files import remove_leftovers as remove_leftovers
 from .files import temporary_beside as temporary_beside
 from .filesystems import is_local as is_local
 from .garbage import collect_rarely as collect_rarely
-from .imports import complete as complete
 from .imports import leaving_out as leaving_out
 from .machine import available_bytes as available_bytes
 from .machine import process_age_s as process_age_s

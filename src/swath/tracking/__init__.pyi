@@ -11,6 +11,7 @@ from .artifacts import read_class_names as read_class_names
 from .artifacts import read_predictions as read_predictions
 from .artifacts import read_weights as read_weights
 from .artifacts import write_files as write_files
+from .client import Client as Client
 from .data_sizes import DataSizes as DataSizes
 from .data_sizes import data_sizes as data_sizes
 from .data_sizes import sizes_of as sizes_of
@@ -35,7 +36,6 @@ from .lot_records import lots_of as lots_of
 from .lot_service import LotStore as LotStore
 from .lot_service import end_open as end_open
 from .misplaced import check_located as check_located
-from .mlflow_runs import set_tag as set_tag
 from .mlflow_setup import TRACKING_VARIABLE as TRACKING_VARIABLE
 from .mlflow_setup import chosen_experiment as chosen_experiment
 from .mlflow_setup import configure_environment as configure_environment
@@ -54,6 +54,7 @@ from .models import log_model as log_model
 from .models import not_loggable as not_loggable
 from .models import register_model as register_model
 from .offline import OfflineFallbackStore as OfflineFallbackStore
+from .opening import connect as connect
 from .provenance import PROVENANCE_TAGS as PROVENANCE_TAGS
 from .provenance import RESULT_AFFECTING as RESULT_AFFECTING
 from .provenance import current_user as current_user

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import math
+import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -11,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,13 +23,11 @@ from swath.models import MODELS
 from swath.system import hide_passwords
 from swath.tracking import schema
 from swath.tracking.artifact_place import kind_of, reason_of
+from swath.tracking.client import Client
 from swath.tracking.locations import local_path
 from swath.tracking.repeating import patiently
 from swath.tracking.run_records import RunArtifacts, RunInfo, RunSummary
 from swath.tracking.stored_runs import StoredRun
-
-if TYPE_CHECKING:  # a reader of local files does without MLflow
-    from mlflow.tracking import MlflowClient
 
 PNG_COMPRESSION = 2
 """Takes half the time of Pillow's default 6; the file is a twentieth larger."""
@@ -48,7 +47,7 @@ WRITTEN = (
 
 
 @contextmanager
-def artifact_folder(client: "MlflowClient", artifact_uri: str) -> Iterator[Path]:
+def artifact_folder(client: Client, artifact_uri: str) -> Iterator[Path]:
     """A folder whose files become a run's artifacts; on this machine, the artifact location itself.
 
     Args:
@@ -65,7 +64,7 @@ def artifact_folder(client: "MlflowClient", artifact_uri: str) -> Iterator[Path]
         patiently(lambda: _send(client, artifact_uri, name))
 
 
-def _send(client: "MlflowClient", artifact_uri: str, folder: str) -> None:
+def _send(client: Client, artifact_uri: str, folder: str) -> None:
     try:
         # The client would ask the server where the run keeps its files.
         _repository(artifact_uri, client.tracking_uri).log_artifacts(folder)
@@ -83,11 +82,10 @@ def _repository(artifact_uri: str, tracking_uri: str) -> Any:
     return get_artifact_repository(artifact_uri, tracking_uri=tracking_uri)
 
 
-def write_files(uri: str, run_id: str, folder: Path) -> None:
-    """Add the files of a folder to a run of the store at `uri`."""
-    from mlflow.tracking import MlflowClient
-
-    MlflowClient(tracking_uri=uri).log_artifacts(run_id, str(folder))
+def write_files(client: Client, artifact_uri: str, folder: Path) -> None:
+    """Add the files of a folder to those of a run."""
+    with artifact_folder(client, artifact_uri) as place:
+        shutil.copytree(folder, place, dirs_exist_ok=True)
 
 
 def write_artifacts(folder: Path, start: RunInfo, end: RunSummary, environment: str) -> dict[str, str]:

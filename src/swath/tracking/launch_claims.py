@@ -8,16 +8,13 @@ tracking server has no such transactions: there, two commands within the same fe
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
-
-from mlflow.tracking import MlflowClient
 
 from swath.errors import SwathError
-from swath.tracking import schema
+from swath.tracking import mlflow_runs, schema
+from swath.tracking.client import Client, engine_of
 from swath.tracking.lot_records import lots_of
-from swath.tracking.mlflow_runs import run_tags
 from swath.tracking.provenance import is_alive
-from swath.tracking.tag_rows import engine_of, lock_run, read_tags, replace_tags
+from swath.tracking.tag_rows import lock_run, read_tags, replace_tags
 
 
 class NotClaimedError(SwathError):
@@ -29,7 +26,7 @@ Change = Callable[[Mapping[str, str], list[str]], None]
 
 
 @contextmanager
-def changing(client: MlflowClient, run_id: str) -> Iterator[tuple[dict[str, str], Change]]:
+def changing(client: Client, run_id: str) -> Iterator[tuple[dict[str, str], Change]]:
     """The tags of a run, and what changes some of them at the end, in one transaction if the store has any.
 
     Args:
@@ -47,9 +44,9 @@ def changing(client: MlflowClient, run_id: str) -> Iterator[tuple[dict[str, str]
     if engine is None:
         known = client.get_run(run_id).data.tags
         yield known, change
-        tags: list[Any] = run_tags(wanted)
+        tags = list(wanted.items())
         for first in range(0, len(tags), MOST_TAGS):
-            client.log_batch(run_id, tags=tags[first : first + MOST_TAGS])
+            mlflow_runs.log(client, run_id, tags=dict(tags[first : first + MOST_TAGS]))
         for name in set(gone) & set(known):
             client.delete_tag(run_id, name)
         return
@@ -64,7 +61,7 @@ MOST_TAGS = 100
 
 
 def claim_launch(
-    client: MlflowClient, run_id: str, seen: str, who: Mapping[str, str], *, force: bool = False
+    client: Client, run_id: str, seen: str, who: Mapping[str, str], *, force: bool = False
 ) -> str:
     """Claim that this command decides who trains a sweep from now on; returns the new epoch.
 
@@ -107,7 +104,7 @@ def check_claim(tags: Mapping[str, str], epoch: str, who: Mapping[str, str] | No
         raise NotClaimedError(_taken(tags, launching))
 
 
-def confirm_launch(client: MlflowClient, run_id: str, epoch: str, engine: str) -> None:
+def confirm_launch(client: Client, run_id: str, epoch: str, engine: str) -> None:
     """Record what the engine calls the workers that it has been given.
 
     Args:

@@ -4,8 +4,6 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from mlflow.tracking import MlflowClient
-
 from swath.errors import SwathError
 from swath.tracking import schema
 from swath.tracking.launch_claims import (
@@ -18,6 +16,7 @@ from swath.tracking.launch_claims import (
 from swath.tracking.lot_records import Lot, State, lot_file, lots_of
 from swath.tracking.lots import STOPPER, Fence, add_lots, begin_lot, confirm_lots, renew_lots, settle
 from swath.tracking.offline import OfflineFallbackStore
+from swath.tracking.opening import connect
 from swath.tracking.repeating import patiently
 from swath.tracking.stored_runs import OPEN_STATUSES
 from swath.tracking.summary_run import FindBest, SummaryRun, end_interrupted, runs_of
@@ -139,7 +138,7 @@ def end_open(uri: str, run_id: str, find_best: FindBest | None) -> int:
     Returns:
       The number of lots that are left.
     """
-    client = MlflowClient(tracking_uri=uri)
+    client = connect(uri)
     summary = client.get_run(run_id)
     ending = summary.data.tags.get(schema.ENDING)  # its worker may be deciding how a search goes on
     left = [lot for lot in lots_of(summary.data.tags) if lot.state != "done" or str(lot.number) == ending]

@@ -10,16 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy
-from mlflow.store.tracking.dbmodels.models import SqlTag
-from mlflow.tracking import MlflowClient
 
 from swath.errors import SwathError
 from swath.tracking import schema
+from swath.tracking.client import Client, engine_of
 from swath.tracking.launch_claims import changing, check_claim, next_epoch
 from swath.tracking.lot_records import Lot, State, SupersededError, ends_sweep, lots_of, tag_of
-from swath.tracking.tag_rows import engine_of, lock_run, read_tags, replace_tags
-
-_TAGS: Any = SqlTag.__table__
+from swath.tracking.tables import TAGS
+from swath.tracking.tag_rows import lock_run, read_tags, replace_tags
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,7 @@ class Fence:
       lot: the lot as this worker has begun it.
     """
 
-    client: MlflowClient
+    client: Client
     run_id: str
     lot: Lot
 
@@ -116,7 +114,7 @@ STOPPER = "swath-stop"
 
 
 def renew_lots(
-    client: MlflowClient,
+    client: Client,
     run_id: str,
     count: int,
     claim: str = "",
@@ -192,9 +190,7 @@ def confirm_lots(fence: Fence, engine: str) -> bool:
     return all_done
 
 
-def begin_lot(
-    client: MlflowClient, run_id: str, number: int, worker: str, handed_over: int | None = None
-) -> Fence:
+def begin_lot(client: Client, run_id: str, number: int, worker: str, handed_over: int | None = None) -> Fence:
     """Begin a lot: raise its epoch, in one transaction where the store has any.
 
     Args:
@@ -220,7 +216,7 @@ def begin_lot(
     return Fence(client, run_id, lot)
 
 
-def settle(client: MlflowClient, run_id: str, tag: str, value: str) -> str:
+def settle(client: Client, run_id: str, tag: str, value: str) -> str:
     """Set a tag that a run does not have; returns its value, which another process may have set before.
 
     Args:
@@ -235,12 +231,12 @@ def settle(client: MlflowClient, run_id: str, tag: str, value: str) -> str:
         if known is None:
             client.set_tag(run_id, tag, value)
         return known or value
-    here = (_TAGS.c.run_uuid == run_id) & (_TAGS.c.key == tag)
+    here = (TAGS.c.run_uuid == run_id) & (TAGS.c.key == tag)
     with engine.begin() as connection:
         _lock(connection, run_id, 0)
-        found: str | None = connection.execute(sqlalchemy.select(_TAGS.c.value).where(here)).scalar()
+        found: str | None = connection.execute(sqlalchemy.select(TAGS.c.value).where(here)).scalar()
         if found is None:
-            connection.execute(_TAGS.insert().values(run_uuid=run_id, key=tag, value=value))
+            connection.execute(TAGS.insert().values(run_uuid=run_id, key=tag, value=value))
         return found or value
 
 
@@ -256,19 +252,19 @@ def _next(number: int, text: str | None, worker: str, handed_over: int | None) -
 
 
 def _here(run_id: str, number: int) -> Any:
-    return (_TAGS.c.run_uuid == run_id) & (_TAGS.c.key == tag_of(number))
+    return (TAGS.c.run_uuid == run_id) & (TAGS.c.key == tag_of(number))
 
 
 def _lock(connection: sqlalchemy.Connection, run_id: str, number: int) -> None:
     """Lock a lot's row; SQLite, which has no such locks, becomes the only writer."""
-    connection.execute(_TAGS.update().where(_here(run_id, number)).values(value=_TAGS.c.value))
+    connection.execute(TAGS.update().where(_here(run_id, number)).values(value=TAGS.c.value))
 
 
 def _value(connection: sqlalchemy.Connection, run_id: str, number: int, *, read: bool = False) -> str | None:
-    found = sqlalchemy.select(_TAGS.c.value).where(_here(run_id, number))
+    found = sqlalchemy.select(TAGS.c.value).where(_here(run_id, number))
     value: str | None = connection.execute(found.with_for_update(read=read)).scalar()
     return value
 
 
 def _write(connection: sqlalchemy.Connection, run_id: str, lot: Lot) -> None:
-    connection.execute(_TAGS.update().where(_here(run_id, lot.number)).values(value=lot.text()))
+    connection.execute(TAGS.update().where(_here(run_id, lot.number)).values(value=lot.text()))

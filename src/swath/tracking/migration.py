@@ -11,7 +11,6 @@ from pathlib import Path
 
 import sqlalchemy
 from filelock import FileLock
-from mlflow.store.db.utils import _upgrade_db
 
 from swath.errors import SwathError
 from swath.system import cache_folder, temporary_beside
@@ -152,6 +151,8 @@ def _upgrade_copy(copy: Path, database: Path) -> None:
     """
     engine = sqlalchemy.create_engine(sqlite_uri(copy), poolclass=sqlalchemy.NullPool)
     try:
+        from mlflow.store.db.utils import _upgrade_db
+
         _upgrade_db(engine)
     except Exception as error:  # of SQLAlchemy, Alembic or MLflow
         kept = sorted(database.parent.glob(f"{glob.escape(database.name)}{KEPT}*"))

@@ -1,23 +1,28 @@
-"""Experiments and runs through MLflow's client."""
+"""Experiments and runs through the client of a store."""
 
 import itertools
 import json
-import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
-from mlflow.exceptions import MlflowException
-from mlflow.tracking import MlflowClient
-
-from swath.errors import UsageError
+from swath.errors import SwathError, UsageError
 from swath.tracking import schema
 from swath.tracking.address import StoreAddress
+from swath.tracking.client import AnyRun, Client, mlflow_client
+from swath.tracking.entities import Experiment, Metric
 from swath.tracking.format import former_names
 from swath.tracking.mlflow_setup import database_file
 from swath.tracking.run_records import MetricBatch, RunInfo
+from swath.tracking.sql_client import SqlClient, now_ms
 from swath.tracking.stored_runs import StoredRun
+
+if TYPE_CHECKING:
+    from mlflow.entities import Experiment as MlflowExperiment
+    from mlflow.entities import RunTag
+    from mlflow.tracking import MlflowClient
 
 LARGEST_BATCH = 1_000
 """Most metrics that MLflow accepts in one call."""
@@ -27,37 +32,22 @@ END_TAGS = (schema.ERROR, schema.BITS, schema.FILES, schema.TRAIN_ACCURACY_TAG)
 """Tags that are set when a run ends by itself."""
 
 
-def experiment_id(client: MlflowClient, address: StoreAddress) -> str:
+def experiment_id(client: Client, address: StoreAddress) -> str:
     """The id of the experiment of an address; the experiment is created if it does not exist.
 
     Raises:
       UsageError: the experiment has been deleted, or its artifact location is another one.
       MlflowException: the store cannot be used.
     """
-    if address.experiment_id is None:
-        found = client.get_experiment_by_name(address.experiment)
-    else:
-        try:
-            found = client.get_experiment(address.experiment_id)
-        except MlflowException as error:
-            if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-                raise
-            raise UsageError(
-                f"MLFLOW_EXPERIMENT_ID={address.experiment_id}: the store has no such experiment; unset it, "
-                "or choose one by its name: tracking.experiment=NAME"
-            ) from error
+    found = _experiment(client, address)
     database = database_file(client.tracking_uri)
     home = {} if database is None else {schema.DATABASE: str(database)}
     if found is None:
+        # The page opens on model training instead of on traces of language models.
+        tags = {schema.EXPERIMENT_KIND: "custom_model_development", **home}
         try:
-            created: str = client.create_experiment(
-                address.experiment,
-                artifact_location=address.artifacts,
-                # The page opens on model training instead of on traces of language models.
-                tags={schema.EXPERIMENT_KIND: "custom_model_development", **home},
-            )
-            return created
-        except MlflowException:
+            return _create_experiment(client, address, tags)
+        except Exception:
             # Another process has created it meanwhile, or the store is not writable.
             found = client.get_experiment_by_name(address.experiment)
             if found is None:
@@ -81,33 +71,96 @@ def experiment_id(client: MlflowClient, address: StoreAddress) -> str:
     return existing
 
 
+def _experiment(client: Client, address: StoreAddress) -> "Experiment | MlflowExperiment | None":
+    if address.experiment_id is None:
+        return client.get_experiment_by_name(address.experiment)
+    missing = UsageError(
+        f"MLFLOW_EXPERIMENT_ID={address.experiment_id}: the store has no such experiment; unset it, "
+        "or choose one by its name: tracking.experiment=NAME"
+    )
+    if isinstance(client, SqlClient):
+        try:
+            return client.get_experiment(address.experiment_id)
+        except SwathError as error:
+            raise missing from error
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return client.get_experiment(address.experiment_id)
+    except MlflowException as error:
+        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            raise
+        raise missing from error
+
+
+def _create_experiment(client: Client, address: StoreAddress, tags: dict[str, str]) -> str:
+    """Create an experiment; MLflow chooses the place of its files, unless it is beside the database."""
+    if isinstance(client, SqlClient) and client.artifact_root_uri and address.artifacts is None:
+        return client.create_experiment(address.experiment, tags)
+    created: str = mlflow_client(client).create_experiment(
+        address.experiment, artifact_location=address.artifacts, tags=tags
+    )
+    return created
+
+
 def _resolved(location: str) -> str:
     if "://" in location and not location.startswith("file://"):
         return location.rstrip("/")
     return str(Path(location.removeprefix("file://")).resolve())
 
 
-def described_dataset(info: RunInfo) -> tuple[Dataset, dict[str, str]]:
-    """The data set of a run, and the tags of its use."""
-    dataset = Dataset(
+@dataclass(frozen=True)
+class RunDataset:
+    """The data set of a run as MLflow describes it; see its class `Dataset`."""
+
+    name: str
+    digest: str
+    source_type: str
+    source: str
+    profile: str
+
+
+USE_OF_DATASET = {schema.DATA_CONTEXT: "training"}
+"""Tags of the use of a run's data set."""
+
+
+def dataset_of(info: RunInfo) -> RunDataset:
+    """The data set of a run."""
+    return RunDataset(
         name=info.dataset.name,
         digest=info.dataset.digest[:32],
         source_type="swath",
         source=json.dumps({"source": info.dataset.source}),
         profile=json.dumps({**info.dataset.images, "sha256": info.dataset.digest}),
     )
-    return dataset, {schema.DATA_CONTEXT: "training"}
 
 
-def describe(client: MlflowClient, run_id: str, info: RunInfo) -> None:
+def describe(client: "MlflowClient", run_id: str, info: RunInfo) -> None:
     """Log a run's params and its data set. Logging them twice changes nothing."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag, Param
+
     client.log_batch(run_id, params=[Param(*entry) for entry in schema.with_logarithms(info.params).items()])
-    dataset, tags = described_dataset(info)
-    client.log_inputs(run_id, [DatasetInput(dataset, [InputTag(*tag) for tag in tags.items()])])
+    tags = [InputTag(*tag) for tag in USE_OF_DATASET.items()]
+    client.log_inputs(run_id, [DatasetInput(Dataset(**asdict(dataset_of(info))), tags)])
+
+
+def log(
+    client: Client,
+    run_id: str,
+    metrics: Sequence[Metric] = (),
+    tags: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    """Add values of metrics to a run, and set tags."""
+    if isinstance(client, SqlClient):
+        client.log_batch(run_id, metrics, tags)
+        return
+    from mlflow.entities import Metric as LoggedMetric
+
+    client.log_batch(run_id, [LoggedMetric(*metric) for metric in metrics], tags=run_tags(tags))
 
 
 def log_in_batches(
-    client: MlflowClient,
+    client: Client,
     run_id: str,
     batches: Sequence[MetricBatch],
     steps_from_ms: int | None = None,
@@ -133,17 +186,17 @@ def log_in_batches(
     parts = [metrics[first : first + most] for first in range(0, len(metrics), most)]
     last = parts.pop() if parts else []
     for part in parts:
-        client.log_batch(run_id, part)
+        log(client, run_id, part)
     if last or tags:
-        client.log_batch(run_id, last, tags=run_tags(tags))
+        log(client, run_id, last, tags)
 
 
-def stored_run(run: Run) -> StoredRun:
+def stored_run(run: AnyRun) -> StoredRun:
     """Where a run of MLflow's client keeps its files, and its tags."""
     return StoredRun(run.info.run_id, "", "", "", 0, None, run.info.artifact_uri, tags=run.data.tags)
 
 
-def steps_from(run: Run) -> int | None:
+def steps_from(run: AnyRun) -> int | None:
     """The time of step 0 in a run whose step n is stored with the time n ms later, in ms since 1970.
 
     None for runs of earlier versions, and of stores that can fence: the time is that of storing.
@@ -152,22 +205,14 @@ def steps_from(run: Run) -> int | None:
     return start_ms if run.data.tags.get(schema.STEP_TIMES) == schema.FROM_START else None
 
 
-def now_ms() -> int:
-    """The time in milliseconds since 1970."""
-    return time.time_ns() // 1_000_000
-
-
-def run_tags(tags: Mapping[str, str]) -> list[RunTag]:
+def run_tags(tags: Mapping[str, str]) -> "list[RunTag]":
     """Tags as MLflow's entities."""
+    from mlflow.entities import RunTag
+
     return [RunTag(name, value) for name, value in tags.items()]
 
 
-def set_tag(uri: str, run_id: str, name: str, value: str) -> None:
-    """Set a tag of a run of the store at `uri`."""
-    MlflowClient(tracking_uri=uri).set_tag(run_id, name, value)
-
-
-def reopened(run: Run, info: RunInfo, common_tags: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+def reopened(run: AnyRun, info: RunInfo, common_tags: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
     """The tags of an interrupted run that goes on, and the names of those that it loses.
 
     Params and data set are kept. The tags are those of the process that trains it now.
@@ -178,16 +223,16 @@ def reopened(run: Run, info: RunInfo, common_tags: Mapping[str, str]) -> tuple[d
     return {**common_tags, **info.tags, schema.RESUMED: str(resumed)}, gone
 
 
-def reopen(client: MlflowClient, run: Run, tags: Mapping[str, str], gone: Sequence[str]) -> None:
+def reopen(client: Client, run: AnyRun, tags: Mapping[str, str], gone: Sequence[str]) -> None:
     """Set an interrupted run to RUNNING through MLflow's own calls."""
     run_id = run.info.run_id
-    client.log_batch(run_id, tags=run_tags(tags))
+    log(client, run_id, tags=tags)
     client.update_run(run_id, status="RUNNING")  # after the tags: `close_stale` must not see a dead process
     for name in gone:
         if name in run.data.tags:
             client.delete_tag(run_id, name)
 
 
-def last_steps(run: Run) -> dict[str, int]:
+def last_steps(run: AnyRun) -> dict[str, int]:
     """The last stored step of each metric of a run."""
     return {metric.key: metric.step for metric in run.data._metric_objs}

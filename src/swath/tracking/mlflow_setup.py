@@ -8,6 +8,7 @@ import re
 import shutil
 import sys
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -269,7 +270,7 @@ def wait_for_locks(engine: "sqlalchemy.Engine") -> None:
 
 
 def make_database(uri: str) -> None:
-    """Create the file of an SQLite store with MLflow's tables, unless it exists.
+    """Create the file of an SQLite store with MLflow's tables and its first experiment, unless it exists.
 
     The tables are created once in the user's cache folder for the installed version of MLflow, and copied.
 
@@ -289,11 +290,10 @@ def make_database(uri: str) -> None:
 
 
 def _template() -> Path | None:
-    """A database with empty tables; None if the cache folder is not writable."""
-    import mlflow
+    """A database as MLflow makes it; None if the cache folder is not writable."""
     from sqlalchemy.exc import OperationalError
 
-    path = cache_folder() / f"mlflow-{mlflow.__version__}-tables.db"
+    path = cache_folder() / f"mlflow-{version('mlflow')}-store.db"
     if path.exists():
         return path
     try:
@@ -307,11 +307,6 @@ def _template() -> Path | None:
 
 
 def _make_tables(path: Path) -> None:
-    import sqlalchemy
-    from mlflow.store.db.utils import _initialize_tables
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    engine = sqlalchemy.create_engine(f"sqlite:///{path}")
-    try:
-        _initialize_tables(engine)
-    finally:
-        engine.dispose()
+    SqlAlchemyStore(sqlite_uri(path), FILES)._dispose_engine()

@@ -11,15 +11,14 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from filelock import BaseFileLock, FileLock, Timeout
-from mlflow.entities import Metric, Param
-from mlflow.tracking import MlflowClient
 
 from swath.system import cache_folder, hide_password
 from swath.tracking import schema
 from swath.tracking.address import StoreAddress, StoreInfo, SyncResult
+from swath.tracking.client import Client, mlflow_client
 from swath.tracking.locations import local_path, location_of
 from swath.tracking.mlflow_runs import LARGEST_BATCH, last_steps, run_tags, steps_from
 from swath.tracking.mlflow_setup import (
@@ -39,6 +38,10 @@ from swath.tracking.store import RunStore
 from swath.tracking.stored_runs import StoredRun
 from swath.tracking.summary_run import FindBest
 from swath.tracking.sweep_records import SweepDescription, SweepSummary
+
+if TYPE_CHECKING:
+    from mlflow.entities import Metric
+    from mlflow.tracking import MlflowClient
 
 _log = logging.getLogger("swath")
 
@@ -237,7 +240,7 @@ class OfflineFallbackStore:
         return self._offline
 
 
-def sync_all(client: MlflowClient, uri: str, experiment_id: str, own: Path | None) -> tuple[int, list[str]]:
+def sync_all(client: Client, uri: str, experiment_id: str, own: Path | None) -> tuple[int, list[str]]:
     """Copy the offline runs of an experiment to its store; folders of living processes are left alone.
 
     Args:
@@ -254,14 +257,15 @@ def sync_all(client: MlflowClient, uri: str, experiment_id: str, own: Path | Non
     """
     copied, rejected = 0, []
     for database in sorted(offline_folders(uri, experiment_id).glob(f"*/{DEFAULT_FILE}")):
+        store = mlflow_client(client)
         try:
             if database.parent == own:
-                copied += _sync_folder(client, experiment_id, database)
+                copied += _sync_folder(store, experiment_id, database)
                 continue
             with _lock(database.parent).acquire(timeout=0):
                 # Another process may have copied it meanwhile. Earlier versions held no lock.
                 if database.exists() and not _is_being_written(database):
-                    copied += _sync_folder(client, experiment_id, database)
+                    copied += _sync_folder(store, experiment_id, database)
         except Timeout:  # a living process writes or copies it
             continue
         except Exception as error:
@@ -280,8 +284,10 @@ def _is_being_written(database: Path) -> bool:
     return any(is_alive(run.tags) for run in SqlReader(sqlite_uri(database)).runs({schema.SWEEP_ID: None}))
 
 
-def _sync_folder(client: MlflowClient, experiment_id: str, database: Path) -> int:
+def _sync_folder(client: "MlflowClient", experiment_id: str, database: Path) -> int:
     """Copy an offline folder and remove it; returns the number of runs."""
+    from mlflow.tracking import MlflowClient
+
     reader = SqlReader(sqlite_uri(database))
     runs = reader.runs({schema.SWEEP_ID: None})
     offline = MlflowClient(tracking_uri=sqlite_uri(database))
@@ -297,9 +303,11 @@ def _sync_folder(client: MlflowClient, experiment_id: str, database: Path) -> in
 
 
 def _sync_run(
-    client: MlflowClient, experiment_id: str, offline: MlflowClient, reader: SqlReader, run: StoredRun
+    client: "MlflowClient", experiment_id: str, offline: "MlflowClient", reader: SqlReader, run: StoredRun
 ) -> None:
     """Add what an offline run has to its run in the store. Repeating it changes nothing."""
+    from mlflow.entities import Param
+
     target = _target(client, experiment_id, run)
     if target is None:
         own = {} if sql_steps(client) is not None else {schema.STEP_TIMES: schema.FROM_START}
@@ -331,7 +339,7 @@ def _sync_run(
     client.set_terminated(target, status, run.end_ms)
 
 
-def _target(client: MlflowClient, experiment_id: str, run: StoredRun) -> str | None:
+def _target(client: "MlflowClient", experiment_id: str, run: StoredRun) -> str | None:
     """The run in the store that an offline run continues, or that an earlier synchronisation created."""
     if known := run.tags.get(schema.SERVER_RUN_ID):
         return known
@@ -342,7 +350,9 @@ def _target(client: MlflowClient, experiment_id: str, run: StoredRun) -> str | N
 
 def _metrics(
     reader: SqlReader, run: StoredRun, last: dict[str, int], steps_from_ms: int | None
-) -> Iterator[Metric]:
+) -> "Iterator[Metric]":
+    from mlflow.entities import Metric
+
     timestamp_ms = run.end_ms or run.start_ms
     for curve in reader.rows([run.run_id], list(run.metrics)):
         for step, value in zip(curve.steps.tolist(), curve.values.tolist(), strict=True):

@@ -1,18 +1,23 @@
 """Opens a store: checks what a command needs of it, and makes what is missing, before anything is trained."""
 
-from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-from mlflow.tracking import MlflowClient
+import os
+import sqlite3
+
+import sqlalchemy
+from sqlalchemy import event
 
 from swath.tracking import mlflow_runs
-from swath.tracking.address import StoreAddress
+from swath.tracking.address import StoreAddress, is_server
 from swath.tracking.artifact_place import check_artifact_place
-from swath.tracking.connections import spread_requests
+from swath.tracking.client import Client, engine_of
 from swath.tracking.databases import check_database
 from swath.tracking.locations import keep_files_beside
 from swath.tracking.migration import upgrade
 from swath.tracking.misplaced import check_located
 from swath.tracking.mlflow_setup import check_writable, make_database, wait_for_locks
 from swath.tracking.shared_tables import make_shared_tables
+from swath.tracking.sql_client import SqlClient
+from swath.tracking.tables import is_ready, is_tested
 
 
 def prepare(address: StoreAddress, uri: str) -> list[str]:
@@ -37,18 +42,53 @@ def prepare(address: StoreAddress, uri: str) -> list[str]:
     return notes
 
 
-def connect(uri: str) -> MlflowClient:
-    """MLflow's client for a prepared store."""
+DIRECT = ("sqlite", "postgresql")
+"""Kinds of databases whose tables are written without MLflow."""
+
+POOL_VARIABLES = "MLFLOW_SQLALCHEMYSTORE_"
+"""Beginning of the variables that tell MLflow how to connect to a database."""
+
+
+def connect(uri: str) -> Client:
+    """The client of a prepared store: MLflow's own, unless its tables can be written without MLflow."""
+    direct = _direct(uri)
+    if direct is not None:
+        keep_files_beside(direct, uri)
+        return direct
+    from mlflow.tracking import MlflowClient
+
+    from swath.tracking.connections import spread_requests
+
     spread_requests(uri)
     client = MlflowClient(tracking_uri=uri)
-    store = client._tracking_client.store
-    if isinstance(store, SqlAlchemyStore):
-        wait_for_locks(store.engine)
-        keep_files_beside(store, uri)
+    engine = engine_of(client)
+    if engine is not None:
+        wait_for_locks(engine)
+        keep_files_beside(client._tracking_client.store, uri)
     return client
 
 
-def experiment_of(client: MlflowClient, address: StoreAddress, uri: str) -> tuple[str, str]:
+def _direct(uri: str) -> SqlClient | None:
+    if is_server(uri) or not is_tested() or any(name.startswith(POOL_VARIABLES) for name in os.environ):
+        return None
+    url = sqlalchemy.make_url(uri)
+    if url.get_backend_name() not in DIRECT:
+        return None
+    engine = sqlalchemy.create_engine(url, pool_pre_ping=True)
+    if url.get_backend_name() == "sqlite":
+
+        @event.listens_for(engine, "connect")
+        def keep_references(connection: sqlite3.Connection, record: object) -> None:
+            connection.execute("PRAGMA foreign_keys = ON")
+
+        wait_for_locks(engine)
+    if not is_ready(engine):  # MLflow makes what is missing, or says what is wrong
+        engine.dispose()
+        return None
+    return SqlClient(engine, uri)
+
+
+def experiment_of(client: Client, address: StoreAddress, uri: str) -> tuple[str, str]:
     """The id of the experiment and its place of artifacts, which has been tried.
 
     The experiment is created if it does not exist.
@@ -59,7 +99,9 @@ def experiment_of(client: MlflowClient, address: StoreAddress, uri: str) -> tupl
     if address.artifacts is not None:  # before an experiment records it for good
         check_artifact_place(address.artifacts, uri)
     found = mlflow_runs.experiment_id(client, address)
-    place: str = client.get_experiment(found).artifact_location
+    experiment = client.get_experiment(found)
+    assert experiment is not None
+    place: str = experiment.artifact_location
     if address.artifacts is None:
         check_artifact_place(place, uri)
     return found, place

@@ -7,19 +7,20 @@ import re
 from collections.abc import Callable, Sequence
 from functools import partial, wraps
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from mlflow.entities import Run, RunTag, ViewType
-from mlflow.exceptions import MlflowException
-from mlflow.store.tracking.abstract_store import AbstractStore
-from mlflow.tracking import MlflowClient
-
+from swath.tracking.client import Client
 from swath.tracking.lots import Fence
 from swath.tracking.mlflow_runs import last_steps
 from swath.tracking.repeating import patiently
 from swath.tracking.run_records import MetricBatch
+from swath.tracking.sql_client import SqlClient
 from swath.tracking.sql_step_rows import RunTags
 from swath.tracking.sql_steps import SqlSteps
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run, RunTag
+    from mlflow.store.tracking.abstract_store import AbstractStore
 
 T = TypeVar("T")
 
@@ -40,7 +41,7 @@ REPEATABLE = (
 
 def write_steps(
     steps: SqlSteps,
-    client: MlflowClient,
+    client: Client,
     batches: Sequence[tuple[str, MetricBatch]],
     fence: Fence | None = None,
     tags: RunTags = MappingProxyType({}),
@@ -63,11 +64,13 @@ def write_steps(
     patiently(lambda: steps.write(batches, fence, tags), rest)
 
 
-def be_patient(client: MlflowClient) -> None:
+def be_patient(client: Client) -> None:
     """Let MLflow's store wait while its database is away, and repeat what collided with another command.
 
     MLflow keeps one store for each address in a process, so every client of it waits.
     """
+    if isinstance(client, SqlClient):  # it waits by itself
+        return
     store = client._tracking_client.store
     if "create_run" in vars(store):
         return
@@ -91,6 +94,7 @@ def _patient(method: Callable[..., T]) -> Callable[..., T]:
     MLflow looks for a data set or a tag of an experiment, and makes it if there is none; of two commands that
     do so at the same moment, one fails.
     """
+    from mlflow.exceptions import MlflowException
 
     @wraps(method)
     def call(*arguments: Any, **named: Any) -> T:
@@ -106,20 +110,21 @@ def _patient(method: Callable[..., T]) -> Callable[..., T]:
 
 
 def _create_run(
-    store: AbstractStore,
-    create: Callable[..., Run],
+    store: "AbstractStore",
+    create: "Callable[..., Run]",
     experiment_id: str,
     user_id: str,
     start_time: int,
-    tags: Sequence[RunTag],
+    tags: "Sequence[RunTag]",
     run_name: str,
-) -> Run:
+) -> "Run":
     """Create a run once: a run that an earlier attempt created has the same start, name and tags."""
+    from mlflow.entities import ViewType
 
-    def attempt() -> Run:
+    def attempt() -> "Run":
         return create(experiment_id, user_id, start_time, tags, run_name)
 
-    def again() -> Run:
+    def again() -> "Run":
         wanted = {tag.key: tag.value for tag in tags}
         condition = f"attributes.start_time = {start_time}"
         found: list[Run] = store.search_runs([experiment_id], condition, ViewType.ACTIVE_ONLY, 1_000)
@@ -132,6 +137,8 @@ def _create_run(
 
 
 def _delete_tag(delete: Callable[..., None], run_id: str, key: str) -> None:
+    from mlflow.exceptions import MlflowException
+
     def again() -> None:
         try:
             delete(run_id, key)

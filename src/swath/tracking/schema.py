@@ -220,6 +220,9 @@ WHY = tag("swath.why", "model version", "Why this run was registered.")
 
 # MLflow's own names.
 NOTE = tag("mlflow.note.content", "sweep", "Description that MLflow's page shows.")
+RUN_NAME = "mlflow.runName"
+"""Tag in which MLflow repeats the name of a run."""
+
 USER = tag("mlflow.user", "both", "User who ran the command.")
 SOURCE_NAME = tag("mlflow.source.name", "both", "Program that made the run: `swath`.")
 RUN_COLOR = tag("mlflow.runColor", "run", "Colour on MLflow's page: by the field that explains most.", "0.2")

@@ -8,18 +8,13 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 import sqlalchemy
-from mlflow.entities import LifecycleStage
-from mlflow.store.tracking.dbmodels.models import SqlLatestMetric, SqlMetric, SqlRun
 
 from swath.errors import SwathError
 from swath.tracking.lots import Fence
 from swath.tracking.run_records import Status
 from swath.tracking.sql_values import stored_columns
+from swath.tracking.tables import ACTIVE, LATEST, METRICS, RUNS
 from swath.tracking.tag_rows import replace_tags
-
-_LATEST: Any = SqlLatestMetric.__table__
-_METRICS: Any = SqlMetric.__table__
-_RUNS: Any = SqlRun.__table__
 
 
 def write_end(
@@ -57,12 +52,12 @@ def write_end(
         ]
         if rows:
             # An earlier attempt may have been carried out without an answer.
-            sent = (_METRICS.c.run_uuid == run_id) & _METRICS.c.key.in_(list(metrics))
-            connection.execute(_METRICS.delete().where(sent & (_METRICS.c.timestamp == now_ms)))
-            connection.execute(_METRICS.insert(), rows)
-            here = (_LATEST.c.run_uuid == run_id) & _LATEST.c.key.in_(list(metrics))
-            connection.execute(_LATEST.delete().where(here))
-            connection.execute(_LATEST.insert(), rows)
+            sent = (METRICS.c.run_uuid == run_id) & METRICS.c.key.in_(list(metrics))
+            connection.execute(METRICS.delete().where(sent & (METRICS.c.timestamp == now_ms)))
+            connection.execute(METRICS.insert(), rows)
+            here = (LATEST.c.run_uuid == run_id) & LATEST.c.key.in_(list(metrics))
+            connection.execute(LATEST.delete().where(here))
+            connection.execute(LATEST.insert(), rows)
         gone = [name for name, value in tags.items() if value is None]
         new = {name: value for name, value in tags.items() if value is not None}
         replace_tags(connection, run_id, new, gone)
@@ -95,8 +90,8 @@ def write_reopened(
 
 
 def _set_status(connection: sqlalchemy.Connection, run_id: str, fence: Fence | None, **values: Any) -> None:
-    here = (_RUNS.c.run_uuid == run_id) & (_RUNS.c.lifecycle_stage == LifecycleStage.ACTIVE)
-    if connection.execute(_RUNS.update().where(here).values(**values)).rowcount == 0:
+    here = (RUNS.c.run_uuid == run_id) & (RUNS.c.lifecycle_stage == ACTIVE)
+    if connection.execute(RUNS.update().where(here).values(**values)).rowcount == 0:
         raise SwathError(f"the run {run_id} has been deleted in the store")
     if fence is not None:
         fence.check_in(connection)

@@ -4,17 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy
-from mlflow.store.tracking.dbmodels.models import SqlLatestMetric, SqlMetric, SqlTag
 from sqlalchemy import bindparam
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
 from swath.tracking.run_records import MetricBatch
 from swath.tracking.sql_values import stored_columns
-
-_LATEST: Any = SqlLatestMetric.__table__
-_METRICS: Any = SqlMetric.__table__
-_TAGS: Any = SqlTag.__table__
+from swath.tracking.tables import LATEST, METRICS, TAGS
 
 Row = Mapping[str, Any]
 
@@ -51,7 +47,7 @@ def insert_steps(connection: sqlalchemy.Connection, rows: Sequence[Row]) -> None
     if connection.dialect.driver == "psycopg":
         _copy(connection, rows)
     else:
-        connection.execute(_METRICS.insert(), rows)
+        connection.execute(METRICS.insert(), rows)
 
 
 def set_latest(connection: sqlalchemy.Connection, rows: Sequence[Row]) -> None:
@@ -65,15 +61,15 @@ def set_latest(connection: sqlalchemy.Connection, rows: Sequence[Row]) -> None:
     dialect = connection.dialect.name
     if dialect in ("postgresql", "sqlite"):
         make: Any = postgresql.insert if dialect == "postgresql" else sqlite.insert
-        new = make(_LATEST)
+        new = make(LATEST)
         changed = {name: new.excluded[name] for name in COLUMNS[2:]}
-        keys = [_LATEST.c.run_uuid, _LATEST.c.key]
+        keys = [LATEST.c.run_uuid, LATEST.c.key]
         connection.execute(new.on_conflict_do_update(index_elements=keys, set_=changed), last)
         return
     for row in last:
-        here = (_LATEST.c.run_uuid == row["run_uuid"]) & (_LATEST.c.key == row["key"])
-        if connection.execute(_LATEST.update().where(here).values(row)).rowcount == 0:
-            connection.execute(_LATEST.insert().values(row))
+        here = (LATEST.c.run_uuid == row["run_uuid"]) & (LATEST.c.key == row["key"])
+        if connection.execute(LATEST.update().where(here).values(row)).rowcount == 0:
+            connection.execute(LATEST.insert().values(row))
 
 
 def set_tags(connection: sqlalchemy.Connection, tags: RunTags) -> None:
@@ -85,10 +81,10 @@ def set_tags(connection: sqlalchemy.Connection, tags: RunTags) -> None:
     """
     rows = [{"run_uuid": run_id, "key": name, "value": value} for (run_id, name), value in tags.items()]
     if rows:
-        here = (_TAGS.c.run_uuid == bindparam("of_run")) & (_TAGS.c.key == bindparam("of_key"))
+        here = (TAGS.c.run_uuid == bindparam("of_run")) & (TAGS.c.key == bindparam("of_key"))
         keys = [{"of_run": run_id, "of_key": name} for run_id, name in tags]
-        connection.execute(_TAGS.delete().where(here), keys)
-        connection.execute(_TAGS.insert(), rows)
+        connection.execute(TAGS.delete().where(here), keys)
+        connection.execute(TAGS.insert(), rows)
 
 
 _COPY = f"COPY metrics ({', '.join(COLUMNS)}) FROM STDIN"

@@ -6,26 +6,17 @@ MLflow's interface creates an object for each value: that takes seconds for 72 c
 import time
 from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
 
-import mlflow
 import sqlalchemy
-from mlflow.entities import LifecycleStage
-from mlflow.store.tracking.dbmodels.models import SqlRun
-from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-from mlflow.tracking import MlflowClient
 
 from swath.errors import SwathError
+from swath.tracking.client import Client, engine_of
 from swath.tracking.lots import Fence
 from swath.tracking.run_records import MetricBatch, Status
 from swath.tracking.sql_end import write_end, write_reopened
-from swath.tracking.sql_start import NewRun, write_start
+from swath.tracking.sql_start import NewRun, write_description, write_start
 from swath.tracking.sql_step_rows import RunTags, insert_steps, rows_of, set_latest, set_tags
-
-_RUNS: Any = SqlRun.__table__
-
-TESTED_VERSIONS = ("3.17.", "3.18.")
-"""MLflow versions whose tables are written directly; other versions get `log_batch`."""
+from swath.tracking.tables import ACTIVE, RUNS, TESTED_VERSIONS, is_tested, mlflow_version
 
 SLOWER = 5
 """How much longer tracking takes with `log_batch`; see docs/benchmarks.md."""
@@ -74,6 +65,14 @@ class SqlSteps:
         """See `write_start`."""
         write_start(self._engine, run, fence)
 
+    def describe(self, run: NewRun, fence: Fence | None = None) -> None:
+        """See `write_description`."""
+        with self._engine.begin() as connection:
+            _check_active(connection, [run.run_id])
+            write_description(connection, run)
+            if fence is not None:
+                fence.check_in(connection)
+
     def end(
         self,
         run_id: str,
@@ -94,28 +93,25 @@ class SqlSteps:
 
 
 def _check_active(connection: sqlalchemy.Connection, run_ids: Collection[str]) -> None:
-    here = _RUNS.c.run_uuid.in_(run_ids) & (_RUNS.c.lifecycle_stage == LifecycleStage.ACTIVE)
-    active = set(connection.execute(sqlalchemy.select(_RUNS.c.run_uuid).where(here)).scalars())
+    here = RUNS.c.run_uuid.in_(run_ids) & (RUNS.c.lifecycle_stage == ACTIVE)
+    active = set(connection.execute(sqlalchemy.select(RUNS.c.run_uuid).where(here)).scalars())
     for run_id in run_ids:
         if run_id not in active:
             raise SwathError(f"the run {run_id} has been deleted in the store")
 
 
-def sql_steps(client: MlflowClient) -> SqlSteps | None:
+def sql_steps(client: Client) -> SqlSteps | None:
     """The writer for a client's store; None for other stores and for untested versions of MLflow."""
-    store = client._tracking_client.store
-    if isinstance(store, SqlAlchemyStore) and mlflow.__version__.startswith(TESTED_VERSIONS):
-        return SqlSteps(store.engine)
-    return None
+    engine = engine_of(client)
+    return SqlSteps(engine) if engine is not None and is_tested() else None
 
 
-def untested_version(client: MlflowClient) -> str:
+def untested_version(client: Client) -> str:
     """A line on a version of MLflow whose tables are not written directly; empty for the others."""
-    store = client._tracking_client.store
-    if not isinstance(store, SqlAlchemyStore) or mlflow.__version__.startswith(TESTED_VERSIONS):
+    if engine_of(client) is None or is_tested():
         return ""
     tested = " and ".join(f"{version}x" for version in TESTED_VERSIONS)
     return (
-        f"MLflow {mlflow.__version__} was not tested with swath, so steps are stored by its own calls, which "
+        f"MLflow {mlflow_version()} was not tested with swath, so steps are stored by its own calls, which "
         f"takes {SLOWER} times as long; tested: {tested}"
     )

@@ -2,9 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 
-from mlflow.tracking import MlflowClient
-
 from swath.tracking import schema
+from swath.tracking.opening import connect
 from swath.tracking.provenance import is_alive
 from swath.tracking.stored_runs import OPEN_STATUSES, StoredRun
 from swath.tracking.summary_run import FindBest, end_interrupted
@@ -33,7 +32,9 @@ def close_stale(uri: str, runs: Iterable[StoredRun], find_best: FindBest | None 
         and not (is_watched(run.tags) or is_alive(run.tags))
     ]
     stale.sort(key=lambda run: run.tags.get(schema.KIND) == "sweep")  # a summary run counts the others
-    client, closed = MlflowClient(tracking_uri=uri), []
+    if not stale:
+        return []
+    client, closed = connect(uri), []
     for run in stale:
         status = client.get_run(run.run_id).info.status  # it may have ended since it was read
         if status not in OPEN_STATUSES:

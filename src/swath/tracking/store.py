@@ -6,15 +6,14 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from mlflow.entities import Metric, Run
-from mlflow.tracking import MlflowClient
-
 from swath.errors import SwathError
 from swath.system import hide_password
 from swath.tracking import mlflow_runs, schema
 from swath.tracking.address import StoreAddress, StoreInfo, is_server
 from swath.tracking.artifacts import artifact_folder, write_artifacts
+from swath.tracking.client import AnyRun, Client, mlflow_client
 from swath.tracking.curve_writer import CurveWriter
+from swath.tracking.entities import Metric
 from swath.tracking.lot_records import SupersededError
 from swath.tracking.lots import Fence
 from swath.tracking.mlflow_setup import (
@@ -30,7 +29,8 @@ from swath.tracking.provenance import environment_tags, installed_packages, proc
 from swath.tracking.reader import open_reader
 from swath.tracking.repeating import patiently
 from swath.tracking.run_records import MetricBatch, RunInfo, RunSummary, Status
-from swath.tracking.sql_start import new_run
+from swath.tracking.sql_client import now_ms
+from swath.tracking.sql_start import described_run, new_run
 from swath.tracking.sql_steps import SqlSteps, sql_steps, untested_version
 from swath.tracking.stale_runs import close_stale
 from swath.tracking.stored_runs import StoredRun
@@ -66,7 +66,7 @@ class RunStore:
         self._open: dict[int, OpenRun] = {}
         self.experiment_id = self._artifact_root = ""
         self.fence: Fence | None = None
-        self._client: MlflowClient | None = None
+        self._client: Client | None = None
         self._sql_steps: SqlSteps | None = None
         self.uri = ""
         self._common_tags: dict[str, str] = {}
@@ -75,7 +75,7 @@ class RunStore:
         self.system_metrics = SystemMetrics()
 
     @property
-    def client(self) -> MlflowClient:
+    def client(self) -> Client:
         """MLflow's client for the opened store."""
         if self._client is None:
             raise RuntimeError("the store has not been opened")
@@ -155,7 +155,7 @@ class RunStore:
         run = StoredRun(new.run_id, "", "", "", new.start_ms, None, new.artifact_uri, tags=tags)
         return OpenRun(new.run_id, new.artifact_uri, info, self._curves_of(run))
 
-    def _reopened(self, run_id: str, info: RunInfo) -> Run:
+    def _reopened(self, run_id: str, info: RunInfo) -> AnyRun:
         """Set an interrupted run to RUNNING; returns the run as it was before."""
         run = self.client.get_run(run_id)
         tags, gone = mlflow_runs.reopened(run, info, self._common_tags)
@@ -185,12 +185,16 @@ class RunStore:
             self.check_fence()
         except SupersededError:
             self.client.set_terminated(entry.run_id, "KILLED")
-            self.client.delete_run(entry.run_id)
+            mlflow_client(self.client).delete_run(entry.run_id)
             raise
 
     def _describe(self, entry: OpenRun) -> None:
         try:
-            mlflow_runs.describe(self.client, entry.run_id, entry.info)
+            if self._sql_steps is None:
+                mlflow_runs.describe(mlflow_client(self.client), entry.run_id, entry.info)
+            else:
+                steps, run = self._sql_steps, described_run(entry.run_id, entry.info, self.experiment_id)
+                patiently(lambda: steps.describe(run, self.fence))
         except Exception as error:
             if is_unreachable(error):
                 raise
@@ -316,7 +320,7 @@ class RunStore:
     def _terminate(self, run_id: str, status: Status, tags: Mapping[str, str]) -> None:
         """End a run, unless a later worker has begun the lot of this one."""
         if self._sql_steps is not None:
-            steps, when = self._sql_steps, (mlflow_runs.now_ms(), SINGLE_VALUE_STEP)
+            steps, when = self._sql_steps, (now_ms(), SINGLE_VALUE_STEP)
             patiently(lambda: steps.end(run_id, status, {}, tags, when, self.fence))
             return
         self.check_fence()
@@ -344,7 +348,7 @@ class RunStore:
             merges = entry.failure is None and summary.metrics
             merged = entry.curves.merge() if merges else {}
         tracked_s = entry.tracked_s + time.perf_counter() - started
-        timestamp_ms = mlflow_runs.now_ms()
+        timestamp_ms = now_ms()
         is_complete = entry.failure is None
         interrupted = not summary.metrics
         values = {**summary.metrics, schema.TRACK_S: tracked_s} if is_complete and not interrupted else {}
@@ -361,10 +365,11 @@ class RunStore:
             patiently(lambda: steps.end(entry.run_id, status, new, tags, when, self.fence))
         else:
             self.check_fence()
-            client.log_batch(
+            mlflow_runs.log(
+                client,
                 entry.run_id,
-                metrics=[Metric(name, value, timestamp_ms, SINGLE_VALUE_STEP) for name, value in new.items()],
-                tags=mlflow_runs.run_tags({name: value for name, value in tags.items() if value is not None}),
+                [Metric(name, value, timestamp_ms, SINGLE_VALUE_STEP) for name, value in new.items()],
+                {name: value for name, value in tags.items() if value is not None},
             )
             client.set_terminated(entry.run_id, status)
         if merged:

@@ -1,20 +1,23 @@
-"""The summary run of a sweep through MLflow's client."""
+"""The summary run of a sweep through the client of a store."""
 
 import contextlib
 import hashlib
 import json
+import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
-from mlflow.entities import Metric, Run
-from mlflow.exceptions import MlflowException
-from mlflow.tracking import MlflowClient
+from sqlalchemy.exc import SQLAlchemyError
 
+from swath.errors import SwathError
 from swath.system import atomic_write
 from swath.tracking import schema
 from swath.tracking.artifacts import artifact_folder
-from swath.tracking.mlflow_runs import last_steps, log_in_batches, now_ms, run_tags
+from swath.tracking.client import AnyRun, Client
+from swath.tracking.entities import Metric
+from swath.tracking.mlflow_runs import last_steps, log, log_in_batches
 from swath.tracking.run_records import Status
+from swath.tracking.sql_client import SqlClient, now_ms
 from swath.tracking.sweep_records import STILL_RUNNING, SweepDescription, SweepSummary
 from swath.tracking.ui_urls import sweep_filter
 
@@ -31,7 +34,7 @@ class SummaryRun:
 
     def __init__(
         self,
-        client: MlflowClient,
+        client: Client,
         experiment_id: str,
         description: SweepDescription,
         environment: Mapping[str, str],
@@ -56,7 +59,7 @@ class SummaryRun:
             run = client.get_run(run_id)
             self._known, self._last_steps = run.data.metrics, last_steps(run)
             self._resumed = int(run.data.tags.get(schema.RESUMED, "0")) + 1
-            client.log_batch(run_id, tags=run_tags({**tags, schema.RESUMED: str(self._resumed)}))
+            log(client, run_id, tags={**tags, schema.RESUMED: str(self._resumed)})
             client.update_run(run_id, status="RUNNING")
         self.run_id: str = run.info.run_id
         self._artifact_uri: str = run.info.artifact_uri
@@ -66,7 +69,7 @@ class SummaryRun:
         self._describe_experiment(description.experiment_note)
 
     @classmethod
-    def of_stored(cls, client: MlflowClient, run_id: str) -> "SummaryRun":
+    def of_stored(cls, client: Client, run_id: str) -> "SummaryRun":
         """The summary run that another process has started."""
         found = cls.__new__(cls)
         run = client.get_run(run_id)
@@ -89,11 +92,12 @@ class SummaryRun:
         """Store the outcome of the sweep and end the run.
 
         Raises:
-          MlflowException, OSError: the outcome could not be stored.
+          MlflowException, SwathError, OSError: the outcome could not be stored.
         """
         self.write_files({schema.RANKING_FILE: summary.ranking_csv})
         timestamp_ms = now_ms()
-        self._client.log_batch(
+        log(
+            self._client,
             self.run_id,
             # The step counts resumes, so that a better run found later is a later value.
             metrics=[
@@ -101,7 +105,7 @@ class SummaryRun:
                 for name, value in summary.metrics.items()
                 if self._known.get(name) != value
             ],
-            tags=run_tags({**summary.tags, schema.NOTE: summary.note}),
+            tags={**summary.tags, schema.NOTE: summary.note},
         )
         # A resumed search begins with the same trials.
         if summary.by_trial is not None:
@@ -121,9 +125,7 @@ class SummaryRun:
                 self._client.set_experiment_tag(self._experiment_id, name, note)
 
 
-def end_interrupted(
-    client: MlflowClient, run_id: str, status: Status, find_best: FindBest | None = None
-) -> None:
+def end_interrupted(client: Client, run_id: str, status: Status, find_best: FindBest | None = None) -> None:
     """End the summary run of an interrupted sweep with its counts and its best run so far.
 
     Args:
@@ -132,14 +134,19 @@ def end_interrupted(
       status: MLflow's run status.
       find_best: chooses the best finished run; None to record none.
     """
-    with contextlib.suppress(MlflowException):  # the status matters more
+    with contextlib.suppress(*_store_errors()):  # the status matters more
         summary_run = client.get_run(run_id)
         _summarize(client, summary_run, runs_of(client, summary_run), find_best)
     client.set_terminated(run_id, status)
 
 
+def _store_errors() -> tuple[type[Exception], ...]:
+    mlflow = sys.modules.get("mlflow.exceptions")
+    return (SQLAlchemyError, SwathError, *([] if mlflow is None else [mlflow.MlflowException]))
+
+
 def _summarize(
-    client: MlflowClient, summary_run: Run, runs: Sequence[Run], find_best: FindBest | None
+    client: Client, summary_run: AnyRun, runs: Sequence[AnyRun], find_best: FindBest | None
 ) -> None:
     known = summary_run.data.tags
     counts = Counter(run.info.status for run in runs)
@@ -159,7 +166,7 @@ def _summarize(
         timestamp_ms, resumed = now_ms(), int(known.get(schema.RESUMED, "0"))
         metrics = [Metric(schema.best(name), value, timestamp_ms, resumed) for name, value in single.items()]
     tags[schema.NOTE] = known.get(schema.NOTE, "").replace(STILL_RUNNING, sentence)
-    client.log_batch(summary_run.info.run_id, metrics=metrics, tags=run_tags(tags))
+    log(client, summary_run.info.run_id, metrics, tags)
     experiment = client.get_experiment(summary_run.info.experiment_id).tags
     if experiment.get(schema.NOTE) == experiment.get(schema.OWN_NOTE):
         for name in (schema.NOTE, schema.OWN_NOTE):
@@ -167,10 +174,14 @@ def _summarize(
             client.set_experiment_tag(summary_run.info.experiment_id, name, note)
 
 
-def runs_of(client: MlflowClient, summary_run: Run) -> list[Run]:
+def runs_of(client: Client, summary_run: AnyRun) -> list[AnyRun]:
     """The runs of the configurations of a sweep."""
-    found: list[Run] = []
-    condition, token = sweep_filter(summary_run.data.tags.get(schema.SWEEP_ID, "")), None
+    sweep_id = summary_run.data.tags.get(schema.SWEEP_ID, "")
+    if isinstance(client, SqlClient):
+        of_sweep = {schema.SWEEP_ID: sweep_id, schema.KIND: "run"}
+        return [*client.runs_with_tags(summary_run.info.experiment_id, of_sweep)]
+    found: list[AnyRun] = []
+    condition, token = sweep_filter(sweep_id), None
     while True:
         page = client.search_runs([summary_run.info.experiment_id], condition, page_token=token)
         found += page

@@ -1,10 +1,14 @@
 """MLflow's system metrics of one run, where MLflow's own variable asks for them."""
 
 import logging
+import os
 import threading
+from typing import TYPE_CHECKING
 
-from mlflow.environment_variables import MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING
-from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+if TYPE_CHECKING:
+    from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+
+VARIABLE = "MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING"
 
 
 class SystemMetrics:
@@ -27,7 +31,12 @@ class SystemMetrics:
           resumed: whether the run may have system metrics of an earlier command.
         """
         with self._lock:
-            if self._monitor is not None or not MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING.get():
+            if self._monitor is not None or VARIABLE not in os.environ:
+                return
+            from mlflow.environment_variables import MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING
+            from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+
+            if not MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING.get():
                 return
             # Its notes would break into the progress bar.
             logging.getLogger("mlflow.system_metrics").setLevel(logging.ERROR)

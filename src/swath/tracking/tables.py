@@ -1,6 +1,6 @@
-"""MLflow's tables, as far as they are read, and their version, without MLflow.
+"""MLflow's tables, as far as they are used, and their version, without MLflow.
 
-Importing MLflow takes more than a second of a processor. Only what writes a store needs it.
+Importing MLflow takes more than a second of a processor.
 """
 
 import re
@@ -21,9 +21,15 @@ RUNS = table(
     column("run_uuid", String()),
     column("experiment_id", Integer()),
     column("name", String()),
+    column("source_type", String()),
+    column("source_name", String()),
+    column("entry_point_name", String()),
+    column("user_id", String()),
     column("status", String()),
     column("start_time", BigInteger()),
     column("end_time", BigInteger()),
+    column("deleted_time", BigInteger()),
+    column("source_version", String()),
     column("artifact_uri", String()),
     column("lifecycle_stage", String()),
 )
@@ -54,11 +60,51 @@ LATEST = table(
     column("value", Double()),
     column("is_nan", Boolean()),
     column("step", BigInteger()),
+    column("timestamp", BigInteger()),
 )
 
-EXPERIMENTS = table("experiments", column("experiment_id", Integer()), column("name", String()))
+EXPERIMENTS = table(
+    "experiments",
+    column("experiment_id", Integer()),
+    column("name", String()),
+    column("artifact_location", String()),
+    column("lifecycle_stage", String()),
+    column("creation_time", BigInteger()),
+    column("last_update_time", BigInteger()),
+)
 
 EXPERIMENT_TAGS = _texts("experiment_tags", column("experiment_id", Integer()))
+
+DATASETS = table(
+    "datasets",
+    column("dataset_uuid", String()),
+    column("experiment_id", Integer()),
+    column("name", String()),
+    column("digest", String()),
+    column("dataset_source_type", String()),
+    column("dataset_source", String()),
+    column("dataset_profile", String()),
+)
+
+INPUTS = table(
+    "inputs",
+    column("input_uuid", String()),
+    column("source_type", String()),
+    column("source_id", String()),
+    column("destination_type", String()),
+    column("destination_id", String()),
+    column("step", BigInteger()),
+)
+
+INPUT_TAGS = table(
+    "input_tags", column("input_uuid", String()), column("name", String()), column("value", String())
+)
+
+ACTIVE = "active"
+"""Stage of experiments and runs that have not been deleted."""
+
+TESTED_VERSIONS = ("3.17.", "3.18.")
+"""MLflow versions whose tables are written directly; other versions get MLflow's own calls."""
 
 VERSION = table("alembic_version", column("version_num", String()))
 """Alembic's own table, in which MLflow's migrations record how far they have come."""
@@ -136,3 +182,16 @@ def _versions() -> tuple[frozenset[str], str]:
 
     scripts = ScriptDirectory(str(folder.parent))
     return frozenset(each.revision for each in scripts.walk_revisions()), str(scripts.get_current_head())
+
+
+def is_tested() -> bool:
+    """Whether the tables of the installed MLflow may be written directly."""
+    return mlflow_version().startswith(TESTED_VERSIONS)
+
+
+def is_ready(engine: sqlalchemy.Engine) -> bool:
+    """Whether a database has the tables of the installed MLflow, and an experiment; MLflow makes both."""
+    if version_of(engine) != _versions()[1]:
+        return False
+    with engine.connect() as connection:
+        return connection.execute(sqlalchemy.select(EXPERIMENTS.c.experiment_id).limit(1)).first() is not None
