@@ -131,13 +131,15 @@ def test_file_that_does_not_exist_or_has_no_runs_is_left_alone(tmp_path: Path) -
 def test_nothing_is_said_about_a_tested_version(
     current: Path, version: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("swath.tracking.sql_steps.mlflow.__version__", version)
+    monkeypatch.setattr("swath.tracking.tables.mlflow_version", lambda: version)
+    monkeypatch.setattr("swath.tracking.sql_steps.mlflow_version", lambda: version)
     assert untested_version(MlflowClient(uri_of(current))) == ""
 
 
 @pytest.mark.parametrize("version", ["3.16.9", "3.19.0", "3.1.7", "4.0.0", "3.170.0"])
 def test_untested_version_is_named(current: Path, version: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("swath.tracking.sql_steps.mlflow.__version__", version)
+    monkeypatch.setattr("swath.tracking.tables.mlflow_version", lambda: version)
+    monkeypatch.setattr("swath.tracking.sql_steps.mlflow_version", lambda: version)
     assert untested_version(MlflowClient(uri_of(current))) == (
         f"MLflow {version} was not tested with swath, so steps are stored by its own calls, which takes "
         "5 times as long; tested: 3.17.x and 3.18.x"

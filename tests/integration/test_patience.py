@@ -289,6 +289,9 @@ def test_place_of_artifacts_that_stays_away_puts_a_worker_down(
         def check(self) -> None:
             pass
 
+        def check_in(self, connection: object) -> None:
+            pass
+
     with pytest.raises(AwayError, match="artifacts cannot be written to s3://bucket/"):
         ended_in_an_object_store(tmp_path, monkeypatch, [NobodyAnswersError("no")] * 1000, Fence())
     assert query_store(tmp_path, "select status from runs") == [("RUNNING",)]  # its successor continues it

@@ -10,7 +10,6 @@ import pytest
 from mlflow.entities import Metric
 from mlflow.tracking import MlflowClient
 
-import swath.tracking.sql_steps
 from swath.errors import SwathError
 from swath.tracking import MetricBatch
 from swath.tracking.sql_steps import sql_steps
@@ -105,7 +104,7 @@ def test_write_to_a_deleted_run_is_refused(tmp_path: Path) -> None:
 
 
 def test_untested_mlflow_version_uses_log_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(swath.tracking.sql_steps.mlflow, "__version__", "3.99.0")
+    monkeypatch.setattr("swath.tracking.tables.mlflow_version", lambda: "3.99.0")
     assert sql_steps(client_of(tmp_path)) is None
 
 

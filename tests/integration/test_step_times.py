@@ -8,6 +8,7 @@ import pytest
 from support.waiting import query_store
 
 from swath.tracking import DatasetInfo, MetricBatch, OfflineFallbackStore, RunInfo, StoreAddress, schema
+from swath.tracking.client import mlflow_client
 from swath.tracking.mlflow_runs import LARGEST_BATCH, log_in_batches
 from swath.tracking.store import RunStore
 
@@ -112,7 +113,8 @@ def test_tags_come_with_the_last_values_of_a_full_batch(
     ) -> None:
         sent.append((len(metrics), len(tags)))
 
-    monkeypatch.setattr(store.client._tracking_client.store, "log_batch", request)
+    client = mlflow_client(store.client)
+    monkeypatch.setattr(client._tracking_client.store, "log_batch", request)
     full = MetricBatch(0, {schema.TRAIN_LOSS: np.zeros(LARGEST_BATCH)})
-    log_in_batches(store.client, run_id, [full], 0, {"a": "1"})
+    log_in_batches(client, run_id, [full], 0, {"a": "1"})
     assert sent == [(LARGEST_BATCH - 1, 0), (1, 1)]

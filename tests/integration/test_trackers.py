@@ -106,10 +106,10 @@ from swath.tracking import DatasetInfo, MetricBatch, RunInfo, RunSummary, StoreA
 store = OfflineFallbackStore()
 store.open(StoreAddress("sqlite:///mlflow.db", "swath", None))
 data = DatasetInfo("made", "0" * 64, "memory", {})
-tags = {"swath.kind": "run", "swath.curves": "metrics"}
+tags = {"swath.kind": "run"}
 run_id = store.start_run(0, RunInfo("a run", {"seed": "0"}, tags, data, "a: 1\\n", "[]\\n"))
 values = {"train/accuracy": np.ones(300), "train/loss": np.ones(300)}
-store.log_steps(0, MetricBatch(0, values, rows_every=100))
+store.log_steps(0, MetricBatch(0, values))
 store.end_run(0, RunSummary("FINISHED", {"test/accuracy": 0.5}, tags={"swath.bits": "b"}))
 store.close()
 (curve,) = open_reader("sqlite:///mlflow.db").curves([run_id], ["train/loss"])
