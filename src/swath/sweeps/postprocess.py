@@ -111,8 +111,8 @@ def postprocess_sweep(uri: str, sweep_id: str, models: str) -> str | None:
     try:
         for run in best_first[: {"all": None, "best": 1, "none": 0}[models]]:
             # A resumed sweep may have logged it; a program's own model is known to that program only.
-            if is_loggable(run) and not is_model_logged(run, uri):
-                log_model(run, uri)
+            if is_loggable(run) and not is_model_logged(run, client):
+                log_model(run, client)
     except Exception as error:
         faults.append(error_line(error, uri))
     fault = "; ".join(faults) or None

@@ -26,6 +26,8 @@ from .in_memory import NullRunLogger as NullRunLogger
 from .in_memory import NullTracker as NullTracker
 from .in_memory import TeeTracker as TeeTracker
 from .locations import is_local as is_local
+from .logged_models import is_model_logged as is_model_logged
+from .logged_models import log_model as log_model
 from .lot_records import Lot as Lot
 from .lot_records import LotService as LotService
 from .lot_records import SupersededError as SupersededError
@@ -47,11 +49,9 @@ from .mlflow_setup import is_store_error as is_store_error
 from .mlflow_setup import is_unreachable as is_unreachable
 from .mlflow_setup import may_pass as may_pass
 from .mlflow_setup import sqlite_uri as sqlite_uri
+from .model_files import is_loggable as is_loggable
+from .model_files import not_loggable as not_loggable
 from .models import ALIAS as ALIAS
-from .models import is_loggable as is_loggable
-from .models import is_model_logged as is_model_logged
-from .models import log_model as log_model
-from .models import not_loggable as not_loggable
 from .models import register_model as register_model
 from .offline import OfflineFallbackStore as OfflineFallbackStore
 from .opening import connect as connect

@@ -1,12 +1,9 @@
 """Weights of runs as MLflow models, logged and registered."""
 
-import io
-import json
 import logging
 import os
 import tempfile
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -18,47 +15,25 @@ from mlflow.models import Model, ModelSignature
 from mlflow.tracking import MlflowClient
 from mlflow.types import ColSpec, Schema, TensorSpec
 
-from swath.config import computed_values, read_params
 from swath.errors import SwathError
-from swath.models import DEFAULT_MODEL, MODELS, OWN_MODEL_PAGE, code_of, missing_model, model_of
 from swath.tracking import schema
-from swath.tracking.artifacts import read_bytes, read_class_names
-from swath.tracking.data_sizes import data_sizes
 from swath.tracking.mlflow_setup import error_line
+from swath.tracking.model_files import ARRAYS, CODE, ModelFiles, model_files
 from swath.tracking.stored_runs import StoredRun
-
-CODE = Path(__file__).with_name("model_code.py")
-
-OWN_PREDICTOR = Path(__file__).with_name("own_predictor.py")
-"""Predictor of models that have none of their own."""
-
-REQUIREMENTS = ("mlflow", "numpy", "pandas")
-"""Packages that a logged model imports; MLflow would take seconds to infer them. Those of a model that
-predicts by itself also include swath and the package of the model."""
-
 
 ALIAS = "champion"
 """Alias of the version that was registered last."""
 
 
-def log_model(run: StoredRun, uri: str) -> str:
-    """Log the weights of a finished run as its model, `runs:/RUN_ID/model`; returns the model's location.
-
-    Args:
-      run: a finished run.
-      uri: address of its store.
-
-    Raises:
-      SwathError: the run's files cannot be read.
-      MlflowException: the store cannot be written.
-    """
+def log_by_mlflow(run: StoredRun, client: MlflowClient) -> str:
+    """Log a model through MLflow's own calls; see `log_model`."""
     _silence_mlflow()
-    client = MlflowClient(tracking_uri=uri)  # the caller's own choice of a store stays as it is
+    files = model_files(run)
     with tempfile.TemporaryDirectory(prefix="swath-") as folder:
         model = client.create_logged_model(run.experiment_id, schema.MODEL, run.run_id, params=run.params)
         try:
             local = Path(folder) / schema.MODEL
-            _save(run, local, Path(folder) / schema.WEIGHTS_FILE, model.model_id)
+            save_model(files, local, run.run_id, model.model_id)
             client.log_model_artifacts(model.model_id, str(local))
             # MLflow's page of a run shows the run's own files only, so the model is among them too.
             client.log_artifacts(run.run_id, str(local), schema.MODEL)
@@ -76,23 +51,9 @@ def _silence_mlflow() -> None:
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 
-def is_loggable(run: StoredRun) -> bool:
-    """Whether the weights of a run can be logged as a model here."""
-    model = MODELS.get(run.params.get(schema.MODEL_NAME, DEFAULT_MODEL))
-    return model is not None and model.is_served
-
-
-def not_loggable(run: StoredRun) -> str:
-    """Why the weights of a run cannot be logged as a model here, in one line."""
-    name = run.params.get(schema.MODEL_NAME, DEFAULT_MODEL)
-    return f"run {run.run_id}: {not_served(name) if name in MODELS else missing_model(name)}"
-
-
-def is_model_logged(run: StoredRun, uri: str) -> bool:
-    """Whether the run's model is in the store at `uri`."""
-    models = MlflowClient(tracking_uri=uri).search_logged_models(
-        [run.experiment_id], filter_string=f"source_run_id = '{run.run_id}'"
-    )
+def has_logged_model(run: StoredRun, client: MlflowClient) -> bool:
+    """Whether the run's model is in the store."""
+    models = client.search_logged_models([run.experiment_id], filter_string=f"source_run_id = '{run.run_id}'")
     return any(model.name == schema.MODEL and model.status == LoggedModelStatus.READY for model in models)
 
 
@@ -113,8 +74,8 @@ def register_model(run: StoredRun, uri: str, name: str, tags: Mapping[str, str])
     client = MlflowClient(tracking_uri=uri)
     _silence_mlflow()
     try:
-        if not is_model_logged(run, uri):
-            log_model(run, uri)
+        if not has_logged_model(run, client):
+            log_by_mlflow(run, client)
         try:
             client.create_registered_model(name)
         except MlflowException as error:
@@ -134,39 +95,28 @@ def register_model(run: StoredRun, uri: str, name: str, tags: Mapping[str, str])
     return str(found.version)
 
 
-def _save(run: StoredRun, target: Path, arrays_file: Path, model_id: str) -> None:
-    """Write the model into a folder of this machine."""
-    own = model_of(run.params)
-    if not own.is_served:
-        raise SwathError(not_loggable(run))
-    class_names = read_class_names(run)
-    sizes = data_sizes(run)
-    if sizes is None:
-        raise SwathError(f"run {run.run_id}: the shape of its images is not known")
-    channels, rows, columns = sizes.image_shape
-    more: dict[str, Any] = {}
-    if own.predictor is None:
-        more["described"] = np.array(_described(run, sizes.image_shape, len(class_names)))
-    with np.load(io.BytesIO(read_bytes(run, schema.WEIGHTS_FILE))) as arrays:
-        np.savez(
-            arrays_file,
-            **arrays,
-            class_names=np.array(class_names),
-            image_shape=np.array(sizes.image_shape),
-            **more,
+def save_model(files: ModelFiles, target: Path, run_id: str, model_id: str) -> None:
+    """Write the folder of a model.
+
+    Args:
+      files: its parts.
+      target: the folder.
+      run_id: id of the run that has learned the arrays.
+      model_id: MLflow's id of the model.
+    """
+    channels, rows, columns = files.image_shape
+    with tempfile.TemporaryDirectory(prefix="swath-") as folder:
+        arrays = Path(folder) / ARRAYS
+        np.savez(arrays, **dict[str, Any](files.arrays))
+        mlflow.pyfunc.save_model(
+            target,
+            mlflow_model=Model(run_id=run_id, model_id=model_id),
+            python_model=str(CODE),
+            artifacts={"arrays": str(arrays), "predictor": str(files.predictor)},
+            signature=signature(files.class_names),
+            input_example=np.zeros([1, rows, columns, channels], np.uint8),
+            pip_requirements=list(files.requirements),
         )
-    requirements = [f"{name}=={version(name)}" for name in REQUIREMENTS]
-    if own.predictor is None:
-        requirements += [f"swath=={version('swath')}", "==".join(own.package.split())]
-    mlflow.pyfunc.save_model(
-        target,
-        mlflow_model=Model(run_id=run.run_id, model_id=model_id),
-        python_model=str(CODE),
-        artifacts={"arrays": str(arrays_file), "predictor": str(own.predictor or OWN_PREDICTOR)},
-        signature=signature(class_names),
-        input_example=np.zeros([1, rows, columns, channels], np.uint8),
-        pip_requirements=requirements,
-    )
     # MLflow records where it found the files, but reads them from within the model.
     saved = Model.load(str(target))
     flavor = saved.flavors["python_function"]
@@ -174,18 +124,6 @@ def _save(run: StoredRun, target: Path, arrays_file: Path, model_id: str) -> Non
     for artifact in flavor["artifacts"].values():
         artifact["uri"] = artifact["path"]
     saved.save(str(target / "MLmodel"))
-
-
-def _described(run: StoredRun, image_shape: tuple[int, int, int], classes: int) -> str:
-    """What `own_predictor.py` needs to create the model of a run, as JSON."""
-    values = computed_values(read_params(run.params))
-    code = code_of(model_of(values))
-    return json.dumps({"values": values, "image_shape": image_shape, "classes": classes, "code": code})
-
-
-def not_served(name: str) -> str:
-    """The line about a model that is defined in a program only."""
-    return f"its model {name} is defined in a program; to log it, make it a package: {OWN_MODEL_PAGE}"
 
 
 def signature(class_names: tuple[str, ...]) -> ModelSignature:

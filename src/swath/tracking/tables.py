@@ -100,6 +100,27 @@ INPUT_TAGS = table(
     "input_tags", column("input_uuid", String()), column("name", String()), column("value", String())
 )
 
+LOGGED_MODELS = table(
+    "logged_models",
+    column("model_id", String()),
+    column("experiment_id", Integer()),
+    column("name", String()),
+    column("artifact_location", String()),
+    column("creation_timestamp_ms", BigInteger()),
+    column("last_updated_timestamp_ms", BigInteger()),
+    column("status", Integer()),
+    column("lifecycle_stage", String()),
+    column("source_run_id", String()),
+)
+
+LOGGED_PARAMS = table(
+    "logged_model_params",
+    column("model_id", String()),
+    column("experiment_id", Integer()),
+    column("param_key", String()),
+    column("param_value", String()),
+)
+
 ACTIVE = "active"
 """Stage of experiments and runs that have not been deleted."""
 

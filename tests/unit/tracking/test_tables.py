@@ -36,5 +36,5 @@ def test_columns_are_those_of_mlflow(table: sqlalchemy.TableClause) -> None:
 
 def test_all_tables_are_looked_at() -> None:
     names = {"runs", "tags", "params", "metrics", "latest_metrics", "experiments", "experiment_tags"}
-    names |= {"datasets", "inputs", "input_tags"}
+    names |= {"datasets", "inputs", "input_tags", "logged_models", "logged_model_params"}
     assert {table.name for table in READ} == names
