@@ -1,4 +1,4 @@
-"""What is written without MLflow is what MLflow writes: both clients make the same calls, rows are compared."""
+"""What is written without MLflow is what MLflow writes: after the same calls, all rows are equal."""
 
 import re
 import sqlite3

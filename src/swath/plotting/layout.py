@@ -98,7 +98,8 @@ def _lay_out(figure: Figure, dpi: int) -> None:
     if (engine := figure.get_layout_engine()) is not None:
         figure.set_dpi(dpi)
         engine.execute(figure)
-        figure.set_layout_engine("none")
+        with mpl.rc_context({"figure.autolayout": False, "figure.constrained_layout.use": False}):
+            figure.set_layout_engine(None)
 
 
 def label_of(name: str) -> str:

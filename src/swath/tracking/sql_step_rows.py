@@ -1,6 +1,7 @@
 """Rows of per-step metrics, each kind written with as few statements as its database allows."""
 
 from collections.abc import Mapping, Sequence
+from itertools import count
 from typing import Any
 
 import sqlalchemy
@@ -9,10 +10,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
 from swath.tracking.run_records import MetricBatch
-from swath.tracking.sql_values import stored_columns
+from swath.tracking.sql_values import stored_series
 from swath.tracking.tables import LATEST, METRICS, TAGS
 
-Row = Mapping[str, Any]
+Row = tuple[str, str, int, int, float, bool]
+"""A row of `COLUMNS`. A dict of each would take half as long again to store."""
 
 RunTags = Mapping[tuple[str, str], str]
 """Values of tags, by id of the run and name."""
@@ -30,15 +32,11 @@ def rows_of(run_id: str, batch: MetricBatch, timestamp_ms: int) -> list[Row]:
       timestamp_ms: the time of all rows, in milliseconds since 1970.
     """
     return [
-        {
-            "run_uuid": run_id,
-            "key": name,
-            "timestamp": timestamp_ms,
-            "step": batch.first_step + offset * batch.every,
-            **stored_columns(value),
-        }
+        (run_id, name, timestamp_ms, step, value, is_nan)
         for name, values in batch.values.items()
-        for offset, value in enumerate(values.tolist())
+        for step, value, is_nan in zip(
+            count(batch.first_step, batch.every), *stored_series(values), strict=False
+        )
     ]
 
 
@@ -46,8 +44,17 @@ def insert_steps(connection: sqlalchemy.Connection, rows: Sequence[Row]) -> None
     """Insert rows of metrics: by COPY where the driver is psycopg 3."""
     if connection.dialect.driver == "psycopg":
         _copy(connection, rows)
+    elif connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(_INSERT, list(rows))
     else:
-        connection.execute(METRICS.insert(), rows)
+        connection.execute(METRICS.insert(), [_by_name(row) for row in rows])
+
+
+_INSERT = f"INSERT INTO {METRICS.name} ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
+
+
+def _by_name(row: Row) -> dict[str, Any]:
+    return dict(zip(COLUMNS, row, strict=True))
 
 
 def set_latest(connection: sqlalchemy.Connection, rows: Sequence[Row]) -> None:
@@ -57,7 +64,7 @@ def set_latest(connection: sqlalchemy.Connection, rows: Sequence[Row]) -> None:
       connection: in a transaction.
       rows: of any runs and metrics; of two rows of one metric the later counts.
     """
-    last = list({(row["run_uuid"], row["key"]): row for row in rows}.values())
+    last = [_by_name(row) for row in {row[:2]: row for row in rows}.values()]
     dialect = connection.dialect.name
     if dialect in ("postgresql", "sqlite"):
         make: Any = postgresql.insert if dialect == "postgresql" else sqlite.insert
@@ -93,8 +100,8 @@ _COPY = f"COPY metrics ({', '.join(COLUMNS)}) FROM STDIN"
 def _copy(connection: sqlalchemy.Connection, rows: Sequence[Row]) -> None:
     """Send rows as text: MLflow allows no character in the name of a metric that would need quoting."""
     text = "".join(
-        f"{row['run_uuid']}\t{row['key']}\t{row['timestamp']}\t{row['step']}\t{row['value']!r}\t{row['is_nan']}\n"
-        for row in rows
+        f"{run_id}\t{name}\t{time_ms}\t{step}\t{value!r}\t{is_nan}\n"
+        for run_id, name, time_ms, step, value, is_nan in rows
     )
     driver = connection.connection.driver_connection
     assert driver is not None
