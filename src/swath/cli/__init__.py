@@ -1,5 +1,5 @@
 """The commands swath, swath-compare and swath-reproduce."""
 
-import lazy_loader
+from swath.lazy import attach
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = attach(__name__, __file__)

@@ -89,10 +89,7 @@ def run(arguments: list[str], tracker: "Tracker | None" = None) -> int:
     Raises:
       SwathError: an error to report to the user.
     """
-    from swath.cli.command import run_command
-    from swath.cli.hydra_checks import callback_mistakes
-    from swath.cli.validation import check_command
-    from swath.cli.with_hydra import run_nothing, run_with_hydra
+    # Each part is imported where it is known to be needed: help and a mistake are answered at once.
     from swath.config import primary_configs, register
 
     args = read_arguments(arguments)
@@ -108,8 +105,12 @@ def run(arguments: list[str], tracker: "Tracker | None" = None) -> int:
             if (folder / f"{args.config_name}.yml").is_file():
                 hint = f"; rename {args.config_name}.yml to {args.config_name}.yaml"
         raise ConfigError([f"-cn {args.config_name}: expected one of {', '.join(known)}{hint}"])
+    from swath.cli.with_hydra import run_nothing, run_with_hydra
+
     if args.flags.shell_completion or args.flags.hydra_help:
         return run_with_hydra(args, (), run_nothing)
+    from swath.cli.validation import check_command
+
     checked = check_command(args.config_name, list(args.overrides), args.flags.multirun, args.user_folders)
     password_overrides = keep_password(checked.sweep.tracking.uri)
     if not args.trains:
@@ -121,7 +122,11 @@ def run(arguments: list[str], tracker: "Tracker | None" = None) -> int:
 
         print_plan(checked, args.output)
         return 0
+    from swath.cli.hydra_checks import callback_mistakes
+
     if mistakes := list(callback_mistakes(checked.base)):
         raise ConfigError(mistakes)
     question = question_of(args.config_name, args.user_folders) if checked.multirun else ""
+    from swath.cli.command import run_command
+
     return run_command(args, checked, password_overrides, question, tracker)

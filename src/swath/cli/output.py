@@ -7,11 +7,11 @@ import textwrap
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
-from rich.console import Console
-
 from swath.analysis import one_line
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from swath.cli.tables import TableData
 
 TERMINAL_ROWS = 20
@@ -21,11 +21,13 @@ NO_TERMINAL_WIDTH = 300
 """Columns of output that is not printed to a terminal, so that no line is truncated."""
 
 
-def console_of(stream: IO[str]) -> Console:
+def console_of(stream: IO[str]) -> "Console":
     """A console on a stream. $COLUMNS sets its width; else a pipe or a file gets wide lines.
 
     Whether it is a terminal depends on the stream alone: $FORCE_COLOR must not put animations into a file.
     """
+    from rich.console import Console  # most commands print plain lines only
+
     if stream.isatty():
         return Console(file=stream)
     width = None if "COLUMNS" in os.environ else NO_TERMINAL_WIDTH
@@ -34,7 +36,7 @@ def console_of(stream: IO[str]) -> Console:
 
 def is_animated(stream: IO[str]) -> bool:
     """Whether progress bars can be drawn on a stream."""
-    return stream.isatty() and not Console(file=stream).is_dumb_terminal
+    return stream.isatty() and not console_of(stream).is_dumb_terminal
 
 
 def print_note(line: str) -> None:

@@ -1,5 +1,5 @@
 """Models, and the TensorFlow setup that all code uses."""
 
-import lazy_loader
+from swath.lazy import attach
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = attach(__name__, __file__)

@@ -1,4 +1,5 @@
 from . import schema as schema
+from .address import TRACKING_VARIABLE as TRACKING_VARIABLE
 from .address import StoreAddress as StoreAddress
 from .address import StoreInfo as StoreInfo
 from .address import SyncResult as SyncResult
@@ -38,7 +39,6 @@ from .lot_records import lots_of as lots_of
 from .lot_service import LotStore as LotStore
 from .lot_service import end_open as end_open
 from .misplaced import check_located as check_located
-from .mlflow_setup import TRACKING_VARIABLE as TRACKING_VARIABLE
 from .mlflow_setup import chosen_experiment as chosen_experiment
 from .mlflow_setup import configure_environment as configure_environment
 from .mlflow_setup import database_file as database_file

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"
+"""Environment variable with the address of the store."""
+
 
 def is_server(uri: str) -> bool:
     """Whether an address is that of a tracking server, rather than of a database."""

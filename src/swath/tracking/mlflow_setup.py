@@ -17,13 +17,11 @@ from filelock import FileLock
 from swath.config import FIELDS
 from swath.errors import AwayError, SwathError, UsageError, passes
 from swath.system import atomic_write, cache_folder, hide_password, hide_passwords, remove_leftovers
+from swath.tracking.address import TRACKING_VARIABLE
 from swath.tracking.databases import how_to_install, is_passing, passing_reason
 
 if TYPE_CHECKING:
     import sqlalchemy
-
-TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"
-
 
 RETRIES_VARIABLE = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
 

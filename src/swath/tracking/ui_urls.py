@@ -15,8 +15,8 @@ from urllib.request import ProxyHandler, build_opener
 
 from swath.system import hide_password
 from swath.tracking import schema
-from swath.tracking.address import is_server
-from swath.tracking.mlflow_setup import DEFAULT_FILE, TRACKING_VARIABLE, database_file, has_file_store
+from swath.tracking.address import TRACKING_VARIABLE, is_server
+from swath.tracking.mlflow_setup import DEFAULT_FILE, database_file, has_file_store
 
 WORKFLOW = "workflowType=machine_learning"
 """Part of every address: without it, MLflow's page shows its menu for language models."""
