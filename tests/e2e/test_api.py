@@ -212,12 +212,11 @@ def test_each_sweep_goes_to_its_own_store(here: Path) -> None:
 def test_lanes_are_verified_and_unmade_plots_are_reported(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from swath.sweeps import outcome
     from swath.sweeps.session import Session
 
     checked: list[int] = []
     monkeypatch.setattr(Session, "check", lambda self, count: checked.append(count) or ())
-    monkeypatch.setattr(outcome, "postprocess_sweep", lambda *_: "disk full")
+    monkeypatch.setattr(Session, "postprocess", lambda *_: "disk full")
     grid = {"data": "digits", "max_steps": 2, "learning_rate": [1e-7, 1e-6]}
     with pytest.raises(SwathError, match="could not create all plots and models: disk full"):
         face.sweep({**grid, "lanes.verify": 2, "tracking.postprocess": "wait"}, progress=False)

@@ -266,19 +266,21 @@ a.Runner.digest_of_solo_run = lambda *_, **__: 'other bits'
 
 
 @pytest.mark.parametrize(
-    ("patch", "more", "error"),
+    ("patch", "tracking", "more", "error"),
     [
-        (NO_ROOM, ("tracking.postprocess=wait",), "could not create all plots and models: .*no space"),
-        (UNREACHABLE, (), "cannot reach the store sqlite:///mlflow.db; .* saved in /the/folder; .*"),
-        (UNSTORED, (), "the summary run could not be stored: MLflow: no space"),
-        (OTHER_BITS, ("lanes.verify=1",), None),
+        ("", NO_ROOM, ("tracking.postprocess=wait",), "could not create all plots and models: .*no space"),
+        (UNREACHABLE, "", (), "cannot reach the store sqlite:///mlflow.db; .* saved in /the/folder; .*"),
+        (UNSTORED, "", (), "the summary run could not be stored: MLflow: no space"),
+        (OTHER_BITS, "", ("lanes.verify=1",), None),
     ],
     ids=["postprocessing", "server", "summary run", "verification"],
 )
 def test_json_of_a_command_that_fails_after_training_agrees_with_the_process(
-    tmp_path: Path, patch: str, more: tuple[str, ...], error: str | None
+    tmp_path: Path, patch: str, tracking: str, more: tuple[str, ...], error: str | None
 ) -> None:
-    done = swath(tmp_path, *JSON, *GRID, "max_steps=5", *more, patch=patch)
+    done = swath(
+        tmp_path, *JSON, *GRID, "max_steps=5", *more, patch=patch, SWATH_TEST_TRACKING_PATCH=tracking
+    )
     assert done.returncode == 1
     found = result_of(done)
     assert (found["status"], found["exit_status"], found["finished"]) == ("FAILED", 1, 3)
@@ -293,7 +295,8 @@ def test_json_of_a_command_that_fails_after_training_agrees_with_the_process(
 
 def test_json_of_a_command_that_is_interrupted_while_it_draws_agrees_with_the_process(tmp_path: Path) -> None:
     interrupted = (
-        "import swath.sweeps.outcome as a\ndef stop(*_): raise KeyboardInterrupt\na.postprocess_sweep = stop"
+        "import swath.sweeps.session as a\ndef stop(*_): raise KeyboardInterrupt\n"
+        "a.Session.postprocess = stop"
     )
     done = swath(tmp_path, *JSON, *GRID, "max_steps=5", "tracking.postprocess=wait", patch=interrupted)
     assert done.returncode == 130

@@ -2,16 +2,18 @@
 
 import contextlib
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 from support.command import PATCHED, SWATH, error_lines, swath, swath_compare
 from support.stores import open_read_only
 from support.terminal import run_in_terminal
-from support.waiting import wait_for
+from support.waiting import started, wait_for
 
 from swath.cli import postprocess_time
 
@@ -196,11 +198,43 @@ def test_postprocess_is_for_one_sweep(tmp_path: Path, arguments: list[str], line
     assert line in found
 
 
+SLOW = """
+import pathlib, sys, time
+def draw(*_, **__):
+    pathlib.Path("drawing").touch()
+    time.sleep(300)
+if "swath.sweeps.tracking_process" in sys.orig_argv:
+    import swath.plotting
+    swath.plotting.draw_sweep = draw
+"""
+
+
+def test_ctrl_c_ends_postprocessing_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    places = tmp_path / "places"
+    places.mkdir()
+    (places / "sitecustomize.py").write_text(SLOW)
+    monkeypatch.setenv("PYTHONPATH", str(places))
+    with started(tmp_path, *GRID, "tracking.postprocess=wait") as command:
+        wait_for(lambda: (tmp_path / "drawing").exists())
+        children = psutil.Process(command.pid).children(recursive=True)
+        os.killpg(command.pid, signal.SIGINT)
+        _, errors = command.communicate(timeout=30)
+    assert command.returncode == 130
+    assert "Interrupted: not all plots and models are there; make them with: swath-compare" in errors
+    assert "Best: " in errors
+    assert error_lines(errors) == []
+    _, alive = psutil.wait_procs(children, 10)
+    assert alive == []
+    monkeypatch.delenv("PYTHONPATH")
+    assert swath_compare(tmp_path, sweep_id(tmp_path), "--postprocess").returncode == 0
+    assert made(tmp_path) == EVERYTHING
+
+
 def test_error_of_postprocessing_is_reported_and_kept(tmp_path: Path) -> None:
     broken = (
         "import swath.plotting\ndef fail(*_): raise OSError('no fonts')\nswath.plotting.draw_sweep = fail"
     )
-    done = swath(tmp_path, *GRID, "tracking.postprocess=wait", patch=broken)
+    done = swath(tmp_path, *GRID, "tracking.postprocess=wait", SWATH_TEST_TRACKING_PATCH=broken)
     assert done.returncode == 1
     (line,) = error_lines(done.stderr)
     assert "could not create all plots and models" in line

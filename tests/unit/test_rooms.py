@@ -27,7 +27,7 @@ ROOMS = (
 )
 """Rooms from top to bottom. A room imports only those after it."""
 
-MODULES = ("metrics", "errors")
+MODULES = ("metrics", "errors", "lazy")
 """Modules outside the rooms, which every room may import."""
 
 ALLOWED = {

@@ -27,7 +27,7 @@ REQUIREMENTS = ("mlflow", "numpy", "pandas")
 """Packages that a logged model imports; MLflow would take seconds to infer them. Those of a model that
 predicts by itself also include swath and the package of the model."""
 
-ARRAYS = "weights.npz"
+ARRAYS = schema.WEIGHTS_FILE
 """File of the arrays in a model."""
 
 
