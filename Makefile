@@ -1,6 +1,6 @@
 # Two commands do all the set-up: `make sweep` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help sweep test test-mlflow test-optuna test-ray check verify torture benchmark screenshots lock docs wheel clean
+.PHONY: help sweep test test-mlflow test-optuna test-ray check guard verify torture benchmark screenshots lock docs wheel clean
 
 VENV := .venv
 unexport PIP_USER
@@ -13,7 +13,8 @@ RAY := .venv-ray
 RAY_PACKAGES := ray==2.60.0 msgpack==1.2.4
 # It wants Optuna < 3; SQLAlchemy and the others are those of the lock.
 OPTUNA_SWEEPER := hydra-optuna-sweeper==1.3.0 optuna==2.10.1 cmaes==0.12.0
-MLFLOW_TESTS := tests/integration/test_readers.py tests/integration/test_run_store.py tests/integration/test_sql_steps.py tests/integration/test_curve_store.py \
+MLFLOW_TESTS := tests/integration/test_readers.py tests/integration/test_run_store.py tests/integration/test_sql_steps.py \
+                tests/integration/test_sql_client.py tests/integration/test_model_template.py tests/integration/test_curve_store.py \
                 tests/integration/test_migration.py tests/integration/test_patience.py \
                 tests/integration/test_artifact_place.py tests/services/test_postgres_start.py tests/e2e/test_postprocessing.py \
                 tests/integration/test_deletion.py tests/integration/test_export.py \
@@ -58,6 +59,9 @@ check: $(VENV)/.installed-dev ## Formatting, lint, types, import direction
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+
+guard: $(VENV)/.installed-dev ## Whether small commands cost more of a processor than the repository says
+	@$(BIN)/python -m benchmarks.guard
 
 verify: $(VENV)/.installed-dev ## Recompute the digests of docs/digests.json and compare them
 	@cd tests && ../$(BIN)/python -m verify

@@ -8,7 +8,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
@@ -24,6 +23,7 @@ from benchmarks.processes import process_times
 from benchmarks.report import machine, report
 from benchmarks.search_worth import search_worth
 from benchmarks.searching import search_times
+from benchmarks.where import where_times
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -77,19 +77,8 @@ def counts(data: Path) -> Any:
 
 
 def where(data: Path) -> Any:
-    """Where the time of `grid` goes, with probing and without."""
-    with tempfile.TemporaryDirectory(prefix="swath-benchmark-") as folder:
-        for name in ("probing.json", "remembered.json"):
-            arguments = [str(Path(folder) / name), "-cn", "grid", f"data.dir={data}"]
-            added = {
-                "SWATH_CACHE_DIR": f"{folder}/cache",
-                "PYTHONPATH": str(ROOT),
-                "SWATH_POSTPROCESS": "off",
-            }
-            command = [sys.executable, "-m", "benchmarks.where", *arguments]
-            _run(command, cwd=Path(folder), env={**os.environ, **added})
-        files = {name: Path(folder) / f"{name}.json" for name in ("probing", "remembered")}
-        return {name: json.loads(path.read_text(encoding="utf-8")) for name, path in files.items()}
+    """Processor seconds by part and number of configurations."""
+    return where_times(data, GRID_REPEATS, print_line)
 
 
 def comparing(data: Path) -> Any:

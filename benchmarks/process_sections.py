@@ -20,7 +20,7 @@ from benchmarks.processes import TUTORIAL as TUTORIAL_ONCE
 from benchmarks.storing import RUNS as STORED_RUNS
 from benchmarks.storing import STEPS as STORED_STEPS
 from benchmarks.table import Found, spread, table
-from benchmarks.where import PARTS
+from benchmarks.where import PROCESSES
 
 GRID = """\
 ## A grid of 72 configurations
@@ -44,11 +44,11 @@ does nothing else. With a version of MLflow that was not tested, swath stores st
 """
 
 WHERE = """\
-## Where the time of `grid` goes
+## Where the processor's time goes
 
-Wall time of each part in seconds, summed over the threads and processes that run it. Parts run at the same
-time, two groups train at a time, and time spent waiting for a core counts, so the sum exceeds the total. The
-first column is the first sweep on a machine, which probes the widths.
+Processor seconds of each part of whole commands, by the number of configurations: the article's run, twelve
+of 1,000 steps, the sweep `grid`, and a thousand of 100 steps. Each part is timed by the clock of the thread
+that runs it (`benchmarks/probe/`), so waiting costs nothing. Medians.
 """
 
 
@@ -86,14 +86,32 @@ def grid_section(grid: Found) -> str:
 
 
 def where_section(where: Found) -> str:
-    """Wall time of `grid` by part."""
-    rows = [
-        (text, *(f"{where[run].get(part, 0.0):.1f}" for run in ("probing", "remembered")))
-        for part, text in PARTS.items()
-    ]
-    share = where["probing"].get("probing", 0.0) / where["probing"]["whole"]
-    probing = f"Probing took {share:.1%} of the first sweep (target: at most 5%)."
-    return "\n".join([WHERE, table(("", "with probing (s)", "later (s)"), rows), "", probing, ""])
+    """Processor seconds by part and number of configurations."""
+    counts = list(where)
+    rows = []
+    for process in PROCESSES:
+        parts = dict.fromkeys(part for count in counts for part in where[count][process])
+        parts = sorted(parts, key=lambda part: -where["72"][process].get(part, 0.0))
+        totals = [f"{sum(where[count][process].values()):.2f}" for count in counts]
+        rows.append((f"**the {process} process**", *totals))
+        rows += [
+            (part, *(f"{where[count][process].get(part, 0.0):.2f}" for count in counts)) for part in parts
+        ]
+    rows.append(
+        (
+            "**each configuration**, ms",
+            *(f"{1000 * _total(where[count]) / _number(count):.0f}" for count in counts),
+        )
+    )
+    return "\n".join([WHERE, table(("", *counts), rows), ""])
+
+
+def _total(processes: Mapping[str, Mapping[str, float]]) -> float:
+    return sum(sum(parts.values()) for parts in processes.values())
+
+
+def _number(count: str) -> int:
+    return int(count.replace(",", ""))
 
 
 def processes_section(processes: Found) -> str:

@@ -1,131 +1,71 @@
-"""Profiles a command: `python -m benchmarks.where FILE -cn grid` runs `swath -cn grid` and writes FILE.
+"""Where the processor's time of a whole command goes, by part and by the number of configurations."""
 
-FILE contains the wall time of each part in seconds, summed over the threads and processes that run it.
-Parts run at the same time, two groups train at a time, and time spent waiting for a core counts, so the sum
-exceeds the total.
-"""
-
-import functools
 import json
+import os
+import statistics
 import sys
-import threading
-import time
-from collections import defaultdict
+import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
-import psutil
+from benchmarks.processes import measure
 
-PARTS = {
-    "checking": "starting Python and Hydra, composing and checking every job",
-    "starting": "loading TensorFlow and MLflow, opening the store, reading and checking the images",
-    "handing over": "converting the images to tensors, tracing the program",
-    "probing": "probing widths (0 if cached)",
-    "composing": "composing the config of every job in the launcher",
-    "training": "training, including the compilation of the first call",
-    "evaluating": "evaluating validation and test images",
-    "sending": "sending metrics and artifacts to the tracking process",
-    "Hydra's files": "writing Hydra's folder, files and logs of every job",
-    "tracking": "creating, writing and ending runs in the tracking process",
-    "waiting": "waiting for the tracking process at the end",
-    "whole": "whole process",
+PROBE = Path(__file__).with_name("probe")
+
+COUNTS: Mapping[str, tuple[str, ...]] = {
+    "1": (),
+    "12": ("-m", "batch_size=50,100", "learning_rate=1e-8,3e-8,1e-7,3e-7,1e-6,3e-6", "max_steps=1000"),
+    "72": ("-cn", "grid"),
+    "1,000": ("-m", f"learning_rate={','.join(f'{1e-8 * 1.01**power:.5g}' for power in range(1_000))}"),
 }
-"""Parts of a command, with their descriptions in docs/benchmarks.md."""
+"""Arguments by number of configurations: the article's run, a small grid, `grid`, and a thousand rates."""
+
+MANY = ("max_steps=100",)
+"""Of the last: more arguments."""
+
+PROCESSES = ("training", "tracking")
+
+Parts = dict[str, dict[str, dict[str, float]]]
+"""Processor seconds by number of configurations, process and part."""
 
 
-class Clock:
-    """Sums the time spent in functions, by part."""
+def where_times(data: Path, repeats: int, print_line: Callable[[str], None]) -> Parts:
+    """Medians of the processor seconds of each part, in a folder with a store.
 
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = defaultdict(float)
-        self._lock = threading.Lock()
-
-    def add(self, part: str, seconds: float) -> None:
-        """Add seconds to a part."""
-        with self._lock:
-            self.seconds[part] += seconds
-
-    def wrap(self, owner: Any, name: str, part: str, less: str | None = None) -> None:
-        """Time a method; its time is subtracted from the part `less`, whose function calls it."""
-        function = getattr(owner, name)
-
-        @functools.wraps(function)
-        def timed(*arguments: Any, **named: Any) -> Any:
-            started = time.perf_counter()
-            try:
-                return function(*arguments, **named)
-            finally:
-                spent = time.perf_counter() - started
-                self.add(part, spent)
-                if less is not None:
-                    self.add(less, -spent)
-
-        setattr(owner, name, timed)
+    Args:
+      data: the folder that contains `cifar-10-batches-py/`.
+      repeats: number of measurements.
+      print_line: prints a line of progress.
+    """
+    command = [str(Path(sys.executable).parent / "swath"), f"data.dir={data}", "tracking.postprocess=wait"]
+    found: dict[str, list[dict[str, dict[str, float]]]] = {}
+    with tempfile.TemporaryDirectory(prefix="swath-benchmark-") as name:
+        folder = Path(name)
+        for arguments in COUNTS.values():  # makes the store and the caches
+            measure([*command, *arguments, "max_steps=1"], folder)
+        for repeat in range(repeats):
+            for count, arguments in COUNTS.items():
+                more = MANY if count == "1,000" else ()
+                found.setdefault(count, []).append(parts_of([*command, *arguments, *more], folder))
+                print_line(f"  {repeat + 1}: {count} configurations")
+    return {
+        count: {process: _median([run[process] for run in runs]) for process in PROCESSES}
+        for count, runs in found.items()
+    }
 
 
-def main() -> None:
-    """Run the command that follows FILE."""
-    result, sys.argv[1:] = Path(sys.argv[1]).resolve(), sys.argv[2:]
-    clock = Clock()
-    import swath.cli.entry as command
-    import swath.cli.validation
-    import swath.sweeps.session
-
-    process_start = psutil.Process().create_time()
-    clock.wrap(swath.sweeps.session.Session, "__init__", "starting")
-    load = swath.sweeps.session.Session._load
-
-    def load_and_wrap(session: Any, names: list[str]) -> None:
-        load(session, names)
-        _wrap_training(clock)  # after TensorFlow was loaded
-
-    swath.sweeps.session.Session._load = load_and_wrap  # type: ignore[method-assign]
-    clock.wrap(swath.sweeps.session.Session, "close", "waiting")
-    check = swath.cli.validation.check_command
-
-    def timed_check(*arguments: Any, **named: Any) -> Any:
-        checked = check(*arguments, **named)
-        clock.add("checking", time.time() - process_start)
-        return checked
-
-    swath.cli.validation.check_command = timed_check
-
-    def leave(status: int) -> None:
-        clock.add("whole", time.time() - process_start)
-        result.write_text(json.dumps(clock.seconds), encoding="utf-8")
-        sys.exit(status)
-
-    command._exit = leave
-    command.swath()
+def parts_of(command: list[str], folder: Path) -> dict[str, dict[str, float]]:
+    """Processor seconds of one command by process and part."""
+    with tempfile.TemporaryDirectory(prefix="swath-parts-") as name:
+        places = os.pathsep.join(filter(None, [str(PROBE), os.environ.get("PYTHONPATH")]))
+        measure(command, folder, {"SWATH_PARTS": name, "PYTHONPATH": places})
+        return {
+            process: json.loads(path.read_text(encoding="utf-8"))
+            for process in PROCESSES
+            if (path := Path(name, f"{process}.json")).exists()  # a plan has no tracking process
+        }
 
 
-def _wrap_training(clock: Clock) -> None:
-    import hydra_plugins.swath_lanes._job as job
-    import hydra_plugins.swath_lanes.launcher as launcher
-    import swath.cli.task
-    import swath.execution.executor
-    import swath.tracking.rpc
-    import swath.tracking.tracker
-    import swath.training
-
-    clock.wrap(swath.training, "make_device_data", "handing over")
-    clock.wrap(swath.training, "compile_program", "handing over")
-    clock.wrap(swath.training, "is_bit_exact", "probing")
-    clock.wrap(swath.training.LaneTraining, "advance", "training")
-    clock.wrap(swath.execution.executor.GroupTrainer, "_evaluate", "evaluating")
-    clock.wrap(swath.tracking.rpc.Worker, "call", "sending")
-    clock.wrap(launcher.LanesLauncher, "_job_config", "composing", less="Hydra's files")
-    clock.wrap(job.JobRunner, "run", "Hydra's files")
-    clock.wrap(swath.cli.task, "_objective", "waiting for jobs", less="Hydra's files")
-    flush = swath.tracking.tracker.MlflowRunLogger.flush
-
-    def flushed(run: Any) -> Any:
-        run_id, seconds = flush(run)
-        clock.add("tracking", seconds)
-        return run_id, seconds
-
-    swath.tracking.tracker.MlflowRunLogger.flush = flushed  # type: ignore[method-assign]
-
-
-if __name__ == "__main__":
-    main()
+def _median(runs: list[dict[str, float]]) -> dict[str, float]:
+    parts = dict.fromkeys(part for run in runs for part in run)
+    return {part: statistics.median(run.get(part, 0.0) for run in runs) for part in parts}

@@ -74,7 +74,6 @@ def postprocess_sweep(uri: str, sweep_id: str, models: str) -> str | None:
     """
     configure_environment()
     from swath.analysis import find_sweep, ordered
-    from swath.plotting import draw_sweep, report_html
     from swath.tracking import (
         check_located,
         connect,
@@ -96,6 +95,8 @@ def postprocess_sweep(uri: str, sweep_id: str, models: str) -> str | None:
     target = (sweep.summary_run or best_first[0]).run_id
     faults = []
     if sweep.summary_run is not None:
+        from swath.plotting import draw_sweep, report_html  # a single run needs no Matplotlib
+
         try:
             with tempfile.TemporaryDirectory(prefix="swath-") as folder:
                 store = hide_password(uri, uri)
