@@ -121,7 +121,7 @@ def test_postprocessing_failure_is_reported_and_stored(tmp_path: Path) -> None:
     fault = (
         "import swath.plotting.figures as a\ndef gone(*_): raise OSError('no space')\na.draw_curves = gone"
     )
-    done = swath(tmp_path, *SWEEP, patch=fault, SWATH_POSTPROCESS="wait")
+    done = swath(tmp_path, *SWEEP, SWATH_POSTPROCESS="wait", SWATH_TEST_TRACKING_PATCH=fault)
     assert done.returncode == 1
     (line,) = error_lines(done.stderr)
     assert "could not create all plots and models" in line
