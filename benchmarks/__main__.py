@@ -17,6 +17,7 @@ from typing import Any
 from benchmarks.arithmetic import arithmetic_times_ms
 from benchmarks.figures import draw_all
 from benchmarks.grid import count_times, grid_times
+from benchmarks.growth import growth
 from benchmarks.many import many_times
 from benchmarks.network_sweep import network_sweep_times
 from benchmarks.processes import process_times
@@ -81,6 +82,11 @@ def where(data: Path) -> Any:
     return where_times(data, GRID_REPEATS, print_line)
 
 
+def growing(data: Path) -> Any:
+    """What a configuration costs by their number; $SWATH_PEERS names a Python with the others."""
+    return growth(data, print_line)
+
+
 def comparing(data: Path) -> Any:
     """Reading a large store."""
     return _in_a_process("benchmarks.comparing", str(PROCESS_REPEATS))
@@ -142,6 +148,7 @@ PARTS: dict[str, Callable[[Path], Any]] = {
         grid,
         counts,
         where,
+        growing,
         comparing,
         checkpoints,
         storing,

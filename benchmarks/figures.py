@@ -10,6 +10,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
 from benchmarks.grid import BASIC, KERAS, LOG_BATCH, LOG_METRIC, SWATH, TUTORIAL
+from benchmarks.growth_section import draw_growth
 from benchmarks.search_worth import HALVED
 from benchmarks.steps import BATCH_SIZES, LANES
 
@@ -33,6 +34,8 @@ def draw_all(found: Mapping[str, Any], folder: Path) -> None:
     plt.rcParams.update({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False})
     if "grid" in found:
         _contenders(found["grid"]["seconds"], folder / "contenders.png")
+    if "growing" in found:
+        draw_growth(found["growing"], folder / "growth.png")
     if "worth" in found:
         _worth(found["worth"]["runs"], folder / "search-worth.png")
     if "lanes" in found and "counts" in found:

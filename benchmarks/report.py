@@ -10,6 +10,7 @@ import psutil
 
 from benchmarks import model_sections, process_sections, step_sections
 from benchmarks.comparing_section import comparing_section
+from benchmarks.growth_section import growth_section
 from benchmarks.many_section import many_section
 from benchmarks.search_worth_section import search_worth_section
 from benchmarks.searching_section import searching_section
@@ -28,6 +29,7 @@ def report(found: Found) -> str:
     writers: dict[str, Callable[[Any], str]] = {
         "grid": process_sections.grid_section,
         "where": process_sections.where_section,
+        "growing": growth_section,
         "lanes": step_sections.lanes_section,
         "compiling": step_sections.compiling_section,
         "counts": step_sections.counts_section,
