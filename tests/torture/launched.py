@@ -194,11 +194,15 @@ class Sweep(Place):
             time.sleep(0.1)
 
     def _newest_checkpoint_s(self, lot: int) -> float:
-        folder, found = self.cache / "shared" / self.sweep_id / f"lot-{lot}", [0.0]
-        for file in folder.glob("*.checkpoint"):
-            with contextlib.suppress(FileNotFoundError):  # replaced by a newer one
-                found.append(file.stat().st_mtime)
-        return max(found)
+        folder = self.cache / "shared" / self.sweep_id / f"lot-{lot}"
+        while files := list(folder.glob("*.checkpoint")):
+            found = []
+            for file in files:
+                with contextlib.suppress(FileNotFoundError):  # replaced by a newer one
+                    found.append(file.stat().st_mtime)
+            if found:
+                return max(found)
+        return 0.0
 
     def is_helpless(self) -> bool:
         """Whether nobody will train what is left, as `swath-watch` sees it."""
