@@ -24,6 +24,7 @@ from benchmarks.processes import process_times
 from benchmarks.report import machine, report
 from benchmarks.search_worth import search_worth
 from benchmarks.searching import search_times
+from benchmarks.shell_to_shell import command_times
 from benchmarks.where import where_times
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -34,6 +35,7 @@ STEP_REPEATS = 25
 LANE_REPEATS = 5
 PROCESS_REPEATS = 7
 GRID_REPEATS = 3
+COMMAND_REPEATS = 5
 JOBS = 1_000
 COUNTS = (1, 4, 24, 100, 500, 2000)
 
@@ -80,6 +82,11 @@ def counts(data: Path) -> Any:
 def where(data: Path) -> Any:
     """Processor seconds by part and number of configurations."""
     return where_times(data, GRID_REPEATS, print_line)
+
+
+def commands(data: Path) -> Any:
+    """Whole commands; $SWATH_BEFORE names the pythons of other checkouts."""
+    return command_times(data, COMMAND_REPEATS, print_line)
 
 
 def growing(data: Path) -> Any:
@@ -148,6 +155,7 @@ PARTS: dict[str, Callable[[Path], Any]] = {
         grid,
         counts,
         where,
+        commands,
         growing,
         comparing,
         checkpoints,

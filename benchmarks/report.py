@@ -9,6 +9,7 @@ import archspec.cpu
 import psutil
 
 from benchmarks import model_sections, process_sections, step_sections
+from benchmarks.commands_section import commands_section
 from benchmarks.comparing_section import comparing_section
 from benchmarks.growth_section import growth_section
 from benchmarks.many_section import many_section
@@ -29,6 +30,7 @@ def report(found: Found) -> str:
     writers: dict[str, Callable[[Any], str]] = {
         "grid": process_sections.grid_section,
         "where": process_sections.where_section,
+        "commands": commands_section,
         "growing": growth_section,
         "lanes": step_sections.lanes_section,
         "compiling": step_sections.compiling_section,
