@@ -56,7 +56,7 @@ class SingleRunReporter(AbstractContextManager["SingleRunReporter"]):
         self._output = output or Output()
         animated = is_animated(sys.stderr) and not self._output.quiet
         console = Console(file=sys.stderr)
-        loading = "Loading TensorFlow and MLflow ..."
+        loading = "Loading TensorFlow ..."
         self._spinner = console.status(loading, spinner=spinner_of(sys.stderr)) if animated else None
 
     def __exit__(self, *_: object) -> None:

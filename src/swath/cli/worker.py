@@ -4,6 +4,7 @@ import argparse
 import os
 import signal
 import socket
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import shtab
@@ -160,9 +161,9 @@ def train_lot(uri: str, sweep_id: str, number: int) -> int:
             wait(futures)
 
         outcome = train(session, run_all, 0)
-    status = exit_status(number, session, outcome)
-    if session.is_last:
-        _postprocess(uri, sweep_id, settings)
+        status = exit_status(number, session, outcome)
+        if session.is_last:
+            _postprocess(settings, session.postprocess)
     return status
 
 
@@ -198,7 +199,7 @@ def exit_status(number: int, session: "Session", outcome: "Outcome") -> int:
 
 def _go_on(joined: "Joined", uri: str, settings: "SweepConfig") -> int:
     """Go on with a search where a worker has died between two stages; returns the exit status."""
-    from swath.sweeps import drop_checkpoints
+    from swath.sweeps import PostprocessingService, drop_checkpoints
     from swath.tracking import LotService, MlflowTracker, StoreAddress, chosen_experiment, is_superseded
 
     assert joined.go_on is not None
@@ -211,6 +212,12 @@ def _go_on(joined: "Joined", uri: str, settings: "SweepConfig") -> int:
         has_ended = joined.go_on(joined, tracker, {})
         if joined.leaves_nothing:
             drop_checkpoints(tracker, settings, sweep_id)
+        if has_ended:
+
+            def make(models: str) -> str | None:
+                return tracker.call(PostprocessingService.postprocess, sweep_id, models).result()
+
+            _postprocess(settings, make)
     except SwathError as error:
         if not is_superseded(error):
             raise
@@ -218,8 +225,6 @@ def _go_on(joined: "Joined", uri: str, settings: "SweepConfig") -> int:
         return 0
     finally:
         tracker.close()
-    if has_ended:
-        _postprocess(uri, sweep_id, settings)
     return 0
 
 
@@ -230,12 +235,10 @@ def _put_down_before_the_limit() -> None:
     signal.signal(signal.SIGUSR1, interrupt)
 
 
-def _postprocess(uri: str, sweep_id: str, settings: "SweepConfig") -> None:
-    from swath.sweeps import postprocess_sweep
-
+def _postprocess(settings: "SweepConfig", make: Callable[[str], str | None]) -> None:
     if (settings.tracking.postprocess or os.environ.get("SWATH_POSTPROCESS", "")) == "off":
         return
-    fault = postprocess_sweep(uri, sweep_id, settings.tracking.log_models)
+    fault = make(settings.tracking.log_models)
     if fault is not None:
         raise SwathError(f"could not create all plots and models: {fault}")
 

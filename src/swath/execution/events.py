@@ -137,7 +137,7 @@ class Starting:
       loads: their names. A resume may find nothing to train, so it loads TensorFlow later.
     """
 
-    loads: str = "TensorFlow and MLflow"
+    loads: str = "TensorFlow"
 
 
 @dataclass(frozen=True)

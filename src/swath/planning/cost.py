@@ -46,7 +46,7 @@ MEASURED_WEIGHTS = 30_720
 """Weights of a lane for the ten classes of these images."""
 
 START_S = 8.0
-"""Seconds to load TensorFlow and MLflow, open the store and create the tensors of the images."""
+"""Seconds to load TensorFlow, open the store and create the tensors of the images."""
 
 RUN_S = 0.15
 """Seconds per run, to start it, evaluate it, write its artifacts and end it."""

@@ -1,7 +1,7 @@
 """The report of a sweep: one HTML page with the answer, the ranking, all pictures and their origin."""
 
 import base64
-import io
+import tempfile
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -10,8 +10,7 @@ from typing import Any
 from jinja2 import Environment
 
 from swath import analysis, tracking
-from swath.plotting.figures import figures_of
-from swath.plotting.layout import PNG_METADATA
+from swath.plotting.figures import draw_sweep
 from swath.tracking import schema
 
 MOST_ROWS = 500
@@ -19,8 +18,6 @@ MOST_ROWS = 500
 
 OPEN_ROWS = 20
 """Rows that are shown at first; the others unfold."""
-
-DPI = 130
 
 CAPTIONS = {
     "accuracy": "Accuracy over the grid. Bars: 95% interval of a run, or standard deviation over seeds.",
@@ -83,7 +80,7 @@ def report_html(
         "more": f"... {len(entries) - MOST_ROWS} more rows." if len(entries) > MOST_ROWS else "",
         "notes": analysis.importance_notes(runs, sweep.swept, ranked_by, bool(groups), history),
         "search": {} if history is None else _search(history),
-        "pictures": list(_drawn(drawn) if drawn is not None else _pictures(reader, sweep, metric)),
+        "pictures": _pictures(reader, sweep, store, metric) if drawn is None else _drawn(drawn),
         "command": tags.get(schema.COMMAND, "unknown"),
         "sweep_id": sweep.sweep_id,
         "environment": list(_environment({**best.tags, **tags})),
@@ -109,21 +106,21 @@ def _counts(sweep: analysis.Sweep) -> str:
     return ", ".join([f"{counts['FINISHED']} runs finished", *others])
 
 
-def _pictures(reader: tracking.Reader, sweep: analysis.Sweep, metric: str | None) -> Iterator[dict[str, str]]:
-    for name, figure in figures_of(reader, sweep, metric):
-        content = io.BytesIO()
-        figure.savefig(content, format="png", dpi=DPI, metadata=PNG_METADATA)
-        yield _picture(name, content.getvalue())
+def _pictures(
+    reader: tracking.Reader, sweep: analysis.Sweep, store: str, metric: str | None
+) -> list[dict[str, str]]:
+    with tempfile.TemporaryDirectory(prefix="swath-") as folder:
+        return _drawn(draw_sweep(reader, sweep, Path(folder), store, metric))
 
 
-def _drawn(paths: Sequence[Path]) -> Iterator[dict[str, str]]:
-    for path in paths:
-        yield _picture(path.stem, path.read_bytes())
-
-
-def _picture(name: str, content: bytes) -> dict[str, str]:
-    data = base64.b64encode(content).decode("ascii")
-    return {"data": data, "caption": CAPTIONS.get(name, name)}
+def _drawn(paths: Sequence[Path]) -> list[dict[str, str]]:
+    return [
+        {
+            "data": base64.b64encode(path.read_bytes()).decode("ascii"),
+            "caption": CAPTIONS.get(path.stem, path.stem),
+        }
+        for path in paths
+    ]
 
 
 def _environment(tags: dict[str, str]) -> Iterator[tuple[str, str]]:

@@ -19,6 +19,7 @@ from .outcome import Outcome as Outcome
 from .outcome import failure_of as failure_of
 from .outcome import postprocessing_of as postprocessing_of
 from .outcome import train as train
+from .postprocess import PostprocessingService as PostprocessingService
 from .postprocess import postprocess_sweep as postprocess_sweep
 from .postprocess import register_best as register_best
 from .postprocess import start_postprocessing as start_postprocessing

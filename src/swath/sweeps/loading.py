@@ -93,7 +93,7 @@ def load_datasets(
 
 
 def open_store(tracker: Tracker, settings: SweepConfig, observer: execution.Observer) -> Future[StoreInfo]:
-    """Let a tracker open the store that the settings name; its process imports MLflow meanwhile."""
+    """Let a tracker open the store that the settings name; its process prepares it meanwhile."""
     name, identity = chosen_experiment(settings.tracking.experiment)
     artifacts = settings.tracking.artifact_location
     if artifacts is not None and artifacts.startswith("~"):  # a shell expands it only at the beginning

@@ -133,7 +133,8 @@ class Postprocessing:
     def run(self) -> SwathError | None:
         """Make it now; returns an error if something could not be made."""
         fault = self.session.postprocess(self.log_models)
-        return None if fault is None else SwathError(f"could not create all {self.parts}: {fault}")
+        again = f"make them with: swath-compare {self.session.sweep_info.sweep_id} --postprocess"
+        return None if fault is None else SwathError(f"could not create all {self.parts}: {fault}; {again}")
 
 
 def postprocessing_of(

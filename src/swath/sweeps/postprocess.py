@@ -7,6 +7,7 @@ MODELS`. The output of this process is discarded, so errors are stored as a tag 
 import contextlib
 import math
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -28,7 +29,7 @@ NICENESS = 10
 class PostprocessingService(Protocol):
     """The method of the tracking process that makes plots and models.
 
-    That process has loaded MLflow, and the training process need not.
+    That process has read the store, and has no TensorFlow in its memory.
     """
 
     def postprocess(self, sweep_id: str, models: str) -> str | None:
@@ -42,8 +43,16 @@ class Postprocessor:
         self._store = store
 
     def postprocess(self, sweep_id: str, models: str) -> str | None:
-        """See `PostprocessingService`."""
-        return postprocess_sweep(self._store.uri, sweep_id, models)
+        """See `PostprocessingService`; SIGTERM ends the process here, and temporary files are removed."""
+        ignored = signal.signal(signal.SIGTERM, _leave)
+        try:
+            return postprocess_sweep(self._store.uri, sweep_id, models)
+        finally:
+            signal.signal(signal.SIGTERM, ignored)
+
+
+def _leave(number: int, frame: object) -> None:
+    sys.exit(128 + number)
 
 
 def start_postprocessing(uri: str, sweep_id: str, models: str) -> None:

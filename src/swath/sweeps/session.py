@@ -112,7 +112,7 @@ class Session:
         # A resume may find nothing to train, so it imports TensorFlow later.
         trains = self._settings.resume == "no"
         imports = trains and self._make_executor is None
-        loads = "TensorFlow and MLflow" if trains else "MLflow"
+        loads = "TensorFlow" if trains else "the store"
         self._datasets = load_datasets(keys, self._settings, self._observer, loads)
         self._opened = open_store(self._tracker, self._settings, self._observer)
         check_digests(self._datasets, self._settings.data.dir, imports_tensorflow=imports)

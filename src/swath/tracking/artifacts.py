@@ -85,7 +85,12 @@ def _repository(artifact_uri: str, tracking_uri: str) -> Any:
 def write_files(client: Client, artifact_uri: str, folder: Path) -> None:
     """Add the files of a folder to those of a run."""
     with artifact_folder(client, artifact_uri) as place:
-        shutil.copytree(folder, place, dirs_exist_ok=True)
+        for path in sorted(folder.rglob("*")):
+            copy = place / path.relative_to(folder)
+            if path.is_dir():
+                copy.mkdir(exist_ok=True)
+            else:  # without its rights: a temporary folder is its owner's alone
+                shutil.copyfile(path, copy)
 
 
 def write_artifacts(folder: Path, start: RunInfo, end: RunSummary, environment: str) -> dict[str, str]:

@@ -30,6 +30,15 @@ def engine_of(client: Client) -> sqlalchemy.Engine | None:
 
 def mlflow_client(client: Client) -> "MlflowClient":
     """MLflow's own client of a store, for what only it can do."""
+    if not isinstance(client, SqlClient):
+        return client
     from mlflow.tracking import MlflowClient
 
-    return MlflowClient(tracking_uri=client.tracking_uri) if isinstance(client, SqlClient) else client
+    from swath.tracking.mlflow_setup import wait_for_locks
+    from swath.tracking.patience import be_patient, is_patient
+
+    made = MlflowClient(tracking_uri=client.tracking_uri)
+    if not is_patient(made):  # MLflow keeps one store for each address
+        wait_for_locks(made._tracking_client.store.engine)
+        be_patient(made)
+    return made

@@ -61,7 +61,7 @@ def keep_files_beside(store: Any, uri: str) -> None:
     MLflow itself keeps them in the working folder of the process that creates an experiment.
 
     Args:
-      store: MLflow's `SqlAlchemyStore`.
+      store: MLflow's `SqlAlchemyStore`, or a `SqlClient`.
       uri: its address.
     """
     database = database_file(uri)

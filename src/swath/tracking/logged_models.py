@@ -1,6 +1,5 @@
 """Logs the weights of runs as MLflow models."""
 
-import shutil
 import tempfile
 import uuid
 from pathlib import Path
@@ -9,13 +8,12 @@ import sqlalchemy
 from sqlalchemy import select
 
 from swath.tracking import schema
-from swath.tracking.artifacts import artifact_folder
+from swath.tracking.artifacts import write_files
 from swath.tracking.client import Client
-from swath.tracking.locations import local_path
 from swath.tracking.model_files import model_files
 from swath.tracking.model_template import fill_in
 from swath.tracking.repeating import patiently
-from swath.tracking.sql_client import SqlClient, now_ms
+from swath.tracking.sql_client import ARTIFACTS, SqlClient, now_ms, place_in
 from swath.tracking.stored_runs import StoredRun
 from swath.tracking.tables import ACTIVE, INPUTS, LOGGED_MODELS, LOGGED_PARAMS
 
@@ -60,24 +58,15 @@ def log_model(run: StoredRun, client: Client) -> str:
         return log_by_mlflow(run, client)
     files, model_id = model_files(run), f"m-{uuid.uuid4().hex}"
     place = client.get_experiment(run.experiment_id).artifact_location
-    location = f"{place.rstrip('/')}/models/{model_id}/artifacts"
+    location = place_in(place, "models", model_id, ARTIFACTS)
     with tempfile.TemporaryDirectory(prefix="swath-") as folder:
         model = Path(folder) / "model"
         fill_in(files, model, run.run_id, model_id)
         # MLflow's page of a run shows the run's own files only, so the model is among them too.
-        _copy(client, model, location)
-        _copy(client, model, f"{run.artifact_uri.rstrip('/')}/{schema.MODEL}")
+        write_files(client, location, model)
+        write_files(client, place_in(run.artifact_uri, schema.MODEL), model)
     patiently(lambda: _insert(client.engine, run, model_id, location))
     return location
-
-
-def _copy(client: SqlClient, model: Path, location: str) -> None:
-    folder = local_path(location)
-    if folder is not None:
-        shutil.copytree(model, folder, dirs_exist_ok=True)
-        return
-    with artifact_folder(client, location) as sent:
-        shutil.copytree(model, sent, dirs_exist_ok=True)
 
 
 def _insert(engine: sqlalchemy.Engine, run: StoredRun, model_id: str, location: str) -> None:

@@ -3,11 +3,14 @@
 Importing this module does not import MLflow.
 """
 
+import contextlib
 import os
 import re
 import shutil
+import sqlite3
 import sys
 import tempfile
+import time
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -137,7 +140,7 @@ _NO_ANSWER = re.compile(r"API request to (?P<server>https?://[^/\s]+)\S* failed 
 _REASON = re.compile(r"(?<=\] )[A-Z][\w ]+|timed out")
 
 
-_DRIVER = re.compile(r"\((sqlite3|psycopg2?|pymysql)\.\w+\) ")
+_DRIVER = re.compile(r"\((sqlite3|psycopg2?|pymysql)(\.\w+)+\) ")
 
 
 def is_unreachable(error: Exception) -> bool:
@@ -283,8 +286,16 @@ def make_database(uri: str) -> None:
     if path.exists():
         return
     template = _template()
-    make = _make_tables if template is None else lambda part: shutil.copyfile(template, part)
+    make = _make_tables if template is None else lambda part: _copy_template(template, part)
     atomic_write(path, make, keep_existing=True)  # another process may be faster; its store is as good
+
+
+def _copy_template(template: Path, path: Path) -> None:
+    """Copy a store; its experiment is as old as the copy, by which stores are told apart."""
+    shutil.copyfile(template, path)
+    now = time.time_ns() // 1_000_000
+    with contextlib.closing(sqlite3.connect(path)) as store, store:
+        store.execute("UPDATE experiments SET creation_time = ?, last_update_time = ?", (now, now))
 
 
 def _template() -> Path | None:

@@ -21,6 +21,9 @@ import numpy as np
 from swath.system import atomic_write, cache_folder
 from swath.tracking.model_files import ARRAYS, CODE, ModelFiles
 
+PACKAGES = ("mlflow", "swath", "cloudpickle", "pip", "setuptools", "wheel")
+"""Packages whose versions a model names, or that make it."""
+
 DESCRIPTION = "MLmodel"
 """File that describes a model."""
 
@@ -99,7 +102,7 @@ def _kind(files: ModelFiles) -> str:
         "image": files.image_shape,
         "requirements": files.requirements,
         "python": platform.python_version(),
-        "packages": {name: _version(name) for name in ("mlflow", "swath", "cloudpickle", "pip")},
+        "packages": {name: _version(name) for name in PACKAGES},
         "code": [path.read_text(encoding="utf-8") for path in (CODE, files.predictor)],
         "predictor": files.predictor.name,
     }

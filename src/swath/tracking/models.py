@@ -27,7 +27,6 @@ ALIAS = "champion"
 
 def log_by_mlflow(run: StoredRun, client: MlflowClient) -> str:
     """Log a model through MLflow's own calls; see `log_model`."""
-    _silence_mlflow()
     files = model_files(run)
     with tempfile.TemporaryDirectory(prefix="swath-") as folder:
         model = client.create_logged_model(run.experiment_id, schema.MODEL, run.run_id, params=run.params)
@@ -45,9 +44,14 @@ def log_by_mlflow(run: StoredRun, client: MlflowClient) -> str:
     return str(model.artifact_location)
 
 
-def _silence_mlflow() -> None:
-    """Turn off MLflow's hints and its progress bar for each file."""
-    logging.getLogger("mlflow").setLevel(logging.ERROR)
+def _prepare_mlflow() -> None:
+    """Turn off MLflow's hints, its progress bar for each file, and its search for lock files.
+
+    Of a project in the working folder it would copy `uv.lock` and `pyproject.toml` into the model.
+    """
+    logger = logging.getLogger("mlflow")
+    logger.setLevel(max(logger.level, logging.ERROR))
+    os.environ["MLFLOW_UV_AUTO_DETECT"] = "false"
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 
@@ -72,7 +76,7 @@ def register_model(run: StoredRun, uri: str, name: str, tags: Mapping[str, str])
       SwathError: the store rejects it, or the run's files cannot be read.
     """
     client = MlflowClient(tracking_uri=uri)
-    _silence_mlflow()
+    _prepare_mlflow()
     try:
         if not has_logged_model(run, client):
             log_by_mlflow(run, client)
@@ -104,6 +108,7 @@ def save_model(files: ModelFiles, target: Path, run_id: str, model_id: str) -> N
       run_id: id of the run that has learned the arrays.
       model_id: MLflow's id of the model.
     """
+    _prepare_mlflow()
     channels, rows, columns = files.image_shape
     with tempfile.TemporaryDirectory(prefix="swath-") as folder:
         arrays = Path(folder) / ARRAYS

@@ -17,6 +17,7 @@ from swath.tracking.misplaced import check_located
 from swath.tracking.mlflow_setup import check_writable, make_database, wait_for_locks
 from swath.tracking.shared_tables import make_shared_tables
 from swath.tracking.sql_client import SqlClient
+from swath.tracking.sql_upsert import DIRECT
 from swath.tracking.tables import is_ready, is_tested
 
 
@@ -42,11 +43,11 @@ def prepare(address: StoreAddress, uri: str) -> list[str]:
     return notes
 
 
-DIRECT = ("sqlite", "postgresql")
-"""Kinds of databases whose tables are written without MLflow."""
-
 POOL_VARIABLES = "MLFLOW_SQLALCHEMYSTORE_"
 """Beginning of the variables that tell MLflow how to connect to a database."""
+
+
+WORKSPACES = "MLFLOW_ENABLE_WORKSPACES"
 
 
 def connect(uri: str) -> Client:
@@ -69,7 +70,8 @@ def connect(uri: str) -> Client:
 
 
 def _direct(uri: str) -> SqlClient | None:
-    if is_server(uri) or not is_tested() or any(name.startswith(POOL_VARIABLES) for name in os.environ):
+    of_mlflow = any(name.startswith((POOL_VARIABLES, WORKSPACES)) for name in os.environ)
+    if is_server(uri) or not is_tested() or of_mlflow:
         return None
     url = sqlalchemy.make_url(uri)
     if url.get_backend_name() not in DIRECT:

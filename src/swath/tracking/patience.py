@@ -21,6 +21,7 @@ from swath.tracking.sql_steps import SqlSteps
 if TYPE_CHECKING:
     from mlflow.entities import Run, RunTag
     from mlflow.store.tracking.abstract_store import AbstractStore
+    from mlflow.tracking import MlflowClient
 
 T = TypeVar("T")
 
@@ -71,13 +72,18 @@ def be_patient(client: Client) -> None:
     """
     if isinstance(client, SqlClient):  # it waits by itself
         return
-    store = client._tracking_client.store
-    if "create_run" in vars(store):
+    if is_patient(client):
         return
+    store = client._tracking_client.store
     for name in REPEATABLE:
         setattr(store, name, _patient(getattr(store, name)))
     setattr(store, "create_run", partial(_create_run, store, store.create_run))  # noqa: B010
     setattr(store, "delete_tag", partial(_delete_tag, store.delete_tag))  # noqa: B010
+
+
+def is_patient(client: "MlflowClient") -> bool:
+    """Whether `be_patient` has been called for the store of a client."""
+    return "create_run" in vars(client._tracking_client.store)
 
 
 COLLISIONS = 5

@@ -23,6 +23,9 @@ T = TypeVar("T")
 
 DIED = "the tracking process has died"
 
+CLEARING_S = 3.0
+"""Seconds in which a child that is stopped in the middle of a call may clear up."""
+
 
 class WorkerDiedError(SwathError):
     """The child process has exited unexpectedly."""
@@ -117,9 +120,13 @@ class Worker:
         self._process.wait()
         self._pipe.close()
 
-    def kill(self) -> None:
-        """End the child at once."""
-        self._process.kill()
+    def stop_at_once(self) -> None:
+        """End the child in the middle of a call; it may still remove what it has made so far."""
+        self._process.terminate()
+        try:
+            self._process.wait(CLEARING_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
 
     def _read_replies(self) -> None:
         while True:

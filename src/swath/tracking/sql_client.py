@@ -10,14 +10,13 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import sqlalchemy
 from sqlalchemy import Connection, Engine, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from swath.errors import SwathError
 from swath.tracking import schema
 from swath.tracking.entities import Experiment, Metric, Run, RunData, RunInfo, RunInputs
 from swath.tracking.repeating import patiently
+from swath.tracking.sql_upsert import insert_new, upsert
 from swath.tracking.sql_values import stored_columns, stored_value
 from swath.tracking.tables import (
     ACTIVE,
@@ -109,7 +108,7 @@ class SqlClient:
                 connection.execute(EXPERIMENTS.insert(), row)
                 here = EXPERIMENTS.c.name == name
                 found = connection.execute(select(EXPERIMENTS.c.experiment_id).where(here)).scalar_one()
-                place = {"artifact_location": f"{self.artifact_root_uri}/{found}"}
+                place = {"artifact_location": place_in(self.artifact_root_uri, str(found))}
                 connection.execute(EXPERIMENTS.update().where(here).values(**place))
                 _set_experiment_tags(connection, found, tags)
             return str(found)
@@ -271,10 +270,15 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def place_in(root: str, *parts: str) -> str:
+    """A place within another one, whose address may end with a query."""
+    place, mark, query = root.partition("?")
+    return f"{'/'.join([place.rstrip('/'), *parts])}{mark}{query}"
+
+
 def run_files(experiment: str, run_id: str) -> str:
-    """Place of a run's files in that of its experiment; an address may end with a query."""
-    place, mark, query = experiment.partition("?")
-    return f"{place.rstrip('/')}/{run_id}/{ARTIFACTS}{mark}{query}"
+    """Place of a run's files in that of its experiment."""
+    return place_in(experiment, run_id, ARTIFACTS)
 
 
 def run_row(
@@ -322,18 +326,9 @@ def _check_active(connection: Connection, run_id: str) -> None:
         raise SwathError(f"the run {run_id} has been deleted in the store")
 
 
-def unless_there(connection: Connection, table: sqlalchemy.TableClause) -> Any:
-    """The insertion of rows of which some may be there already; they stay as they are."""
-    dialect = connection.dialect.name
-    make: Any = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    return make(table).on_conflict_do_nothing() if dialect in ("postgresql", "sqlite") else table.insert()
-
-
 def _set_experiment_tags(connection: Connection, experiment: int, tags: Mapping[str, str]) -> None:
-    here = (EXPERIMENT_TAGS.c.experiment_id == experiment) & EXPERIMENT_TAGS.c.key.in_(list(tags))
-    connection.execute(EXPERIMENT_TAGS.delete().where(here))
     rows = [{"experiment_id": experiment, "key": key, "value": value} for key, value in tags.items()]
-    connection.execute(EXPERIMENT_TAGS.insert(), rows)
+    upsert(connection, EXPERIMENT_TAGS, ("experiment_id", "key"), rows)
 
 
 def _add_metrics(connection: Connection, run_id: str, metrics: Sequence[Metric]) -> None:
@@ -348,15 +343,14 @@ def _add_metrics(connection: Connection, run_id: str, metrics: Sequence[Metric])
         }
         for metric in metrics
     ]
-    connection.execute(unless_there(connection, METRICS), rows)
+    insert_new(connection, METRICS, rows)
     names = list({row["key"] for row in rows})
     here = (LATEST.c.run_uuid == run_id) & LATEST.c.key.in_(names)
     last = {row.key: dict(row._mapping) for row in connection.execute(select(LATEST).where(here))}
     for row in rows:
         if row["key"] not in last or _order(row) > _order(last[row["key"]]):
             last[row["key"]] = row
-    connection.execute(LATEST.delete().where(here))
-    connection.execute(LATEST.insert(), list(last.values()))
+    upsert(connection, LATEST, ("run_uuid", "key"), list(last.values()))
 
 
 def _order(row: Mapping[str, Any]) -> tuple[int, int, float]:

@@ -12,6 +12,7 @@ import sqlalchemy
 from swath.errors import SwathError
 from swath.tracking.lots import Fence
 from swath.tracking.run_records import Status
+from swath.tracking.sql_upsert import upsert
 from swath.tracking.sql_values import stored_columns
 from swath.tracking.tables import ACTIVE, LATEST, METRICS, RUNS
 from swath.tracking.tag_rows import replace_tags
@@ -55,9 +56,7 @@ def write_end(
             sent = (METRICS.c.run_uuid == run_id) & METRICS.c.key.in_(list(metrics))
             connection.execute(METRICS.delete().where(sent & (METRICS.c.timestamp == now_ms)))
             connection.execute(METRICS.insert(), rows)
-            here = (LATEST.c.run_uuid == run_id) & LATEST.c.key.in_(list(metrics))
-            connection.execute(LATEST.delete().where(here))
-            connection.execute(LATEST.insert(), rows)
+            upsert(connection, LATEST, ("run_uuid", "key"), rows)
         gone = [name for name, value in tags.items() if value is None]
         new = {name: value for name, value in tags.items() if value is not None}
         replace_tags(connection, run_id, new, gone)

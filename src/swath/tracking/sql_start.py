@@ -13,7 +13,8 @@ import sqlalchemy
 from swath.tracking import mlflow_runs, schema
 from swath.tracking.lots import Fence
 from swath.tracking.run_records import RunInfo
-from swath.tracking.sql_client import insert_run, now_ms, run_files, run_row, unless_there
+from swath.tracking.sql_client import insert_run, now_ms, run_files, run_row
+from swath.tracking.sql_upsert import insert_new
 from swath.tracking.tables import DATASETS, INPUT_TAGS, INPUTS, PARAMS
 
 LONGEST_PARAM = 6_000
@@ -119,8 +120,7 @@ def write_description(connection: sqlalchemy.Connection, run: NewRun) -> None:
         {"run_uuid": run.run_id, "key": name, "value": value[:LONGEST_PARAM]}
         for name, value in run.params.items()
     ]
-    if params:
-        connection.execute(unless_there(connection, PARAMS), params)
+    insert_new(connection, PARAMS, params)
     uses = (INPUTS.c.destination_type == "RUN") & (INPUTS.c.destination_id == run.run_id)
     if connection.execute(sqlalchemy.select(INPUTS.c.input_uuid).where(uses)).first() is None:
         _use_dataset(connection, run, int(run.experiment_id))
@@ -135,7 +135,7 @@ def _use_dataset(connection: sqlalchemy.Connection, run: NewRun, experiment: int
     find = sqlalchemy.select(DATASETS.c.dataset_uuid).where(here)
     if (known := connection.execute(find).scalar()) is None:
         row = {"dataset_uuid": uuid.uuid4().hex, "experiment_id": experiment, **run.dataset}
-        connection.execute(unless_there(connection, DATASETS), row)
+        insert_new(connection, DATASETS, [row])
         known = connection.execute(find).scalar_one()  # perhaps another command's, made at the same moment
     use = uuid.uuid4().hex
     row = {

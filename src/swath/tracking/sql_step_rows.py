@@ -5,11 +5,10 @@ from itertools import count
 from typing import Any
 
 import sqlalchemy
-from sqlalchemy import bindparam
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
 from swath.tracking.run_records import MetricBatch
+from swath.tracking.sql_upsert import upsert
 from swath.tracking.sql_values import stored_series
 from swath.tracking.tables import LATEST, METRICS, TAGS
 
@@ -65,18 +64,7 @@ def set_latest(connection: sqlalchemy.Connection, rows: Sequence[Row]) -> None:
       rows: of any runs and metrics; of two rows of one metric the later counts.
     """
     last = [_by_name(row) for row in {row[:2]: row for row in rows}.values()]
-    dialect = connection.dialect.name
-    if dialect in ("postgresql", "sqlite"):
-        make: Any = postgresql.insert if dialect == "postgresql" else sqlite.insert
-        new = make(LATEST)
-        changed = {name: new.excluded[name] for name in COLUMNS[2:]}
-        keys = [LATEST.c.run_uuid, LATEST.c.key]
-        connection.execute(new.on_conflict_do_update(index_elements=keys, set_=changed), last)
-        return
-    for row in last:
-        here = (LATEST.c.run_uuid == row["run_uuid"]) & (LATEST.c.key == row["key"])
-        if connection.execute(LATEST.update().where(here).values(row)).rowcount == 0:
-            connection.execute(LATEST.insert().values(row))
+    upsert(connection, LATEST, ("run_uuid", "key"), last)
 
 
 def set_tags(connection: sqlalchemy.Connection, tags: RunTags) -> None:
@@ -87,11 +75,7 @@ def set_tags(connection: sqlalchemy.Connection, tags: RunTags) -> None:
       tags: value by id of the run and name.
     """
     rows = [{"run_uuid": run_id, "key": name, "value": value} for (run_id, name), value in tags.items()]
-    if rows:
-        here = (TAGS.c.run_uuid == bindparam("of_run")) & (TAGS.c.key == bindparam("of_key"))
-        keys = [{"of_run": run_id, "of_key": name} for run_id, name in tags]
-        connection.execute(TAGS.delete().where(here), keys)
-        connection.execute(TAGS.insert(), rows)
+    upsert(connection, TAGS, ("run_uuid", "key"), rows)
 
 
 _COPY = f"COPY metrics ({', '.join(COLUMNS)}) FROM STDIN"

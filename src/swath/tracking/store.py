@@ -29,7 +29,7 @@ from swath.tracking.provenance import environment_tags, installed_packages, proc
 from swath.tracking.reader import open_reader
 from swath.tracking.repeating import patiently
 from swath.tracking.run_records import MetricBatch, RunInfo, RunSummary, Status
-from swath.tracking.sql_client import now_ms
+from swath.tracking.sql_client import SqlClient, now_ms
 from swath.tracking.sql_start import described_run, new_run
 from swath.tracking.sql_steps import SqlSteps, sql_steps, untested_version
 from swath.tracking.stale_runs import close_stale
@@ -76,7 +76,7 @@ class RunStore:
 
     @property
     def client(self) -> Client:
-        """MLflow's client for the opened store."""
+        """The client of the opened store."""
         if self._client is None:
             raise RuntimeError("the store has not been opened")
         return self._client
@@ -120,7 +120,7 @@ class RunStore:
             entry.last_steps = mlflow_runs.last_steps(run)
             entry.steps_from_ms = mlflow_runs.steps_from(run)
             described = bool(run.data.params and run.inputs and run.inputs.dataset_inputs)
-        elif self._sql_steps is not None:
+        elif self._sql_steps is not None and isinstance(self.client, SqlClient):
             entry, described = self._create_at_once(info, self._sql_steps), True
         else:
             entry = self._create(info)
@@ -190,7 +190,7 @@ class RunStore:
 
     def _describe(self, entry: OpenRun) -> None:
         try:
-            if self._sql_steps is None:
+            if self._sql_steps is None or not isinstance(self.client, SqlClient):
                 mlflow_runs.describe(mlflow_client(self.client), entry.run_id, entry.info)
             else:
                 steps, run = self._sql_steps, described_run(entry.run_id, entry.info, self.experiment_id)

@@ -71,7 +71,11 @@ EXPERIMENTS = table(
     column("lifecycle_stage", String()),
     column("creation_time", BigInteger()),
     column("last_update_time", BigInteger()),
+    column("workspace", String()),
 )
+
+WORKSPACE = "default"
+"""The only workspace of a store that is not shared by workspaces; names are unique in a workspace."""
 
 EXPERIMENT_TAGS = _texts("experiment_tags", column("experiment_id", Integer()))
 
@@ -211,8 +215,12 @@ def is_tested() -> bool:
 
 
 def is_ready(engine: sqlalchemy.Engine) -> bool:
-    """Whether a database has the tables of the installed MLflow, and an experiment; MLflow makes both."""
+    """Whether a database has the tables of the installed MLflow, an experiment, and no workspaces.
+
+    MLflow makes the first two.
+    """
     if version_of(engine) != _versions()[1]:
         return False
     with engine.connect() as connection:
-        return connection.execute(sqlalchemy.select(EXPERIMENTS.c.experiment_id).limit(1)).first() is not None
+        found = connection.execute(sqlalchemy.select(EXPERIMENTS.c.workspace).distinct()).scalars().all()
+    return list(found) == [WORKSPACE]

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 
 import sqlalchemy
 
+from swath.tracking.sql_upsert import upsert
 from swath.tracking.tables import RUNS, TAGS
 
 LONGEST_TAG = 8_000
@@ -33,10 +34,7 @@ def replace_tags(
       tags: tags, which replace those of the same name.
       gone: names of tags that it must not have any more.
     """
-    if names := [*tags, *gone]:
-        connection.execute(TAGS.delete().where((TAGS.c.run_uuid == run_id) & TAGS.c.key.in_(names)))
-    if tags:
-        values = [
-            {"run_uuid": run_id, "key": name, "value": value[:LONGEST_TAG]} for name, value in tags.items()
-        ]
-        connection.execute(TAGS.insert(), values)
+    if gone:
+        connection.execute(TAGS.delete().where((TAGS.c.run_uuid == run_id) & TAGS.c.key.in_(list(gone))))
+    rows = [{"run_uuid": run_id, "key": name, "value": value[:LONGEST_TAG]} for name, value in tags.items()]
+    upsert(connection, TAGS, ("run_uuid", "key"), rows)

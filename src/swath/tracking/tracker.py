@@ -218,7 +218,7 @@ class MlflowRunLogger:
 class MlflowTracker:
     """Keeps runs in an MLflow store through a process of its own; see `Tracker`.
 
-    The process starts at once, so that it imports MLflow while the caller does something else.
+    The process starts at once, so that it prepares the store while the caller does something else.
     """
 
     def __init__(self) -> None:
@@ -277,4 +277,4 @@ class MlflowTracker:
 
     def stop_at_once(self) -> None:
         """See `Tracker`."""
-        self._worker.kill()
+        self._worker.stop_at_once()

@@ -114,7 +114,7 @@ def test_speed_counts_the_steps_of_all_configurations(progress: Progress) -> Non
 def test_start_names_the_configurations_and_the_expected_time(progress: Progress) -> None:
     assert progress.starting("MLflow") == ("3 configurations; loading MLflow; training takes about 9 s ...")
     unknown = Progress(None, ("learning_rate",))
-    assert unknown.starting("TensorFlow and MLflow") == "loading TensorFlow and MLflow ..."
+    assert unknown.starting("TensorFlow") == "loading TensorFlow ..."
     unknown.update(ended(1e-6, 0.4))
     assert unknown.summary() == "1 done", "the sweeper decides how many there will be"
     unknown.update(Planned([group()]))
@@ -164,7 +164,7 @@ def test_output_without_a_terminal_is_occasional_plain_lines(progress: Progress)
         screen(Note("a transient note", transient=True))
         screen(Note("a note"))
     assert output.getvalue().splitlines() == [
-        "3 configurations; loading TensorFlow and MLflow; training takes about 9 s ...",
+        "3 configurations; loading TensorFlow; training takes about 9 s ...",
         "FAILED learning_rate=1e+36: diverged at step 3: loss is nan",
         "3 of 3 done, 1 not finished; best so far: validation 0.4000, learning_rate=1e-06",
         "a note",
@@ -252,7 +252,7 @@ def test_terminal_shows_a_bar_for_the_sweep_and_for_each_running_group(progress:
     frames = frames_of(progress, 120)
     sweep, start = frames[0]
     assert "learning_rate" in sweep
-    assert start == "  3 configurations; loading TensorFlow and MLflow; training takes about 9 s ..."
+    assert start == "  3 configurations; loading TensorFlow; training takes about 9 s ..."
     sweep, lanes = frames[6]
     assert "learning_rate" in sweep
     assert sweep.endswith("1 of 3 done, 1 not finished, 12 s left")

@@ -45,7 +45,7 @@ def page(text: str) -> Page:
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out the pictures, which take a second."""
-    monkeypatch.setattr("swath.plotting.report.figures_of", lambda *_: iter(()))
+    monkeypatch.setattr("swath.plotting.report.draw_sweep", lambda *_: [])
 
 
 def without_pictures(text: str) -> str:
