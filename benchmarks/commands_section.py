@@ -24,10 +24,11 @@ from benchmarks.table import Found, table
 TEXT = """\
 ## Whole commands, now and before
 
-Processor seconds of each command and its children, medians of measurements that took turns, and in the last
-column the peak memory of all its processes, where shared pages count for each. *before 1* is the commit before
-sweeps went to many machines; while they learned to, TensorFlow was loaded without Keras and the training process
-without MLflow. *before 2* is the commit after that. `grid` includes its pictures, its report and its model.
+Processor seconds of each command and its children, medians of measurements that took turns, and in the
+last column the peak memory of all its processes, where shared pages count for each. *before 1* is the commit
+before sweeps went to many machines; while they learned to, TensorFlow was loaded without Keras and the
+training process without MLflow. *before 2* is the commit after that. `grid` includes its pictures, its report
+and its model.
 """
 
 TARGETS = {

@@ -214,6 +214,9 @@ def test_ctrl_c_ends_postprocessing_at_once(tmp_path: Path, monkeypatch: pytest.
     places.mkdir()
     (places / "sitecustomize.py").write_text(SLOW)
     monkeypatch.setenv("PYTHONPATH", str(places))
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
     with started(tmp_path, *GRID, "tracking.postprocess=wait") as command:
         wait_for(lambda: (tmp_path / "drawing").exists())
         children = psutil.Process(command.pid).children(recursive=True)
@@ -225,6 +228,7 @@ def test_ctrl_c_ends_postprocessing_at_once(tmp_path: Path, monkeypatch: pytest.
     assert error_lines(errors) == []
     _, alive = psutil.wait_procs(children, 10)
     assert alive == []
+    assert list(temporary.iterdir()) == []
     monkeypatch.delenv("PYTHONPATH")
     assert swath_compare(tmp_path, sweep_id(tmp_path), "--postprocess").returncode == 0
     assert made(tmp_path) == EVERYTHING

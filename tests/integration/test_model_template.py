@@ -9,6 +9,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from swath.tracking import StoreAddress, StoredRun, mlflow_runs, model_template
+from swath.tracking.artifacts import write_files
 from swath.tracking.logged_models import is_model_logged, log_model
 from swath.tracking.mlflow_setup import make_database, sqlite_uri
 from swath.tracking.model_files import ModelFiles, is_loggable
@@ -72,6 +73,36 @@ def test_models_of_another_kind_are_made_anew(tmp_path: Path) -> None:
     assert "class 3" not in (tmp_path / "3" / "MLmodel").read_text()
 
 
+def test_files_of_a_project_in_the_working_folder_stay_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("uv.lock", "pyproject.toml", ".python-version"):
+        Path(name).write_text('version = 1\n[project]\nname = "another"\n')
+    model_template.fill_in(files(1), tmp_path / "filled", "1" * 32, "m-1")
+    assert not {"uv.lock", "pyproject.toml", ".python-version"} & content(tmp_path / "filled").keys()
+
+
+def test_rights_of_the_place_stay_as_they_are(tmp_path: Path) -> None:
+    source, place = tmp_path / "source", tmp_path / "place"
+    for folder, rights in ((source, 0o700), (source / "sub", 0o700), (place, 0o755)):
+        folder.mkdir()
+        folder.chmod(rights)
+    (source / "sub" / "file").write_text("a")
+    write_files(connected(tmp_path / "mlflow.db"), str(place), source)
+    assert (place / "sub" / "file").read_text() == "a"
+    assert place.stat().st_mode & 0o777 == 0o755
+    assert (place / "sub").stat().st_mode & 0o055 == 0o055
+
+
+def connected(database: Path) -> SqlClient:
+    uri = sqlite_uri(database)
+    make_database(uri)
+    found = connect(uri)
+    assert isinstance(found, SqlClient)
+    return found
+
+
 def test_cache_that_cannot_be_written_costs_time_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -102,9 +133,7 @@ def test_rows_are_those_of_mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         folder = tmp_path / kind
         folder.mkdir()
         uri = sqlite_uri(folder / "mlflow.db")
-        make_database(uri)
-        direct = connect(uri)
-        assert isinstance(direct, SqlClient)
+        direct = connected(folder / "mlflow.db")
         experiment = mlflow_runs.experiment_id(direct, StoreAddress(uri, "swath", None))
         info = direct.create_run(experiment, run_name="a run").info
         run = StoredRun(

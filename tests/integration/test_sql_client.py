@@ -2,7 +2,9 @@
 
 import re
 import sqlite3
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from swath.errors import SwathError
-from swath.tracking import DatasetInfo, RunInfo, StoreAddress, mlflow_runs, schema
+from swath.tracking import DatasetInfo, RunInfo, RunSummary, StoreAddress, mlflow_runs, schema
 from swath.tracking.client import AnyRun, Client, mlflow_client
 from swath.tracking.entities import Metric
 from swath.tracking.locations import keep_files_beside
@@ -21,6 +23,7 @@ from swath.tracking.opening import connect
 from swath.tracking.sql_client import SqlClient, run_files
 from swath.tracking.sql_start import described_run, new_run
 from swath.tracking.sql_steps import SqlSteps, sql_steps
+from swath.tracking.store import RunStore
 
 TABLES = (
     "experiments",
@@ -258,6 +261,49 @@ def test_variables_for_mlflows_connections_are_left_to_mlflow(
     make_database(uri)
     monkeypatch.setenv("MLFLOW_SQLALCHEMYSTORE_POOL_SIZE", "3")
     assert isinstance(connect(uri), MlflowClient)
+
+
+def test_stores_with_workspaces_are_left_to_mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    uri = sqlite_uri(tmp_path / "mlflow.db")
+    make_database(uri)
+    assert isinstance(connect(uri), SqlClient)
+    with monkeypatch.context() as patch:
+        patch.setenv("MLFLOW_ENABLE_WORKSPACES", "false")
+        assert isinstance(connect(uri), MlflowClient)
+    with sqlite3.connect(tmp_path / "mlflow.db") as store:
+        store.execute("update experiments set workspace = 'another team'")
+    with pytest.raises(MlflowException, match="workspaces"):
+        connect(uri).get_experiment("0")
+
+
+def test_other_databases_get_the_beginning_of_a_run_from_mlflow(tmp_path: Path) -> None:
+    """Their steps and ends are written directly; they have no statement for rows that may be there."""
+    direct = made(tmp_path, directly=True)
+    store = RunStore()
+    store.open(StoreAddress(direct.tracking_uri, "swath", None))
+    store._client = mlflow_client(direct)
+    assert store.stores_together
+    described = replace(INFO, params={**INFO.params, "max_steps": "3"})
+    run_id = store.start_run(0, INFO)
+    store.end_run(0, RunSummary("FINISHED", {"a": 1.0}, described=described, tags={"swath.bits": "b"}))
+    found = direct.get_run(run_id)
+    assert (found.info.status, found.data.params["max_steps"], found.data.metrics["a"]) == (
+        "FINISHED",
+        "3",
+        1.0,
+    )
+    assert len(found.inputs.dataset_inputs) == 1
+
+
+def test_experiments_of_different_stores_differ_in_their_age(tmp_path: Path) -> None:
+    ages = []
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        made(tmp_path / name, directly=True)
+        with sqlite3.connect(tmp_path / name / "mlflow.db") as store:
+            ages += store.execute("select creation_time from experiments").fetchall()
+        time.sleep(0.01)
+    assert len(set(ages)) == 2
 
 
 def test_schema_has_the_tag_of_the_name() -> None:
