@@ -91,7 +91,8 @@ def test_finished_runs_are_shown_after_a_second_ctrl_c(tmp_path: Path) -> None:
     with running(tmp_path, "-m", *LONG, "max_steps=3,10000000") as process:
         wait_for(lambda: (tmp_path / "multirun").exists(), timeout_s=120)
         wait_for(lambda: bool(list((tmp_path / "mlruns").glob("*/*/artifacts/weights.npz"))), timeout_s=120)
-        time.sleep(2)
+        wait_for(lambda: any(run.info.status == "FINISHED" for run in all_runs(tmp_path)), timeout_s=60)
+        time.sleep(1)  # the command hears of it
         for _ in range(2):
             os.killpg(process.pid, signal.SIGINT)
             time.sleep(0.2)
