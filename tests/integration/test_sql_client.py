@@ -1,6 +1,7 @@
 """What is written without MLflow is what MLflow writes: after the same calls, all rows are equal."""
 
 import re
+import shutil
 import sqlite3
 import time
 from collections.abc import Callable
@@ -270,10 +271,12 @@ def test_stores_with_workspaces_are_left_to_mlflow(tmp_path: Path, monkeypatch: 
     with monkeypatch.context() as patch:
         patch.setenv("MLFLOW_ENABLE_WORKSPACES", "false")
         assert isinstance(connect(uri), MlflowClient)
-    with sqlite3.connect(tmp_path / "mlflow.db") as store:
+    teams = tmp_path / "teams.db"  # MLflow keeps the stores it has opened, by their address
+    shutil.copyfile(tmp_path / "mlflow.db", teams)
+    with sqlite3.connect(teams) as store:
         store.execute("update experiments set workspace = 'another team'")
     with pytest.raises(MlflowException, match="workspaces"):
-        connect(uri).get_experiment("0")
+        connect(sqlite_uri(teams)).get_experiment("0")
 
 
 def test_other_databases_get_the_beginning_of_a_run_from_mlflow(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Two commands that write the same rows of a PostgreSQL at the same moment."""
 
 import threading
+import uuid
 
 import pytest
 import sqlalchemy
@@ -17,7 +18,7 @@ from swath.tracking.tag_rows import replace_tags
 
 @pytest.fixture
 def client(postgres: Postgres) -> SqlClient:
-    uri = postgres.new_database("rows")
+    uri = postgres.new_database(f"rows-{uuid.uuid4().hex}")
     prepare(StoreAddress(uri, "swath", None), uri)
     found = connect(uri)
     assert isinstance(found, SqlClient)
