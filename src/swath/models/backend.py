@@ -18,7 +18,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from swath.errors import SwathError
-from swath.system import leaving_out
+from swath.system import leaving_out, loading_later
 
 if TYPE_CHECKING:
     tf: Any
@@ -192,6 +192,10 @@ That is half the time of its import: Keras imports scikit-learn, pandas and Matp
 is used.
 """
 
+API = "tensorflow._api.v2"
+"""The package of `tf.nn`, `tf.data`, `tf.compat` and their like. They import everything that TensorFlow has,
+which is a third of the time of its import; each is loaded when it is used.
+"""
 
 _importing = threading.Lock()
 
@@ -218,7 +222,7 @@ def set_variables() -> bool:
 def _import_tensorflow() -> Any:
     """Import TensorFlow as swath needs it."""
     set_variables()
-    with _discard_native_stderr(), leaving_out(*KERAS):
+    with _discard_native_stderr(), leaving_out(*KERAS), loading_later(API):
         import tensorflow
     _pin(tensorflow)
     # A session that trains many sweeps traces a program for each; TensorFlow takes that for a mistake.

@@ -197,7 +197,7 @@ class MultilayerPerceptron:
         """Units of each hidden layer for each lane, and the logits of each lane: float32 [rows, columns]."""
         hidden: list[list[Tensor]] = []
         for blocks, biases in zip(parameters["weights_1"], parameters["biases_1"], strict=True):
-            units = tf.nn.relu(forward_product(inputs, blocks) + biases)
+            units = tf.raw_ops.Relu(features=forward_product(inputs, blocks) + biases)
             members = int(biases.shape[0]) // self._columns(1)
             hidden += [[part] for part in tf.split(units, members, axis=1)]
         logits = []
@@ -206,7 +206,7 @@ class MultilayerPerceptron:
                 weights, biases = parameters[f"weights_{layer}"][lane], parameters[f"biases_{layer}"][lane]
                 found = forward_product(_cut(units[-1]), weights) + biases
                 if layer < len(self.sizes):
-                    units.append(tf.nn.relu(found))
+                    units.append(tf.raw_ops.Relu(features=found))
                 else:
                     logits.append(found)
         return hidden, logits

@@ -1,8 +1,14 @@
 """Imports a library without parts of it that it can do without."""
 
 import contextlib
+import importlib.abc
+import importlib.machinery
+import importlib.util
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
+from types import ModuleType
+from typing import Any
 
 
 @contextlib.contextmanager
@@ -20,3 +26,90 @@ def leaving_out(*names: str) -> Iterator[None]:
     finally:
         for name in left_out:
             del sys.modules[name]
+
+
+@contextlib.contextmanager
+def loading_later(package: str) -> Iterator[None]:
+    """Load the modules in a package, which are imported in the block, when something of them is first used.
+
+    Modules further down are imported as ever.
+
+    Args:
+      package: full name of the package; its modules must be found in files.
+    """
+    finder = _LaterFinder(package)
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+
+
+class _LaterFinder(importlib.abc.MetaPathFinder):
+    def __init__(self, package: str) -> None:
+        self._package = package
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if fullname.rpartition(".")[0] != self._package:
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(fullname, path)
+        if spec is not None and spec.loader is not None:
+            spec.loader = _LaterLoader(spec.loader)
+        return spec
+
+
+class _LaterLoader(importlib.abc.Loader):
+    def __init__(self, loader: Any) -> None:
+        self._loader = loader
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
+        return _LaterModule(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        vars(module)[_LOADING] = _Loading(self._loader)
+
+
+_LOADING = "_swath_loading"
+
+
+class _Loading:
+    """How a module is loaded, by the first thread that uses it; others wait.
+
+    The lazy loader of the standard library has no such lock before Python 3.11.9 and 3.12.3.
+    """
+
+    def __init__(self, loader: Any) -> None:
+        self._loader = loader
+        self._lock = threading.RLock()
+        self._has_begun = False
+
+    def load(self, module: ModuleType) -> None:
+        with self._lock:
+            if self._has_begun:  # by another thread, which is done; or by this one, which is within
+                return
+            self._has_begun = True
+            spec = module.__spec__
+            assert spec is not None
+            spec.loader = module.__loader__ = self._loader
+            try:
+                self._loader.exec_module(module)
+            except BaseException:
+                self._has_begun = False
+                raise
+            module.__class__ = ModuleType
+
+
+class _LaterModule(ModuleType):
+    """A module that is not loaded; Python calls `__getattr__` for what it does not have."""
+
+    def __getattr__(self, name: str) -> Any:
+        loading = vars(self).get(_LOADING)
+        if loading is not None:  # it is None while the import sets the module's own attributes
+            loading.load(self)
+        return ModuleType.__getattribute__(self, name)
+
+    def __dir__(self) -> list[str]:
+        vars(self)[_LOADING].load(self)
+        return sorted(vars(self))

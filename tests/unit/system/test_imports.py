@@ -2,20 +2,25 @@
 
 import importlib
 import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from swath.system import leaving_out
+from swath.system import leaving_out, loading_later
 
 
 @pytest.fixture
-def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     (tmp_path / "whole_of_a_test").mkdir()
     (tmp_path / "whole_of_a_test" / "__init__.py").write_text("")
     (tmp_path / "whole_of_a_test" / "part.py").write_text("x = 1\n")
     monkeypatch.syspath_prepend(tmp_path)
-    return "whole_of_a_test"
+    yield "whole_of_a_test"
+    for name in [name for name in sys.modules if name.startswith("whole_of_a_test")]:
+        del sys.modules[name]
 
 
 def test_part_is_missing_within_the_block_only(package: str) -> None:
@@ -33,3 +38,60 @@ def test_what_is_loaded_stays_and_errors_end_the_block(package: str) -> None:
         raise ZeroDivisionError
     assert sys.modules[package] is loaded
     assert f"{package}.other" not in sys.modules
+
+
+def write_module(package: str, name: str, text: str) -> None:
+    folder = importlib.import_module(package).__file__
+    assert folder is not None
+    Path(folder).with_name(f"{name}.py").write_text(text)
+    importlib.invalidate_caches()
+
+
+def test_module_is_loaded_when_it_is_used(package: str) -> None:
+    write_module(package, "later", "import whole_of_a_test.part\nx = whole_of_a_test.part.x + 1\n")
+    with loading_later(package):
+        later = importlib.import_module(f"{package}.later")
+    assert later.__name__ == f"{package}.later" and later.__file__ is not None
+    assert f"{package}.part" not in sys.modules
+    assert later.x == 2
+    assert f"{package}.part" in sys.modules
+    assert type(later) is ModuleType
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = later.no_such_name
+
+
+def test_first_use_may_be_a_list_of_names_or_an_import_of_one(package: str) -> None:
+    write_module(package, "listed", "x = 1\n")
+    write_module(package, "taken", "def __getattr__(name): return name\n")
+    with loading_later(package):
+        listed = importlib.import_module(f"{package}.listed")
+        exec(f"from {package} import taken", names := {})  # type: ignore[var-annotated]
+    assert "x" in dir(listed)
+    assert names["taken"].anything == "anything"
+
+
+def test_modules_further_down_and_outside_the_block_are_loaded_at_once(package: str) -> None:
+    write_module(package, "outside", "x = 1\n")
+    with loading_later(package.rpartition(".")[0] or "nothing"):
+        assert "x" in vars(importlib.import_module(f"{package}.outside"))
+    sys.modules.pop(f"{package}.outside")
+    with loading_later(package):
+        pass
+    assert "x" in vars(importlib.import_module(f"{package}.outside"))
+
+
+def test_error_of_a_module_appears_at_each_use(package: str) -> None:
+    write_module(package, "wrong", "1 / 0\n")
+    with loading_later(package):
+        wrong = importlib.import_module(f"{package}.wrong")
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            _ = wrong.x
+
+
+def test_threads_that_use_a_module_at_the_same_moment_wait_until_it_is_loaded(package: str) -> None:
+    write_module(package, "slow", "import time\ntime.sleep(0.3)\nx = 1\n")
+    with loading_later(package):
+        slow = importlib.import_module(f"{package}.slow")
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda _: slow.x, range(4))) == [1] * 4
