@@ -200,8 +200,14 @@ def _is_mlflow_error(error: Exception) -> bool:
     return exceptions is not None and isinstance(error, exceptions.MlflowException)
 
 
+_PLAIN_FILE = re.compile(r"sqlite:///(?P<file>(?!:memory:$)[^?%]+)")
+"""The address of a file without options or escapes; SQLAlchemy, which reads the others, loads for long."""
+
+
 def database_file(uri: str) -> Path | None:
     """The file of an SQLite store; None for any other store."""
+    if plain := _PLAIN_FILE.fullmatch(uri):
+        return Path(plain["file"]).absolute()
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError
 
