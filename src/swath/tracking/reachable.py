@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from swath.errors import AwayError
 from swath.tracking.address import is_server
 from swath.tracking.databases import CONNECT_S, check_database
-from swath.tracking.mlflow_setup import PROXY_VARIABLES
+from swath.tracking.mlflow_setup import PROXY_VARIABLES, database_file
 
 PORTS = {"http": 80, "https": 443}
 
@@ -25,6 +25,8 @@ def check_reachable(uri: str) -> None:
       AwayError: nobody answers.
       SwathError: the database does not exist, or refuses the login.
     """
+    if database_file(uri) is not None:
+        return
     if not is_server(uri):
         check_database(uri)
         return
