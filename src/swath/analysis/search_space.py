@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from swath.config import FIELDS, parse_overrides
+from swath import config
 
 AT_AN_END = 0.02
 """Share of an interval, from either end, that counts as its end: a sampler hardly ever proposes the end."""
@@ -69,13 +69,13 @@ def searched_fields(space: Sequence[str], when: Sequence[str]) -> tuple[Searched
     Raises:
       ConfigError: a line cannot be parsed.
     """
-    always = {field.name: field for field in map(_field, parse_overrides(list(space)))}
+    always = {field.name: field for field in map(_field, config.parse_overrides(list(space)))}
     conditional = []
     for line in when:
         condition, _, rest = line.partition(":")
         other, _, texts = condition.strip().partition("=")
         values = tuple(text.strip() for text in texts.split(","))
-        (override,) = parse_overrides([rest.strip()])
+        (override,) = config.parse_overrides([rest.strip()])
         found = replace(_field(override), when=(other.strip(), values))
         conditional.append(found)
         if (before := always.get(found.name)) is not None and other in always:
@@ -111,7 +111,7 @@ def _field(override: Any) -> SearchedField:
         return SearchedField(name, choices=tuple(dict.fromkeys(map(str, override.sweep_string_iterator()))))
     interval = override.value()
     low, high = float(interval.start or 0), float(interval.end or 0)
-    whole = name in FIELDS and FIELDS[name].kind is int
+    whole = name in config.FIELDS and config.FIELDS[name].kind is int
     if whole:
         low, high = float(math.ceil(low)), float(math.floor(high))
     return SearchedField(name, low, high, "log" in interval.tags, whole)

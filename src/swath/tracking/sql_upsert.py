@@ -5,7 +5,6 @@ from typing import Any
 
 import sqlalchemy
 from sqlalchemy import Connection, TableClause
-from sqlalchemy.dialects import postgresql, sqlite
 
 DIRECT = ("sqlite", "postgresql")
 """Kinds of databases that can do so in one statement."""
@@ -47,5 +46,11 @@ def insert_new(connection: Connection, table: TableClause, rows: Sequence[Mappin
 
 
 def _insert(connection: Connection, table: TableClause) -> Any:
-    make: Any = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    return make(table)
+    # Each of these packages imports all drivers of its database.
+    if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql
+
+        return postgresql.insert(table)
+    from sqlalchemy.dialects import sqlite
+
+    return sqlite.insert(table)
