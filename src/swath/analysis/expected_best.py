@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln
 
 
 def expected_best(values: Sequence[float], maximize: bool = True) -> NDArray[np.float64]:
@@ -24,6 +23,8 @@ def expected_best(values: Sequence[float], maximize: bool = True) -> NDArray[np.
     Returns:
       float64 [N]: for n from 1 to N.
     """
+    from scipy.special import gammaln  # a tenth of a second, which pictures of a grid need not take
+
     ordered = np.sort(np.asarray(values, np.float64))
     ordered = ordered if maximize else ordered[::-1]
     count = len(ordered)

@@ -10,6 +10,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from swath.analysis import REPEATED_BY
 from swath.config import FIELDS, FieldSpec, typed
@@ -115,10 +116,16 @@ def is_logarithmic(values: Sequence[float]) -> bool:
     return len(distinct) > 2 and distinct[0] > 0 and distinct[-1] / distinct[0] >= 8
 
 
+MANY_DECADES = 3
+"""Powers of ten on an axis from which on it is logarithmic at a glance, without ticks between them."""
+
+
 def set_scale(axes: Axes, values: Sequence[float]) -> None:
     """Make the horizontal axis logarithmic if `is_logarithmic` holds for its values."""
     if is_logarithmic(values):
         axes.set_xscale("log")
+        if max(values) >= min(values) * 10**MANY_DECADES:
+            axes.xaxis.set_minor_locator(NullLocator())  # Matplotlib draws each tick, eight in a decade
 
 
 MOST_PANELS = 4

@@ -3,8 +3,9 @@
 MLflow's interface reads a curve with one query, which takes a tenth of a second.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 from urllib.parse import quote
 
@@ -176,14 +177,14 @@ class SqlReader:
         columns = (METRICS.c.run_uuid, METRICS.c.key, METRICS.c.step, METRICS.c.value, METRICS.c.is_nan)
         with self._engine.connect() as connection:
             for first in range(0, len(run_ids), AT_ONCE):
-                rows = connection.execute(
+                query = (
                     sqlalchemy.select(*columns)
                     .where(METRICS.c.run_uuid.in_(run_ids[first : first + AT_ONCE]))
                     .where(METRICS.c.key.in_(metrics))
                     .order_by(METRICS.c.run_uuid, METRICS.c.key, METRICS.c.step, METRICS.c.timestamp)
                 )
-                for (run_id, key), values in groupby(rows, key=lambda row: (row[0], row[1])):
-                    found[run_id].append(_curve(run_id, key, list(values)))
+                for (run_id, key), rows in groupby(_rows(connection, query), key=itemgetter(0, 1)):
+                    found[run_id].append(_curve(run_id, key, rows))
         return [curve for run_id in found for curve in found[run_id]]
 
 
@@ -207,10 +208,10 @@ def _active() -> Any:
     return RUNS.c.lifecycle_stage == "active"
 
 
-def _curve(run_id: str, metric: str, rows: Sequence[Any]) -> Curve:
-    steps = np.fromiter((row[2] for row in rows), np.int64, len(rows))
-    values = np.fromiter((row[3] for row in rows), np.float64, len(rows))
-    infinite = np.abs(values) >= LARGEST_DOUBLE
-    values[infinite] = np.copysign(np.inf, values[infinite])
-    values[np.fromiter((row[4] for row in rows), np.bool_, len(rows))] = np.nan
-    return Curve(run_id, metric, steps, values)
+def _curve(run_id: str, metric: str, rows: Iterable[Any]) -> Curve:
+    _, _, steps, values, are_nan = zip(*rows, strict=True)
+    found = np.array(values, np.float64)
+    infinite = np.abs(found) >= LARGEST_DOUBLE
+    found[infinite] = np.copysign(np.inf, found[infinite])
+    found[np.array(are_nan, np.bool_)] = np.nan
+    return Curve(run_id, metric, np.array(steps, np.int64), found)
