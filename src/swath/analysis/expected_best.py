@@ -23,8 +23,6 @@ def expected_best(values: Sequence[float], maximize: bool = True) -> NDArray[np.
     Returns:
       float64 [N]: for n from 1 to N.
     """
-    from scipy.special import gammaln  # a tenth of a second, which pictures of a grid need not take
-
     ordered = np.sort(np.asarray(values, np.float64))
     ordered = ordered if maximize else ordered[::-1]
     count = len(ordered)
@@ -38,4 +36,6 @@ def expected_best(values: Sequence[float], maximize: bool = True) -> NDArray[np.
 
 def _log_choose(of: NDArray[np.int64], chosen: NDArray[np.int64]) -> NDArray[np.float64]:
     """Logarithm of the binomial coefficient; meaningless where more are chosen than there are."""
+    from scipy.special import gammaln  # a tenth of a second, which pictures of a grid need not take
+
     return np.asarray(gammaln(of + 1) - gammaln(chosen + 1) - gammaln(of - chosen + 1), np.float64)

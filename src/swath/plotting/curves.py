@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from swath.plotting.layout import LINES, ShownFigure, is_logarithmic, label_of, new_figure
+from swath.plotting.layout import LINES, ShownFigure, is_logarithmic, label_of, make_logarithmic, new_figure
 from swath.plotting.palette import COLOURS
 from swath.tracking import Curve
 
@@ -93,7 +93,7 @@ def _set_range(figure: ShownFigure, low: float, high: float) -> None:
     if not np.isfinite([low, high]).all() or low == high:
         return
     if is_logarithmic([low, (low + high) / 2, high]) and high / low > 30:
-        axes.set_yscale("log")
+        make_logarithmic(axes.yaxis, [low, high])
         pad = (high / low) ** MARGIN
         axes.set_ylim(low / pad, high * pad)
     else:

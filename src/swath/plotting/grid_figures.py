@@ -19,6 +19,7 @@ from swath.plotting.layout import (
     cells,
     is_logarithmic,
     label_of,
+    make_logarithmic,
     new_figure,
     set_scale,
     values_of,
@@ -105,8 +106,9 @@ def _draw_panel(
                 "linewidths": 2,
             }
             axes.scatter([shift(marked[0])], [value], label=BEST, zorder=5, **ring)
-    if schema.is_loss(metric) and is_logarithmic([run.metrics.get(metric, 0.0) for run in runs]):
-        axes.set_yscale("log")  # too large a learning rate gives a loss a thousand times larger
+    values = [run.metrics.get(metric, 0.0) for run in runs]
+    if schema.is_loss(metric) and is_logarithmic(values):
+        make_logarithmic(axes.yaxis, values)  # too large a learning rate gives a loss a thousand times larger
 
 
 def _mark_guessing(row: Sequence[Axes], runs: Sequence[StoredRun], metric: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
@@ -123,9 +124,15 @@ MANY_DECADES = 3
 def set_scale(axes: Axes, values: Sequence[float]) -> None:
     """Make the horizontal axis logarithmic if `is_logarithmic` holds for its values."""
     if is_logarithmic(values):
-        axes.set_xscale("log")
-        if max(values) >= min(values) * 10**MANY_DECADES:
-            axes.xaxis.set_minor_locator(NullLocator())  # Matplotlib draws each tick, eight in a decade
+        make_logarithmic(axes.xaxis, values)
+
+
+def make_logarithmic(axis: Axis, values: Sequence[float]) -> None:
+    """Make the axis of these values, all positive, logarithmic."""
+    scale = axis.axes.set_xscale if axis.axis_name == "x" else axis.axes.set_yscale
+    scale("log")
+    if max(values) >= min(values) * 10**MANY_DECADES:
+        axis.set_minor_locator(NullLocator())  # Matplotlib draws each tick, eight in a decade
 
 
 MOST_PANELS = 4
