@@ -9,7 +9,7 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
+from matplotlib.axis import XAxis, YAxis
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
@@ -127,10 +127,12 @@ def set_scale(axes: Axes, values: Sequence[float]) -> None:
         make_logarithmic(axes.xaxis, values)
 
 
-def make_logarithmic(axis: Axis, values: Sequence[float]) -> None:
+def make_logarithmic(axis: XAxis | YAxis, values: Sequence[float]) -> None:
     """Make the axis of these values, all positive, logarithmic."""
-    scale = axis.axes.set_xscale if axis.axis_name == "x" else axis.axes.set_yscale
-    scale("log")
+    if isinstance(axis, XAxis):
+        axis.axes.set_xscale("log")
+    else:
+        axis.axes.set_yscale("log")
     if max(values) >= min(values) * 10**MANY_DECADES:
         axis.set_minor_locator(NullLocator())  # Matplotlib draws each tick, eight in a decade
 
