@@ -91,11 +91,18 @@ def _p_of_sum(found: int, images: tuple[int, ...]) -> float:
 
 def _heads(tosses: int) -> NDArray[np.float64]:
     """Probability of each number of heads in tosses of a fair coin: float64 [tosses + 1]."""
-    from scipy.special import gammaln  # a tenth of a second, which a list of sweeps need not take
-
-    heads = np.arange(tosses + 1)
-    ways = gammaln(tosses + 1) - gammaln(heads + 1) - gammaln(tosses - heads + 1)
+    logarithms = _log_factorials(1 << tosses.bit_length())[: tosses + 1]
+    ways = logarithms[-1] - logarithms - logarithms[::-1]
     return np.asarray(np.exp(ways - tosses * math.log(2)), np.float64)
+
+
+@lru_cache
+def _log_factorials(count: int) -> NDArray[np.float64]:
+    """Natural logarithms of the factorials from 0 up: float64 [count].
+
+    Not those of `scipy.special`, whose import takes longer than all tests of a sweep.
+    """
+    return np.array([math.lgamma(number + 1) for number in range(count)])
 
 
 @dataclass(frozen=True)
