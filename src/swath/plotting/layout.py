@@ -33,6 +33,10 @@ PNG_METADATA = {"Software": None}
 """Without the version of Matplotlib, equal figures give equal bytes."""
 
 
+PNG_COMPRESSION = 3
+"""Of these figures, zlib's default of 6 makes files of the same size in half as much time again."""
+
+
 class ShownFigure(Figure):
     """A figure that a notebook shows, also where Matplotlib's own backend for notebooks is not loaded."""
 
@@ -87,8 +91,9 @@ def save(figure: Figure, folder: Path, name: str, kind: str, dpi: int = DPI) -> 
     path = folder / f"{name}.{kind}"
     if kind == "png":
         _lay_out(figure, dpi)
+    how = {"pil_kwargs": {"compress_level": PNG_COMPRESSION}} if kind == "png" else {}
     with mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "none", "pdf.fonttype": 42}):
-        figure.savefig(path, format=kind, dpi=dpi, metadata=KINDS[kind])
+        figure.savefig(path, format=kind, dpi=dpi, metadata=KINDS[kind], **how)
     return path
 
 
