@@ -91,7 +91,7 @@ def save(figure: Figure, folder: Path, name: str, kind: str, dpi: int = DPI) -> 
     path = folder / f"{name}.{kind}"
     if kind == "png":
         _lay_out(figure, dpi)
-    how = {"pil_kwargs": {"compress_level": PNG_COMPRESSION}} if kind == "png" else {}
+    how: dict[str, Any] = {"pil_kwargs": {"compress_level": PNG_COMPRESSION}} if kind == "png" else {}
     with mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "none", "pdf.fonttype": 42}):
         figure.savefig(path, format=kind, dpi=dpi, metadata=KINDS[kind], **how)
     return path
