@@ -106,7 +106,8 @@ def run_command(
                 outcome.is_search = True
                 outcome.is_cut_off = searched.outcome is not None and searched.outcome.is_cut_off
             else:
-                run_all = partial(run_with_hydra, args, password_overrides, sweep_task(session, checked))
+                task = sweep_task(session, checked)
+                run_all = partial(run_with_hydra, args, password_overrides, task, checked.base)
                 outcome = train(session, run_all, checked.sweep.lanes.verify)
         report = _print_outcome(outcome, session, checked, args.output)
         try:
