@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from omegaconf import DictConfig, OmegaConf
 
 from hydra_plugins.swath_lanes._job import LazyJobReturn
-from hydra_plugins.swath_lanes._yaml import IncrementalYaml
+from swath.config import IncrementalYaml
 
 scalars = st.one_of(
     st.none(),

@@ -14,7 +14,7 @@ from hydra.core.utils import _flush_loggers as flush_loggers
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from hydra_plugins.swath_lanes._yaml import IncrementalYaml
+from swath.config import IncrementalYaml
 
 CHDIR_NOTE = """\
 Future Hydra versions will no longer change working directory at job runtime by default.

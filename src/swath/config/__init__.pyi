@@ -33,6 +33,7 @@ from .fields import walk_schema as walk_schema
 from .folders import config_folder as config_folder
 from .folders import config_groups as config_groups
 from .folders import primary_configs as primary_configs
+from .incremental_yaml import IncrementalYaml as IncrementalYaml
 from .job_config import JobConfig as JobConfig
 from .jobs import JobComposer as JobComposer
 from .kept_steps import METRICS as METRICS

@@ -24,6 +24,7 @@ from swath.config.field_values import (
 )
 from swath.config.fields import REQUIRED, FieldSpec, walk_schema
 from swath.config.folders import config_folder
+from swath.config.incremental_yaml import IncrementalYaml
 from swath.config.schema import FIELDS, HEADLINE, build, schema_node
 from swath.config.sweep_config import SweepConfig
 from swath.config.train_config import TrainConfig
@@ -80,16 +81,19 @@ _HEAD = """\
 #   swath --config-dir . --config-name config
 """
 
+_CONFIGS = IncrementalYaml()
+"""Configurations of a sweep differ in a few fields."""
+
 
 def stored_config(config: object) -> str:
     """The fields of `TrainConfig`, as a primary config that extends swath's `base`."""
-    # OmegaConf knows lists, but no tuples.
+    # YAML for reading has lists, but no tuples.
     plain = {
         name: list(value) if isinstance(value, tuple) else value
         for name, value in computed_values(config).items()
     }
     values = {"defaults": ["base", "_self_"], **nested(plain)}
-    return _HEAD + OmegaConf.to_yaml(OmegaConf.create(values))
+    return _HEAD + _CONFIGS.dump(values)
 
 
 def readable_name(config: object, swept: Sequence[str] = ()) -> str:

@@ -3,11 +3,10 @@
 import json
 from dataclasses import replace
 
-from omegaconf import OmegaConf
-
 from swath import tracking
 from swath.config import (
     SCHEMA_VERSION,
+    IncrementalYaml,
     computed_values,
     fingerprint,
     overridden,
@@ -95,5 +94,5 @@ def _run_info(request: RunRequest, sweep_info: SweepInfo, dataset: Dataset) -> t
             },
         ),
         config_yaml=stored_config(config),
-        overrides_yaml=OmegaConf.to_yaml(OmegaConf.create(overrides)),
+        overrides_yaml=IncrementalYaml().dump(overrides),
     )

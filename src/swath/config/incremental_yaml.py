@@ -9,7 +9,10 @@ Keys = tuple[Any, ...]
 
 
 class IncrementalYaml:
-    """Dumps values as `OmegaConf.to_yaml` does, and caches the text of unchanged leaves."""
+    """Dumps values as `OmegaConf.to_yaml` does, and caches the text of unchanged leaves.
+
+    Several threads may use it: what one of them replaces in the cache, another one makes again.
+    """
 
     def __init__(self) -> None:
         self._known: dict[Keys, tuple[str, list[str]]] = {}
