@@ -7,6 +7,7 @@ without it.
 
 import contextlib
 import hashlib
+import importlib
 import importlib.metadata
 import logging
 import os
@@ -15,6 +16,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from swath.errors import SwathError
@@ -197,6 +199,9 @@ API = "tensorflow._api.v2"
 which is a third of the time of its import; each is loaded when it is used.
 """
 
+FOLDERS = ("distribute", "lite")
+"""Parts of the API that are also folders of TensorFlow."""
+
 _importing = threading.Lock()
 
 
@@ -224,10 +229,24 @@ def _import_tensorflow() -> Any:
     set_variables()
     with _discard_native_stderr(), leaving_out(*KERAS), loading_later(API):
         import tensorflow
+
+        _keep_names(tensorflow)
     _pin(tensorflow)
     # A session that trains many sweeps traces a program for each; TensorFlow takes that for a mistake.
     logging.getLogger("tensorflow").addFilter(lambda record: PROGRAM_TRACED not in record.getMessage())
     return tensorflow
+
+
+def _keep_names(tensorflow: Any) -> None:
+    """Load the folders of TensorFlow that share their name with a part of its API, which keeps the name.
+
+    What the API loads later imports modules in these folders, and Python then gives the name to the folder.
+    """
+    for name in FOLDERS:
+        part = vars(tensorflow).get(name)
+        if part is not None and (Path(tensorflow.__file__).parent / name).is_dir():
+            importlib.import_module(f"tensorflow.{name}")
+            setattr(tensorflow, name, part)
 
 
 def _pin(tensorflow: Any) -> None:
