@@ -1,4 +1,4 @@
-"""TensorFlow as swath loads it, with parts that are loaded when they are used, offers what it offers otherwise."""
+"""TensorFlow, of which swath loads parts when they are used, offers what it offers otherwise."""
 
 import json
 import subprocess
@@ -12,8 +12,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 for first in sys.argv[1].split():  # modules of the API whose loading imports modules of TensorFlow's folders
     getattr(tf, first).__doc__
     dir(getattr(tf, first))
-parts = {name: part for name, part in vars(tf).items() if isinstance(part, types.ModuleType) and name[0] != "_"}
-names = {name: [each for each in dir(part) if each[0] != "_"] for name, part in parts.items()}
+parts = {name: part for name, part in vars(tf).items() if isinstance(part, types.ModuleType)}
+public = {name: part for name, part in parts.items() if name[0] != "_"}
+names = {name: [each for each in dir(part) if each[0] != "_"] for name, part in public.items()}
 deeper = [tf.compat.v1.Session, tf.distribute.has_strategy, tf.lite.TFLiteConverter, tf.keras.layers.Dense]
 print(json.dumps([names, [str(each.__name__) for each in deeper]]))
 """
@@ -43,7 +44,7 @@ def test_api_is_whole(first: str, expected: list[object]) -> None:
 
 
 def test_most_of_the_api_is_not_loaded_by_a_program_of_swath() -> None:
-    code = "import sys; from swath.models import tf; print('tensorflow.python.keras' in sys.modules, len(sys.modules))"
+    code = "import sys; from swath.models import tf; print('keras' in sys.modules, len(sys.modules))"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True
     )

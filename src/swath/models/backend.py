@@ -202,6 +202,12 @@ which is a third of the time of its import; each is loaded when it is used.
 FOLDERS = ("distribute", "lite")
 """Parts of the API that are also folders of TensorFlow."""
 
+NEEDS_FOLDER = "tensorflow.python.distribute.experimental.rpc.rpc_ops"
+"""The module that must find TensorFlow's folder, not the part of the API, when it looks for `distribute`."""
+
+LOADS_IT = ("compat", "distribute")
+"""Parts of the API that load this module."""
+
 _importing = threading.Lock()
 
 
@@ -227,7 +233,11 @@ def set_variables() -> bool:
 def _import_tensorflow() -> Any:
     """Import TensorFlow as swath needs it."""
     set_variables()
-    with _discard_native_stderr(), leaving_out(*KERAS), loading_later(API):
+    with (
+        _discard_native_stderr(),
+        leaving_out(*KERAS),
+        loading_later(API, dict.fromkeys(LOADS_IT, _load_what_needs_a_folder)),
+    ):
         import tensorflow
 
         _keep_names(tensorflow)
@@ -240,13 +250,27 @@ def _import_tensorflow() -> Any:
 def _keep_names(tensorflow: Any) -> None:
     """Load the folders of TensorFlow that share their name with a part of its API, which keeps the name.
 
-    What the API loads later imports modules in these folders, and Python then gives the name to the folder.
+    Else the first import of a module in such a folder, by a part that is loaded later, would give the name to
+    the folder. The folders themselves are empty.
     """
     for name in FOLDERS:
         part = vars(tensorflow).get(name)
         if part is not None and (Path(tensorflow.__file__).parent / name).is_dir():
             importlib.import_module(f"tensorflow.{name}")
             setattr(tensorflow, name, part)
+
+
+def _load_what_needs_a_folder() -> None:
+    tensorflow = sys.modules["tensorflow"]
+    part, folder = vars(tensorflow)["distribute"], sys.modules.get("tensorflow.distribute")
+    if folder is None or NEEDS_FOLDER in sys.modules:
+        return
+    setattr(tensorflow, "distribute", folder)  # noqa: B010
+    try:
+        with contextlib.suppress(ModuleNotFoundError):  # of another version of TensorFlow
+            importlib.import_module(NEEDS_FOLDER)
+    finally:
+        setattr(tensorflow, "distribute", part)  # noqa: B010
 
 
 def _pin(tensorflow: Any) -> None:

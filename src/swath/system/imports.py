@@ -6,7 +6,7 @@ import importlib.machinery
 import importlib.util
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -29,15 +29,16 @@ def leaving_out(*names: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def loading_later(package: str) -> Iterator[None]:
+def loading_later(package: str, before: Mapping[str, Callable[[], None]] | None = None) -> Iterator[None]:
     """Load the modules in a package, which are imported in the block, when something of them is first used.
 
     Modules further down are imported as ever.
 
     Args:
       package: full name of the package; its modules must be found in files.
+      before: what to do before some of the modules are loaded, by their last name.
     """
-    finder = _LaterFinder(package)
+    finder = _LaterFinder(package, before or {})
     sys.meta_path.insert(0, finder)
     try:
         yield
@@ -46,29 +47,32 @@ def loading_later(package: str) -> Iterator[None]:
 
 
 class _LaterFinder(importlib.abc.MetaPathFinder):
-    def __init__(self, package: str) -> None:
+    def __init__(self, package: str, before: Mapping[str, Callable[[], None]]) -> None:
         self._package = package
+        self._before = before
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        if fullname.rpartition(".")[0] != self._package:
+        package, _, name = fullname.rpartition(".")
+        if package != self._package:
             return None
         spec = importlib.machinery.PathFinder.find_spec(fullname, path)
         if spec is not None and spec.loader is not None:
-            spec.loader = _LaterLoader(spec.loader)
+            spec.loader = _LaterLoader(spec.loader, self._before.get(name))
         return spec
 
 
 class _LaterLoader(importlib.abc.Loader):
-    def __init__(self, loader: Any) -> None:
+    def __init__(self, loader: Any, before: Callable[[], None] | None) -> None:
         self._loader = loader
+        self._before = before
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
         return _LaterModule(spec.name)
 
     def exec_module(self, module: ModuleType) -> None:
-        vars(module)[_LOADING] = _Loading(self._loader)
+        vars(module)[_LOADING] = _Loading(self._loader, self._before)
 
 
 _LOADING = "_swath_loading"
@@ -80,8 +84,9 @@ class _Loading:
     The lazy loader of the standard library has no such lock before Python 3.11.9 and 3.12.3.
     """
 
-    def __init__(self, loader: Any) -> None:
+    def __init__(self, loader: Any, before: Callable[[], None] | None) -> None:
         self._loader = loader
+        self._before = before
         self._lock = threading.RLock()
         self._has_begun = False
 
@@ -94,6 +99,8 @@ class _Loading:
             assert spec is not None
             spec.loader = module.__loader__ = self._loader
             try:
+                if self._before is not None:
+                    self._before()
                 self._loader.exec_module(module)
             except BaseException:
                 self._has_begun = False
