@@ -95,3 +95,13 @@ def test_threads_that_use_a_module_at_the_same_moment_wait_until_it_is_loaded(pa
         slow = importlib.import_module(f"{package}.slow")
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(lambda _: slow.x, range(4))) == [1] * 4
+
+
+def test_something_is_done_before_a_module_is_loaded(package: str) -> None:
+    write_module(package, "second", "import whole_of_a_test\nfirst = list(whole_of_a_test.done)\n")
+    whole = importlib.import_module(package)
+    whole.done = []  # type: ignore[attr-defined]
+    with loading_later(package, {"second": lambda: whole.done.append(1)}):
+        second = importlib.import_module(f"{package}.second")
+    assert whole.done == []
+    assert (second.first, second.first, whole.done) == ([1], [1], [1])
