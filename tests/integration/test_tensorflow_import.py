@@ -51,3 +51,28 @@ def test_most_of_the_api_is_not_loaded_by_a_program_of_swath() -> None:
     keras, modules = done.stdout.split()
     assert keras == "False"
     assert int(modules) < 1_600  # 2,400 with all parts of the API
+
+
+def test_nothing_is_written_when_a_part_is_loaded() -> None:
+    code = "from swath.models import tf; tf.compat.v1, tf.distribute.has_strategy, tf.profiler.experimental"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True
+    )
+    assert (done.stdout, done.stderr) == ("", "")
+
+
+def test_threads_that_use_different_parts_first_leave_the_names_of_the_api() -> None:
+    code = """
+import sys, threading
+from swath.models import tf
+part, found = vars(tf)["distribute"], []
+uses = [lambda: tf.compat.v1, lambda: tf.distribute.has_strategy, lambda: part.has_strategy]
+threads = [threading.Thread(target=lambda use=use: found.append(use())) for use in uses]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(len(found), vars(tf)["distribute"] is part)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True
+    )
+    assert done.stdout.split() == ["3", "True"], done.stderr[-2000:]

@@ -39,7 +39,7 @@ def run_with_hydra(
 
 @contextlib.contextmanager
 def _mode_known(base: DictConfig | None) -> Iterator[None]:
-    """Spare Hydra to compose the whole config only for its mode, which takes a tenth of a second."""
+    """So that Hydra need not compose the whole config only to learn its mode, in a tenth of a second."""
     if base is None:
         yield
         return

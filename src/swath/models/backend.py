@@ -15,7 +15,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -203,12 +203,17 @@ FOLDERS = ("distribute", "lite")
 """Parts of the API that are also folders of TensorFlow."""
 
 NEEDS_FOLDER = "tensorflow.python.distribute.experimental.rpc.rpc_ops"
-"""The module that must find TensorFlow's folder, not the part of the API, when it looks for `distribute`."""
+"""The module that must find TensorFlow's folder, not the part of the API, when it looks for `distribute`.
+Only the parts in `LOADS_IT` load it; a program that imports it by itself must use one of them first."""
 
 LOADS_IT = ("compat", "distribute")
-"""Parts of the API that load this module."""
+
+WRITES = "tensorflow.python.profiler.internal._pywrap_profiler_plugin"
+"""A native library that writes about CUDA to stderr when it is loaded; parts of the API load it."""
 
 _importing = threading.Lock()
+
+_renaming = threading.RLock()
 
 
 @cache
@@ -241,6 +246,8 @@ def _import_tensorflow() -> Any:
         import tensorflow
 
         _keep_names(tensorflow)
+        with contextlib.suppress(ModuleNotFoundError):  # of another version of TensorFlow
+            importlib.import_module(WRITES)
     _pin(tensorflow)
     # A session that trains many sweeps traces a program for each; TensorFlow takes that for a mistake.
     logging.getLogger("tensorflow").addFilter(lambda record: PROGRAM_TRACED not in record.getMessage())
@@ -261,16 +268,18 @@ def _keep_names(tensorflow: Any) -> None:
 
 
 def _load_what_needs_a_folder() -> None:
-    tensorflow = sys.modules["tensorflow"]
-    part, folder = vars(tensorflow)["distribute"], sys.modules.get("tensorflow.distribute")
-    if folder is None or NEEDS_FOLDER in sys.modules:
-        return
-    setattr(tensorflow, "distribute", folder)  # noqa: B010
-    try:
-        with contextlib.suppress(ModuleNotFoundError):  # of another version of TensorFlow
-            importlib.import_module(NEEDS_FOLDER)
-    finally:
-        setattr(tensorflow, "distribute", part)  # noqa: B010
+    tensorflow, part = sys.modules["tensorflow"], sys.modules.get(f"{API}.distribute")
+    folder = sys.modules.get("tensorflow.distribute")
+    with _renaming:
+        if part is None or folder is None or NEEDS_FOLDER in sys.modules:
+            return
+        vars(folder)["__getattr__"] = partial(getattr, part)  # for other threads, meanwhile
+        vars(tensorflow)["distribute"] = folder
+        try:
+            with contextlib.suppress(ModuleNotFoundError):  # of another version of TensorFlow
+                importlib.import_module(NEEDS_FOLDER)
+        finally:
+            vars(tensorflow)["distribute"] = part
 
 
 def _pin(tensorflow: Any) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from swath.plotting.layout import LINES, ShownFigure, is_logarithmic, label_of, make_logarithmic, new_figure
+from swath.plotting.layout import LINES, ShownFigure, SmallTicks, is_logarithmic, label_of, new_figure
 from swath.plotting.palette import COLOURS
 from swath.tracking import Curve
 
@@ -93,7 +93,8 @@ def _set_range(figure: ShownFigure, low: float, high: float) -> None:
     if not np.isfinite([low, high]).all() or low == high:
         return
     if is_logarithmic([low, (low + high) / 2, high]) and high / low > 30:
-        make_logarithmic(axes.yaxis, [low, high])
+        axes.set_yscale("log")
+        axes.yaxis.set_minor_locator(SmallTicks())
         pad = (high / low) ** MARGIN
         axes.set_ylim(low / pad, high * pad)
     else:

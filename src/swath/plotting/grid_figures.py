@@ -15,11 +15,11 @@ from swath.plotting.layout import (
     MARKERS,
     Layout,
     ShownFigure,
+    SmallTicks,
     averaged_fields,
     cells,
     is_logarithmic,
     label_of,
-    make_logarithmic,
     new_figure,
     set_scale,
     values_of,
@@ -106,9 +106,9 @@ def _draw_panel(
                 "linewidths": 2,
             }
             axes.scatter([shift(marked[0])], [value], label=BEST, zorder=5, **ring)
-    values = [run.metrics.get(metric, 0.0) for run in runs]
-    if schema.is_loss(metric) and is_logarithmic(values):
-        make_logarithmic(axes.yaxis, values)  # too large a learning rate gives a loss a thousand times larger
+    if schema.is_loss(metric) and is_logarithmic([run.metrics.get(metric, 0.0) for run in runs]):
+        axes.set_yscale("log")  # too large a learning rate gives a loss a thousand times larger
+        axes.yaxis.set_minor_locator(SmallTicks())
 
 
 def _mark_guessing(row: Sequence[Axes], runs: Sequence[StoredRun], metric: str) -> None:

@@ -9,9 +9,8 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
-from matplotlib.axis import XAxis, YAxis
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import LogLocator
 
 from swath.analysis import REPEATED_BY
 from swath.config import FIELDS, FieldSpec, typed
@@ -129,17 +128,19 @@ MANY_DECADES = 3
 def set_scale(axes: Axes, values: Sequence[float]) -> None:
     """Make the horizontal axis logarithmic if `is_logarithmic` holds for its values."""
     if is_logarithmic(values):
-        make_logarithmic(axes.xaxis, values)
+        axes.set_xscale("log")
+        axes.xaxis.set_minor_locator(SmallTicks())
 
 
-def make_logarithmic(axis: XAxis | YAxis, values: Sequence[float]) -> None:
-    """Make the axis of these values, all positive, logarithmic."""
-    if isinstance(axis, XAxis):
-        axis.axes.set_xscale("log")
-    else:
-        axis.axes.set_yscale("log")
-    if max(values) >= min(values) * 10**MANY_DECADES:
-        axis.set_minor_locator(NullLocator())  # Matplotlib draws each tick, eight in a decade
+class SmallTicks(LogLocator):
+    """Ticks between the powers of ten of an axis that shows few of them; Matplotlib draws each by itself."""
+
+    def __init__(self) -> None:
+        super().__init__(subs="auto")
+
+    def tick_values(self, vmin: float, vmax: float) -> Any:
+        """See `LogLocator`."""
+        return [] if vmax >= vmin * 10**MANY_DECADES > 0 else super().tick_values(vmin, vmax)
 
 
 MOST_PANELS = 4

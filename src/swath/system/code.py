@@ -52,7 +52,9 @@ _SKIPPED = ("__dict__", "__weakref__", "__doc__", "__module__", "__annotations__
 
 def _parts(value: Any, seen: set[int]) -> Iterator[bytes]:
     """A value as a sequence of bytes; a function, class or object that was met before is passed over."""
-    yield type(value).__qualname__.encode()
+    # A module that is loaded when it is used has a type of its own until then; see `imports`.
+    kind = types.ModuleType if isinstance(value, types.ModuleType) else type(value)
+    yield kind.__qualname__.encode()
     if value is None or isinstance(value, bool | int | float | complex | str | bytes | type(...)):
         yield repr(value).encode()
     elif isinstance(value, tuple | list):
@@ -131,7 +133,7 @@ def _named_by(function: types.FunctionType) -> dict[str, Any]:
         if name not in function.__globals__:
             continue
         value = function.__globals__[name]
-        module = getattr(value, "__module__", None)
+        module = None if isinstance(value, types.ModuleType) else getattr(value, "__module__", None)
         if module is None or module == function.__module__ or not isinstance(module, str):
             found[name] = value
         else:

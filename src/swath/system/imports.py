@@ -1,9 +1,9 @@
 """Imports a library without parts of it that it can do without."""
 
 import contextlib
+import importlib
 import importlib.abc
 import importlib.machinery
-import importlib.util
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -106,17 +106,29 @@ class _Loading:
                 self._has_begun = False
                 raise
             module.__class__ = ModuleType
+            vars(module).pop(_LOADING, None)  # threads that wait have found it already
 
 
 class _LaterModule(ModuleType):
     """A module that is not loaded; Python calls `__getattr__` for what it does not have."""
 
     def __getattr__(self, name: str) -> Any:
+        self._load()
+        return ModuleType.__getattribute__(self, name)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not name.startswith("__"):  # else the module's own code would set it again
+            self._load()
+        ModuleType.__setattr__(self, name, value)
+
+    def __dir__(self) -> list[str]:
+        self._load()
+        return sorted(vars(self))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return importlib.import_module, (self.__name__,)
+
+    def _load(self) -> None:
         loading = vars(self).get(_LOADING)
         if loading is not None:  # it is None while the import sets the module's own attributes
             loading.load(self)
-        return ModuleType.__getattribute__(self, name)
-
-    def __dir__(self) -> list[str]:
-        vars(self)[_LOADING].load(self)
-        return sorted(vars(self))

@@ -201,7 +201,7 @@ def _is_mlflow_error(error: Exception) -> bool:
 
 
 _PLAIN_FILE = re.compile(r"sqlite:///(?P<file>(?!:memory:$)[^?%]+)")
-"""The address of a file without options or escapes; SQLAlchemy, which reads the others, loads for long."""
+"""The address of a file without options or escapes; SQLAlchemy, which reads others, takes long to load."""
 
 
 def database_file(uri: str) -> Path | None:

@@ -94,8 +94,9 @@ def installed_packages() -> str:
     packages = {}
     for distribution in importlib.metadata.distributions():
         # Its `metadata` parses the whole text as an e-mail, which takes ten times as long for all packages.
-        text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
-        fields = dict(_NAME_AND_VERSION.findall(text.partition("\n\n")[0]))
+        texts = (distribution.read_text(name) for name in ("METADATA", "PKG-INFO", ""))
+        head = next(filter(None, texts), "").partition("\n\n")[0]
+        fields = dict(reversed(_NAME_AND_VERSION.findall(head)))  # the first of each counts
         if "Name" in fields and "Version" in fields:  # not in the rest of a package that was removed
             packages[re.sub(r"[-_.]+", "-", fields["Name"]).lower()] = fields["Version"]
     return "".join(f"{name}=={version}\n" for name, version in sorted(packages.items()))

@@ -1,6 +1,7 @@
 """Modules that are left out of an import fail to load, and load as ever afterwards."""
 
 import importlib
+import pickle
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from swath.system import leaving_out, loading_later
+from swath.system import leaving_out, loading_later, object_digest
 
 
 @pytest.fixture
@@ -70,14 +71,40 @@ def test_first_use_may_be_a_list_of_names_or_an_import_of_one(package: str) -> N
     assert names["taken"].anything == "anything"
 
 
-def test_modules_further_down_and_outside_the_block_are_loaded_at_once(package: str) -> None:
-    write_module(package, "outside", "x = 1\n")
-    with loading_later(package.rpartition(".")[0] or "nothing"):
-        assert "x" in vars(importlib.import_module(f"{package}.outside"))
-    sys.modules.pop(f"{package}.outside")
+def test_modules_further_down_and_outside_the_package_are_loaded_at_once(package: str) -> None:
+    whole = importlib.import_module(package)
+    assert whole.__file__ is not None
+    inner = Path(whole.__file__).with_name("inner")
+    inner.mkdir()
+    (inner / "__init__.py").write_text("x = 1\n")
+    (inner / "deep.py").write_text("x = 2\n")
+    write_module(package, "other", "x = 3\n")
     with loading_later(package):
-        pass
-    assert "x" in vars(importlib.import_module(f"{package}.outside"))
+        deep = importlib.import_module(f"{package}.inner.deep")
+    assert "x" not in vars(sys.modules[f"{package}.inner"])
+    assert "x" in vars(deep)
+    with loading_later(f"{package}.inner"):
+        assert "x" in vars(importlib.import_module(f"{package}.other"))
+
+
+def test_module_that_is_not_loaded_is_pickled_and_digested_as_one_that_is(package: str) -> None:
+    write_module(package, "later", "x = 1\n")
+    with loading_later(package):
+        later = importlib.import_module(f"{package}.later")
+    before = object_digest({"a": later})
+    assert pickle.loads(pickle.dumps(later)) is later
+    assert "x" not in vars(later)
+    assert later.x == 1
+    assert object_digest({"a": later}) == before
+
+
+def test_attribute_that_is_set_before_a_module_is_loaded_stays(package: str) -> None:
+    write_module(package, "later", "x = 1\ny = 2\n")
+    with loading_later(package):
+        later = importlib.import_module(f"{package}.later")
+    later.x = 3  # type: ignore[attr-defined]
+    assert (later.x, later.y) == (3, 2)
+    assert set(vars(later)) == set(vars(importlib.import_module(f"{package}.part"))) | {"y"}
 
 
 def test_error_of_a_module_appears_at_each_use(package: str) -> None:
