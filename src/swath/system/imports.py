@@ -117,7 +117,9 @@ class _LaterModule(ModuleType):
         return ModuleType.__getattribute__(self, name)
 
     def __setattr__(self, name: str, value: object) -> None:
-        if not name.startswith("__"):  # else the module's own code would set it again
+        # Else the module's own code would set it again; a child is set by Python when it is imported.
+        is_child = isinstance(value, ModuleType) and value.__name__ == f"{self.__name__}.{name}"
+        if not name.startswith("__") and not is_child:
             self._load()
         ModuleType.__setattr__(self, name, value)
 
