@@ -26,8 +26,8 @@ TEXT = """\
 
 Processor seconds of each command and its children, medians of measurements that took turns, and in the
 last column the peak memory of all its processes, where shared pages count for each. *before 1* is the commit
-before sweeps went to many machines. *before 2* is the last commit before start-up, pictures and the store were
-worked on: 3ff1e086. `grid` includes its pictures, its report and its model.
+before sweeps went to many machines, *before 2* the last one before start-up, pictures and the store were
+worked on (3ff1e086). `grid` includes its pictures, its report and its model.
 """
 
 TARGETS = {
