@@ -10,12 +10,11 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO, cast
 
 from swath import __version__
 from swath.errors import INTERRUPTED, SwathError, UsageError, failure_reason
-from swath.system import collect_rarely, hide_passwords
+from swath.system import collect_rarely, hide_passwords, interrupt_on
 
 if TYPE_CHECKING:
     from swath.tracking import Tracker
@@ -38,18 +37,6 @@ def restore_given() -> None:
             os.environ.pop(name, None)
         else:
             os.environ[name] = value
-
-
-class Interrupted(KeyboardInterrupt):
-    """A signal has interrupted the command.
-
-    Attributes:
-      exit_status: 128 plus the number of the signal, as shells report it.
-    """
-
-    def __init__(self, number: int) -> None:
-        self.exit_status = 128 + number
-        super().__init__(signal.Signals(number).name)
 
 
 def swath(tracker: "Tracker | None" = None) -> NoReturn:
@@ -245,14 +232,7 @@ def _handle_signals() -> None:
 
     A signal that the caller ignores, as `nohup` does, stays ignored.
     """
-    for number in STOP_SIGNALS:
-        if signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, interrupt)
-
-
-def interrupt(number: int, frame: FrameType | None) -> None:
-    """A handler of a signal that interrupts the command as Ctrl-C does."""
-    raise Interrupted(number)
+    interrupt_on(number for number in STOP_SIGNALS if signal.getsignal(number) != signal.SIG_IGN)
 
 
 def _exit(status: int) -> NoReturn:

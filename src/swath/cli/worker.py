@@ -230,9 +230,9 @@ def _go_on(joined: "Joined", uri: str, settings: "SweepConfig") -> int:
 
 def _put_down_before_the_limit() -> None:
     """Take Slurm's warning that the time is nearly over like a request to stop."""
-    from swath.cli.entry import interrupt
+    from swath.system import interrupt_on
 
-    signal.signal(signal.SIGUSR1, interrupt)
+    interrupt_on([signal.SIGUSR1])
 
 
 def _postprocess(settings: "SweepConfig", make: Callable[[str], str | None]) -> None:

@@ -1,4 +1,4 @@
-"""Atomic files, the cache folder, memory, processors, and redaction of passwords."""
+"""Atomic files, the cache folder, memory, processors, signals, and redaction of passwords."""
 
 from swath.lazy import attach
 

@@ -8,6 +8,8 @@ from .filesystems import is_local as is_local
 from .garbage import collect_rarely as collect_rarely
 from .imports import leaving_out as leaving_out
 from .imports import loading_later as loading_later
+from .interrupts import Interrupted as Interrupted
+from .interrupts import interrupt_on as interrupt_on
 from .machine import available_bytes as available_bytes
 from .machine import process_age_s as process_age_s
 from .machine import workers as workers

@@ -67,6 +67,7 @@ class Supervisor:
     _due: list[tuple[float, int]] = field(init=False)
     _running: dict[int, "subprocess.Popen[bytes]"] = field(init=False, default_factory=dict)
     _cancelled_s: float | None = field(init=False, default=None)
+    _told: set[int] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
         self._states = [TaskState("waiting")] * self.plan.count
@@ -76,10 +77,8 @@ class Supervisor:
         self.write()
 
     def cancel(self) -> None:
-        """Start nothing more and pass SIGTERM on to the running tasks."""
+        """Start nothing more, and pass SIGTERM on to the running tasks; a handler of a signal calls this."""
         self._cancelled_s = time.monotonic()
-        for process in self._running.values():
-            process.terminate()
 
     def run(self) -> None:
         """Return once every task has ended for good or, after `cancel`, once none runs."""
@@ -88,9 +87,8 @@ class Supervisor:
             changed |= self._start()
             if changed:
                 self.write()
-            if self._cancelled_s is not None and time.monotonic() > self._cancelled_s + PATIENCE_S:
-                for process in self._running.values():
-                    kill_task(process)
+            if self._cancelled_s is not None:
+                self._end_running(self._cancelled_s)
             time.sleep(POLL_S)
         for _, number in self._due:
             self._states[number] = TaskState("gone", None, self._states[number].restarts, "cancelled")
@@ -100,6 +98,15 @@ class Supervisor:
         """Write where the tasks stand into `state.json`."""
         tasks = [[task.kind, task.status, task.restarts, task.note] for task in self._states]
         atomic_write(self.folder / "state.json", json.dumps(tasks))
+
+    def _end_running(self, cancelled_s: float) -> None:
+        """Tell each running task to end, also one that was being started; kill it once patience ends."""
+        for number, process in self._running.items():
+            if number not in self._told:
+                self._told.add(number)
+                process.terminate()
+            if time.monotonic() > cancelled_s + PATIENCE_S:
+                kill_task(process)
 
     def _start(self) -> bool:
         """Start tasks that are due; tell whether any was."""
