@@ -47,7 +47,7 @@ class _Waker:
     """A thread that wakes the main thread after each signal, until it has run the signal's handler.
 
     Python notes a signal at once, but runs its handler between two instructions of the main thread. A signal
-    that comes just before that thread goes to sleep, while it still waits for the interpreter's lock, does not
+    that comes just before that thread sleeps, while it still waits for the interpreter's lock, does not
     interrupt the sleep: the command would train on until something else wakes it.
     """
 
