@@ -79,7 +79,8 @@ class JobRunner:
 
     def __init__(self, context: HydraContext, task_function: Any, shared: str | None = None) -> None:
         self._shared = shared
-        self._logs = self._is_brief = False
+        self._logs = False
+        self._brief: JobReturn | None = None
         self._callbacks = context.callbacks
         self._task_function = task_function
         self._yaml = {name: IncrementalYaml() for name in ("config.yaml", "hydra.yaml", "overrides.yaml")}
@@ -93,8 +94,8 @@ class JobRunner:
           compose: returns the config of the job.
           wait: returns the result of the task function, or raises its exception.
         """
-        if self._is_brief:
-            return self._run_without_config(overrides, compose, wait)
+        if self._brief is not None:
+            return self._run_like(self._brief, overrides, compose, wait)
         previous = HydraConfig.instance().cfg
         config = compose()
         try:
@@ -109,13 +110,15 @@ class JobRunner:
                 if self._shared is None:
                     self._write_files(config)
                 else:  # what is set up for the first job is there for all
-                    self._logs, self._is_brief = True, self._needs_no_config(config)
+                    self._logs = True
                 with env_override(config.hydra.job.env_set):
                     self._callbacks.on_job_start(config=config, task_function=self._task_function)
                     _wait_for(found, wait)
                 found.task_name = JobRuntime.instance().get("name")
                 flush_loggers()
                 self._callbacks.on_job_end(config=config, job_return=found)
+            if self._shared is not None and self._needs_no_config(config):
+                self._brief = found
             return found
         finally:
             HydraConfig.instance().cfg = previous
@@ -126,15 +129,14 @@ class JobRunner:
         changes = bool(self._callbacks.callbacks) or bool(job.env_set) or job.chdir is not False
         return hasattr(self._task_function, "compose_job") and not changes
 
-    def _run_without_config(
-        self, overrides: Sequence[str], compose: Callable[[], DictConfig], wait: Wait
+    def _run_like(
+        self, first: JobReturn, overrides: Sequence[str], compose: Callable[[], DictConfig], wait: Wait
     ) -> JobReturn:
-        """Wait for the end of a job whose config nothing needs."""
+        """Wait for the end of a job whose config nothing needs; the rest is as at the first job."""
         assert self._shared is not None
         found = self._return(filter_overrides(overrides), compose, self._shared)
-        found.working_dir = str(Path.cwd())
+        found.working_dir, found.task_name = first.working_dir, first.task_name
         _wait_for(found, wait)
-        found.task_name = JobRuntime.instance().get("name")
         return found
 
     def _return(

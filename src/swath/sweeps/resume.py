@@ -1,7 +1,7 @@
 """Finds what is left to train of each configuration of a sweep that earlier commands have begun."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 
@@ -43,6 +43,13 @@ def run_key(config: TrainConfig, digest: str, kept: KeptSteps) -> RunKey:
         kept,
         config.evaluate_every_steps if config.data.validation_size else 0,
     )
+
+
+def keys_of(
+    configs: Iterable[TrainConfig], datasets: Mapping[DataKey, Dataset], kept: KeptSteps
+) -> tuple[RunKey, ...]:
+    """The identity in the store of each configuration; computed once."""
+    return tuple(run_key(config, datasets[config.data.key].digest, kept) for config in configs)
 
 
 @dataclass
@@ -97,7 +104,7 @@ class ResumePlan:
         request = ResumeRequest(
             sweep_info.sweep,
             sweep_info.is_grid,
-            tuple(run_key(config, self.datasets[config.data.key].digest, kept) for config in configs),
+            keys_of(configs, self.datasets, kept),
             provenance,
             str(checkpoints_folder(self.checkpoints)),
             self.force,
@@ -116,13 +123,10 @@ class ResumePlan:
           configs: the configurations of a lot; empty to read the whole sweep.
           provenance: provenance tags of this worker and their values.
         """
-        keys = tuple(
-            run_key(config, self.datasets[config.data.key].digest, KeptSteps()) for config in configs
-        )
         request = ResumeRequest(
             sweep_info.sweep,
             True,
-            keys,
+            keys_of(configs, self.datasets, KeptSteps()),
             provenance,
             str(checkpoints_folder(self.checkpoints)),
             self.force,

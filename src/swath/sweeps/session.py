@@ -19,6 +19,7 @@ from swath.sweeps.observers import SynchronizedObserver
 from swath.sweeps.postprocess import PostprocessingService
 from swath.sweeps.ranked_results import Ranker
 from swath.sweeps.record import sweep_summary
+from swath.sweeps.resume import keys_of
 from swath.sweeps.search_record import SearchRecord
 from swath.sweeps.starting import StartedSweep, start_sweep
 from swath.tracking import (
@@ -98,6 +99,8 @@ class Session:
         self.offline_folder: str | None = None
         try:
             self._load(keys)
+            if settings.resume != "no":  # half a second for ten thousand; the store is opened meanwhile
+                keys_of(configs, self._datasets, settings.tracking.kept)
             self.store = self._opened.result()
             for line in self.store.notes:
                 self._observer(execution.Note(line))

@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from filelock import FileLock, Timeout
 
 from swath import tracking
-from swath.config import KeptSteps, SweepConfig, TrainConfig, computed_values, fingerprint
+from swath.config import KeptSteps, SweepConfig, TrainConfig, computed_values
 from swath.datasets import DataKey, Dataset, given_path
 from swath.errors import SwathError, UsageError
 from swath.execution import Note, Observer, SweepInfo
 from swath.execution.launchers import launcher_of
 from swath.sweeps.manifest import Manifest, PriorRunsService, configurations_of
 from swath.sweeps.record import sweep_description
-from swath.sweeps.resume import ResumePlan, run_key
+from swath.sweeps.resume import ResumePlan, keys_of
 from swath.sweeps.search_record import SearchRecord, searched_by
 from swath.system import cache_folder
 from swath.tracking import LotService, schema
@@ -39,7 +39,7 @@ def new_manifest(
     search: SearchRecord | None = None,
 ) -> Manifest:
     """The manifest of a new sweep."""
-    identities = [run_key(each, datasets[each.data.key].digest, kept).identity for each in configs]
+    identities = [key.identity for key in keys_of(configs, datasets, kept)]
     values = [computed_values(config) for config in configs]
     return Manifest(
         sweep_info.sweep,
@@ -135,7 +135,8 @@ def start_sweep(
             observer(Note(f"copied to the store: {synced.runs} offline runs"))
         for line in synced.rejected:
             observer(Note(f"the store rejected the offline runs in {line}"))
-        which = " ".join(sorted({fingerprint(config) for config in configs}))  # others may go on beside
+        # The lock is of these configurations, so that other commands may go on beside.
+        which = " ".join(sorted({key.fingerprint for key in keys_of(configs, datasets, kept)}))
         lock = SweepLock(f"{_identity_of(store.uri)} {store.experiment_id} {which}")
         place, _ = given_path(settings.data.dir) or ("", "")
         plan = ResumePlan(

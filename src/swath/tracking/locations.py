@@ -7,7 +7,7 @@ import contextlib
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,6 +24,7 @@ WAIT_S = 30
 """Seconds to wait for a database that another program is writing."""
 
 
+@lru_cache(maxsize=100)
 def local_path(location: str) -> Path | None:
     """The path of a recorded location; None if it is not a local one. MLflow decodes `%20` in any path."""
     parts = urlsplit(location)
