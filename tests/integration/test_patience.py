@@ -31,9 +31,9 @@ from swath.tracking import (
     schema,
 )
 from swath.tracking.mlflow_runs import now_ms
-from swath.tracking.patience import be_patient, write_steps
+from swath.tracking.patience import be_patient
 from swath.tracking.repeating import patience_s, patiently
-from swath.tracking.sql_steps import SqlSteps, sql_steps
+from swath.tracking.sql_steps import SqlSteps, sql_steps, write_steps
 from swath.tracking.store import RunStore
 
 

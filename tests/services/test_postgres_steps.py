@@ -16,8 +16,7 @@ from swath.errors import SwathError
 from swath.tracking import MetricBatch, SupersededError, sql_steps
 from swath.tracking.lots import begin_lot, renew_lots
 from swath.tracking.mlflow_setup import RETRIES_VARIABLE
-from swath.tracking.patience import write_steps
-from swath.tracking.sql_steps import SqlSteps
+from swath.tracking.sql_steps import SqlSteps, write_steps
 
 BATCHES = [
     MetricBatch(0, {"train/accuracy": np.array([0.1, 0.5]), "train/loss": np.array([2.5, math.nan])}),

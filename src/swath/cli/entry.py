@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO, cast
 
 from swath import __version__
+from swath.cli.given import HYDRA_FULL_ERROR
 from swath.errors import INTERRUPTED, SwathError, UsageError, failure_reason
 from swath.system import collect_rarely, hide_passwords, interrupt_on
 
@@ -21,22 +22,6 @@ if TYPE_CHECKING:
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Signals that stop a command cleanly: Ctrl-C, a job scheduler, a closed terminal."""
-
-HYDRA_FULL_ERROR = "HYDRA_FULL_ERROR"
-"""Environment variable: if 1, an unexpected error is printed with its traceback."""
-
-
-_GIVEN = {HYDRA_FULL_ERROR: os.environ.get(HYDRA_FULL_ERROR)}
-"""Variables that this process sets for itself, as they were given to it."""
-
-
-def restore_given() -> None:
-    """Give the programs that this process starts the environment that it was given."""
-    for name, value in _GIVEN.items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value
 
 
 def swath(tracker: "Tracker | None" = None) -> NoReturn:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 
 from swath.cli.arguments import Arguments
-from swath.cli.entry import restore_given
+from swath.cli.given import restore_given
 from swath.cli.output import print_note
 from swath.cli.tables import counted
 from swath.cli.validation import CheckedCommand

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import sqlalchemy
 
 from swath.tracking.entities import Run
+from swath.tracking.patience import be_patient, is_patient
 from swath.tracking.sql_client import SqlClient
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ def mlflow_client(client: Client) -> "MlflowClient":
     from mlflow.tracking import MlflowClient
 
     from swath.tracking.mlflow_setup import wait_for_locks
-    from swath.tracking.patience import be_patient, is_patient
 
     made = MlflowClient(tracking_uri=client.tracking_uri)
     if not is_patient(made):  # MLflow keeps one store for each address

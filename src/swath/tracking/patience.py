@@ -1,4 +1,4 @@
-"""Waiting for a database that is away: every call of a store is repeated for about a minute.
+"""Waiting for a database that is away: every call of MLflow's store is repeated for about a minute.
 
 Tracking servers get the same from MLflow's client, which repeats requests.
 """
@@ -6,17 +6,10 @@ Tracking servers get the same from MLflow's client, which repeats requests.
 import re
 from collections.abc import Callable, Sequence
 from functools import partial, wraps
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from swath.tracking.client import Client
-from swath.tracking.lots import Fence
-from swath.tracking.mlflow_runs import last_steps
 from swath.tracking.repeating import patiently
-from swath.tracking.run_records import MetricBatch
 from swath.tracking.sql_client import SqlClient
-from swath.tracking.sql_step_rows import RunTags
-from swath.tracking.sql_steps import SqlSteps
 
 if TYPE_CHECKING:
     from mlflow.entities import Run, RunTag
@@ -40,32 +33,7 @@ REPEATABLE = (
 """Calls of MLflow's store that change nothing more when they are repeated with the same arguments."""
 
 
-def write_steps(
-    steps: SqlSteps,
-    client: Client,
-    batches: Sequence[tuple[str, MetricBatch]],
-    fence: Fence | None = None,
-    tags: RunTags = MappingProxyType({}),
-) -> None:
-    """Store batches of runs; what is stored already is read before anything is sent again.
-
-    Args:
-      steps: writes them.
-      client: client of the same store.
-      batches: see `SqlSteps.write`.
-      fence: what the writer must still be; None for runs of no lot.
-      tags: see `SqlSteps.write`.
-    """
-
-    def rest() -> None:
-        stored = {run_id: last_steps(client.get_run(run_id)) for run_id, _ in batches}
-        left = [(run_id, part) for run_id, batch in batches for part in batch.after(stored[run_id])]
-        steps.write(left, fence, tags)
-
-    patiently(lambda: steps.write(batches, fence, tags), rest)
-
-
-def be_patient(client: Client) -> None:
+def be_patient(client: "SqlClient | MlflowClient") -> None:
     """Let MLflow's store wait while its database is away, and repeat what collided with another command.
 
     MLflow keeps one store for each address in a process, so every client of it waits.

@@ -12,6 +12,8 @@ import sqlalchemy
 from swath.errors import SwathError
 from swath.tracking.client import Client, engine_of
 from swath.tracking.lots import Fence
+from swath.tracking.mlflow_runs import last_steps
+from swath.tracking.repeating import patiently
 from swath.tracking.run_records import MetricBatch, Status
 from swath.tracking.sql_end import write_end, write_reopened
 from swath.tracking.sql_start import NewRun, write_description, write_start
@@ -115,3 +117,28 @@ def untested_version(client: Client) -> str:
         f"MLflow {mlflow_version()} was not tested with swath, so steps are stored by its own calls, which "
         f"takes {SLOWER} times as long; tested: {tested}"
     )
+
+
+def write_steps(
+    steps: SqlSteps,
+    client: Client,
+    batches: Sequence[tuple[str, MetricBatch]],
+    fence: Fence | None = None,
+    tags: RunTags = MappingProxyType({}),
+) -> None:
+    """Store batches of runs; what is stored already is read before anything is sent again.
+
+    Args:
+      steps: writes them.
+      client: client of the same store.
+      batches: see `SqlSteps.write`.
+      fence: what the writer must still be; None for runs of no lot.
+      tags: see `SqlSteps.write`.
+    """
+
+    def rest() -> None:
+        stored = {run_id: last_steps(client.get_run(run_id)) for run_id, _ in batches}
+        left = [(run_id, part) for run_id, batch in batches for part in batch.after(stored[run_id])]
+        steps.write(left, fence, tags)
+
+    patiently(lambda: steps.write(batches, fence, tags), rest)

@@ -24,14 +24,13 @@ from swath.tracking.mlflow_setup import (
 )
 from swath.tracking.open_runs import OpenRun, taking_back
 from swath.tracking.opening import connect, experiment_of, prepare
-from swath.tracking.patience import write_steps
 from swath.tracking.provenance import environment_tags, installed_packages, process_tags
 from swath.tracking.reader import open_reader
 from swath.tracking.repeating import patiently
 from swath.tracking.run_records import MetricBatch, RunInfo, RunSummary, Status
 from swath.tracking.sql_client import SqlClient, now_ms
 from swath.tracking.sql_start import described_run, new_run
-from swath.tracking.sql_steps import SqlSteps, sql_steps, untested_version
+from swath.tracking.sql_steps import SqlSteps, sql_steps, untested_version, write_steps
 from swath.tracking.stale_runs import close_stale
 from swath.tracking.stored_runs import StoredRun
 from swath.tracking.summary_run import FindBest, SummaryRun
