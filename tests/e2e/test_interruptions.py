@@ -58,7 +58,8 @@ def test_second_ctrl_c_exits_immediately_and_leaves_no_run_running(
 ) -> None:
     os.killpg(training.pid, signal.SIGINT)
     time.sleep(0.05)
-    os.killpg(training.pid, signal.SIGINT)
+    with contextlib.suppress(ProcessLookupError):  # it may end at the first
+        os.killpg(training.pid, signal.SIGINT)
     _, errors = training.communicate(timeout=60)
     assert training.returncode == 130
     assert "Traceback" not in errors
@@ -110,7 +111,7 @@ def test_steps_are_stored_during_training(training: ForkedCommand, tmp_path: Pat
             return int(database.execute("select max(step) from latest_metrics").fetchone()[0])
 
     before = last_step()
-    wait_for(lambda: last_step() > before, timeout_s=10)
+    wait_for(lambda: last_step() > before)
 
 
 @pytest.mark.parametrize(("signal_number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])

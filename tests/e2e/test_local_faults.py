@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 from support.command import SWATH, error_lines, swath
+from support.forks import TRACKING_PATCH
 from support.stores import orphans, whole_store
-from support.waiting import has_steps, running, wait_for
+from support.waiting import SLOW_TO_END, has_steps, running, wait_for
 
 GRID = ("-m", "data=digits", "data.validation_size=300", "batch_size=20,50", "learning_rate=1e-7,1e-6")
 COMMAND = (*GRID, "max_steps=300,1000")
@@ -53,7 +54,7 @@ def test_sweep_waits_for_a_locked_database(tmp_path: Path, reference: dict[str, 
             time.sleep(30)
             connection.rollback()
 
-    with running(tmp_path, *COMMAND) as process:
+    with running(tmp_path, *COMMAND, **{TRACKING_PATCH: SLOW_TO_END}) as process:
         wait_for(lambda: has_steps(tmp_path))
         locking = threading.Thread(target=lock)
         locking.start()

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from mlflow.tracking import MlflowClient
 from support.command import error_lines, swath
-from support.forks import ForkedCommand, training_server
+from support.forks import TRACKING_PATCH, ForkedCommand, training_server
 from support.server import free_port, mlflow_server, unauthorized_server
 from support.stores import whole_store
+from support.waiting import SLOW_TO_END
 
 from swath.tracking import schema
 from swath.tracking.server_reader import ClientReader
@@ -110,7 +111,8 @@ def test_resume_syncs_runs_to_a_server_that_was_unreachable(
     (tmp_path / "store").mkdir()
     with server(tmp_path / "store", port) as address:
         # The user's limit on retries; the default takes a minute.
-        training = start_sweep(tmp_path, address, MLFLOW_HTTP_REQUEST_MAX_RETRIES="3")
+        few = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3", TRACKING_PATCH: SLOW_TO_END}
+        training = start_sweep(tmp_path, address, **few)
         wait_for_steps(tmp_path / "store")
     output, errors = training.communicate(timeout=300)
     assert training.returncode == 1

@@ -17,7 +17,13 @@ from support.stores import curves_by_configuration
 from support.waiting import has_steps, query_store, wait_for
 
 GRID = ("-m", "data=digits", "learning_rate=1e-6,1e-5", "batch_size=50,100", "tracking.curves=file")
-LONG = (*GRID, "max_steps=30000", "checkpoint.every_s=0.5")
+OFTEN = "checkpoint.every_s=0.5"
+LENGTH = "max_steps=60000"
+LONG = (*GRID, OFTEN, LENGTH)
+
+ENDLESS = "max_steps=5000000"
+"""For tests that stop the sweep."""
+
 ENDED = "select status from runs join tags using (run_uuid) where key = 'swath.kind' and value = 'sweep'"
 
 
@@ -52,9 +58,9 @@ def steps(folder: Path) -> list[tuple[object, ...]]:
     return query_store(folder, query)
 
 
-def start(folder: Path, *more: str) -> str:
+def start(folder: Path, *more: str, length: str = LENGTH) -> str:
     """Start the long sweep with two workers; returns its id once both have stored steps."""
-    done = swath(folder, *LONG, "executor=processes", "executor.wait=false", *more)
+    done = swath(folder, *GRID, OFTEN, length, "executor=processes", "executor.wait=false", *more)
     assert done.returncode == 0, done.stderr
     assert "Closing this window stops nothing." in done.stderr
     query = "select count(distinct run_uuid) from latest_metrics where key = 'train/loss'"
@@ -68,6 +74,12 @@ def worker_of(sweep_id: str, lot: int) -> psutil.Process:
         if (process.info["cmdline"] or [])[-2:] == [sweep_id, str(lot)]:
             return process
     raise AssertionError(f"no worker of lot {lot}")
+
+
+def has_ended(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    return True
 
 
 def freeze(folder: Path, family: list[psutil.Process]) -> None:
@@ -157,14 +169,11 @@ def test_checkpoints_may_lie_in_a_folder_that_workers_share(reference: Path, tmp
 
 
 def test_worker_whose_processor_computes_other_bits_takes_nothing(tmp_path: Path) -> None:
-    sweep_id = start(tmp_path)
+    sweep_id = start(tmp_path, length=ENDLESS)
     command(tmp_path, "swath-stop", sweep_id)
     with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db")) as database, database:
         database.execute("update tags set value = 'other' where key like 'swath.canary.%'")
         database.execute("delete from tags where key = 'swath.stopping'")
-        database.execute(  # it may have been trained before it was stopped
-            "update tags set value = replace(value, 'done', 'stopped') where key like 'swath.lot.%'"
-        )
         database.execute(
             "update runs set status = 'RUNNING' where run_uuid in "
             "(select run_uuid from tags where key = 'swath.lot.0')"
@@ -179,13 +188,10 @@ def test_worker_whose_processor_computes_other_bits_takes_nothing(tmp_path: Path
 
 
 def test_worker_of_another_version_takes_nothing(tmp_path: Path) -> None:
-    sweep_id = start(tmp_path)
+    sweep_id = start(tmp_path, length=ENDLESS)
     command(tmp_path, "swath-stop", sweep_id)
     with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db")) as database, database:
         database.execute("delete from tags where key = 'swath.stopping'")
-        database.execute(  # it may have been trained before it was stopped
-            "update tags set value = replace(value, 'done', 'stopped') where key like 'swath.lot.%'"
-        )
         database.execute(
             "update runs set status = 'RUNNING' where run_uuid in "
             "(select run_uuid from tags where key = 'swath.lot.0')"
@@ -210,7 +216,7 @@ def test_frozen_worker_changes_nothing_once_its_lot_is_begun_again(reference: Pa
     before = query_store(tmp_path, "select * from metrics order by run_uuid, key, step")
     for process in family:
         process.resume()
-    wait_for(lambda: not frozen.is_running() or frozen.status() == psutil.STATUS_ZOMBIE)
+    wait_for(lambda: has_ended(frozen))
     assert_as_by_threads(tmp_path, reference)
     assert query_store(tmp_path, "select * from metrics order by run_uuid, key, step") == before
     logs = Path(os.environ["SWATH_CACHE_DIR"]).rglob("0.log")
@@ -240,7 +246,7 @@ def test_death_of_the_supervisor_ends_its_workers_and_resume_goes_on(reference: 
     sweep_id = start(tmp_path)
     workers = [worker_of(sweep_id, lot) for lot in (0, 1)]
     workers[0].parent().send_signal(signal.SIGKILL)
-    wait_for(lambda: not any(worker.is_running() and worker.status() != "zombie" for worker in workers))
+    wait_for(lambda: all(has_ended(worker) for worker in workers))
     status, _, errors = command(tmp_path, "swath-watch", sweep_id)
     assert status == 1
     assert "no worker is left and 2 lots are not done; its command with resume=yes trains them" in errors

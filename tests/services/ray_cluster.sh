@@ -19,6 +19,8 @@ export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH=$folder/token RAY_USAGE_STATS_ENA
 export RAY_health_check_period_ms=1000 RAY_health_check_failure_threshold=5 RAY_health_check_timeout_ms=2000
 export RAY_gcs_rpc_server_reconnect_timeout_s=10
 # One that is frozen answers nothing and closes nothing: calls to it end after seconds instead of seven minutes.
+# A busy machine starts the process of a client in more than half a minute.
+export RAY_CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S=120
 export RAY_grpc_client_keepalive_time_ms=5000 RAY_grpc_client_keepalive_timeout_ms=5000
 
 start() {

@@ -108,7 +108,7 @@ PROLOG
   exit 1
   ;;
 kill)
-  kill -9 $(processes_of "$3")
+  kill -9 $(processes_of "$3") || true  # one may have ended meanwhile
   ;;
 revive)
   if [ "$3" = controller ]; then slurmctld; else slurmd -N "$3"; fi

@@ -19,11 +19,14 @@ IDS = "select run_uuid from tags where key = 'swath.kind' and value = 'run'"
 
 
 def refused(folder: Path, *arguments: str, status: int = 1, **environment: str) -> str:
-    """The one line with which a sweep is refused before anything is trained, within ten seconds."""
+    """The one line with which a sweep is refused before anything is trained, within ten seconds.
+
+    Three times as many are allowed here, for a machine that does other things too.
+    """
     swath(folder, "--version")  # start the fork server outside the measured time
     started = time.monotonic()
     done = swath(folder, *SWEEP, *arguments, **environment)
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 30
     assert done.returncode == status, done.stderr
     (line,) = error_lines(done.stderr)
     assert not (folder / "multirun").exists()

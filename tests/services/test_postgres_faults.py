@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from support.command import error_lines, swath
-from support.forks import ForkedCommand
+from support.forks import TRACKING_PATCH, ForkedCommand
 from support.server import free_port, mlflow_server
-from support.waiting import running, wait_for
+from support.waiting import SLOW_TO_END, running, wait_for
 
 from services.contents import contents
 from services.postgres import Postgres
@@ -87,7 +87,7 @@ def test_resume_syncs_runs_to_a_database_that_was_away(
     tmp_path: Path, postgres: Postgres, reference: dict[str, Any]
 ) -> None:
     # The limit on retries; the default takes a minute.
-    few = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2"}
+    few = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", TRACKING_PATCH: SLOW_TO_END}
     with sweep_in_training(tmp_path, postgres, "away", **few) as training:
         postgres.stop()
         try:

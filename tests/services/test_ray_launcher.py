@@ -20,7 +20,7 @@ from support.launching import (
 from support.waiting import wait_for
 
 from services.ray_cluster import RayCluster
-from swath.errors import SwathError
+from swath.errors import AwayError, SwathError
 from swath.execution.launchers import RayLauncher, Resources
 
 LAUNCHER = RayLauncher()
@@ -174,6 +174,13 @@ def test_the_clients_address_does_too(ray_cluster: RayCluster, tmp_path: Path) -
     tasks = launch(LAUNCHER, tmp_path, "exit 0", resources=Resources(address=address))
     assert tasks.ids.endswith(f"@{address}/1")
     assert tasks.wait_until_over().tasks[0].status == 0
+
+
+def test_client_that_did_not_connect_spoils_nothing(ray_cluster: RayCluster, tmp_path: Path) -> None:
+    head = f"ray://{ray_cluster.variables['RAY_ADDRESS']}"  # it answers, but not as a client's server does
+    with pytest.raises(AwayError, match="does not answer"):
+        launch(LAUNCHER, tmp_path, "exit 0", resources=Resources(address=head))
+    assert launch(LAUNCHER, tmp_path, "exit 0").wait_until_over().count("ended") == 1
 
 
 def test_a_handler_of_signals_stays(tmp_path: Path) -> None:

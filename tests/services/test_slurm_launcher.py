@@ -141,7 +141,7 @@ def test_a_batch_shell_that_is_killed_has_failed(tmp_path: Path) -> None:
 
 
 def test_more_tasks_than_an_array_holds_are_several_arrays_one_after_the_other(tmp_path: Path) -> None:
-    tasks = launch(LAUNCHER, tmp_path, "exit $n", count=12, resources=Resources(workers=2))
+    tasks = launch(LAUNCHER, tmp_path, "sleep 2; exit $n", count=12, resources=Resources(workers=2))
     jobs, count = tasks.ids.split("/")
     assert (len(jobs.split("+")), count) == (3, "12")
     assert tasks.state().count("waiting") + tasks.state().count("running") >= 8

@@ -163,7 +163,10 @@ class Fork:
         message = json.dumps(request).encode()
         socket.send_fds(self._connection, [len(message).to_bytes(8, "big")], files)
         self._connection.sendall(message)
-        self.pid = int(self._read_line() or -1)
+        answer = self._read_line()
+        if not answer:  # signals to process -1 would reach every process
+            raise ConnectionError("the fork server has died")
+        self.pid = int(answer)
         self._status: int | None = None
 
     def poll(self) -> int | None:

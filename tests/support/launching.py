@@ -17,7 +17,6 @@ PROLOGUE = """
     n=$1
     starts=$(grep -c "^$n start" "$SWATH_TRACES/trace" 2>/dev/null)
     starts=${starts:-0}  # no trace yet
-    trace start $$
 """
 """`n` is the task's number, `starts` how often it was started before."""
 
@@ -78,8 +77,12 @@ class Launched:
 
 
 def shell_task(script: str) -> list[str]:
-    """An argv that runs a bash script, with the task's number in $n."""
-    return ["bash", "-c", PROLOGUE + script, "task"]
+    """An argv that runs a bash script, with the task's number in $n.
+
+    A script that puts itself down does so from the moment at which its start is in the trace.
+    """
+    traps = PUTS_ITSELF_DOWN if PUTS_ITSELF_DOWN in script else ""
+    return ["bash", "-c", f"{PROLOGUE}{traps}\ntrace start $$\n{script}", "task"]
 
 
 def launch(
@@ -144,10 +147,14 @@ def check_cancelled(launcher: Launcher, folder: Path, resources: Resources) -> N
     tasks = launch(launcher, folder, PUTS_ITSELF_DOWN + SLEEPS, count=4, resources=resources)
     tasks.wait_for_start(0)
     tasks.wait_for_start(1)
-    states = tasks.state()
-    assert (states.count("running"), states.count("waiting")) == (2, 2)
+
+    def are_counted() -> bool:
+        states = tasks.state()
+        return (states.count("running"), states.count("waiting")) == (2, 2)
+
+    wait_for(are_counted)  # the engine may hear of a start after the trace
     launcher.cancel(tasks.ids)
-    states = tasks.wait_until_over()
+    tasks.wait_until_over()
     assert tasks.signals() == ["TERM", "TERM"]
     time.sleep(2)
     assert tasks.starts() == {0: 1, 1: 1}

@@ -12,6 +12,17 @@ from pathlib import Path
 from support.command import SWATH
 from support.forks import ForkedCommand, training_server
 
+SLOW_TO_END = """
+import time
+from swath.tracking.store import RunStore
+end_run = RunStore.end_run
+def slow(*arguments):
+    time.sleep(1)
+    return end_run(*arguments)
+RunStore.end_run = slow
+"""
+"""For `TRACKING_PATCH`: a run ends a second later, so that a test meets a sweep that has not ended."""
+
 
 def wait_for(condition: Callable[[], bool], timeout_s: float = 90) -> None:
     """Wait until a condition holds."""

@@ -17,18 +17,21 @@ from support.command import SWATH
 
 from torture.engines import WORKERS, Engine, is_alive
 
+LENGTH = 12_000
+"""Steps of a run: a lot takes so long that several faults can strike it."""
+
 GRID = (
     "-m",
     "data=digits",
     "learning_rate=1e-6,1e-5",
     "batch_size=200,250,300",
-    "max_steps=5000",
+    f"max_steps={LENGTH}",
     "checkpoint.every_s=1",
     "tracking.postprocess=off",
 )
 """Six configurations in three lane groups, a lot each."""
 
-STEPS = 6 * 5_000
+STEPS = 6 * LENGTH
 
 WORKERS_ARE = ("swath.cli.worker", "swath-worker")
 """What a worker's command line names: as engines start it, and as it is started by hand."""
@@ -140,7 +143,7 @@ class Sweep(Place):
         Raises:
           MissedError: the sweep has ended, or only workers by hand are left.
         """
-        until = time.monotonic() + 60
+        until = time.monotonic() + 180
         while time.monotonic() < until:
             workers = self.workers()
             if of_engine:
@@ -152,7 +155,7 @@ class Sweep(Place):
             if self.status() != "RUNNING":
                 raise MissedError
             time.sleep(0.2)
-        assert self.by_hand, "no worker has begun a lot within a minute"
+        assert self.by_hand, "no worker has begun a lot within three minutes"
         raise MissedError
 
     def _is_by_hand(self, worker: psutil.Process) -> bool:

@@ -96,29 +96,36 @@ class Worker:
           A future of the method's result; it raises `RemoteError` or `WorkerDiedError`.
         """
         future: Future[T] = Future()
-        with self._lock:
-            if self._dead:
-                future.set_exception(WorkerDiedError(DIED))
-                return future
-            self._calls += 1
-            self._pending[self._calls] = future
-            try:
-                self._pipe.send((self._calls, method.__qualname__, arguments, named))
-            except OSError:
-                # The reader thread meets the end of the pipe too; it waits for the lock.
-                del self._pending[self._calls]
-                future.set_exception(WorkerDiedError(DIED))
+
+        def send() -> None:
+            with self._lock:
+                if self._dead:
+                    future.set_exception(WorkerDiedError(DIED))
+                    return
+                self._calls += 1
+                self._pending[self._calls] = future
+                try:
+                    self._pipe.send((self._calls, method.__qualname__, arguments, named))
+                except OSError:
+                    # The reader thread meets the end of the pipe too; it waits for the lock.
+                    del self._pending[self._calls]
+                    future.set_exception(WorkerDiedError(DIED))
+
+        _unbroken(send)
         return future
 
     def close(self) -> None:
         """Wait until the child has finished all calls and has ended."""
+        _unbroken(self._end)
+        self._reader.join()
+        self._process.wait()
+        self._pipe.close()
+
+    def _end(self) -> None:
         with self._lock:
             if not self._pipe.closed:
                 with contextlib.suppress(OSError):
                     self._pipe.send(None)
-        self._reader.join()
-        self._process.wait()
-        self._pipe.close()
 
     def stop_at_once(self) -> None:
         """End the child in the middle of a call; it may still remove what it has made so far."""
@@ -182,6 +189,29 @@ class CarriesOutMany(Protocol):
 
 MOST_TOGETHER = 64
 """Calls that are taken out of the pipe at a time; the rest waits there, where memory is bounded."""
+
+
+def _unbroken(send: Callable[[], None]) -> None:
+    """Send a message as a whole; a child that has received half of one cannot go on.
+
+    A signal interrupts the main thread, in the middle of a message if the pipe is full, so another thread
+    sends for it.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        send()
+        return
+    sent: Future[None] = Future()
+
+    def carry_out() -> None:
+        try:
+            send()
+        except Exception as error:
+            sent.set_exception(error)
+        else:
+            sent.set_result(None)
+
+    threading.Thread(target=carry_out, name="swath-worker-call", daemon=True).start()
+    sent.result()
 
 
 def serve(

@@ -20,7 +20,9 @@ from swath.errors import DataError
 
 CONTENT = bytes(range(256)) * 200  # 51,200 bytes
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
-SHORT_TIMEOUTS = Timeouts(connect_s=0.3, read_s=0.3, total_s=2, retries=0)
+TIMEOUTS = Timeouts(connect_s=10, read_s=10, total_s=30, retries=0)
+IMPATIENT = replace(TIMEOUTS, read_s=0.3)
+"""For servers that say nothing for longer; any other may need longer on a busy machine."""
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -128,7 +130,7 @@ Serve = Callable[[Behaviour], Server]
 
 
 def test_download_is_complete_and_leaves_no_other_file(serve: Serve, tmp_path: Path) -> None:
-    path = fetch(serve(sends_all).url, SHA256, tmp_path / "file.tar.gz", SHORT_TIMEOUTS)
+    path = fetch(serve(sends_all).url, SHA256, tmp_path / "file.tar.gz", TIMEOUTS)
 
     assert path.read_bytes() == CONTENT
     assert [path.name for path in tmp_path.iterdir()] == ["file.tar.gz"]
@@ -137,7 +139,7 @@ def test_download_is_complete_and_leaves_no_other_file(serve: Serve, tmp_path: P
 def test_a_download_shows_its_progress_on_stderr(
     serve: Serve, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    fetch(serve(sends_all).url, SHA256, tmp_path / "file.tar.gz", SHORT_TIMEOUTS)
+    fetch(serve(sends_all).url, SHA256, tmp_path / "file.tar.gz", TIMEOUTS)
 
     printed = capsys.readouterr()
     assert "file.tar.gz: 100%" in printed.err and printed.out == ""
@@ -146,7 +148,7 @@ def test_a_download_shows_its_progress_on_stderr(
 def test_progress_in_a_log_file_is_a_few_lines(
     serve: Serve, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    fetch(serve(sends_slowly).url, SHA256, tmp_path / "file.tar.gz", SHORT_TIMEOUTS)
+    fetch(serve(sends_slowly).url, SHA256, tmp_path / "file.tar.gz", TIMEOUTS)
 
     assert capsys.readouterr().err.count("\r") <= 4
 
@@ -155,7 +157,7 @@ def test_existing_file_is_not_downloaded_again(serve: Serve, tmp_path: Path) -> 
     server = serve(sends_all)
     (tmp_path / "file.tar.gz").write_bytes(CONTENT)
 
-    fetch(server.url, SHA256, tmp_path / "file.tar.gz", SHORT_TIMEOUTS)
+    fetch(server.url, SHA256, tmp_path / "file.tar.gz", TIMEOUTS)
 
     assert server.requests == 0
 
@@ -163,7 +165,7 @@ def test_existing_file_is_not_downloaded_again(serve: Serve, tmp_path: Path) -> 
 def test_a_file_with_another_checksum_is_downloaded_again(serve: Serve, tmp_path: Path) -> None:
     (tmp_path / "file.tar.gz").write_bytes(CONTENT[:1_000])
 
-    path = fetch(serve(sends_all).url, SHA256, tmp_path / "file.tar.gz", SHORT_TIMEOUTS)
+    path = fetch(serve(sends_all).url, SHA256, tmp_path / "file.tar.gz", TIMEOUTS)
 
     assert path.read_bytes() == CONTENT
 
@@ -172,7 +174,7 @@ def test_files_of_a_killed_download_are_removed(serve: Serve, tmp_path: Path) ->
     (tmp_path / ".file.tar.gz.download").mkdir()
     (tmp_path / ".file.tar.gz.download" / "half").write_bytes(CONTENT[:1_000])
 
-    fetch(serve(sends_all).url, SHA256, tmp_path / "file.tar.gz", SHORT_TIMEOUTS)
+    fetch(serve(sends_all).url, SHA256, tmp_path / "file.tar.gz", TIMEOUTS)
 
     assert [path.name for path in tmp_path.iterdir()] == ["file.tar.gz"]
 
@@ -180,13 +182,13 @@ def test_files_of_a_killed_download_are_removed(serve: Serve, tmp_path: Path) ->
 def test_interrupted_download_is_retried(serve: Serve, tmp_path: Path) -> None:
     server = serve(fails_once)
 
-    path = fetch(server.url, SHA256, tmp_path / "file.tar.gz", replace(SHORT_TIMEOUTS, retries=1, total_s=10))
+    path = fetch(server.url, SHA256, tmp_path / "file.tar.gz", replace(TIMEOUTS, retries=1))
 
     assert (server.requests, path.read_bytes()) == (2, CONTENT)
 
 
 def test_slow_download_may_take_longer_than_the_read_timeout(serve: Serve, tmp_path: Path) -> None:
-    path = fetch(serve(sends_slowly).url, SHA256, tmp_path / "file.tar.gz", SHORT_TIMEOUTS)
+    path = fetch(serve(sends_slowly).url, SHA256, tmp_path / "file.tar.gz", IMPATIENT)
 
     assert path.read_bytes() == CONTENT
 
@@ -197,24 +199,24 @@ def test_unreachable_server_is_reported(tmp_path: Path) -> None:
         url = f"http://127.0.0.1:{free.getsockname()[1]}/file.tar.gz"
 
         with pytest.raises(DataError, match="no connection to the server"):
-            fetch(url, SHA256, tmp_path / "file.tar.gz", SHORT_TIMEOUTS)
+            fetch(url, SHA256, tmp_path / "file.tar.gz", TIMEOUTS)
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "reason"),
+    ("behaviour", "timeouts", "reason"),
     [
-        (sends_half, "the connection broke off"),
-        (sends_not_found, "404"),
-        (hangs, "did not answer"),
-        (hangs_half_way, "no connection"),
-        (trickles_headers, "not complete after 1 s"),
+        (sends_half, TIMEOUTS, "the connection broke off"),
+        (sends_not_found, TIMEOUTS, "404"),
+        (hangs, IMPATIENT, "did not answer"),
+        (hangs_half_way, IMPATIENT, "no connection"),
+        (trickles_headers, replace(TIMEOUTS, total_s=1), "not complete after 1 s"),
     ],
 )
 def test_failed_download_is_reported_and_leaves_no_file(
-    serve: Serve, tmp_path: Path, behaviour: Behaviour, reason: str
+    serve: Serve, tmp_path: Path, behaviour: Behaviour, timeouts: Timeouts, reason: str
 ) -> None:
     with pytest.raises(DataError, match=reason):
-        fetch(serve(behaviour).url, SHA256, tmp_path / "file.tar.gz", replace(SHORT_TIMEOUTS, total_s=1))
+        fetch(serve(behaviour).url, SHA256, tmp_path / "file.tar.gz", timeouts)
 
     assert list(tmp_path.iterdir()) == []
 
@@ -223,7 +225,7 @@ def test_unexpected_file_is_refused_without_a_retry(serve: Serve, tmp_path: Path
     server = serve(sends_all)
 
     with pytest.raises(DataError, match="another file than expected"):
-        fetch(server.url, "0" * 64, tmp_path / "file.tar.gz", replace(SHORT_TIMEOUTS, retries=2))
+        fetch(server.url, "0" * 64, tmp_path / "file.tar.gz", replace(TIMEOUTS, retries=2))
 
     assert (server.requests, list(tmp_path.iterdir())) == (1, [])
 
@@ -236,10 +238,10 @@ def test_retries_stop_at_the_total_timeout(serve: Serve, tmp_path: Path) -> None
             serve(hangs).url,
             SHA256,
             tmp_path / "file.tar.gz",
-            replace(SHORT_TIMEOUTS, retries=9, total_s=0.5),
+            replace(IMPATIENT, retries=99, total_s=0.5),
         )
 
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 10
 
 
 def test_silent_server_fails_within_half_a_minute_by_default() -> None:
@@ -253,7 +255,7 @@ def test_error_is_one_line_with_the_folder_for_the_file(serve: Serve, tmp_path: 
     server = serve(sends_not_found)
 
     with pytest.raises(DataError) as error:
-        fetch(server.url, SHA256, tmp_path / "file.tar.gz", SHORT_TIMEOUTS)
+        fetch(server.url, SHA256, tmp_path / "file.tar.gz", TIMEOUTS)
 
     line = str(error.value)
     assert server.url in line and str(tmp_path) in line and "data.dir=FOLDER" in line and "\n" not in line

@@ -82,6 +82,23 @@ def test_what_waits_together_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None
     assert noted == [-64, *range(64), -36, *range(64, 100), -3, *range(100, 103)]
 
 
+def test_signal_in_the_middle_of_a_message_breaks_nothing(worker: Worker) -> None:
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        worker.call(EchoService.pause, 1.0)
+        signal.setitimer(signal.ITIMER_REAL, 0.3)
+        with pytest.raises(KeyboardInterrupt):  # at once, though the pipe is full
+            worker.call(EchoService.fail, "x" * 5_000_000)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    worker.call(EchoService.note, 7)
+    assert worker.call(EchoService.notes).result(timeout=20) == [7]
+
+
 def test_exception_of_the_child_is_raised_with_its_line(worker: Worker) -> None:
     with pytest.raises(RemoteError, match=r"^ValueError: no room$"):
         worker.call(EchoService.fail, "no room").result(timeout=20)
