@@ -315,11 +315,7 @@ omegaconf.OmegaConf.save = full
 """Hydra cannot write the files that it writes before the first job."""
 
 
-SLOWEST_STOP_S = 30
-"""On a busy machine; ten elsewhere, which is less than what schedulers grant."""
-
-
-def test_sigterm_writes_checkpoints_soon(tmp_path: Path) -> None:
+def test_sigterm_writes_checkpoints_within_ten_seconds(tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     workdir = tmp_path / "place"
     workdir.mkdir()
@@ -327,10 +323,11 @@ def test_sigterm_writes_checkpoints_soon(tmp_path: Path) -> None:
     with running(workdir, *arguments, SWATH_CACHE_DIR=str(cache)) as process:
         wait_for(lambda: runs_with_steps(workdir) == 4)
         process.send_signal(signal.SIGTERM)
-        signalled_at = time.monotonic()
+        signalled_at = time.time()
         process.communicate(timeout=60)
-        assert time.monotonic() - signalled_at < SLOWEST_STOP_S
-    assert len(list((cache / "checkpoints").glob("*/*.checkpoint"))) == 2  # one for each batch size
+    files = list((cache / "checkpoints").glob("*/*.checkpoint"))
+    assert len(files) == 2  # one for each batch size
+    assert all(0 < file.stat().st_mtime - signalled_at < 10 for file in files)
     done = swath(workdir, *arguments, "resume=true", patch=DISK_FULL, SWATH_CACHE_DIR=str(cache))
     assert "the disk is full; free some space" in done.stderr
     assert len(list((cache / "checkpoints").glob("*/*.checkpoint"))) == 2  # still there for the next resume

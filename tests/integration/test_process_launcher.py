@@ -1,10 +1,12 @@
 """Tasks as processes of this machine, under a supervisor of their own."""
 
+import json
 import os
 import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.launching import (
@@ -128,6 +130,24 @@ def test_tasks_of_a_killed_supervisor_put_themselves_down_and_are_gone(tmp_path:
     wait_for(lambda: not runs(tasks.pid(0)) and not runs(tasks.pid(1)))
     assert tasks.signals() == ["TERM", "TERM"]
     LAUNCHER.cancel(tasks.ids)  # of a supervisor that is no more: no error
+
+
+def test_task_that_is_being_started_when_all_are_cancelled_ends_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "POLL_S", 0.01)
+    plan = supervisor.Plan(["sleep", "60"], count=2, workers=2, cpus=1, logs="")
+    tasks = supervisor.Supervisor(plan, tmp_path)
+    start = supervisor.start_task
+
+    def cancelled(*arguments: Any) -> Any:
+        tasks.cancel()
+        return start(*arguments)
+
+    monkeypatch.setattr(supervisor, "start_task", cancelled)
+    tasks.run()
+    states = [words[0] for words in json.loads((tmp_path / "state.json").read_text())]
+    assert states == ["gone", "gone"]
 
 
 def test_a_task_that_is_killed_again_and_again_fails_for_good(

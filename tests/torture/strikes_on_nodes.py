@@ -1,6 +1,5 @@
 """Faults of Slurm and Ray: nodes and daemons that die, preemption, limits of time."""
 
-import os
 import random
 import signal
 import time
@@ -8,6 +7,7 @@ from typing import ClassVar
 
 import psutil
 from services.slurm import Slurm
+from support.machine import busy
 
 from torture.engines import Engine, RayNodes, SlurmNodes, family, send, wait_until_gone
 from torture.launched import MissedError, Sweep
@@ -18,11 +18,6 @@ CHECKPOINT_S = 1.0
 
 SEGMENT_S = 2.0
 """A checkpoint is written at the end of a segment of about a second, and two processors are shared."""
-
-
-def oldest_s() -> float:
-    """Longest age of a checkpoint, in seconds: as many times longer as processes wait for a processor."""
-    return CHECKPOINT_S + SEGMENT_S * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 class NodeKilled(Fault):
@@ -40,12 +35,13 @@ class NodeKilled(Fault):
         sweep.wait_for_checkpoint(lot, worker)
         node, at_s = sweep.engine.node_of(worker), time.time()
         age_s = sweep.checkpoint_age_s(lot, at_s)
+        oldest_s = CHECKPOINT_S + SEGMENT_S * busy()
         sweep.engine.kill(node)
         assert wait_until_gone([worker.pid], 10), f"{node} was killed, and its worker goes on"
         if rng.random() < 0.5:
             time.sleep(15)  # Slurm gives it up after ten
         sweep.engine.revive(node)
-        assert age_s <= oldest_s(), f"the newest checkpoint was {age_s:.1f} s old"
+        assert age_s <= oldest_s, f"the newest checkpoint was {age_s:.1f} s old"
         return f"{node}, lot {lot}; newest checkpoint {age_s:.1f} s old"
 
 

@@ -26,7 +26,7 @@ SKIPPED = "skipped by resume=failed: it has not failed"
 """Reason stated for a configuration that `resume=failed` skips."""
 
 
-@lru_cache(maxsize=2**16)
+@lru_cache(maxsize=2**18)
 def run_key(config: TrainConfig, digest: str, kept: KeptSteps) -> RunKey:
     """Identity of a configuration in the store.
 

@@ -48,7 +48,8 @@ class _Waker:
 
     Python notes a signal at once, but runs its handler between two instructions of the main thread. A signal
     that comes just before that thread sleeps, while it still waits for the interpreter's lock, does not
-    interrupt the sleep: the command would train on until something else wakes it.
+    interrupt the sleep: the command would train on until something else wakes it. Code that sets a wakeup
+    descriptor or a handler of `WAKE` of its own in a command ends this.
     """
 
     def __init__(self) -> None:
@@ -73,7 +74,7 @@ class _Waker:
                 continue
             # Handlers run in one go: once that of WAKE has, those of the signals before it have too.
             self._is_awake = False
-            while not self._is_awake:
+            while not self._is_awake and signal.getsignal(WAKE) == self._note:
                 signal.pthread_kill(main, WAKE)
                 time.sleep(WAKE_EVERY_S)
 

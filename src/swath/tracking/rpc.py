@@ -1,8 +1,10 @@
 """Typed calls of a child process over a pipe, carried out in order."""
 
 import contextlib
+import itertools
 import os
 import pickle
+import queue
 import signal
 import subprocess
 import sys
@@ -11,6 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, Pipe
+from multiprocessing.reduction import ForkingPickler
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from swath.errors import SwathError, passes
@@ -22,6 +25,9 @@ T = TypeVar("T")
 
 
 DIED = "the tracking process has died"
+
+ROOM = 4
+"""Calls that wait for room in the pipe; who makes another one waits too."""
 
 CLEARING_S = 3.0
 """Seconds in which a child that is stopped in the middle of a call may clear up."""
@@ -76,16 +82,22 @@ class Worker:
             signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
         child_end.close()
         self._lock = threading.Lock()
-        self._dead = False
+        self._ended = False
         self._pending: dict[int, Future[Any]] = {}
-        self._calls = 0
+        self._numbers = itertools.count(1)
+        self._room = threading.Semaphore(ROOM)
+        self._unsent: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._read_replies, name="swath-worker-replies", daemon=True)
         self._reader.start()
+        self._sender = threading.Thread(target=self._send_calls, name="swath-worker-calls", daemon=True)
+        self._sender.start()
 
     def call(
         self, method: Callable[Concatenate[Any, P], T], *arguments: P.args, **named: P.kwargs
     ) -> Future[T]:
         """Call a method of a service in the child. Blocks only while the pipe is full.
+
+        If a signal interrupts that, the method is not called.
 
         Args:
           method: method of a service's interface, such as `TrackingService.log_steps`.
@@ -96,36 +108,38 @@ class Worker:
           A future of the method's result; it raises `RemoteError` or `WorkerDiedError`.
         """
         future: Future[T] = Future()
-
-        def send() -> None:
+        number = next(self._numbers)
+        message = ForkingPickler.dumps((number, method.__qualname__, arguments, named))
+        self._room.acquire()
+        try:
             with self._lock:
-                if self._dead:
+                if self._ended:
+                    self._room.release()
                     future.set_exception(WorkerDiedError(DIED))
-                    return
-                self._calls += 1
-                self._pending[self._calls] = future
-                try:
-                    self._pipe.send((self._calls, method.__qualname__, arguments, named))
-                except OSError:
-                    # The reader thread meets the end of the pipe too; it waits for the lock.
-                    del self._pending[self._calls]
-                    future.set_exception(WorkerDiedError(DIED))
-
-        _unbroken(send)
+                    return future
+                self._pending[number] = future
+            self._unsent.put(message)
+        except BaseException:
+            self._room.release()
+            raise
         return future
 
     def close(self) -> None:
         """Wait until the child has finished all calls and has ended."""
-        _unbroken(self._end)
+        self._unsent.put(None)
         self._reader.join()
         self._process.wait()
+        self._sender.join()
         self._pipe.close()
 
-    def _end(self) -> None:
-        with self._lock:
-            if not self._pipe.closed:
-                with contextlib.suppress(OSError):
-                    self._pipe.send(None)
+    def _send_calls(self) -> None:
+        """Send whole messages: in the main thread, a signal would cut one in half while the pipe is full."""
+        while (message := self._unsent.get()) is not None:
+            with contextlib.suppress(OSError):  # the reader meets the end of the pipe too
+                self._pipe.send_bytes(message)
+            self._room.release()
+        with contextlib.suppress(OSError):
+            self._pipe.send(None)
 
     def stop_at_once(self) -> None:
         """End the child in the middle of a call; it may still remove what it has made so far."""
@@ -147,7 +161,7 @@ class Worker:
             else:
                 future.set_exception(RemoteError(*error))
         with self._lock:
-            self._dead = True
+            self._ended = True
             left, self._pending = self._pending, {}
         for future in left.values():
             future.set_exception(WorkerDiedError(DIED))
@@ -189,29 +203,6 @@ class CarriesOutMany(Protocol):
 
 MOST_TOGETHER = 64
 """Calls that are taken out of the pipe at a time; the rest waits there, where memory is bounded."""
-
-
-def _unbroken(send: Callable[[], None]) -> None:
-    """Send a message as a whole; a child that has received half of one cannot go on.
-
-    A signal interrupts the main thread, in the middle of a message if the pipe is full, so another thread
-    sends for it.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        send()
-        return
-    sent: Future[None] = Future()
-
-    def carry_out() -> None:
-        try:
-            send()
-        except Exception as error:
-            sent.set_exception(error)
-        else:
-            sent.set_result(None)
-
-    threading.Thread(target=carry_out, name="swath-worker-call", daemon=True).start()
-    sent.result()
 
 
 def serve(

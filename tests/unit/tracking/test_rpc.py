@@ -90,13 +90,18 @@ def test_signal_in_the_middle_of_a_message_breaks_nothing(worker: Worker) -> Non
     try:
         worker.call(EchoService.pause, 1.0)
         signal.setitimer(signal.ITIMER_REAL, 0.3)
+        called = 0
         with pytest.raises(KeyboardInterrupt):  # at once, though the pipe is full
-            worker.call(EchoService.fail, "x" * 5_000_000)
+            while called < 100:
+                worker.call(EchoService.fail, "x" * 5_000_000)
+                worker.call(EchoService.note, called)
+                called += 1
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-    worker.call(EchoService.note, 7)
-    assert worker.call(EchoService.notes).result(timeout=20) == [7]
+    assert called < 100
+    worker.call(EchoService.note, 100)  # what was interrupted is not called
+    assert worker.call(EchoService.notes).result(timeout=20) == [*range(called), 100]
 
 
 def test_exception_of_the_child_is_raised_with_its_line(worker: Worker) -> None:

@@ -137,10 +137,10 @@ def _cluster(address: str) -> Iterator[tuple[Any, str]]:
     try:
         ray.init(wanted, namespace=NAMESPACE, log_to_driver=False, logging_level=logging.ERROR)
     except ray.exceptions.AuthenticationError as error:
-        ray.shutdown()
+        _forget(ray)
         raise SwathError(f"Ray at {wanted} takes no task without its token: {_first_line(error)}") from None
     except Exception as error:
-        ray.shutdown()  # else a client that did not connect once would never connect again
+        _forget(ray)
         raise AwayError(
             f"Ray at {wanted} does not answer: {_first_line(error)}; `ray start --head` starts a cluster, and"
             f" executor.address=HOST:PORT names one"
@@ -151,6 +151,12 @@ def _cluster(address: str) -> Iterator[tuple[Any, str]]:
     try:
         yield ray, ray.get_runtime_context().gcs_address if wanted == "auto" else wanted
     finally:
+        ray.shutdown()
+
+
+def _forget(ray: Any) -> None:
+    """End a connection that was not made: else a client that failed once would never connect again."""
+    with contextlib.suppress(Exception):
         ray.shutdown()
 
 

@@ -78,17 +78,19 @@ class Supervisor:
 
     def cancel(self) -> None:
         """Start nothing more, and pass SIGTERM on to the running tasks; a handler of a signal calls this."""
-        self._cancelled_s = time.monotonic()
+        if self._cancelled_s is None:
+            self._cancelled_s = time.monotonic()
+        self._told = set()  # a second request ends a task at once
 
     def run(self) -> None:
         """Return once every task has ended for good or, after `cancel`, once none runs."""
         while self._running or (self._due and self._cancelled_s is None):
             changed = self._collect()
             changed |= self._start()
-            if changed:
-                self.write()
             if self._cancelled_s is not None:
                 self._end_running(self._cancelled_s)
+            if changed:
+                self.write()
             time.sleep(POLL_S)
         for _, number in self._due:
             self._states[number] = TaskState("gone", None, self._states[number].restarts, "cancelled")
