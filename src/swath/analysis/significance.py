@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swath.analysis.ranking import ordered
-from swath.analysis.sweeps import Configuration, have_several_seeds, ordered_configurations
+from swath.analysis.sweeps import Configuration, ordered_configurations, repeated_configurations
 from swath.errors import SwathError
 from swath.tracking import StoredRun, data_sizes, schema
 
@@ -215,7 +215,12 @@ def rank_with_tests(
     Returns:
       The runs, best first.
     """
-    best_first = ordered(runs, metric)
+    return _ranked_runs(ordered(runs, metric), metric, masks)
+
+
+def _ranked_runs(
+    best_first: Sequence[StoredRun], metric: str, masks: Mapping[str, CorrectMask]
+) -> list[RankedRun]:
     best = masks.get(best_first[0].run_id)
     ranked = []
     for place, run in enumerate(best_first, start=1):
@@ -246,7 +251,12 @@ def rank_configurations_with_tests(
     Returns:
       The configurations, best first.
     """
-    best_first = ordered_configurations(runs, metric)
+    return _ranked_configurations(ordered_configurations(runs, metric), masks)
+
+
+def _ranked_configurations(
+    best_first: Sequence[Configuration], masks: Mapping[str, CorrectMask]
+) -> list[RankedConfiguration]:
     by_seed = [
         {seed: masks[run.run_id] for seed, run in found.by_seed.items() if run.run_id in masks}
         for found in best_first
@@ -285,5 +295,6 @@ def rank_sweep(
       The runs, best first, and the configurations, best first; no configurations if nothing was repeated.
     """
     masks = read_correct_masks(runs, metric) if masks is None else masks
-    groups = rank_configurations_with_tests(runs, metric, masks) if have_several_seeds(runs) else []
-    return rank_with_tests(runs, metric, masks), groups
+    best_first = ordered(runs, metric)
+    groups = _ranked_configurations(repeated_configurations(best_first), masks)
+    return _ranked_runs(best_first, metric, masks), groups

@@ -272,12 +272,17 @@ def group_by_configuration(runs: Sequence[StoredRun]) -> list[Configuration]:
     ]
 
 
+def repeated_configurations(runs: Sequence[StoredRun]) -> list[Configuration]:
+    """See `group_by_configuration`; none if no configuration was trained with more than one seed."""
+    if len({repetition_of(run.params) for run in runs}) < 2:
+        return []
+    found = group_by_configuration(runs)
+    return found if any(len(configuration.by_seed) > 1 for configuration in found) else []
+
+
 def have_several_seeds(runs: Sequence[StoredRun]) -> bool:
     """Whether any configuration was trained with more than one seed."""
-    seeds = {repetition_of(run.params) for run in runs}
-    return len(seeds) > 1 and any(
-        len(configuration.by_seed) > 1 for configuration in group_by_configuration(runs)
-    )
+    return bool(repeated_configurations(runs))
 
 
 def ordered_configurations(runs: Sequence[StoredRun], metric: str) -> list[Configuration]:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from swath.analysis import REPEATED_BY, CorrectMask, RankingRow, SearchedField
 from swath.config import KeptSteps, TrainConfig, computed_values
@@ -167,7 +166,7 @@ class RunResult:
       reused: whether this command did not train the run, because it had finished before or was skipped.
       steps: number of steps that the run has, with those of earlier commands.
       trained_steps: number of steps that this command trained.
-      correct: which images are classified correctly, by split: uint8 [ceil(images / 8)], as `numpy.packbits`
+      correct: which images are classified correctly, by split: ceil(images / 8) bytes, as `numpy.packbits`
         packs them; empty if unknown.
       data_sizes: tag with the sizes of its data set, as stored; empty if unknown.
       paused: how it goes on or ends, if its status is PAUSED.
@@ -188,7 +187,7 @@ class RunResult:
     reused: bool = False
     steps: int = 0
     trained_steps: int = 0
-    correct: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
+    correct: Mapping[str, bytes] = field(default_factory=dict)
     data_sizes: str = ""
     paused: Paused | None = None
     stage: str = ""
@@ -213,7 +212,7 @@ class RunResult:
         if packed is None:
             return None
         images = (self.config.data, split)
-        return CorrectMask(images, np.unpackbits(packed).astype(np.bool_))
+        return CorrectMask(images, np.unpackbits(np.frombuffer(packed, np.uint8)).view(np.bool_))
 
     def ranking_row(self, place: int | None) -> RankingRow:
         """This result as a row of a ranking; `place` is None if the run did not finish."""

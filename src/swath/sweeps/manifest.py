@@ -5,9 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from swath.config import METRICS, KeptSteps
 from swath.errors import SwathError
 from swath.models import UNKNOWN
@@ -304,7 +301,7 @@ class PriorRun:
     error: str | None = None
     metrics: dict[str, float] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
-    correct: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
+    correct: dict[str, bytes] = field(default_factory=dict)
     start: TrainState | None = None
     prefix_metrics: tuple[MetricBatch, ...] = ()
 

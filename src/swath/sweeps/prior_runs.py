@@ -2,11 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
 
 from swath import tracking
 from swath.errors import AwayError, SwathError
@@ -78,11 +75,16 @@ class PriorRuns:
 
     def before(self, keys: Sequence[RunKey]) -> list[PriorRun]:
         """Stored state of each configuration, in the same order; a run is used for one configuration only."""
-        unused: dict[tuple[str, str], list[tracking.StoredRun]] = {}
+        return [self._before(key, self._best_last.get(key.identity, [])) for key in keys]
+
+    @cached_property
+    def _best_last(self) -> dict[tuple[str, str], list[tracking.StoredRun]]:
+        """The runs of each configuration, the one that is worth most last."""
+        found: dict[tuple[str, str], list[tracking.StoredRun]] = {}
         for run in sorted(self._runs, key=self._worth):
-            if run.run_id not in self._used and _is_tested(run):
-                unused.setdefault(_identity(run), []).append(run)
-        return [self._before(key, unused.get(key.identity, [])) for key in keys]
+            if _is_tested(run):
+                found.setdefault(_identity(run), []).append(run)
+        return found
 
     def others(self) -> list[tuple[dict[str, str], PriorRun]]:
         """Params and state of the runs of the sweep whose configurations are not part of this command."""
@@ -135,15 +137,9 @@ class PriorRuns:
         }
 
     def _before(self, key: RunKey, candidates: list[tracking.StoredRun]) -> PriorRun:
-        usable = [
-            run
-            for run in candidates
-            if (self._is_own(run) and _has_our_arithmetic(run))
-            or (run.status == "FINISHED" and self._is_comparable(run) and not self._request.own_only)
-        ]
+        usable = [run for run in candidates if run.run_id not in self._used and self._is_usable(run)]
         run = usable[-1] if usable else None
         if run is not None:
-            candidates.remove(run)
             self._used.add(run.run_id)
             if run.status == "FINISHED":
                 return _ended(run)
@@ -152,6 +148,12 @@ class PriorRuns:
             return PriorRun(start=start, prefix_metrics=prefix_metrics)
         error = run.tags.get(schema.ERROR)
         return PriorRun(run.run_id, run.status, error, {}, run.tags, {}, start, prefix_metrics)
+
+    def _is_usable(self, run: tracking.StoredRun) -> bool:
+        """Whether a run can be gone on with, or has finished with the bits that it would have here."""
+        if self._is_own(run) and _has_our_arithmetic(run):
+            return True
+        return run.status == "FINISHED" and self._is_comparable(run) and not self._request.own_only
 
     def _is_own(self, run: tracking.StoredRun) -> bool:
         return self.sweep is not None and run.tags[schema.SWEEP_ID] == self.sweep.sweep_id
@@ -360,7 +362,7 @@ _TAGS_OF_RESULTS = (schema.TRAIN_ACCURACY_TAG, schema.BITS, schema.DATA_SIZES, s
 """Tags that a result is made of: of ten thousand runs, all tags would be 30 MB for the other process."""
 
 
-def _correct(run: tracking.StoredRun) -> dict[str, NDArray[np.uint8]]:
+def _correct(run: tracking.StoredRun) -> dict[str, bytes]:
     """Which images a finished run classifies correctly, if its files are on this machine."""
     if run.status != "FINISHED" or not tracking.is_local(run.artifact_uri):
         return {}

@@ -1,9 +1,11 @@
 """Finds what is left to train of each configuration of a sweep that earlier commands have begun."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
+from itertools import zip_longest
 
 from swath import tracking
 from swath.config import KeptSteps, TrainConfig, fingerprint, read_params
@@ -24,6 +26,10 @@ from swath.training import checkpoints_folder, lane_key
 
 SKIPPED = "skipped by resume=failed: it has not failed"
 """Reason stated for a configuration that `resume=failed` skips."""
+
+
+AT_ONCE = 1_000
+"""Configurations whose runs are asked for in one call."""
 
 
 @lru_cache(maxsize=2**18)
@@ -134,14 +140,22 @@ class ResumePlan:
         )
         self.found = self.tracker.call(PriorRunsService.find_sweep, request).result()
 
-    def resolve(self, requests: Sequence[RunRequest]) -> list[RunRequest | RunResult]:
+    def resolve(self, requests: Sequence[RunRequest]) -> Iterator[RunRequest | RunResult]:
         """For each configuration, the remaining training, or the result if nothing remains."""
+        parts = [requests[first : first + AT_ONCE] for first in range(0, len(requests), AT_ONCE)]
+        asked = deque([self._ask(part) for part in parts[:1]])
+        for part, following in zip_longest(parts, parts[1:]):
+            if following is not None:  # read while this part is put to use
+                asked.append(self._ask(following))
+            for request, before in zip(part, asked.popleft().result(), strict=True):
+                yield self._resolve(request, before)
+
+    def _ask(self, requests: Sequence[RunRequest]) -> "Future[list[PriorRun]]":
         keys = [
             run_key(request.config, self.datasets[request.config.data.key].digest, request.kept)
             for request in requests
         ]
-        found = self.tracker.call(PriorRunsService.prior_runs, keys).result()
-        return [self._resolve(request, before) for request, before in zip(requests, found, strict=True)]
+        return self.tracker.call(PriorRunsService.prior_runs, keys)
 
     def _resolve(self, request: RunRequest, before: PriorRun) -> RunRequest | RunResult:
         if before.finished:

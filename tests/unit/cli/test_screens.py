@@ -67,7 +67,7 @@ def result(rate: float, status: str = "FINISHED", error: str | None = None, **me
 def predicted(rate: float, accuracy: float, seed: int = 0) -> RunResult:
     """A result with validation images; a more accurate one is correct wherever a less accurate one is."""
     found = result(rate, validation_accuracy=accuracy, test_accuracy=accuracy / 2)
-    correct = np.packbits(np.arange(1_000) < round(1_000 * accuracy))
+    correct = np.packbits(np.arange(1_000) < round(1_000 * accuracy)).tobytes()
     run_id = f"{seed:x}" + str(found.run_id)[1:]
     config = replace(found.config, seed=seed, data=DataConfig("cifar10", 1_000))
     return replace(found, config=config, run_id=run_id, correct={"validation": correct})

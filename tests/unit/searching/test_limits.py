@@ -152,7 +152,7 @@ def test_budget_counts_the_steps_of_rounds_of_earlier_commands() -> None:
 def result_of(right: int, images: int = 1_000) -> RunResult:
     correct = np.zeros(images, np.uint8)
     correct[:right] = 1
-    found = {"validation": np.packbits(correct)}
+    found = {"validation": np.packbits(correct).tobytes()}
     return RunResult(run_config(), "FINISHED", {}, None, CompletedRun("", 0.0), correct=found)
 
 
