@@ -114,5 +114,5 @@ class Postgres:
             )
             output.seek(0)
             text = output.read()
-        assert done.returncode == 0, text
+        assert done.returncode == 0, f"{program} ended with {done.returncode}: {text}"
         return text.strip()

@@ -174,6 +174,7 @@ def torment(ground: Ground, engine: Engine, faults: Sequence[Fault], seed: int) 
     try:
         sweep.start()
         for fault, share in zip(faults, moments(len(faults), rng), strict=True):
+            at = share
             try:
                 sweep.train_until(partial(has_come, sweep, share), 240, f"at {share:.0%}")
                 time.sleep(rng.random())
