@@ -1,8 +1,8 @@
-"""Hyperparameter sweeps of the CIFAR-10 softmax classifier, tracked in MLflow, reproducible bit for bit.
+"""Hyperparameter sweeps and searches of image classifiers, tracked in MLflow, reproducible bit for bit.
 
 Start something: `sweep`, `search`, `run`, `reproduce`. Look at what was stored: `compare`, `load_sweep`,
 `load_curves`, `load_weights`. The commands `swath`, `swath-compare` and `swath-reproduce` do the same from a
-shell.
+shell; only there can workers train a sweep.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -31,7 +31,7 @@ __all__ = [  # noqa: RUF022  grouped
 
 
 def __getattr__(name: str) -> Any:
-    """Import the functions on first use: MLflow, pandas and TensorFlow take seconds to import."""
+    """Import the functions on first use: pandas and TensorFlow take seconds to import."""
     if name in __all__:
         from importlib import import_module
 

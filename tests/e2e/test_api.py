@@ -162,6 +162,8 @@ def test_a_search_with_an_end_that_was_not_stored_says_so_and_goes_on(
         (lambda: face.sweep(batch_size=["x", "it's"]), "batch_size=x: expected a whole number"),
         (lambda: face.sweep({"data.dir": ["a", "b"]}), "expected one value for the whole sweep"),
         (lambda: face.sweep("quikstart"), "did you mean quickstart"),
+        (lambda: face.sweep("quickstart", executor="slurm"), "executor=slurm: expected threads"),
+        (lambda: face.sweep("quickstart", {"executor.time": 9}), "executor=threads does not know it"),
         (lambda: face.run(data="digits", dry_run=True), "dry_run: not supported in Python"),
         (lambda: face.run(batch_size=np.array([1, 2])), r"batch_size=\[1, 2\]: expected one value; a sweep"),
         (lambda: face.sweep(learning_rate=None), "learning_rate=None: expected a number"),

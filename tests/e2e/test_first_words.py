@@ -181,7 +181,7 @@ def test_callback_that_cannot_be_loaded(tmp_path: Path, target: str) -> None:
 
 def test_launcher_of_another_package(tmp_path: Path) -> None:
     (line,) = refused(tmp_path, "-m", "hydra.launcher._target_=other.Launcher", "batch_size=50,100")
-    assert line.endswith("expected lanes or basic; swath trains in one process")
+    assert line.endswith("expected lanes or basic; several processes: executor=processes")
 
 
 @pytest.mark.parametrize(

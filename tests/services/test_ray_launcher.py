@@ -187,7 +187,7 @@ except AwayError as error:
     print(error)
 print(RayLauncher().start(["true"], 1, Resources()))
 """
-    # In a process of its own: the client that did not connect leaves threads, and forks beside them may crash.
+    # In a process of its own: a client that did not connect leaves threads, and forks beside them may crash.
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     first, ids = done.stdout.splitlines()

@@ -30,7 +30,7 @@ from swath.config import computed_values, primary_configs, question_of, readable
 from swath.errors import ConfigError, SwathError
 from swath.execution import AD_HOC, SINGLE, Event, Note, RunRequest, SweepInfo
 from swath.searching import Search, SearchPlan
-from swath.sweeps import Session, failure_of, postprocessing_of, train
+from swath.sweeps import Session, failure_of, ignored_settings, postprocessing_of, train
 from swath.system import hide_passwords
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 def sweep(
     name: str | Fields | None = None, changes: Fields | None = None, *, progress: bool = True, **fields: Any
 ) -> SweepResult:
-    """Train a sweep, as `swath -m` or `swath -cn NAME` does, and return its result.
+    """Train a sweep in this process, as `swath -m` or `swath -cn NAME` does, and return its result.
 
     `sweep("learning_rate", {"seed": [0, 1, 2]})` trains a named sweep with changed fields;
     `sweep(batch_size=[50, 100], learning_rate=[1e-7, 1e-6])` all combinations of the values.
@@ -72,7 +72,7 @@ def search(
     progress: bool = True,
     **fields: Any,
 ) -> SweepResult:
-    """Search for the best configuration, as `swath -cn search` does, and return its result.
+    """Search for the best configuration in this process, as `swath -cn search` does; return its result.
 
     `search("search", trials=24)` starts a named search;
     `search(learning_rate=swath.interval(1e-8, 1e-2, log=True), max_steps=5000)` looks through a space.
@@ -103,7 +103,7 @@ def search(
 def run(changes: Fields | None = None, *, progress: bool = True, **fields: Any) -> SweepResult:
     """Train one configuration, as `swath FIELD=VALUE ...` does; its result is a sweep of one run.
 
-    The parameters are those of `sweep`; a list is a mistake.
+    The parameters are those of `sweep`; a list is a mistake, except for a field that is a list.
     """
     return _train(None, merged(changes, fields), False, progress)
 
@@ -150,6 +150,12 @@ def _train(name: str | None, fields: Fields, multirun: bool, progress: bool) -> 
     checked = check_command(name or "config", texts, multirun, ())
     if not checked.jobs_known:
         raise ConfigError(["sweep: expected a grid; other sweepers are started with the command swath"])
+    if (executor := checked.sweep.executor.name) != "threads":
+        raise ConfigError(
+            [f"executor={executor}: expected threads; workers are started by the command swath"]
+        )
+    if mistakes := list(ignored_settings(checked.sweep)):
+        raise ConfigError(mistakes)
     options = ["-cn", name] if name else ["-m"] if multirun else []
     info = SweepInfo(
         (name or AD_HOC) if multirun else SINGLE,

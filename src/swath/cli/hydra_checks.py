@@ -43,7 +43,7 @@ def hydra_mistakes(composed: DictConfig, sweeping: bool) -> Iterator[str]:
         name = composed.hydra.runtime.choices.get("hydra/launcher", launcher)
         name = launcher if name in LAUNCHERS.values() else name
         expected = " or ".join(LAUNCHERS.values())
-        yield f"hydra/launcher={name}: expected {expected}; swath trains in one process"
+        yield f"hydra/launcher={name}: expected {expected}; several processes: executor=processes"
     if composed.hydra.job.chdir:
         yield "hydra.job.chdir=true: not supported; all jobs of a command share one process and its folder"
     direction = composed.hydra.sweeper.get("direction", MAXIMIZE)

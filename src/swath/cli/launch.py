@@ -72,7 +72,7 @@ def launch_command(
 
     Args:
       args: the arguments of the command.
-      checked: the checked command, which is a grid.
+      checked: the checked command, a grid or a search.
       sweep_info: metadata of the sweep.
       tracker: records the sweep; None for MLflow.
 

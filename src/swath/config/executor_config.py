@@ -21,7 +21,9 @@ class ExecutorConfig:
         Choice(("same", "any")), "Whether workers may mix whose bits differ; each run records which."
     )
     memory: Optional[int] = setting(  # noqa: UP045  OmegaConf reads this spelling in every version
-        Range(1), "Memory of each worker; null: the engine's default.", "megabytes"
+        Range(1),
+        "Memory of each worker; null: the engine's default, with processes an equal share.",
+        "megabytes",
     )
     time: Optional[int] = setting(  # noqa: UP045
         Range(1), "Time limit of each worker with slurm; null: the partition's default.", "minutes"

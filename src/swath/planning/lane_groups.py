@@ -62,10 +62,10 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class LaneGroup:
-    """Lanes that train in one program: they share data, preprocessing, batch size, seed and first step.
+    """Lanes that train in one program: they share the fields that are shared by a group, and the first step.
 
     Attributes:
-      lanes: at least one; learning_rate and max_steps may differ.
+      lanes: at least one; fields that are shared by a lane or a run may differ.
     """
 
     lanes: tuple[Lane, ...]
@@ -82,7 +82,7 @@ class LaneGroup:
 
     @property
     def shared(self) -> TrainConfig:
-        """A configuration with the fields that all lanes share; learning_rate and max_steps may differ."""
+        """A configuration with the fields that all lanes share; the others are of the first run."""
         return self.lanes[0].runs[0].config
 
     @property

@@ -176,11 +176,16 @@ LOT = entry(
     "Followed by the number of a lot: its epoch, its state and its worker, as JSON.",
     "0.2",
 )
-LOT_EPOCH = tag("swath.lot_epoch", "sweep", "Epoch from which those of the lots go on.", "0.2")
+LOT_EPOCH = tag(
+    "swath.lot_epoch",
+    "sweep",
+    "Epoch with which the lots were handed over: above those of all lots before.",
+    "0.2",
+)
 LAUNCHER = tag(
     "swath.launcher",
     "sweep",
-    "Process that hands the sweep to an engine, or takes it back, as JSON; until it has.",
+    "Process that is handing the sweep to an engine or taking it back, as JSON; removed once it is done.",
     "0.2",
 )
 ENGINE = tag(
